@@ -16,10 +16,12 @@
 #include <QtTest>
 
 #include <filesystem>
-#include <fstream>
 #include <limits>
 
+#include "tests/models/family_files.h"
+
 using namespace luthier;
+using namespace luthier::test;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
@@ -56,31 +58,14 @@ const Json config = {{"model_type", "gemma4"},
                        {"pooling_kernel_size", 2},
                        {"position_embedding_size", 12}}}};
 
-Json with(const Json& patch) {
-  Json whole = config;
-  whole.merge_patch(patch);
-  return whole;
-}
+Json with(const Json& patch) { return merged(config, patch); }
 
 Result<Gemma4ModelOptions> read(const Json& patch) {
   return read_gemma4_options(with(patch), "config.json");
 }
 
 std::shared_ptr<Model> build(const Json& patch = Json::object()) {
-  const auto plan = gemma4_family.read(with(patch), "");
-  if (!plan) qFatal("%s", plan.error().sentence().c_str());
-  const auto model = plan->made(torch::TensorOptions());
-  const torch::NoGradGuard no_grad;
-  torch::manual_seed(5);
-  const auto fixed = fixed_values(*model);
-  for (auto& item : model->named_parameters()) {
-    const auto first = fixed.find(item.key());
-    if (first != fixed.end())
-      item.value().fill_(first->second);
-    else
-      item.value().normal_(0, 0.3);
-  }
-  return model;
+  return drawn_model(gemma4_family, with(patch));
 }
 
 /// A row that is pictures of so many rows and columns of patches alone, with a token between them.
@@ -98,22 +83,6 @@ ModelInput pictures_of(const std::vector<std::pair<std::int64_t, std::int64_t>>&
   input.input_ids = at::cat(ids);
   input.lengths = {input.input_ids.size(0)};
   return input;
-}
-
-fs::path tests_files() { return fs::path(LUTHIER_TEST_DATA) / "models" / "families" / "gemma4"; }
-
-/// The tests' files with one of them changed.
-void change(const fs::path& folder, const char* name, const Json& patch) {
-  fs::copy(tests_files(), folder);
-  Json content = *read_json_file(tests_files() / name);
-  content.merge_patch(patch);
-  std::ofstream(folder / name) << content.dump();
-}
-
-Result<ImageTokens> tokens_of(const fs::path& folder) {
-  LUTHIER_TRY(const Json whole, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(const Plan plan, gemma4_family.read(whole, folder));
-  return plan.pictures->tokens(folder);
 }
 
 }  // namespace
@@ -206,16 +175,16 @@ class TestGemma4 : public QObject {
   }
 
   void a_picture_is_written_between_its_marks() {
-    const auto tokens = tokens_of(tests_files());
+    const auto tokens = tokens_of(gemma4_family, files_of(gemma4_family));
     QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
     QCOMPARE(tokens->mark, std::string("<|image|>"));
     QCOMPARE(tokens->expand({{}, {8, 48}, {1, 2, 4, 2, 280}}),
              std::string("<|image><|image|><|image|><image|>"));
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "tokenizer_config.json",
-           {{"image_token", "<p>"}, {"boi_token", "<b>"}, {"eoi_token", "<e>"}});
-    const auto others = tokens_of(folder);
+    write_changed(gemma4_family, folder, "tokenizer_config.json",
+                  {{"image_token", "<p>"}, {"boi_token", "<b>"}, {"eoi_token", "<e>"}});
+    const auto others = tokens_of(gemma4_family, folder);
     QVERIFY2(others.ok(), others ? "" : others.error().sentence().c_str());
     QCOMPARE(others->expand({{}, {4, 48}, {1, 2, 2, 2, 280}}), std::string("<b><p><e>"));
   }
@@ -239,8 +208,8 @@ class TestGemma4 : public QObject {
     QFETCH(QString, field);
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "processor_config.json", Json::parse(patch.toStdString()));
-    const auto tokens = tokens_of(folder);
+    write_changed(gemma4_family, folder, "processor_config.json", Json::parse(patch.toStdString()));
+    const auto tokens = tokens_of(gemma4_family, folder);
     QVERIFY(!tokens.ok());
     QCOMPARE(QString::fromStdString(tokens.error().where),
              QString::fromStdString((folder / "processor_config.json").string()) +

@@ -14,9 +14,11 @@
 #include <QtTest>
 
 #include <filesystem>
-#include <fstream>
+
+#include "tests/models/family_files.h"
 
 using namespace luthier;
+using namespace luthier::test;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
@@ -43,24 +45,14 @@ const Json config = {{"model_type", "lfm2_vl"},
                        {"num_patches", 9},
                        {"patch_size", 2}}}};
 
-Json with(const Json& patch) {
-  Json whole = config;
-  whole.merge_patch(patch);
-  return whole;
-}
+Json with(const Json& patch) { return merged(config, patch); }
 
 Result<Lfm2VlOptions> read(const Json& patch) {
   return read_lfm2_vl_options(with(patch), "config.json");
 }
 
 std::shared_ptr<Model> build(const Json& patch = Json::object()) {
-  const auto plan = lfm2_vl_family.read(with(patch), "");
-  if (!plan) qFatal("%s", plan.error().sentence().c_str());
-  const auto model = plan->made(torch::TensorOptions());
-  const torch::NoGradGuard no_grad;
-  torch::manual_seed(5);
-  for (auto& parameter : model->parameters()) parameter.normal_(0, 0.3);
-  return model;
+  return drawn_model(lfm2_vl_family, with(patch));
 }
 
 /// Patches of a picture that was cut so.
@@ -80,22 +72,6 @@ ModelInput pictures_of(const std::vector<Grid>& grids) {
   input.input_ids = torch::full({patches / 4}, 7, torch::kInt64);
   input.lengths = {patches / 4};
   return input;
-}
-
-fs::path tests_files() { return fs::path(LUTHIER_TEST_DATA) / "models" / "families" / "lfm2_vl"; }
-
-/// The tests' files with one of them changed.
-void change(const fs::path& folder, const char* name, const Json& patch) {
-  fs::copy(tests_files(), folder);
-  Json content = *read_json_file(tests_files() / name);
-  content.merge_patch(patch);
-  std::ofstream(folder / name) << content.dump();
-}
-
-Result<ImageTokens> tokens_of(const fs::path& folder) {
-  LUTHIER_TRY(const Json whole, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(const Plan plan, lfm2_vl_family.read(whole, folder));
-  return plan.pictures->tokens(folder);
 }
 
 }  // namespace
@@ -168,7 +144,7 @@ class TestLfm2Vl : public QObject {
   }
 
   void a_picture_as_text() {
-    const auto tokens = tokens_of(tests_files());
+    const auto tokens = tokens_of(lfm2_vl_family, files_of(lfm2_vl_family));
     QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
     QCOMPARE(tokens->mark, std::string("<image>"));
     const auto text = [&](const Grid& grid) { return tokens->expand({{}, {}, grid}); };
@@ -203,9 +179,9 @@ class TestLfm2Vl : public QObject {
     QFETCH(QString, field);
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "processor_config.json",
-           {{"image_processor", Json::parse(patch.toStdString())}});
-    const auto tokens = tokens_of(folder);
+    write_changed(lfm2_vl_family, folder, "processor_config.json",
+                  {{"image_processor", Json::parse(patch.toStdString())}});
+    const auto tokens = tokens_of(lfm2_vl_family, folder);
     QVERIFY(!tokens.ok());
     QCOMPARE(QString::fromStdString(tokens.error().where),
              QString::fromStdString((folder / "processor_config.json").string()) +
@@ -277,7 +253,7 @@ class TestLfm2Vl : public QObject {
 
   /// The head that nobody asks.
   void what_no_gradient_reaches() {
-    const auto summary = summarize_model(tests_files());
+    const auto summary = summarize_model(files_of(lfm2_vl_family));
     QVERIFY2(summary.ok(), summary ? "" : summary.error().sentence().c_str());
     std::vector<std::pair<std::string, TrainedShare>> trained;
     std::int64_t unreached = 0;

@@ -14,9 +14,11 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
+
+#include "tests/models/family_files.h"
 
 using namespace luthier;
+using namespace luthier::test;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
@@ -49,24 +51,14 @@ const Json config = {{"model_type", "minicpmv4_6"},
                        {"image_size", 6},
                        {"patch_size", 2}}}};
 
-Json with(const Json& patch) {
-  Json whole = config;
-  whole.merge_patch(patch);
-  return whole;
-}
+Json with(const Json& patch) { return merged(config, patch); }
 
 Result<MiniCpmVOptions> read(const Json& patch) {
   return read_minicpmv_options(with(patch), "config.json");
 }
 
 std::shared_ptr<Model> build(const Json& patch = Json::object()) {
-  const auto plan = minicpmv4_6_family.read(with(patch), "");
-  if (!plan) qFatal("%s", plan.error().sentence().c_str());
-  const auto model = plan->made(torch::TensorOptions());
-  const torch::NoGradGuard no_grad;
-  torch::manual_seed(5);
-  for (auto& parameter : model->parameters()) parameter.normal_(0, 0.3);
-  return model;
+  return drawn_model(minicpmv4_6_family, with(patch));
 }
 
 std::int64_t patches_of(const Grid& grid) {
@@ -85,24 +77,6 @@ ModelInput pictures_of(const std::vector<Grid>& grids, std::int64_t patches_per_
   input.input_ids = torch::full({patches / patches_per_token}, 7, torch::kInt64);
   input.lengths = {patches / patches_per_token};
   return input;
-}
-
-fs::path tests_files() {
-  return fs::path(LUTHIER_TEST_DATA) / "models" / "families" / "minicpmv4_6";
-}
-
-/// The tests' files with one of them changed.
-void change(const fs::path& folder, const char* name, const Json& patch) {
-  fs::copy(tests_files(), folder);
-  Json content = *read_json_file(tests_files() / name);
-  content.merge_patch(patch);
-  std::ofstream(folder / name) << content.dump();
-}
-
-Result<ImageTokens> tokens_of(const fs::path& folder) {
-  LUTHIER_TRY(const Json whole, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(const Plan plan, minicpmv4_6_family.read(whole, folder));
-  return plan.pictures->tokens(folder);
 }
 
 std::vector<std::int64_t> numbers(const Tensor& tensor) {
@@ -251,7 +225,7 @@ class TestMiniCpmV : public QObject {
   }
 
   void a_picture_as_text() {
-    const auto tokens = tokens_of(tests_files());
+    const auto tokens = tokens_of(minicpmv4_6_family, files_of(minicpmv4_6_family));
     QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
     QCOMPARE(tokens->mark, std::string("<|image_pad|>"));
     const auto text = [&](const Grid& grid) { return tokens->expand({{}, {}, grid}); };
@@ -266,8 +240,9 @@ class TestMiniCpmV : public QObject {
 
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "processor_config.json", {{"image_processor", {{"use_image_id", false}}}});
-    const auto plain = tokens_of(folder);
+    write_changed(minicpmv4_6_family, folder, "processor_config.json",
+                  {{"image_processor", {{"use_image_id", false}}}});
+    const auto plain = tokens_of(minicpmv4_6_family, folder);
     QVERIFY(plain.ok() && !plain->number);
   }
 
@@ -292,9 +267,9 @@ class TestMiniCpmV : public QObject {
     QFETCH(QString, field);
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "processor_config.json",
-           {{"image_processor", Json::parse(patch.toStdString())}});
-    const auto tokens = tokens_of(folder);
+    write_changed(minicpmv4_6_family, folder, "processor_config.json",
+                  {{"image_processor", Json::parse(patch.toStdString())}});
+    const auto tokens = tokens_of(minicpmv4_6_family, folder);
     QVERIFY(!tokens.ok());
     QCOMPARE(QString::fromStdString(tokens.error().where),
              QString::fromStdString((folder / "processor_config.json").string()) +
@@ -415,7 +390,7 @@ class TestMiniCpmV : public QObject {
   void what_no_gradient_reaches() {
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "config.json", {{"downsample_mode", "4x"}});
+    write_changed(minicpmv4_6_family, folder, "config.json", {{"downsample_mode", "4x"}});
     const auto summary = summarize_model(folder);
     QVERIFY2(summary.ok(), summary ? "" : summary.error().sentence().c_str());
     std::vector<std::pair<std::string, TrainedShare>> trained;

@@ -13,9 +13,11 @@
 #include <QtTest>
 
 #include <filesystem>
-#include <fstream>
+
+#include "tests/models/family_files.h"
 
 using namespace luthier;
+using namespace luthier::test;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
@@ -39,24 +41,14 @@ const Json config = {{"model_type", "mistral3"},
                        {"image_size", 16},
                        {"patch_size", 2}}}};
 
-Json with(const Json& patch) {
-  Json whole = config;
-  whole.merge_patch(patch);
-  return whole;
-}
+Json with(const Json& patch) { return merged(config, patch); }
 
 Result<Mistral3Options> read(const Json& patch) {
   return read_mistral3_options(with(patch), "config.json");
 }
 
 std::shared_ptr<Model> build(const Json& patch = Json::object()) {
-  const auto plan = mistral3_family.read(with(patch), "");
-  if (!plan) qFatal("%s", plan.error().sentence().c_str());
-  const auto model = plan->made(torch::TensorOptions());
-  const torch::NoGradGuard no_grad;
-  torch::manual_seed(5);
-  for (auto& parameter : model->parameters()) parameter.normal_(0, 0.3);
-  return model;
+  return drawn_model(mistral3_family, with(patch));
 }
 
 /// A row that is pictures of so many rows and columns of patches alone.
@@ -71,22 +63,6 @@ ModelInput pictures_of(const std::vector<std::pair<std::int64_t, std::int64_t>>&
   input.input_ids = torch::full({patches / 4}, 7, torch::kInt64);
   input.lengths = {patches / 4};
   return input;
-}
-
-fs::path tests_files() { return fs::path(LUTHIER_TEST_DATA) / "models" / "families" / "mistral3"; }
-
-/// The tests' files with one of them changed.
-void change(const fs::path& folder, const char* name, const Json& patch) {
-  fs::copy(tests_files(), folder);
-  Json content = *read_json_file(tests_files() / name);
-  content.merge_patch(patch);
-  std::ofstream(folder / name) << content.dump();
-}
-
-Result<ImageTokens> tokens_of(const fs::path& folder) {
-  LUTHIER_TRY(const Json whole, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(const Plan plan, mistral3_family.read(whole, folder));
-  return plan.pictures->tokens(folder);
 }
 
 }  // namespace
@@ -202,7 +178,7 @@ class TestMistral3 : public QObject {
   }
 
   void a_picture_is_written_row_by_row() {
-    const auto tokens = tokens_of(tests_files());
+    const auto tokens = tokens_of(mistral3_family, files_of(mistral3_family));
     QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
     QCOMPARE(tokens->mark, std::string("[IMG]"));
     QCOMPARE(tokens->expand({{}, {24, 147}, {1, 6, 4}}),
@@ -210,9 +186,10 @@ class TestMistral3 : public QObject {
     QCOMPARE(tokens->expand({{}, {4, 147}, {1, 2, 2}}), std::string("[IMG][IMG_END]"));
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "processor_config.json",
-           {{"image_token", "<p>"}, {"image_break_token", "<b>"}, {"image_end_token", "<e>"}});
-    const auto others = tokens_of(folder);
+    write_changed(
+        mistral3_family, folder, "processor_config.json",
+        {{"image_token", "<p>"}, {"image_break_token", "<b>"}, {"image_end_token", "<e>"}});
+    const auto others = tokens_of(mistral3_family, folder);
     QVERIFY2(others.ok(), others ? "" : others.error().sentence().c_str());
     QCOMPARE(others->expand({{}, {8, 147}, {1, 4, 2}}), std::string("<p><b><p><e>"));
   }
@@ -240,8 +217,9 @@ class TestMistral3 : public QObject {
     QFETCH(QString, field);
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "processor_config.json", Json::parse(patch.toStdString()));
-    const auto tokens = tokens_of(folder);
+    write_changed(mistral3_family, folder, "processor_config.json",
+                  Json::parse(patch.toStdString()));
+    const auto tokens = tokens_of(mistral3_family, folder);
     QVERIFY(!tokens.ok());
     QCOMPARE(QString::fromStdString(tokens.error().where),
              QString::fromStdString((folder / "processor_config.json").string()) + ": " + field);
@@ -308,7 +286,7 @@ class TestMistral3 : public QObject {
 
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "config.json", patch);
+    write_changed(mistral3_family, folder, "config.json", patch);
     const auto summary = summarize_model(folder);
     QVERIFY2(summary.ok(), summary ? "" : summary.error().sentence().c_str());
     std::vector<std::pair<std::string, TrainedShare>> trained;
