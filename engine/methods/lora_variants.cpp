@@ -5,7 +5,9 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/nn/low_rank_loops.h"
 #include "engine/nn/products.h"
+#include "engine/nn/sparse_products.h"
 
 namespace luthier {
 
@@ -55,7 +57,9 @@ Tensor rescaled(const Tensor& z, const Tensor& magnitude, const Tensor& norm, co
 /// y = v + f ∘ (z + s · drop(x) Aᵀ Bᵀ) + bias of a base product that is made twice, v of x −
 /// drop(x) and z of drop(x), f = magnitude / norm. What a start took out of the weight belongs to
 /// the base. Backward: both products' gradients of x are one less the other, Wᵀ((f − 1) ∘ dy),
-/// behind the mask.
+/// behind the mask. Where few numbers are dropped and the weight is plain, one product and a sparse
+/// one are both (nn/sparse_products), and so are their gradients: Wᵀ((1 + (f − 1) / (1 − p)) ∘ dy)
+/// where x stays, and less Wᵀ((f − 1) ∘ dy) / (1 − p) where it is dropped.
 class RescaledDropFunction : public torch::autograd::Function<RescaledDropFunction> {
  public:
   enum Told { kX, kA, kB, kMagnitude, kBias };
@@ -76,18 +80,50 @@ class RescaledDropFunction : public torch::autograd::Function<RescaledDropFuncti
       if (taken_a.defined()) add_product(dx, matrix_product(gradient, taken_b, -scale), taken_a);
       return dx;
     }
+    /// Whether one product of x and a sparse one are both.
+    bool splits(const Tensor& x, double dropout) const {
+      return !weight.packed() && !taken_a.defined() && sparse::suits(x, weight.dense(), dropout);
+    }
   };
+
+  /// v + bias, s · drop(x) Aᵀ and what is rescaled.
+  struct Products {
+    Tensor v, inner, z;
+  };
+  static Products made_twice(const Tensor& x, const Tensor& bias, const LowRank& low,
+                             const Base& base) {
+    Products made;
+    Tensor dropped = dropped_out(x, low.dropout, low.seed);
+    made.inner = matrix_product(dropped, low.near_a.t(), low.scale);  // [n, r]
+    made.z = base.product(dropped, Tensor());
+    add_product(made.z, made.inner, low.near_b.t());
+    at::sub_out(dropped, x, dropped);
+    made.v = base.product(dropped, bias);
+    return made;
+  }
+  static Products made_once(const Tensor& x, const Tensor& bias, const LowRank& low,
+                            const Base& base) {
+    Products made;
+    made.v = base.product(x, Tensor());
+    made.z = sparse::split_product(made.v, x, base.weight.dense(), bias, low.dropout, low.seed);
+    if (low_rank::suits(x, low.near_a, low.near_b)) {
+      made.inner = low_rank::inner_of(x, low.near_a, low.scale, low.dropout, low.seed);
+      low_rank::add_outer(made.z, made.inner, low.near_b);
+    } else {
+      const Tensor dropped = dropped_out(x, low.dropout, low.seed);
+      made.inner = matrix_product(dropped, low.near_a.t(), low.scale);
+      add_product(made.z, made.inner, low.near_b.t());
+    }
+    return made;
+  }
 
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& a,
                         const Tensor& /*b*/, const Tensor& magnitude, const Tensor& bias,
                         const Tensor& norm, const LowRank& low, const Base& base) {
     const Tensor flat = x.reshape({-1, x.size(-1)});
-    Tensor dropped = dropped_out(flat, low.dropout, low.seed);
-    const Tensor inner = matrix_product(dropped, low.near_a.t(), low.scale);  // [n, r]
-    Tensor z = base.product(dropped, Tensor());
-    add_product(z, inner, low.near_b.t());
-    at::sub_out(dropped, flat, dropped);
-    Tensor y = base.product(dropped, bias.numel() > 0 ? bias : Tensor());
+    const Tensor added = bias.numel() > 0 ? bias : Tensor();
+    auto [y, inner, z] = base.splits(flat, low.dropout) ? made_once(flat, added, low, base)
+                                                        : made_twice(flat, added, low, base);
     const Tensor factor = magnitude / norm;  // [out], float32
     if (y.scalar_type() == torch::kFloat32)
       y.addcmul_(z, factor);
@@ -117,22 +153,44 @@ class RescaledDropFunction : public torch::autograd::Function<RescaledDropFuncti
     const torch::ScalarType type = flat.scalar_type(), trained = told["trained"].toScalarType();
     const Tensor dy = given[0].reshape({-1, given[0].size(-1)}), length = factor.unsqueeze(1);
     variable_list results(8);
-    if (context->needs_input_grad(kB)) results[kB] = product_as(dy.t(), inner, trained) * length;
     if (context->needs_input_grad(kBias)) results[kBias] = dy.sum(0);
-    const bool reaches_x = context->needs_input_grad(kX), learns = context->needs_input_grad(kA);
-    Tensor room = reaches_x ? (dy * (factor - 1)).to(type) : Tensor();
-    Tensor behind = reaches_x ? base.product_back(room) : Tensor();  // the mask
+    const bool reaches_x = context->needs_input_grad(kX), learns = context->needs_input_grad(kA),
+               splits = reaches_x && base.splits(flat, p);
+    Tensor room, dx, behind;  // the mask
+    if (splits) {
+      room = dy * ((factor - 1) / (1 - p) + 1);
+      dx = base.product_back(room).contiguous();
+    } else if (reaches_x) {
+      room = (dy * (factor - 1)).to(type);
+      behind = base.product_back(room);
+    }
     if (context->needs_input_grad(kMagnitude)) {
       room = room.defined() && type == torch::kFloat32 ? at::mul_out(room, dy, z) : dy * z;
       results[kMagnitude] = room.sum(0, false, torch::kFloat32) / norm;
     }
     room = Tensor();
+    if (splits)
+      sparse::add_where_dropped(dx, dy, (factor - 1) / (p - 1), base.weight.dense(), p, seed);
+    const Tensor longer = (b * length).to(type);
+    if (splits && learns && context->needs_input_grad(kB) && dy.stride(1) == 1 &&
+        low_rank::suits(flat, a, longer)) {
+      const auto [dinner, db] = low_rank::inner_gradients(dy, longer, inner, scale);
+      results[kB] = db * length;
+      results[kA] = low_rank::outer_gradients(dx, dinner, a, flat, p, seed);
+      results[kX] = dx.view(told["shape"].toIntVector());
+      return results;
+    }
+    if (context->needs_input_grad(kB)) results[kB] = product_as(dy.t(), inner, trained) * length;
     Tensor dinner;
-    if (reaches_x || learns) dinner = matrix_product(dy, (b * length).to(type), scale);  // [n, r]
+    if (reaches_x || learns) dinner = matrix_product(dy, longer, scale);  // [n, r]
     Tensor dropped;
     if (reaches_x) {
-      add_product(behind, dinner, a);
-      Tensor dx = base.product_back(dy);
+      if (splits) {
+        behind = matrix_product(dinner, a);
+      } else {
+        add_product(behind, dinner, a);
+        dx = base.product_back(dy);
+      }
       if (learns)
         dropped = add_and_drop(dx, std::move(behind), flat, p, seed);
       else

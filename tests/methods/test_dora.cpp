@@ -5,11 +5,21 @@
 #include "engine/config/quantization_fields.h"
 #include "engine/methods/lora_variants.h"
 #include "engine/models/packing.h"
+#include "engine/nn/sparse_products.h"
 #include "tests/methods/method_base.h"
 
 using namespace luthier;
 using namespace luthier::test;
 using torch::Tensor;
+
+namespace {
+
+/// The largest difference, as a share of the largest number.
+double off(const Tensor& made, const Tensor& exact) {
+  return ((made - exact).abs().max() / exact.abs().max()).item<double>();
+}
+
+}  // namespace
 
 class TestDora : public QObject {
   Q_OBJECT
@@ -82,6 +92,62 @@ class TestDora : public QObject {
       const auto got = torch::autograd::grad({(plug.forward(x, *linear) * target).sum()}, leaves);
       for (std::size_t i = 0; i < leaves.size(); ++i) QVERIFY(far(got[i], wanted[i]) < 1e-5);
     }
+  }
+
+  /// The same where few numbers are dropped, which goes another way (nn/sparse_products).
+  void few_dropped_numbers_data() {
+    QTest::addColumn<bool>("bias");
+    QTest::addColumn<int>("rank");
+    QTest::addColumn<bool>("learns");
+    QTest::newRow("bias") << true << 16 << true;
+    QTest::newRow("none, a rank above the loops'") << false << 72 << true;
+    QTest::newRow("A and B are fixed") << true << 8 << false;
+  }
+  void few_dropped_numbers() {
+    QFETCH(bool, bias);
+    QFETCH(int, rank);
+    QFETCH(bool, learns);
+    torch::manual_seed(8);
+    constexpr int kRows = 300, kIn = 48, kOut = 80;
+    constexpr double kScale = 0.7, kDropout = 0.1;
+    Linear linear(kIn, kOut, bias, torch::TensorOptions());
+    {
+      const torch::NoGradGuard no_grad;
+      linear->weight.slot().copy_(torch::randn({kOut, kIn}));
+      linear->weight.slot().requires_grad_(false);
+      if (bias) linear->bias.copy_(torch::randn({kOut}));
+    }
+    const Tensor target = torch::randn({kRows, kOut}), a = torch::randn({rank, kIn}),
+                 b = torch::randn({kOut, rank}), m = torch::rand({kOut}) + 0.5,
+                 x = torch::randn({3, kRows / 3, kIn});
+    std::vector<Tensor> leaves{m, x};
+    if (learns) leaves.insert(leaves.end(), {a, b});
+    if (bias) leaves.push_back(linear->bias);
+    for (Tensor& leaf : leaves) leaf.set_requires_grad(true);
+    if (!sparse::suits(x.view({kRows, kIn}), linear->weight.dense(), kDropout))
+      QSKIP("This processor has no AVX-512");
+    const auto pair = std::make_shared<LoraLinear>(a, b, kScale, kDropout, 0);
+    LoraVariant plug(pair, {});
+    plug.rescale(m, *linear);
+    plug.training = true;
+    plug.seed = 11;
+    const Tensor mask = dropped_out(torch::ones({kRows, kIn}), kDropout,
+                                    pair->low_rank_of(plug, 1, torch::kFloat32).seed);
+    const auto wide = [](const Tensor& t) { return t.to(torch::kFloat64); };
+    const Tensor w = wide(linear->weight.dense()), flat = wide(x).view({kRows, kIn}),
+                 dropped = flat * wide(mask);
+    const Tensor norm = (w + kScale * torch::mm(wide(b), wide(a))).detach().square().sum(1).sqrt();
+    const Tensor factor = wide(m) / norm;
+    Tensor formula = torch::mm(flat, w.t()) + (factor - 1) * torch::mm(dropped, w.t()) +
+                     factor * kScale * torch::mm(torch::mm(dropped, wide(a).t()), wide(b).t());
+    if (bias) formula = formula + wide(linear->bias);
+    const Tensor made = plug.forward(x, *linear);
+    QCOMPARE(made.sizes(), (at::IntArrayRef{3, kRows / 3, kOut}));
+    const Tensor rows = made.view({kRows, kOut});
+    QVERIFY(off(rows, formula) < 2e-6);
+    const auto wanted = torch::autograd::grad({(formula * wide(target)).sum()}, leaves);
+    const auto got = torch::autograd::grad({(rows * target).sum()}, leaves);
+    for (std::size_t i = 0; i < leaves.size(); ++i) QVERIFY(off(got[i], wanted[i]) < 2e-6);
   }
 
   /// Over eight bits the norm is that of the dense numbers, in training and in answers alike.
