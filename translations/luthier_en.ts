@@ -1234,6 +1234,10 @@
             <translation>%1 layers, width %2, %3 heads</translation>
         </message>
         <message>
+            <source>no layers, width %1</source>
+            <translation>no layers, width %1</translation>
+        </message>
+        <message>
             <source>Projector</source>
             <translation>Projector</translation>
         </message>

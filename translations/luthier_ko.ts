@@ -1227,6 +1227,10 @@
             <translation>%1층, 폭 %2, 헤드 %3개</translation>
         </message>
         <message>
+            <source>no layers, width %1</source>
+            <translation>층 없음, 폭 %1</translation>
+        </message>
+        <message>
             <source>Projector</source>
             <translation>프로젝터</translation>
         </message>

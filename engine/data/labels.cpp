@@ -20,7 +20,7 @@ std::size_t common_prefix(const std::string& a, const std::string& b) {
 Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const FilledText& whole,
                                                  const Encoding& encoding) const {
   LUTHIER_TRY(const FilledText prompt, lay_out(row, row.messages.size() - 1, true));
-  LUTHIER_TRY(const Encoding ids, encode_text(row, prompt.text));
+  LUTHIER_TRY(const Encoding ids, encode_text(row, prompt));
   if (ids.ids.size() <= encoding.ids.size() &&
       std::equal(ids.ids.begin(), ids.ids.end(), encoding.ids.begin()))
     return ids.ids.size();

@@ -117,6 +117,23 @@ Status ChatProcessor::check_tools(const Row& row) const {
   return {};
 }
 
+namespace {
+
+/// ImageTokens::writes_bos. Whether there was something to write.
+bool write_bos(const std::string& mark, const std::string& bos, RenderedChat& chat) {
+  if (bos.empty() || chat.text.find(bos) != std::string::npos) return false;
+  std::size_t at = 0;
+  while (!mark.empty() && chat.text.compare(at, mark.size(), mark) == 0) at += mark.size();
+  chat.text.insert(at, bos);
+  for (auto& [begin, end] : chat.generation) {
+    if (begin >= at) begin += bos.size();
+    if (end >= at) end += bos.size();
+  }
+  return true;
+}
+
+}  // namespace
+
 Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::size_t turns,
                                                          bool add_generation_prompt) const {
   if (!template_) return row.about(RowFault::Template, *template_error_);
@@ -137,11 +154,13 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
     if (!text->empty()) variables[name] = *text;
   auto rendered = template_->render(variables);
   if (!rendered) return row.about(RowFault::Template, rendered.error());
+  FilledText filled;
+  filled.adds_bos =
+      image_tokens_.writes_bos && write_bos(image_tokens_.mark, special.bos_text, *rendered);
 
   const std::size_t pictures = pictures_of(std::span(row.messages).first(turns));
   const std::string& mark = image_tokens_.mark;
   const std::string& source = rendered->text;
-  FilledText filled;
   std::size_t found = 0, last = 0;
   for (std::size_t at = mark.empty() ? std::string::npos : source.find(mark);
        at != std::string::npos; at = source.find(mark, last), ++found) {
@@ -166,6 +185,12 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
   for (const auto& [begin, end] : rendered->generation)
     filled.generation.emplace_back(filled.moved(begin), filled.moved(end));
   return filled;
+}
+
+/// transformers asks what the template wrote, before it adds a first token, whether it has one.
+Result<Encoding> ChatProcessor::encode_text(const Row& row, const FilledText& filled) const {
+  return filled.adds_bos ? encode_text(row, filled.text, /*add_special=*/true)
+                         : encode_text(row, filled.text);
 }
 
 Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& text) const {
@@ -299,7 +324,7 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
 Result<Example> ChatProcessor::encode_chat(const Row& row, LossOn loss_on) const {
   LUTHIER_CHECK(check_tools(row));
   LUTHIER_TRY(const FilledText filled, lay_out(row, row.messages.size(), row.prompt_only));
-  LUTHIER_TRY(Encoding encoding, encode_text(row, filled.text));
+  LUTHIER_TRY(Encoding encoding, encode_text(row, filled));
   Example example;
   if (!row.prompt_only) {
     LUTHIER_TRY(example.labels, labels_of(row, filled, encoding, loss_on));

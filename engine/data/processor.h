@@ -60,6 +60,9 @@ struct ImageTokens {
   RowForm form = RowForm::ChatTemplate;
   /// What stands before the replacement of a row's i-th picture, where the family numbers them.
   std::function<std::string(std::size_t)> number = {};
+  /// A text that the template wrote without the tokenizer's first token gets it, behind the marks
+  /// that it begins with (Llama 3.2 Vision).
+  bool writes_bos = false;
 };
 
 class ChatProcessor {
@@ -145,6 +148,7 @@ class ChatProcessor {
   struct Row;         // what one call works on
   Status check_tools(const Row& row) const;
   Result<FilledText> lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const;
+  Result<Encoding> encode_text(const Row& row, const FilledText& filled) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text, bool special) const;
   Status prepare_pictures(Row& row) const;

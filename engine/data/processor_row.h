@@ -15,7 +15,8 @@ struct ChatProcessor::FilledText {
   std::vector<std::pair<std::size_t, std::size_t>>
       generation;  ///< byte ranges of {% generation %} in `text`
   std::vector<std::pair<std::size_t, std::size_t>>
-      moves;  ///< after each mark: its end in the rendered text, its end in `text`
+      moves;              ///< after each mark: its end in the rendered text, its end in `text`
+  bool adds_bos = false;  ///< ImageTokens::writes_bos, and the template wrote none
 
   /// Where a byte of the rendered text stands in `text`.
   std::size_t moved(std::size_t rendered) const {

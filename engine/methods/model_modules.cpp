@@ -44,6 +44,8 @@ constexpr Beside kTensorless[] = {
     {".patch_embedder.input_proj", ".encoder.rotary_emb"},
     {".patch_embedder.input_proj", ".pooler"},
     {".embed_vision.embedding_projection", ".embed_vision.embedding_pre_projection_norm"},
+    {".multimodal_embedder.embedding_projection",
+     ".multimodal_embedder.embedding_pre_projection_norm"},
 };
 
 std::string beside(const std::string& name, const Beside& rule) {

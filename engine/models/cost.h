@@ -61,6 +61,8 @@ struct DecoderEntry {
   bool blocks = false;         ///< its sequences have blocks
   std::int64_t beside = 0;     ///< bytes that stand beside its layers while they run
   std::int64_t deepstack = 0;  ///< layers behind which features are added to the states
+  std::int64_t across = 0;     ///< states of pictures that some layers look across to
+  bool across_flows = false;   ///< and a gradient is wanted of those
 };
 
 /// The output head, for who makes a loss of the last states.
@@ -139,8 +141,9 @@ struct TowerCost {
 /// The way from a tower's features into the text.
 struct ProjectorCost {
   bool trains = false;
-  std::int64_t kept = 0;  ///< where a gradient comes out of it
-  std::int64_t work = 0;  ///< temporaries of its backward, where they are many
+  std::int64_t kept = 0;       ///< where a gradient comes out of it
+  std::int64_t work = 0;       ///< temporaries of its backward, where they are many
+  std::int64_t gradients = 0;  ///< bytes of those that its backward adds, where they are many
 };
 
 /// What a model that can be trained answers. A capability (see models/model.h).

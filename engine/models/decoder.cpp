@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/models/gemma4/layer.h"
+#include "engine/models/mllama/across_layer.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/heads.h"
 #include "engine/nn/side_by_side.h"
@@ -159,7 +160,8 @@ Tensor DecoderLayerImpl::side_by_side_halves(const Tensor& all, const TokenSeque
 
 DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& tensors)
     : SequencePort(o.hidden_size), options(o) {
-  embed_tokens = register_module("embed_tokens", Embedding(o.vocab_size, o.hidden_size, tensors));
+  embed_tokens = register_module(
+      "embed_tokens", Embedding(o.vocab_size + o.more_embeddings, o.hidden_size, tensors));
   torch::nn::ModuleList layers;
   const auto add = [&](const auto& layer) {
     layers_.push_back(layer);
@@ -168,6 +170,8 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
     if (o.gemma4)
       add(std::make_shared<Gemma4LayerImpl>(o, i, tensors));
+    else if (o.looks_across(i))
+      add(std::make_shared<AcrossLayerImpl>(o, i, tensors));
     else
       add(std::make_shared<DecoderLayerImpl>(o, i, tensors));
   }
@@ -276,6 +280,22 @@ Tensor checkpointed_with_all(DecoderBlock& layer, const Tensor& x, const TokenSe
   return made[0];
 }
 
+/// A layer that is made once more in the backward, and looks across to pictures' states.
+Tensor checkpointed_across(DecoderBlock& layer, const Tensor& x, const TokenSequence& frame) {
+  TokenSequence beside = frame;  // without tensors that have a graph
+  PictureSight sight = *frame.sight;
+  sight.states = Tensor();
+  beside.sight.reset();
+  const auto block = [&layer, beside, sight](const Tensor& in, const Tensor& states) {
+    const auto shown = std::make_shared<PictureSight>(sight);
+    shown->states = states;
+    TokenSequence own = beside;
+    own.sight = shown;
+    return layer.forward(in, own, RotaryTable(), nullptr);
+  };
+  return checkpointed(block, x, frame.sight->states);
+}
+
 /// [tokens, 1, 1] float32.
 Tensor query_scale(const DecoderOptions& o, const Tensor& positions) {
   const Tensor lengths =
@@ -295,6 +315,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     throw StandingRowsAsked("how many tokens each expert gets");
   if (options.carries_states() && sequence.rows.stands())
     throw StandingRowsAsked("where the rows that a state is carried along end");
+  if (sequence.sight && sequence.rows.stands())
+    throw StandingRowsAsked("which of its pictures each token sees");
   const std::int64_t before = begins && !layers_.empty() ? layers_.front()->count_before() : 0;
   if (cache && before > 0) cache->reserve(before);
   Tensor positions = sequence.positions;
@@ -318,6 +340,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
   if (cache && (by_length || options.experts || options.carries_states())) cache->can_stand = false;
+  if (cache && sequence.sight) cache->can_stand = false;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =
@@ -346,6 +369,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     DecoderBlock& layer = *layers_[i];
     if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
+    const bool across = options.looks_across(static_cast<std::int64_t>(i));
+    if (across && !sequence.sight && !cache) continue;  // text alone passes it by
     const bool turns = options.turns(static_cast<std::int64_t>(i));
     const RotaryTable& rotary = !turns                                               ? none
                                 : options.two_rotaries && options.sliding_windows[i] ? local
@@ -354,6 +379,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     if (checkpointing && !cache && (sequence.routers || options.gemma4)) {
       x = checkpointed_with_all(layer, x, frame, rotary,
                                 options.gemma4 ? options.gemma4->sources[i] : -1);
+    } else if (checkpointing && !cache && across) {
+      x = checkpointed_across(layer, x, frame);
     } else if (checkpointing && !cache) {
       x = checkpointed([&layer, rotary, frame](
                            const Tensor& in) { return layer.forward(in, frame, rotary, nullptr); },

@@ -4,7 +4,8 @@
 // to the class of that name in transformers 5.17): pre-norm layers of grouped-query attention with
 // rotary positions and a gated MLP, or a mixture of such. Qwen3.5's layers are attention or the
 // gated delta rule (delta_net.h), LFM2's attention or a gated short convolution
-// (gated_convolution.h). Gemma 4's have a file of their own (gemma4/layer.h).
+// (gated_convolution.h). Gemma 4's have a file of their own (gemma4/layer.h), and so have those of
+// Llama 3.2 Vision's that look across to pictures (mllama/across_layer.h).
 #pragma once
 
 #include <map>
@@ -28,6 +29,7 @@ struct AttentionBranchCost;
 struct DecoderEntry;
 struct LayerCost;
 struct Pass;
+struct PictureSight;  // mllama/picture_sight.h
 struct RowsShape;
 struct Stage;
 
@@ -70,10 +72,16 @@ struct DecoderOptions {
   std::optional<DeltaOptions> delta;     ///< some layers carry a state in the place of attention
   std::optional<ConvolutionOptions> convolutions;  ///< and some a few columns (LFM2)
   std::optional<Gemma4Options> gemma4;             ///< all layers are Gemma 4's
+  std::vector<bool> across;  ///< layers that look across to pictures in the place of their own row
+                             ///< (Llama 3.2 Vision); empty: none
+  std::int64_t more_embeddings = 0;  ///< rows of the embedding that the head does not have
 
   /// Of some layers the cache holds what is carried along a row, not keys and values.
   bool carries_states() const { return delta || convolutions; }
 
+  bool looks_across(std::int64_t layer) const {
+    return !across.empty() && across.at(static_cast<std::size_t>(layer));
+  }
   bool turns(std::int64_t layer) const {
     return unturned.empty() || !unturned.at(static_cast<std::size_t>(layer));
   }
@@ -106,6 +114,8 @@ struct TokenSequence {
   /// width], and the keys and values that later layers see, by the layer that made them.
   torch::Tensor layer_input;
   std::shared_ptr<std::map<std::int64_t, KeysAndValues>> seen;
+  std::shared_ptr<const PictureSight> sight;  ///< what layers that look across to pictures see;
+                                              ///< null: there are none
   torch::Tensor own;  ///< [own tokens] int64, into `tokens`: whose states are asked for, of the
                       ///< rows' own tokens; one may be named twice; undefined: all of them
 };
@@ -171,10 +181,12 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
   /// continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
   /// Where each layer looks its own embeddings up by the tokens' ids, a prompt that is no text has
-  /// none.
-  bool takes_prompts() const override { return !per_layer_; }
+  /// none; nor has it a place among the tokens that see a picture.
+  bool takes_prompts() const override { return !per_layer_ && options.across.empty(); }
   /// The stages of forward(): what all layers share, the layers, the final norm.
   void add_cost(const Pass& pass, const DecoderEntry& entry, std::vector<Stage>& stages) const;
+  /// Trained numbers of layers that a batch without pictures passes by.
+  std::int64_t passed_by(const StepTerms& terms) const;
 
   Embedding embed_tokens{nullptr};
   const DecoderOptions options;

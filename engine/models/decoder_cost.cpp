@@ -8,6 +8,7 @@
 #include "engine/models/cost.h"
 #include "engine/models/decoder.h"
 #include "engine/models/gemma4/layer.h"
+#include "engine/models/mllama/across_layer.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -137,20 +138,31 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
     flows = true;
   }
   pass.rows.blocks = blocks;
+  pass.rows.across_keys = entry.across, pass.rows.across_flows = entry.across_flows;
   const std::int64_t state = terms.block(pass.tokens * options.hidden_size);
   const bool capped = options.attention_softcap > 0;
   const bool masks = blocks || capped || !terms.flash || !flash_takes_heads(options.head_dim);
-  std::vector<std::int64_t> windows;  // Gemma 4's layers of full attention see no blocks
+  std::vector<std::int64_t> windows;  // not all of Gemma 4's layers of full attention see blocks
   for (const auto& window : options.sliding_windows)
-    if (window || !options.gemma4) windows.push_back(window.value_or(0));
+    if (!options.gemma4 || options.gemma4->sees_blocks(window.has_value()))
+      windows.push_back(window.value_or(0));
   const std::int64_t table = terms.block(pass.tokens * options.head_dim),
                      wide_table = terms.block(pass.tokens * options.rotary.dimension);
   Stage shared;  // by all layers: tables of sines and cosines, masks
   shared.kept =
       (options.gemma4 ? 2 * (table + wide_table) : (options.two_rotaries ? 4 : 2) * table) +
       (per_layer_ ? per_layer_->kept(terms, pass.tokens, flows) : 0) +
-      (masks ? masks_kept(terms, pass.rows, windows, blocks, capped, options.head_dim) : 0) +
+      (masks ? masks_kept(terms, pass.rows, windows, blocks, capped, options.head_dim,
+                          options.gemma4 ? options.gemma4->global_head_dim : 0)
+             : 0) +
       entry.beside;
+  const std::int64_t pictures = terms.block(entry.across * options.hidden_size);
+  std::size_t last_across = 0;  // that looks across to them, from 1
+  bool keeps_pictures = terms.checkpointing;
+  for (std::size_t i = 0; entry.across > 0 && i < layers_.size(); ++i)
+    if (const auto* layer = dynamic_cast<const AcrossLayerImpl*>(layers_[i].get()))
+      last_across = i + 1, keeps_pictures = keeps_pictures || layer->keeps_states(terms);
+  if (last_across > 0 && keeps_pictures) shared.kept += pictures;
   const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
   if (of_embeddings) shared.moments = {{shared.kept, per_layer_->work(terms, pass.tokens)}};
   stages.push_back(shared);
@@ -169,6 +181,8 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
       grown ? terms.block(pass.tokens * options.num_attention_heads * options.head_dim) : 0;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const auto& layer = layers_[i];
+    const bool across = options.looks_across(static_cast<std::int64_t>(i));
+    if (across && entry.across == 0) continue;
     const bool narrows = narrow && i + 1 == layers_.size();
     LayerCost cost =
         layer->cost(terms, pass.rows, pass.tokens, narrows ? asked : pass.tokens, flows);
@@ -183,10 +197,13 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
         stages.back().kept +=
             gemma4_keys(options, terms, static_cast<std::int64_t>(i), pass.tokens);
     }
+    if (entry.across_flows && i < last_across)  // the gradient of what later layers saw
+      for (Stage::Moment& moment : stages.back().moments) moment.work += pictures;
     // What a layer that is made once more keeps for its first norm is the input that was kept.
     if (terms.checkpointing && flows)
       for (Stage::Moment& moment : stages.back().moments) moment.left -= state;
-    flows = flows || cost.share.trains || terms.keys_before > 0 || of_embeddings;
+    flows = flows || cost.share.trains || terms.keys_before > 0 || of_embeddings ||
+            (across && entry.across_flows);
   }
   Stage last;  // of what is asked for
   const std::int64_t kept = layer_norm_ ? norm_kept(terms, layer_norm_, asked)
@@ -197,6 +214,14 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
   last.moments = {
       {last.kept, terms.block(pass.labels * options.hidden_size) + (narrow ? 0 : state) + work}};
   stages.push_back(last);
+}
+
+std::int64_t DecoderImpl::passed_by(const StepTerms& terms) const {
+  std::int64_t numbers = 0;
+  for (std::size_t i = 0; i < layers_.size(); ++i)
+    if (options.looks_across(static_cast<std::int64_t>(i)))
+      numbers += trained_within(terms, layers_[i]->module()).parameters;
+  return numbers;
 }
 
 }  // namespace luthier

@@ -18,6 +18,7 @@ PassCost DecoderModel::cost(const Pass& pass) const {
                      head = pass.terms.of(*head_);
   entry.flows = entry.flows || embedding.trains;
   decoder_->add_cost(pass, entry, cost.stages);
+  if (entry.across == 0) cost.unreached += decoder_->passed_by(pass.terms);
   const bool tied = head_->weight.shares(decoder_->embed_tokens->weight);
   cost.head.vocabulary = decoder_->options.vocab_size;
   cost.head.width = decoder_->options.hidden_size;

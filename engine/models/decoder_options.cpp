@@ -7,6 +7,7 @@
 #include "engine/models/decoder.h"
 #include "engine/models/decoder_positions.h"
 #include "engine/models/expert_options.h"
+#include "engine/models/mllama/across_options.h"
 
 namespace luthier {
 
@@ -24,7 +25,7 @@ struct Kind {
   const char* activation;
   bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false,
        qk_norm = false, gemma = false, sandwich = false, two_rotaries = false, glm = false,
-       scaled_queries = false, gemma4 = false, cohere = false;
+       scaled_queries = false, gemma4 = false, cohere = false, across = false;
   Windows windows = Windows::None;
   std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};  // M-RoPE
@@ -154,6 +155,19 @@ const std::vector<Kind>& kinds() {
        .bias_option = true,
        .cohere = true,
        .windows = Windows::Turning},
+      {.type = "mllama_text_model",
+       .vocab = 128256,
+       .hidden = 4096,
+       .intermediate = 14336,
+       .layers = 40,
+       .heads = 32,
+       .kv_heads = 8,
+       .head_dim = -1,
+       .eps = 1e-5,
+       .theta = 5e5,
+       .positions = 131072,
+       .activation = "silu",
+       .across = true},
       {.type = "qwen2_vl_text",
        .vocab = 152064,
        .hidden = 8192,
@@ -321,6 +335,22 @@ const std::vector<Kind>& kinds() {
        .eps = 1e-6,
        .theta = 10000,
        .positions = 131072,
+       .activation = "gelu_pytorch_tanh",
+       .tied = true,
+       .bias_option = true,
+       .sandwich = true,
+       .gemma4 = true},
+      {.type = "gemma4_unified_text",
+       .vocab = 262144,
+       .hidden = 2304,
+       .intermediate = 9216,
+       .layers = 30,
+       .heads = 8,
+       .kv_heads = 4,
+       .head_dim = 256,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 262144,
        .activation = "gelu_pytorch_tanh",
        .tied = true,
        .bias_option = true,
@@ -546,6 +576,7 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
   if (kind->windows == Windows::Unturned) LUTHIER_CHECK(read_unturned(config, where, o));
   if (kind->windows == Windows::Turning) LUTHIER_CHECK(read_turning_windows(config, where, o));
+  if (kind->across) LUTHIER_CHECK(read_across_layers(config, where, o));
   if (kind->delta) {
     o.centred_norms = o.attention_gate = true;
     LUTHIER_TRY(o.delta, read_delta_options(config, where, o.num_hidden_layers));

@@ -25,9 +25,12 @@
   ROW(mistral3)               \
   ROW(lfm2_vl)                \
   ROW(aya_vision)             \
+  ROW(ovis2)                  \
+  ROW(mllama)                 \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma4)                 \
+  ROW(gemma4_unified)         \
   ROW(llama)                  \
   ROW(qwen2)                  \
   ROW(mistral)                \
@@ -37,6 +40,7 @@
   ROW(cohere2)                \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
+  ROW(mllama_text_model)      \
   ROW(gemma3_text)            \
   ROW(gemma4_text)            \
   ROW(bert)                   \

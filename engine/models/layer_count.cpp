@@ -51,6 +51,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {".deepstack_merger_list", {"deepstack_visual_indexes"}},
       {".merger.mlp", {"merger_times"}},
       {".blocks", {"depth"}},
+      {"global_transformer.layers", {"num_global_layers"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};

@@ -34,7 +34,10 @@ struct ModelInput {
   torch::Tensor tower_features;  ///< what tower() gave for these pictures earlier: used instead of
                                  ///< pixel_values when defined
   std::vector<PictureFacts> pictures;  ///< of all rows, in their order
-  torch::Tensor labels;                ///< [tokens] int64 with kIgnoreLabel, or undefined
+  /// Where their marks stand among all tokens, of models whose pictures are nothing but that in the
+  /// text: the host has to know, so Model::prepare writes it down.
+  std::vector<std::int64_t> picture_marks;
+  torch::Tensor labels;  ///< [tokens] int64 with kIgnoreLabel, or undefined
   /// What an encoder reads beside the rows above, which its decoder writes: [source tokens] int64
   /// and each row's length; undefined and empty for models of one text.
   torch::Tensor source_ids;

@@ -35,8 +35,11 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
 
 torch::Tensor TowerModel::image_places(const ModelInput& input) const {
   const auto made = input.aside.find(kImagePlaces);
-  if (made != input.aside.end()) return made->second;
-  return (input.input_ids == image_token_).nonzero().squeeze(1);
+  return made != input.aside.end() ? made->second : feature_places(input.input_ids);
+}
+
+torch::Tensor TowerModel::feature_places(const torch::Tensor& ids) const {
+  return (ids == image_token_).nonzero().squeeze(1);
 }
 
 torch::Tensor TowerModel::image_blocks(const torch::Tensor& ids) const {

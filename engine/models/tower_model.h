@@ -35,8 +35,10 @@ class TowerModel : public DecoderModel, public PictureTower {
   virtual std::int64_t deepstack_layers() const { return 0; }
   DecoderEntry add_entry_cost(const Pass& pass, PassCost& cost) const override;
 
-  /// Where the pictures' tokens stand: [image tokens] int64.
+  /// Where what project() makes goes: [image tokens] int64.
   torch::Tensor image_places(const ModelInput& input) const;
+  /// The same from the ids; more than the pictures' tokens where project() makes more.
+  virtual torch::Tensor feature_places(const torch::Tensor& ids) const;
 
   /// Each run of image tokens is a block: [tokens] int64, −1 for the others. A run over the end of
   /// a row is two, since rows do not see one another.

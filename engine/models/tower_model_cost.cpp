@@ -19,7 +19,8 @@ DecoderEntry TowerModel::add_entry_cost(const Pass& pass, PassCost& cost) const 
   tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
   const ProjectorCost projector = projector_cost(pass);
   if (tower.flows || projector.trains) {
-    cost.stages.push_back({projector.kept, {{projector.kept, projector.work}}, 0});
+    cost.stages.push_back(
+        {projector.kept, {{projector.kept, projector.work}}, projector.gradients});
     entry.flows = true;
   }
   // Checkpointed layers hold on to the states that are added between them.

@@ -194,16 +194,19 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
 
 std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
                         const std::vector<std::int64_t>& windows, bool blocks, bool capped,
-                        std::int64_t head_dim) {
+                        std::int64_t head_dim, std::int64_t whole_head_dim) {
   constexpr std::int64_t kStretch = 2 * sizeof(std::int32_t);
-  const bool stretches = !capped && goes_in_stretches(terms, head_dim);
+  const auto in_stretches = [&](std::int64_t window) {
+    const bool whole = window == 0 && whole_head_dim > 0;
+    return !capped && goes_in_stretches(terms, whole ? whole_head_dim : head_dim);
+  };
   std::int64_t bytes = 0;
   for (const auto& group : rows.groups) {
     // One mask for each window that bounds these rows, and one for what none bounds.
-    std::set<std::int64_t> kinds;
+    std::set<std::pair<std::int64_t, bool>> kinds;
     for (const std::int64_t window : windows)
-      kinds.insert(window > 0 && window < group.length ? window : 0);
-    for (const std::int64_t window : kinds) {
+      kinds.emplace(window > 0 && window < group.length ? window : 0, in_stretches(window));
+    for (const auto& [window, stretches] : kinds) {
       const std::int64_t keys = group.length + terms.keys_before, numbers = group.length * keys;
       if (stretches && (blocks || window > 0))
         bytes += terms.block((blocks ? group.rows : 1) * keys, kStretch);

@@ -80,6 +80,8 @@ struct RowsShape {
   std::int64_t squares = 0;  ///< Σ rows · queries · keys: scores of one head
   bool copied = false;       ///< the mixture goes into another order before the next product
   bool blocks = false;       ///< some tokens see one another both ways
+  std::int64_t across_keys = 0;  ///< states of pictures that some layers look across to
+  bool across_flows = false;     ///< and a gradient is wanted of those
   std::int64_t own_tokens = 0, own_keys = 0;  ///< the same without any padding
   std::int64_t rows = 0;
   std::int64_t longest = 0;  ///< where all rows are of this length; else 0

@@ -59,6 +59,7 @@ void KeyValueCache::select(const Tensor& rows) {
   for (auto* store : {&keys_, &values_})
     for (Tensor& tensor : *store) keep(tensor);
   for (auto& [layer, pair] : across_) keep(pair.first), keep(pair.second);
+  keep(across_mask);
   for (auto& [layer, each] : carried_) keep(each.columns), keep(each.state);
   keep(position_offsets);
 }

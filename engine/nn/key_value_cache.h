@@ -43,6 +43,8 @@ class KeyValueCache {
   /// each: `make` is asked at a layer's first token alone.
   std::pair<torch::Tensor, torch::Tensor> across(
       std::int64_t layer, const std::function<std::pair<torch::Tensor, torch::Tensor>()>& make);
+  /// Whether there are such of this layer.
+  bool looks_across(std::int64_t layer) const { return across_.contains(layer); }
   /// Of a layer that carries a state: what its last token left, undefined before the first. Who
   /// takes it writes there what the next one finds; new tensors, since copies of a cache share.
   CarriedState& carried(std::int64_t layer) { return carried_[layer]; }
@@ -55,6 +57,9 @@ class KeyValueCache {
   /// What a row's next position is ahead of its length (positions of pictures may be fewer than
   /// their tokens): [batch] int64, or undefined for 0.
   torch::Tensor position_offsets;
+  /// What is added to the scores of what the rows look across to, where that is not as much of
+  /// each: [batch, 1, 1, keys], far below 0 where there is nothing; undefined: nothing is added.
+  torch::Tensor across_mask;
 
   // One that stands.
 

@@ -49,10 +49,11 @@ void add_plug(MlpCost& cost, const StepTerms& terms, const BranchPort& branch, s
 /// Masks that all layers share, or the stretches of keys that stand in their place where loops of
 /// our own take heads of this size. `windows`: of each layer, 0: all that stands before; `blocks`:
 /// some tokens see one another both ways, so that each row has a mask of its own; keys before the
-/// rows (terms.keys_before) need one, too.
+/// rows (terms.keys_before) need one, too. `whole_head_dim`: where layers without a window have
+/// heads of another size.
 std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
                         const std::vector<std::int64_t>& windows, bool blocks, bool capped,
-                        std::int64_t head_dim);
+                        std::int64_t head_dim, std::int64_t whole_head_dim = 0);
 
 /// `inputs`: the products that make queries, keys and values; `between`: what is kept between those
 /// and attention; `flows`: a gradient is wanted below the branch; `asked`: of the rows, which alone

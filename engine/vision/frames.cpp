@@ -159,17 +159,37 @@ Result<Image> Framing::apply(const Image& image) const {
   return center_crop(view, static_cast<int>(crop.width), static_cast<int>(crop.height));
 }
 
-ByteTable::ByteTable(const CommonSettings& settings) {
+namespace {
+
+float as_pillow(const CommonSettings& settings, std::size_t channel, int byte) {
+  auto value = static_cast<float>(byte);
+  if (settings.do_rescale)
+    value = static_cast<float>(static_cast<double>(byte) * settings.rescale_factor);
+  if (settings.do_normalize)
+    value = (value - static_cast<float>(settings.mean[channel])) /
+            static_cast<float>(settings.std[channel]);
+  return value;
+}
+
+float as_torchvision(const CommonSettings& settings, std::size_t channel, int byte) {
+  const auto value = static_cast<float>(byte);
+  auto mean = static_cast<float>(settings.mean[channel]);
+  auto deviation = static_cast<float>(settings.std[channel]);
+  if (settings.do_rescale && settings.do_normalize) {
+    const auto unscaled = static_cast<float>(1.0 / settings.rescale_factor);
+    mean *= unscaled, deviation *= unscaled;
+  }
+  if (settings.do_normalize) return (value - mean) / deviation;
+  return settings.do_rescale ? value * static_cast<float>(settings.rescale_factor) : value;
+}
+
+}  // namespace
+
+ByteTable::ByteTable(const CommonSettings& settings, Backend backend) {
+  const auto number = backend == Backend::Pillow ? as_pillow : as_torchvision;
   for (std::size_t channel = 0; channel < 3; ++channel)
-    for (int byte = 0; byte < 256; ++byte) {
-      float value = static_cast<float>(byte);
-      if (settings.do_rescale)
-        value = static_cast<float>(static_cast<double>(byte) * settings.rescale_factor);
-      if (settings.do_normalize)
-        value = (value - static_cast<float>(settings.mean[channel])) /
-                static_cast<float>(settings.std[channel]);
-      values_[channel][static_cast<std::size_t>(byte)] = value;
-    }
+    for (int byte = 0; byte < 256; ++byte)
+      values_[channel][static_cast<std::size_t>(byte)] = number(settings, channel, byte);
 }
 
 void ByteTable::write(const Image& image, const Region& region, float* out, std::size_t row_stride,

@@ -60,11 +60,16 @@ struct Framing {
   Result<Plan> plan(Extent from) const;
 };
 
-/// byte * rescale_factor in double rounded to float, then (value - mean) / std in float, as
-/// transformers' Pillow backend computes them. A byte has 256 values, so the arithmetic is a table.
+/// Whose arithmetic it is: of Pillow's, byte * rescale_factor is made in double and rounded to
+/// float, then (value - mean) / std in float; torchvision's is in float all along, and one step
+/// where both are asked for.
+enum class Backend { Pillow, Torchvision };
+
+/// Bytes as numbers, as transformers' backend computes them. A byte has 256 values, so the
+/// arithmetic is a table.
 class ByteTable {
  public:
-  explicit ByteTable(const CommonSettings& settings);
+  explicit ByteTable(const CommonSettings& settings, Backend backend = Backend::Pillow);
 
   const std::array<float, 256>& channel(std::size_t index) const { return values_[index]; }
   /// The region as [3, region.height, region.width]; rows and channels may lie further apart in

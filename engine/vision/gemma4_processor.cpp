@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Gemma 4's processor: a picture keeps its proportions and becomes as large as max_soft_tokens
+// Gemma 4's processors: a picture keeps its proportions and becomes as large as max_soft_tokens
 // blocks of pooling_kernel_size patches allow, each side rounded down to whole blocks; then flat
-// patches, block after block, a pixel's channels together.
+// patches, block after block, a pixel's channels together. The unified model's takes each block for
+// one patch; transformers has it for torchvision alone.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -18,6 +19,7 @@ constexpr std::array<std::int64_t, 5> kSoftTokens{70, 140, 280, 560, 1120};
 struct Gemma4PictureOptions {
   CommonSettings common;
   std::int64_t patch_size = 16, pooling = 3, soft_tokens = 280;
+  Backend backend = Backend::Pillow;
 
   std::int64_t block() const { return patch_size * pooling; }
   std::int64_t patches() const { return soft_tokens * pooling * pooling; }
@@ -26,7 +28,7 @@ struct Gemma4PictureOptions {
 class Gemma4Processor : public ImageProcessor {
  public:
   explicit Gemma4Processor(const Gemma4PictureOptions& options)
-      : options_(options), table_(options.common) {}
+      : options_(options), table_(options.common, options.backend) {}
 
   Result<PixelValues> process(const Image& image) const override;
   Result<PixelValues> outline(int width, int height) const override;
@@ -100,8 +102,10 @@ Result<PixelValues> Gemma4Processor::process(const Image& image) const {
   const int patch = static_cast<int>(options_.patch_size),
             pooled = static_cast<int>(options_.pooling);
   const int rows = static_cast<int>(pixels.grid[1]), columns = static_cast<int>(pixels.grid[2]);
-  const Image view = resize_to(image, {std::int64_t{columns} * patch, std::int64_t{rows} * patch},
-                               options_.common.resample);
+  const int width = columns * patch, height = rows * patch;
+  const Image view = options_.backend == Backend::Pillow
+                         ? resize_to(image, {width, height}, options_.common.resample)
+                         : resize_as_torch(image, width, height, options_.common.resample);
   pixels.values.resize(static_cast<std::size_t>(pixels.shape[0] * pixels.shape[1]));
   float* out = pixels.values.data();
   for (int block_row = 0; block_row < rows; block_row += pooled)
@@ -112,10 +116,8 @@ Result<PixelValues> Gemma4Processor::process(const Image& image) const {
   return pixels;
 }
 
-}  // namespace
-
-MadeProcessor create_gemma4_processor(const Json& config, const std::string& where,
-                                      const PixelLimits& limits) {
+MadeProcessor make_gemma4_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits, bool unified) {
   if (limits.any())
     return input_error(
         "This model's processor bounds a picture's tokens, so it has no pixel limits to change.",
@@ -125,6 +127,10 @@ MadeProcessor create_gemma4_processor(const Json& config, const std::string& whe
   options.common.do_normalize = false;  // the model itself scales pixels
   options.common.std = {1, 1, 1};
   LUTHIER_CHECK(read_common(config, where, options.common));
+  const Resample resample = options.common.resample;
+  if (unified && resample != Resample::Bilinear && resample != Resample::Bicubic)
+    return input_error("This processor's pictures are resized bilinearly (2) or bicubically (3).",
+                       where + ": resample");
   LUTHIER_TRY(options.patch_size,
               json_int_in(config, "patch_size", where, options.patch_size, 1, 1024));
   LUTHIER_TRY(options.pooling,
@@ -134,7 +140,23 @@ MadeProcessor create_gemma4_processor(const Json& config, const std::string& whe
     return input_error(
         "A picture cannot become up to " + std::to_string(options.soft_tokens) + " tokens here.",
         where + ": max_soft_tokens", "It must be 70, 140, 280, 560 or 1120.");
+  if (unified) {
+    options.patch_size = options.block(), options.pooling = 1;
+    options.backend = Backend::Torchvision;
+  }
   return std::unique_ptr<ImageProcessor>(std::make_unique<Gemma4Processor>(options));
+}
+
+}  // namespace
+
+MadeProcessor create_gemma4_processor(const Json& config, const std::string& where,
+                                      const PixelLimits& limits) {
+  return make_gemma4_processor(config, where, limits, /*unified=*/false);
+}
+
+MadeProcessor create_gemma4_unified_processor(const Json& config, const std::string& where,
+                                              const PixelLimits& limits) {
+  return make_gemma4_processor(config, where, limits, /*unified=*/true);
 }
 
 }  // namespace luthier::detail

@@ -2,10 +2,7 @@
 // GOT-OCR2's processor, which InternVL's folders have: with crop_to_patches, the arrangement of
 // tiles whose proportions are nearest to the picture's, the picture stretched over it, and after
 // the tiles a thumbnail of the whole; otherwise the picture in one size.
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
+#include "engine/vision/arrangements.h"
 #include "engine/vision/frames.h"
 #include "engine/vision/processors.h"
 
@@ -19,10 +16,6 @@ struct GotOcr2Options {
   std::int64_t min_patches = 1, max_patches = 12;
 };
 
-struct Arrangement {
-  std::int64_t columns = 1, rows = 1;
-};
-
 class GotOcr2Processor : public ImageProcessor {
  public:
   explicit GotOcr2Processor(const GotOcr2Options& options);
@@ -32,7 +25,7 @@ class GotOcr2Processor : public ImageProcessor {
 
  private:
   bool tiled() const { return options_.crop_to_patches && options_.max_patches > 1; }
-  Arrangement arrange(Extent from) const;
+  Arrangement arrange(Extent from) const { return nearest_arrangement(arrangements_, from, tile_); }
 
   GotOcr2Options options_;
   Framing framing_;
@@ -46,31 +39,7 @@ GotOcr2Processor::GotOcr2Processor(const GotOcr2Options& options)
       framing_{options.common.do_resize, false, options.common.size, {}, options.common.resample},
       table_(options.common),
       tile_{options.common.size.width, options.common.size.height} {
-  for (std::int64_t columns = 1; tiled() && columns <= options_.max_patches; ++columns)
-    for (std::int64_t rows = 1; columns * rows <= options_.max_patches; ++rows)
-      if (columns * rows >= options_.min_patches) arrangements_.push_back({columns, rows});
-  std::stable_sort(arrangements_.begin(), arrangements_.end(),
-                   [](const Arrangement& a, const Arrangement& b) {
-                     return a.columns * a.rows < b.columns * b.rows;
-                   });
-}
-
-Arrangement GotOcr2Processor::arrange(Extent from) const {
-  const double proportion = static_cast<double>(from.width) / static_cast<double>(from.height);
-  const double area = static_cast<double>(from.width * from.height);
-  double nearest = std::numeric_limits<double>::infinity();
-  Arrangement best;
-  for (const Arrangement& one : arrangements_) {
-    const double difference =
-        std::fabs(proportion - static_cast<double>(one.columns) / static_cast<double>(one.rows));
-    // Of equals, more tiles as long as the picture covers more than half of them.
-    const bool covered =
-        area > 0.5 * static_cast<double>(tile_.height * tile_.width * one.columns * one.rows);
-    if (difference > nearest || (difference == nearest && !covered)) continue;
-    nearest = difference;
-    best = one;
-  }
-  return best;
+  if (tiled()) arrangements_ = arrangements(options_.min_patches, options_.max_patches);
 }
 
 Result<PixelValues> GotOcr2Processor::outline(int width, int height) const {

@@ -28,10 +28,13 @@ constexpr ProcessorRow kProcessors[] = {
     {"MiniCPMV4_6ImageProcessor", detail::create_minicpmv_processor},
     {"SmolVLMImageProcessor", detail::create_idefics3_processor},
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},
+    {"Ovis2ImageProcessor", detail::create_ovis2_processor},
     {"PixtralImageProcessor", detail::create_pixtral_processor},
     {"Lfm2VlImageProcessor", detail::create_lfm2_vl_processor},
+    {"MllamaImageProcessor", detail::create_mllama_processor},
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
     {"Gemma4ImageProcessor", detail::create_gemma4_processor},
+    {"Gemma4UnifiedImageProcessor", detail::create_gemma4_unified_processor},
 };
 
 // transformers has said CLIPFeatureExtractor, CLIPImageProcessorFast and CLIPImageProcessorPil for

@@ -42,14 +42,19 @@ struct ProcessorDefaults {
 ///                           LLaVA-OneVision has no tiles
 ///   GOT-OCR2 (InternVL)     [tiles, 3, height, width]        grid {tiles}; a thumbnail of the
 ///                           whole last when there are several
+///   Ovis 2                  [tiles, 3, height, width]        grid {rows, columns}; several: behind
+///                           the whole picture
 ///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
 ///                           patches
 ///   Pixtral (Mistral 3)     [patches, 3 * patch * patch]     grid {1, height, width} in patches
 ///   MiniCPM-V 4.6           [patches, 3 * patch * patch]     grid {rows, columns of slices, a
 ///                           slice's height and width in patches, those of the whole}; not cut: 0,
 ///                           0, 0, 0; the whole picture first
+///   Mllama                  [most tiles, 3, height, width]   grid {rows, columns, most tiles};
+///                           zeros in the tiles behind rows · columns
 ///   Gemma 4                 [patches, 3 * patch * patch]     grid {1, height, width, pooling,
-///                           most}: patches along a square, and how many a picture can have
+///                           most}: patches along a square, and how many a picture can have;
+///                           of the unified model one patch is the whole square
 ///   LFM2-VL                 [patches, patch * patch * 3]     grid {rows, columns of tiles, a
 ///                           tile's side in patches, height, width of the whole in patches}; no
 ///                           tiles: 0, 0, 0; the whole picture last, 0, 0 where it is left out

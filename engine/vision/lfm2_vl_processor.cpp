@@ -42,27 +42,12 @@ class Lfm2VlProcessor : public ImageProcessor {
   float* write(const Image& view, const Region& region, float* out) const;
 
   Lfm2VlOptions options_;
-  std::array<std::array<float, 256>, 3> values_{};
+  ByteTable table_;
   std::vector<TileGrid> grids_;
 };
 
-/// A byte as a number, in float32 all along; both steps at once where both are asked for.
-float number_of(const CommonSettings& settings, std::size_t channel, int byte) {
-  auto value = static_cast<float>(byte);
-  auto mean = static_cast<float>(settings.mean[channel]);
-  auto deviation = static_cast<float>(settings.std[channel]);
-  if (settings.do_rescale && settings.do_normalize) {
-    const auto unscaled = static_cast<float>(1.0 / settings.rescale_factor);
-    mean *= unscaled, deviation *= unscaled;
-  }
-  if (settings.do_normalize) return (value - mean) / deviation;
-  return settings.do_rescale ? value * static_cast<float>(settings.rescale_factor) : value;
-}
-
-Lfm2VlProcessor::Lfm2VlProcessor(const Lfm2VlOptions& options) : options_(options) {
-  for (std::size_t channel = 0; channel < 3; ++channel)
-    for (int byte = 0; byte < 256; ++byte)
-      values_[channel][static_cast<std::size_t>(byte)] = number_of(options_.common, channel, byte);
+Lfm2VlProcessor::Lfm2VlProcessor(const Lfm2VlOptions& options)
+    : options_(options), table_(options.common, Backend::Torchvision) {
   if (!options_.splits || (options_.min_tiles == 1 && options_.max_tiles == 1)) return;
   for (std::int64_t columns = 1; columns <= options_.max_tiles; ++columns)
     for (std::int64_t rows = 1; columns * rows <= options_.max_tiles; ++rows)
@@ -156,7 +141,7 @@ float* Lfm2VlProcessor::write(const Image& view, const Region& region, float* ou
                                   3;
         for (int x = 0; x < patch; ++x, from += 3)
           for (std::size_t channel = 0; channel < 3; ++channel)
-            *out++ = values_[channel][from[channel]];
+            *out++ = table_.channel(channel)[from[channel]];
       }
   return out;
 }

@@ -29,13 +29,19 @@ MadeProcessor create_llava_onevision_processor(const Json& config, const std::st
                                                const PixelLimits& limits);
 MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& where,
                                         const PixelLimits& limits);
+MadeProcessor create_ovis2_processor(const Json& config, const std::string& where,
+                                     const PixelLimits& limits);
 MadeProcessor create_pixtral_processor(const Json& config, const std::string& where,
                                        const PixelLimits& limits);
 MadeProcessor create_lfm2_vl_processor(const Json& config, const std::string& where,
                                        const PixelLimits& limits);
+MadeProcessor create_mllama_processor(const Json& config, const std::string& where,
+                                      const PixelLimits& limits);
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
 MadeProcessor create_gemma4_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
+MadeProcessor create_gemma4_unified_processor(const Json& config, const std::string& where,
+                                              const PixelLimits& limits);
 
 }  // namespace luthier::detail

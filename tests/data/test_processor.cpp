@@ -92,6 +92,38 @@ class TestChatProcessor : public QObject {
              std::string("Three.<|im_end|>You are welcome.<|im_end|>"));
   }
 
+  // As MllamaProcessor writes it, before its tokenizer adds its own.
+  void aFirstTokenThatTheTemplateLeftOut() {
+    const Conversation chat = conversation(kPictureRow);
+    for (const char* name : {"llava", "llava_bos"}) {
+      const auto folder = data_room() / name;
+      const auto tokenizer = Tokenizer::load(folder);
+      QVERIFY(tokenizer.ok());
+      const TokenId bos = (*tokenizer)->special().bos.value_or(-1);
+      ImageTokens tokens;
+      const auto encoded = [&] {
+        const ChatProcessor::Pictures pictures{
+            tokens, (*tokenizer)->token_to_id("<image>").value_or(-1), {"LlavaImageProcessor"}};
+        const auto processor = ChatProcessor::load(folder, pictures);
+        return (*processor)->encode_training(chat, LossOn::Completion, 0, "row 1").take();
+      };
+      const Example plain = encoded();
+      tokens.writes_bos = true;
+      const Example written = encoded();
+      const bool left_out = std::string(name) == "llava";
+      QCOMPARE(plain.input_ids.front(), bos);
+      QVERIFY((written.input_ids == plain.input_ids) != left_out);
+      if (!left_out) continue;
+      QCOMPARE(std::count(plain.input_ids.begin(), plain.input_ids.end(), bos), 1);
+      QVERIFY(written.input_ids[0] == bos && written.input_ids[1] == bos);
+      // The answer is the same, and so are its labels.
+      QCOMPARE(std::count(written.labels.begin(), written.labels.end(), kIgnoreLabel) -
+                   std::count(plain.labels.begin(), plain.labels.end(), kIgnoreLabel),
+               static_cast<std::ptrdiff_t>(written.labels.size()) -
+                   static_cast<std::ptrdiff_t>(plain.labels.size()));
+    }
+  }
+
   void longRowsAreCutBehindThePictures() {
     const auto processor = load_chat(data_room() / "chatml");
     const Conversation chat = conversation(kPictureRow);

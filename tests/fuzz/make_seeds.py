@@ -178,6 +178,13 @@ PROCESSORS = {
                 "max_image_tokens": 8, "max_tiles": 6, "max_pixels_tolerance": 1.5},
     "minicpmv": {"image_processor_type": "MiniCPMV4_6ImageProcessor", "patch_size": 4,
                  "scale_resolution": 32, "max_slice_nums": 6, "downsample_mode": "4x"},
+    "gemma4_unified": {"image_processor_type": "Gemma4UnifiedImageProcessor", "max_soft_tokens": 70,
+                       "patch_size": 3, "pooling_kernel_size": 2, "do_normalize": True,
+                       "image_std": [0.5, 0.4, 0.3]},
+    "ovis2": {"image_processor_type": "Ovis2ImageProcessor", "size": {"height": 20, "width": 20},
+              "crop_to_patches": True, "max_patches": 9},
+    "mllama": {"image_processor_type": "MllamaImageProcessor", "max_image_tiles": 6,
+               "size": {"height": 20, "width": 20}, "resample": 3},
 }
 
 

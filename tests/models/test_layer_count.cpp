@@ -150,6 +150,8 @@ class TestLayerCount : public QObject {
     row("minicpmv4_6", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("lfm2_vl", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("aya_vision", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
+    row("ovis2", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
+    row("mllama", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("t5", "num_layers", "num_decoder_layers");
   }
   void of_one_depth_the_right_field_is_named() {

@@ -19,6 +19,7 @@ STATEFUL = ("dynamic", "longrope")      # what a row gets there depends on the l
 PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_projector",
               "llava_onevision": "multi_modal_projector", "internvl": "multi_modal_projector",
               "mistral3": "multi_modal_projector", "aya_vision": "multi_modal_projector",
+              "ovis2": "visual_embeddings_table",
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
@@ -346,6 +347,24 @@ def draw_aya_vision(rng):
     return Spec(tower, kind, options, rng.choice(["cohere", "qwen"]), "cohere", model, picture)
 
 
+def draw_ovis2(rng):
+    kind, options = any_decoder(rng)
+    fold, patch = rng.choice([1, 2, 2, 3]), rng.randint(3, 7)
+    side = patch * fold * rng.randint(1 if fold > 1 else 2, 3)
+    tower = tower_sizes(rng, image_size=side + (rng.choice([0, 0, patch - 1]) if fold == 1 else 0),
+                        patch_size=patch)
+    indicators, words = rng.choice([5, 5, 7]), rng.randint(4, 90)
+    tower |= dict(rms_norm_eps=tower.pop("layer_norm_eps"), qkv_bias=rng.random() < 0.4,
+                  mlp_bias=rng.random() < 0.4, hidden_stride=fold, vocab_size=words + indicators,
+                  num_visual_indicator_tokens=indicators,
+                  tokenize_function=rng.choice(["softmax", "softmax", "st_argmax"]))
+    least = rng.randint(1, 3)
+    picture = {**shades(rng), "max_patches": max(least, rng.randint(1, 9)), "min_patches": least,
+               "crop_to_patches": rng.random() < 0.8, "use_covering_area_grid": rng.random() < 0.6}
+    model = dict(tie_word_embeddings=options.pop("tie_word_embeddings", False))
+    return Spec(tower, kind, options, rng.choice(["qwen", "llama_bos"]), "chatml", model, picture)
+
+
 def draw_mistral3(rng):
     """Every other time with a decoder whose queries grow, from a few tokens on."""
     kind, options = any_decoder(rng)
@@ -435,7 +454,7 @@ DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
          "llava_onevision": draw_onevision, "glm4v": draw_glm,
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
          "internvl": draw_internvl, "minicpmv4_6": draw_minicpmv,
-         "mistral3": draw_mistral3, "aya_vision": draw_aya_vision,
+         "mistral3": draw_mistral3, "aya_vision": draw_aya_vision, "ovis2": draw_ovis2,
          "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))
              for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5",

@@ -121,6 +121,11 @@ TEMPLATES = {
     # as Command R7B's and Aya Vision's
     "cohere": turns("(bos_token if loop.first else '') + '<|START_OF_TURN_TOKEN|>' + message.role",
                     "<|END_OF_TURN_TOKEN|>", "<image>", "<|START_OF_TURN_TOKEN|>assistant"),
+    # as Llama 3.2 Vision's; and one that begins with a picture where the conversation does
+    "llama3": turns("(bos_token if loop.first else '') + '[' + message.role + ']\\n\\n'",
+                    "</s>", "<|image|>", "[assistant]\\n\\n"),
+    "marks_first": turns("'' if loop.first else '[' + message.role + '] '", "\\n", "<|image|>",
+                         "[assistant] "),
     "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n",
                        "<image>", "[assistant] "),
 }

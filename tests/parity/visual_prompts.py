@@ -25,6 +25,8 @@ def tower_of(model):
     """The tower's name, the tower, what holds its blocks, and these."""
     name = "model.vision_tower" if hasattr(model.model, "vision_tower") else "model.vision_model"
     tower = model.get_submodule(name)
+    if hasattr(tower, "transformer"):   # Ovis 2's, which has a head behind it
+        name, tower = f"{name}.transformer", tower.transformer
     return name, tower, tower.encoder, getattr(tower.encoder, "layers",
                                                getattr(tower.encoder, "layer", None))
 
@@ -194,7 +196,7 @@ CORE = (("clip-llama", "shallow"), ("clip-llama", "deep"), ("siglip-qwen2", "dee
 MORE = (("clip-layers", "deep"), ("siglip-llama", "shallow"), ("internvl-plain", "deep"),
         ("internvl-stretched", "shallow"), ("smolvlm-plain", "deep"), ("paligemma-plain", "shallow"),
         ("gemma3-plain", "deep"), ("llava_next-clip", "deep"),
-        ("onevision-plain", "deep"))
+        ("onevision-plain", "deep"), ("ovis2-plain", "deep"))
 
 
 def cases(everything=False):

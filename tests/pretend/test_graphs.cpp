@@ -131,9 +131,9 @@ class TestGraphs : public QObject {
     const Watched watched;
     verify_alike(answers_of(loaded, prompts, greedy(true)), launched);
     // A batch of two prompts and one of one, of one room or of two; this Idefics3's positions go by
-    // the length, experts ask the host how many tokens each gets, and states are carried row by
-    // row.
-    const bool by_host = name == "idefics3" || name == "qwen3_vl_moe" ||
+    // the length, experts ask the host how many tokens each gets, states are carried row by row,
+    // and rows look across to pictures.
+    const bool by_host = name == "idefics3" || name == "mllama" || name == "qwen3_vl_moe" ||
                          name.startsWith("qwen3_5") || name.startsWith("lfm2") ||
                          name == "minicpmv4_6";
     const int recordings = by_host ? 0 : 2;

@@ -124,7 +124,8 @@ class TestTiledProcessor : public QObject {
     for (const char* type :
          {"Idefics3ImageProcessor", "LlavaNextImageProcessor", "LlavaOnevisionImageProcessor",
           "GotOcr2ImageProcessor", "PixtralImageProcessor", "MiniCPMV4_6ImageProcessor",
-          "Gemma3ImageProcessor", "Gemma4ImageProcessor"})
+          "Gemma3ImageProcessor", "Gemma4ImageProcessor", "Gemma4UnifiedImageProcessor",
+          "Ovis2ImageProcessor", "MllamaImageProcessor"})
       QVERIFY(!made(type, "", limits).ok());
   }
 
@@ -141,6 +142,11 @@ class TestTiledProcessor : public QObject {
     };
     const Case cases[] = {
         {"Qwen2VLImageProcessor", R"("patch_size": 0)", "patch_size"},
+        {"MllamaImageProcessor", R"("do_resize": false)", "do_resize"},
+        {"MllamaImageProcessor", R"("do_pad": false)", "do_pad"},
+        {"MllamaImageProcessor", R"("max_image_tiles": 0)", "max_image_tiles"},
+        {"MllamaImageProcessor", R"("size": {"height": 8, "width": 9})", "size"},
+        {"MllamaImageProcessor", R"("size": {"shortest_edge": 8})", "size"},
         {"Qwen2VLImageProcessor", R"("merge_size": -1)", "merge_size"},
         {"Qwen2VLImageProcessor", R"("temporal_patch_size": 1000000)", "temporal_patch_size"},
         {"Qwen2VLImageProcessor", R"("size": {"shortest_edge": 0, "longest_edge": 5})",
@@ -171,6 +177,11 @@ class TestTiledProcessor : public QObject {
         {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "size": {"shortest_edge": 5})",
          "size"},
         {"GotOcr2ImageProcessor", R"("crop_to_patches": 1)", "crop_to_patches"},
+        {"Ovis2ImageProcessor", R"("max_patches": 4096)", "max_patches"},
+        {"Ovis2ImageProcessor", R"("min_patches": -1)", "min_patches"},
+        {"Ovis2ImageProcessor", R"("do_center_crop": true)", "do_center_crop"},
+        {"Ovis2ImageProcessor", R"("use_covering_area_grid": "no")", "use_covering_area_grid"},
+        {"Ovis2ImageProcessor", R"("crop_to_patches": true, "size": {"shortest_edge": 5})", "size"},
         {"PixtralImageProcessor", R"("patch_size": 0)", "patch_size"},
         {"PixtralImageProcessor", R"("patch_size": 1025)", "patch_size"},
         {"PixtralImageProcessor", R"("patch_size": {"height": 4, "width": 6})", "patch_size"},
@@ -190,6 +201,9 @@ class TestTiledProcessor : public QObject {
         {"Gemma4ImageProcessor", R"("patch_size": 0)", "patch_size"},
         {"Gemma4ImageProcessor", R"("pooling_kernel_size": 65)", "pooling_kernel_size"},
         {"Gemma4ImageProcessor", R"("max_soft_tokens": 256)", "max_soft_tokens"},
+        {"Gemma4UnifiedImageProcessor", R"("max_soft_tokens": 71)", "max_soft_tokens"},
+        {"Gemma4UnifiedImageProcessor", R"("pooling_kernel_size": 0)", "pooling_kernel_size"},
+        {"Gemma4UnifiedImageProcessor", R"("resample": 1)", "resample"},
         {"Gemma3ImageProcessor", R"("image_std": 1e-60)", "image_std"},
         {"Gemma3ImageProcessor", R"("image_mean": 1e300)", "image_mean"},
         {"Gemma3ImageProcessor", R"("rescale_factor": -1e300)", "rescale_factor"},
@@ -223,6 +237,8 @@ class TestTiledProcessor : public QObject {
         {"LlavaOnevisionImageProcessor", R"("size": 1)", 5, 5},
         {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "max_patches": 4095, "size": 384)",
          9000, 9000},
+        {"Ovis2ImageProcessor", R"("crop_to_patches": true, "max_patches": 4095, "size": 384)",
+         90000, 90000},
         {"PixtralImageProcessor", R"("size": 16384, "patch_size": 1)", 16384, 16384},
         {"PixtralImageProcessor", R"("size": {"longest_edge": 40})", 1, 900},
         {"PixtralImageProcessor", R"("do_resize": false)", 30, 32},
@@ -236,6 +252,8 @@ class TestTiledProcessor : public QObject {
         {"Gemma4ImageProcessor", R"("do_resize": false)", 48, 50},
         {"Gemma4ImageProcessor", R"("do_resize": false, "max_soft_tokens": 70)", 480, 384},
         {"Gemma4ImageProcessor", R"("patch_size": 1024, "pooling_kernel_size": 64)", 9, 9},
+        {"Gemma4UnifiedImageProcessor", R"("do_resize": false)", 48, 50},
+        {"Gemma4UnifiedImageProcessor", R"("patch_size": 1024, "pooling_kernel_size": 64)", 9, 9},
         {"Gemma3ImageProcessor", R"("size": 16384)", 5, 5},
         {"Gemma3ImageProcessor",
          R"("do_pan_and_scan": true, "pan_and_scan_min_crop_size": 1, "pan_and_scan_max_num_crops": 4)",

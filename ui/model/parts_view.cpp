@@ -147,10 +147,11 @@ void PartsView::refresh() {
                    share, colours().series[colour]);
   };
   show(tower_, tr("Vision tower"), "vision_tower",
-       tr("%1 layers, width %2, %3 heads")
-           .arg(g.vision_layers)
-           .arg(g.vision_hidden_size)
-           .arg(g.vision_heads),
+       g.vision_layers > 0 ? tr("%1 layers, width %2, %3 heads")
+                                 .arg(g.vision_layers)
+                                 .arg(g.vision_hidden_size)
+                                 .arg(g.vision_heads)
+                           : tr("no layers, width %1").arg(g.vision_hidden_size),
        0);
   show(projector_, tr("Projector"), "projector",
        tr("%1 → %2").arg(g.vision_hidden_size).arg(g.hidden_size), 4);

@@ -18,8 +18,10 @@ Gemma4AttentionImpl::Gemma4AttentionImpl(const DecoderOptions& o, std::int64_t l
       head_dim_(o.head_dim),
       epsilon_(o.rms_norm_eps),
       seen_(o.gemma4->is_seen(layer)),
+      sees_blocks_(
+          o.gemma4->sees_blocks(o.sliding_windows.at(static_cast<std::size_t>(layer)).has_value())),
       rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale, 0,
-            /*window_in_blocks=*/true} {
+            o.window_in_blocks} {
   const bool slides = rule_.window.has_value();
   if (!slides) kv_heads_ = o.gemma4->global_key_value_heads, head_dim_ = o.gemma4->global_head_dim;
   const std::int64_t width = heads_ * head_dim_, narrow = kv_heads_ * head_dim_;
@@ -66,9 +68,8 @@ Tensor Gemma4AttentionImpl::forward(const Tensor& x, const TokenSequence& sequen
     query = rotate(q_norm_(q_proj_(x).view({-1, heads_, head_dim_})), rotary);
     if (!cache) seen = sequence.seen->at(source_);
   }
-  // Pictures are looked at both ways in sliding layers alone.
   const Tensor all = attend(query, seen.keys, seen.values, sequence.rows, rule_,
-                            rule_.window ? sequence.blocks : Tensor(), cache, source_);
+                            sees_blocks_ ? sequence.blocks : Tensor(), cache, source_);
   return o_proj_(own_rows(all, sequence));
 }
 

@@ -4,21 +4,14 @@
 // what a folder holds for sound is left unread.
 #pragma once
 
-#include <vector>
-
-#include "engine/models/decoder.h"
 #include "engine/models/family.h"
 #include "engine/models/gemma4/gemma4_tower.h"
+#include "engine/models/gemma4/media.h"
 
 namespace luthier {
 
-struct Gemma4ModelOptions {
+struct Gemma4ModelOptions : Gemma4MediaOptions {
   Gemma4VisionOptions vision;
-  DecoderOptions text;
-  bool tie_word_embeddings = true;
-  bool hears = false;  ///< the folder has a tower for sound
-  TokenId image_token_id = 258880;
-  std::vector<TokenId> other_media;  ///< of films and sound: their tokens are looked up as padding
 };
 Result<Gemma4ModelOptions> read_gemma4_options(const Json& config, const std::string& where);
 

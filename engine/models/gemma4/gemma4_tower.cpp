@@ -127,7 +127,7 @@ class Gemma4Tower::PatchEmbedder : public ParameterModule {
   /// `places` [patches, 2] int64, into both tables as one below the other.
   Tensor forward(const Tensor& pixels, const Tensor& places) const {
     const Tensor made = input_proj_->forward((2 * (pixels - 0.5)).to(table_.scalar_type()));
-    return made + looked_up(places).sum(1);
+    return made + looked_up(table_, places).sum(1);
   }
   ProductsCost cost(const StepTerms& terms, std::int64_t patches) const {
     ProductsCost cost = products_cost(terms, {input_proj_}, patches);
@@ -142,14 +142,6 @@ class Gemma4Tower::PatchEmbedder : public ParameterModule {
   }
 
  private:
-  /// [patches, 2, hidden]; the gradient adds up in float32, as Embedding's does.
-  Tensor looked_up(const Tensor& places) const {
-    const Tensor tables = table_.flatten(0, 1);
-    if (!places.is_cpu() || table_.scalar_type() != torch::kBFloat16)
-      return at::embedding(tables, places);
-    return tables.index_select(0, places.flatten()).unflatten(0, {places.size(0), 2});
-  }
-
   Tensor table_;
   Linear input_proj_{nullptr};
 };
@@ -269,6 +261,13 @@ Gemma4Tower::Gemma4Tower(const Gemma4VisionOptions& o, const torch::TensorOption
   if (!o.standardizes) return;
   add_fixed("std_bias", std_bias_, {o.hidden_size}, 0, t);
   add_fixed("std_scale", std_scale_, {o.hidden_size}, 1, t);
+}
+
+Tensor looked_up(const Tensor& tables, const Tensor& places) {
+  const Tensor rows = tables.flatten(0, 1);
+  if (!places.is_cpu() || tables.scalar_type() != torch::kBFloat16)
+    return at::embedding(rows, places);
+  return rows.index_select(0, places.flatten()).unflatten(0, {places.size(0), 2});
 }
 
 std::vector<QwenGrid> gemma4_grids(const std::vector<PictureFacts>& pictures) {

@@ -61,6 +61,10 @@ class Gemma4Tower : public ParameterModule, public PatchPort {
   torch::Tensor std_bias_, std_scale_;
 };
 
+/// Rows of tables that lie one below the other, of [.., .., width]: `places` [patches, 2] int64 →
+/// [patches, 2, width]. The gradient adds up in float32, as Embedding's does.
+torch::Tensor looked_up(const torch::Tensor& tables, const torch::Tensor& places);
+
 /// Of pictures as Gemma 4's processor gives them.
 std::vector<QwenGrid> gemma4_grids(const std::vector<PictureFacts>& pictures);
 

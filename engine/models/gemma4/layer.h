@@ -26,7 +26,8 @@ class Gemma4AttentionImpl : public torch::nn::Module, public TokenMixer {
 
   std::int64_t layer_, source_, heads_, kv_heads_, head_dim_;
   double epsilon_;
-  bool seen_;  ///< a later layer sees its keys and values
+  bool seen_;         ///< a later layer sees its keys and values
+  bool sees_blocks_;  ///< tokens of a picture see one another
   AttentionRule rule_;
   Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
   RmsNorm q_norm_{nullptr}, k_norm_{nullptr};

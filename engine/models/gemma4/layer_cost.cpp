@@ -12,7 +12,7 @@ AttentionBranchCost Gemma4AttentionImpl::cost(const StepTerms& terms, const Rows
                                               std::int64_t tokens, std::int64_t asked,
                                               bool flows) const {
   RowsShape rows = given;
-  rows.blocks = given.blocks && rule_.window.has_value();
+  rows.blocks = given.blocks && sees_blocks_;
   const Scores scores = rows.blocks ? Scores::Stretched : Scores::Fused;
   AttentionCost core = attention_cost(terms, rows, heads_, kv_heads_, head_dim_, scores);
   std::int64_t norms = norm_kept(terms, q_norm_, tokens * heads_);

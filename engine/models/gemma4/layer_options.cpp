@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Gemma4TextConfig's defaults, in its older spelling (global_head_dim) and in today's
-// (per_layer_config).
+// Gemma4TextConfig's and Gemma4UnifiedTextConfig's defaults, in their older spelling
+// (global_head_dim) and in today's (per_layer_config).
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -15,6 +15,15 @@ namespace {
 
 constexpr const char* kFull = "full_attention";
 constexpr const char* kSliding = "sliding_attention";
+
+/// Where the two kinds of Gemma 4 differ.
+struct Gemma4Kind {
+  bool unified;
+  std::int64_t window, positions;
+  const char* both_ways;  // use_bidirectional_attention, where a file says nothing
+};
+constexpr Gemma4Kind kGemma4Plain{false, 512, 131072, ""},
+    kGemma4Unified{true, 1024, 262144, "vision"};
 
 /// Whether each layer slides. The last one never does, whatever the file says.
 Result<std::vector<bool>> read_sliding_layers(const Json& config, const std::string& where,
@@ -98,7 +107,8 @@ Status read_global_sizes(const Json& config, const std::string& where,
 
 /// The positions of one type of layers.
 Result<RotaryOptions> read_type_rotary(const Json& config, const std::string& where,
-                                       const char* type, std::int64_t head_dim) {
+                                       const char* type, std::int64_t head_dim,
+                                       std::int64_t positions) {
   const bool full = type == std::string(kFull);
   Json rope = full ? Json{{"rope_type", "proportional"},
                           {"partial_rotary_factor", 0.25},
@@ -133,7 +143,7 @@ Result<RotaryOptions> read_type_rotary(const Json& config, const std::string& wh
   for (const char* key : {"rope_theta", "rope_scaling", "partial_rotary_factor"}) own.erase(key);
   own["rope_parameters"] = std::move(rope);
   LUTHIER_TRY(RotaryOptions rotary,
-              read_rotary_options(own, head_dim, where, {1e4, 131072, {}, false, 1}));
+              read_rotary_options(own, head_dim, where, {1e4, positions, {}, false, 1}));
   if (proportional) {
     rotary.type = kind, rotary.factor = factor;
     rotary.angles =
@@ -198,6 +208,32 @@ Status read_per_layer_embeddings(const Json& config, const std::string& where,
   return in_range(g.padding, 0, g.per_layer_vocabulary - 1, where, "pad_token_id");
 }
 
+/// The unified kind has no embeddings for the layers; its pictures' places are looked up all the
+/// same.
+Status read_padding(const Json& config, const std::string& where, const DecoderOptions& o,
+                    Gemma4Options& g) {
+  LUTHIER_TRY(g.padding, json_int(config, "pad_token_id", where, 0));
+  return in_range(g.padding, 0, o.vocab_size - 1, where, "pad_token_id");
+}
+
+Status read_both_ways(const Json& config, const std::string& where, const Gemma4Kind& kind,
+                      Gemma4Options& g) {
+  constexpr const char* kKey = "use_bidirectional_attention";
+  const auto found = config.find(kKey);
+  const bool null = found != config.end() && found->is_null();
+  LUTHIER_TRY(const std::string both_ways,
+              json_string(config, kKey, where, null ? "" : kind.both_ways));
+  if (both_ways == "all")
+    return input_error("Decoders without a causal mask cannot be trained here.",
+                       where + ": use_bidirectional_attention");
+  if (!both_ways.empty() && both_ways != "vision")
+    return input_error("\"" + both_ways + "\" is not known.",
+                       where + ": use_bidirectional_attention", "It is vision, all or null.");
+  g.picture_blocks = both_ways == "vision";
+  g.blocks_everywhere = g.picture_blocks && kind.unified;
+  return {};
+}
+
 Status read_cap(const Json& config, const std::string& where, DecoderOptions& o) {
   const auto cap = config.find("final_logit_softcapping");
   if (cap == config.end() || cap->is_null()) return {};
@@ -217,36 +253,35 @@ bool Gemma4Options::is_seen(std::int64_t layer) const {
 }
 
 Status read_gemma4_layers(const Json& config, const std::string& where, DecoderOptions& o) {
+  const Gemma4Kind& kind = o.model_type == "gemma4_unified_text" ? kGemma4Unified : kGemma4Plain;
   Gemma4Options g;
   o.embedding_scale = std::sqrt(static_cast<double>(o.hidden_size));
   o.attention_scale = 1;
-  o.window_in_blocks = o.two_rotaries = true;
+  o.two_rotaries = true;
   LUTHIER_TRY(const std::vector<bool> sliding,
               read_sliding_layers(config, where, o.num_hidden_layers));
-  LUTHIER_TRY(const std::int64_t window, json_int(config, "sliding_window", where, 512));
+  LUTHIER_TRY(const std::int64_t window, json_int(config, "sliding_window", where, kind.window));
   LUTHIER_CHECK(in_range(window, 1, 1ll << 40, where, "sliding_window"));
   for (const bool slides : sliding)
     o.sliding_windows.push_back(slides ? std::optional(window) : std::nullopt);
   LUTHIER_TRY(g.keys_are_values, json_bool(config, "attention_k_eq_v", where, false));
   LUTHIER_CHECK(read_global_sizes(config, where, sliding, o, g));
-  LUTHIER_TRY(o.rotary, read_type_rotary(config, where, kFull, g.global_head_dim));
+  LUTHIER_TRY(o.rotary, read_type_rotary(config, where, kFull, g.global_head_dim, kind.positions));
   o.local_rotary = o.rotary;
   if (std::find(sliding.begin(), sliding.end(), true) != sliding.end()) {
-    LUTHIER_TRY(o.local_rotary, read_type_rotary(config, where, kSliding, o.head_dim));
+    LUTHIER_TRY(o.local_rotary,
+                read_type_rotary(config, where, kSliding, o.head_dim, kind.positions));
   }
   LUTHIER_CHECK(read_sources(config, where, sliding, g));
-  LUTHIER_CHECK(read_per_layer_embeddings(config, where, o, g));
-  LUTHIER_CHECK(read_beside_experts(config, where, o));
+  if (kind.unified) {
+    LUTHIER_CHECK(read_padding(config, where, o, g));
+  } else {
+    LUTHIER_CHECK(read_per_layer_embeddings(config, where, o, g));
+    LUTHIER_CHECK(read_beside_experts(config, where, o));
+  }
   LUTHIER_CHECK(read_cap(config, where, o));
-  LUTHIER_TRY(const std::string both_ways,
-              json_string(config, "use_bidirectional_attention", where, ""));
-  if (both_ways == "all")
-    return input_error("Decoders without a causal mask cannot be trained here.",
-                       where + ": use_bidirectional_attention");
-  if (!both_ways.empty() && both_ways != "vision")
-    return input_error("\"" + both_ways + "\" is not known.",
-                       where + ": use_bidirectional_attention", "It is vision, all or null.");
-  g.picture_blocks = both_ways == "vision";
+  LUTHIER_CHECK(read_both_ways(config, where, kind, g));
+  o.window_in_blocks = !g.blocks_everywhere;
   o.gemma4 = std::move(g);
   return {};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What Gemma 4's text config says of its layers beside what all decoders have
-// (Gemma4TextConfig of transformers 5.17).
+// What Gemma 4's text config says of its layers beside what all decoders have (Gemma4TextConfig of
+// transformers 5.17, and Gemma4UnifiedTextConfig, whose layers have no embeddings and no experts).
 #pragma once
 
 #include <cstdint>
@@ -23,18 +23,21 @@ struct Gemma4Options {
   bool wide_sharers = false;         ///< layers that see another's keys have an MLP twice as wide
   std::int64_t per_layer_width = 0;  ///< of the embeddings that each layer has; 0: none has any
   std::int64_t per_layer_vocabulary = 0;
-  std::int64_t padding = 0;     ///< whose per-layer embedding the places of pictures get
-  bool picture_blocks = false;  ///< in sliding layers a picture's tokens see one another both ways
+  std::int64_t padding = 0;     ///< whose embeddings the places of pictures get
+  bool picture_blocks = false;  ///< a picture's tokens see one another both ways
+  /// They do so in every layer and past the window; else in layers that slide and within it.
+  bool blocks_everywhere = false;
 
   bool shares(std::int64_t layer) const {
     return sources[static_cast<std::size_t>(layer)] != layer;
   }
   /// Whether a later layer sees this one's keys and values.
   bool is_seen(std::int64_t layer) const;
+  bool sees_blocks(bool slides) const { return slides || blocks_everywhere; }
 };
 
-/// Fills `options` (whose sizes are read) with Gemma 4's own settings, sliding windows, rotary
-/// positions, experts and the cap on the logits.
+/// Fills `options` (whose sizes and type are read) with Gemma 4's own settings, sliding windows,
+/// rotary positions, experts and the cap on the logits.
 Status read_gemma4_layers(const Json& config, const std::string& where, DecoderOptions& options);
 
 }  // namespace luthier

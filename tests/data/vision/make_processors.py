@@ -11,6 +11,7 @@ from make_vision import digest, noise
 from PIL import Image
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil as Gemma3
 from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil as Gemma4
+from transformers.models.gemma4_unified.image_processing_gemma4_unified import Gemma4UnifiedImageProcessor as Gemma4Unified
 from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProcessorPil as Glm4v
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil as GotOcr2
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil as Idefics3
@@ -18,6 +19,8 @@ from transformers.models.lfm2_vl.image_processing_lfm2_vl import Lfm2VlImageProc
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil as LlavaNext
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil as LlavaOnevision
 from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil as MiniCpm
+from transformers.models.ovis2.image_processing_pil_ovis2 import Ovis2ImageProcessorPil as Ovis2
+from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil as Mllama
 from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil as Pixtral
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil as Qwen
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil as SmolVLM
@@ -114,6 +117,19 @@ CASES = [
     (Gemma4, {"max_soft_tokens": 70, "patch_size": 2, "do_normalize": True,
               "image_mean": [0.4, 0.5, 0.6], "image_std": [0.3, 0.2, 0.1]}),
     (Gemma4, {"max_soft_tokens": 1120, "patch_size": 1, "do_rescale": False}),
+    (Ovis2, {}),
+    (Ovis2, {"size": {"height": 28, "width": 28}, "crop_to_patches": True}),
+    (Ovis2, {"size": {"height": 40, "width": 40}, "crop_to_patches": True, "max_patches": 5,
+             "min_patches": 3, "resample": 2, "image_mean": [0.5, 0.5, 0.5],
+             "image_std": [0.5, 0.5, 0.5]}),
+    (Ovis2, {"size": {"height": 150, "width": 100}, "crop_to_patches": True, "max_patches": 30,
+             "do_normalize": False}),
+    (Ovis2, {"size": {"height": 20, "width": 36}, "crop_to_patches": True, "max_patches": 9,
+             "use_covering_area_grid": False}),
+    (Ovis2, {"size": {"height": 12, "width": 12}, "crop_to_patches": True, "min_patches": 4,
+             "max_patches": 3, "use_covering_area_grid": False, "do_resize": False}),
+    (Ovis2, {"size": {"height": 30, "width": 30}, "crop_to_patches": True, "max_patches": 1}),
+    (Ovis2, {"size": {"shortest_edge": 25}}),
 ]
 # The same of two pictures in one row, which are not cut.
 TOGETHER = [(kind, options) for kind, options in CASES if kind is LlavaOnevision]
@@ -130,6 +146,13 @@ TORCHVISION = [
     (Lfm2Vl, {**TILES, "downsample_factor": 1, "do_normalize": False, "resample": 3}),
     (Lfm2Vl, {**TILES, "do_rescale": False, "max_tiles": 2, "rescale_factor": 0.01}),
     (Lfm2Vl, {**TILES, "rescale_factor": 0.01, "min_image_tokens": 30, "max_image_tokens": 60}),
+    (Gemma4Unified, {}),
+    (Gemma4Unified, {"max_soft_tokens": 70, "patch_size": 4, "pooling_kernel_size": 2}),
+    (Gemma4Unified, {"max_soft_tokens": 140, "patch_size": 5, "pooling_kernel_size": 1,
+                     "resample": 2}),
+    (Gemma4Unified, {"max_soft_tokens": 70, "patch_size": 2, "do_normalize": True,
+                     "image_mean": [0.4, 0.5, 0.6], "image_std": [0.3, 0.2, 0.1]}),
+    (Gemma4Unified, {"max_soft_tokens": 1120, "patch_size": 1, "do_rescale": False}),
 ]
 # Whole and slices.
 SLICES = [
@@ -143,6 +166,16 @@ SLICES = [
                "do_rescale": False}),
     (MiniCpm, {"scale_resolution": 28, "patch_size": 7, "max_slice_nums": 30,
                "rescale_factor": 0.01, "image_std": [0.3, 0.2, 0.1]}),
+]
+# Behind the others, whose sizes are drawn before theirs.
+LATER = [
+    (Mllama, {}),
+    (Mllama, {"size": {"height": 24, "width": 24}}),
+    (Mllama, {"size": {"height": 20, "width": 20}, "max_image_tiles": 6, "resample": 3}),
+    (Mllama, {"size": {"height": 28, "width": 28}, "max_image_tiles": 2, "do_normalize": False}),
+    (Mllama, {"size": {"height": 17, "width": 17}, "max_image_tiles": 9, "do_rescale": False,
+              "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4]}),
+    (Mllama, {"size": {"height": 32, "width": 32}, "max_image_tiles": 1, "rescale_factor": 0.01}),
 ]
 SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3),
          (640, 427)]
@@ -178,6 +211,14 @@ def gemma4_patches(options, image):
                                                                     len(places)]
 
 
+def gemma4_unified_patches(options, image):
+    """Without padding."""
+    out = fresh(Gemma4Unified, options)(images=image, return_tensors="np")
+    places = out["image_position_ids"][0]
+    columns, rows = (int(n) + 1 for n in places.max(axis=0))
+    return out["pixel_values"][0][:rows * columns], [1, rows, columns, 1, len(places)]
+
+
 def lfm2_vl_patches(options, image):
     """Without what fills frames up, and the tiles and the whole as the engine counts them."""
     kind = fresh(Lfm2Vl, options)
@@ -204,6 +245,14 @@ def minicpmv_patches(options, image):
     values = np.asarray(out["pixel_values"])[0].reshape(3, patch, -1, patch)
     patches = values.transpose(2, 0, 1, 3).reshape(-1, 3 * patch * patch)
     return patches, [*out["grids"][0], *(sizes[1] if len(sizes) > 1 else [0, 0]), *sizes[0]]
+def mllama_tiles(options, image):
+    """Of its one picture; the arrangement by its number."""
+    kind = fresh(Mllama, options)
+    out, most = kind(images=image), kind.max_image_tiles
+    known = [[rows, columns] for rows in range(1, most + 1) for columns in range(1, most + 1)
+             if rows * columns <= most]
+    return np.asarray(out["pixel_values"])[0, 0], [
+        *known[int(np.asarray(out["aspect_ratio_ids"])[0, 0]) - 1], most]
 
 
 def process(kind, options, image, together=1):
@@ -213,10 +262,14 @@ def process(kind, options, image, together=1):
         return pixtral_patches(options, image)
     if kind is Gemma4:
         return gemma4_patches(options, image)
+    if kind is Gemma4Unified:
+        return gemma4_unified_patches(options, image)
     if kind is Lfm2Vl:
         return lfm2_vl_patches(options, image)
     if kind is MiniCpm:
         return minicpmv_patches(options, image)
+    if kind is Mllama:
+        return mllama_tiles(options, image)
     shown = image if together == 1 else [[image] * together]
     out = fresh(kind, options)(images=shown, **({"return_row_col_info": True}
                                                 if kind in (Idefics3, SmolVLM) else {}))
@@ -229,6 +282,8 @@ def process(kind, options, image, together=1):
         return np.asarray(values[0]), [int(n) for n in out["image_sizes"][0]]
     if kind is GotOcr2:
         return np.asarray(values), [int(n) for n in out["num_patches"]]
+    if kind is Ovis2:
+        return np.asarray(values), [int(n) for n in out["grids"][0]]
     return np.asarray(values), [int(n) for n in out["num_crops"]]
 
 
@@ -256,7 +311,7 @@ def rows_of(cases, **among):
 
 
 ROWS = (rows_of(CASES) + rows_of(TOGETHER, among=2) + rows_of(TORCHVISION)
-        + rows_of(SLICES))
+        + rows_of(SLICES) + rows_of(LATER))
 
 
 def families():

@@ -6,6 +6,7 @@ from families.gemma3 import Gemma3
 from families.gemma3_text import Gemma3Text
 from families.gemma4 import Gemma4
 from families.gemma4_text import Gemma4Text
+from families.gemma4_unified import Gemma4Unified
 from families.glm4v import Glm4v, Glm46V
 from families.idefics3 import Idefics3
 from families.internvl import InternVL
@@ -18,6 +19,9 @@ from families.llava_onevision import LlavaOnevision
 from families.minicpmv4_6 import MiniCPMV46
 from families.mistral import Mistral
 from families.mistral3 import Mistral3
+from families.ovis2 import Ovis2
+from families.mllama import Mllama
+from families.mllama_text_model import MllamaText
 from families.paligemma import PaliGemma
 from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
@@ -31,8 +35,9 @@ from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smollm3 import SmolLM3
 from families.smolvlm import SmolVLM
 
-FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma4(), PaliGemma(),
-            Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(), Glm46V(), MiniCPMV46(), LlavaNext(),
-            LlavaOnevision(), InternVL(), Llama(), Qwen2(), Mistral3(), Lfm2Vl(), AyaVision(),
-            Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Qwen3_5Text(), Qwen3_5MoeText(),
-            Gemma3Text(), Gemma4Text()]
+FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma4(),
+            Gemma4Unified(), PaliGemma(), Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(),
+            Glm46V(), MiniCPMV46(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2(),
+            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), Mistral(), Qwen3(), SmolLM3(),
+            Lfm2(), Cohere2(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text(), Gemma4Text(),
+            MllamaText()]
