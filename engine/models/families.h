@@ -38,6 +38,8 @@
   ROW(smollm3)                \
   ROW(lfm2)                   \
   ROW(cohere2)                \
+  ROW(glm)                    \
+  ROW(glm4)                   \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(mllama_text_model)      \
