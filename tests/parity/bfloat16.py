@@ -101,7 +101,7 @@ class Gradients:
 
     def of_single_numbers(self):
         """A single number's gradient is a sum in which most cancels, in some windows all: its size
-        is that of all windows, and one number says so little that all of them are judged at once."""
+        is that of all windows; one says so little that all of them are judged at once."""
         errors = Errors()
         for windows in self.numbers.values():
             size = (sum(wanted.item() ** 2 for *_, wanted in windows) / len(windows)) ** 0.5
