@@ -392,6 +392,11 @@ const std::map<std::string, WrittenDown>& written_down() {
   "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
   "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
     "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}})"}},
+      {"gemma4_unified_text", {R"({"vocab_size": 565, "hidden_size": 64, "intermediate_size": 96,
+  "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
+  "global_head_dim": 64, "attention_k_eq_v": true, "num_global_key_value_heads": 1,
+  "max_position_embeddings": 2048, "sliding_window": 20, "final_logit_softcapping": 30.0,
+  "layer_types": ["full_attention", "sliding_attention", "full_attention"]})"}},
       // The last two layers see the keys and values of the first two.
       {"gemma4_text", {R"({"vocab_size": 565, "hidden_size": 64, "intermediate_size": 96,
   "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,

@@ -45,6 +45,7 @@
   ROW(mllama_text_model)      \
   ROW(gemma3_text)            \
   ROW(gemma4_text)            \
+  ROW(gemma4_unified_text)    \
   ROW(bert)                   \
   ROW(t5)                     \
   ROW(clip)

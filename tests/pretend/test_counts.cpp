@@ -80,6 +80,7 @@ const std::map<std::string, Expected>& expected() {
       {"lfm2", {1, 0, 1, 0}},
       {"gemma3_text", {1, 0, 1, 0}},
       {"gemma4_text", {1, 0, 1, 0}},
+      {"gemma4_unified_text", {1, 0, 1, 0}},
       {"bert", {1, 0, 1, 0}},
       {"t5", {1, 0, 1, 0}},
       {"clip", {1, 0, 1, 0}},

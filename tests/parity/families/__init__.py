@@ -7,6 +7,7 @@ from families.gemma3_text import Gemma3Text
 from families.gemma4 import Gemma4
 from families.gemma4_text import Gemma4Text
 from families.gemma4_unified import Gemma4Unified
+from families.gemma4_unified_text import Gemma4UnifiedText
 from families.glm import Glm, Glm4
 from families.glm4v import Glm4v, Glm46V
 from families.idefics3 import Idefics3
@@ -41,4 +42,4 @@ FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Ge
             Glm46V(), MiniCPMV46(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2(),
             Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), Mistral(), Qwen3(), SmolLM3(),
             Lfm2(), Cohere2(), Glm(), Glm4(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text(),
-            Gemma4Text(), MllamaText()]
+            Gemma4Text(), Gemma4UnifiedText(), MllamaText()]
