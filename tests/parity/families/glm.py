@@ -38,6 +38,16 @@ def specs_of(model_type):
     return {f"{model_type}-{name}": dataclasses.replace(spec) for name, spec in SPECS.items()}
 
 
+def turned(spec, name, tensor):
+    """A softmax feels a bias of keys in the features alone that turn."""
+    if not name.endswith("k_proj.bias"):
+        return tensor
+    text = spec.text_options
+    size = text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"]
+    share = text["rope_parameters"].get("partial_rotary_factor", 1)
+    return tensor.view(-1, size)[:, :int(size * share)]
+
+
 class Glm(TextFamily):
     model_type = "glm"
     config_class, model_class = GlmConfig, GlmForCausalLM
@@ -55,6 +65,9 @@ class Glm(TextFamily):
     informed = tuple(specs)
     tokenized = ("glm-plain",)
     plans = plans_of("glm", "glm-plain", "glm-tied", "glm-old")
+
+    def felt(self, spec, name, tensor):
+        return turned(spec, name, tensor)
 
     def finish(self, path, spec):
         super().finish(path, spec)
