@@ -10,7 +10,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "parity"))
 from transformers import (CLIPVisionConfig, Cohere2Config, GemmaConfig, Lfm2Config, LlamaConfig,
                           MistralConfig, PixtralVisionConfig, Qwen2Config, SiglipVisionConfig)
-from transformers.models.mllama.configuration_mllama import MllamaTextConfig
 
 from families import FAMILIES
 from families.base import Spec
@@ -115,12 +114,6 @@ SPECS = {
     "ovis2": Spec({**TOWER, "image_size": 224, "patch_size": 14, "hidden_stride": 2,
                    "vocab_size": 2048}, Qwen2Config, DECODER, "qwen", "chatml",
                   dict(tie_word_embeddings=False), dict(crop_to_patches=True, max_patches=4)),
-    "mllama": Spec(dict(hidden_size=384, intermediate_size=1536, num_hidden_layers=6,
-                        num_global_layers=2, attention_heads=6, image_size=224, patch_size=16,
-                        intermediate_layers_indices=[1, 3], vision_output_dim=3 * 384),
-                   MllamaTextConfig, {**DECODER, "cross_attention_layers": [2, 5],
-                                      "rope_parameters": dict(rope_type="default", rope_theta=5e5)},
-                   "llama_bos", "llama3"),
     "llama": Spec(None, None, DECODER, "llama_bos", "vicuna"),
     "qwen2": Spec(None, None, DECODER, "qwen", "chatml"),
 }
