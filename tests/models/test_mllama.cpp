@@ -18,7 +18,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/models/family_files.h"
+#include "tests/models/mllama_config.h"
+
 using namespace luthier;
+using namespace luthier::test;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
@@ -27,37 +31,10 @@ namespace {
 using Grid = std::vector<std::int64_t>;
 using Run = PictureSight::Run;
 
-constexpr TokenId kMark = 40;  // one past the vocabulary
-
-const Json config = {{"model_type", "mllama"},
-                     {"image_token_index", kMark},
-                     {"text_config",
-                      {{"vocab_size", 40},
-                       {"hidden_size", 16},
-                       {"intermediate_size", 24},
-                       {"num_hidden_layers", 4},
-                       {"num_attention_heads", 4},
-                       {"num_key_value_heads", 2},
-                       {"cross_attention_layers", {1, 3, 9}}}},
-                     {"vision_config",
-                      {{"hidden_size", 8},
-                       {"intermediate_size", 12},
-                       {"num_hidden_layers", 2},
-                       {"num_global_layers", 1},
-                       {"attention_heads", 2},
-                       {"image_size", 8},
-                       {"patch_size", 4},
-                       {"intermediate_layers_indices", {-1, 0}},
-                       {"vision_output_dim", 24}}}};
-
-Json with(const Json& patch) {
-  Json whole = config;
-  whole.merge_patch(patch);
-  return whole;
-}
+Json with(const Json& patch) { return merged(kMllamaConfig, patch); }
 
 std::shared_ptr<Model> build() {
-  const auto plan = mllama_family.read(config, "");
+  const auto plan = mllama_family.read(kMllamaConfig, "");
   if (!plan) qFatal("%s", plan.error().sentence().c_str());
   const auto model = plan->made(torch::TensorOptions());
   const torch::NoGradGuard no_grad;
@@ -131,7 +108,7 @@ std::vector<Tensor> gradients(Model& model, const ModelInput& input, bool again)
   return made;
 }
 
-fs::path tests_files() { return fs::path(LUTHIER_TEST_DATA) / "models" / "families" / "mllama"; }
+fs::path tests_files() { return files_of(mllama_family); }
 
 }  // namespace
 
@@ -344,11 +321,7 @@ class TestMllama : public QObject {
   }
 
   void processors_that_do_not_belong_are_refused() {
-    const auto tokens = [](const fs::path& folder) -> Result<ImageTokens> {
-      LUTHIER_TRY(const Json whole, read_json_file(folder / "config.json"));
-      LUTHIER_TRY(const Plan plan, mllama_family.read(whole, folder));
-      return plan.pictures->tokens(folder);
-    };
+    const auto tokens = [](const fs::path& files) { return tokens_of(mllama_family, files); };
     const auto whole = tokens(tests_files());
     QVERIFY2(whole.ok(), whole ? "" : whole.error().sentence().c_str());
     QCOMPARE(whole->mark, std::string("<|image|>"));

@@ -13,39 +13,16 @@
 // After LibTorch, whose names Qt's keywords would break.
 #include <QtTest>
 
+#include "tests/models/family_files.h"
+#include "tests/models/mllama_config.h"
+
 using namespace luthier;
+using namespace luthier::test;
 using torch::Tensor;
 
 namespace {
 
-constexpr TokenId kMark = 40;  // one past the vocabulary
-
-const Json config = {{"model_type", "mllama"},
-                     {"image_token_index", kMark},
-                     {"text_config",
-                      {{"vocab_size", 40},
-                       {"hidden_size", 16},
-                       {"intermediate_size", 24},
-                       {"num_hidden_layers", 4},
-                       {"num_attention_heads", 4},
-                       {"num_key_value_heads", 2},
-                       {"cross_attention_layers", {1, 3, 9}}}},
-                     {"vision_config",
-                      {{"hidden_size", 8},
-                       {"intermediate_size", 12},
-                       {"num_hidden_layers", 2},
-                       {"num_global_layers", 1},
-                       {"attention_heads", 2},
-                       {"image_size", 8},
-                       {"patch_size", 4},
-                       {"intermediate_layers_indices", {-1, 0}},
-                       {"vision_output_dim", 24}}}};
-
-Json with(const Json& patch) {
-  Json whole = config;
-  whole.merge_patch(patch);
-  return whole;
-}
+Json with(const Json& patch) { return merged(kMllamaConfig, patch); }
 
 /// One over the other, less 1.
 double off(std::int64_t is, std::int64_t should) {
