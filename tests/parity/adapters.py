@@ -203,10 +203,10 @@ def tied_case(name, kinds):
                 "merge", checkpoint.path, "--adapter", folder, "--out", out, "--json"
             )
             result.same(f"{kind}: untied", got.get("untied"), True)
-            # The limit of all logits: Gemma 4's scores are not scaled, and rounding in a merged
-            # q_proj comes to 1.2e-5 of them.
+            # 1e-5, and more only where the model's own rounding is as large (merge.h): Gemma 4's
+            # scores are not scaled.
             result.expect(
-                got.get("relative_error", 1) <= LOGITS,
+                got.get("relative_error", 1) <= min(got["limit"], LOGITS),
                 f"{kind}: the proof's figure is {got.get('relative_error')}",
             )
             result.same(
