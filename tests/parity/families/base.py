@@ -189,6 +189,10 @@ class Family:
                 and key in examples[0]]
         return {key: torch.cat([example[key] for example in examples]) for key in keys}
 
+    def pixels(self, inputs):
+        """Of encode(): all pixels as `forward` writes them."""
+        return inputs["pixel_values"]
+
     def gradient_names(self, checkpoint):
         """The stored tensors whose gradients are compared: all."""
         return list(checkpoint.stored)
