@@ -22,10 +22,12 @@ struct PictureLoad {
   std::int64_t frames = 0;   ///< whole pictures and tiles that go through a tower of a fixed size
   std::int64_t patches = 0;  ///< of families whose tower takes patches, before they are merged
   std::int64_t numbers = 0;  ///< in pixel_values
-  std::int64_t tokens = 0;   ///< their places in the text
+  std::int64_t tile_numbers = 0;  ///< of those, where tiles and wholes have sizes of their own, the
+                                  ///< tiles'
+  std::int64_t tokens = 0;        ///< their places in the text
   PictureLoad& operator+=(const PictureLoad& other) {
     images += other.images, frames += other.frames, patches += other.patches;
-    numbers += other.numbers, tokens += other.tokens;
+    numbers += other.numbers, tile_numbers += other.tile_numbers, tokens += other.tokens;
     return *this;
   }
 };
