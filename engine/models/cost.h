@@ -22,9 +22,9 @@ struct PictureLoad {
   std::int64_t frames = 0;   ///< whole pictures and tiles that go through a tower of a fixed size
   std::int64_t patches = 0;  ///< of families whose tower takes patches, before they are merged
   std::int64_t numbers = 0;  ///< in pixel_values
-  std::int64_t tile_numbers = 0;  ///< of those, where tiles and wholes have sizes of their own, the
-                                  ///< tiles'
-  std::int64_t tokens = 0;        ///< their places in the text
+  std::int64_t tokens = 0;   ///< their places in the text
+  std::int64_t tile_numbers = 0;  ///< of `numbers`, where tiles and wholes have sizes of their own,
+                                  ///< the tiles'
   PictureLoad& operator+=(const PictureLoad& other) {
     images += other.images, frames += other.frames, patches += other.patches;
     numbers += other.numbers, tile_numbers += other.tile_numbers, tokens += other.tokens;
@@ -115,6 +115,7 @@ inline Stage layer_stage(const StepTerms& terms, const LayerCost& cost, std::int
 struct TowerCost {
   bool trains = false;         ///< something that a gradient reaches
   bool flows = false;          ///< a gradient is wanted at its end
+  std::int64_t passing = 0;    ///< temporaries of its forward, where nothing in it trains; 0: few
   std::vector<Stage> stages;   ///< what stands before the first layer, the layers, what comes last
   std::int64_t unreached = 0;  ///< parameters that train where no gradient arrives
 
@@ -135,7 +136,7 @@ struct TowerCost {
     if (trains)
       cost.stages.insert(cost.stages.end(), stages.begin(), stages.end());
     else
-      cost.stages.push_back({features, {{features, 0}}, 0});
+      cost.stages.push_back({features, {{features, passing}}, 0});
     cost.unreached += unreached;
   }
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/deepseek_ocr2/query_stack.h"
 
-#include "engine/models/cost.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/models/cost.h"
 #include "engine/models/decoder.h"
 
 namespace luthier {

@@ -89,7 +89,8 @@ class SamAttention : public ParameterModule, public BranchPort {
     rows.squares = patches * area;
     rows.rows = count, rows.longest = area;
     rows.groups = {{count, area}};
-    const bool relative = rel_pos_h_.defined(), learns = terms.of(*this).trains;
+    const bool relative = rel_pos_h_.defined(),
+               learns = terms.of(static_cast<const ParameterModule&>(*this)).trains;
     AttentionCost core =
         attention_cost(terms, rows, heads_, heads_, size_ + (relative ? room(square) : 0));
     std::int64_t between = 0;
