@@ -3,6 +3,9 @@
 are what goes on, a Llama-like decoder with experts beside one that all tokens go through. A frame
 is 144 or 256 tokens whatever its size: tiny ones have SAM patches of their own, apart from the
 processor's."""
+import functools
+
+import peft.utils.transformers_weight_conversion as conversion
 import torch
 from transformers import (DeepseekOcr2Config, DeepseekOcr2ForConditionalGeneration,
                           DeepseekOcr2Processor)
@@ -97,6 +100,21 @@ PREFIXES = {    # of the files' names, behind "model."
     "projector.layers.": "multi_modal_projector.", "view_seperator": "view_separator",
     "embed_tokens.": "language_model.embed_tokens.", "layers.": "language_model.layers.",
     "norm.": "language_model.norm."}
+
+
+def left_alone(convert):
+    """PEFT takes the names of an adapter that it reads through the files' renamings, one of which
+    finds "model.layers." in "language_model.layers.": it loses what it wrote for the decoder."""
+    @functools.wraps(convert)
+    def converted(model, peft_config, adapter_state_dict, *more, **named):
+        if getattr(model.config, "model_type", "") == "deepseek_ocr2":
+            return adapter_state_dict
+        return convert(model, peft_config, adapter_state_dict, *more, **named)
+    return converted
+
+
+conversion.convert_peft_adapter_state_dict_for_transformers = left_alone(
+    conversion.convert_peft_adapter_state_dict_for_transformers)
 
 
 class DeepseekOcr2(Family):
