@@ -48,8 +48,7 @@ SPECS = {
          "n_shared_experts": 1, "attention_bias": True, "mlp_bias": True,
          "mlp_layer_types": ["sparse", "dense", "sparse"], "rope_parameters": LLAMA3_ROPE},
         "llama", "vicuna", dict(tie_word_embeddings=True),
-        dict(size=140, tile_size=140, patch_size=3),
-        dtype="bfloat16", shard="60KB", conversations=("plain", "several")),
+        dict(size=140, tile_size=140, patch_size=3), shard="60KB", conversations=("several",)),
     # all layers global, without a table of positions; relative ones stretched; one expert of few
     "deepseek_ocr2-old": Spec(
         ({**SMALL, "use_abs_pos": False, "window_size": 0, "image_size": 108,
@@ -59,15 +58,14 @@ SPECS = {
         {**TEXT, "num_hidden_layers": 2, "n_routed_experts": 3, "num_experts_per_tok": 1,
          "num_key_value_heads": None, "mlp_layer_types": ["dense", "sparse"],
          "rms_norm_eps": 1e-4}, "llama", "vicuna", picture=SQUARES, dtype="float16",
-        old_layout=True, conversations=("several", "words")),
+        old_layout=True, conversations=("several",)),
     # no layer of the text has experts
     "deepseek_ocr2-dense": Spec(
         (SMALL, ENCODER), None,
         {**TEXT, "num_hidden_layers": 2, "mlp_layer_types": ["dense", "dense"],
-         "rope_parameters": dict(rope_type="dynamic", factor=2.0, rope_theta=1e4),
-         "max_position_embeddings": 200}, "qwen", "chatml",
+         "rope_parameters": dict(rope_type="linear", factor=2.0, rope_theta=1e4)}, "qwen", "chatml",
         picture={**SQUARES, "image_mean": [0.4, 0.5, 0.6], "background_color": [10, 20, 30]},
-        conversations=("plain",)),
+        dtype="bfloat16", conversations=("plain",)),
 }
 
 KINDS = {
@@ -223,3 +221,44 @@ class DeepseekOcr2(Family):
         config["torch_dtype"] = config.pop("dtype")
         write(path / "config.json", config)
         old_processor_files(path, "DeepseekOcr2ImageProcessorFast", "DeepseekOcr2Processor")
+
+
+def drawn(rng, options):
+    """A checkpoint at random around a decoder's sizes: frames that SAM makes few places of, and now
+    and then many of the whole."""
+    count, groups = rng.choice([(4, 2), (6, 3), (8, 4), (5, 1), (9, 3)])
+    each = rng.randint(1, 3)
+    options |= dict(
+        n_routed_experts=count, num_experts_per_tok=each,
+        n_shared_experts=rng.randint(1, 3), moe_intermediate_size=rng.randint(3, 24),
+        routed_scaling_factor=rng.choice([1.0, 1.0, 2.5, 0.5]),
+        attention_bias=rng.random() < 0.3, mlp_bias=rng.random() < 0.3,
+        mlp_layer_types=[rng.choice(["dense", "sparse", "sparse"])
+                         for _ in range(options["num_hidden_layers"])])
+    if rng.random() < 0.4:
+        options |= dict(topk_method="group_limited_greedy", n_group=groups,
+                        topk_group=rng.randint(-(-each // (count // groups)), groups))
+    many, heads, counted = rng.random() < 0.3, rng.choice([1, 2, 3]), rng.randint(1, 4)
+    tile, whole = (rng.randint(44 * counted + 1, 48 * counted) for _ in range(2))
+    patch = rng.randint(4 * counted, 12 * counted)
+    if many:    # than 144 places, and then 256 queries
+        counted, patch, tile, whole = 4, 5, rng.randint(177, 192), rng.randint(245, 256)
+    side = whole // patch
+    width = 2 * rng.randint(4, 10)
+    sam = dict(hidden_size=heads * rng.randint(3, 9), num_attention_heads=heads,
+               output_channels=rng.randint(4, 12), num_hidden_layers=rng.randint(1, 3),
+               image_size=patch * rng.choice([side, side, tile // patch, side + 3]), patch_size=patch,
+               window_size=rng.choice([0, 3, 5, 14]), global_attn_indexes=[rng.randint(0, 2)],
+               mlp_ratio=rng.choice([1.5, 2.0]), downsample_channels=[rng.randint(4, 12), width],
+               qkv_bias=rng.random() < 0.7, use_abs_pos=rng.random() < 0.8,
+               use_rel_pos=rng.random() < 0.8, hidden_act=rng.choice(["gelu", "relu"]))
+    encoder_heads = rng.choice([1, 2])
+    encoder = dict(hidden_size=width, intermediate_size=rng.randint(9, 40),
+                   num_hidden_layers=rng.randint(1, 2), vocab_size=5,
+                   num_attention_heads=encoder_heads if width % (2 * encoder_heads) == 0 else 1,
+                   num_key_value_heads=1,
+                   rope_parameters=dict(rope_type="default", rope_theta=rng.choice([1e3, 1e6])))
+    picture = dict(size=whole, tile_size=tile, patch_size=counted)
+    model = dict(tie_word_embeddings=options.pop("tie_word_embeddings", False))
+    return Spec((sam, encoder), None, options, rng.choice(["llama_bos", "qwen"]),
+                "bos_turns", model, picture)
