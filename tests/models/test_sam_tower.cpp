@@ -57,15 +57,11 @@ Tensor square_by_hand(const Named& w, const Tensor& x, std::int64_t heads) {
     const auto part = [&](std::int64_t which) { return made.select(1, which).select(1, head); };
     Tensor scores = at::mm(part(0), part(1).t()) / std::sqrt(static_cast<double>(size));
     if (down.defined()) {
-      std::vector<Tensor> more;
-      for (std::int64_t q = 0; q < area; ++q) {
-        for (std::int64_t k = 0; k < area; ++k) {
-          const Tensor& query = part(0)[q];
-          more.push_back(query.dot(down[q / side][k / side]) +
-                         query.dot(across[q % side][k % side]));
-        }
-      }
-      scores = scores + at::stack(more).view({area, area});
+      const Tensor patch = torch::arange(area), row = at::div(patch, side, "floor"),
+                   column = at::remainder(patch, side);
+      const Tensor apart = down.index_select(0, row).index_select(1, row) +
+                           across.index_select(0, column).index_select(1, column);
+      scores = scores + (part(0).unsqueeze(1) * apart).sum(-1);
     }
     mixed.push_back(at::mm(scores.softmax(-1), part(2)));
   }

@@ -16,9 +16,14 @@ bool learns_on_device(const Tensor& table) {
 /// [to, from]: row i holds the shares of the old points in new point i.
 Tensor cubic_shares(std::int64_t from, std::int64_t to, torch::Device device) {
   const torch::NoGradGuard no_grad;
-  const Tensor units = torch::eye(from, torch::kFloat32).view({1, from, from, 1});
-  return at::_upsample_bicubic2d_aa(units, {to, 1}, /*align_corners=*/false)
-      .view({from, to})
+  // Twice beside one another: of a single column LibTorch takes channels for places.
+  const Tensor units = torch::eye(from, torch::kFloat32)
+                           .view({1, from, from, 1})
+                           .expand({1, from, from, 2})
+                           .contiguous();
+  return at::_upsample_bicubic2d_aa(units, {to, 2}, /*align_corners=*/false)
+      .select(3, 0)
+      .squeeze(0)
       .t()
       .contiguous()
       .to(device);

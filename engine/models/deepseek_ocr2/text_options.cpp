@@ -84,14 +84,16 @@ Result<DecoderOptions> read_deepseek_text_options(const Json& config, const std:
   LUTHIER_TRY(const std::string type, json_string(config, "model_type", where, kType));
   if (type != kType)
     return input_error("The decoder must be deepseek_ocr2_text.", where + ": model_type");
+  LUTHIER_TRY(const std::int64_t width, json_int(config, "hidden_size", where, 4096));
+  LUTHIER_TRY(const std::int64_t heads, json_int(config, "num_attention_heads", where, 32));
+  if (heads > 0 && width % heads != 0)
+    return input_error("hidden_size is not a multiple of num_attention_heads.",
+                       where + ": num_attention_heads");
   Json llama = config;
   llama["model_type"] = "llama";
   llama.erase("head_dim");  // whatever a file says, heads share the width
   if (!llama.contains("vocab_size")) llama["vocab_size"] = 102400;
   LUTHIER_TRY(DecoderOptions o, read_decoder_options(llama, where));
-  if (o.hidden_size % o.num_attention_heads != 0)
-    return input_error("hidden_size is not a multiple of num_attention_heads.",
-                       where + ": num_attention_heads");
   o.model_type = type;
   LUTHIER_CHECK(read_deepseek_experts(config, where, o));
   return o;
