@@ -367,7 +367,8 @@ def draw_ovis2(rng):
 
 
 def draw_deepseek_ocr2(rng):
-    options, head_dim = decoder(rng, explicit_head=False)
+    # Narrow products of transformers' experts want eights.
+    options, head_dim = decoder(rng, explicit_head=False, even=8)
     return deepseek_ocr2.drawn(rng, options | dict(rope_parameters=rotary(rng, head_dim)))
 
 
@@ -472,7 +473,7 @@ def draw_spec(rng, family):
     spec = DRAWS[family.model_type](rng)
     spec.dtype = rng.choice(["float32", "float32", "bfloat16", "float16"])
     spec.shard = rng.choice([None, None, "40KB"])
-    spec.names = rng.choice(["saved", "saved", "native",
+    spec.names = rng.choice(["saved", "saved", "native" if family.native_files else "saved",
                              "saved" if family.model_type == "llava" and spec.shard else "old"])
     return spec
 

@@ -92,6 +92,7 @@ class Family:
     larger = None                       # a spec whose memory is large enough to forecast; called MODEL_TYPE-larger
     pictures = True                     # the model takes pictures
     needs_picture = False               # a row without a picture is refused
+    native_files = True                 # transformers reads files with the names in memory
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
     queries = ("q_proj",)               # the decoder's, as target_modules names them
     tied = ()                           # checkpoints whose head shares the embedding's weight

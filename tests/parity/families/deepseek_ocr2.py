@@ -124,6 +124,7 @@ class DeepseekOcr2(Family):
     inputs = ("input_ids", "attention_mask", "pixel_values", "pixel_values_local",
               "num_local_patches")
     specs, kinds = SPECS, KINDS
+    native_files = False                # it takes "model.layers." in "language_model.layers.", too
     larger = Spec(({**SMALL, "hidden_size": 96, "num_attention_heads": 4, "patch_size": 6,
                     "downsample_channels": [64, 96], "output_channels": 48},
                    {**ENCODER, "hidden_size": 96, "intermediate_size": 256,
@@ -135,7 +136,7 @@ class DeepseekOcr2(Family):
     adapters = (("deepseek_ocr2-plain", "linear", "new"), ("deepseek_ocr2-tied", "towers", "new"),
                 ("deepseek_ocr2-old", "experts", "new"))
     tied = ("deepseek_ocr2-tied",)
-    merges = (("deepseek_ocr2-old", "linear"), ("deepseek_ocr2-tied", "towers"))
+    merges = (("deepseek_ocr2-old", "linear"), ("deepseek_ocr2-dense", "towers"))
     generates = (("deepseek_ocr2-tied", "several"), ("deepseek_ocr2-old", "words"))
     compared = ("deepseek_ocr2-dense",)
     informed = ("deepseek_ocr2-tied",)
@@ -230,7 +231,7 @@ def drawn(rng, options):
     each = rng.randint(1, 3)
     options |= dict(
         n_routed_experts=count, num_experts_per_tok=each,
-        n_shared_experts=rng.randint(1, 3), moe_intermediate_size=rng.randint(3, 24),
+        n_shared_experts=rng.randint(1, 3), moe_intermediate_size=8 * rng.randint(1, 3),
         routed_scaling_factor=rng.choice([1.0, 1.0, 2.5, 0.5]),
         attention_bias=rng.random() < 0.3, mlp_bias=rng.random() < 0.3,
         mlp_layer_types=[rng.choice(["dense", "sparse", "sparse"])
@@ -260,5 +261,6 @@ def drawn(rng, options):
                    rope_parameters=dict(rope_type="default", rope_theta=rng.choice([1e3, 1e6])))
     picture = dict(size=whole, tile_size=tile, patch_size=counted)
     model = dict(tie_word_embeddings=options.pop("tie_word_embeddings", False))
-    return Spec((sam, encoder), None, options, rng.choice(["llama_bos", "qwen"]),
-                "bos_turns", model, picture)
+    tokenizer, template = rng.choice([("llama_bos", "bos_turns"), ("qwen", "chatml"),
+                                      ("llama", "vicuna")])
+    return Spec((sam, encoder), None, options, tokenizer, template, model, picture)
