@@ -115,7 +115,6 @@ inline Stage layer_stage(const StepTerms& terms, const LayerCost& cost, std::int
 struct TowerCost {
   bool trains = false;         ///< something that a gradient reaches
   bool flows = false;          ///< a gradient is wanted at its end
-  std::int64_t passing = 0;    ///< temporaries of its forward, where nothing in it trains; 0: few
   std::vector<Stage> stages;   ///< what stands before the first layer, the layers, what comes last
   std::int64_t unreached = 0;  ///< parameters that train where no gradient arrives
 
@@ -136,7 +135,7 @@ struct TowerCost {
     if (trains)
       cost.stages.insert(cost.stages.end(), stages.begin(), stages.end());
     else
-      cost.stages.push_back({features, {{features, passing}}, 0});
+      cost.stages.push_back({features, {{features, 0}}, 0});
     cost.unreached += unreached;
   }
 };

@@ -60,7 +60,10 @@ class DeepseekOcr2 : public TowerModel {
     if (input.pixel_values.defined()) body_->vision_tower->prepare(input);
   }
   ModelGeometry geometry() const override {  // tokens go by the size of a frame
+    const DecoderOptions& encoder = options_.vision.encoder;
     ModelGeometry g = describe(options_.vision.sam);
+    g.vision_layers += encoder.num_hidden_layers;  // of both towers; the second one goes on
+    g.vision_hidden_size = encoder.hidden_size, g.vision_heads = encoder.num_attention_heads;
     g.tiles_say_tokens = false;
     return g;
   }
