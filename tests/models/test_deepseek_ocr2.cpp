@@ -408,6 +408,17 @@ class TestDeepseekOcr2 : public QObject {
           .unreached;
     };
     QCOMPARE(unreached(pass.pictures), 0);
+    // Gradients stand once, whichever of the two sizes goes through what they are of.
+    std::vector<std::pair<std::string, TrainedShare>> trained;
+    std::int64_t numbers = 0;
+    for (const ModuleSummary& module : summary->modules) {
+      if (module.part != kVisionTower) continue;
+      trained.emplace_back(module.name, TrainedShare{true, true, module.parameters});
+      numbers += module.parameters;
+    }
+    std::int64_t gradients = 0;
+    for (const Stage& stage : summary->cost->of(pass, trained).stages) gradients += stage.gradients;
+    QCOMPARE(gradients, numbers * pass.terms.gradient_element);
     PictureLoad wholes = pass.pictures;
     wholes.numbers -= wholes.tile_numbers, wholes.tile_numbers = 0, wholes.frames = 2;
     QCOMPARE(unreached(wholes), 144 * 24);

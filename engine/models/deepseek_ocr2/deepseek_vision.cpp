@@ -82,29 +82,32 @@ std::vector<DeepseekVision::Frames> DeepseekVision::frames_in(const PictureLoad&
 }
 
 TowerCost DeepseekVision::cost(const Pass& pass) const {
+  const StepTerms& terms = pass.terms;
+  const std::vector<Frames> groups = frames_in(pass.pictures);
   TowerCost all;
-  std::size_t last = 0;  // stage of the group that is gone back through first
-  for (const Frames& frames : frames_in(pass.pictures)) {
+  bool few = false, many = false;
+  for (const Frames& frames : groups) {
+    const Embedding& table = queries(frames.edge);
+    const TrainedShare asked = terms.of(*table);
+    (&table == &few_queries_ ? few : many) = true;
     TowerCost own;
-    sam_encoder_->add_cost(pass.terms, frames.count, frames.edge, own);
-    vision_encoder_->add_cost(pass.terms, frames.count, options_.places_of(frames.edge),
-                              options_.features_of(frames.edge),
-                              pass.terms.of(*queries(frames.edge)), own);
-    // Gradients stand once, for all groups.
-    for (std::size_t i = last; i < all.stages.size(); ++i) all.stages[i].gradients = 0;
-    last = all.stages.size();
+    sam_encoder_->add_cost(terms, frames.count, frames.edge, own);
+    vision_encoder_->add_cost(terms, frames.count, options_.places_of(frames.edge),
+                              options_.features_of(frames.edge), asked, own);
+    // What all groups go through gets its gradients where the last of them is gone back through,
+    // which is first.
+    if (frames.edge != groups.back().edge) {
+      for (Stage& stage : own.stages) stage.gradients = 0;
+      if (&table != &queries(groups.back().edge))
+        own.stages.back().gradients = asked.parameters * terms.gradient_element;
+    }
     all.stages.insert(all.stages.end(), own.stages.begin(), own.stages.end());
     all.trains = all.trains || own.trains;
     all.flows = all.flows || own.flows;
   }
   // Queries of a size that no frame has.
-  bool few = false, many = false;
-  for (const Frames& frames : frames_in(pass.pictures)) {
-    const bool is_few = options_.features_of(frames.edge) == DeepseekVisionOptions::kFewQueries;
-    few = few || is_few, many = many || !is_few;
-  }
-  if (!few) all.unreached += pass.terms.of(*few_queries_).parameters;
-  if (!many) all.unreached += pass.terms.of(*many_queries_).parameters;
+  if (!few) all.unreached += terms.of(*few_queries_).parameters;
+  if (!many) all.unreached += terms.of(*many_queries_).parameters;
   return all;
 }
 
