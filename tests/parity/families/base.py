@@ -204,6 +204,10 @@ class Family:
         return name.endswith("k_proj.bias") and self.native_name(name).startswith(
             self.parts["vision_tower"])
 
+    def felt(self, spec, name, tensor):
+        """Of a stored tensor what is not silent so."""
+        return tensor
+
     def part_of(self, name):
         return next(part for part, prefixes in self.parts.items() if name.startswith(prefixes))
 
