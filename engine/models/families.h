@@ -27,6 +27,7 @@
   ROW(aya_vision)             \
   ROW(ovis2)                  \
   ROW(mllama)                 \
+  ROW(deepseek_ocr2)          \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma4)                 \

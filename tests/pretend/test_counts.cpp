@@ -85,6 +85,7 @@ const std::map<std::string, Expected>& expected() {
       {"t5", {1, 0, 1, 0}},
       {"clip", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
+      {"deepseek_ocr2", {2, 1, 1, 2}},
       {"qwen3_vl_moe", {3, 2, 1, 2}},
       {"qwen3_5_moe", {4, 3, 1, 2}},
       {"qwen3_5_moe_text", {3, 2, 1, 2}},

@@ -92,6 +92,7 @@ class Family:
     larger = None                       # a spec whose memory is large enough to forecast; called MODEL_TYPE-larger
     pictures = True                     # the model takes pictures
     needs_picture = False               # a row without a picture is refused
+    native_files = True                 # transformers reads files with the names in memory
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
     queries = ("q_proj",)               # the decoder's, as target_modules names them
     tied = ()                           # checkpoints whose head shares the embedding's weight
@@ -188,6 +189,10 @@ class Family:
         keys = [key for key in ("pixel_values", "image_grid_thw", "image_sizes") if examples
                 and key in examples[0]]
         return {key: torch.cat([example[key] for example in examples]) for key in keys}
+
+    def pixels(self, inputs):
+        """Of encode(): all pixels as `forward` writes them."""
+        return inputs["pixel_values"]
 
     def gradient_names(self, checkpoint):
         """The stored tensors whose gradients are compared: all."""
