@@ -108,11 +108,12 @@ def forecast(cli, folder, rows, run, scratch):
     return found["total"]
 
 
-def memory(cli, family, scratch):
-    """The page as far as the forecast makes it."""
+def memory(cli, family, scratch, sizes=None):
+    """The page as far as the forecast makes it; `sizes`: the first so many alone."""
     lines = []
     rows = row(family, scratch)
-    for number, (name, size) in enumerate(SIZES[family.model_type].items()):
+    for number, (name, size) in enumerate(
+            list(SIZES[family.model_type].items())[:sizes]):
         folder = folder_of(family, size, scratch / f"{family.model_type}-{number}",
                            scratch / f"{family.model_type}-{number}.tokenizer")
         parameters = cli.json("info", folder, "--json")["parameters"]
@@ -150,13 +151,20 @@ def write_held():
 NUMBER = re.compile(r"(?<=\| )\d+\.\d\d(?= \|)")    # of memory: the only ones with two decimals
 
 
-def case_of(family):
+def case_of(family, sizes):
     def case(world, result):
         path = page_of(family)
         if not result.expect(path.exists(), f"{path}: no page; pages.py makes it"):
             return
         there, _, standing = path.read_text().partition(HELD_BEGINS)
-        made = memory(world.program, family, world.scratch)
+        made = memory(world.program, family, world.scratch, sizes)
+        others = list(SIZES[family.model_type].items())[sizes:] if sizes else []
+        for name, size in others:
+            begins = f"| {name} | {size.parameters:,} | "
+            lines = [line for line in there.splitlines(True) if line.startswith(begins)]
+            result.same(f"lines of {name}", len(lines), 1)
+            for line in lines:
+                there = there.replace(line, "")
         result.same("words of the page", NUMBER.sub("", there), NUMBER.sub("", made))
         found, wanted = NUMBER.findall(there), NUMBER.findall(made)
         if result.same("numbers on the page", len(found), len(wanted)):
@@ -169,7 +177,9 @@ def case_of(family):
 
 
 def cases(everything=False):
-    return {f"pages/{family.model_type}": case_of(family) for family in FAMILIES
+    """Of every day the smallest size of each."""
+    return {f"pages/{family.model_type}": case_of(family, None if everything else 1)
+            for family in FAMILIES
             if family.model_type in SIZES}
 
 
