@@ -53,25 +53,30 @@ LUTHIER_TILED inline __mmask16 first_lanes(std::int64_t count) {
   return static_cast<__mmask16>((1u << std::clamp<std::int64_t>(count, 0, kHalf)) - 1);
 }
 
-/// The three parts of 16 pairs, each the nearest bfloat16 to what the parts before it leave; what
-/// two leave is a bfloat16.
-LUTHIER_TILED inline void split(__m512 first, __m512 second, __m512i parts[kParts]) {
+/// Writes the three parts of 16 pairs, each the nearest bfloat16 to what the parts before it leave;
+/// what two leave is a bfloat16. → what the first leaves, by its bits: zeros where that is all.
+LUTHIER_TILED inline __m512i write_parts(__m512 first, __m512 second, Part* to) {
   const __m512i half = _mm512_set1_epi32(0x8000),
                 top = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  for (int i = 0; i < kParts - 1; ++i) {
+  __m512i left = _mm512_setzero_si512();
+  for (int part = 0; part < kParts - 1; ++part) {
     const __m512i low = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(first), half), top);
     const __m512i high = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(second), half), top);
-    parts[i] = _mm512_or_si512(_mm512_srli_epi32(low, 16), high);
+    _mm512_store_si512(to + part * kOfPart, _mm512_or_si512(_mm512_srli_epi32(low, 16), high));
     first = _mm512_sub_ps(first, _mm512_castsi512_ps(low));
     second = _mm512_sub_ps(second, _mm512_castsi512_ps(high));
+    if (part == 0) left = _mm512_or_si512(_mm512_castps_si512(first), _mm512_castps_si512(second));
   }
-  parts[kParts - 1] = _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(first), 16),
-                                      _mm512_and_si512(_mm512_castps_si512(second), top));
+  _mm512_store_si512(to + (kParts - 1) * kOfPart,
+                     _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(first), 16),
+                                     _mm512_and_si512(_mm512_castps_si512(second), top)));
+  return left;
 }
 
 /// 16 rows of 16 numbers of 32 bits.
-LUTHIER_TILED inline void transpose(__m512i rows[kHalf]) {
-  __m512i made[kHalf];
+LUTHIER_TILED inline void transpose(__m512 numbers[kHalf]) {
+  __m512i rows[kHalf], made[kHalf];
+  for (int i = 0; i < kHalf; ++i) rows[i] = _mm512_castps_si512(numbers[i]);
   for (int i = 0; i < kHalf; i += 2) {
     made[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
     made[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
@@ -95,52 +100,59 @@ LUTHIER_TILED inline void transpose(__m512i rows[kHalf]) {
     rows[i + 4] = _mm512_shuffle_i32x4(made[i + 4], made[i + 12], kEven);
     rows[i + 12] = _mm512_shuffle_i32x4(made[i + 4], made[i + 12], kOdd);
   }
+  for (int i = 0; i < kHalf; ++i) numbers[i] = _mm512_castsi512_ps(rows[i]);
 }
 
-/// A tile of each part, from up to 16 lines and 32 places; the rest are zeros.
-LUTHIER_TILED void split_half(const SplitSide& from, std::int64_t lines, std::int64_t places,
-                              bool pairs_down, Part* to) {
+/// A tile of each part, from up to 16 lines and 32 places; the rest are zeros. → as write_parts.
+LUTHIER_TILED inline __m512i split_half(const SplitSide& from, std::int64_t lines,
+                                        std::int64_t places, bool pairs_down, Part* to) {
   const bool along = from.place == 1;
   const __mmask16 near = first_lanes(along ? places : lines), far = first_lanes(places - kHalf);
-  __m512i parts[kParts][kHalf];
+  __m512 first[kHalf], second[kHalf];
   for (int i = 0; i < kHalf; ++i) {
-    __m512 first = _mm512_setzero_ps(), second = _mm512_setzero_ps();
+    first[i] = second[i] = _mm512_setzero_ps();
     if (along && i < lines) {
-      first = _mm512_maskz_loadu_ps(near, from.start + i * from.line);
-      second = _mm512_maskz_loadu_ps(far, from.start + i * from.line + kHalf);
+      first[i] = _mm512_maskz_loadu_ps(near, from.start + i * from.line);
+      second[i] = _mm512_maskz_loadu_ps(far, from.start + i * from.line + kHalf);
     } else if (!along) {
-      if (i < places) first = _mm512_maskz_loadu_ps(near, from.start + i * from.place);
+      if (i < places) first[i] = _mm512_maskz_loadu_ps(near, from.start + i * from.place);
       if (i + kHalf < places)
-        second = _mm512_maskz_loadu_ps(near, from.start + (i + kHalf) * from.place);
+        second[i] = _mm512_maskz_loadu_ps(near, from.start + (i + kHalf) * from.place);
     }
-    __m512i made[kParts];
-    split(first, second, made);
-    for (int part = 0; part < kParts; ++part) parts[part][i] = made[part];
   }
-  for (int part = 0; part < kParts; ++part) {
-    if (along == pairs_down) transpose(parts[part]);
-    for (int i = 0; i < kHalf; ++i)
-      _mm512_store_si512(to + part * kOfPart + i * kSide, parts[part][i]);
+  if (along == pairs_down) {
+    transpose(first);
+    transpose(second);
   }
+  __m512i left = _mm512_setzero_si512();
+  for (int i = 0; i < kHalf; ++i)
+    left = _mm512_or_si512(left, write_parts(first[i], second[i], to + i * kSide));
+  return left;
 }
 
-/// Slab after slab of `lines` lines and `places` places, line block after line block.
-LUTHIER_TILED void split_piece(const SplitSide& from, std::int64_t lines, std::int64_t places,
+/// Slab after slab of `lines` lines and `places` places, line block after line block. → whether the
+/// first parts are all there is: of weights that a file has as bfloat16.
+LUTHIER_TILED bool split_piece(const SplitSide& from, std::int64_t lines, std::int64_t places,
                                bool pairs_down, Part* to) {
+  __m512i left = _mm512_setzero_si512();
   for (std::int64_t line = 0; line < lines; line += kSide) {
     for (std::int64_t place = 0; place < places; place += kSide, to += kSlab) {
       for (std::int64_t half = 0; half < kSide; half += kHalf) {
         const SplitSide side{from.start + (line + half) * from.line + place * from.place, from.line,
                              from.place};
-        split_half(side, lines - line - half, places - place, pairs_down,
-                   to + half / kHalf * kOfTile);
+        left = _mm512_or_si512(left, split_half(side, lines - line - half, places - place,
+                                                pairs_down, to + half / kHalf * kOfTile));
       }
     }
   }
+  // A −0 that is left is nothing either.
+  return _mm512_test_epi32_mask(left, _mm512_set1_epi32(0x7fffffff)) == 0;
 }
 
-/// sums [32, 32] = the product of a block of slabs with another.
-LUTHIER_TILED void multiply(const Part* left, const Part* right, std::int64_t steps, float* sums) {
+/// sums [32, 32] = the product of a block of slabs with another; of the right one the first parts
+/// are all where it is `narrow`.
+LUTHIER_TILED void multiply(const Part* left, const Part* right, std::int64_t steps, bool narrow,
+                            float* sums) {
   constexpr std::size_t kLine = kSide * sizeof(Part), kRow = kSide * sizeof(float);
   _tile_zero(0);
   _tile_zero(1);
@@ -159,14 +171,19 @@ LUTHIER_TILED void multiply(const Part* left, const Part* right, std::int64_t st
   _tile_dpbf16ps(3, 5, 7)
   const Part *upper = left, *beside = right;
   for (std::int64_t i = 0; i < steps; ++i, upper += kSlab, beside += kSlab) {
-    LUTHIER_LEFT(0);
-    LUTHIER_RIGHT(2);
-    LUTHIER_MULTIPLY;
-    LUTHIER_RIGHT(1);
-    LUTHIER_MULTIPLY;
-    LUTHIER_LEFT(1);
-    LUTHIER_MULTIPLY;
+    if (!narrow) {
+      LUTHIER_LEFT(0);
+      LUTHIER_RIGHT(2);
+      LUTHIER_MULTIPLY;
+      LUTHIER_RIGHT(1);
+      LUTHIER_MULTIPLY;
+      LUTHIER_LEFT(1);
+      LUTHIER_MULTIPLY;
+    }
     LUTHIER_RIGHT(0);
+    if (narrow) {
+      LUTHIER_LEFT(1);
+    }
     LUTHIER_MULTIPLY;
     LUTHIER_LEFT(2);
     LUTHIER_MULTIPLY;
@@ -232,7 +249,8 @@ LUTHIER_TILED void multiply_all(const SplitProduct& whole, const SplitRoom& room
     for (std::int64_t place = 0; place < whole.k; place += kPlaces) {
       const std::int64_t places = std::min(kPlaces, whole.k - place),
                          steps = (places + kSide - 1) / kSide;
-      split_piece(piece(whole.b, column, place), columns, places, true, room.right.get());
+      const bool narrow =
+          split_piece(piece(whole.b, column, place), columns, places, true, room.right.get());
       for (std::int64_t row = 0; row < whole.m; row += kRows) {
         const std::int64_t rows = std::min(kRows, whole.m - row);
         split_piece(piece(whole.a, row, place), rows, places, false, room.left.get());
@@ -242,7 +260,7 @@ LUTHIER_TILED void multiply_all(const SplitProduct& whole, const SplitRoom& room
             const ResultBlock block = block_of(whole, row + i, column + j, place);
             call(block, whole.stride);
             multiply(room.left.get() + i / kSide * steps * kSlab,
-                     room.right.get() + j / kSide * steps * kSlab, steps, room.sums.get());
+                     room.right.get() + j / kSide * steps * kSlab, steps, narrow, room.sums.get());
             add_sums(room.sums.get(), whole, block, whole.bias ? whole.bias + column + j : nullptr);
           }
         }
@@ -251,21 +269,42 @@ LUTHIER_TILED void multiply_all(const SplitProduct& whole, const SplitRoom& room
   }
 }
 
-/// Rows or columns of a product, whichever are more: what each thread has of its own to take apart
-/// is then the most of it.
-SplitProduct part_of(const SplitProduct& whole, bool by_rows, std::int64_t first,
-                     std::int64_t last) {
-  SplitProduct part = whole;
-  if (by_rows) {
-    part.a.start += first * whole.a.line;
-    part.result += first * whole.stride;
-    part.m = last - first;
-  } else {
-    part.b.start += first * whole.b.line;
-    part.result += first;
-    if (part.bias) part.bias += first;
-    part.n = last - first;
+/// How a product is shared out: so many parts of its rows by so many of its columns.
+struct Grid {
+  std::int64_t rows = 1, columns = 1;
+};
+
+std::int64_t blocks_of(std::int64_t lines) { return (lines + kSide - 1) / kSide; }
+
+/// The one for so many threads in which each has least to take apart.
+Grid grid_for(std::int64_t threads, std::int64_t m, std::int64_t n) {
+  Grid best;
+  std::int64_t least = m + n;
+  for (std::int64_t rows = 1; rows <= threads; ++rows) {
+    if (threads % rows != 0) continue;
+    const Grid grid{std::min(rows, blocks_of(m)), std::min(threads / rows, blocks_of(n))};
+    const std::int64_t each = m / grid.rows + n / grid.columns;
+    if (each < least) best = grid, least = each;
   }
+  return best;
+}
+
+/// Where part `i` of `parts` begins, at a whole block.
+std::int64_t begin_of(std::int64_t i, std::int64_t parts, std::int64_t lines) {
+  return std::min(lines, blocks_of(lines) * i / parts * kSide);
+}
+
+SplitProduct part_of(const SplitProduct& whole, const Grid& grid, std::int64_t which) {
+  const std::int64_t row = which / grid.columns, column = which % grid.columns;
+  const std::int64_t first = begin_of(row, grid.rows, whole.m),
+                     left = begin_of(column, grid.columns, whole.n);
+  SplitProduct part = whole;
+  part.a.start += first * whole.a.line;
+  part.b.start += left * whole.b.line;
+  part.result += first * whole.stride + left;
+  if (part.bias) part.bias += left;
+  part.m = begin_of(row + 1, grid.rows, whole.m) - first;
+  part.n = begin_of(column + 1, grid.columns, whole.n) - left;
   return part;
 }
 
@@ -277,11 +316,11 @@ bool worth_splitting(std::int64_t m, std::int64_t n, std::int64_t k) {
 }
 
 void split_product(const SplitProduct& whole) {
-  const bool by_rows = whole.m >= whole.n;
-  const std::int64_t lines = by_rows ? whole.m : whole.n, blocks = (lines + kSide - 1) / kSide;
-  for_pieces(0, blocks, /*grain=*/2, [&](std::int64_t first, std::int64_t last) {
+  const Grid grid = grid_for(threads_for_pieces(), whole.m, whole.n);
+  for_pieces(0, grid.rows * grid.columns, /*grain=*/1, [&](std::int64_t first, std::int64_t last) {
     static thread_local const SplitRoom room;
-    multiply_all(part_of(whole, by_rows, first * kSide, std::min(last * kSide, lines)), room);
+    for (std::int64_t which = first; which < last; ++which)
+      multiply_all(part_of(whole, grid, which), room);
   });
 }
 
