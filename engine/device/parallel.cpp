@@ -29,4 +29,6 @@ void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t grain,
   (void)ended.load(std::memory_order_acquire);
 }
 
+std::int64_t threads_for_pieces() { return at::in_parallel_region() ? 1 : at::get_num_threads(); }
+
 }  // namespace luthier

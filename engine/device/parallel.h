@@ -16,4 +16,7 @@ namespace luthier {
 void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t grain,
                 const std::function<void(std::int64_t, std::int64_t)>& work);
 
+/// How many threads for_pieces would share work among here.
+std::int64_t threads_for_pieces();
+
 }  // namespace luthier

@@ -12,6 +12,8 @@
 
 #include "engine/base/log.h"
 #include "engine/base/thread_clock.h"
+#include "engine/device/split_product.h"
+#include "engine/device/tiles.h"
 
 namespace luthier {
 
@@ -38,10 +40,11 @@ const c10::TypedOperatorHandle<Pointwise>* one_dnn_linear() {
   return found ? &*found : nullptr;
 }
 
-/// Who makes products of each class.
+/// Who makes products of each class, and whether tiles make those that are worth splitting.
 struct Makers {
   ProductLibrary large = ProductLibrary::Mkl, small = ProductLibrary::Mkl,
                  few = ProductLibrary::Mkl;
+  bool tiles = false;
 
   bool operator==(const Makers&) const = default;
   ProductLibrary of(ProductClass size) const {
@@ -50,14 +53,16 @@ struct Makers {
 };
 
 constexpr ProductLibrary kOneDnn = ProductLibrary::OneDnn, kMkl = ProductLibrary::Mkl;
+constexpr Makers kAllMkl{}, kAllOneDnn{kOneDnn, kOneDnn, kOneDnn};
 
-/// Two parts: who makes large and small ones, and who those of few rows. Three: each apart.
+/// Two parts: who makes large and small ones, and who those of few rows. Three: each apart. Behind
+/// kByTiles in a name of whole.
 constexpr struct {
   std::string_view name;
   Makers makers;
 } kNamedMakers[] = {
-    {"mkl", {kMkl, kMkl, kMkl}},
-    {"onednn", {kOneDnn, kOneDnn, kOneDnn}},
+    {"mkl", kAllMkl},
+    {"onednn", kAllOneDnn},
     {"mkl/onednn", {kMkl, kMkl, kOneDnn}},
     {"onednn/mkl", {kOneDnn, kOneDnn, kMkl}},
     {"onednn/mkl/mkl", {kOneDnn, kMkl, kMkl}},
@@ -66,8 +71,11 @@ constexpr struct {
     {"mkl/onednn/onednn", {kMkl, kOneDnn, kOneDnn}},
 };
 
+constexpr std::string_view kByTiles = "tiles+";
+
 thread_local bool other_products = false;
-std::atomic<int> kept_products{-1};  ///< a place of kNamedMakers; −1: the process's choice
+std::atomic<int> kept_products{-1};   ///< a place of kNamedMakers; −1: the process's choice
+std::atomic<bool> kept_tiles{false};  ///< counts where kept_products is a place
 
 constexpr const char* kSetting = "LUTHIER_PRODUCTS";
 
@@ -124,15 +132,11 @@ bool made_by_intel() {
 #endif
 }
 
-Makers choose_makers() {
-  constexpr Makers kAllMkl{}, kAllOneDnn{kOneDnn, kOneDnn, kOneDnn};
-  if (!one_dnn_linear()) return kAllMkl;
-  if (const char* given = std::getenv(kSetting)) {
-    if (std::string_view(given) == "mkl") return kAllMkl;
-    if (std::string_view(given) == "onednn") return kAllOneDnn;
-    log_warning("LUTHIER_PRODUCTS is neither onednn nor mkl; the faster one is taken.");
-  }
-  if (!at::hasMKL()) return kAllOneDnn;
+/// Where LibTorch has not both.
+Makers the_one_there() { return one_dnn_linear() ? kAllOneDnn : kAllMkl; }
+
+Makers choose_libraries() {
+  if (!has_both()) return the_one_there();
   const double large = one_dnn_speed(512, 512, 512, 1), small = one_dnn_speed(192, 96, 256, 4),
                few = one_dnn_speed(kFewRows / 2, 512, 512, 8);
   log_debug("float32 products: oneDNN has " + std::to_string(large) +
@@ -145,10 +149,27 @@ Makers choose_makers() {
   return made;
 }
 
+Makers choose_makers() {
+  const char* given = std::getenv(kSetting);
+  const std::string_view setting = given ? given : "";
+  if (setting == "mkl") return kAllMkl;
+  if (setting == "onednn" && one_dnn_linear()) return kAllOneDnn;
+  if (given && setting != "onednn" && setting != "tiles")
+    log_warning("LUTHIER_PRODUCTS is none of onednn, mkl and tiles; the fastest is taken.");
+  if (setting == "tiles" && !tiles::available())
+    log_warning("LUTHIER_PRODUCTS is tiles, which this processor does not have.");
+  Makers made = choose_libraries();
+  made.tiles = tiles::available();
+  return made;
+}
+
 Makers makers() {
   static const Makers chosen = choose_makers();
   const int kept = kept_products.load(std::memory_order_relaxed);
-  return kept < 0 ? chosen : kNamedMakers[kept].makers;
+  if (kept < 0) return chosen;
+  Makers made = kNamedMakers[kept].makers;
+  made.tiles = kept_tiles.load(std::memory_order_relaxed);
+  return made;
 }
 
 }  // namespace
@@ -158,10 +179,13 @@ ProductClass product_class(std::int64_t rows, std::int64_t in, std::int64_t out)
   return rows * std::max(in, out) < kLargeProduct ? ProductClass::Small : ProductClass::Large;
 }
 
-ProductLibrary product_library(ProductClass size) {
-  const ProductLibrary own = makers().of(size);
-  if (!other_products || !has_both()) return own;
-  return own == ProductLibrary::Mkl ? ProductLibrary::OneDnn : ProductLibrary::Mkl;
+ProductLibrary product_library(std::int64_t rows, std::int64_t in, std::int64_t out) {
+  const Makers now = makers();
+  const ProductLibrary library = now.of(product_class(rows, in, out));
+  if (now.tiles && tiles::worth_splitting(rows, out, in))
+    return other_products ? library : ProductLibrary::Tiles;
+  if (!other_products || !has_both()) return library;
+  return library == kMkl ? kOneDnn : kMkl;
 }
 
 bool mkl_makes_products() {
@@ -170,18 +194,25 @@ bool mkl_makes_products() {
 }
 
 std::string product_library_name() {
-  const Makers now = makers();
+  Makers now = makers();
+  const std::string_view before = now.tiles ? kByTiles : "";
+  now.tiles = false;
   for (const auto& each : kNamedMakers) {
-    if (each.makers == now) return std::string(each.name);
+    if (each.makers == now) return std::string(before) + std::string(each.name);
   }
   return {};
 }
 
 void keep_products(std::string_view name) {
   kept_products = -1;
-  if (!has_both() || std::getenv(kSetting)) return;
+  const bool by_tiles = name.substr(0, kByTiles.size()) == kByTiles;
+  if (std::getenv(kSetting) || (by_tiles && !tiles::available())) return;
+  if (by_tiles) name.remove_prefix(kByTiles.size());
   for (std::size_t i = 0; i < std::size(kNamedMakers); ++i) {
-    if (kNamedMakers[i].name == name) kept_products = static_cast<int>(i);
+    const bool can_be = has_both() || kNamedMakers[i].makers == the_one_there();
+    if (kNamedMakers[i].name != name || !can_be) continue;
+    kept_tiles = by_tiles;
+    kept_products = static_cast<int>(i);
   }
 }
 

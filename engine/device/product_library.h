@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which of the two libraries that LibTorch carries makes float32 products on this processor. MKL
+// Who makes float32 products on this processor. Of the two libraries that LibTorch carries MKL
 // reaches AVX-512 on Intel's alone and is then the faster one, above all where one side is small;
 // oneDNN reaches it on every maker's (1.1 to 2.3 times MKL's speed on two that are not Intel's). No
 // table of processors is kept: both are timed for some milliseconds at first use, and the maker
-// decides where they are near one another.
+// decides where they are near one another. Where cores multiply tiles, products with no small side
+// are made of those (device/split_product), which is faster than either and more exact.
 #pragma once
 
 #include <string>
@@ -13,7 +14,8 @@
 
 namespace luthier {
 
-enum class ProductLibrary { OneDnn, Mkl };
+/// Mkl: whatever LibTorch takes by itself.
+enum class ProductLibrary { OneDnn, Mkl, Tiles };
 
 /// A product of so few rows reads its weights for little work, and in one that neither reads nor
 /// makes this many numbers a call's own time shows: a library that is slower at large ones may be
@@ -23,23 +25,24 @@ enum class ProductClass { Large, Small, FewRows };
 /// Of x [rows, in] · weight [out, in]ᵀ.
 ProductClass product_class(std::int64_t rows, std::int64_t in, std::int64_t out);
 
-/// The choice of this process for products of a class; made at the first question, by the thread
-/// that asks, which must not yet compute. The last bits of a product depend on it, so the answer is
-/// made to be the same on one machine every time: a library must be a good deal faster to be taken
-/// in place of the usual one, in processor time, which other programs hardly change. LUTHIER_PRODUCTS
-/// (onednn or mkl) decides instead where it is set.
-ProductLibrary product_library(ProductClass size);
+/// The choice of this process for x [rows, in] · weight [out, in]ᵀ; made at the first question, by
+/// the thread that asks, which must not yet compute. The last bits of a product depend on it, so
+/// the answer is made to be the same on one machine every time: a library must be a good deal
+/// faster to be taken in place of the usual one, in processor time, which other programs hardly
+/// change. LUTHIER_PRODUCTS (onednn, mkl or tiles) decides instead where it is set.
+ProductLibrary product_library(std::int64_t rows, std::int64_t in, std::int64_t out);
 /// Whether MKL makes products of any class.
 bool mkl_makes_products();
 /// "mkl" or "onednn", as a run records it; "onednn/mkl" where few rows are the other's;
 /// "onednn/mkl/mkl" where small products are not made as large ones are: large, small, few rows.
+/// "tiles+" stands before it where tiles make those with no small side.
 std::string product_library_name();
 /// From now on the products are made as this name says, as a resumed run had them; of any other
 /// name, or where LUTHIER_PRODUCTS is set or this LibTorch lacks it, the process's choice.
 void keep_products(std::string_view name);
 
-/// While one stands, the products of its thread are the other library's where this LibTorch has
-/// both: the same sums, added in another order.
+/// While one stands, the products of its thread are another's where this LibTorch has both
+/// libraries or tiles make them: the same sums, added in another order.
 class OtherProducts {
  public:
   OtherProducts();

@@ -4,43 +4,14 @@
 #include <algorithm>
 
 #include "engine/models/pooling_head.h"
+#include "engine/models/tower_attention.h"
 #include "engine/nn/module_cost.h"
-#include "engine/nn/side_by_side.h"
 
 namespace luthier {
 
 using torch::Tensor;
 
 namespace {
-
-class VisionAttention : public torch::nn::Module, public BranchPort {
- public:
-  VisionAttention(const VisionTowerOptions& o, const torch::TensorOptions& t)
-      : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
-    const std::int64_t width = o.hidden_size;
-    const auto made = neighbouring_linears(width, {width, width, width}, true, t);
-    k_proj_ = register_module("k_proj", made[1]);
-    v_proj_ = register_module("v_proj", made[2]);
-    q_proj_ = register_module("q_proj", made[0]);
-    out_proj_ = register_module("out_proj", Linear(o.hidden_size, o.hidden_size, true, t));
-  }
-  Tensor forward(const Tensor& x) {
-    const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()});
-    return out_proj_(attend_frames(made[0], made[1], made[2], heads_));
-  }
-  AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
-    const AttentionCost core = attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_,
-                                              q_proj_->out_features() / heads_);
-    AttentionBranchCost cost =
-        attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, out_proj_, core, 0, rows, flows);
-    add_plug(cost, terms, *this, rows);
-    return cost;
-  }
-
- private:
-  std::int64_t heads_;
-  Linear k_proj_{nullptr}, v_proj_{nullptr}, q_proj_{nullptr}, out_proj_{nullptr};
-};
 
 class VisionEncoder : public torch::nn::Module {};
 
@@ -121,7 +92,8 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
 class VisionTowerImpl::Layer : public torch::nn::Module {
  public:
   Layer(const VisionTowerOptions& o, const torch::TensorOptions& t) {
-    self_attn_ = register_module("self_attn", std::make_shared<VisionAttention>(o, t));
+    self_attn_ =
+        register_module("self_attn", std::make_shared<TowerAttention>(o, /*bias=*/true, t));
     layer_norm1_ = register_module("layer_norm1", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
     mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
     layer_norm2_ = register_module("layer_norm2", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
@@ -143,7 +115,7 @@ class VisionTowerImpl::Layer : public torch::nn::Module {
   }
 
  private:
-  std::shared_ptr<VisionAttention> self_attn_;
+  std::shared_ptr<TowerAttention> self_attn_;
   std::shared_ptr<VisionMlp> mlp_;
   LayerNorm layer_norm1_{nullptr}, layer_norm2_{nullptr};
 };

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/device/product_library.h"
+#include "engine/device/split_product.h"
 
 namespace luthier {
 
@@ -29,12 +30,22 @@ bool lies_in_one_piece(const Tensor& weight) {
   return weight.is_contiguous() || weight.t().is_contiguous();
 }
 
-bool suits_one_dnn(const Tensor& x, const Tensor& weight) {
-  return x.is_cpu() && x.scalar_type() == torch::kFloat32 &&
-         weight.scalar_type() == torch::kFloat32 && x.numel() * weight.size(0) >= kLeast &&
-         product_library(product_class(x.numel() / x.size(-1), x.size(-1), weight.size(0))) ==
-             ProductLibrary::OneDnn &&
-         lies_in_one_piece(weight) && (x.dim() != 2 || goes_as_it_is(x, weight));
+/// Numbers lie one beside another along a row or along a column.
+bool lies_in_lines(const Tensor& matrix) { return matrix.stride(0) == 1 || matrix.stride(1) == 1; }
+
+/// Who makes x [..., in] · weightᵀ; MKL stands for LibTorch's own product, of whatever tensors. Of
+/// more than two dimensions x is flattened first.
+ProductLibrary maker(const Tensor& x, const Tensor& weight) {
+  constexpr ProductLibrary own = ProductLibrary::Mkl;
+  if (!x.is_cpu() || x.scalar_type() != torch::kFloat32 ||
+      weight.scalar_type() != torch::kFloat32 || x.numel() * weight.size(0) < kLeast)
+    return own;
+  const ProductLibrary chosen = product_library(x.numel() / x.size(-1), x.size(-1), weight.size(0));
+  if (chosen == ProductLibrary::OneDnn)
+    return lies_in_one_piece(weight) && (x.dim() != 2 || goes_as_it_is(x, weight)) ? chosen : own;
+  if (chosen == ProductLibrary::Tiles)
+    return lies_in_lines(weight) && (x.dim() != 2 || lies_in_lines(x)) ? chosen : own;
+  return own;
 }
 
 /// Whether the tensor's device has a product of narrow numbers that gives float32 (CUDA has).
@@ -46,10 +57,44 @@ bool widens(const Tensor& x) {
   return x.is_privateuseone() && product->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1);
 }
 
+/// result [n, out], whose rows may lie apart, becomes (adds: +=) scale · x · weightᵀ + bias.
+void put_by_tiles(Tensor& result, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                  double scale, bool adds) {
+  const Tensor beside = bias.defined() ? bias.contiguous() : Tensor();
+  tiles::SplitProduct product;
+  product.a = {x.const_data_ptr<float>(), x.stride(0), x.stride(1)};
+  product.b = {weight.const_data_ptr<float>(), weight.stride(0), weight.stride(1)};
+  product.result = result.data_ptr<float>();
+  product.stride = result.stride(0);
+  product.m = x.size(0), product.n = weight.size(0), product.k = x.size(1);
+  product.scale = static_cast<float>(scale);
+  product.adds = adds;
+  product.bias = beside.defined() ? beside.const_data_ptr<float>() : nullptr;
+  tiles::split_product(product);
+}
+
 /// x [n, in], outside autograd.
-Tensor plain_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (suits_one_dnn(x, weight)) return one_dnn_product(x, weight, bias);
-  return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
+Tensor plain_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, double scale = 1) {
+  const ProductLibrary by = maker(x, weight);
+  if (by == ProductLibrary::Tiles) {
+    Tensor y = torch::empty({x.size(0), weight.size(0)}, x.options().requires_grad(false));
+    put_by_tiles(y, x, weight, bias, scale, false);
+    return y;
+  }
+  if (by == ProductLibrary::OneDnn) {
+    Tensor y = one_dnn_product(x, weight, bias);
+    return scale == 1 ? y : y.mul_(scale);
+  }
+  if (scale == 1) return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
+  // What the sum begins with is not read where it counts nothing.
+  return torch::empty({x.size(0), weight.size(0)}, x.options().requires_grad(false))
+      .addmm_(x, weight.t(), /*beta=*/0, /*alpha=*/scale);
+}
+
+/// A result of tiles has its rows' numbers side by side.
+bool by_tiles(const Tensor& sum, const Tensor& a, const Tensor& b) {
+  return sum.stride(1) == 1 && sum.scalar_type() == torch::kFloat32 &&
+         maker(a, b.t()) == ProductLibrary::Tiles;
 }
 
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
@@ -73,28 +118,26 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
 
 }  // namespace
 
-Tensor matrix_product(const Tensor& a, const Tensor& b) {
-  return suits_one_dnn(a, b.t()) ? plain_linear(a, b.t(), {}) : at::mm(a, b);
-}
+Tensor matrix_product(const Tensor& a, const Tensor& b) { return plain_linear(a, b.t(), {}); }
 
 Tensor matrix_product(const Tensor& a, const Tensor& b, double scale) {
-  if (scale == 1) return matrix_product(a, b);
-  if (suits_one_dnn(a, b.t())) return plain_linear(a, b.t(), {}).mul_(scale);
-  // What the sum begins with is not read where it counts nothing.
-  return torch::empty({a.size(0), b.size(1)}, a.options().requires_grad(false))
-      .addmm_(a, b, /*beta=*/0, /*alpha=*/scale);
+  return plain_linear(a, b.t(), {}, scale);
 }
 
 void add_product(Tensor& sum, const Tensor& a, const Tensor& b) {
-  if (suits_one_dnn(a, b.t()))
+  if (by_tiles(sum, a, b))
+    put_by_tiles(sum, a, b.t(), {}, 1, /*adds=*/true);
+  else if (maker(a, b.t()) == ProductLibrary::OneDnn)
     sum.add_(plain_linear(a, b.t(), {}));
   else
     sum.addmm_(a, b);
 }
 
 void put_product(Tensor sum, const Tensor& a, const Tensor& b, double scale) {
-  if (suits_one_dnn(a, b.t()))
-    sum.copy_(plain_linear(a, b.t(), {}).mul_(scale));
+  if (by_tiles(sum, a, b))
+    put_by_tiles(sum, a, b.t(), {}, scale, /*adds=*/false);
+  else if (maker(a, b.t()) == ProductLibrary::OneDnn)
+    sum.copy_(plain_linear(a, b.t(), {}, scale));
   else
     sum.addmm_(a, b, /*beta=*/0, /*alpha=*/scale);
 }
@@ -105,7 +148,7 @@ Tensor product_as(const Tensor& a, const Tensor& b, torch::ScalarType type) {
 }
 
 Tensor linear_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!suits_one_dnn(x, weight)) return at::linear(x, weight, bias);
+  if (maker(x, weight) == ProductLibrary::Mkl) return at::linear(x, weight, bias);
   const Tensor flat = x.reshape({-1, x.size(-1)});
   const bool differentiable =
       at::GradMode::is_enabled() &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Matrix products of the layers. float32 products on the CPU go through the library that is the
-// faster one on this processor (device/product_library.h); LibTorch itself would take MKL always.
+// Matrix products of the layers. float32 products on the CPU are made by what is fastest on this
+// processor (device/product_library.h); LibTorch itself would take MKL always.
 #pragma once
 
 #include "engine/device/torch.h"

@@ -11,12 +11,6 @@
 #include "engine/nn/powers.h"
 #include "engine/nn/tile_parts.h"
 
-#ifdef LUTHIER_HAS_TILES
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 namespace luthier::tiles {
 
 #ifdef LUTHIER_HAS_TILES
@@ -24,21 +18,6 @@ namespace luthier::tiles {
 namespace {
 
 constexpr std::int64_t kScores = 128;  ///< queries, and keys, of a block of scores
-
-/// Linux gives a process its tiles when it asks (arch_prctl, ARCH_REQ_XCOMP_PERM, tile data).
-bool permitted() {
-  constexpr long kAskForState = 0x1023, kTileData = 18;
-  return syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
-}
-
-bool supported() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  constexpr unsigned kBf16 = 1u << 22, kTiles = 1u << 24;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kBf16) == 0 || (d & kTiles) == 0)
-    return false;
-  return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bf16");
-}
 
 /// Where attend_back keeps what, in its scratch.
 struct Room {
@@ -237,11 +216,6 @@ LUTHIER_TILED float make_powers(const float* scores, std::int64_t seen, std::int
 
 }  // namespace
 
-bool available() {
-  static const bool found = supported() && permitted();
-  return found;
-}
-
 std::int64_t attend_scratch(std::int64_t length, std::int64_t size) {
   ForwardRoom room{};
   return lay_out(room, nullptr, length, size);
@@ -318,7 +292,6 @@ void attend_back(const HeadBackward& head, void* scratch) {
 
 #else
 
-bool available() { return false; }
 std::int64_t attend_scratch(std::int64_t, std::int64_t) { return 0; }
 void attend(const HeadForward&, void*) {}
 std::int64_t attend_back_scratch(std::int64_t, std::int64_t) { return 0; }

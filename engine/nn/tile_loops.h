@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// bfloat16 products of small blocks on processors whose cores multiply tiles (Intel's AMX: 16 rows
-// of 32 numbers with 32 rows of 16, added to 16 × 16 in float32; Intel's Software Developer's
-// Manual, volume 1, chapter 18). They are for work where a call of a library costs more than its
-// product: attention makes seven for each block of scores, forward and backward. What is multiplied
-// is bfloat16 by its bits, sums are float32, and their order depends on the sizes alone.
+// bfloat16 products of small blocks on processors whose cores multiply tiles (device/tiles). They
+// are for work where a call of a library costs more than its product: attention makes seven for
+// each block of scores, forward and backward. What is multiplied is bfloat16 by its bits, sums are
+// float32, and their order depends on the sizes alone.
 #pragma once
 
 #include <cstdint>
 
+#include "engine/device/tiles.h"
 #include "engine/nn/attention_head.h"
 
 namespace luthier::tiles {
 
 using Bits = std::uint16_t;  ///< of a bfloat16
-
-/// Whether this processor has such tiles and the system lets this process use them.
-bool available();
 
 constexpr std::int64_t kStep = kHeadStep;
 constexpr std::int64_t padded(std::int64_t size) { return padded_to_step(size); }

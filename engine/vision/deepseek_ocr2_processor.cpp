@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/vision/arrangements.h"
-#include "engine/vision/frames.h"
 #include "engine/vision/processors.h"
+#include "engine/vision/tiles.h"
 
 namespace luthier::detail {
 
@@ -15,20 +14,19 @@ namespace {
 
 struct DeepseekPictureSettings {
   CommonSettings common;
-  bool crop_to_patches = true;
-  std::int64_t min_patches = 2, max_patches = 6;
+  TileSettings tiles{true, 2, 6};
   std::int64_t tile = 768, whole = 1024;  ///< edges
   std::array<std::uint8_t, 3> background{127, 127, 127};
 
-  std::int64_t square() const { return crop_to_patches ? whole : tile; }
+  std::int64_t square() const { return tiles.crop_to_patches ? whole : tile; }
 };
 
 class DeepseekOcr2Processor : public ImageProcessor {
  public:
   explicit DeepseekOcr2Processor(const DeepseekPictureSettings& settings)
       : settings_(settings), table_(settings.common) {
-    if (settings.crop_to_patches)
-      arrangements_ = arrangements(settings.min_patches, settings.max_patches);
+    const TileSettings& tiles = settings.tiles;
+    if (tiles.crop_to_patches) arrangements_ = arrangements(tiles.min_patches, tiles.max_patches);
   }
 
   Result<PixelValues> process(const Image& image) const override;
@@ -55,7 +53,7 @@ Result<PixelValues> DeepseekOcr2Processor::outline(int width, int height) const 
   const Extent from{width, height};
   const std::int64_t tile = settings_.tile, square = settings_.square();
   Arrangement grid{0, 0};
-  if (settings_.crop_to_patches && std::max(width, height) > tile) {
+  if (settings_.tiles.crop_to_patches && std::max(width, height) > tile) {
     grid = nearest_arrangement(arrangements_, from, {tile, tile});
     LUTHIER_CHECK(check_resized(from, {tile * grid.columns, tile * grid.rows}));
   }
@@ -72,17 +70,12 @@ Result<PixelValues> DeepseekOcr2Processor::process(const Image& image) const {
   LUTHIER_TRY(PixelValues pixels, outline(image.width, image.height));
   pixels.values.resize(static_cast<std::size_t>(pixels.shape[0]));
   float* out = pixels.values.data();
-  const std::int64_t rows = pixels.grid[0], columns = pixels.grid[1];
+  const Arrangement grid{pixels.grid[1], pixels.grid[0]};
   const Resample filter = settings_.common.resample;
-  const int tile = static_cast<int>(settings_.tile);
-  if (rows > 0) {
-    const Image canvas = resize_to(image, {tile * columns, tile * rows}, filter);
-    for (int row = 0; row < rows; ++row) {
-      for (int column = 0; column < columns; ++column) {
-        table_.write(canvas, {column * tile, row * tile, tile, tile}, out);
-        out += 3 * settings_.tile * settings_.tile;
-      }
-    }
+  const std::int64_t tile = settings_.tile;
+  if (grid.rows > 0) {
+    const Extent canvas{tile * grid.columns, tile * grid.rows};
+    out = write_tiles(table_, resize_to(image, canvas, filter), {tile, tile}, grid, out);
   }
   const std::int64_t square = settings_.square();
   const Image shown = resize_to(image, fitted_whole({image.width, image.height}), filter);
@@ -120,12 +113,7 @@ MadeProcessor create_deepseek_ocr2_processor(const Json& config, const std::stri
     if (size.height == 0) return input_error("A size with a height is expected.", where + ": size");
     settings.whole = size.height;
   }
-  LUTHIER_TRY(settings.crop_to_patches,
-              json_bool(config, "crop_to_patches", where, settings.crop_to_patches));
-  LUTHIER_TRY(settings.min_patches,
-              json_int_in(config, "min_patches", where, settings.min_patches, 0, kMaxTiles));
-  LUTHIER_TRY(settings.max_patches,
-              json_int_in(config, "max_patches", where, settings.max_patches, 0, kMaxTiles));
+  LUTHIER_CHECK(read_tile_settings(config, where, kMaxTiles, settings.tiles));
   LUTHIER_TRY(settings.tile, json_int_in(config, "tile_size", where, settings.tile, 1, kMaxEdge));
   LUTHIER_CHECK(read_background(config, where, settings.background));
   return std::unique_ptr<ImageProcessor>(std::make_unique<DeepseekOcr2Processor>(settings));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The two libraries of products give the same numbers but for the order of their sums, and which of
-// them is asked changes only where it is said.
+// Who makes products gives the same numbers but for the order of their sums, and who is asked
+// changes only where it is said.
 #include "engine/device/product_library.h"
+#include "engine/device/tiles.h"
 #include "engine/nn/products.h"
 
 // After LibTorch's headers, which have members that Qt's macros are named like.
@@ -24,17 +25,17 @@ class TestProductLibrary : public QObject {
     QFETCH(int, rows);
     torch::manual_seed(1);
     const Tensor x = torch::randn({rows, 2048}), weight = torch::randn({256, 2048});
-    const ProductClass size = product_class(rows, 2048, 256);
-    const ProductLibrary chosen = product_library(size);
+    const auto asked = [&] { return product_library(rows, 2048, 256); };
+    const ProductLibrary chosen = asked();
     const Tensor own = linear_product(x, weight, {});
     Tensor other;
     bool both = false;
     {
       const OtherProducts by;
-      both = product_library(size) != chosen;
+      both = asked() != chosen;
       other = linear_product(x, weight, {});
     }
-    QVERIFY(product_library(size) == chosen);
+    QVERIFY(asked() == chosen);
     QVERIFY(at::equal(linear_product(x, weight, {}), own));
     const Tensor exact = at::mm(x.to(torch::kFloat64), weight.t().to(torch::kFloat64));
     for (const Tensor& made : {own, other}) {
@@ -42,21 +43,35 @@ class TestProductLibrary : public QObject {
           ((made.to(torch::kFloat64) - exact).abs().max() / exact.abs().max()).item<double>();
       QVERIFY2(error > 0 && error < 1e-6, std::to_string(error).c_str());
     }
-    if (!both) QSKIP("This LibTorch has one library of products");
+    if (!both) QSKIP("This LibTorch has one library of products, and tiles make none");
     QVERIFY(!at::equal(other, own));
   }
 
   void a_resumed_run_keeps_its_own_data() {
     QTest::addColumn<QString>("name");
     QTest::addColumn<QString>("mkl_makes");  // of large, small, few rows
-    QTest::newRow("MKL") << "mkl" << "lsf";
-    QTest::newRow("oneDNN") << "onednn" << "";
-    QTest::newRow("few rows by MKL") << "onednn/mkl" << "f";
-    QTest::newRow("few rows by oneDNN") << "mkl/onednn" << "ls";
-    QTest::newRow("large ones by oneDNN") << "onednn/mkl/mkl" << "sf";
-    QTest::newRow("small ones by MKL") << "onednn/mkl/onednn" << "s";
-    QTest::newRow("small ones by oneDNN") << "mkl/onednn/mkl" << "lf";
-    QTest::newRow("large ones by MKL") << "mkl/onednn/onednn" << "l";
+    QTest::newRow("MKL") << "mkl"
+                         << "lsf";
+    QTest::newRow("oneDNN") << "onednn"
+                            << "";
+    QTest::newRow("few rows by MKL") << "onednn/mkl"
+                                     << "f";
+    QTest::newRow("few rows by oneDNN") << "mkl/onednn"
+                                        << "ls";
+    QTest::newRow("large ones by oneDNN") << "onednn/mkl/mkl"
+                                          << "sf";
+    QTest::newRow("small ones by MKL") << "onednn/mkl/onednn"
+                                       << "s";
+    QTest::newRow("small ones by oneDNN") << "mkl/onednn/mkl"
+                                          << "lf";
+    QTest::newRow("large ones by MKL") << "mkl/onednn/onednn"
+                                       << "l";
+    QTest::newRow("tiles, else MKL") << "tiles+mkl"
+                                     << "lsf";
+    QTest::newRow("tiles, else oneDNN") << "tiles+onednn"
+                                        << "";
+    QTest::newRow("tiles, few rows by MKL") << "tiles+onednn/mkl"
+                                            << "f";
   }
   void a_resumed_run_keeps_its_own() {
     QFETCH(QString, name);
@@ -66,22 +81,23 @@ class TestProductLibrary : public QObject {
     keep_products(name.toStdString());
     const std::string kept = product_library_name();
     const bool any = mkl_makes_products();
-    QString found;
-    for (const auto& [size, letter] : {std::pair(ProductClass::Large, 'l'),
-                                       std::pair(ProductClass::Small, 's'),
-                                       std::pair(ProductClass::FewRows, 'f')}) {
-      if (product_library(size) == ProductLibrary::Mkl) found += letter;
+    const ProductLibrary broad = product_library(512, 512, 512);
+    QString found;  // of products that are one number wide, which tiles do not make
+    for (const auto& [rows, in, letter] :
+         {std::tuple(1024, 512, 'l'), std::tuple(1024, 16, 's'), std::tuple(1, 512, 'f')}) {
+      if (product_library(rows, in, 1) == ProductLibrary::Mkl) found += letter;
     }
-    for (const char* other : {"a library of later", "", "mkl/", "/mkl"}) {
+    for (const char* other : {"a library of later", "", "mkl/", "/mkl", "tiles+", "tiles+mkl/"}) {
       keep_products(name.toStdString());
       keep_products(other);
       QCOMPARE(product_library_name(), chosen);
     }
     if (kept == chosen && kept != name.toStdString())
-      QSKIP("LUTHIER_PRODUCTS decides, or this LibTorch has one library");
+      QSKIP("LUTHIER_PRODUCTS decides, or this LibTorch has one library, or there are no tiles");
     QCOMPARE(QString::fromStdString(kept), name);
     QCOMPARE(found, mkl_makes);
     QCOMPARE(any, !mkl_makes.isEmpty());
+    QCOMPARE(broad == ProductLibrary::Tiles, name.startsWith("tiles+"));
   }
 
   void classes_go_by_rows_and_work() {

@@ -2,43 +2,14 @@
 #include "engine/models/ovis2/aimv2_tower.h"
 
 #include "engine/models/feed_forward.h"
+#include "engine/models/tower_attention.h"
 #include "engine/nn/module_cost.h"
-#include "engine/nn/side_by_side.h"
 
 namespace luthier {
 
 using torch::Tensor;
 
 namespace {
-
-class Aimv2Attention : public torch::nn::Module, public BranchPort {
- public:
-  Aimv2Attention(const Aimv2Options& o, const torch::TensorOptions& t)
-      : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
-    const std::int64_t width = o.hidden_size;
-    const auto made = neighbouring_linears(width, {width, width, width}, o.qkv_bias, t);
-    k_proj_ = register_module("k_proj", made[1]);
-    v_proj_ = register_module("v_proj", made[2]);
-    q_proj_ = register_module("q_proj", made[0]);
-    out_proj_ = register_module("out_proj", Linear(width, width, o.qkv_bias, t));
-  }
-  Tensor forward(const Tensor& x) {
-    const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()});
-    return out_proj_(attend_frames(made[0], made[1], made[2], heads_));
-  }
-  AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
-    const AttentionCost core = attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_,
-                                              q_proj_->out_features() / heads_);
-    AttentionBranchCost cost =
-        attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, out_proj_, core, 0, rows, flows);
-    add_plug(cost, terms, *this, rows);
-    return cost;
-  }
-
- private:
-  std::int64_t heads_;
-  Linear k_proj_{nullptr}, v_proj_{nullptr}, q_proj_{nullptr}, out_proj_{nullptr};
-};
 
 class Aimv2Encoder : public torch::nn::Module {};
 
@@ -80,7 +51,7 @@ class Aimv2Tower::Embeddings : public torch::nn::Module {
 class Aimv2Tower::Layer : public torch::nn::Module {
  public:
   Layer(const Aimv2Options& o, const torch::TensorOptions& t) {
-    attention_ = register_module("attention", std::make_shared<Aimv2Attention>(o, t));
+    attention_ = register_module("attention", std::make_shared<TowerAttention>(o, o.qkv_bias, t));
     ffn_ = register_module(
         "ffn", GatedMlp(o.hidden_size, o.intermediate_size, o.mlp_bias, o.hidden_act, t));
     rms_norm1_ = register_module("rms_norm1", RmsNorm(o.hidden_size, o.layer_norm_eps, t));
@@ -103,7 +74,7 @@ class Aimv2Tower::Layer : public torch::nn::Module {
   }
 
  private:
-  std::shared_ptr<Aimv2Attention> attention_;
+  std::shared_ptr<TowerAttention> attention_;
   GatedMlp ffn_{nullptr};
   RmsNorm rms_norm1_{nullptr}, rms_norm2_{nullptr};
 };
