@@ -81,7 +81,7 @@ class Gemma4Text(TextFamily):
         own = self.config_class
 
         def with_vocabulary(**options):
-            return own(**options, vocab_size_per_layer_input=options["vocab_size"] + 2)
+            return own(**{"vocab_size_per_layer_input": options["vocab_size"] + 2, **options})
 
         self.config_class = with_vocabulary
         try:

@@ -93,7 +93,7 @@ class Lfm2Vl(Family):
                             **ids_of(tokenizer), **spec.text_options})
         config = Lfm2VlConfig(vision_config=dict(spec.tower), text_config=text,
                               image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-                              projector_hidden_size=40, **spec.model)
+                              **{"projector_hidden_size": 40, **spec.model})
         model = Lfm2VlForConditionalGeneration(config)
         randomise(model, seed=sum(name.encode()),
                   embedding=0.2 if config.tie_word_embeddings else 0.6)
