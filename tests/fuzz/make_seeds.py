@@ -185,6 +185,9 @@ PROCESSORS = {
               "crop_to_patches": True, "max_patches": 9},
     "mllama": {"image_processor_type": "MllamaImageProcessor", "max_image_tiles": 6,
                "size": {"height": 20, "width": 20}, "resample": 3},
+    "qwen_film": {"video_processor_type": "Qwen2VLVideoProcessor", "patch_size": 4,
+                  "size": {"shortest_edge": 64, "longest_edge": 256}, "num_frames": 5,
+                  "do_sample_frames": True, "cap_pixels_per_frame": True, "max_video_tokens": 30},
 }
 
 

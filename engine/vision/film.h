@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A film: frames of one size, asked for by their index, so that nobody decodes or holds more of it
+// than is shown to a model. Which frames those are follows from its length alone, by the two rules
+// of transformers' video processors.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/vision/image.h"
+
+namespace luthier {
+
+inline constexpr std::int64_t kMaxFilmFrames = std::int64_t{1} << 40;  ///< of any film
+inline constexpr std::int64_t kMaxSequence = 1 << 16;                  ///< of a sequence
+inline constexpr std::int64_t kMaxChosenFrames = 4096;
+inline constexpr double kMaxFps = 1e6;
+/// What transformers says of a sequence whose frames per second nobody told.
+inline constexpr double kStandardFps = 24;
+
+struct FilmLength {
+  std::int64_t frames = 0;
+  std::optional<double> fps;  ///< frames per second; none: not known
+};
+
+/// How many frames a model is to see, and so which: `num_frames`, or `fps` of a second within the
+/// limits, both in whole temporal patches; neither: all.
+struct FrameChoice {
+  std::optional<std::int64_t> num_frames;
+  std::optional<double> fps;
+  std::int64_t min_frames = 4, max_frames = 768;  ///< under `fps`
+  std::int64_t temporal_patch_size = 2;
+};
+
+/// Rising indices, each below the film's length. A film too short for the choice, or too long to
+/// be shown whole, is an Input error.
+Result<std::vector<std::int64_t>> choose_frames(const FilmLength& film, const FrameChoice& choice);
+/// Frames per second of `chosen` frames taken evenly out of the film.
+double chosen_fps(const FilmLength& film, std::int64_t chosen);
+
+class FilmSource {
+ public:
+  using Take = std::function<Status(const Image&)>;
+
+  virtual ~FilmSource() = default;
+  virtual FilmLength length() const = 0;
+  /// What each of these frames has, from headers alone.
+  virtual Result<ImageSize> size(const std::vector<std::int64_t>& indices) const = 0;
+  /// Decodes the frames at these rising indices, all of one size, one after another; an error of
+  /// `take` ends it.
+  virtual Status each(const std::vector<std::int64_t>& indices, const Take& take) const = 0;
+};
+
+/// The pictures of a folder as a film's frames: by name, a number in it by its value. Hidden files
+/// and what by its name is no picture are passed over.
+Result<std::vector<std::filesystem::path>> film_folder(const std::filesystem::path& folder);
+/// A film of pictures, each a frame; `where` names it in errors. Nothing is decoded or opened yet.
+Result<std::unique_ptr<FilmSource>> open_sequence(std::vector<std::filesystem::path> pictures,
+                                                  std::optional<double> fps,
+                                                  const std::string& where,
+                                                  const DecodeLimits& limits = {});
+
+}  // namespace luthier
