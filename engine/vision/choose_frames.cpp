@@ -36,12 +36,6 @@ std::vector<std::int64_t> evenly(std::int64_t total, std::int64_t frames) {
   return indices;
 }
 
-Error too_short(std::int64_t total, const std::string& wanted) {
-  return input_error(
-      "The film has " + std::to_string(total) + " frames, and " + wanted + " are asked for.", {},
-      "Ask for fewer frames, or take the film out.");
-}
-
 /// How many frames are asked for; nothing: all.
 Result<std::optional<std::int64_t>> frames_asked(const FilmLength& film,
                                                  const FrameChoice& choice) {
@@ -52,7 +46,10 @@ Result<std::optional<std::int64_t>> frames_asked(const FilmLength& film,
     frames = static_cast<std::int64_t>(
                  std::rint(static_cast<double>(*choice.num_frames) / static_cast<double>(patch))) *
              patch;
-    if (*frames > total) return too_short(total, std::to_string(*frames));
+    if (*frames > total)
+      return input_error(std::to_string(*frames) + " frames are asked for, and the film has " +
+                             std::to_string(total) + ".",
+                         {}, "Ask for fewer frames, or take the film out.");
   } else if (choice.fps) {
     if (!film.fps)
       return input_error(
@@ -65,7 +62,10 @@ Result<std::optional<std::int64_t>> frames_asked(const FilmLength& film,
                       static_cast<double>(most));
     frames = static_cast<std::int64_t>(std::floor(wanted / static_cast<double>(patch))) * patch;
   }
-  if (frames && *frames < 1) return too_short(total, "at least " + std::to_string(patch));
+  if (frames && *frames < 1)
+    return input_error("What is asked for of the film's " + std::to_string(total) +
+                           " frames comes to no whole patch of " + std::to_string(patch) + ".",
+                       {}, "Ask for more frames, or take the film out.");
   return frames;
 }
 

@@ -104,6 +104,14 @@ class TestFilm : public QObject {
     FrameChoice fps;
     fps.fps = 2;
     QVERIFY(said(choose_frames({100, {}}, fps)).find("does not say") != std::string::npos);
+    QVERIFY(said(choose_frames({1, 25}, fps)).find("no whole patch of 2") != std::string::npos);
+    FrameChoice number;
+    number.num_frames = 1;
+    QVERIFY(said(choose_frames({9, {}}, number)).find("no whole patch of 2") != std::string::npos);
+    number.num_frames = 12;
+    QVERIFY(
+        said(choose_frames({9, {}}, number)).find("12 frames are asked for, and the film has 9") !=
+        std::string::npos);
     QVERIFY(!choose_frames({0, {}}, {}).ok());
     QVERIFY(!choose_frames({kMaxFilmFrames + 1, 25}, fps).ok());
     for (const double bad : {0.0, -1.0, std::nan(""), 1e300}) {
