@@ -188,6 +188,9 @@ PROCESSORS = {
     "qwen_film": {"video_processor_type": "Qwen2VLVideoProcessor", "patch_size": 4,
                   "size": {"shortest_edge": 64, "longest_edge": 256}, "num_frames": 5,
                   "do_sample_frames": True, "cap_pixels_per_frame": True, "max_video_tokens": 30},
+    "deepseek_ocr2": {"image_processor_type": "DeepseekOcr2ImageProcessor", "tile_size": 16,
+                      "size": {"height": 24, "width": 24}, "max_patches": 5,
+                      "background_color": [1, 2, 3]},
 }
 
 
