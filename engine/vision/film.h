@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A film: frames of one size, asked for by their index, so that nobody decodes or holds more of it
-// than is shown to a model. Which frames those are follows from its length alone, by the two rules
-// of transformers' video processors.
+// than is shown to a model. Which frames those are follows from its length alone, by the rules of
+// transformers' video processors.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ inline constexpr double kStandardFps = 24;
 
 struct FilmLength {
   std::int64_t frames = 0;
-  std::optional<double> fps;  ///< frames per second; none: not known
+  std::optional<double> fps = {};      ///< frames per second; none: not known
+  std::optional<double> seconds = {};  ///< how long it plays, where its file tells
 };
 
 /// How many frames a model is to see, and so which: `num_frames`, or `fps` of a second within the
@@ -60,6 +61,18 @@ class FilmSource {
 /// The pictures of a folder as a film's frames: by name, a number in it by its value. Hidden files
 /// and what by its name is no picture are passed over.
 Result<std::vector<std::filesystem::path>> film_folder(const std::filesystem::path& folder);
+/// A film's file of any kind that FFmpeg's libraries read, its frames in the order in which they
+/// are shown and turned as it says; `fps` stands in place of its own. Its packets are counted once,
+/// and nothing is decoded. Where this program was built without FFmpeg or the machine has it not: a
+/// Machine error that says what to install.
+Result<std::unique_ptr<FilmSource>> open_film_file(const std::filesystem::path& path,
+                                                   std::optional<double> fps,
+                                                   const std::string& where,
+                                                   const DecodeLimits& limits = {});
+/// The same of a file that lies in memory.
+Result<std::unique_ptr<FilmSource>> open_film_bytes(std::string bytes, std::optional<double> fps,
+                                                    const std::string& where,
+                                                    const DecodeLimits& limits = {});
 /// A film of pictures, each a frame; `where` names it in errors. Nothing is decoded or opened yet.
 Result<std::unique_ptr<FilmSource>> open_sequence(std::vector<std::filesystem::path> pictures,
                                                   std::optional<double> fps,

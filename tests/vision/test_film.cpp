@@ -278,6 +278,30 @@ class TestFilm : public QObject {
     QVERIFY(!open_sequence(pictures, 0.0, "row").ok());
     QVERIFY(!open_sequence(std::vector<fs::path>(kMaxSequence + 1), {}, "row").ok());
   }
+
+  void whatIsNoFilmIsToldByItsKind() {
+    const QTemporaryDir made;
+    const fs::path folder = made.path().toStdString();
+    const auto error = [&](const char* name, const std::string& bytes) {
+      std::ofstream(folder / name, std::ios::binary) << bytes;
+      return said(open_film_file(folder / name, {}, "row 3"));
+    };
+    QVERIFY(said(open_film_file(folder / "none.mp4", {}, "row 3")).find("is missing") !=
+            std::string::npos);
+    QVERIFY(said(open_film_file(folder, {}, "row 3")).find("no ordinary file") !=
+            std::string::npos);
+    QVERIFY(error("a.mp4", "").find("empty") != std::string::npos);
+    QVERIFY(error("b.mp4", "PAR1aaaaaaaaaaaaaa").find("a Parquet file, not a film") !=
+            std::string::npos);
+    QVERIFY(error("c.mp4", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+                .find("git lfs pull") != std::string::npos);
+    QVERIFY(error("c.mp4", "x").find("row 3: ") == 0);
+    QVERIFY(said(open_film_bytes("x", 0.0, "row 3")).find("row 3: fps") != std::string::npos);
+    // With FFmpeg's libraries or without them.
+    const std::string other = said(open_film_bytes("x", {}, "row 3"));
+    QVERIFY(other.find("its file is cut, broken or of a kind") != std::string::npos ||
+            other.find("libavformat-dev") != std::string::npos);
+  }
 };
 
 QTEST_APPLESS_MAIN(TestFilm)
