@@ -30,17 +30,36 @@ struct FilmLength {
   std::optional<double> seconds = {};  ///< how long it plays, where its file tells
 };
 
-/// How many frames a model is to see, and so which: `num_frames`, or `fps` of a second within the
-/// limits, both in whole temporal patches; neither: all.
-struct FrameChoice {
-  std::optional<std::int64_t> num_frames;
-  std::optional<double> fps;
-  std::int64_t min_frames = 4, max_frames = 768;  ///< under `fps`
-  std::int64_t temporal_patch_size = 2;
+/// Whose rule it is that makes frames of numbers.
+enum class FrameRule {
+  Patches,  ///< Qwen2-VL's: whole temporal patches, evenly from the start
+  Even,     ///< LLaVA-OneVision's, transformers' own: as many as asked for, evenly from the start
+  Ends,     ///< Qwen3-VL's: evenly from the first frame to the last
+  Inner,    ///< SmolVLM's: that, and in a long film not its first and last second
 };
 
-/// Rising indices, each below the film's length. A film too short for the choice, or too long to
-/// be shown whole, is an Input error.
+/// How many frames a model is to see, and so which: `num_frames`, or `fps` of a second within the
+/// limits; neither: all. Inner takes both, the one that shows less.
+struct FrameChoice {
+  FrameRule rule = FrameRule::Patches;
+  bool samples = true;     ///< false: all frames, whatever the numbers say
+  bool by_recipe = false;  ///< a recipe asked for it
+  std::optional<std::int64_t> num_frames = {};
+  std::optional<double> fps = {};
+  std::int64_t min_frames = 4, max_frames = 768;  ///< under `fps`
+  std::int64_t temporal_patch_size = 2;
+
+  /// A film of pictures is shown as it is, but where a recipe asks: transformers refuses to sample
+  /// lists of pictures.
+  FrameChoice of_pictures() const {
+    FrameChoice choice = *this;
+    choice.samples = samples && by_recipe;
+    return choice;
+  }
+};
+
+/// Indices that do not fall, each below the film's length; the last two rules may show a frame more
+/// than once. A film too short for the choice, or too long to be shown whole, is an Input error.
 Result<std::vector<std::int64_t>> choose_frames(const FilmLength& film, const FrameChoice& choice);
 /// Frames per second of `chosen` frames taken evenly out of the film.
 double chosen_fps(const FilmLength& film, std::int64_t chosen);
@@ -53,8 +72,8 @@ class FilmSource {
   virtual FilmLength length() const = 0;
   /// What each of these frames has, from headers alone.
   virtual Result<ImageSize> size(const std::vector<std::int64_t>& indices) const = 0;
-  /// Decodes the frames at these rising indices, all of one size, one after another; an error of
-  /// `take` ends it.
+  /// Decodes the frames at these indices, which do not fall, all of one size, one after another; an
+  /// error of `take` ends it.
   virtual Status each(const std::vector<std::int64_t>& indices, const Take& take) const = 0;
 };
 

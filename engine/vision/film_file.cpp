@@ -66,9 +66,14 @@ class FilmFile : public FilmSource {
   Status each(const std::vector<std::int64_t>& indices, const Take& take) const override {
     auto reader = detail::FilmReader::open(open_, limits_);
     if (!reader) return located_film(reader.error(), where_);
+    Image image;
+    std::int64_t last = -1;
     for (const std::int64_t each : indices) {
       LUTHIER_CHECK(check_frame(each));
-      LUTHIER_TRY(const Image image, frame(**reader, each));
+      if (each != last) {
+        LUTHIER_TRY(image, frame(**reader, each));
+      }
+      last = each;
       LUTHIER_CHECK(take(image));
     }
     return {};

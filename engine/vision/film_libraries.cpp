@@ -45,6 +45,7 @@ std::string load_film_libraries(FilmLibraries& all) {
   std::string problem;
   FilmLibrary(film_library_file("libavutil", LIBAVUTIL_VERSION_MAJOR), problem)
       .get("av_log_set_level", all.log_set_level)
+      .get("av_max_alloc", all.max_alloc)
       .get("av_malloc", all.allocate)
       .get("av_freep", all.free_pointer)
       .get("av_dict_set", all.dict_set)
@@ -89,7 +90,10 @@ std::string load_film_libraries(FilmLibraries& all) {
       .get("sws_getCoefficients", all.scale_coefficients)
       .get("sws_setColorspaceDetails", all.scale_colors)
       .get("sws_scale", all.scale);
-  if (problem.empty()) all.log_set_level(AV_LOG_QUIET);
+  if (!problem.empty()) return problem;
+  constexpr std::size_t kLargestBlock = std::size_t{1} << 30;  // whatever a file claims
+  all.max_alloc(kLargestBlock);
+  all.log_set_level(AV_LOG_QUIET);
   return problem;
 }
 

@@ -19,6 +19,7 @@ namespace luthier::detail {
 
 struct FilmLibraries {
   decltype(&::av_log_set_level) log_set_level = nullptr;
+  decltype(&::av_max_alloc) max_alloc = nullptr;
   decltype(&::av_malloc) allocate = nullptr;
   decltype(&::av_freep) free_pointer = nullptr;
   decltype(&::av_dict_set) dict_set = nullptr;
