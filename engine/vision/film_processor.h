@@ -38,6 +38,8 @@ class FilmProcessor {
                                                        const FilmLimits& limits = {});
 
   virtual const FrameChoice& choice() const = 0;
+  /// Patches along a side of what becomes one token.
+  virtual std::int64_t merge_size() const { return 1; }
   /// Shape and grid {time, height, width} for so many frames of this size, without values.
   virtual Result<PixelValues> outline(const ImageSize& size, std::int64_t frames) const = 0;
   /// The frames at these indices, as `choose_frames` gave them.
