@@ -59,7 +59,7 @@ Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const
   const std::size_t length = encoding.ids.size();
   std::vector<std::int64_t> labels(length, kIgnoreLabel);
   const auto label = [&](std::size_t i) {
-    if (encoding.ids[i] != image_token_id_) labels[i] = encoding.ids[i];
+    if (!shows(encoding.ids[i])) labels[i] = encoding.ids[i];
   };
   if (loss_on == LossOn::All) {
     for (std::size_t i = 0; i < length; ++i) label(i);

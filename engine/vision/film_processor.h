@@ -38,6 +38,8 @@ class FilmProcessor {
                                                        const FilmLimits& limits = {});
 
   virtual const FrameChoice& choice() const = 0;
+  /// Patches along a side of what becomes one token.
+  virtual std::int64_t merge_size() const { return 1; }
   /// Shape and grid for so many frames of this size, without values. Qwen's: patches, as a
   /// picture's, grid {time, height, width}. SmolVLM's and LLaVA-OneVision's: [frames, 3, height,
   /// width], grid {frames}.

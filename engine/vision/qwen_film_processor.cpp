@@ -36,6 +36,7 @@ class QwenFilmProcessor : public FilmProcessor {
       : options_(options), table_(options.common, Backend::Torchvision) {}
 
   const FrameChoice& choice() const override { return options_.choice; }
+  std::int64_t merge_size() const override { return options_.merge_size; }
   Result<PixelValues> outline(const ImageSize& size, std::int64_t frames) const override;
   Result<PixelValues> process(const FilmSource& film,
                               const std::vector<std::int64_t>& indices) const override;

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows with films against transformers, its processor given the frames: ids, labels, pixels, logits
+and gradients; a greedy answer; a LoRA trajectory over rows with films, pictures, both and none."""
+import json
+
+import torch
+
+import adapters
+import films
+import forward
+import generate
+from checkpoints import make
+from conversations import image, text, turn, write_rows
+from families import FAMILIES
+from families.base import Plan
+from report import of
+from train import DEFAULTS, compare_adapter, compare_curves, curve, recipe, trained_by_transformers
+
+TOKENS = 40
+
+
+def pixels_in_order(messages, inputs):
+    """Of pictures and films as they stand in the text."""
+    sides = {"image": (inputs.get("pixel_values"), inputs.get("image_grid_thw")),
+             "video": (inputs.get("pixel_values_videos"), inputs.get("video_grid_thw"))}
+    at, row, parts = {"image": 0, "video": 0}, {"image": 0, "video": 0}, []
+    for message in messages:
+        for part in message["content"]:
+            if part["type"] not in sides:
+                continue
+            values, grids = sides[part["type"]]
+            count = int(grids[at[part["type"]]].prod())
+            start = row[part["type"]]
+            parts.append(values[start:start + count])
+            at[part["type"]] += 1
+            row[part["type"]] += count
+    return torch.cat(parts)
+
+
+def forward_case(name, conversation):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        folder = films.write_inputs(world.scratch / "films")
+        messages = films.CONVERSATIONS[conversation]
+        inputs = checkpoint.example(films.resolved(messages, folder))
+        result.expect("pixel_values_videos" in inputs, "the case is blind: it has no film")
+        gradients = checkpoint.family.gradient_names(checkpoint)
+        wanted = forward.expected(checkpoint, checkpoint.model(), inputs, gradients)
+        wanted["pixel_values"] = pixels_in_order(messages, inputs)
+        got = forward.run_forward(world.program, checkpoint, folder, conversation,
+                                  world.scratch / "out.safetensors", gradients=gradients)
+        forward.check(result, checkpoint.family, got, wanted)
+    return case
+
+
+def generate_case(name, conversation):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        folder = films.write_inputs(world.scratch / "films")
+        inputs = checkpoint.encode(films.resolved(films.CONVERSATIONS[conversation][:-1], folder),
+                                   prompt=True)
+        got = world.program.json("generate", checkpoint.path, "--input",
+                                 folder / f"{conversation}.prompt.json", "--max-new-tokens", TOKENS,
+                                 "--dtype", "float32", "--device", "cpu", "--json")
+        result.same("prompt_tokens", got.get("prompt_tokens"), inputs["input_ids"].shape[1])
+        generate.check(result, got["results"][0],
+                       generate.greedy(checkpoint.model(), inputs, TOKENS,
+                                       generate.stop_tokens(checkpoint)))
+    return case
+
+
+def film_rows():
+    """What a data set mixes."""
+    shown = [[films.film("walk", 3)], [image("photo.png"), films.film("short")], [image("tall.png")],
+             [], [films.film("still"), films.film("short", 0.4)], [films.film("long", 1.5)],
+             [films.film("short"), image("tiny.png")], [films.film("walk", listed=True)]]
+    return [[turn("user", *parts, text(f"What is there? {index}")),
+             turn("assistant", text("A red circle " * (1 + index % 3)))]
+            for index, parts in enumerate(shown)]
+
+
+def train_case(name, kind, **training):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        folder = films.write_inputs(world.scratch / "films")
+        plan = Plan(name, kind)
+        settings = DEFAULTS | dict(max_steps=8, gradient_accumulation_steps=1) | training
+        rows = film_rows()
+        data = [checkpoint.example(films.resolved(row, folder)) for row in rows]
+        write_rows(world.scratch / "train.jsonl", [films.resolved(row, folder) for row in rows])
+        (world.scratch / "first.json").write_text(
+            json.dumps({"messages": films.resolved(rows[0], folder)}))
+        start = adapters.make(checkpoint, kind, world.adapters, random=False)
+        model = adapters.start(checkpoint, kind)
+        world.program.run("train", recipe(world, plan, settings, checkpoint, start))
+        log = trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
+                                      world.scratch / "oracle")
+        model.eval()
+        compare_curves(result, curve(world.scratch / "run"), log)
+        compare_adapter(world, result, checkpoint, model, films.resolved(rows[0], folder))
+    return case
+
+
+def cases(everything=True):
+    """Of the families that take films: every conversation with the first checkpoint, and each day
+    one of every other."""
+    found = {}
+    for family in FAMILIES:
+        if not getattr(family, "films", False):
+            continue
+        for place, name in enumerate(family.specs):
+            for conversation in films.CONVERSATIONS:
+                if place and conversation != "film-and-picture" and not everything:
+                    continue
+                found[f"films/{name}/{conversation}"] = of(forward_case(name, conversation), family,
+                                                           "forward", "gradients")
+        first = next(iter(family.specs))
+        found[f"films/{first}/generate"] = of(generate_case(first, "film-and-picture"), family,
+                                              "generate")
+        found[f"films/{first}/train"] = of(
+            train_case(first, "towers", per_device_train_batch_size=2), family, "LoRA")
+        if everything:
+            for name in list(family.specs)[1:]:
+                found[f"films/{name}/generate"] = of(generate_case(name, "films"), family,
+                                                     "generate")
+    return found
