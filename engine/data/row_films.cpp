@@ -55,6 +55,13 @@ bool is_picture_name(const Json& value) {
          file_kind_by_name(value.get_ref<const std::string&>()).family == FileFamily::Picture;
 }
 
+/// How tables write that there is none. A list of an empty list is a film without frames.
+bool is_none(const Json& value) {
+  if (value.is_array())
+    return std::all_of(value.begin(), value.end(), [](const Json& each) { return each.is_null(); });
+  return value.is_null() || value == "";
+}
+
 /// A list of pictures alone is one film, where nothing says that each is one.
 bool are_frames(const Json& value) {
   return value.is_array() && !value.empty() &&
@@ -148,7 +155,7 @@ Status RowReader::no_choice(const Json& object, const std::string& field) const 
 Result<std::vector<RowFilm>> RowReader::films(const Json& row, const std::string& prefix) const {
   std::vector<RowFilm> films;
   for (const char* key : {"videos", "video", "video_paths", "video_path"}) {
-    if (!row.contains(key) || !holds_something(row[key])) continue;
+    if (!row.contains(key) || is_none(row[key])) continue;
     const Json& value = row[key];
     const std::string at = prefix + key;
     const bool one = !value.is_array() || (!at.ends_with('s') && are_frames(value));
