@@ -67,8 +67,8 @@ Result<PixelValues> ChatProcessor::load_film(const Row& row, const RowFilm& film
   };
   const auto source = open_film(film);
   if (!source) return broken(source.error());
-  FrameChoice choice = film_processor_->choice();
-  if (is_sequence(film)) choice.num_frames.reset(), choice.fps.reset();
+  const FrameChoice choice =
+      is_sequence(film) ? film_processor_->choice().of_pictures() : film_processor_->choice();
   const FilmLength length = (*source)->length();
   const auto indices = choose_frames(length, choice);
   if (!indices) return broken(indices.error());

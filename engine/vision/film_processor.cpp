@@ -17,6 +17,9 @@ struct FilmProcessorRow {
 
 constexpr FilmProcessorRow kFilmProcessors[] = {
     {"Qwen2VLVideoProcessor", detail::create_qwen_film_processor},
+    {"Qwen3VLVideoProcessor", detail::create_qwen3_film_processor},
+    {"SmolVLMVideoProcessor", detail::create_smolvlm_film_processor},
+    {"LlavaOnevisionVideoProcessor", detail::create_llava_onevision_film_processor},
 };
 
 std::string known_film_types() {
@@ -26,7 +29,48 @@ std::string known_film_types() {
   return names;
 }
 
+Result<std::optional<double>> film_fps(const Json& config, const std::string& where) {
+  LUTHIER_TRY(const double fps, json_number(config, "fps", where, 0));
+  if (!(fps > 0 && fps <= kMaxFps))
+    return input_error("Frames per second must be above 0 and at most a million.", where + ": fps");
+  return std::optional(fps);
+}
+
 }  // namespace
+
+Result<FrameChoice> detail::read_frame_choice(const Json& config, const std::string& where,
+                                              const FilmLimits& limits, FrameChoice choice) {
+  const bool both = choice.rule == FrameRule::Inner;
+  if (!both && limits.num_frames && limits.fps)
+    return input_error("A number of frames and frames per second are both asked for.",
+                       "film.num_frames, film.fps", "Clear one of them.");
+  LUTHIER_TRY(choice.temporal_patch_size,
+              json_int_in(config, "temporal_patch_size", where, choice.temporal_patch_size, 1, 64));
+  LUTHIER_TRY(choice.min_frames,
+              json_int_in(config, "min_frames", where, choice.min_frames, 0, kMaxFilmFrames));
+  LUTHIER_TRY(choice.max_frames,
+              json_int_in(config, "max_frames", where, choice.max_frames, 1, kMaxFilmFrames));
+  LUTHIER_TRY(choice.samples, json_bool(config, "do_sample_frames", where, choice.samples));
+  if (present(config, "num_frames")) {
+    LUTHIER_TRY(choice.num_frames, json_int_in(config, "num_frames", where, 0, 1, kMaxFilmFrames));
+  }
+  if (config.contains("fps")) choice.fps.reset();  // null takes the kind's own away
+  if (present(config, "fps")) {
+    LUTHIER_TRY(choice.fps, film_fps(config, where));
+  }
+  if (!choice.samples && !both) choice.num_frames.reset(), choice.fps.reset();
+  if (limits.num_frames || limits.fps) {
+    choice.samples = choice.by_recipe = true;
+    if (!both) choice.num_frames.reset(), choice.fps.reset();
+    if (limits.num_frames) choice.num_frames = limits.num_frames;
+    if (limits.fps) choice.fps = limits.fps;
+  }
+  if (limits.max_frames) choice.max_frames = *limits.max_frames;
+  if (!both && choice.num_frames && choice.fps)
+    return input_error("A number of frames and frames per second are both asked for.",
+                       where + ": num_frames, fps", "Clear one of them.");
+  return choice;
+}
 
 Result<std::unique_ptr<FilmProcessor>> FilmProcessor::create(const Json& config,
                                                              const std::string& where,

@@ -16,13 +16,13 @@
 
 namespace luthier {
 
-/// What a recipe may override. `num_frames` and `fps` stand for each other's and make a processor
-/// choose that by itself shows all frames.
+/// What a recipe may override. `num_frames` and `fps` stand for each other's (SmolVLM's takes both)
+/// and make a processor choose that by itself shows all frames.
 struct FilmLimits {
   std::optional<std::int64_t> num_frames;
   std::optional<double> fps;
   std::optional<std::int64_t> max_frames;
-  PixelLimits pixels;  ///< of one frame
+  PixelLimits pixels;  ///< of one frame; Qwen3-VL's are those of all frames together
 };
 
 class FilmProcessor {
@@ -40,7 +40,9 @@ class FilmProcessor {
   virtual const FrameChoice& choice() const = 0;
   /// Patches along a side of what becomes one token.
   virtual std::int64_t merge_size() const { return 1; }
-  /// Shape and grid {time, height, width} for so many frames of this size, without values.
+  /// Shape and grid for so many frames of this size, without values. Qwen's: patches, as a
+  /// picture's, grid {time, height, width}. SmolVLM's and LLaVA-OneVision's: [frames, 3, height,
+  /// width], grid {frames}.
   virtual Result<PixelValues> outline(const ImageSize& size, std::int64_t frames) const = 0;
   /// The frames at these indices, as `choose_frames` gave them.
   virtual Result<PixelValues> process(const FilmSource& film,

@@ -50,5 +50,16 @@ MadeProcessor create_gemma4_unified_processor(const Json& config, const std::str
 
 MadeFilmProcessor create_qwen_film_processor(const Json& config, const std::string& where,
                                              const FilmLimits& limits);
+MadeFilmProcessor create_qwen3_film_processor(const Json& config, const std::string& where,
+                                              const FilmLimits& limits);
+MadeFilmProcessor create_smolvlm_film_processor(const Json& config, const std::string& where,
+                                                const FilmLimits& limits);
+MadeFilmProcessor create_llava_onevision_film_processor(const Json& config,
+                                                        const std::string& where,
+                                                        const FilmLimits& limits);
+
+/// What the settings and the recipe say of frames, in place of `standard`, a kind's own.
+Result<FrameChoice> read_frame_choice(const Json& config, const std::string& where,
+                                      const FilmLimits& limits, FrameChoice standard);
 
 }  // namespace luthier::detail

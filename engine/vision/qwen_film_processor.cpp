@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Qwen2-VL's video processor, which Qwen2.5-VL has too: each frame as its pictures are made, but by
-// torchvision; temporal_patch_size frames lie in one patch, the last frame again where they do not
-// come out even. A frame's pixels have a range of their own, and all frames may share one budget.
+// Qwen2-VL's video processor, which Qwen2.5-VL has too, and Qwen3-VL's, which is Qwen3.5's: each
+// frame as its pictures are made, but by torchvision; temporal_patch_size frames lie in one patch,
+// the last frame again where they do not come out even. A frame's pixels have a range of their own,
+// and all frames may share one budget; in Qwen3-VL the range is that of all frames together, and
+// each may have a cap.
 #include <algorithm>
+#include <cmath>
 
 #include "engine/vision/processors.h"
 #include "engine/vision/smart_resize.h"
@@ -11,7 +14,8 @@ namespace luthier::detail {
 
 namespace {
 
-constexpr PixelRange kFramePixels{128 * 28 * 28, 28 * 28 * 768};
+constexpr PixelRange kFramePixels{128 * 28 * 28, 28 * 28 * 768},
+    kFilmPixels{128 * 32 * 32, 32 * 32 * 768};
 constexpr std::int64_t kMaxVideoTokens = std::int64_t{1} << 30;
 constexpr double kBudgetShare = 0.9;  // of max_video_tokens, and what of the range's least stays
 constexpr double kLeastShare = 1.05;
@@ -20,6 +24,7 @@ struct QwenFilmOptions {
   CommonSettings common;
   PixelRange range;
   std::int64_t patch_size = 14, merge_size = 2;
+  bool whole_film = false;     // the range is that of all frames: Qwen3-VL's
   bool shares_budget = false;  // cap_pixels_per_frame
   std::int64_t max_video_tokens = 128000;
   FrameChoice choice;
@@ -49,14 +54,25 @@ class QwenFilmProcessor : public FilmProcessor {
 SmartSize QwenFilmProcessor::frame_size(std::int64_t frames) const {
   SmartSize size{options_.patch_size * options_.merge_size, options_.range,
                  options_.common.do_resize, 0};
-  if (!options_.shares_budget) return size;
   const auto whole = [](double count) { return static_cast<std::int64_t>(count); };
+  const std::int64_t times = options_.choice.temporal_patch_size;
+  if (options_.whole_film) {
+    size.frames = frames;
+    // halves go to even, as Python rounds
+    size.patched_frames =
+        whole(std::rint(static_cast<double>(frames) / static_cast<double>(times))) * times;
+  }
+  if (!options_.shares_budget) return size;
+  const std::int64_t least = whole(static_cast<double>(size.range.least) * kLeastShare);
+  if (options_.whole_film) {
+    const std::int64_t cap = options_.max_video_tokens * size.block * size.block;
+    size.range.most = std::max(std::min(cap, size.range.most / frames), least) * frames;
+    return size;
+  }
   const std::int64_t budget = whole(
       static_cast<double>(options_.max_video_tokens * size.block * size.block) * kBudgetShare);
-  const std::int64_t share = budget / frames * options_.choice.temporal_patch_size +
-                             budget % frames * options_.choice.temporal_patch_size / frames;
-  size.range.most = std::max(std::min(size.range.most, share),
-                             whole(static_cast<double>(size.range.least) * kLeastShare));
+  const std::int64_t share = budget / frames * times + budget % frames * times / frames;
+  size.range.most = std::max(std::min(size.range.most, share), least);
   return size;
 }
 
@@ -65,6 +81,12 @@ Result<PixelValues> QwenFilmProcessor::outline(const ImageSize& size, std::int64
     return input_error("The film would show " + std::to_string(frames) + " frames.", {},
                        "At most " + std::to_string(kMaxChosenFrames) +
                            " are: ask for fewer, by num_frames or fps.");
+  if (options_.whole_film && options_.common.do_resize &&
+      frames < options_.choice.temporal_patch_size)
+    return input_error("The film shows " + std::to_string(frames) +
+                           " frames, and this model's processor needs " +
+                           std::to_string(options_.choice.temporal_patch_size) + " at least.",
+                       {}, "Ask for more frames, or take the film out.");
   LUTHIER_TRY(const Extent extent, smart_resize({size.width, size.height}, frame_size(frames)));
   const std::int64_t times = options_.choice.temporal_patch_size,
                      steps = (frames + times - 1) / times,
@@ -124,56 +146,44 @@ Result<PixelValues> QwenFilmProcessor::process(const FilmSource& film,
   return pixels;
 }
 
-Result<FrameChoice> read_choice(const Json& config, const std::string& where,
-                                const FilmLimits& limits) {
-  if (limits.num_frames && limits.fps)
-    return input_error("A number of frames and frames per second are both asked for.",
-                       "film.num_frames, film.fps", "Clear one of them.");
-  FrameChoice choice;
-  LUTHIER_TRY(choice.temporal_patch_size,
-              json_int_in(config, "temporal_patch_size", where, 2, 1, 64));
-  LUTHIER_TRY(choice.min_frames,
-              json_int_in(config, "min_frames", where, choice.min_frames, 0, kMaxFilmFrames));
-  LUTHIER_TRY(choice.max_frames,
-              json_int_in(config, "max_frames", where, choice.max_frames, 1, kMaxFilmFrames));
-  LUTHIER_TRY(const bool samples, json_bool(config, "do_sample_frames", where, false));
-  if (samples && present(config, "num_frames")) {
-    LUTHIER_TRY(choice.num_frames, json_int_in(config, "num_frames", where, 0, 1, kMaxFilmFrames));
-  }
-  if (samples && present(config, "fps")) {
-    LUTHIER_TRY(choice.fps, json_number(config, "fps", where, 0));
-    if (!(*choice.fps > 0 && *choice.fps <= kMaxFps))
-      return input_error("Frames per second must be above 0 and at most a million.",
-                         where + ": fps");
-  }
-  if (limits.num_frames) choice.num_frames = limits.num_frames, choice.fps.reset();
-  if (limits.fps) choice.fps = limits.fps, choice.num_frames.reset();
-  if (limits.max_frames) choice.max_frames = *limits.max_frames;
-  if (choice.num_frames && choice.fps)
-    return input_error("A number of frames and frames per second are both asked for.",
-                       where + ": num_frames, fps", "Clear one of them.");
-  return choice;
+MadeFilmProcessor create_qwen(const Json& config, const std::string& where,
+                              const FilmLimits& limits, QwenFilmOptions o,
+                              const PixelRange& standard) {
+  LUTHIER_CHECK(read_common(config, where, o.common));
+  if (o.common.resample != Resample::Bilinear && o.common.resample != Resample::Bicubic)
+    return input_error("This processor's pictures are resized bilinearly (2) or bicubically (3).",
+                       where + ": resample");
+  LUTHIER_TRY(o.range, read_pixel_range(config, where, limits.pixels, standard));
+  LUTHIER_TRY(o.patch_size, json_int_in(config, "patch_size", where, o.patch_size, 1, 1024));
+  LUTHIER_TRY(o.merge_size, json_int_in(config, "merge_size", where, o.merge_size, 1, 64));
+  LUTHIER_TRY(o.shares_budget, json_bool(config, "cap_pixels_per_frame", where, false));
+  LUTHIER_TRY(o.max_video_tokens, json_int_in(config, "max_video_tokens", where, o.max_video_tokens,
+                                              1, kMaxVideoTokens));
+  LUTHIER_TRY(o.choice, read_frame_choice(config, where, limits, o.choice));
+  return std::unique_ptr<FilmProcessor>(std::make_unique<QwenFilmProcessor>(o));
 }
 
 }  // namespace
 
 MadeFilmProcessor create_qwen_film_processor(const Json& config, const std::string& where,
                                              const FilmLimits& limits) {
-  QwenFilmOptions o;
-  o.common.mean = kClipMean;
-  o.common.std = kClipStd;
-  LUTHIER_CHECK(read_common(config, where, o.common));
-  if (o.common.resample != Resample::Bilinear && o.common.resample != Resample::Bicubic)
-    return input_error("This processor's pictures are resized bilinearly (2) or bicubically (3).",
-                       where + ": resample");
-  LUTHIER_TRY(o.range, read_pixel_range(config, where, limits.pixels, kFramePixels));
-  LUTHIER_TRY(o.patch_size, json_int_in(config, "patch_size", where, o.patch_size, 1, 1024));
-  LUTHIER_TRY(o.merge_size, json_int_in(config, "merge_size", where, o.merge_size, 1, 64));
-  LUTHIER_TRY(o.shares_budget, json_bool(config, "cap_pixels_per_frame", where, false));
-  LUTHIER_TRY(o.max_video_tokens, json_int_in(config, "max_video_tokens", where, o.max_video_tokens,
-                                              1, kMaxVideoTokens));
-  LUTHIER_TRY(o.choice, read_choice(config, where, limits));
-  return std::unique_ptr<FilmProcessor>(std::make_unique<QwenFilmProcessor>(o));
+  QwenFilmOptions options;
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
+  options.choice.samples = false;
+  return create_qwen(config, where, limits, options, kFramePixels);
+}
+
+MadeFilmProcessor create_qwen3_film_processor(const Json& config, const std::string& where,
+                                              const FilmLimits& limits) {
+  QwenFilmOptions options;
+  options.common.mean = options.common.std = kHalves;
+  options.patch_size = 16;
+  options.whole_film = true;
+  options.max_video_tokens = 768;
+  options.choice.rule = FrameRule::Ends;
+  options.choice.fps = 2;
+  return create_qwen(config, where, limits, options, kFilmPixels);
 }
 
 }  // namespace luthier::detail

@@ -31,6 +31,7 @@ Result<Extent> smart_resize(Extent from, const SmartSize& size) {
     w = std::floor(w * scale), h = std::floor(h * scale);
   }
   const std::int64_t frames = std::max<std::int64_t>(size.frames, 1);
+  const std::int64_t patched = size.patched_frames ? size.patched_frames : frames;
   const double pixels = static_cast<double>(frames) * h * w;
   if (std::max(w, h) / std::min(w, h) > kMaxProportion)
     return input_error("The picture of " + std::to_string(width) + " x " + std::to_string(height) +
@@ -40,11 +41,11 @@ Result<Extent> smart_resize(Extent from, const SmartSize& size) {
   const auto blocks = [&](double count) { return static_cast<std::int64_t>(count) * factor; };
   Extent to{blocks(std::rint(w / block)),
             blocks(std::rint(h / block))};  // halves go to even, as Python rounds
-  if (frames * to.width * to.height > size.range.most) {
+  if (patched * to.width * to.height > size.range.most) {
     const double shrink = std::sqrt(pixels / static_cast<double>(size.range.most));
     to = {std::max(factor, blocks(std::floor(w / shrink / block))),
           std::max(factor, blocks(std::floor(h / shrink / block)))};
-  } else if (frames * to.width * to.height < size.range.least) {
+  } else if (patched * to.width * to.height < size.range.least) {
     const double grow = std::sqrt(static_cast<double>(size.range.least) / pixels);
     to = {blocks(std::ceil(w * grow / block)), blocks(std::ceil(h * grow / block))};
   }

@@ -15,6 +15,8 @@ struct SmartSize {
   /// GLM-V's: the range is that of so many frames, and what is smaller than a block is enlarged
   /// first. 0: a picture's own, as it is.
   std::int64_t frames = 0;
+  /// Qwen3-VL's: what the range is held against first, before it is kept by `frames`. 0: the same.
+  std::int64_t patched_frames = 0;
 };
 
 Result<Extent> smart_resize(Extent from, const SmartSize& size);

@@ -39,8 +39,12 @@ class NoiseFilm : public FilmSource {
   std::int64_t frames_;
 };
 
-FrameChoice choice_of(const Json& fields) {
+FrameChoice choice_of(const Json& fields, const std::string& rule) {
   FrameChoice choice;
+  choice.rule = rule == "even"    ? FrameRule::Even
+                : rule == "ends"  ? FrameRule::Ends
+                : rule == "inner" ? FrameRule::Inner
+                                  : FrameRule::Patches;
   if (fields.contains("num_frames")) choice.num_frames = fields["num_frames"].get<std::int64_t>();
   if (fields.contains("fps")) choice.fps = fields["fps"].get<double>();
   choice.min_frames = fields.value("min_frames", choice.min_frames);
@@ -77,7 +81,7 @@ class TestFilm : public QObject {
     const Json rows = expectations("films")["chosen"];
     for (const Json& row : rows) {
       const FilmLength film{row["frames"].get<std::int64_t>(), row["fps"].get<double>()};
-      const auto indices = choose_frames(film, choice_of(row["choice"]));
+      const auto indices = choose_frames(film, choice_of(row["choice"], row.value("rule", "")));
       if (row["count"].is_null()) {
         QVERIFY2(!indices.ok(), row.dump().c_str());
         ++refused;
@@ -88,7 +92,7 @@ class TestFilm : public QObject {
       QVERIFY2(digest(*indices) == row["digest"].get<std::string>(), row.dump().c_str());
       ++chosen;
     }
-    QVERIFY(chosen > 1000 && refused > 150);
+    QVERIFY(chosen > 1900 && refused > 250);
   }
 
   void withoutAChoiceAllFramesAreShown() {
@@ -277,6 +281,30 @@ class TestFilm : public QObject {
     QVERIFY(!open_sequence({}, {}, "row").ok());
     QVERIFY(!open_sequence(pictures, 0.0, "row").ok());
     QVERIFY(!open_sequence(std::vector<fs::path>(kMaxSequence + 1), {}, "row").ok());
+  }
+
+  void whatIsNoFilmIsToldByItsKind() {
+    const QTemporaryDir made;
+    const fs::path folder = made.path().toStdString();
+    const auto error = [&](const char* name, const std::string& bytes) {
+      std::ofstream(folder / name, std::ios::binary) << bytes;
+      return said(open_film_file(folder / name, {}, "row 3"));
+    };
+    QVERIFY(said(open_film_file(folder / "none.mp4", {}, "row 3")).find("is missing") !=
+            std::string::npos);
+    QVERIFY(said(open_film_file(folder, {}, "row 3")).find("no ordinary file") !=
+            std::string::npos);
+    QVERIFY(error("a.mp4", "").find("empty") != std::string::npos);
+    QVERIFY(error("b.mp4", "PAR1aaaaaaaaaaaaaa").find("a Parquet file, not a film") !=
+            std::string::npos);
+    QVERIFY(error("c.mp4", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+                .find("git lfs pull") != std::string::npos);
+    QVERIFY(error("c.mp4", "x").find("row 3: ") == 0);
+    QVERIFY(said(open_film_bytes("x", 0.0, "row 3")).find("row 3: fps") != std::string::npos);
+    // With FFmpeg's libraries or without them.
+    const std::string other = said(open_film_bytes("x", {}, "row 3"));
+    QVERIFY(other.find("its file is cut, broken or of a kind") != std::string::npos ||
+            other.find("libavformat-dev") != std::string::npos);
   }
 };
 
