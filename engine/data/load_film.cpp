@@ -19,6 +19,7 @@ FilmTimes times_of(const FilmLength& length, const std::vector<std::int64_t>& in
     return static_cast<double>(indices[static_cast<std::size_t>(std::min(frame, count - 1))]) / fps;
   };
   FilmTimes times;
+  times.whole = length.seconds;
   times.step = static_cast<double>(patch) / chosen_fps(length, count);
   for (std::int64_t frame = 0; frame < count; frame += patch)
     times.middles.push_back((second(frame) + second(frame + patch - 1)) / 2);
@@ -67,8 +68,13 @@ Result<PixelValues> ChatProcessor::load_film(const Row& row, const RowFilm& film
   };
   const auto source = open_film(film);
   if (!source) return broken(source.error());
+<<<<<<< HEAD
   const FrameChoice choice =
       is_sequence(film) ? film_processor_->choice().of_pictures() : film_processor_->choice();
+=======
+  FrameChoice choice = film_processor_->choice();
+  if (is_sequence(film)) choice = choice.of_pictures();
+>>>>>>> h5/today
   const FilmLength length = (*source)->length();
   const auto indices = choose_frames(length, choice);
   if (!indices) return broken(indices.error());
