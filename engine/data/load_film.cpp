@@ -78,13 +78,16 @@ Result<PixelValues> ChatProcessor::load_film(const Row& row, const RowFilm& film
                      "Take the row out, or give single frames as pictures.");
   const auto broken = [&](Error error) {
     if (error.where.empty()) error.where = film_name(film);
-    return row.about(film_exists(film) ? RowFault::BrokenFilm : RowFault::MissingFilm,
-                     std::move(error));
+    // A machine that cannot decode it is no fault of the row's, to be left out for.
+    const RowFault fault = error.code == ErrorCode::Machine ? RowFault::UnsupportedMedia
+                           : film_exists(film)              ? RowFault::BrokenFilm
+                                                            : RowFault::MissingFilm;
+    return row.about(fault, std::move(error));
   };
   const auto source = open_film(film);
   if (!source) return broken(source.error());
-  FrameChoice choice = film_processor_->choice();
-  if (is_sequence(film)) choice = choice.of_pictures();
+  const FrameChoice choice =
+      is_sequence(film) ? film_processor_->choice().of_pictures() : film_processor_->choice();
   const FilmLength length = (*source)->length();
   const auto indices = choose_frames(length, choice);
   if (!indices) return broken(indices.error());

@@ -26,7 +26,7 @@ struct RowFilm {
 std::string film_name(const RowFilm& film);
 /// Whether its folder, file or each of its pictures is there.
 bool film_exists(const RowFilm& film);
-/// Whether its frames are pictures, a folder's or listed: transformers shows all of such a film.
+/// Whether its frames are pictures, a folder's or listed: see FrameChoice::of_pictures.
 bool is_sequence(const RowFilm& film);
 Result<std::unique_ptr<FilmSource>> open_film(const RowFilm& film, const DecodeLimits& limits = {});
 

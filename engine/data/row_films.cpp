@@ -34,6 +34,10 @@ bool is_sequence(const RowFilm& film) {
 Result<std::unique_ptr<FilmSource>> open_film(const RowFilm& film, const DecodeLimits& limits) {
   if (!film.pictures.empty())
     return open_sequence(film.pictures, film.fps, film_name(film), limits);
+  std::error_code ignored;
+  if (!fs::exists(film.path, ignored))
+    return input_error("The film is missing.", film.path.string(),
+                       "Put it there, or correct the path.");
   if (!is_sequence(film)) return open_film_file(film.path, film.fps, {}, limits);
   LUTHIER_TRY(auto pictures, film_folder(film.path));
   return open_sequence(std::move(pictures), film.fps, film.path.string(), limits);

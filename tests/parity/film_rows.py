@@ -69,10 +69,10 @@ def generate_case(name, conversation):
     return case
 
 
-def film_rows():
+def film_rows(shortest):
     """What a data set mixes."""
     shown = [[films.film("walk", 3)], [image("photo.png"), films.film("short")], [image("tall.png")],
-             [], [films.film("still"), films.film("short", 0.4)], [films.film("long", 1.5)],
+             [], [films.film(shortest), films.film("short", 0.4)], [films.film("long", 1.5)],
              [films.film("short"), image("tiny.png")], [films.film("walk", listed=True)]]
     return [[turn("user", *parts, text(f"What is there? {index}")),
              turn("assistant", text("A red circle " * (1 + index % 3)))]
@@ -85,7 +85,7 @@ def train_case(name, kind, **training):
         folder = films.write_inputs(world.scratch / "films")
         plan = Plan(name, kind)
         settings = DEFAULTS | dict(max_steps=8, gradient_accumulation_steps=1) | training
-        rows = film_rows()
+        rows = film_rows("still" if checkpoint.family.still_films else "short")
         data = [checkpoint.example(films.resolved(row, folder)) for row in rows]
         write_rows(world.scratch / "train.jsonl", [films.resolved(row, folder) for row in rows])
         (world.scratch / "first.json").write_text(
@@ -111,6 +111,8 @@ def cases(everything=True):
         for place, name in enumerate(family.specs):
             for conversation in films.CONVERSATIONS:
                 if place and conversation != "film-and-picture" and not everything:
+                    continue
+                if conversation == "still" and not family.still_films:
                     continue
                 found[f"films/{name}/{conversation}"] = of(forward_case(name, conversation), family,
                                                            "forward", "gradients")

@@ -182,6 +182,7 @@ Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, con
     LUTHIER_TRY(const TokenId film,
                 json_int(config, "video_token_id", where, generation.film_token));
     if (film >= 0 && film < o.text.vocab_size && film != o.image_token_id) o.film_token_id = film;
+    o.written_times = generation.written_times;
   }
   return o;
 }

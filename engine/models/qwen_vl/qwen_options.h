@@ -36,7 +36,8 @@ struct QwenGeneration {
   TokenId film_token = 151656;
   const char* film_mark = nullptr;  ///< null: its films are not built
   const char* film_processor = "Qwen2VLVideoProcessor";
-  bool seconds = false;  ///< a film's steps lie apart in the text as they do in time
+  bool seconds = false;        ///< a film's steps lie apart in the text as they do in time
+  bool written_times = false;  ///< each stands by itself in the text, behind its time in words
 };
 
 /// Qwen3-VL's picture half, whatever decoder stands behind it.
@@ -51,13 +52,17 @@ constexpr QwenGeneration qwen3_vl_pictures(const char* model_type, const char* t
           .activation = "gelu_pytorch_tanh",
           .patch_bias = true,
           .learned_positions = true,
-          .deepstack = deepstack};
+          .deepstack = deepstack,
+          .film_mark = "<|video_pad|>",
+          .film_processor = "Qwen3VLVideoProcessor",
+          .written_times = true};
 }
 
 /// Qwen3.5's.
 constexpr QwenGeneration qwen3_5_pictures(const char* model_type, const char* text_type) {
   QwenGeneration generation = qwen3_vl_pictures(model_type, text_type, /*deepstack=*/false);
   generation.image_token = 248056;
+  generation.film_token = 248057;
   return generation;
 }
 
@@ -98,6 +103,7 @@ struct QwenVlOptions {
   bool tie_word_embeddings = false;
   TokenId image_token_id = 151655;
   TokenId film_token_id = -1;  ///< −1: no films
+  bool written_times = false;  ///< see QwenGeneration
 };
 Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, const Json& config,
                                            const std::string& where);

@@ -2,6 +2,7 @@
 #include "engine/models/qwen_vl/qwen_vl.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "engine/models/processor_files.h"
 #include "engine/models/qwen_vl/qwen_tower.h"
@@ -105,15 +106,21 @@ class QwenVl : public TowerModel {
     return qwen_grids(input.pictures, options_.vision.merge);
   }
   MropePositions positions(const ModelInput& input) const {
-    std::vector<QwenGrid> grids = this->grids(input);
-    for (std::size_t i = 0; i < grids.size(); ++i) {
-      // In whole seconds, of a number that transformers holds in float32.
+    std::vector<QwenGrid> placed;
+    const std::vector<QwenGrid> shown = grids(input);
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      QwenGrid grid = shown[i];
       const auto& seconds = input.pictures[i].step_seconds;
+      // In whole seconds, of a number that transformers holds in float32.
       if (seconds && options_.vision.tokens_per_second > 0)
-        grids[i].step = options_.vision.tokens_per_second *
-                        static_cast<std::int64_t>(static_cast<float>(*seconds));
+        grid.step = options_.vision.tokens_per_second *
+                    static_cast<std::int64_t>(static_cast<float>(*seconds));
+      const bool apart = seconds && options_.written_times;
+      const std::int64_t pieces = apart ? grid.frames : 1;
+      if (apart) grid.frames = 1;
+      placed.insert(placed.end(), static_cast<std::size_t>(pieces), grid);
     }
-    return mrope_positions(input.input_ids.cpu(), input.lengths, grids, options_.image_token_id,
+    return mrope_positions(input.input_ids.cpu(), input.lengths, placed, options_.image_token_id,
                            options_.film_token_id, options_.vision.merge);
   }
 
@@ -159,6 +166,25 @@ std::string marks_of(const PixelValues& pixels, std::int64_t block, const std::s
   return repeated(mark, pixels.shape.at(0) / block);
 }
 
+/// Each step's time in words and its marks between those of a picture.
+Result<std::function<std::string(const PixelValues&)>> timed_steps(
+    const std::filesystem::path& folder, std::int64_t block, const std::string& mark) {
+  LUTHIER_TRY(const std::string begin,
+              tokenizer_attribute(folder, "vision_start_token", "<|vision_start|>"));
+  LUTHIER_TRY(const std::string end,
+              tokenizer_attribute(folder, "vision_end_token", "<|vision_end|>"));
+  return std::function([begin, end, block, mark](const PixelValues& pixels) {
+    std::string text;
+    const std::int64_t tokens = pixels.grid.at(1) * pixels.grid.at(2) / block;
+    for (const double second : pixels.film->middles) {
+      char time[64];
+      std::snprintf(time, sizeof time, "<%.1f seconds>", second);
+      text += time + begin + repeated(mark, tokens) + end;
+    }
+    return text;
+  });
+}
+
 Result<ImageTokens> image_tokens(const QwenGeneration& generation, const QwenVlOptions& options,
                                  const std::filesystem::path& folder) {
   LUTHIER_CHECK(check_processor(options.vision, folder, {generation.processor}));
@@ -175,6 +201,9 @@ Result<ImageTokens> image_tokens(const QwenGeneration& generation, const QwenVlO
   films.expand = [block, mark = films.mark](const PixelValues& pixels) {
     return marks_of(pixels, block, mark);
   };
+  if (generation.written_times) {
+    LUTHIER_TRY(films.expand, timed_steps(folder, block, films.mark));
+  }
   films.check = [tower = options.vision, where = folder.string()](const FilmProcessor& processor) {
     return check_film_processor(tower, processor, where);
   };

@@ -80,6 +80,7 @@ class QwenVL(Family):
     config_class = picture_class = video_class = None
     marks = MARKS
     films = False                       # rows with films are trained on
+    still_films = True                  # also those of one frame
     width = "hidden_size"               # the tower's option that says how wide it hands features on
 
     def native_name(self, name):
