@@ -11,6 +11,12 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(WEBPDEMUX IMPORTED_TARGET libwebpdemux)
 pkg_check_modules(TIFF REQUIRED IMPORTED_TARGET libtiff-4)
+# Films' files: the headers alone, since the libraries are loaded when a film is first opened
+# (engine/vision/film_libraries.h).
+pkg_check_modules(FFMPEG IMPORTED_TARGET libavformat>=59 libavcodec>=59 libswscale>=6 libavutil>=57)
+if(NOT FFMPEG_FOUND)
+  message(STATUS "FFmpeg's libraries were not found (libavformat-dev, libavcodec-dev, libswscale-dev): films are read as folders of pictures alone.")
+endif()
 pkg_check_modules(ONIG REQUIRED IMPORTED_TARGET oniguruma)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)

@@ -165,6 +165,14 @@
             <translation>broken picture</translation>
         </message>
         <message>
+            <source>missing_film</source>
+            <translation>missing film</translation>
+        </message>
+        <message>
+            <source>broken_film</source>
+            <translation>broken film</translation>
+        </message>
+        <message>
             <source>image_marks</source>
             <translation>picture marks</translation>
         </message>

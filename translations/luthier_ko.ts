@@ -165,6 +165,14 @@
             <translation>깨진 그림</translation>
         </message>
         <message>
+            <source>missing_film</source>
+            <translation>영상 없음</translation>
+        </message>
+        <message>
+            <source>broken_film</source>
+            <translation>깨진 영상</translation>
+        </message>
+        <message>
             <source>image_marks</source>
             <translation>그림 표시 수</translation>
         </message>
@@ -190,7 +198,7 @@
         </message>
         <message>
             <source>unsupported_media</source>
-            <translation>동영상 또는 소리</translation>
+            <translation>영상 또는 소리</translation>
         </message>
         <message>
             <source>unsupported_tools</source>

@@ -227,6 +227,8 @@ namespace luthier {
   QT_TRANSLATE_NOOP("finding", "bad_row"),
   QT_TRANSLATE_NOOP("finding", "missing_image"),
   QT_TRANSLATE_NOOP("finding", "broken_image"),
+  QT_TRANSLATE_NOOP("finding", "missing_film"),
+  QT_TRANSLATE_NOOP("finding", "broken_film"),
   QT_TRANSLATE_NOOP("finding", "image_marks"),
   QT_TRANSLATE_NOOP("finding", "empty_answer"),
   QT_TRANSLATE_NOOP("finding", "no_labels"),

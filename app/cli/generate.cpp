@@ -16,7 +16,7 @@ namespace luthier::cli {
 namespace {
 
 struct GenerateOptions {
-  std::string model, input, image_folder, image, prompt, device = "auto", dtype = "auto";
+  std::string model, input, image_folder, image, film, prompt, device = "auto", dtype = "auto";
   std::vector<std::string> adapters;
   GenerationOptions generation;
   PixelLimits pixels;
@@ -27,16 +27,18 @@ struct GenerateOptions {
 
 Result<Conversation> read_question(const GenerateOptions& o) {
   if (!o.input.empty()) {
-    if (!o.image.empty() || !o.prompt.empty())
-      return input_error("--input stands beside --image or --prompt.", "generate",
+    if (!o.image.empty() || !o.film.empty() || !o.prompt.empty())
+      return input_error("--input stands beside --image, --film or --prompt.", "generate",
                          "Give one or the other.");
     return read_row_file(o.input, o.image_folder);
   }
   if (o.prompt.empty())
     return input_error("There is no question.", "generate",
-                       "Give --input FILE.json, or --prompt TEXT with --image PICTURE.");
+                       "Give --input FILE.json, or --prompt TEXT with --image PICTURE or --film "
+                       "FILM.");
   Message message{"user", {}};
   if (!o.image.empty()) message.content.push_back({ContentPart::Kind::Image, "", o.image});
+  if (!o.film.empty()) message.content.push_back(ContentPart::of_film({o.film, {}, {}}));
   message.content.push_back({ContentPart::Kind::Text, o.prompt, {}});
   Conversation conversation;
   conversation.messages = {message};
@@ -151,6 +153,7 @@ Action add_generate(CLI::App& app) {
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--image", o->image, "A picture, with --prompt");
+  app.add_option("--film", o->film, "A film, with --prompt: a folder of its frames");
   app.add_option("--prompt", o->prompt, "A question");
   app.add_option("--adapter", o->adapters,
                  "A PEFT folder (may stand several times: one answer each)")

@@ -227,7 +227,8 @@ void BatchMaker::keep_features(const MicroBatch& rows) const {
 
 Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) const {
   const torch::Device device = base_.model->device();
-  const TokenId filler = base_.processor->image_token_id() == 0 ? 1 : 0;
+  TokenId filler = 0;
+  while (base_.processor->shows(filler)) ++filler;
   const auto laid = [&](const std::vector<const Example*>& examples) {
     ModelInput input = collate(examples);
     if (pass == Pass::Recorded) {

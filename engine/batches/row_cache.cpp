@@ -35,7 +35,8 @@ std::shared_ptr<CachedRow> bare_row(const RowCache::Made& made) {
 Example without_pixels(const Example& example, const std::vector<PixelValues>& pictures) {
   Example bare{example.input_ids,        example.labels,        {},
                example.truncated_tokens, example.prompt_tokens, example.source_ids};
-  for (const PixelValues& image : pictures) bare.images.push_back({{}, image.shape, image.grid});
+  for (const PixelValues& image : pictures)
+    bare.images.push_back({{}, image.shape, image.grid, image.film});
   return bare;
 }
 

@@ -18,7 +18,8 @@ std::int64_t Window::tokens() const {
 }
 
 bool is_picture_fault(RowFault fault) {
-  return fault == RowFault::MissingImage || fault == RowFault::BrokenImage;
+  return fault == RowFault::MissingImage || fault == RowFault::BrokenImage ||
+         fault == RowFault::MissingFilm || fault == RowFault::BrokenFilm;
 }
 
 Result<EncodedRow> RowReader::read(std::int64_t row, std::int64_t epoch, RowFault* fault,

@@ -23,6 +23,17 @@ Json optional_number(const std::optional<std::int64_t>& number) {
   return number ? Json(*number) : Json(nullptr);
 }
 
+/// As rows write it.
+Json film_json(const RowFilm& film, const fs::path& folder) {
+  Json frames = Json::array();
+  for (const fs::path& picture : film.pictures)
+    frames.push_back(is_inline_picture(picture) ? picture_name(picture)
+                                                : path_from(folder, picture));
+  Json json = film.pictures.empty() ? Json(path_from(folder, film.path)) : std::move(frames);
+  if (film.fps) json = {{"path", std::move(json)}, {"fps", *film.fps}};
+  return json;
+}
+
 /// The prompt's turns and pictures, and what is expected.
 Json sample_json(const Sample& sample, const fs::path& folder) {
   Json messages = Json::array();
@@ -33,6 +44,8 @@ Json sample_json(const Sample& sample, const fs::path& folder) {
         const std::string name = is_inline_picture(part.image) ? picture_name(part.image)
                                                                : path_from(folder, part.image);
         content.push_back({{"type", "image"}, {"path", name}});
+      } else if (part.kind == ContentPart::Kind::Film) {
+        content.push_back({{"type", "video"}, {"video", film_json(part.film, folder)}});
       } else {
         content.push_back({{"type", "text"}, {"text", part.text}});
       }

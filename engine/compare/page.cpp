@@ -12,12 +12,14 @@
 #include "engine/compare/html.h"
 #include "engine/compare/result_folder.h"
 #include "engine/compare/scores.h"
+#include "engine/data/film_glimpse.h"
 #include "engine/vision/inline_picture.h"
 
 namespace luthier {
 namespace {
 
 constexpr int kPictureEdge = 320;
+constexpr std::size_t kShownFrames = 6;
 
 constexpr const char* kStyle = R"(
 :root { color-scheme: light dark; --line: #d7dae0; --soft: #5f6675; --mark: #fde9c4;
@@ -143,6 +145,18 @@ std::string head_html(const Comparison& comparison, std::size_t index,
   return html + "</th>";
 }
 
+/// Some of its frames, and its name.
+std::string film_html(const RowFilm& film) {
+  const std::string name = html_escaped(film_name(film));
+  std::string html;
+  for (const fs::path& frame : film_glimpse(film, kShownFrames)) {
+    const std::string uri = picture_data_uri(frame, kPictureEdge / 2);
+    if (!uri.empty())
+      html += "<img alt=\"" + name + "\" title=\"" + name + "\" src=\"" + uri + "\">";
+  }
+  return html + "<div class=\"about\">" + name + "</div>";
+}
+
 std::string sample_html(const Sample& sample, const ComparisonWords& words) {
   std::string html;
   const auto& messages = sample.conversation.messages;
@@ -151,6 +165,10 @@ std::string sample_html(const Sample& sample, const ComparisonWords& words) {
     for (const ContentPart& part : messages[i].content) {
       if (part.kind == ContentPart::Kind::Text) {
         html += "<div class=\"answer\">" + html_escaped(part.text) + "</div>";
+        continue;
+      }
+      if (part.kind == ContentPart::Kind::Film) {
+        html += film_html(part.film);
         continue;
       }
       const std::string uri = picture_data_uri(part.image, kPictureEdge);

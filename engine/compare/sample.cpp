@@ -20,8 +20,9 @@ std::string text_of(const Message& message) {
   return text;
 }
 
-bool same_part(const ContentPart& a, const ContentPart& b) {
-  return a.kind == b.kind && a.text == b.text && a.image == b.image;
+Error in_sample(const Sample& sample, Error error) {
+  error.where = sample.where + (error.where.empty() ? "" : ": " + error.where);
+  return error;
 }
 
 }  // namespace
@@ -50,16 +51,22 @@ std::vector<fs::path> Sample::pictures() const {
   return paths;
 }
 
+std::vector<RowFilm> Sample::films() const {
+  std::vector<RowFilm> films;
+  for (const Message& message : conversation.messages) {
+    for (const ContentPart& part : message.content) {
+      if (part.kind == ContentPart::Kind::Film) films.push_back(part.film);
+    }
+  }
+  return films;
+}
+
 bool same_sample(const Sample& a, const Sample& b) {
   const auto& left = a.conversation.messages;
   const auto& right = b.conversation.messages;
   if (a.where != b.where || left.size() != right.size()) return false;
   for (std::size_t i = 0; i < left.size(); ++i) {
-    const auto &first = left[i].content, &second = right[i].content;
-    if (left[i].role != right[i].role || first.size() != second.size()) return false;
-    for (std::size_t j = 0; j < first.size(); ++j) {
-      if (!same_part(first[j], second[j])) return false;
-    }
+    if (left[i].role != right[i].role || left[i].content != right[i].content) return false;
   }
   return true;
 }
@@ -108,10 +115,13 @@ Status check_pictures(const std::vector<Sample>& samples) {
     for (const fs::path& path : sample.pictures()) {
       if (!seen.insert(path).second) continue;
       const auto size = read_image_size(path);
-      if (size) continue;
-      Error error = size.error();
-      error.where = sample.where + ": " + error.where;
-      return error;
+      if (!size) return in_sample(sample, size.error());
+    }
+    for (const RowFilm& film : sample.films()) {
+      const auto opened = open_film(film);
+      if (!opened) return in_sample(sample, opened.error());
+      const auto size = (*opened)->size({0});
+      if (!size) return in_sample(sample, size.error());
     }
   }
   return {};

@@ -24,6 +24,7 @@ struct Sample {
   std::string question() const;
   /// Of all turns, in their order.
   std::vector<std::filesystem::path> pictures() const;
+  std::vector<RowFilm> films() const;
 };
 
 bool same_sample(const Sample& a, const Sample& b);

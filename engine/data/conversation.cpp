@@ -123,7 +123,8 @@ Status read_preference(const RowReader& reader, const Json& row, std::vector<Raw
   }
   for (const auto* answers : {&chosen, &rejected})
     for (std::size_t i = common; i < answers->size(); ++i)
-      if ((*answers)[i].open_places() > 0)
+      if ((*answers)[i].open_places(ContentPart::Kind::Image) > 0 ||
+          (*answers)[i].open_places(ContentPart::Kind::Film) > 0)
         return reader.fault(RowFault::ImageMarks,
                             "Answers of a preference row cannot hold pictures.",
                             answers == &chosen ? "chosen" : "rejected");
@@ -145,6 +146,8 @@ const char* row_fault_name(RowFault fault) {
     case RowFault::ImageMarks: return "image_marks";
     case RowFault::MissingImage: return "missing_image";
     case RowFault::BrokenImage: return "broken_image";
+    case RowFault::MissingFilm: return "missing_film";
+    case RowFault::BrokenFilm: return "broken_film";
     case RowFault::Template: return "template";
     case RowFault::UnsupportedMedia: return "unsupported_media";
     case RowFault::UnsupportedTools: return "unsupported_tools";
@@ -203,7 +206,7 @@ Result<Conversation> read_conversation(const Json& row, const std::filesystem::p
                                        const std::string& where, RowFault* fault) {
   const RowReader reader(base, where, fault);
   if (!row.is_object()) return reader.fault(RowFault::BadRow, "The row is not a JSON object.", "");
-  LUTHIER_CHECK(reader.media(row));
+  LUTHIER_CHECK(reader.sound(row));
   const bool preference = has(row, "chosen") || has(row, "rejected");
   LUTHIER_TRY(Turns turns_read, read_turns(reader, row, preference));
   std::vector<RawMessage>& messages = turns_read.messages;
@@ -217,14 +220,14 @@ Result<Conversation> read_conversation(const Json& row, const std::filesystem::p
   if (preference) {
     LUTHIER_CHECK(read_preference(reader, row, messages, found, out));
   }
-  LUTHIER_TRY(const auto pictures, reader.pictures(row));
-  LUTHIER_TRY(out.messages, reader.place_pictures(std::move(messages), pictures));
+  LUTHIER_TRY(const detail::RowMedia media, reader.media(row));
+  LUTHIER_TRY(out.messages, reader.place_media(std::move(messages), media));
   LUTHIER_TRY(out.tools, reader.tools(row));
   const bool shows =
       std::any_of(out.messages.begin(), out.messages.end(), [](const Message& message) {
         return std::any_of(
             message.content.begin(), message.content.end(),
-            [](const ContentPart& part) { return part.kind == ContentPart::Kind::Image; });
+            [](const ContentPart& part) { return part.kind != ContentPart::Kind::Text; });
       });
   if (!shows)  // what would be trained on as text alone
     for (const detail::UnreadKey& unread : detail::unread_keys(row))
@@ -249,7 +252,9 @@ Json messages_for_template(const std::vector<Message>& messages) {
     Json content = Json::array();
     for (const ContentPart& part : message.content) {
       Json block = Json::object();
-      block["type"] = part.kind == ContentPart::Kind::Image ? "image" : "text";
+      block["type"] = part.kind == ContentPart::Kind::Image  ? "image"
+                      : part.kind == ContentPart::Kind::Film ? "video"
+                                                             : "text";
       if (part.kind == ContentPart::Kind::Text) block["text"] = part.text;
       content.push_back(std::move(block));
     }

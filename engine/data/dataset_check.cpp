@@ -158,8 +158,8 @@ class Checker {
       const std::string numbers = "The row has " + std::to_string(length) +
                                   " tokens, max_length is " + std::to_string(how_.max_length);
       const auto& ids = whole.input_ids;
-      const bool cuts_picture = std::find(ids.begin() + how_.max_length, ids.end(),
-                                          processor_.image_token_id()) != ids.end();
+      const bool cuts_picture = std::any_of(ids.begin() + how_.max_length, ids.end(),
+                                            [this](TokenId id) { return processor_.shows(id); });
       const bool cuts_all = !has_label(whole.labels, static_cast<std::size_t>(how_.max_length));
       if (cuts_picture)
         add("too_long", where() + ": " + numbers +

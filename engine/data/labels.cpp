@@ -35,7 +35,7 @@ Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const FilledTex
 // Byte ranges of the whole text that assistant turns wrote.
 Result<std::vector<std::pair<std::size_t, std::size_t>>> ChatProcessor::assistant_ranges(
     const Row& row, const FilledText& whole) const {
-  if (template_->has_generation()) return whole.generation;
+  if (template_of(row.messages)->has_generation()) return whole.generation;
   std::vector<std::pair<std::size_t, std::size_t>> ranges;
   for (std::size_t i = 0; i < row.messages.size(); ++i) {
     if (row.messages[i].role != "assistant") continue;
@@ -59,7 +59,7 @@ Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const
   const std::size_t length = encoding.ids.size();
   std::vector<std::int64_t> labels(length, kIgnoreLabel);
   const auto label = [&](std::size_t i) {
-    if (encoding.ids[i] != image_token_id_) labels[i] = encoding.ids[i];
+    if (!shows(encoding.ids[i])) labels[i] = encoding.ids[i];
   };
   if (loss_on == LossOn::All) {
     for (std::size_t i = 0; i < length; ++i) label(i);

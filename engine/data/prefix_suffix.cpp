@@ -30,7 +30,7 @@ const char* refusal(const std::vector<Message>& messages) {
     return "The row has several turns, the model knows one.";
   for (std::size_t i = 1; i < messages.size(); ++i)
     for (const ContentPart& part : messages[i].content)
-      if (part.kind == ContentPart::Kind::Image) return "The answer holds a picture.";
+      if (part.kind != ContentPart::Kind::Text) return "The answer holds a picture.";
   return nullptr;
 }
 
@@ -52,8 +52,8 @@ Result<Example> ChatProcessor::encode_prefix_suffix(const Row& row) const {
                      "Both stand in the model's tokenizer_config.json.");
 
   std::string prefix;
-  for (const std::string& replacement : row.replacements) {
-    prefix += replacement;
+  for (const auto& replacement : row.replacements) {
+    prefix += replacement.text;
     if (prefix.size() > kMaxExpandedBytes)
       return row.error(RowFault::BadRow,
                        "The row's pictures take more text than memory should hold.");

@@ -26,12 +26,25 @@ Status check_no_limits(const PixelLimits& limits) {
                      limits.min_pixels ? "image.min_pixels" : "image.max_pixels", "Clear it.");
 }
 
-std::size_t pictures_of(std::span<const Message> messages) {
-  std::size_t pictures = 0;
+std::size_t parts_of(std::span<const Message> messages, ContentPart::Kind kind) {
+  std::size_t parts = 0;
   for (const Message& message : messages)
-    for (const ContentPart& part : message.content)
-      pictures += part.kind == ContentPart::Kind::Image;
-  return pictures;
+    for (const ContentPart& part : message.content) parts += part.kind == kind;
+  return parts;
+}
+
+/// A medium's mark in what a template wrote.
+struct FoundMark {
+  std::size_t at = std::string::npos, size = 0;
+  bool film = false;
+};
+
+FoundMark next_mark(const std::string& text, std::size_t from, const ImageTokens& tokens) {
+  FoundMark found;
+  if (!tokens.mark.empty()) found = {text.find(tokens.mark, from), tokens.mark.size(), false};
+  if (!tokens.films) return found;
+  const std::size_t film = text.find(tokens.films->mark, from);
+  return film < found.at ? FoundMark{film, tokens.films->mark.size(), true} : found;
 }
 
 // A picture processor knows sizes, not files.
@@ -58,6 +71,8 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     processor->image_tokens_ = std::move(pictures->tokens);
     processor->image_token_id_ = pictures->token_id;
     processor->defaults_ = std::move(pictures->defaults);
+    processor->load_film_processor(folder);
+    processor->load_film_template();
   }
   auto chat_template = ChatTemplate::load(folder);
   if (chat_template)
@@ -74,6 +89,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::with_limits(
     LUTHIER_CHECK(check_no_limits(limits));
   } else {
     LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, defaults_, limits));
+    processor->load_film_processor(folder);
   }
   return std::shared_ptr<const ChatProcessor>(std::move(processor));
 }
@@ -136,7 +152,9 @@ bool write_bos(const std::string& mark, const std::string& bos, RenderedChat& ch
 
 Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::size_t turns,
                                                          bool add_generation_prompt) const {
-  if (!template_) return row.about(RowFault::Template, *template_error_);
+  const auto written = std::span(row.messages).first(turns);
+  const ChatTemplate* chat_template = template_of(written);
+  if (!chat_template) return row.about(RowFault::Template, *template_error_);
   Json variables = Json::object();
   variables["messages"] = messages_for_template(
       {row.messages.begin(), row.messages.begin() + static_cast<std::ptrdiff_t>(turns)});
@@ -152,35 +170,48 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
                                    {"pad_token", &special.pad_text},
                                    {"unk_token", &special.unk_text}})
     if (!text->empty()) variables[name] = *text;
-  auto rendered = template_->render(variables);
+  auto rendered = chat_template->render(variables);
   if (!rendered) return row.about(RowFault::Template, rendered.error());
   FilledText filled;
   filled.adds_bos =
       image_tokens_.writes_bos && write_bos(image_tokens_.mark, special.bos_text, *rendered);
 
-  const std::size_t pictures = pictures_of(std::span(row.messages).first(turns));
-  const std::string& mark = image_tokens_.mark;
   const std::string& source = rendered->text;
-  std::size_t found = 0, last = 0;
-  for (std::size_t at = mark.empty() ? std::string::npos : source.find(mark);
-       at != std::string::npos; at = source.find(mark, last), ++found) {
-    if (found >= row.replacements.size()) break;
-    filled.text.append(source, last, at - last);
-    last = at + mark.size();
-    filled.text += row.replacements[found];
+  std::size_t next = 0, last = 0, pictures = 0, films = 0;
+  FoundMark mark = next_mark(source, 0, image_tokens_);
+  for (; mark.at != std::string::npos; mark = next_mark(source, last, image_tokens_)) {
+    if (next >= row.replacements.size() || row.replacements[next].film != mark.film) break;
+    ++(mark.film ? films : pictures);
+    filled.text.append(source, last, mark.at - last);
+    last = mark.at + mark.size;
+    filled.text += row.replacements[next++].text;
     filled.moves.emplace_back(last, filled.text.size());
     if (filled.text.size() > kMaxExpandedBytes)
       return row.error(RowFault::BadRow,
                        "The row's pictures take more text than memory should hold.");
   }
-  const bool more = !mark.empty() && source.find(mark, last) != std::string::npos;
-  if (found != pictures || more)
+  const bool more = mark.at != std::string::npos;
+  const std::size_t shown = parts_of(written, ContentPart::Kind::Image),
+                    played = parts_of(written, ContentPart::Kind::Film);
+  if (more && next < row.replacements.size() && next < shown + played)
+    return row.error(RowFault::ImageMarks,
+                     "The chat template wrote the row's pictures and films in another order.",
+                     "Its template must write each content part in its place.");
+  if (pictures != shown || (more && !mark.film))
+    return row.error(
+        RowFault::ImageMarks,
+        "The chat template wrote " +
+            (more && !mark.film ? "more than " + std::to_string(shown) : std::to_string(pictures)) +
+            " of the marks " + image_tokens_.mark + " for " + std::to_string(shown) +
+            (shown == 1 ? " picture." : " pictures."),
+        "Its template must write one for each content part of type image.");
+  if (films != played || more)
     return row.error(RowFault::ImageMarks,
                      "The chat template wrote " +
-                         (more ? "more than " + std::to_string(pictures) : std::to_string(found)) +
-                         " of the marks " + mark + " for " + std::to_string(pictures) +
-                         (pictures == 1 ? " picture." : " pictures."),
-                     "Its template must write one for each content part of type image.");
+                         (more ? "more than " + std::to_string(played) : std::to_string(films)) +
+                         " of the marks " + image_tokens_.films->mark + " for " +
+                         std::to_string(played) + (played == 1 ? " film." : " films."),
+                     "Its template must write one for each content part of type video.");
   filled.text.append(source, last);
   for (const auto& [begin, end] : rendered->generation)
     filled.generation.emplace_back(filled.moved(begin), filled.moved(end));
@@ -207,23 +238,29 @@ Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& t
                                             bool add_special) const {
   auto encoding = tokenizer_->encode(text, add_special);
   if (!encoding) return row.about(RowFault::BadRow, encoding.error());
-  if (!row.replacements.empty()) {
-    const std::string& token = image_token();
-    std::int64_t written = 0;
-    for (std::size_t at = text.find(token); at != std::string::npos;
-         at = text.find(token, at + token.size()))
-      ++written;
-    const std::int64_t tokens =
-        std::count(encoding->ids.begin(), encoding->ids.end(), image_token_id_);
-    if (tokens != written)
-      return row.error(RowFault::ImageMarks,
-                       "The text has " + std::to_string(written) + " picture marks " + token +
-                           ", but " + std::to_string(tokens) + " tokens of id " +
-                           std::to_string(image_token_id_) + ".",
-                       "The tokenizer must know " + token +
-                           " as one token, with the id that config.json names.");
+  if (row.replacements.empty()) return encoding;
+  LUTHIER_CHECK(check_tokens(row, text, *encoding, image_token(), image_token_id_));
+  if (image_tokens_.films && image_tokens_.films->token_id >= 0) {
+    LUTHIER_CHECK(check_tokens(row, text, *encoding, image_tokens_.films->mark,
+                               image_tokens_.films->token_id));
   }
   return encoding;
+}
+
+Status ChatProcessor::check_tokens(const Row& row, const std::string& text,
+                                   const Encoding& encoding, const std::string& token,
+                                   TokenId id) const {
+  std::int64_t written = 0;
+  for (std::size_t at = text.find(token); at != std::string::npos;
+       at = text.find(token, at + token.size()))
+    ++written;
+  const std::int64_t tokens = std::count(encoding.ids.begin(), encoding.ids.end(), id);
+  if (tokens == written) return {};
+  return row.error(
+      RowFault::ImageMarks,
+      "The text has " + std::to_string(written) + " picture marks " + token + ", but " +
+          std::to_string(tokens) + " tokens of id " + std::to_string(id) + ".",
+      "The tokenizer must know " + token + " as one token, with the id that config.json names.");
 }
 
 Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row,
@@ -231,9 +268,13 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row,
   std::vector<PixelValues> pictures;
   std::map<std::filesystem::path, std::size_t> seen;  // a row may show one picture twice
   const ImageProcessor* processor = image_processor_.get();
-  if (processor) processor = &processor->among(pictures_of(row.messages));
+  if (processor) processor = &processor->among(parts_of(row.messages, ContentPart::Kind::Image));
   for (const Message& message : row.messages)
     for (const ContentPart& part : message.content) {
+      if (part.kind == ContentPart::Kind::Film) {
+        LUTHIER_TRY(PixelValues film, load_film(row, part.film, size_of));
+        pictures.push_back(std::move(film));
+      }
       if (part.kind != ContentPart::Kind::Image) continue;
       if (!processor)
         return row.error(RowFault::BadRow,
@@ -277,13 +318,24 @@ Status ChatProcessor::prepare_pictures(Row& row) const {
               RowFault::ImageMarks,
               "A text holds " + *mark + ", which is the model's mark for a picture.",
               "Write the picture as its own content part, or take the mark out of the text.");
+      const auto& films = image_tokens_.films;
+      if (films && part.text.find(films->mark) != std::string::npos)
+        return row.error(
+            RowFault::ImageMarks,
+            "A text holds " + films->mark + ", which is the model's mark for a film.",
+            "Write the film as its own content part, or take the mark out of the text.");
     }
   row.replacements.clear();
   for (const PixelValues& picture : row.pictures) {
+    if (picture.film) {
+      row.replacements.push_back({image_tokens_.films->expand(picture), true});
+      continue;
+    }
     const std::string before =
         image_tokens_.number ? image_tokens_.number(row.replacements.size()) : std::string();
     row.replacements.push_back(
-        before + (image_tokens_.expand ? image_tokens_.expand(picture) : image_tokens_.mark));
+        {before + (image_tokens_.expand ? image_tokens_.expand(picture) : image_tokens_.mark),
+         false});
   }
   return {};
 }
@@ -294,8 +346,8 @@ Status ChatProcessor::cut(const Row& row, bool has_pictures, std::int64_t max_le
   const std::size_t length = example.input_ids.size();
   const std::size_t limit = max_length > 0 ? static_cast<std::size_t>(max_length) : length;
   if (length <= limit) return {};
-  const auto last_picture =
-      std::find(example.input_ids.rbegin(), example.input_ids.rend(), image_token_id_);
+  const auto last_picture = std::find_if(example.input_ids.rbegin(), example.input_ids.rend(),
+                                         [this](TokenId id) { return shows(id); });
   const auto needed = static_cast<std::size_t>(example.input_ids.rend() - last_picture);
   if (has_pictures && needed > limit)
     return row.error(

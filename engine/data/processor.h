@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "engine/data/conversation.h"
 #include "engine/template/chat_template.h"
 #include "engine/text/tokenizer.h"
+#include "engine/vision/film_processor.h"
 #include "engine/vision/image_processor.h"
 
 namespace luthier {
@@ -30,7 +32,7 @@ enum class LossOn { Completion, Assistant, All };  ///< see the recipe's loss_on
 struct Example {
   std::vector<TokenId> input_ids;
   std::vector<std::int64_t> labels;   ///< same length; kIgnoreLabel where no loss
-  std::vector<PixelValues> images;    ///< in the order they stand in the text
+  std::vector<PixelValues> images;    ///< and films, in the order they stand in the text
   std::int64_t truncated_tokens = 0;  ///< how many max_length cut off
   std::int64_t prompt_tokens =
       0;  ///< how many stand before the answer; known where the family's attention depends on it
@@ -49,6 +51,19 @@ struct Example {
 ///   reads (T5); the answer is its decoder's.
 enum class RowForm { ChatTemplate, PrefixSuffix, Source };
 
+/// How a family writes a film into the text.
+struct FilmTokens {
+  std::string mark;       ///< that templates put there, and each of its tokens in the replacement
+  TokenId token_id = -1;  ///< of it; −1: a film's frames are written with the pictures' token
+  std::string processor;  ///< type of the video processor, where the folder's files name none
+  std::function<std::string(const PixelValues&)> expand;
+  /// An Input error where the folder's video processor is another model's.
+  std::function<Status(const FilmProcessor&)> check = {};
+  /// What stands in place of the folder's template where a row has films (SmolVLM); empty: the
+  /// same.
+  std::string chat_template = {};
+};
+
 /// How a family writes a picture into the text: the mark that templates put there, and the
 /// replacement for the i-th picture once its pixels (or, where only lengths are wanted, their shape
 /// and grid) are known. Without a function the mark stays alone.
@@ -63,6 +78,7 @@ struct ImageTokens {
   /// A text that the template wrote without the tokenizer's first token gets it, behind the marks
   /// that it begins with (Llama 3.2 Vision).
   bool writes_bos = false;
+  std::optional<FilmTokens> films = {};  ///< none: the model takes no films
 };
 
 class ChatProcessor {
@@ -142,6 +158,12 @@ class ChatProcessor {
   const ImageProcessor* image_processor() const { return image_processor_.get(); }
   /// −1: no token stands for a picture.
   TokenId image_token_id() const { return image_token_id_; }
+  /// Whether the token stands for a part of a picture or film.
+  bool shows(TokenId id) const {
+    return id == image_token_id_ || (image_tokens_.films && id == image_tokens_.films->token_id);
+  }
+  /// Null: the model takes no films.
+  const FilmProcessor* film_processor() const { return film_processor_.get(); }
 
  private:
   struct FilledText;  // a rendered text with its pictures' places filled
@@ -151,11 +173,17 @@ class ChatProcessor {
   Result<Encoding> encode_text(const Row& row, const FilledText& filled) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text, bool special) const;
+  Status check_tokens(const Row& row, const std::string& text, const Encoding& encoding,
+                      const std::string& token, TokenId id) const;
   Status prepare_pictures(Row& row) const;
   Status cut(const Row& row, bool has_pictures, std::int64_t max_length, Example& example) const;
   Result<std::vector<Example>> encode_apart(const Row& prompt,
                                             const std::vector<std::vector<Message>>& answers) const;
   Result<std::vector<PixelValues>> load_pictures(const Row& row, const SizeOf* size_of) const;
+  Result<PixelValues> load_film(const Row& row, const RowFilm& film, const SizeOf* size_of) const;
+  void load_film_template();
+  const ChatTemplate* template_of(std::span<const Message> messages) const;
+  void load_film_processor(const std::filesystem::path& folder);
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
   Result<Example> encode_chat(const Row& row, LossOn loss_on) const;
   Result<Example> encode_prefix_suffix(const Row& row) const;
@@ -171,9 +199,11 @@ class ChatProcessor {
       const Row& row, const FilledText& whole) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::shared_ptr<const ChatTemplate> template_;
+  std::shared_ptr<const ChatTemplate> template_, film_template_;
   std::optional<Error> template_error_;  // why there is none
   std::shared_ptr<const ImageProcessor> image_processor_;
+  std::shared_ptr<const FilmProcessor> film_processor_;
+  std::optional<Error> film_error_;  // why there is none
   ProcessorDefaults defaults_;
   ImageTokens image_tokens_;
   TokenId image_token_id_ = -1;

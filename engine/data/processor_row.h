@@ -36,7 +36,11 @@ struct ChatProcessor::Row {
   RowFault* fault = nullptr;
   bool prompt_only = false;
   std::vector<PixelValues> pictures;
-  std::vector<std::string> replacements;  ///< one a picture
+  struct Replacement {
+    std::string text;
+    bool film = false;
+  };
+  std::vector<Replacement> replacements;  ///< one a picture or film
   const Json* tools = nullptr;            ///< the row's, where it has any
 
   Error error(RowFault kind, std::string what, std::string hint = {}) const;

@@ -10,8 +10,10 @@ enum class RowFault {
   ImageMarks,
   MissingImage,
   BrokenImage,
+  MissingFilm,
+  BrokenFilm,  ///< or one that is too short or too long
   Template,
-  UnsupportedMedia,  ///< video or sound
+  UnsupportedMedia,  ///< sound, or a film where the model takes none
   UnsupportedTools,  ///< tools in the row, and a template that has no place for them
   UnknownKey,        ///< a key that is not read and holds a picture
 };

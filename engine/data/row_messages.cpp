@@ -11,8 +11,8 @@ namespace luthier::detail {
 
 namespace {
 
-constexpr std::string_view kMark =
-    "<image>";  // what datasets write; a family's own mark is the chat processor's business
+// What datasets write; a family's own marks are the chat processor's business.
+constexpr std::string_view kPictureMark = "<image>", kFilmMark = "<video>";
 constexpr std::size_t kShownName = 60;
 
 struct RoleName {
@@ -29,19 +29,20 @@ constexpr RoleName kRoles[] = {
     {"tool_call", "tool_call"},
 };
 
-std::size_t count_marks(std::string_view text) {
+std::size_t count_marks(std::string_view text, std::string_view mark) {
   std::size_t count = 0;
-  for (std::size_t at = text.find(kMark); at != std::string_view::npos;
-       at = text.find(kMark, at + kMark.size()))
+  for (std::size_t at = text.find(mark); at != std::string_view::npos;
+       at = text.find(mark, at + mark.size()))
     ++count;
   return count;
 }
 
-/// "video" or "sound" for a content part's type; empty for others.
-std::string medium_of_type(const std::string& type) {
-  if (type == "video" || type == "video_url" || type == "input_video") return "video";
-  if (type == "audio" || type == "audio_url" || type == "input_audio") return "sound";
-  return {};
+bool is_film_type(const std::string& type) {
+  return type == "video" || type == "video_url" || type == "input_video";
+}
+
+bool is_sound_type(const std::string& type) {
+  return type == "audio" || type == "audio_url" || type == "input_audio";
 }
 
 }  // namespace
@@ -50,14 +51,16 @@ std::string medium_of_type(const std::string& type) {
 std::vector<ContentPart> split_at_marks(std::string_view text) {
   std::vector<ContentPart> parts;
   while (true) {
-    const std::size_t at = text.find(kMark);
+    const std::size_t at = std::min(text.find(kPictureMark), text.find(kFilmMark));
     std::string_view before = text.substr(0, at);
-    if (at != std::string_view::npos && at + kMark.size() == text.size() && before.ends_with('\n'))
-      before.remove_suffix(1);
+    const bool found = at != std::string_view::npos;
+    const bool film = found && text.substr(at).starts_with(kFilmMark);
+    const std::size_t size = film ? kFilmMark.size() : kPictureMark.size();
+    if (found && at + size == text.size() && before.ends_with('\n')) before.remove_suffix(1);
     if (!before.empty()) parts.push_back(ContentPart::of_text(std::string(before)));
-    if (at == std::string_view::npos) return parts;
-    parts.push_back(ContentPart::of_image({}));
-    text.remove_prefix(at + kMark.size());
+    if (!found) return parts;
+    parts.push_back(film ? ContentPart::of_film({}) : ContentPart::of_image({}));
+    text.remove_prefix(at + size);
     if (text.starts_with('\n')) text.remove_prefix(1);
   }
 }
@@ -70,24 +73,20 @@ RawMessage RawMessage::plain(std::string role, std::string text) {
   return message;
 }
 
-std::size_t RawMessage::open_places() const {
+std::size_t RawMessage::open_places(ContentPart::Kind kind) const {
   std::size_t count = 0;
   for (const ContentPart& part : content) {
-    if (part.kind == ContentPart::Kind::Image)
-      count += part.image.empty();
-    else if (is_plain)
-      count += count_marks(part.text);
+    if (part.kind == kind)
+      count += part.image.empty() && part.film.empty();
+    else if (part.kind == ContentPart::Kind::Text && is_plain)
+      count += count_marks(part.text, kind == ContentPart::Kind::Film ? kFilmMark : kPictureMark);
   }
   return count;
 }
 
 bool RawMessage::operator==(const RawMessage& other) const {
-  const auto same = [](const ContentPart& a, const ContentPart& b) {
-    return a.kind == b.kind && a.text == b.text && a.image == b.image;
-  };
   return role == other.role && is_plain == other.is_plain && extra == other.extra &&
-         std::equal(content.begin(), content.end(), other.content.begin(), other.content.end(),
-                    same);
+         content == other.content;
 }
 
 Error RowReader::fault(RowFault kind, std::string what, const std::string& field,
@@ -98,13 +97,11 @@ Error RowReader::fault(RowFault kind, std::string what, const std::string& field
 }
 
 Status RowReader::marks(const std::string& text, const std::string& field) const {
-  for (const auto& [mark, medium] : {std::pair{"<video>", "video"}, {"<audio>", "sound"}})
-    if (text.find(mark) != std::string::npos)
-      return fault(RowFault::UnsupportedMedia,
-                   std::string("The text has the mark ") + mark + ", and " + medium +
-                       " is not trained on: only pictures and text are.",
-                   field, "Take the row out, or take the mark out of its text.");
-  return {};
+  if (text.find("<audio>") == std::string::npos) return {};
+  return fault(RowFault::UnsupportedMedia,
+               "The text has the mark <audio>, and sound is not trained on: only pictures, films "
+               "and text are.",
+               field, "Take the row out, or take the mark out of its text.");
 }
 
 Result<std::string> RowReader::role(const Json& object, const std::string& field) const {
@@ -129,16 +126,14 @@ Result<ContentPart> RowReader::part(const Json& block, const std::string& field)
     return fault(RowFault::BadRow, "A content part must be an object.", field);
   const bool typed = block.contains("type") && block["type"].is_string();
   const std::string type = typed ? block["type"].get<std::string>() : "";
-  std::string medium = medium_of_type(type);
+  bool is_sound = is_sound_type(type);
   if (!typed)
-    for (const char* key : {"video", "video_url", "audio", "audio_url", "input_audio"})
-      if (block.contains(key) && !block[key].is_null()) medium = medium_of_type(key);
-  if (!medium.empty())
+    for (const char* key : {"audio", "audio_url", "input_audio"})
+      is_sound = is_sound || (block.contains(key) && !block[key].is_null());
+  if (is_sound)
     return fault(RowFault::UnsupportedMedia,
-                 "The part is " + (medium == "video" ? std::string("a video") : medium) +
-                     ", which is not trained on: only pictures and text are.",
-                 field + (typed ? ".type" : ""),
-                 "Take the row out, or give single frames as pictures.");
+                 "The part is sound, which is not trained on: only pictures, films and text are.",
+                 field + (typed ? ".type" : ""), "Take the row out, or take the sound out of it.");
   if (!typed) return fault(RowFault::BadRow, "The content part has no type.", field + ".type");
   if (type == "text") {
     if (!block.contains("text") || !block["text"].is_string())
@@ -146,10 +141,11 @@ Result<ContentPart> RowReader::part(const Json& block, const std::string& field)
     LUTHIER_CHECK(marks(block["text"].get_ref<const std::string&>(), field + ".text"));
     return ContentPart::of_text(block["text"].get<std::string>());
   }
+  if (is_film_type(type)) return film_part(block, field);
   if (type != "image" && type != "image_url")
     return fault(RowFault::BadRow,
                  "Content of type \"" + shortened(type, kShownName) + "\" is not read.",
-                 field + ".type", "Types are text and image.");
+                 field + ".type", "Types are text, image and video.");
   for (const char* key : {"bytes", "base64", "data", "path", "image", "url", "image_url", "source"})
     if (block.contains(key) && !block[key].is_null()) {
       const std::string_view name = key;
@@ -190,10 +186,10 @@ Result<RawMessage> RowReader::message(const Json& object, const std::string& fie
   if (!object.is_object()) return fault(RowFault::BadRow, "The message is not an object.", field);
   RawMessage message;
   LUTHIER_TRY(message.role, role(object, field));
-  LUTHIER_CHECK(media(object, field + "."));
+  LUTHIER_CHECK(sound(object, field + "."));
   LUTHIER_CHECK(content(object, field, message));
   LUTHIER_CHECK(tool_calls(object, field, message));
-  LUTHIER_CHECK(own_pictures(object, field, message));
+  LUTHIER_CHECK(own_media(object, field, message));
   return message;
 }
 

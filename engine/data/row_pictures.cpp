@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A row's pictures: paths, data URIs, base64 and bytes; where each of them stands in the text; and
-// what is no picture (video, sound), which no row may lose without a word.
+// A row's pictures: paths, data URIs, base64 and bytes; and where each of them, and of its films,
+// stands in the text.
 #include <algorithm>
 
 #include "engine/base/base64.h"
@@ -12,37 +12,11 @@ namespace luthier::detail {
 
 namespace {
 
-/// Whether a field holds anything: not null, "", [] or [null].
-bool holds_something(const Json& value) {
-  if (value.is_null()) return false;
-  if (value.is_string()) return !value.get_ref<const std::string&>().empty();
-  if (value.is_array())
-    return std::any_of(value.begin(), value.end(),
-                       [](const Json& each) { return holds_something(each); });
-  return !value.is_object() || !value.empty();
-}
-
 std::string counted(std::size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
 }  // namespace
-
-Status RowReader::media(const Json& row, const std::string& prefix) const {
-  struct Field {
-    const char *key, *medium;
-  };
-  constexpr Field kFields[] = {
-      {"videos", "video"}, {"video", "video"}, {"video_path", "video"}, {"video_paths", "video"},
-      {"audios", "sound"}, {"audio", "sound"}, {"audio_path", "sound"}, {"audio_paths", "sound"}};
-  for (const Field& field : kFields)
-    if (row.contains(field.key) && holds_something(row[field.key]))
-      return fault(RowFault::UnsupportedMedia,
-                   std::string("The row has ") + field.medium +
-                       ", which is not trained on: only pictures and text are.",
-                   prefix + field.key, "Take the row out, or give single frames as pictures.");
-  return {};
-}
 
 Result<std::filesystem::path> RowReader::picture_text(std::string text,
                                                       const std::string& field) const {
@@ -57,9 +31,8 @@ Result<std::filesystem::path> RowReader::picture_text(std::string text,
   if (looks_like_base64_picture(text)) return inline_picture(text);
   const FileKind kind = file_kind_by_name(text);
   if (kind.family == FileFamily::Video || kind.family == FileFamily::Audio)
-    return fault(RowFault::UnsupportedMedia,
-                 "This is " + kind.name + ", which is not trained on: only pictures and text are.",
-                 field, "Take the row out, or give single frames as pictures.");
+    return fault(RowFault::BadRow, "This is " + kind.name + ", and a picture was expected.", field,
+                 "Films stand in videos; sound is not trained on.");
   return (base_ / text).lexically_normal();
 }
 
@@ -123,69 +96,123 @@ Result<std::vector<std::filesystem::path>> RowReader::pictures(const Json& row,
   return paths;
 }
 
-/// A message may bring its pictures itself, beside its text.
-Status RowReader::own_pictures(const Json& object, const std::string& field,
-                               RawMessage& message) const {
-  LUTHIER_TRY(const auto own, pictures(object, field + "."));
-  if (own.empty()) return {};
-  const std::size_t places = message.open_places();
-  if (places != 0 && places != own.size())
-    return fault(RowFault::ImageMarks,
-                 "The message's text has " + counted(places, "<image> mark") +
-                     ", but the message has " + counted(own.size(), "picture") + ".",
-                 field, "Each picture needs one mark.");
-  std::vector<ContentPart> content;
-  if (places == 0)
-    for (const auto& path : own) content.push_back(ContentPart::of_image(path));
+Result<RowMedia> RowReader::media(const Json& row, const std::string& prefix) const {
+  RowMedia media;
+  LUTHIER_TRY(const auto paths, pictures(row, prefix));
+  for (const auto& path : paths) media.pictures.push_back(ContentPart::of_image(path));
+  LUTHIER_TRY(const auto own, films(row, prefix));
+  for (const RowFilm& film : own) media.films.push_back(ContentPart::of_film(film));
+  return media;
+}
+
+namespace {
+
+/// How one medium's places are filled.
+struct Filling {
+  ContentPart::Kind kind = ContentPart::Kind::Image;
+  const std::vector<ContentPart>& parts;
+  std::size_t places = 0;
+  bool some_filled = false;
   std::size_t next = 0;
+
+  /// Nothing says where they stand.
+  bool first() const { return places == 0 && !parts.empty() && !some_filled; }
+  void count(const RawMessage& message) {
+    places += message.open_places(kind);
+    for (const ContentPart& part : message.content)
+      some_filled |= part.kind == kind && filled(part);
+  }
+  std::string marks() const {
+    return counted(places, kind == ContentPart::Kind::Film ? "<video> mark" : "<image> mark");
+  }
+  std::string count_of_parts() const {
+    return counted(parts.size(), kind == ContentPart::Kind::Film ? "film" : "picture");
+  }
+  static bool filled(const ContentPart& part) { return !part.image.empty() || !part.film.empty(); }
+  void fill(ContentPart& part) {
+    if (part.kind == kind && !filled(part)) part = parts[next++];
+  }
+};
+
+std::vector<Filling> fillings(const RowMedia& media) {
+  return {{ContentPart::Kind::Image, media.pictures}, {ContentPart::Kind::Film, media.films}};
+}
+
+/// Plain texts cut at their marks, all else as it is.
+std::vector<ContentPart> cut_at_marks(RawMessage& message) {
+  std::vector<ContentPart> content;
   for (ContentPart& part : message.content) {
-    if (part.kind == ContentPart::Kind::Text && message.is_plain && places > 0) {
+    if (part.kind == ContentPart::Kind::Text && message.is_plain) {
       for (ContentPart& piece : split_at_marks(part.text)) content.push_back(std::move(piece));
     } else {
       content.push_back(std::move(part));
     }
   }
-  for (ContentPart& part : content)
-    if (part.kind == ContentPart::Kind::Image && part.image.empty()) part.image = own[next++];
+  return content;
+}
+
+}  // namespace
+
+/// A message may bring its pictures and films itself, beside its text.
+Status RowReader::own_media(const Json& object, const std::string& field,
+                            RawMessage& message) const {
+  LUTHIER_TRY(const RowMedia own, media(object, field + "."));
+  if (own.pictures.empty() && own.films.empty()) return {};
+  std::vector<Filling> media = fillings(own);
+  std::vector<ContentPart> content;
+  for (Filling& each : media) {
+    if (each.parts.empty()) continue;  // the row's may stand there
+    each.places = message.open_places(each.kind);
+    if (each.places != 0 && each.places != each.parts.size())
+      return fault(RowFault::ImageMarks,
+                   "The message's text has " + each.marks() + ", but the message has " +
+                       each.count_of_parts() + ".",
+                   field, "Each picture and each film needs one mark.");
+    if (each.places == 0) content.insert(content.end(), each.parts.begin(), each.parts.end());
+  }
+  for (ContentPart& part : cut_at_marks(message)) {
+    for (Filling& each : media)
+      if (each.places > 0) each.fill(part);
+    content.push_back(std::move(part));
+  }
   message.content = std::move(content);
   message.is_plain = false;
   return {};
 }
 
-Result<std::vector<Message>> RowReader::place_pictures(
-    std::vector<RawMessage> messages, const std::vector<std::filesystem::path>& pictures) const {
-  std::size_t places = 0;
-  bool some_filled = false;
-  for (const RawMessage& message : messages) {
-    places += message.open_places();
-    for (const ContentPart& part : message.content)
-      some_filled |= part.kind == ContentPart::Kind::Image && !part.image.empty();
-  }
-  const bool put_first = places == 0 && !pictures.empty() && !some_filled;
+Result<std::vector<Message>> RowReader::place_media(std::vector<RawMessage> messages,
+                                                    const RowMedia& row) const {
+  std::vector<Filling> media = fillings(row);
+  for (Filling& each : media)
+    for (const RawMessage& message : messages) each.count(message);
   const auto first_user = std::find_if(messages.begin(), messages.end(),
                                        [](const RawMessage& m) { return m.role == "user"; });
-  if (put_first && first_user == messages.end())
-    return fault(RowFault::ImageMarks, "The row has pictures but no user turn to put them in.", "");
-  if (!put_first && places != pictures.size())
-    return fault(RowFault::ImageMarks,
-                 "The row's text has " + counted(places, "<image> mark") + ", but the row has " +
-                     counted(pictures.size(), "picture") + ".",
-                 "", "Each picture needs one mark.");
-  std::size_t next = 0;
+  bool places = false;
+  for (const Filling& each : media) {
+    places = places || each.places > 0;
+    if (each.first() && first_user == messages.end())
+      return fault(RowFault::ImageMarks,
+                   each.kind == ContentPart::Kind::Film
+                       ? "The row has films but no user turn to put them in."
+                       : "The row has pictures but no user turn to put them in.",
+                   "");
+    if (!each.first() && each.places != each.parts.size())
+      return fault(
+          RowFault::ImageMarks,
+          "The row's text has " + each.marks() + ", but the row has " + each.count_of_parts() + ".",
+          "", "Each picture and each film needs one mark.");
+  }
   for (auto message = messages.begin(); message != messages.end(); ++message) {
     std::vector<ContentPart> content;
-    if (put_first && message == first_user)
-      for (const auto& path : pictures) content.push_back(ContentPart::of_image(path));
-    for (ContentPart& part : message->content) {
-      if (part.kind == ContentPart::Kind::Text && message->is_plain && places > 0) {
-        for (ContentPart& piece : split_at_marks(part.text)) content.push_back(std::move(piece));
-      } else {
-        content.push_back(std::move(part));
-      }
-    }
+    if (message == first_user)
+      for (const Filling& each : media)
+        if (each.first()) content.insert(content.end(), each.parts.begin(), each.parts.end());
+    std::vector<ContentPart> written =
+        places ? cut_at_marks(*message) : std::move(message->content);
+    content.insert(content.end(), std::make_move_iterator(written.begin()),
+                   std::make_move_iterator(written.end()));
     for (ContentPart& part : content)
-      if (part.kind == ContentPart::Kind::Image && part.image.empty())
-        part.image = pictures[next++];
+      for (Filling& each : media) each.fill(part);
     message->content = std::move(content);
   }
   return without_places(std::move(messages));

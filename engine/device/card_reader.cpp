@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "engine/device/library_entry.h"
+#include "engine/base/library_entry.h"
 
 namespace luthier {
 namespace {

@@ -35,9 +35,9 @@
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include "engine/base/library_entry.h"
 #include "engine/base/log.h"
 #include "engine/base/text.h"
-#include "engine/device/library_entry.h"
 #include "engine/device/memory.h"
 
 namespace luthier {

@@ -68,7 +68,7 @@ std::int64_t reference_bytes(const ModelSummary& model, const Recipe& recipe,
 
 /// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
 /// frames; where all numbers lie flat the grid tells tiles and whole.
-PictureLoad picture_load(const Example& example, TokenId image_token) {
+PictureLoad picture_load(const Example& example, const ChatProcessor& processor) {
   PictureLoad load;
   load.images = static_cast<std::int64_t>(example.images.size());
   for (const PixelValues& image : example.images) {
@@ -84,7 +84,8 @@ PictureLoad picture_load(const Example& example, TokenId image_token) {
     for (const std::int64_t side : image.shape) numbers *= side;
     load.numbers += numbers;
   }
-  load.tokens = std::count(example.input_ids.begin(), example.input_ids.end(), image_token);
+  load.tokens = std::count_if(example.input_ids.begin(), example.input_ids.end(),
+                              [&processor](TokenId id) { return processor.shows(id); });
   return load;
 }
 
@@ -330,7 +331,7 @@ Result<std::vector<RowShape>> measure_rows(
       shape.tokens += shape.lengths.back();
       shape.labels += std::count_if(example.labels.begin(), example.labels.end(),
                                     [](std::int64_t label) { return label != kIgnoreLabel; });
-      PictureLoad load = picture_load(example, processor.image_token_id());
+      PictureLoad load = picture_load(example, processor);
       shape.pictures += load;
     }
     rows.push_back(shape);

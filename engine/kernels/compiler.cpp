@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/base/library_entry.h"
 #include "engine/device/cuda_libraries.h"
-#include "engine/device/library_entry.h"
 
 namespace luthier {
 

@@ -2,8 +2,8 @@
 // Entries with their types as the CUDA driver API documents them; 0 is success.
 #include "engine/kernels/cuda_driver.h"
 
+#include "engine/base/library_entry.h"
 #include "engine/base/log.h"
-#include "engine/device/library_entry.h"
 
 namespace luthier {
 namespace {

@@ -28,13 +28,13 @@ constexpr std::array<unsigned char, 120> kPicture{
     154, 215, 197, 179, 208, 118, 172, 14,  143, 83,  135, 138, 25,  131, 236, 142, 123, 134,
     0,   0,   0,   0,   73,  69,  78,  68,  174, 66,  96,  130};
 
-/// Ids of the whole vocabulary but the picture's, the same each time.
-void append_drawn(Example& example, std::int64_t vocabulary, TokenId picture) {
+/// Ids of the whole vocabulary but those of pictures and films, the same each time.
+void append_drawn(Example& example, std::int64_t vocabulary, const ChatProcessor& processor) {
   std::uint64_t state = 0x9e3779b97f4a7c15ull;
   for (std::int64_t i = 0; i < kProbeTokens; ++i) {
     state = state * 6364136223846793005ull + 1442695040888963407ull;
     auto id = static_cast<TokenId>((state >> 33) % static_cast<std::uint64_t>(vocabulary));
-    if (id == picture) id = id == 0 ? 1 : id - 1;
+    while (processor.shows(id)) id = id == 0 ? vocabulary - 1 : id - 1;
     example.input_ids.push_back(id);
     example.labels.push_back(kIgnoreLabel);
   }
@@ -91,7 +91,7 @@ Result<std::vector<Example>> make_probes(const LoadedModel& base, const fs::path
                          picture.string());
   if (probes.empty()) probes.emplace_back();
   for (Example& probe : probes) {
-    append_drawn(probe, base.model->geometry().vocab_size, base.processor->image_token_id());
+    append_drawn(probe, base.model->geometry().vocab_size, *base.processor);
     if (base.model->sequence_to_sequence()) probe.source_ids = probe.input_ids;
   }
   return probes;

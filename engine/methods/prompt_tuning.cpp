@@ -64,7 +64,8 @@ Adapter::Parts prompt_parts_of(LoadedModel& base, SequencePort& port,
   return parts;
 }
 
-/// Ids of the vocabulary but the picture's, whose embedding a model may look for in the text.
+/// Ids of the vocabulary but those of pictures and films, whose embedding a model may look for in
+/// the text.
 std::vector<std::int64_t> prompt_drawn_ids(const LoadedModel& base, std::int64_t count,
                                            at::Generator& generator) {
   const std::int64_t vocabulary = base.model->geometry().vocab_size;
@@ -73,7 +74,7 @@ std::vector<std::int64_t> prompt_drawn_ids(const LoadedModel& base, std::int64_t
   std::vector<std::int64_t> ids(drawn.const_data_ptr<std::int64_t>(),
                                 drawn.const_data_ptr<std::int64_t>() + count);
   for (std::int64_t& id : ids) {
-    if (id == base.processor->image_token_id()) id = id == 0 ? 1 : id - 1;
+    while (base.processor->shows(id)) id = id == 0 ? vocabulary - 1 : id - 1;
   }
   return ids;
 }

@@ -52,6 +52,7 @@ ModelInput collate(const std::vector<const Example*>& examples) {
         pixels.push_back(torch::from_blob(const_cast<float*>(image.values.data()), image.shape,
                                           torch::kFloat32));
       input.pictures.push_back({image.shape.empty() ? 0 : image.shape.front(), image.grid});
+      if (image.film) input.pictures.back().step_seconds = image.film->step;
     }
   }
   input.input_ids = torch::tensor(ids, torch::kInt64);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/data/processor.h"
@@ -12,10 +13,12 @@
 
 namespace luthier {
 
-/// What the batch knows of one picture besides its values.
+/// What the batch knows of one picture or film besides its values.
 struct PictureFacts {
   std::int64_t rows = 0;           ///< of pixel_values: 1, tiles or patches
   std::vector<std::int64_t> grid;  ///< as its processor gave it
+  /// Of a film: seconds from one grid step to the next; none: a picture.
+  std::optional<double> step_seconds = {};
 };
 
 /// How a recording (device/graph) meets a batch: filled up to numbers that many batches share.

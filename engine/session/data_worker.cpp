@@ -67,7 +67,7 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
       const TokenId id = sequence.input_ids[i];
       preview.pieces.push_back(processor.tokenizer().id_to_token(id));
       preview.trained.push_back(sequence.labels[i] != kIgnoreLabel);
-      preview.image.push_back(id == processor.image_token_id());
+      preview.image.push_back(processor.shows(id));
     }
   }
   return preview;

@@ -21,7 +21,8 @@ Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_err
   std::vector<std::string> warnings;
   for (const Finding& finding : report.findings) {
     const auto row = static_cast<std::int64_t>(finding.row);
-    const bool picture = finding.kind == "missing_image" || finding.kind == "broken_image";
+    const bool picture = finding.kind == "missing_image" || finding.kind == "broken_image" ||
+                         finding.kind == "missing_film" || finding.kind == "broken_film";
     if (picture && on_error == "skip") {
       skipped.insert(row);
     } else if (!finding.usable && finding.kind != "empty_answer") {

@@ -103,8 +103,9 @@ Error not_a_file(const std::filesystem::path& path) {
                      "Put it there, or correct the path.");
 }
 
-// EXIF's eight orientations: 5 to 8 swap the axes, then each may mirror.
-Image turned(Image image, int orientation) {
+}  // namespace
+
+Image detail::turned(Image image, int orientation) {
   if (orientation < 2 || orientation > 8) return image;
   const bool swap = orientation >= 5;
   Image out;
@@ -132,8 +133,6 @@ Image turned(Image image, int orientation) {
   return out;
 }
 
-}  // namespace
-
 Status detail::check_pixels(std::uint64_t width, std::uint64_t height, const DecodeLimits& limits) {
   if (width == 0 || height == 0) return input_error("The picture has no pixels.");
   constexpr std::uint64_t kMaxEdge = 1'000'000;
@@ -144,6 +143,8 @@ Status detail::check_pixels(std::uint64_t width, std::uint64_t height, const Dec
                        {}, "Make it smaller, or take its row out.");
   return {};
 }
+
+void detail::count_decoded() { decoded.fetch_add(1, std::memory_order_relaxed); }
 
 std::uint64_t decoded_pictures() { return decoded; }
 
@@ -157,11 +158,11 @@ Result<Image> decode_image_bytes(std::span<const std::byte> bytes, const std::st
                                        static_cast<std::uint64_t>(header->height), limits);
       !fits)
     return located(fits.error(), where);
-  decoded.fetch_add(1, std::memory_order_relaxed);
+  detail::count_decoded();
   try {
     auto image = format->decode(bytes, limits);
     if (!image) return located(image.error(), where);
-    return turned(image.take(), header->orientation);
+    return detail::turned(image.take(), header->orientation);
   } catch (const std::bad_alloc&) {
     return machine_error("There is not enough memory for a picture of " +
                              std::to_string(header->width) + " x " +

@@ -54,6 +54,10 @@ Result<Image> decode_gif(Bytes bytes, const DecodeLimits& limits);
 Result<Image> decode_bmp(Bytes bytes, const DecodeLimits& limits);
 Result<Image> decode_tiff(Bytes bytes, const DecodeLimits& limits);
 
+/// EXIF's eight orientations: 5 to 8 swap the axes, then each may mirror.
+Image turned(Image image, int orientation);
+/// One picture more in `decoded_pictures`.
+void count_decoded();
 /// Refuses sizes of zero and beyond the cap.
 Status check_pixels(std::uint64_t width, std::uint64_t height, const DecodeLimits& limits);
 

@@ -31,8 +31,16 @@ struct ProcessorDefaults {
   Json settings = Json::object();  ///< whatever the picture processor's own file says
 };
 
-/// One picture ready for a tower. The first axis of `shape` counts what this picture adds to the
-/// collated pixel_values, which are the pictures' values one after the other along that axis:
+/// Where the grid steps of a film lie in time, in seconds.
+struct FilmTimes {
+  double step = 0;                   ///< from one to the next
+  std::vector<double> middles;       ///< of each: between its first frame and its last
+  std::optional<double> whole = {};  ///< how long the film is, where its file tells
+};
+
+/// One picture or film ready for a tower. The first axis of `shape` counts what this picture adds
+/// to the collated pixel_values, which are the pictures' values one after the other along that
+/// axis:
 ///   CLIP, SigLIP, LLaVA     [1, 3, height, width]            grid {}
 ///   Gemma 3                 [1 + crops, 3, height, width]    grid {crops}; the whole picture first
 ///   Idefics3, SmolVLM       [tiles, 3, height, width]        grid {rows, columns}, {0, 0} when
@@ -65,6 +73,7 @@ struct PixelValues {
   std::vector<float> values;
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> grid;
+  std::optional<FilmTimes> film = {};  ///< none: a picture
 };
 
 class ImageProcessor {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The builders that image_processor.cpp's table points to; one file a kind of processor. Internal
-// to the vision room.
+// The builders that the tables of image_processor.cpp and film_processor.cpp point to; one file a
+// kind of processor. Internal to the vision room.
 #pragma once
 
+#include "engine/vision/film_processor.h"
 #include "engine/vision/image_processor.h"
 
 namespace luthier::detail {
 
 using MadeProcessor = Result<std::unique_ptr<ImageProcessor>>;
+using MadeFilmProcessor = Result<std::unique_ptr<FilmProcessor>>;
 
 MadeProcessor create_clip_processor(const Json& config, const std::string& where,
                                     const PixelLimits& limits);
@@ -45,5 +47,19 @@ MadeProcessor create_gemma4_processor(const Json& config, const std::string& whe
                                       const PixelLimits& limits);
 MadeProcessor create_gemma4_unified_processor(const Json& config, const std::string& where,
                                               const PixelLimits& limits);
+
+MadeFilmProcessor create_qwen_film_processor(const Json& config, const std::string& where,
+                                             const FilmLimits& limits);
+MadeFilmProcessor create_qwen3_film_processor(const Json& config, const std::string& where,
+                                              const FilmLimits& limits);
+MadeFilmProcessor create_smolvlm_film_processor(const Json& config, const std::string& where,
+                                                const FilmLimits& limits);
+MadeFilmProcessor create_llava_onevision_film_processor(const Json& config,
+                                                        const std::string& where,
+                                                        const FilmLimits& limits);
+
+/// What the settings and the recipe say of frames, in place of `standard`, a kind's own.
+Result<FrameChoice> read_frame_choice(const Json& config, const std::string& where,
+                                      const FilmLimits& limits, FrameChoice standard);
 
 }  // namespace luthier::detail

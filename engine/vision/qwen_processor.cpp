@@ -4,21 +4,17 @@
 // each picture repeated temporal_patch_size times as a film of one frame. GLM-V's counts those
 // frames, too, and enlarges what is smaller than a block before it looks at anything else.
 #include <algorithm>
-#include <cmath>
 
-#include "engine/vision/frames.h"
-#include "engine/vision/pixel_limits.h"
 #include "engine/vision/processors.h"
+#include "engine/vision/smart_resize.h"
 
 namespace luthier::detail {
 
 namespace {
 
-constexpr double kMaxProportion = 200;
-
 struct QwenPictureOptions {
   CommonSettings common;
-  std::int64_t min_pixels = 0, max_pixels = 0;
+  PixelRange range;
   std::int64_t patch_size = 14, temporal_patch_size = 2, merge_size = 2;
   bool frames_count = false;  ///< GLM-V's
 };
@@ -32,55 +28,15 @@ class QwenProcessor : public ImageProcessor {
   Result<PixelValues> outline(int width, int height) const override;
 
  private:
-  Result<Extent> smart_resize(std::int64_t width, std::int64_t height) const;
-
   QwenPictureOptions options_;
   ByteTable table_;
 };
 
-Result<Extent> QwenProcessor::smart_resize(std::int64_t width, std::int64_t height) const {
-  LUTHIER_CHECK(check_picture(width, height));
-  const std::int64_t factor = options_.patch_size * options_.merge_size;
-  const Extent from{width, height};
-  if (!options_.common.do_resize) {
-    if (width % factor || height % factor)
-      return input_error(
-          "The picture of " + std::to_string(width) + " x " + std::to_string(height) +
-              " pixels does not divide into blocks of " + std::to_string(factor) +
-              ", and do_resize is off.",
-          {}, "Resize it, or set do_resize to true in the picture processor's settings.");
-    return from;
-  }
-  double w = static_cast<double>(width), h = static_cast<double>(height);
-  const double block = static_cast<double>(factor);
-  if (options_.frames_count && (w < block || h < block)) {
-    const double scale = std::max(block / h, block / w);
-    w = std::floor(w * scale), h = std::floor(h * scale);
-  }
-  const std::int64_t frames = options_.frames_count ? options_.temporal_patch_size : 1;
-  const double pixels = static_cast<double>(frames) * h * w;
-  if (std::max(w, h) / std::min(w, h) > kMaxProportion)
-    return input_error("The picture of " + std::to_string(width) + " x " + std::to_string(height) +
-                           " pixels is more than 200 times as long as it is wide, which this "
-                           "model's processor refuses.",
-                       {}, "Crop it.");
-  const auto blocks = [&](double count) { return static_cast<std::int64_t>(count) * factor; };
-  Extent to{blocks(std::rint(w / block)),
-            blocks(std::rint(h / block))};  // halves go to even, as Python rounds
-  if (frames * to.width * to.height > options_.max_pixels) {
-    const double shrink = std::sqrt(pixels / static_cast<double>(options_.max_pixels));
-    to = {std::max(factor, blocks(std::floor(w / shrink / block))),
-          std::max(factor, blocks(std::floor(h / shrink / block)))};
-  } else if (frames * to.width * to.height < options_.min_pixels) {
-    const double grow = std::sqrt(static_cast<double>(options_.min_pixels) / pixels);
-    to = {blocks(std::ceil(w * grow / block)), blocks(std::ceil(h * grow / block))};
-  }
-  LUTHIER_CHECK(check_resized(from, to));
-  return to;
-}
-
 Result<PixelValues> QwenProcessor::outline(int width, int height) const {
-  LUTHIER_TRY(const Extent extent, smart_resize(width, height));
+  const SmartSize size{options_.patch_size * options_.merge_size, options_.range,
+                       options_.common.do_resize,
+                       options_.frames_count ? options_.temporal_patch_size : 0};
+  LUTHIER_TRY(const Extent extent, smart_resize({width, height}, size));
   const std::int64_t rows = extent.height / options_.patch_size,
                      columns = extent.width / options_.patch_size;
   const std::int64_t length =
@@ -126,9 +82,7 @@ MadeProcessor create_patches(const Json& config, const std::string& where,
   options.common.mean = kClipMean;
   options.common.std = kClipStd;
   LUTHIER_CHECK(read_common(config, where, options.common));
-  LUTHIER_TRY(const PixelRange range, read_pixel_range(config, where, limits, standard));
-  options.min_pixels = range.least;
-  options.max_pixels = range.most;
+  LUTHIER_TRY(options.range, read_pixel_range(config, where, limits, standard));
   LUTHIER_TRY(options.patch_size,
               json_int_in(config, "patch_size", where, options.patch_size, 1, 1024));
   LUTHIER_TRY(options.merge_size,

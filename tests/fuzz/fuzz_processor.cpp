@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A picture processor's settings from anywhere, after four bytes that say how large the pictures
 // are: refused with a sentence, or outlines of any picture within the bounds, and values just as
-// the outline says. Settings with large numbers are outlined only: they are slow.
+// the outline says. Settings with large numbers are outlined only: they are slow. So are a video
+// processor's, whose films are as long as the bytes say.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/io/json.h"
+#include "engine/vision/film_processor.h"
 #include "engine/vision/image_processor.h"
 
 namespace {
@@ -60,6 +64,59 @@ void try_processor(const luthier::ImageProcessor& processor, const luthier::Json
     std::abort();
 }
 
+/// Frames of one colour.
+class PlainFilm : public luthier::FilmSource {
+ public:
+  PlainFilm(const luthier::FilmLength& length, luthier::Image frame)
+      : length_(length), frame_(std::move(frame)) {}
+  luthier::FilmLength length() const override { return length_; }
+  luthier::Result<luthier::ImageSize> size(const std::vector<std::int64_t>&) const override {
+    return luthier::ImageSize{frame_.width, frame_.height};
+  }
+  luthier::Status each(const std::vector<std::int64_t>& indices, const Take& take) const override {
+    for (const std::int64_t index : indices) {
+      if (index < 0 || index >= length_.frames) std::abort();
+      LUTHIER_CHECK(take(frame_));
+    }
+    return {};
+  }
+
+ private:
+  luthier::FilmLength length_;
+  luthier::Image frame_;
+};
+
+void try_film(const luthier::Json& settings, const std::uint8_t* data) {
+  luthier::FilmLimits limits;
+  if (data[3] & 1) limits.fps = data[2];
+  if (data[3] & 2) limits.max_frames = data[2];
+  const auto processor = luthier::FilmProcessor::create(settings, "fuzz.json", limits);
+  if (!processor) {
+    if (processor.error().sentence().empty()) std::abort();
+    return;
+  }
+  const int width = data[0] % 64 + 1, height = data[1] % 64 + 1;
+  const std::int64_t scale = std::int64_t{1} << (data[3] >> 2) % 48;
+  luthier::FilmLength length{data[2] * scale, {}};
+  if (data[3] & 4) length.fps = data[1];
+  const auto indices = luthier::choose_frames(length, (*processor)->choice());
+  if (!indices) {
+    if (indices.error().sentence().empty()) std::abort();
+    return;
+  }
+  const auto frames = static_cast<std::int64_t>(indices->size());
+  const auto outline = (*processor)->outline({width, height}, frames);
+  check(outline);
+  if (!small(settings) || (outline && count(*outline) > 1 << 20)) return;
+  luthier::Image frame{width, height, {}};
+  frame.rgb.assign(std::size_t(width) * std::size_t(height) * 3, data[3]);
+  const auto pixels = (*processor)->process(PlainFilm(length, std::move(frame)), *indices);
+  if (pixels.ok() != outline.ok()) std::abort();
+  if (pixels && (pixels->shape != outline->shape || pixels->grid != outline->grid ||
+                 double(pixels->values.size()) != count(*outline)))
+    std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -68,6 +125,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data) + 4, size - 4);
   auto settings = luthier::parse_json(text, "fuzz.json");
   if (!settings) return 0;
+  if (settings->is_object() && settings->contains("video_processor_type")) {
+    try_film(*settings, data);
+    return 0;
+  }
   luthier::PixelLimits limits;
   if (data[3] & 1) limits.max_pixels = std::int64_t{width} * height * scale;
   if (data[3] & 2) limits.min_pixels = scale;

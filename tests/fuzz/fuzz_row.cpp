@@ -26,7 +26,9 @@ void read_rows(std::string_view text, const std::vector<luthier::detail::RowSpan
     }
     for (const auto& message : conversation->messages)
       for (const auto& part : message.content)
-        if ((part.kind == luthier::ContentPart::Kind::Image) == part.image.empty()) std::abort();
+        if ((part.kind == luthier::ContentPart::Kind::Image) == part.image.empty() ||
+            (part.kind == luthier::ContentPart::Kind::Film) == part.film.empty())
+          std::abort();
     (void)luthier::messages_for_template(conversation->messages);
   }
 }

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import sentencepiece
+from PIL import Image
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -185,9 +186,21 @@ PROCESSORS = {
               "crop_to_patches": True, "max_patches": 9},
     "mllama": {"image_processor_type": "MllamaImageProcessor", "max_image_tiles": 6,
                "size": {"height": 20, "width": 20}, "resample": 3},
+    "qwen_film": {"video_processor_type": "Qwen2VLVideoProcessor", "patch_size": 4,
+                  "size": {"shortest_edge": 64, "longest_edge": 256}, "num_frames": 5,
+                  "do_sample_frames": True, "cap_pixels_per_frame": True, "max_video_tokens": 30},
     "deepseek_ocr2": {"image_processor_type": "DeepseekOcr2ImageProcessor", "tile_size": 16,
                       "size": {"height": 24, "width": 24}, "max_patches": 5,
                       "background_color": [1, 2, 3]},
+    "qwen3_film": {"video_processor_type": "Qwen3VLVideoProcessor", "patch_size": 4, "fps": 3,
+                   "size": {"shortest_edge": 256, "longest_edge": 4096}, "max_frames": 9},
+    "smolvlm_film": {"video_processor_type": "SmolVLMVideoProcessor", "do_sample_frames": True,
+                     "max_image_size": {"longest_edge": 12}, "size": {"longest_edge": 24},
+                     "video_sampling": {"fps": 1, "max_frames": 5,
+                                        "video_size": {"longest_edge": 20}}},
+    "onevision_film": {"video_processor_type": "LlavaOnevisionVideoProcessor", "num_frames": 3,
+                       "do_sample_frames": True, "size": {"height": 12, "width": 16},
+                       "do_center_crop": True, "crop_size": {"height": 9, "width": 21}},
 }
 
 
@@ -195,6 +208,37 @@ def picture_processors():
     for number, (name, settings) in enumerate(PROCESSORS.items()):
         put("processor", name, bytes([(50 + 20 * number) % 256, (250 - 20 * number) % 256, 9,
                                       3 if name == "qwen" else 0]) + json.dumps(settings).encode())
+
+
+def films():
+    """Films without a codec of FFmpeg's. What is coded (three frames of 32 x 32 pixels as ffv1.mkv,
+    h264.ts, mpeg4.mp4 and vp8.webm) torchcodec's encoder wrote, as tests/data/vision/make_film_files.py
+    uses it."""
+    frames = [Image.new("RGB", (16, 12), (60 * i, 200 - 50 * i, 9)) for i in range(3)]
+
+    def saved(picture, kind, **more):
+        out = io.BytesIO()
+        picture.save(out, kind, **more)
+        return out.getvalue()
+
+    put("film", "plain.y4m", b"YUV4MPEG2 W4 H2 F25:1 Ip A1:1 C420jpeg\n"
+        + b"".join(b"FRAME\n" + bytes(range(i, i + 12)) for i in range(3)))
+    put("film", "moving.gif", saved(frames[0], "GIF", save_all=True, append_images=frames[1:],
+                                    duration=40))
+    put("film", "moving.png", saved(frames[0], "PNG", save_all=True, append_images=frames[1:],
+                                    duration=40))
+
+    def chunk(name, data):
+        return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+    jpegs = [saved(frame, "JPEG") for frame in frames]
+    header = struct.pack("<14I", 40000, 0, 0, 16, 3, 0, 1, 0, 16, 12, 0, 0, 0, 0)
+    stream = b"vidsMJPG" + struct.pack("<10I4H", 0, 0, 0, 1, 25, 0, 3, 0, 0, 0, 0, 0, 16, 12)
+    picture = struct.pack("<3I2H", 40, 16, 12, 1, 24) + b"MJPG" + struct.pack("<5I", 576, 0, 0, 0, 0)
+    head = chunk(b"LIST", b"hdrl" + chunk(b"avih", header) + chunk(
+        b"LIST", b"strl" + chunk(b"strh", stream) + chunk(b"strf", picture)))
+    body = chunk(b"LIST", b"movi" + b"".join(chunk(b"00dc", jpeg) for jpeg in jpegs))
+    put("film", "mjpeg.avi", chunk(b"RIFF", b"AVI " + head + body))
 
 
 def hub():
@@ -212,6 +256,7 @@ hub()
 safetensors()
 quantized()
 picture_processors()
+films()
 tokenizers()
 sentencepieces()
 documents()

@@ -275,16 +275,27 @@ class TestQwenVl : public QObject {
     ids.insert(ids.end(), plain.begin(), plain.end());
     ids.insert(ids.end(), last.begin(), last.end());
     const std::vector<std::int64_t> lengths{9, 2, 2};
-    const MropePositions found =
-        mrope_positions(torch::tensor(ids, torch::kInt64), lengths, {{1, 4, 6}, {1, 2, 2}}, 7, 2);
+    const MropePositions found = mrope_positions(torch::tensor(ids, torch::kInt64), lengths,
+                                                 {{1, 4, 6}, {1, 2, 2}}, 7, -1, 2);
     QCOMPARE(numbers(found.positions),
              (std::vector<std::int64_t>{0, 1, 2, 2, 2, 2, 2, 2, 5, 0, 1, 0, 1, 0, 1, 2, 2, 2, 3, 3,
                                         3, 5, 0, 1, 0, 1, 0, 1, 2, 3, 4, 2, 3, 4, 5, 0, 1, 0, 1}));
     QCOMPARE(numbers(found.offsets), (std::vector<std::int64_t>{-3, 0, 0}));
-    QVERIFY_THROWS_EXCEPTION(
-        c10::Error, mrope_positions(torch::tensor(ids, torch::kInt64), lengths, {{1, 4, 6}}, 7, 2));
     QVERIFY_THROWS_EXCEPTION(c10::Error, mrope_positions(torch::tensor(ids, torch::kInt64), lengths,
-                                                         {{1, 4, 6}, {1, 4, 2}}, 7, 2));
+                                                         {{1, 4, 6}}, 7, -1, 2));
+    QVERIFY_THROWS_EXCEPTION(c10::Error, mrope_positions(torch::tensor(ids, torch::kInt64), lengths,
+                                                         {{1, 4, 6}, {1, 4, 2}}, 7, -1, 2));
+  }
+
+  /// The frames of a film are a step apart; text goes on after rows and columns all the same, which
+  /// may be before the last frame.
+  void a_film_takes_its_time() {
+    const std::vector<std::int64_t> ids{1, 8, 8, 8, 8, 7, 3};  // two frames of 1 × 2, a picture
+    const MropePositions found =
+        mrope_positions(torch::tensor(ids, torch::kInt64), {7}, {{2, 2, 4, 5}, {1, 2, 2}}, 7, 8, 2);
+    QCOMPARE(numbers(found.positions), (std::vector<std::int64_t>{0, 1, 1, 6, 6, 3, 4, 0, 1, 1, 1,
+                                                                  1, 3, 4, 0, 1, 2, 1, 2, 3, 4}));
+    QCOMPARE(numbers(found.offsets), (std::vector<std::int64_t>{0}));
   }
 
   void grids_that_do_not_divide_are_refused() {

@@ -93,6 +93,7 @@ IN_PART = (
     "visual_prompts",
     "experts",
     "pages",
+    "film_rows",
 )
 
 

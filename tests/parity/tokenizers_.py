@@ -79,6 +79,8 @@ CHATML = """{%- set state = namespace(pictures=0) -%}
             {%- if part.type == 'image' or 'image' in part -%}
                 {%- set state.pictures = state.pictures + 1 -%}
                 {{- 'Picture ' ~ state.pictures ~ ': <image>' -}}
+            {%- elif part.type == 'video' -%}
+                {{- '<video>' -}}
             {%- elif 'text' in part -%}
                 {{- part['text'] -}}
             {%- endif -%}
@@ -102,7 +104,10 @@ TEMPLATES = {
     "vicuna": VICUNA, "inst": INST, "chatml": CHATML,
     "qwen_vl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n",
                      "<|vision_start|><|image_pad|><|vision_end|>",
-                     "<|im_start|>assistant\\n"),
+                     "<|im_start|>assistant\\n",
+                     "{%- if part.type == 'image' -%}PICTURE{%- elif part.type == 'video' -%}"
+                     "{{- '<|vision_start|><|video_pad|><|vision_end|>' -}}"
+                     "{%- else -%}{{- part.text -}}{%- endif -%}"),
     "minicpmv": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n",
                       "<|image_pad|>\\n", "<|im_start|>assistant\\n"),
     "internvl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<IMG_CONTEXT>\\n",

@@ -70,7 +70,8 @@ FORBIDDEN = [
      "reads weights unasked whether they are config.json's (models/open_weights asks)"),
 ]
 # What is loaded, by fixed names, where a device is there: LibTorch's own CUDA half, the NVIDIA
-# driver's two libraries, and CUDA's compiler for kernels of our own. The one file that uses the
+# driver's two libraries, and CUDA's compiler for kernels of our own; FFmpeg's libraries, where a
+# film's file is opened. The one file that uses the
 # network, when the user fetches a model. The window's own program in its own place, when a card
 # died under it. The one file that is compiled with OpenMP. Beside the door to weights itself, who
 # reads folders of which no modules are known, and one that the program has just written.
@@ -78,6 +79,7 @@ ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/device/card_reader.cpp", "dlopen("),
            ("engine/kernels/compiler.cpp", "dlopen("),
            ("engine/kernels/cuda_driver.cpp", "dlopen("),
+           ("engine/vision/film_libraries.cpp", "dlopen("),
            ("engine/device/parallel.cpp", "at::parallel_for("),
            ("engine/hub/transfer.cpp", "curl_easy_init"),
            ("engine/io/checkpoint_files.cpp", "CheckpointFiles::open("),

@@ -267,6 +267,7 @@ OTHER_FILES = (
     "engine/compare/documents.h",
     "engine/compare/page.cpp",
     "engine/io/tensorboard.cpp",
+    "engine/models/idefics3/film_text.cpp",
 )
 # Rooms whose every text is the command line's: the window calls nothing of them.
 OTHER_ROOMS = ("engine/check/",)
@@ -314,8 +315,12 @@ above %1 and at most %2
 above %1 and below %2
 %1 <image> mark
 %1 <image> marks
+%1 <video> mark
+%1 <video> marks
 %1 picture
 %1 pictures
+%1 film
+%1 films
 Start with training.per_device_train_batch_size: %1.
 Start with training.max_length: %1.
 Resume with training.gradient_checkpointing: true, or start with \

@@ -8,6 +8,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "engine/data/film_glimpse.h"
 #include "ui/format.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
@@ -58,6 +59,12 @@ void SampleCell::add_pictures(const std::vector<std::filesystem::path>& pictures
 
 void SampleCell::show_sample(const Sample& sample) {
   if (const auto pictures = sample.pictures(); !pictures.empty()) add_pictures(pictures);
+  for (const RowFilm& film : sample.films()) {
+    if (const auto frames = film_glimpse(film, kInARow); !frames.empty()) add_pictures(frames);
+    QLabel* name = muted_label(this, 0.85);
+    name->setText(QString::fromStdString(film_name(film)));
+    layout_->addWidget(name);
+  }
   QLabel* words = text_label(this, true);
   words->setText(QString::fromStdString(sample.question()));
   layout_->addWidget(words);

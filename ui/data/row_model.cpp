@@ -6,6 +6,7 @@
 #include <QPixmap>
 #include <algorithm>
 
+#include "engine/data/film_glimpse.h"
 #include "ui/data/finding_words.h"
 #include "ui/format.h"
 #include "ui/messages.h"
@@ -19,11 +20,19 @@ namespace {
 constexpr std::size_t kBlock = 32, kMostBlocks = 48, kMostWaiting = 3, kMostPictures = 1500;
 constexpr int kEdge = 40, kMostWords = 160;
 
-const std::filesystem::path* first_picture(const RowPreview& row) {
+/// A picture or a film; null: there is none.
+const ContentPart* first_shown(const RowPreview& row) {
   for (const Message& message : row.conversation.messages)
     for (const ContentPart& part : message.content)
-      if (part.kind == ContentPart::Kind::Image) return &part.image;
+      if (part.kind != ContentPart::Kind::Text) return &part;
   return nullptr;
+}
+
+/// The file of what is shown of it: a film's first frame. Empty: nothing is.
+QString shown_file(const ContentPart& part) {
+  if (part.kind == ContentPart::Kind::Image) return path_text(part.image);
+  const auto frames = film_glimpse(part.film, 1);
+  return frames.empty() ? QString() : path_text(frames.front());
 }
 
 }  // namespace
@@ -158,23 +167,26 @@ QVariant RowModel::words(const RowPreview& row) const {
 }
 
 QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
-  const std::filesystem::path* path = first_picture(preview);
-  if (!path) return {};
-  const QString name = path_text(*path);
+  const ContentPart* shown = first_shown(preview);
+  if (!shown) return {};
+  const QString name = shown->kind == ContentPart::Kind::Image
+                           ? path_text(shown->image)
+                           : QString::fromStdString(film_name(shown->film));
   if (broken_.count(name))
     return themed_icon(QStringLiteral("warning"), colours().error).pixmap(24, 24);
   if (const auto found = pictures_.find(name); found != pictures_.end()) return found->second;
   pictures_[name] = QPixmap();
   auto* self = const_cast<RowModel*>(this);
-  load_picture(name, kEdge, self, [self, name, row](const QImage& image, const QString&) {
-    if (image.isNull())
-      self->broken_.insert(name);
-    else
-      self->pictures_[name] = QPixmap::fromImage(image);
-    if (row < self->total_)
-      emit self->dataChanged(self->index(static_cast<int>(row), Picture),
-                             self->index(static_cast<int>(row), Picture));
-  });
+  load_picture(shown_file(*shown), kEdge, self,
+               [self, name, row](const QImage& image, const QString&) {
+                 if (image.isNull())
+                   self->broken_.insert(name);
+                 else
+                   self->pictures_[name] = QPixmap::fromImage(image);
+                 if (row < self->total_)
+                   emit self->dataChanged(self->index(static_cast<int>(row), Picture),
+                                          self->index(static_cast<int>(row), Picture));
+               });
   return pictures_[name];
 }
 

@@ -9,6 +9,7 @@
 #include <QTextBrowser>
 #include <QVBoxLayout>
 
+#include "engine/data/film_glimpse.h"
 #include "engine/vision/inline_picture.h"
 #include "ui/data/finding_words.h"
 #include "ui/format.h"
@@ -25,7 +26,8 @@ namespace luthier {
 namespace {
 
 constexpr int kPictureEdge = 224;
-constexpr std::size_t kShownPictures = 4;
+constexpr int kFrameEdge = 96;
+constexpr std::size_t kShownPictures = 4, kShownFrames = 8;
 
 QString tinted(const QColor& colour, double share) {
   const QColor card = colours().card;
@@ -120,44 +122,54 @@ void RowView::show_pictures() {
   std::size_t count = 0;
   for (const Message& message : row_.conversation.messages)
     for (const ContentPart& part : message.content) {
-      if (part.kind != ContentPart::Kind::Image || count++ >= kShownPictures) continue;
-      auto* label = new QLabel(this);
-      label->setAlignment(Qt::AlignTop);
-      label->setToolTip(QString::fromStdString(picture_name(part.image)));
-      label->setAccessibleName(QString::fromStdString(picture_name(part.image)));
-      label->setTextInteractionFlags(Qt::TextSelectableByMouse);
-      pictures_->addWidget(label, 0, Qt::AlignTop);
-      load_picture(
-          path_text(part.image), kPictureEdge, label,
-          [label](const QImage& image, const QString& error) {
-            if (image.isNull()) {
-              label->setWordWrap(true);
-              label->setFixedWidth(kPictureEdge);
-              label->setText(error);
-              return;
-            }
-            // Small pictures are shown larger, in whole pixels.
-            const int factor = std::max(1, kPictureEdge / std::max(image.width(), image.height()));
-            label->setPixmap(QPixmap::fromImage(image.scaled(
-                image.size() * std::min(factor, 3), Qt::KeepAspectRatio, Qt::FastTransformation)));
-          });
+      if (part.kind == ContentPart::Kind::Text || count++ >= kShownPictures) continue;
+      if (part.kind == ContentPart::Kind::Image) {
+        add_picture(part.image, picture_name(part.image), kPictureEdge);
+        continue;
+      }
+      for (const std::filesystem::path& frame : film_glimpse(part.film, kShownFrames))
+        add_picture(frame, film_name(part.film), kFrameEdge);
     }
+}
+
+void RowView::add_picture(const std::filesystem::path& picture, const std::string& name, int edge) {
+  auto* label = new QLabel(this);
+  label->setAlignment(Qt::AlignTop);
+  label->setToolTip(QString::fromStdString(name));
+  label->setAccessibleName(QString::fromStdString(name));
+  label->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  pictures_->addWidget(label, 0, Qt::AlignTop);
+  load_picture(
+      path_text(picture), edge, label, [label, edge](const QImage& image, const QString& error) {
+        if (image.isNull()) {
+          label->setWordWrap(true);
+          label->setFixedWidth(edge);
+          label->setText(error);
+          return;
+        }
+        // Small pictures are shown larger, in whole pixels.
+        const int factor = std::max(1, edge / std::max(image.width(), image.height()));
+        label->setPixmap(QPixmap::fromImage(image.scaled(
+            image.size() * std::min(factor, 3), Qt::KeepAspectRatio, Qt::FastTransformation)));
+      });
 }
 
 namespace {
 
-/// A picture's file name, or what it is when it stands in the row itself.
-QString shown_name(const std::filesystem::path& picture) {
-  if (is_inline_picture(picture)) return QString::fromStdString(picture_name(picture));
-  return path_text(picture.filename());
+/// A picture's or film's file name, or what it is when it stands in the row itself.
+QString shown_name(const ContentPart& part) {
+  if (part.kind == ContentPart::Kind::Film)
+    return path_text(std::filesystem::path(film_name(part.film)).filename());
+  if (is_inline_picture(part.image)) return QString::fromStdString(picture_name(part.image));
+  return path_text(part.image.filename());
 }
 
 QString message_html(const Message& message, const std::string& role) {
   QString text;
   for (const ContentPart& part : message.content)
-    text += part.kind == ContentPart::Kind::Image
+    text += part.kind != ContentPart::Kind::Text
                 ? QStringLiteral("<span style='color:%1'>[%2]</span> ")
-                      .arg(colours().muted.name(), shown_name(part.image).toHtmlEscaped())
+                      .arg(colours().muted.name(), shown_name(part).toHtmlEscaped())
                 : QString::fromStdString(part.text).toHtmlEscaped().replace(QLatin1Char('\n'),
                                                                             QStringLiteral("<br>"));
   return QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>")

@@ -28,6 +28,7 @@ class RowView : public QWidget {
  private:
   void render();
   void show_pictures();
+  void add_picture(const std::filesystem::path& picture, const std::string& name, int edge);
   QString conversation_html() const;
   QString tokens_html() const;
 

@@ -10,6 +10,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "engine/data/film_glimpse.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
@@ -76,9 +77,12 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
     for (const Message& message : event.rows.front().conversation.messages) {
       if (message.role != "user") continue;
       QString text;
+      film_ = {};
       for (const ContentPart& part : message.content) {
         if (part.kind == ContentPart::Kind::Image)
           picture_path_ = path_text(part.image);
+        else if (part.kind == ContentPart::Kind::Film)
+          film_ = part.film, picture_path_.clear();
         else
           text += QString::fromStdString(part.text);
       }
@@ -130,15 +134,21 @@ void AskPanel::choose_picture() {
       tr("Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)"));
   if (file.isEmpty()) return;
   picture_path_ = file;
+  film_ = {};
   show_picture();
 }
 
 void AskPanel::show_picture() {
-  if (picture_path_.isEmpty()) {
-    picture_->setIcon(themed_icon(QStringLiteral("plus")));
+  QString shown = picture_path_;
+  if (!film_.empty()) {
+    const auto frames = film_glimpse(film_, 1);
+    if (!frames.empty()) shown = path_text(frames.front());
+  }
+  if (shown.isEmpty()) {
+    picture_->setIcon(themed_icon(film_.empty() ? QStringLiteral("plus") : QStringLiteral("play")));
     return;
   }
-  load_picture(picture_path_, kPictureEdge, this, [this](const QImage& image, const QString&) {
+  load_picture(shown, kPictureEdge, this, [this](const QImage& image, const QString&) {
     picture_->setIcon(image.isNull() ? themed_icon(QStringLiteral("warning"), colours().warning)
                                      : QIcon(QPixmap::fromImage(image)));
   });
@@ -155,6 +165,8 @@ void AskPanel::ask() {
   Message message{"user", {}};
   if (!picture_path_.isEmpty() && picture_->isVisibleTo(this))
     message.content.push_back({ContentPart::Kind::Image, {}, to_path(picture_path_)});
+  if (!film_.empty() && picture_->isVisibleTo(this))
+    message.content.push_back(ContentPart::of_film(film_));
   message.content.push_back(
       {ContentPart::Kind::Text, question_->text().trimmed().toStdString(), {}});
   Asked asked;

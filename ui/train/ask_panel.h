@@ -46,6 +46,7 @@ class AskPanel : public QWidget {
   QPushButton* ask_;
   QTextBrowser* answers_;
   QString picture_path_;
+  RowFilm film_;  ///< of the row that was taken, in the picture's place
   RequestId preview_ = 0;
   std::size_t next_row_ = 0;
   std::map<RequestId, Asked> asked_;

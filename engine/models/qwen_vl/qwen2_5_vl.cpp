@@ -14,7 +14,9 @@ const QwenGeneration qwen2_5_vl_generation{.model_type = "qwen2_5_vl",
                                            .activation = "silu",
                                            .rms_norms = true,
                                            .gated_mlp = true,
-                                           .windows = true};
+                                           .windows = true,
+                                           .film_mark = "<|video_pad|>",
+                                           .seconds = true};
 const Family qwen2_5_vl_family = qwen_family<qwen2_5_vl_generation>();
 
 }  // namespace luthier

@@ -11,7 +11,8 @@ const QwenGeneration qwen2_vl_generation{.model_type = "qwen2_vl",
                                          .old_names = true,
                                          .width_key = "embed_dim",
                                          .out_key = "hidden_size",
-                                         .width = 1280};
+                                         .width = 1280,
+                                         .film_mark = "<|video_pad|>"};
 const Family qwen2_vl_family = qwen_family<qwen2_vl_generation>();
 
 }  // namespace luthier

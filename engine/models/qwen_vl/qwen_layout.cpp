@@ -163,7 +163,7 @@ PositionTaps cubic_position_taps(const std::vector<QwenGrid>& grids, std::int64_
 
 MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t>& lengths,
                                const std::vector<QwenGrid>& grids, TokenId image_token,
-                               std::int64_t merge) {
+                               TokenId film_token, std::int64_t merge) {
   const Tensor flat = ids.contiguous();
   const std::int64_t* id = flat.data_ptr<std::int64_t>();
   const std::int64_t tokens = flat.size(0);
@@ -182,7 +182,7 @@ MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t
       ++at;
     };
     while (at < end) {
-      if (id[at] != image_token) {
+      if (id[at] != image_token && id[at] != film_token) {
         place(next, next, next);
         ++next;
         continue;
@@ -195,7 +195,7 @@ MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t
       for (std::int64_t frame = 0; frame < grid.frames; ++frame) {
         for (std::int64_t row = 0; row < rows; ++row) {
           for (std::int64_t column = 0; column < columns; ++column)
-            place(next + frame, next + row, next + column);
+            place(next + frame * grid.step, next + row, next + column);
         }
       }
       next += std::max(rows, columns);

@@ -14,6 +14,7 @@ namespace luthier {
 
 struct QwenGrid {
   std::int64_t frames = 1, rows = 0, columns = 0;  ///< in patches
+  std::int64_t step = 1;                           ///< in the text's time axis, from frame to frame
 };
 /// Of {frames, rows, columns} as the picture processor gives them; throws where a grid does not
 /// divide into blocks.
@@ -53,10 +54,11 @@ struct MropePositions {
   torch::Tensor offsets;    ///< [rows] int64: how far a row's next position is ahead of its length
 };
 /// `ids` [tokens] int64 on the CPU. Text counts on in all three axes; a picture holds time and
-/// counts rows and columns from there; text goes on after the longer of both. Throws where image
-/// tokens and grids do not fit.
+/// counts rows and columns from there; text goes on after the longer of both. A film's frames are
+/// `step` apart in time. Throws where the grids do not fit the tokens of pictures and films
+/// (`film_token`; −1: there are none).
 MropePositions mrope_positions(const torch::Tensor& ids, const std::vector<std::int64_t>& lengths,
                                const std::vector<QwenGrid>& grids, TokenId image_token,
-                               std::int64_t merge);
+                               TokenId film_token, std::int64_t merge);
 
 }  // namespace luthier

@@ -91,6 +91,10 @@ Status read_switches(const QwenGeneration& generation, const Json& config, const
     o.position_side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(o.position_count)));
   }
   if (generation.convolved) LUTHIER_CHECK(read_convolved(config, where, o));
+  if (generation.seconds) {
+    LUTHIER_TRY(o.tokens_per_second,
+                json_int_in(config, "tokens_per_second", where, 4, 0, kWidest));
+  }
   if (generation.deepstack) {
     LUTHIER_TRY(o.deepstack, read_layers(config, "deepstack_visual_indexes", where, {8, 16, 24}));
   }
@@ -174,6 +178,12 @@ Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, con
   if (generation.flat) o.tie_word_embeddings = o.tie_word_embeddings || o.text.tie_word_embeddings;
   LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_id"}, generation.image_token,
                                                  o.text.vocab_size, where));
+  if (generation.film_mark) {  // a model that lacks the token takes pictures all the same
+    LUTHIER_TRY(const TokenId film,
+                json_int(config, "video_token_id", where, generation.film_token));
+    if (film >= 0 && film < o.text.vocab_size && film != o.image_token_id) o.film_token_id = film;
+    o.written_times = generation.written_times;
+  }
   return o;
 }
 

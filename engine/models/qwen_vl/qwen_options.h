@@ -33,6 +33,11 @@ struct QwenGeneration {
   TokenId image_token = 151655;
   const char* mark = "<|image_pad|>";  ///< where the tokenizer's files name none
   const char* processor = "Qwen2VLImageProcessor";
+  TokenId film_token = 151656;
+  const char* film_mark = nullptr;  ///< null: its films are not built
+  const char* film_processor = "Qwen2VLVideoProcessor";
+  bool seconds = false;        ///< a film's steps lie apart in the text as they do in time
+  bool written_times = false;  ///< each stands by itself in the text, behind its time in words
 };
 
 /// Qwen3-VL's picture half, whatever decoder stands behind it.
@@ -47,13 +52,17 @@ constexpr QwenGeneration qwen3_vl_pictures(const char* model_type, const char* t
           .activation = "gelu_pytorch_tanh",
           .patch_bias = true,
           .learned_positions = true,
-          .deepstack = deepstack};
+          .deepstack = deepstack,
+          .film_mark = "<|video_pad|>",
+          .film_processor = "Qwen3VLVideoProcessor",
+          .written_times = true};
 }
 
 /// Qwen3.5's.
 constexpr QwenGeneration qwen3_5_pictures(const char* model_type, const char* text_type) {
   QwenGeneration generation = qwen3_vl_pictures(model_type, text_type, /*deepstack=*/false);
   generation.image_token = 248056;
+  generation.film_token = 248057;
   return generation;
 }
 
@@ -73,7 +82,8 @@ struct QwenVisionOptions {
   /// GLM-V's: norms before the positions and after the layers, learned positions by cubic curves, a
   /// convolution that makes one of a block, and a merger of features as wide as the decoder's.
   bool convolved = false;
-  std::int64_t merger_width = 0;  ///< inside that merger
+  std::int64_t merger_width = 0;       ///< inside that merger
+  std::int64_t tokens_per_second = 0;  ///< of a film's steps in the text; 0: one place each
 
   std::int64_t head_dim() const { return width / heads; }
   std::int64_t block() const { return merge * merge; }  ///< patches that become one token
@@ -92,6 +102,8 @@ struct QwenVlOptions {
   DecoderOptions text;
   bool tie_word_embeddings = false;
   TokenId image_token_id = 151655;
+  TokenId film_token_id = -1;  ///< −1: no films
+  bool written_times = false;  ///< see QwenGeneration
 };
 Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, const Json& config,
                                            const std::string& where);

@@ -2,6 +2,7 @@
 #include "engine/models/qwen_vl/qwen_vl.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "engine/models/processor_files.h"
 #include "engine/models/qwen_vl/qwen_tower.h"
@@ -85,6 +86,13 @@ class QwenVl : public TowerModel {
     return body_->visual->merge(features);
   }
   TowerCost tower_cost(const Pass& pass) const override { return body_->visual->cost(pass); }
+  Tensor feature_places(const Tensor& ids) const override {
+    if (options_.film_token_id < 0) return TowerModel::feature_places(ids);
+    return (ids == options_.image_token_id)
+        .logical_or(ids == options_.film_token_id)
+        .nonzero()
+        .squeeze(1);
+  }
   ProjectorCost projector_cost(const Pass& pass) const override {
     return body_->visual->mergers_cost(pass);
   }
@@ -98,8 +106,22 @@ class QwenVl : public TowerModel {
     return qwen_grids(input.pictures, options_.vision.merge);
   }
   MropePositions positions(const ModelInput& input) const {
-    return mrope_positions(input.input_ids.cpu(), input.lengths, grids(input),
-                           options_.image_token_id, options_.vision.merge);
+    std::vector<QwenGrid> placed;
+    const std::vector<QwenGrid> shown = grids(input);
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      QwenGrid grid = shown[i];
+      const auto& seconds = input.pictures[i].step_seconds;
+      // In whole seconds, of a number that transformers holds in float32.
+      if (seconds && options_.vision.tokens_per_second > 0)
+        grid.step = options_.vision.tokens_per_second *
+                    static_cast<std::int64_t>(static_cast<float>(*seconds));
+      const bool apart = seconds && options_.written_times;
+      const std::int64_t pieces = apart ? grid.frames : 1;
+      if (apart) grid.frames = 1;
+      placed.insert(placed.end(), static_cast<std::size_t>(pieces), grid);
+    }
+    return mrope_positions(input.input_ids.cpu(), input.lengths, placed, options_.image_token_id,
+                           options_.film_token_id, options_.vision.merge);
   }
 
   static constexpr const char *kPositions = "axes", *kPositionOffsets = "position_offsets";
@@ -128,16 +150,64 @@ Status check_processor(const QwenVisionOptions& tower, const std::filesystem::pa
   return other_processor(settings.where, defaults.type);
 }
 
+/// The same of the video processor, which a film's row is told of.
+Status check_film_processor(const QwenVisionOptions& tower, const FilmProcessor& processor,
+                            const std::string& folder) {
+  const int side = static_cast<int>(4 * tower.patch * tower.merge);
+  LUTHIER_TRY(const PixelValues outline, processor.outline({side, side}, tower.temporal));
+  if (outline.shape.size() == 2 && outline.shape[1] == tower.patch_values() &&
+      outline.grid.size() == 3 && outline.grid[0] == 1 && processor.merge_size() == tower.merge)
+    return {};
+  return input_error("The video processor cuts other patches than the tower takes.", folder,
+                     "Processor and weights do not belong together.");
+}
+
+std::string marks_of(const PixelValues& pixels, std::int64_t block, const std::string& mark) {
+  return repeated(mark, pixels.shape.at(0) / block);
+}
+
+/// Each step's time in words and its marks between those of a picture.
+Result<std::function<std::string(const PixelValues&)>> timed_steps(
+    const std::filesystem::path& folder, std::int64_t block, const std::string& mark) {
+  LUTHIER_TRY(const std::string begin,
+              tokenizer_attribute(folder, "vision_start_token", "<|vision_start|>"));
+  LUTHIER_TRY(const std::string end,
+              tokenizer_attribute(folder, "vision_end_token", "<|vision_end|>"));
+  return std::function([begin, end, block, mark](const PixelValues& pixels) {
+    std::string text;
+    const std::int64_t tokens = pixels.grid.at(1) * pixels.grid.at(2) / block;
+    for (const double second : pixels.film->middles) {
+      char time[64];
+      std::snprintf(time, sizeof time, "<%.1f seconds>", second);
+      text += time + begin + repeated(mark, tokens) + end;
+    }
+    return text;
+  });
+}
+
 Result<ImageTokens> image_tokens(const QwenGeneration& generation, const QwenVlOptions& options,
                                  const std::filesystem::path& folder) {
   LUTHIER_CHECK(check_processor(options.vision, folder, {generation.processor}));
   ImageTokens tokens;
   LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "image_token", generation.mark));
-  tokens.expand = [block = options.vision.block(), mark = tokens.mark](const PixelValues& pixels) {
-    std::string text;
-    for (std::int64_t left = pixels.shape.at(0) / block; left > 0; --left) text += mark;
-    return text;
+  const std::int64_t block = options.vision.block();
+  tokens.expand = [block, mark = tokens.mark](const PixelValues& pixels) {
+    return marks_of(pixels, block, mark);
   };
+  if (options.film_token_id < 0) return tokens;
+  FilmTokens films;
+  LUTHIER_TRY(films.mark, tokenizer_attribute(folder, "video_token", generation.film_mark));
+  films.token_id = options.film_token_id, films.processor = generation.film_processor;
+  films.expand = [block, mark = films.mark](const PixelValues& pixels) {
+    return marks_of(pixels, block, mark);
+  };
+  if (generation.written_times) {
+    LUTHIER_TRY(films.expand, timed_steps(folder, block, films.mark));
+  }
+  films.check = [tower = options.vision, where = folder.string()](const FilmProcessor& processor) {
+    return check_film_processor(tower, processor, where);
+  };
+  tokens.films = std::move(films);
   return tokens;
 }
 

@@ -41,6 +41,7 @@ SPECS = {
 
 class Qwen2_5VL(QwenVL):
     model_type = "qwen2_5_vl"
+    films = True
     config_class, model_class, processor_class = Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
     picture_class, video_class = Qwen2VLImageProcessorPil, Qwen2VLVideoProcessor
     width = "out_hidden_size"

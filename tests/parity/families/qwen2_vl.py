@@ -2,9 +2,11 @@
 """qwen2_vl: pictures of any size as patches, a tower with two-dimensional rotary positions, three
 rows of positions in the decoder. `QwenVL` is
 what its successors share."""
+import torch
 from transformers import (Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLImageProcessorPil,
                           Qwen2VLProcessor, Qwen2VLVideoProcessor)
 
+import films
 import tokenizers_
 from families.base import (CONVERSATIONS, WIDE_TEXT, Family, Plan, Spec, full_plan, ids_of,
                            make_tokenizer, old_processor_files, randomise,
@@ -70,7 +72,8 @@ class QwenVL(Family):
     parts = {"projector": ("model.visual.merger.", "model.visual.deepstack_merger_list."),
              "vision_tower": "model.visual.",
              "language_model": ("model.language_model.", "lm_head.")}
-    inputs = ("input_ids", "attention_mask", "pixel_values", "image_grid_thw", "mm_token_type_ids")
+    inputs = ("input_ids", "attention_mask", "pixel_values", "image_grid_thw", "mm_token_type_ids",
+              "pixel_values_videos", "video_grid_thw", "second_per_grid_ts")
     kinds = KINDS
     config_class = picture_class = video_class = None
     marks = MARKS
@@ -126,8 +129,36 @@ class QwenVL(Family):
         limits = dict(spec.picture)
         size = {"shortest_edge": limits.pop("min_pixels"), "longest_edge": limits.pop("max_pixels")}
         pictures = self.picture_class(size=size, **sizes, **limits)
-        return model, self.processor_class(pictures, tokenizer, self.video_class(**sizes),
+        clips = self.video_class(**sizes, **({"size": dict(size)} if self.films else {}))
+        return model, self.processor_class(pictures, tokenizer, clips,
                                            chat_template=tokenizers_.TEMPLATES[spec.template])
+
+    def encode(self, checkpoint, messages, prompt):
+        return films.encode(self, checkpoint, messages, prompt)
+
+    def film_pixels(self, messages, inputs):
+        sides = {"image": (inputs.get("pixel_values"), inputs.get("image_grid_thw")),
+                 "video": (inputs.get("pixel_values_videos"), inputs.get("video_grid_thw"))}
+        at, row, parts = {"image": 0, "video": 0}, {"image": 0, "video": 0}, []
+        for message in messages:
+            for part in message["content"]:
+                if part["type"] not in sides:
+                    continue
+                values, grids = sides[part["type"]]
+                count = int(grids[at[part["type"]]].prod())
+                start = row[part["type"]]
+                parts.append(values[start:start + count])
+                at[part["type"]] += 1
+                row[part["type"]] += count
+        return torch.cat(parts)
+
+    def batch(self, examples):
+        made = super().batch(examples)
+        for key in ("pixel_values_videos", "video_grid_thw", "second_per_grid_ts"):
+            found = [torch.as_tensor(example[key]) for example in examples if key in example]
+            if found:
+                made[key] = torch.cat(found)
+        return made
 
     def finish(self, path, spec):
         super().finish(path, spec)
@@ -164,6 +195,7 @@ def age_folder(path, spec, family):
 
 class Qwen2VL(QwenVL):
     model_type = "qwen2_vl"
+    films = True
     config_class, model_class, processor_class = Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLProcessor
     picture_class, video_class = Qwen2VLImageProcessorPil, Qwen2VLVideoProcessor
     specs = SPECS

@@ -49,6 +49,8 @@ SPECS = {
 
 class Qwen3VL(QwenVL):
     model_type = "qwen3_vl"
+    films = True
+    still_films = False
     config_class, model_class, processor_class = Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor
     picture_class, video_class = Qwen2VLImageProcessorPil, Qwen3VLVideoProcessor
     width = "out_hidden_size"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Entries of a library that was opened by its file: the NVIDIA driver's and CUDA's compiler, of
-// which a build has no header.
+// Entries of a library that is loaded when it is first asked for: the NVIDIA driver's and CUDA's
+// compiler, of which a build has no header, and FFmpeg's, which few runs need.
 #pragma once
 
 #include <dlfcn.h>
