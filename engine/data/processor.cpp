@@ -20,7 +20,7 @@ bool ends_with_assistant(const std::vector<Message>& messages) {
   return !messages.empty() && messages.back().role == "assistant";
 }
 
-Status check_no_limits(const PixelLimits& limits) {
+Status check_no_limits(const MediaLimits& limits) {
   if (!limits.any()) return {};
   return input_error("This model reads text alone, so there are no pictures to limit.",
                      limits.min_pixels ? "image.min_pixels" : "image.max_pixels", "Clear it.");
@@ -57,7 +57,7 @@ Error in_picture(Error error, const std::filesystem::path& path) {
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     const std::filesystem::path& folder, std::optional<Pictures> pictures,
-    const PixelLimits& limits, std::int64_t longest_row, RowForm form) {
+    const MediaLimits& limits, std::int64_t longest_row, RowForm form) {
   auto processor = std::make_shared<ChatProcessor>();
   LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
   processor->longest_row_ = longest_row;
@@ -82,7 +82,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
 }
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::with_limits(
-    const std::filesystem::path& folder, const PixelLimits& limits) const {
+    const std::filesystem::path& folder, const MediaLimits& limits) const {
   auto processor = std::make_shared<ChatProcessor>(*this);
   if (!image_processor_) {
     LUTHIER_CHECK(check_no_limits(limits));
@@ -94,7 +94,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::with_limits(
 }
 
 Status ChatProcessor::store_limits(const std::filesystem::path& folder,
-                                   const PixelLimits& limits) const {
+                                   const MediaLimits& limits) const {
   if (!image_processor_) return {};
   return store_pixel_limits(folder, defaults_, limits);
 }

@@ -24,7 +24,7 @@ Result<std::optional<std::int64_t>> read_limit(const Json& image, const char* ke
   return std::optional(pixels);
 }
 
-Result<PixelLimits> read_notes(const fs::path& path) {
+Result<MediaLimits> read_notes(const fs::path& path) {
   const std::string where = path.string();
   LUTHIER_TRY(const std::string text, read_file(path, 1u << 20));
   LUTHIER_TRY(const Json notes, parse_json(text, where));
@@ -34,7 +34,7 @@ Result<PixelLimits> read_notes(const fs::path& path) {
     return input_error("A newer version of Luthier wrote this adapter.", where + ": format_version",
                        "Use that version.");
   }
-  PixelLimits pixels;
+  MediaLimits pixels;
   const auto image = notes.find("image");
   if (image == notes.end() || image->is_null()) return pixels;
   if (!image->is_object()) return input_error("An object is expected.", where + ": image");
@@ -56,7 +56,7 @@ fs::path recipe_around(const fs::path& folder) {
 
 }  // namespace
 
-Status write_adapter_notes(const fs::path& folder, const PixelLimits& pixels) {
+Status write_adapter_notes(const fs::path& folder, const MediaLimits& pixels) {
   const auto limit = [](const std::optional<std::int64_t>& value) {
     return value ? Json(*value) : Json(nullptr);
   };
@@ -67,28 +67,28 @@ Status write_adapter_notes(const fs::path& folder, const PixelLimits& pixels) {
   return write_file_atomically(folder / kAdapterNotesName, notes.dump(2) + "\n");
 }
 
-Result<PixelLimits> adapter_pixels(const fs::path& folder) {
+Result<MediaLimits> adapter_pixels(const fs::path& folder) {
   std::error_code ignored;
   if (fs::exists(folder / kAdapterNotesName, ignored))
     return read_notes(folder / kAdapterNotesName);
   const fs::path recipe = recipe_around(folder);
-  if (recipe.empty()) return PixelLimits();
+  if (recipe.empty()) return MediaLimits();
   const auto text = read_file(recipe, 16u << 20);
   const auto read = text ? parse_recipe(*text, recipe.string()) : Result<Recipe>(text.error());
   if (!read) {
     log_warning("Whether this adapter was trained under pixel limits is not known: " +
                 read.error().sentence());
-    return PixelLimits();
+    return MediaLimits();
   }
-  return PixelLimits{read->image.min_pixels, read->image.max_pixels};
+  return MediaLimits{read->image.min_pixels, read->image.max_pixels};
 }
 
-PixelLimits chosen_pixels(const PixelLimits& asked, const PixelLimits& adapter) {
+MediaLimits chosen_pixels(const MediaLimits& asked, const MediaLimits& adapter) {
   return {asked.min_pixels ? asked.min_pixels : adapter.min_pixels,
           asked.max_pixels ? asked.max_pixels : adapter.max_pixels};
 }
 
-std::string pixels_text(const PixelLimits& pixels) {
+std::string pixels_text(const MediaLimits& pixels) {
   std::string text;
   if (pixels.min_pixels) text = "image.min_pixels " + std::to_string(*pixels.min_pixels);
   if (pixels.max_pixels)

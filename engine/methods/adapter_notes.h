@@ -7,22 +7,22 @@
 #include <filesystem>
 
 #include "engine/base/result.h"
-#include "engine/vision/image_processor.h"
+#include "engine/vision/film_processor.h"
 
 namespace luthier {
 
 inline constexpr const char* kAdapterNotesName = "luthier.json";
 
-Status write_adapter_notes(const std::filesystem::path& folder, const PixelLimits& pixels);
+Status write_adapter_notes(const std::filesystem::path& folder, const MediaLimits& pixels);
 
 /// The limits that the adapter in this folder was trained under: its luthier.json; for runs of
 /// older versions the recipe.yaml of the run that the folder lies in; else none.
-Result<PixelLimits> adapter_pixels(const std::filesystem::path& folder);
+Result<MediaLimits> adapter_pixels(const std::filesystem::path& folder);
 
 /// What is asked for, and the adapter's own where nothing is.
-PixelLimits chosen_pixels(const PixelLimits& asked, const PixelLimits& adapter);
+MediaLimits chosen_pixels(const MediaLimits& asked, const MediaLimits& adapter);
 
 /// "image.min_pixels 3136, image.max_pixels 50176"; empty without limits.
-std::string pixels_text(const PixelLimits& pixels);
+std::string pixels_text(const MediaLimits& pixels);
 
 }  // namespace luthier

@@ -96,7 +96,7 @@ Result<std::optional<MemoryForecast>> forecast_launch(const ChatProcessor& proce
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe) {
   return load_processor(recipe.model,
-                        PixelLimits{recipe.image.min_pixels, recipe.image.max_pixels});
+                        MediaLimits{recipe.image.min_pixels, recipe.image.max_pixels});
 }
 
 void use_all_cores() {

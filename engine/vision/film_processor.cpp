@@ -65,6 +65,7 @@ Result<FrameChoice> detail::read_frame_choice(const Json& config, const std::str
     if (limits.num_frames) choice.num_frames = limits.num_frames;
     if (limits.fps) choice.fps = limits.fps;
   }
+  if (limits.min_frames) choice.min_frames = *limits.min_frames;
   if (limits.max_frames) choice.max_frames = *limits.max_frames;
   if (!both && choice.num_frames && choice.fps)
     return input_error("A number of frames and frames per second are both asked for.",

@@ -19,10 +19,22 @@ namespace luthier {
 /// What a recipe may override. `num_frames` and `fps` stand for each other's (SmolVLM's takes both)
 /// and make a processor choose that by itself shows all frames.
 struct FilmLimits {
-  std::optional<std::int64_t> num_frames;
-  std::optional<double> fps;
-  std::optional<std::int64_t> max_frames;
-  PixelLimits pixels;  ///< of one frame; Qwen3-VL's are those of all frames together
+  std::optional<std::int64_t> num_frames = {};
+  std::optional<double> fps = {};
+  std::optional<std::int64_t> max_frames = {};
+  PixelLimits pixels = {};  ///< of one frame; Qwen3-VL's are those of all frames together
+  std::optional<std::int64_t> min_frames = {};
+
+  bool any() const { return num_frames || fps || min_frames || max_frames || pixels.any(); }
+  bool operator==(const FilmLimits&) const = default;
+};
+
+/// Those of pictures, and those of films.
+struct MediaLimits : PixelLimits {
+  FilmLimits film = {};
+
+  bool any() const { return PixelLimits::any() || film.any(); }
+  bool operator==(const MediaLimits&) const = default;
 };
 
 class FilmProcessor {

@@ -18,8 +18,8 @@ class TestAdapterNotes : public QObject {
   void init() { folder_ = std::make_unique<QTemporaryDir>(); }
 
   void written_and_read_back() {
-    for (const PixelLimits& limits :
-         {PixelLimits{}, PixelLimits{{}, 50176}, PixelLimits{3136, {}}, PixelLimits{3136, 50176}}) {
+    for (const MediaLimits& limits :
+         {MediaLimits{}, MediaLimits{{}, 50176}, MediaLimits{3136, {}}, MediaLimits{3136, 50176}}) {
       QVERIFY(write_adapter_notes(root(), limits).ok());
       QVERIFY(adapter_pixels(root()).value() == limits);
     }
@@ -33,8 +33,8 @@ class TestAdapterNotes : public QObject {
     put(run / "recipe.yaml", "model: base\ndataset: rows.jsonl\nimage: {max_pixels: 1600}\n");
     for (const char* place : {"adapter", "checkpoints/step-000100/adapter"}) {
       put(run / place / "adapter_config.json", "{}");
-      QVERIFY(adapter_pixels(run / place).value() == (PixelLimits{{}, 1600}));
-      QVERIFY(adapter_pixels(run / place / "").value() == (PixelLimits{{}, 1600}));
+      QVERIFY(adapter_pixels(run / place).value() == (MediaLimits{{}, 1600}));
+      QVERIFY(adapter_pixels(run / place / "").value() == (MediaLimits{{}, 1600}));
     }
     put(run / "elsewhere/adapter_config.json", "{}");  // not the run's result
     QVERIFY(!adapter_pixels(run / "elsewhere").value().any());
@@ -82,10 +82,10 @@ class TestAdapterNotes : public QObject {
   }
 
   void what_is_asked_for_wins() {
-    const PixelLimits own{100, 200};
+    const MediaLimits own{100, 200};
     QVERIFY(chosen_pixels({}, own) == own);
-    QVERIFY(chosen_pixels({{}, 300}, own) == (PixelLimits{100, 300}));
-    QVERIFY(chosen_pixels({50, 60}, own) == (PixelLimits{50, 60}));
+    QVERIFY(chosen_pixels({{}, 300}, own) == (MediaLimits{100, 300}));
+    QVERIFY(chosen_pixels({50, 60}, own) == (MediaLimits{50, 60}));
     QCOMPARE(pixels_text(own), std::string("image.min_pixels 100, image.max_pixels 200"));
     QCOMPARE(pixels_text({{}, 200}), std::string("image.max_pixels 200"));
   }
