@@ -19,6 +19,7 @@ FilmTimes times_of(const FilmLength& length, const std::vector<std::int64_t>& in
     return static_cast<double>(indices[static_cast<std::size_t>(std::min(frame, count - 1))]) / fps;
   };
   FilmTimes times;
+  times.whole = length.seconds;
   times.step = static_cast<double>(patch) / chosen_fps(length, count);
   for (std::int64_t frame = 0; frame < count; frame += patch)
     times.middles.push_back((second(frame) + second(frame + patch - 1)) / 2);
@@ -62,8 +63,11 @@ Result<PixelValues> ChatProcessor::load_film(const Row& row, const RowFilm& film
                      "Take the row out, or give single frames as pictures.");
   const auto broken = [&](Error error) {
     if (error.where.empty()) error.where = film_name(film);
-    return row.about(film_exists(film) ? RowFault::BrokenFilm : RowFault::MissingFilm,
-                     std::move(error));
+    // A machine that cannot decode it is no fault of the row's, to be left out for.
+    const RowFault fault = error.code == ErrorCode::Machine ? RowFault::UnsupportedMedia
+                           : film_exists(film)              ? RowFault::BrokenFilm
+                                                            : RowFault::MissingFilm;
+    return row.about(fault, std::move(error));
   };
   const auto source = open_film(film);
   if (!source) return broken(source.error());

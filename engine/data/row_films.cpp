@@ -38,7 +38,7 @@ Result<std::unique_ptr<FilmSource>> open_film(const RowFilm& film, const DecodeL
   if (!fs::exists(film.path, ignored))
     return input_error("The film is missing.", film.path.string(),
                        "Put it there, or correct the path.");
-  if (!is_sequence(film)) return open_film_file(film.path, film.fps, film.path.string(), limits);
+  if (!is_sequence(film)) return open_film_file(film.path, film.fps, {}, limits);
   LUTHIER_TRY(auto pictures, film_folder(film.path));
   return open_sequence(std::move(pictures), film.fps, film.path.string(), limits);
 }
@@ -57,6 +57,13 @@ constexpr const char* kFilmKeys[] = {"path", "video", "url", "video_url", "frame
 bool is_picture_name(const Json& value) {
   return value.is_string() &&
          file_kind_by_name(value.get_ref<const std::string&>()).family == FileFamily::Picture;
+}
+
+/// How tables write that there is none. A list of an empty list is a film without frames.
+bool is_none(const Json& value) {
+  if (value.is_array())
+    return std::all_of(value.begin(), value.end(), [](const Json& each) { return each.is_null(); });
+  return value.is_null() || value == "";
 }
 
 /// A list of pictures alone is one film, where nothing says that each is one.
@@ -152,7 +159,7 @@ Status RowReader::no_choice(const Json& object, const std::string& field) const 
 Result<std::vector<RowFilm>> RowReader::films(const Json& row, const std::string& prefix) const {
   std::vector<RowFilm> films;
   for (const char* key : {"videos", "video", "video_paths", "video_path"}) {
-    if (!row.contains(key) || !holds_something(row[key])) continue;
+    if (!row.contains(key) || is_none(row[key])) continue;
     const Json& value = row[key];
     const std::string at = prefix + key;
     const bool one = !value.is_array() || (!at.ends_with('s') && are_frames(value));

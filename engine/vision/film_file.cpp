@@ -150,7 +150,7 @@ Result<std::unique_ptr<FilmSource>> open_film_file(const fs::path& path, std::op
                                                    const std::string& where,
                                                    const DecodeLimits& limits) {
   std::error_code ignored;
-  const std::string place = where + ": " + path.string();
+  const std::string place = (where.empty() ? where : where + ": ") + path.string();
   if (!fs::exists(path, ignored))
     return input_error("The film is missing.", place, "Put it there, or correct the path.");
   if (!fs::is_regular_file(path, ignored))

@@ -176,6 +176,7 @@ MadeFilmProcessor create_llava_onevision_film_processor(const Json& config,
   o.common.size.height = o.common.size.width = 384;
   o.choice.rule = FrameRule::Even;
   o.choice.samples = false;
+  o.choice.temporal_patch_size = 1;
   LUTHIER_CHECK(read_common(config, where, o.common));
   LUTHIER_CHECK(read_resize_size(config, where, o.common));
   LUTHIER_CHECK(check_film_filter(o.common, where));
@@ -199,6 +200,7 @@ MadeFilmProcessor create_smolvlm_film_processor(const Json& given, const std::st
   o.common.size.longest_edge = 4 * 364;
   o.choice.rule = FrameRule::Inner;
   o.choice.samples = false;
+  o.choice.temporal_patch_size = 1;
   o.square = 364;
   LUTHIER_CHECK(read_common(config, where, o.common));
   if (present(config, "size")) {

@@ -33,8 +33,9 @@ struct ProcessorDefaults {
 
 /// Where the grid steps of a film lie in time, in seconds.
 struct FilmTimes {
-  double step = 0;              ///< from one to the next
-  std::vector<double> middles;  ///< of each: between its first frame and its last
+  double step = 0;                   ///< from one to the next
+  std::vector<double> middles;       ///< of each: between its first frame and its last
+  std::optional<double> whole = {};  ///< how long the film is, where its file tells
 };
 
 /// One picture or film ready for a tower. The first axis of `shape` counts what this picture adds

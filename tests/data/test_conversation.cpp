@@ -178,8 +178,6 @@ class TestConversation : public QObject {
     add(R"({"messages": [{"role": "user", "content": 4}]})", "messages[0].content");
     add(R"({"messages": [{"role": "user", "content": [{"text": "a"}]}]})",
         "messages[0].content[0].type");
-    add(R"({"messages": [{"role": "user", "content": [{"type": "video", "path": "a.mp4"}]}]})",
-        "video");
     add(R"({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]})",
         "content[0].text");
     add(R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "https:@@x.y/z.png"}]}]})",

@@ -214,7 +214,7 @@ class TestFilmRows : public QObject {
     QFETCH(int, kind);
     RowFault fault = RowFault::Template;
     const auto row = read(QString(R"({"prompt": "Who?", "completion": "Me.", %1})")
-                              .arg(value.replace("http:..", QString("http:") + "//"))
+                              .arg(value.replace("..", QString(2, '/')))
                               .toStdString(),
                           &fault);
     QVERIFY(!row.ok());
@@ -321,8 +321,8 @@ class TestFilmRows : public QObject {
     QFETCH(QString, finding);
     QFETCH(QString, part);
     const Folder folder;
-    write_text(folder.path() / "t.jsonl", R"({"prompt": "Who?", "completion": "Me.", "video": ")" +
-                                              film.toStdString() + "\"}\n");
+    const Json row = {{"prompt", "Who?"}, {"completion", "Me."}, {"video", film.toStdString()}};
+    write_text(folder.path() / "t.jsonl", row.dump() + "\n");
     const auto dataset = Dataset::open({folder.path() / "t.jsonl"});
     const auto processor = folder.processor();
     const auto report = check_dataset(**dataset, **processor, LossOn::Completion, 0);

@@ -86,6 +86,32 @@ class TestFilmFile : public QObject {
   Q_OBJECT
 
  private slots:
+  void readsWhatTorchcodecDoes() {
+    const Json rows = expectations("film_files");
+    QVERIFY(rows.size() >= 6);
+    for (const Json& row : rows) {
+      const std::string name = row["file"];
+      const auto film =
+          open_film_file(fs::path(LUTHIER_TEST_DATA) / "vision" / "films" / name, {}, "row 3");
+      QVERIFY2(film.ok(), said(film).c_str());
+      const FilmLength length = (*film)->length();
+      QVERIFY2(length.frames == row["frames"].get<std::int64_t>(), name.c_str());
+      QVERIFY2(length.fps && std::abs(*length.fps - row["fps"].get<double>()) < 1e-9, name.c_str());
+      QVERIFY2(length.seconds && std::abs(*length.seconds - row["seconds"].get<double>()) < 1e-9,
+               name.c_str());
+      const auto size = (*film)->size({0});
+      QVERIFY(size.ok() && size->width == row["size"][0] && size->height == row["size"][1]);
+      const std::vector<Image> all = all_of(**film, every(length.frames));
+      QVERIFY2(all.size() == std::size_t(length.frames), name.c_str());
+      for (const auto& [index, expected] : row["digests"].items()) {
+        const auto at = static_cast<std::size_t>(std::stoi(index));
+        QVERIFY2(digest(all[at].rgb) == expected.get<std::string>(), (name + index).c_str());
+        const std::vector<Image> alone = all_of(**film, {static_cast<std::int64_t>(at)});
+        QVERIFY2(alone.size() == 1 && alone[0].rgb == all[at].rgb, (name + index).c_str());
+      }
+    }
+  }
+
   void framesComeBackAsTheyWere() {
     const std::vector<Image> frames = noise_frames(31);
     for (const FilmRecipe& recipe : kLossless) {
