@@ -13,6 +13,10 @@ void add_pixel_options(CLI::App& app, MediaLimits& pixels) {
                  "checkpoint's processor says)");
   app.add_option("--max-pixels", pixels.max_pixels,
                  "Pixels a picture has at most after resizing (default: the same)");
+  app.add_option("--film-frames", pixels.film.num_frames,
+                 "Frames that are shown of a film (default: the same)");
+  app.add_option("--film-fps", pixels.film.fps,
+                 "Frames that are shown of each second of a film (default: the same)");
 }
 
 MediaLimits pixels_for(const std::string& adapter_folder, const MediaLimits& own,
@@ -20,7 +24,7 @@ MediaLimits pixels_for(const std::string& adapter_folder, const MediaLimits& own
   const MediaLimits chosen = chosen_pixels(asked, own);
   if (chosen != asked) {
     log_info(adapter_folder + ": pictures as it was trained, with " + pixels_text(chosen) +
-             " (--min-pixels and --max-pixels change that).");
+             " (--min-pixels, --max-pixels, --film-frames and --film-fps change that).");
   }
   return chosen;
 }

@@ -23,7 +23,10 @@ bool ends_with_assistant(const std::vector<Message>& messages) {
 Status check_no_limits(const MediaLimits& limits) {
   if (!limits.any()) return {};
   return input_error("This model reads text alone, so there are no pictures to limit.",
-                     limits.min_pixels ? "image.min_pixels" : "image.max_pixels", "Clear it.");
+                     limits.film.any()   ? "film"
+                     : limits.min_pixels ? "image.min_pixels"
+                                         : "image.max_pixels",
+                     "Clear it.");
 }
 
 std::size_t parts_of(std::span<const Message> messages, ContentPart::Kind kind) {
@@ -71,7 +74,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     processor->image_tokens_ = std::move(pictures->tokens);
     processor->image_token_id_ = pictures->token_id;
     processor->defaults_ = std::move(pictures->defaults);
-    processor->load_film_processor(folder);
+    LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));
   }
   auto chat_template = ChatTemplate::load(folder);
   if (chat_template)
@@ -88,7 +91,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::with_limits(
     LUTHIER_CHECK(check_no_limits(limits));
   } else {
     LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, defaults_, limits));
-    processor->load_film_processor(folder);
+    LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));
   }
   return std::shared_ptr<const ChatProcessor>(std::move(processor));
 }
@@ -96,7 +99,9 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::with_limits(
 Status ChatProcessor::store_limits(const std::filesystem::path& folder,
                                    const MediaLimits& limits) const {
   if (!image_processor_) return {};
-  return store_pixel_limits(folder, defaults_, limits);
+  LUTHIER_CHECK(store_pixel_limits(folder, defaults_, limits));
+  if (!image_tokens_.films) return {};
+  return store_film_limits(folder, image_tokens_.films->processor, limits.film);
 }
 
 Error ChatProcessor::Row::error(RowFault kind, std::string what, std::string hint) const {

@@ -177,7 +177,7 @@ class ChatProcessor {
                                             const std::vector<std::vector<Message>>& answers) const;
   Result<std::vector<PixelValues>> load_pictures(const Row& row, const SizeOf* size_of) const;
   Result<PixelValues> load_film(const Row& row, const RowFilm& film, const SizeOf* size_of) const;
-  void load_film_processor(const std::filesystem::path& folder);
+  Status load_film_processor(const std::filesystem::path& folder, const FilmLimits& limits);
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
   Result<Example> encode_chat(const Row& row, LossOn loss_on) const;
   Result<Example> encode_prefix_suffix(const Row& row) const;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What an adapter was trained under that PEFT's files have no place for: luthier.json beside them.
-// Today the pixel limits of its run, without which its answers would be to pictures of another size
-// than it has seen.
+// Today the limits of its run for pictures and films, without which its answers would be to
+// pictures of another size and to other frames than it has seen.
 #pragma once
 
 #include <filesystem>
 
 #include "engine/base/result.h"
+#include "engine/io/json.h"
 #include "engine/vision/film_processor.h"
 
 namespace luthier {
@@ -21,6 +22,9 @@ Result<MediaLimits> adapter_pixels(const std::filesystem::path& folder);
 
 /// What is asked for, and the adapter's own where nothing is.
 MediaLimits chosen_pixels(const MediaLimits& asked, const MediaLimits& adapter);
+
+/// Each limit by its name; null where there is none.
+Json film_limits_json(const FilmLimits& film);
 
 /// "image.min_pixels 3136, image.max_pixels 50176"; empty without limits.
 std::string pixels_text(const MediaLimits& pixels);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What can be decided before a model is loaded, and what a fully tuned checkpoint is stored as.
 #include "engine/base/log.h"
+#include "engine/data/media_limits.h"
 #include "engine/device/product_library.h"
 #include "engine/device/threads.h"
 #include "engine/methods/adapter.h"
@@ -18,7 +19,7 @@ namespace {
 /// nobody would see it.
 Status compare_pixels(const fs::path& init_from, const Recipe& recipe) {
   LUTHIER_TRY(const MediaLimits before, adapter_pixels(init_from));
-  const MediaLimits now{recipe.image.min_pixels, recipe.image.max_pixels};
+  const MediaLimits now = media_limits(recipe);
   if (before == now) return {};
   const auto said = [](const MediaLimits& pixels) {
     return pixels.any() ? pixels_text(pixels) : "no pixel limits";

@@ -29,6 +29,12 @@ struct FilmLimits {
   bool operator==(const FilmLimits&) const = default;
 };
 
+/// Writes the limits into the video processor's settings of a checkpoint folder, so that
+/// transformers chooses the same frames and makes the same pixels. Nothing without limits; an Input
+/// error where the processor has no such setting.
+Status store_film_limits(const std::filesystem::path& folder, const std::string& type,
+                         const FilmLimits& limits);
+
 /// Those of pictures, and those of films.
 struct MediaLimits : PixelLimits {
   FilmLimits film = {};
