@@ -4,6 +4,9 @@ of them. The cases that are made of them are in film_rows.py."""
 import json
 from pathlib import Path
 
+import numpy
+from PIL import Image
+
 from conversations import image, picture, text, turn, write_pictures
 
 # name: number of frames, their size, the ending of their files
@@ -36,6 +39,10 @@ def frames_of(film):
     if isinstance(film, list):
         return film, None
     return frame_paths(Path(film)), None
+
+
+def array_of(paths):
+    return numpy.stack([numpy.asarray(Image.open(path).convert("RGB")) for path in paths])
 
 
 def film(name, fps=None, listed=False):

@@ -138,18 +138,20 @@ class QwenVL(Family):
                                            chat_template=tokenizers_.TEMPLATES[spec.template])
 
     def encode(self, checkpoint, messages, prompt):
-        """Films are folders of pictures or lists of them, which transformers shows whole."""
-        messages, lists = copy.deepcopy(messages), []
+        """Films are folders of pictures or lists of them, which transformers shows whole; where the
+        checkpoint's films are limited (see film_rows.py), it samples them as arrays."""
+        messages, lists, more = copy.deepcopy(messages), [], {}
         for message in messages:
             for part in message["content"]:
                 if part["type"] == "video":
-                    lists.append(films.frames_of(part["video"]))
-                    part["video"] = lists[-1][0]
-        more = {}
+                    frames, fps = films.frames_of(part["video"])
+                    lists.append((len(frames), fps))
+                    part["video"] = films.array_of(frames) if checkpoint.film else frames
         if lists:
-            more["processor_kwargs"] = {"do_sample_frames": False, "video_metadata": [
-                {"total_num_frames": len(frames), "fps": fps,
-                 "frames_indices": list(range(len(frames)))} for frames, fps in lists]}
+            more["processor_kwargs"] = {"videos_kwargs": {
+                "do_sample_frames": bool(checkpoint.film), **checkpoint.film, "video_metadata": [
+                    {"total_num_frames": count, "fps": fps, "frames_indices": list(range(count))}
+                    for count, fps in lists]}}
         out = checkpoint.processor.apply_chat_template(messages, tokenize=True, return_dict=True,
                                                        return_tensors="pt",
                                                        add_generation_prompt=prompt, **more)
