@@ -2814,6 +2814,62 @@ of any size</translation>
             <translation>refuse stops before training and names the row; skip leaves such rows out and counts them.</translation>
         </message>
         <message>
+            <source>Films</source>
+            <translation>Films</translation>
+        </message>
+        <message>
+            <source>frames</source>
+            <translation>frames</translation>
+        </message>
+        <message>
+            <source>Frames of a film</source>
+            <translation>Frames of a film</translation>
+        </message>
+        <message>
+            <source>So many frames of each film are shown, evenly; empty: as the checkpoint's processor says.</source>
+            <translation>So many frames of each film are shown, evenly; empty: as the checkpoint's processor says.</translation>
+        </message>
+        <message>
+            <source>Frames of a second</source>
+            <translation>Frames of a second</translation>
+        </message>
+        <message>
+            <source>So many frames of each second of a film are shown; empty: as the checkpoint's processor says.</source>
+            <translation>So many frames of each second of a film are shown; empty: as the checkpoint's processor says.</translation>
+        </message>
+        <message>
+            <source>Fewest frames</source>
+            <translation>Fewest frames</translation>
+        </message>
+        <message>
+            <source>Frames of a film are at least so many under frames of a second; empty: as the checkpoint's processor says.</source>
+            <translation>Frames of a film are at least so many under frames of a second; empty: as the checkpoint's processor says.</translation>
+        </message>
+        <message>
+            <source>Most frames</source>
+            <translation>Most frames</translation>
+        </message>
+        <message>
+            <source>Frames of a film are at most so many under frames of a second; empty: as the checkpoint's processor says.</source>
+            <translation>Frames of a film are at most so many under frames of a second; empty: as the checkpoint's processor says.</translation>
+        </message>
+        <message>
+            <source>Smallest frame</source>
+            <translation>Smallest frame</translation>
+        </message>
+        <message>
+            <source>Pixels that the checkpoint's processor counts of a film are at least so many: a frame's, or all frames' (Qwen3-VL); empty: as it says itself.</source>
+            <translation>Pixels that the checkpoint's processor counts of a film are at least so many: a frame's, or all frames' (Qwen3-VL); empty: as it says itself.</translation>
+        </message>
+        <message>
+            <source>Largest frame</source>
+            <translation>Largest frame</translation>
+        </message>
+        <message>
+            <source>Pixels that the checkpoint's processor counts of a film are at most so many: a frame's, or all frames' (Qwen3-VL); empty: as it says itself.</source>
+            <translation>Pixels that the checkpoint's processor counts of a film are at most so many: a frame's, or all frames' (Qwen3-VL); empty: as it says itself.</translation>
+        </message>
+        <message>
             <source>Device</source>
             <translation>Device</translation>
         </message>

@@ -2799,6 +2799,62 @@ of any size</source>
             <translation>refuse는 학습 전에 멈추고 어느 행인지 알립니다. skip은 그런 행을 빼고 수를 셉니다.</translation>
         </message>
         <message>
+            <source>Films</source>
+            <translation>영상</translation>
+        </message>
+        <message>
+            <source>frames</source>
+            <translation>프레임</translation>
+        </message>
+        <message>
+            <source>Frames of a film</source>
+            <translation>영상의 프레임 수</translation>
+        </message>
+        <message>
+            <source>So many frames of each film are shown, evenly; empty: as the checkpoint's processor says.</source>
+            <translation>영상마다 프레임을 이만큼 고르게 골라 보입니다. 비우면 체크포인트의 설정을 따릅니다.</translation>
+        </message>
+        <message>
+            <source>Frames of a second</source>
+            <translation>초당 프레임 수</translation>
+        </message>
+        <message>
+            <source>So many frames of each second of a film are shown; empty: as the checkpoint's processor says.</source>
+            <translation>영상의 1초마다 프레임을 이만큼 보입니다. 비우면 체크포인트의 설정을 따릅니다.</translation>
+        </message>
+        <message>
+            <source>Fewest frames</source>
+            <translation>최소 프레임 수</translation>
+        </message>
+        <message>
+            <source>Frames of a film are at least so many under frames of a second; empty: as the checkpoint's processor says.</source>
+            <translation>초당 프레임 수로 고를 때 영상의 프레임은 적어도 이만큼입니다. 비우면 체크포인트의 설정을 따릅니다.</translation>
+        </message>
+        <message>
+            <source>Most frames</source>
+            <translation>최대 프레임 수</translation>
+        </message>
+        <message>
+            <source>Frames of a film are at most so many under frames of a second; empty: as the checkpoint's processor says.</source>
+            <translation>초당 프레임 수로 고를 때 영상의 프레임은 많아야 이만큼입니다. 비우면 체크포인트의 설정을 따릅니다.</translation>
+        </message>
+        <message>
+            <source>Smallest frame</source>
+            <translation>가장 작은 프레임</translation>
+        </message>
+        <message>
+            <source>Pixels that the checkpoint's processor counts of a film are at least so many: a frame's, or all frames' (Qwen3-VL); empty: as it says itself.</source>
+            <translation>체크포인트의 처리기가 영상에서 세는 픽셀(프레임 하나의 픽셀, Qwen3-VL은 모든 프레임의 픽셀)의 최솟값입니다. 비우면 체크포인트의 설정을 따릅니다.</translation>
+        </message>
+        <message>
+            <source>Largest frame</source>
+            <translation>가장 큰 프레임</translation>
+        </message>
+        <message>
+            <source>Pixels that the checkpoint's processor counts of a film are at most so many: a frame's, or all frames' (Qwen3-VL); empty: as it says itself.</source>
+            <translation>체크포인트의 처리기가 영상에서 세는 픽셀(프레임 하나의 픽셀, Qwen3-VL은 모든 프레임의 픽셀)의 최댓값입니다. 비우면 체크포인트의 설정을 따릅니다.</translation>
+        </message>
+        <message>
             <source>Device</source>
             <translation>장치</translation>
         </message>

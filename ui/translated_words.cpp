@@ -86,6 +86,28 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "Broken pictures"),
   QT_TRANSLATE_NOOP("recipe", "refuse stops before training and names the row; skip leaves such "
       "rows out and counts them."),
+  QT_TRANSLATE_NOOP("recipe", "Films"),
+  QT_TRANSLATE_NOOP("recipe", "frames"),
+  QT_TRANSLATE_NOOP("recipe", "Frames of a film"),
+  QT_TRANSLATE_NOOP("recipe", "So many frames of each film are shown, evenly; empty: as the "
+      "checkpoint's processor says."),
+  QT_TRANSLATE_NOOP("recipe", "Frames of a second"),
+  QT_TRANSLATE_NOOP("recipe", "So many frames of each second of a film are shown; empty: as "
+      "the checkpoint's processor says."),
+  QT_TRANSLATE_NOOP("recipe", "Fewest frames"),
+  QT_TRANSLATE_NOOP("recipe", "Frames of a film are at least so many under frames of a "
+      "second; empty: as the checkpoint's processor says."),
+  QT_TRANSLATE_NOOP("recipe", "Most frames"),
+  QT_TRANSLATE_NOOP("recipe", "Frames of a film are at most so many under frames of a second;"
+      " empty: as the checkpoint's processor says."),
+  QT_TRANSLATE_NOOP("recipe", "Smallest frame"),
+  QT_TRANSLATE_NOOP("recipe", "Pixels that the checkpoint's processor counts of a film are at"
+      " least so many: a frame's, or all frames' (Qwen3-VL); empty: "
+      "as it says itself."),
+  QT_TRANSLATE_NOOP("recipe", "Largest frame"),
+  QT_TRANSLATE_NOOP("recipe", "Pixels that the checkpoint's processor counts of a film are at"
+      " most so many: a frame's, or all frames' (Qwen3-VL); empty: as"
+      " it says itself."),
   QT_TRANSLATE_NOOP("recipe", "Device"),
   QT_TRANSLATE_NOOP("recipe", "auto takes the CUDA device with most free memory, else the CPU; "
       "cuda:1 names the second one."),

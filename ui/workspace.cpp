@@ -255,6 +255,7 @@ bool Workspace::model_has(const std::string& key) const {
   if (!model_ || path_text(model_->summary.folder).toStdString() != recipe_.model) return true;
   const ModelSummary& summary = model_->summary;
   if (key == "image_folder" || key.starts_with("image.")) return summary.pictures.has_value();
+  if (key.starts_with("film.")) return summary.pictures && summary.pictures->films;
   constexpr std::string_view kFreeze = "freeze.";
   if (!key.starts_with(kFreeze)) return true;
   const std::string rest = key.substr(kFreeze.size());

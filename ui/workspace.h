@@ -29,7 +29,7 @@ struct AttachedAdapter {
   std::string summary;
   bool whole = false;  ///< a whole checkpoint, loaded when it is asked; it has no strength
   double strength = 1;
-  PixelLimits pixels = {};  ///< that an adapter is asked with
+  MediaLimits pixels = {};  ///< that an adapter is asked with
 };
 
 /// A field whose editor shows what cannot be used.

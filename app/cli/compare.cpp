@@ -21,7 +21,7 @@ struct CompareOptions {
   std::string model, out, image_folder, device = "auto", dtype = "auto";
   std::vector<std::string> adapters, samples;
   GenerationOptions generation;
-  PixelLimits pixels;
+  MediaLimits pixels;
 };
 
 using Named = std::vector<std::pair<std::string, fs::path>>;

@@ -16,7 +16,7 @@ namespace {
 struct DataOptions {
   std::string dataset, model, image_folder, objective, loss_on = "completion";
   std::int64_t max_length = 2048;
-  PixelLimits pixels;
+  MediaLimits pixels;
   bool json = false;
 };
 

@@ -23,7 +23,7 @@ namespace {
 struct ForwardOptions {
   std::string model, input, image_folder, out, device = "auto", dtype = "auto";
   std::vector<std::string> adapters, gradients;
-  PixelLimits pixels;
+  MediaLimits pixels;
   QuantizationOptions packing;
   Json quantization;  ///< what they ask for
 };
@@ -182,7 +182,7 @@ Status forward(const ForwardOptions& o) try {
   auto processor = loaded.processor;
   if (!o.adapters.empty()) {
     LUTHIER_TRY(adapter, load_adapter(loaded, o.adapters.front()));
-    const PixelLimits pixels = pixels_for(o.adapters.front(), adapter->pixels, o.pixels);
+    const MediaLimits pixels = pixels_for(o.adapters.front(), adapter->pixels, o.pixels);
     LUTHIER_TRY(processor, processor_for(loaded, pixels));
     adapter->activate();
   }

@@ -19,7 +19,7 @@ struct GenerateOptions {
   std::string model, input, image_folder, image, film, prompt, device = "auto", dtype = "auto";
   std::vector<std::string> adapters;
   GenerationOptions generation;
-  PixelLimits pixels;
+  MediaLimits pixels;
   QuantizationOptions packing;
   Json quantization;  ///< what they ask for
   bool json = false;
@@ -118,7 +118,7 @@ Status run(const GenerateOptions& o) {
       prompts;  // one a column: an adapter sees pictures in the size that it was trained with
   for (const std::string& folder : o.adapters) {
     LUTHIER_TRY(auto adapter, load_adapter(loaded, folder));
-    const PixelLimits pixels = pixels_for(folder, adapter->pixels, o.pixels);
+    const MediaLimits pixels = pixels_for(folder, adapter->pixels, o.pixels);
     adapters.push_back(std::move(adapter));
     LUTHIER_TRY(const auto processor, processor_for(loaded, pixels));
     LUTHIER_TRY(Example prompt, processor->encode_prompt(conversation, where));

@@ -13,7 +13,7 @@ namespace {
 
 struct MergeVerbOptions {
   std::string model, adapter, out;
-  PixelLimits pixels;
+  MediaLimits pixels;
   bool json = false;
 };
 
@@ -26,7 +26,7 @@ Status merge(const MergeVerbOptions& o) {
     return input_error("The folder is there already and not empty.", o.out, "Name a new one.");
   }
   LUTHIER_CHECK(check_adapter_folder(o.adapter));
-  LUTHIER_TRY(const PixelLimits own, adapter_pixels(o.adapter));
+  LUTHIER_TRY(const MediaLimits own, adapter_pixels(o.adapter));
   MergeOptions options;
   options.pixels = pixels_for(o.adapter, own, o.pixels);
   options.go_on = [](double) { return !interrupted().stop_requested(); };

@@ -6,14 +6,14 @@
 #include <string>
 
 #include "app/cli/verbs.h"
-#include "engine/vision/image_processor.h"
+#include "engine/vision/film_processor.h"
 
 namespace luthier::cli {
 
-void add_pixel_options(CLI::App& app, PixelLimits& pixels);
+void add_pixel_options(CLI::App& app, MediaLimits& pixels);
 
 /// What is asked for, else the adapter's own, which is then said on stderr.
-PixelLimits pixels_for(const std::string& adapter_folder, const PixelLimits& own,
-                       const PixelLimits& asked);
+MediaLimits pixels_for(const std::string& adapter_folder, const MediaLimits& own,
+                       const MediaLimits& asked);
 
 }  // namespace luthier::cli

@@ -13,7 +13,7 @@
 
 #include "engine/compare/sample.h"
 #include "engine/generate/generation_types.h"
-#include "engine/vision/image_processor.h"
+#include "engine/vision/film_processor.h"
 
 namespace luthier {
 
@@ -26,7 +26,7 @@ struct ComparisonColumn {
   std::uint64_t bytes = 0;  ///< of its weights: in files, the base's in memory
   bool whole = false;       ///< a whole checkpoint beside the base, not an adapter on it
   double strength = 1;      ///< of an adapter: 1 is as trained
-  PixelLimits image = {};   ///< asked with these, where its processor says others
+  MediaLimits image = {};   ///< asked with these, where its processor says others
 
   bool is_base() const { return adapter.empty(); }
 };

@@ -5,6 +5,7 @@
 
 #include "engine/compare/result_folder.h"
 #include "engine/io/files.h"
+#include "engine/methods/adapter_notes.h"
 #include "engine/vision/inline_picture.h"
 
 namespace luthier {
@@ -69,6 +70,7 @@ Json column_json(const Comparison& comparison, std::size_t index) {
     json["image"] = {{"min_pixels", optional_number(column.image.min_pixels)},
                      {"max_pixels", optional_number(column.image.max_pixels)}};
   }
+  if (column.image.film.any()) json["film"] = film_limits_json(column.image.film);
   json["answered"] = comparison.answered(index);
   return json;
 }

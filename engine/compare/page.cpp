@@ -13,6 +13,7 @@
 #include "engine/compare/result_folder.h"
 #include "engine/compare/scores.h"
 #include "engine/data/film_glimpse.h"
+#include "engine/methods/adapter_notes.h"
 #include "engine/vision/inline_picture.h"
 
 namespace luthier {
@@ -129,10 +130,7 @@ std::string head_html(const Comparison& comparison, std::size_t index,
   if (!column.is_base() && !column.whole) {
     html += " · " + filled(words.strength, number(column.strength, "%.2f"));
   }
-  for (const auto& [key, pixels] : {std::pair{"min_pixels", column.image.min_pixels},
-                                    std::pair{"max_pixels", column.image.max_pixels}}) {
-    if (pixels) html.append(" · ").append(key).append(" ").append(std::to_string(*pixels));
-  }
+  if (column.image.any()) html += " · " + pixels_text(column.image);
   html += "</small>";
   if (!column.is_base()) {
     // Its end says enough; the whole of it is there on hover.

@@ -55,6 +55,15 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "It counts pixels of a picture (width × height).");
   called("image.min_pixels", "image_min_pixels min_image_pixels",
          "It counts pixels of a picture (width × height).");
+  called("film.fps", "video_fps fps");
+  called("film.num_frames", "nframes video_nframes video_num_frames num_video_frames");
+  called("film.max_frames", "video_maxlen fps_max_frames video_max_frames max_video_frames");
+  called("film.min_frames", "fps_min_frames video_min_frames min_video_frames");
+  called("film.max_pixels", "video_max_pixels",
+         "It counts pixels of a frame (width × height), or of all (Qwen3-VL).");
+  called("film.min_pixels", "video_min_pixels",
+         "It counts pixels of a frame (width × height), or of all (Qwen3-VL).");
+  called("film", "videos videos_kwargs video", "Settings of films stand under it.");
   called("image.on_error", "skip_broken_images ignore_image_errors strict skip_invalid",
          "It is refuse or skip.");
   called("training.on_low_memory", "ignore_memory_forecast force skip_memory_check allow_oom",

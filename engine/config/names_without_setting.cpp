@@ -16,8 +16,8 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "image_resize_algorithm image_seq_length do_resize image_mean image_std crop_to_patches "
       "image_do_pan_and_scan use_fast_image_processor image_grid_pinpoints image_aspect_ratio",
       "pictures are prepared as the checkpoint's own processor says.");
-  missing("video_* audio_* fps fps_max_frames nframes sampling_rate use_audio_in_video",
-          "it trains on pictures and text.");
+  missing("video_* audio_* sampling_rate use_audio_in_video",
+          "it trains on pictures, films and text.");
   needless(
       "template chat_template conversation_template prompt_template template_backend "
       "tokenizer tokenizer_name tokenizer_name_or_path tokenizer_type processor_type "

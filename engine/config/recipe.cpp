@@ -208,6 +208,20 @@ std::vector<FieldDifference> recipe_differences(const Recipe& left, const Recipe
   return differences;
 }
 
+namespace {
+
+Status check_film(const FilmSettings& film) {
+  if (film.min_frames && film.max_frames && *film.min_frames > *film.max_frames)
+    return cross_fault("film.min_frames", "is above film.max_frames.",
+                       "Exchange or clear one of them.");
+  if (film.min_pixels && film.max_pixels && *film.min_pixels > *film.max_pixels)
+    return cross_fault("film.min_pixels", "is above film.max_pixels.",
+                       "Exchange or clear one of them.");
+  return {};
+}
+
+}  // namespace
+
 Status check_recipe(const Recipe& recipe) {
   if (recipe.model.empty())
     return cross_fault("model", "no model is named.", "Give the folder of a checkpoint.");
@@ -238,6 +252,7 @@ Status check_recipe(const Recipe& recipe) {
       *recipe.image.min_pixels > *recipe.image.max_pixels)
     return cross_fault("image.min_pixels", "is above image.max_pixels.",
                        "Exchange or clear one of them.");
+  LUTHIER_CHECK(check_film(recipe.film));
   if (recipe.training.eval_steps > 0 && recipe.eval_dataset.empty())
     return cross_fault("training.eval_steps", "asks for evaluation, but no eval_dataset is named.",
                        "Name eval_dataset, or set eval_steps to 0.");

@@ -53,6 +53,13 @@ struct ImageSettings {
   std::string on_error = "refuse";  ///< refuse | skip
 };
 
+/// What stands in place of the checkpoint's own numbers for films.
+struct FilmSettings {
+  std::optional<std::int64_t> num_frames;
+  std::optional<double> fps;
+  std::optional<std::int64_t> min_frames, max_frames, min_pixels, max_pixels;
+};
+
 struct TrainingSettings {
   std::string device = "auto";  ///< auto | cpu | cuda | cuda:N
   std::string dtype = "auto";   ///< auto | float32 | bfloat16
@@ -90,6 +97,7 @@ struct Recipe {
   FreezeSettings freeze;
   AdapterSettings adapter;
   ImageSettings image;
+  FilmSettings film;
   TrainingSettings training;
   KindValues more;  ///< settings of objectives, optimizers and others, by their keys
 };

@@ -15,6 +15,8 @@ namespace {
 
 using namespace rows;
 
+constexpr double kMostFrames = 4096;  // that the vision room shows
+
 struct Tables {
   std::vector<RecipeField> fields, otherwise;
 };
@@ -148,6 +150,54 @@ Tables build_tables() {
              "refuse stops before training and names the row; skip leaves such rows out and counts "
              "them.",
              {"refuse", "skip"}, LUTHIER_FIELD(image.on_error))
+          .advanced());
+
+  add(optional_integer("film.num_frames", "Frames of a film",
+                       "So many frames of each film are shown, evenly; empty: as the checkpoint's "
+                       "processor says.",
+                       LUTHIER_FIELD(film.num_frames))
+          .unit("frames")
+          .at_least(1)
+          .at_most(kMostFrames)
+          .advanced());
+  add(optional_number("film.fps", "Frames of a second",
+                      "So many frames of each second of a film are shown; empty: as the "
+                      "checkpoint's processor says.",
+                      LUTHIER_FIELD(film.fps))
+          .above(0)
+          .at_most(1e6)
+          .advanced());
+  add(optional_integer("film.min_frames", "Fewest frames",
+                       "Frames of a film are at least so many under frames of a second; empty: as "
+                       "the checkpoint's processor says.",
+                       LUTHIER_FIELD(film.min_frames))
+          .unit("frames")
+          .at_least(1)
+          .at_most(kMostFrames)
+          .advanced());
+  add(optional_integer("film.max_frames", "Most frames",
+                       "Frames of a film are at most so many under frames of a second; empty: as "
+                       "the checkpoint's processor says.",
+                       LUTHIER_FIELD(film.max_frames))
+          .unit("frames")
+          .at_least(1)
+          .at_most(kMostFrames)
+          .advanced());
+  add(optional_integer("film.min_pixels", "Smallest frame",
+                       "Pixels that the checkpoint's processor counts of a film are at least so "
+                       "many: a frame's, or all frames' (Qwen3-VL); empty: as it says itself.",
+                       LUTHIER_FIELD(film.min_pixels))
+          .unit("pixels")
+          .at_least(1)
+          .at_most(kMany)
+          .advanced());
+  add(optional_integer("film.max_pixels", "Largest frame",
+                       "Pixels that the checkpoint's processor counts of a film are at most so "
+                       "many: a frame's, or all frames' (Qwen3-VL); empty: as it says itself.",
+                       LUTHIER_FIELD(film.max_pixels))
+          .unit("pixels")
+          .at_least(1)
+          .at_most(kMany)
           .advanced());
 
   std::vector<Row> training = training_rows();

@@ -82,6 +82,23 @@ Row optional_integer(const char* key, const char* label, const char* help, Acces
   return row;
 }
 
+template <class Access>
+Row optional_number(const char* key, const char* label, const char* help, Access access) {
+  Row row = describe(Type::Number, key, label, help);
+  row.field.about.nullable = true;
+  row.field.read = [access](const Recipe& recipe) {
+    const auto& value = access(recipe);
+    return value ? Json(*value) : Json(nullptr);
+  };
+  row.field.write = [access](Recipe& recipe, const Json& value) {
+    if (value.is_null())
+      access(recipe).reset();
+    else
+      access(recipe) = value.get<double>();
+  };
+  return row;
+}
+
 /// A whole number that 0 and null take away.
 template <class Access>
 Row zero_as_null(const char* key, const char* label, const char* help, Access access) {

@@ -53,12 +53,18 @@ void ChatProcessor::load_film_template() {
   if (parsed) film_template_ = std::make_shared<const ChatTemplate>(parsed.take());
 }
 
-/// Pictures do without: what is wrong with it is said of a row with a film.
-void ChatProcessor::load_film_processor(const std::filesystem::path& folder) {
+/// Pictures do without: what is wrong with it is said of a row with a film, and at once where
+/// somebody set limits.
+Status ChatProcessor::load_film_processor(const std::filesystem::path& folder,
+                                          const FilmLimits& limits) {
   film_processor_ = nullptr;
   film_error_.reset();
-  if (!image_tokens_.films) return;
-  auto made = FilmProcessor::load(folder, image_tokens_.films->processor);
+  if (!image_tokens_.films) {
+    if (!limits.any()) return {};
+    return input_error("This model takes no films, so there are none to limit.", "film",
+                       "Clear its settings.");
+  }
+  auto made = FilmProcessor::load(folder, image_tokens_.films->processor, limits);
   if (made && image_tokens_.films->check) {
     const Status fits = image_tokens_.films->check(**made);
     if (!fits) film_error_ = fits.error();
@@ -67,6 +73,8 @@ void ChatProcessor::load_film_processor(const std::filesystem::path& folder) {
     film_error_ = made.error();
   else
     film_processor_ = made.take();
+  if (film_error_ && limits.any()) return *film_error_;
+  return {};
 }
 
 Result<PixelValues> ChatProcessor::load_film(const Row& row, const RowFilm& film,

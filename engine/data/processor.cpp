@@ -20,10 +20,13 @@ bool ends_with_assistant(const std::vector<Message>& messages) {
   return !messages.empty() && messages.back().role == "assistant";
 }
 
-Status check_no_limits(const PixelLimits& limits) {
+Status check_no_limits(const MediaLimits& limits) {
   if (!limits.any()) return {};
   return input_error("This model reads text alone, so there are no pictures to limit.",
-                     limits.min_pixels ? "image.min_pixels" : "image.max_pixels", "Clear it.");
+                     limits.film.any()   ? "film"
+                     : limits.min_pixels ? "image.min_pixels"
+                                         : "image.max_pixels",
+                     "Clear it.");
 }
 
 std::size_t parts_of(std::span<const Message> messages, ContentPart::Kind kind) {
@@ -57,7 +60,7 @@ Error in_picture(Error error, const std::filesystem::path& path) {
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     const std::filesystem::path& folder, std::optional<Pictures> pictures,
-    const PixelLimits& limits, std::int64_t longest_row, RowForm form) {
+    const MediaLimits& limits, std::int64_t longest_row, RowForm form) {
   auto processor = std::make_shared<ChatProcessor>();
   LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
   processor->longest_row_ = longest_row;
@@ -71,7 +74,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     processor->image_tokens_ = std::move(pictures->tokens);
     processor->image_token_id_ = pictures->token_id;
     processor->defaults_ = std::move(pictures->defaults);
-    processor->load_film_processor(folder);
+    LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));
     processor->load_film_template();
   }
   auto chat_template = ChatTemplate::load(folder);
@@ -83,21 +86,23 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
 }
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::with_limits(
-    const std::filesystem::path& folder, const PixelLimits& limits) const {
+    const std::filesystem::path& folder, const MediaLimits& limits) const {
   auto processor = std::make_shared<ChatProcessor>(*this);
   if (!image_processor_) {
     LUTHIER_CHECK(check_no_limits(limits));
   } else {
     LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, defaults_, limits));
-    processor->load_film_processor(folder);
+    LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));
   }
   return std::shared_ptr<const ChatProcessor>(std::move(processor));
 }
 
 Status ChatProcessor::store_limits(const std::filesystem::path& folder,
-                                   const PixelLimits& limits) const {
+                                   const MediaLimits& limits) const {
   if (!image_processor_) return {};
-  return store_pixel_limits(folder, defaults_, limits);
+  LUTHIER_CHECK(store_pixel_limits(folder, defaults_, limits));
+  if (!image_tokens_.films) return {};
+  return store_film_limits(folder, image_tokens_.films->processor, limits.film);
 }
 
 Error ChatProcessor::Row::error(RowFault kind, std::string what, std::string hint) const {

@@ -95,13 +95,13 @@ class ChatProcessor {
   /// rows where there are no pictures, whose family says it otherwise.
   static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder,
                                                            std::optional<Pictures> pictures,
-                                                           const PixelLimits& limits = {},
+                                                           const MediaLimits& limits = {},
                                                            std::int64_t longest_row = 0,
                                                            RowForm form = RowForm::ChatTemplate);
   /// The same for pictures under other limits, read anew from the folder; tokenizer and template
   /// are shared. Limits mean nothing to a model without pictures.
   Result<std::shared_ptr<const ChatProcessor>> with_limits(const std::filesystem::path& folder,
-                                                           const PixelLimits& limits) const;
+                                                           const MediaLimits& limits) const;
 
   /// A training example. `max_length` <= 0: no limit; longer rows are cut at the end, but never
   /// inside the picture tokens (an Input error). Labels by `loss_on`; image tokens never carry a
@@ -151,7 +151,7 @@ class ChatProcessor {
 
   /// Writes pixel limits into the picture processor's file of a checkpoint folder that this
   /// processor's model is saved into.
-  Status store_limits(const std::filesystem::path& folder, const PixelLimits& limits) const;
+  Status store_limits(const std::filesystem::path& folder, const MediaLimits& limits) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   /// Null: the model takes no pictures, and a row that has some is refused.
@@ -183,7 +183,7 @@ class ChatProcessor {
   Result<PixelValues> load_film(const Row& row, const RowFilm& film, const SizeOf* size_of) const;
   void load_film_template();
   const ChatTemplate* template_of(std::span<const Message> messages) const;
-  void load_film_processor(const std::filesystem::path& folder);
+  Status load_film_processor(const std::filesystem::path& folder, const FilmLimits& limits);
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
   Result<Example> encode_chat(const Row& row, LossOn loss_on) const;
   Result<Example> encode_prefix_suffix(const Row& row) const;

@@ -20,7 +20,7 @@
 #include "engine/io/json.h"
 #include "engine/methods/adapter_course.h"
 #include "engine/nn/plugs.h"
-#include "engine/vision/image_processor.h"
+#include "engine/vision/film_processor.h"
 
 namespace luthier {
 
@@ -123,7 +123,7 @@ class Adapter {
   /// Fine where training can go on from here.
   Status check_trainable() const;
   /// Of the pictures that it was trained with, where it was read from a folder that says so.
-  PixelLimits pixels;
+  MediaLimits pixels;
 
   /// Writes the config and the tensors into `folder` (which exists). `masters`: tensors to write in
   /// place of the adapter's own, by their keys (saved modules have the base's type, which may be

@@ -58,7 +58,7 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   options.device = "cpu";
   options.dtype = "float32";
   options.go_on = how.go_on;
-  LUTHIER_TRY(const PixelLimits own, adapter_pixels(adapter_folder));
+  LUTHIER_TRY(const MediaLimits own, adapter_pixels(adapter_folder));
   options.pixels = chosen_pixels(how.pixels, own);
   LUTHIER_TRY(LoadedModel loaded, load_model(base_folder, options));
   LUTHIER_TRY(auto adapter, load_adapter(loaded, adapter_folder));

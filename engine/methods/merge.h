@@ -18,7 +18,7 @@
 
 #include "engine/base/result.h"
 #include "engine/io/json.h"
-#include "engine/vision/image_processor.h"
+#include "engine/vision/film_processor.h"
 
 namespace luthier {
 
@@ -56,7 +56,7 @@ Json to_json(const MergeReport& report);
 
 struct MergeOptions {
   std::optional<double> limit;        ///< none: as MergeReport::limit says
-  PixelLimits pixels;                 ///< none: those that the adapter was trained under
+  MediaLimits pixels;                 ///< none: those that the adapter was trained under
   std::function<bool(double)> go_on;  ///< as LoadOptions has it; false is an Interrupted error
 };
 

@@ -25,6 +25,7 @@ struct PicturePlan {
   /// How pictures are written into the text, by the folder's processor settings, else by the
   /// model's config. An Input error where processor and model do not belong together.
   std::function<Result<ImageTokens>(const std::filesystem::path& folder)> tokens;
+  bool films = false;  ///< what `tokens` gives says how films are written, too
 };
 
 /// Who owns the output head's weight.

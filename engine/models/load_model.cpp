@@ -90,7 +90,7 @@ Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, c
 
 Result<std::shared_ptr<const ChatProcessor>> make_processor(const Plan& plan,
                                                             const std::filesystem::path& folder,
-                                                            const PixelLimits& limits) {
+                                                            const MediaLimits& limits) {
   std::optional<ChatProcessor::Pictures> pictures;
   if (plan.pictures) {
     LUTHIER_TRY(ImageTokens tokens, plan.pictures->tokens(folder));
@@ -213,7 +213,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,
-                                                            const PixelLimits& limits) {
+                                                            const MediaLimits& limits) {
   LUTHIER_CHECK(check_model_folder(folder));
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
@@ -223,7 +223,7 @@ Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesyste
 }
 
 Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& loaded,
-                                                           const PixelLimits& limits) {
+                                                           const MediaLimits& limits) {
   if (limits == loaded.pixels) return loaded.processor;
   return loaded.processor->with_limits(loaded.folder, limits);
 }

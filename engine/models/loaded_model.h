@@ -31,7 +31,7 @@ struct LoadedModel {
   std::string stored_dtype;      ///< of most parameters: F16, BF16, F32
   bool drawn = false;            ///< its weights are random and stand in no file
   Draws draws;                   ///< of those, what the model does not hold
-  PixelLimits pixels;            ///< that `processor` works by, in place of the folder's own
+  MediaLimits pixels;            ///< that `processor` works by, in place of the folder's own
   Json quantization;             ///< settings of its packed weights; null: it has none
 };
 
@@ -41,7 +41,7 @@ struct LoadOptions {
   bool random_weights = false;  ///< build from config.json and draw weights (HF's normal(0,
                                 ///< initializer_range)), seeded
   std::uint64_t seed = 42;
-  PixelLimits pixels;
+  MediaLimits pixels;
   /// Linears are packed while they are loaded: settings in the words of a checkpoint's
   /// quantization_config (io/weight_kinds.h); null: they stay as they are stored.
   Json quantization = {};
@@ -59,11 +59,11 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
 /// Tokenizer, template and picture processor of a checkpoint folder alone: what data needs of a
 /// model.
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,
-                                                            const PixelLimits& limits);
+                                                            const MediaLimits& limits);
 /// The loaded model's processor under other pixel limits; the very same one where they are those it
 /// has.
 Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& loaded,
-                                                           const PixelLimits& limits);
+                                                           const MediaLimits& limits);
 
 /// Writes a whole checkpoint folder that transformers loads: config.json, model.safetensors
 /// in 5.17's stored names, and all that the source folder holds beside its weights, with the pixel

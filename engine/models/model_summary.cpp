@@ -52,7 +52,8 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   const auto meta = torch::TensorOptions().device(torch::kMeta);
   auto model = plan.made(meta);
   summary.model_type = family->model_type;
-  if (plan.pictures) summary.pictures = PictureSummary{plan.pictures->defaults};
+  if (plan.pictures)
+    summary.pictures = PictureSummary{plan.pictures->defaults, plan.pictures->films};
   summary.geometry = model->geometry();
 
   std::map<std::string, TensorInfo> stored;  // by in-memory name

@@ -60,6 +60,7 @@ struct ModelGeometry {
 /// How the model takes pictures, for who shows it without loading it.
 struct PictureSummary {
   ProcessorDefaults defaults;  ///< of the picture processor, by the family
+  bool films = false;          ///< it takes films too
 };
 
 struct ModelSummary {

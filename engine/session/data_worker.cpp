@@ -5,7 +5,9 @@
 
 #include <chrono>
 
+#include "engine/data/media_limits.h"
 #include "engine/data/row_kind.h"
+#include "engine/methods/adapter_notes.h"
 #include "engine/session/method_runs.h"
 #include "engine/session/run_observer.h"
 
@@ -23,13 +25,12 @@ std::string stamp(const fs::path& path) {
 std::string model_key(const Recipe& recipe) {
   const fs::path folder = recipe.model;
   std::string key;
-  for (const char* name :
-       {"config.json", "tokenizer.json", "tokenizer.model", "chat_template.jinja",
-        "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"}) {
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model",
+                           "chat_template.jinja", "tokenizer_config.json", "processor_config.json",
+                           "preprocessor_config.json", "video_preprocessor_config.json"}) {
     key += stamp(folder / name);
   }
-  return key + std::to_string(recipe.image.min_pixels.value_or(-1)) + "," +
-         std::to_string(recipe.image.max_pixels.value_or(-1));
+  return key + pixels_text(media_limits(recipe));
 }
 
 std::string data_key(const Recipe& recipe) {

@@ -140,7 +140,7 @@ Status ModelWorker::unload() {
   return {};
 }
 
-Status ModelWorker::set_pixels(const PixelLimits& pixels) {
+Status ModelWorker::set_pixels(const MediaLimits& pixels) {
   LUTHIER_TRY(base_->processor, processor_for(*base_, pixels));
   base_->pixels = base_options_.pixels = pixels;
   return {};
@@ -189,7 +189,7 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
     }
   } else if (base_) {
     // The run's pixel limits were its own; what is attached has those that it was trained under.
-    const Status back = set_pixels(before ? before->second.pixels : PixelLimits());
+    const Status back = set_pixels(before ? before->second.pixels : MediaLimits());
     if (!back) log_warning(back.error().sentence());
   }
   host_.set_state(resting(), "");

@@ -81,7 +81,7 @@ class ModelWorker {
   /// The recipe's model resident, loaded as it says.
   Status load_for(const Recipe& recipe, const Cancelled& cancelled);
   /// The resident model's pictures under these limits from now on.
-  Status set_pixels(const PixelLimits& pixels);
+  Status set_pixels(const MediaLimits& pixels);
   /// Pictures as the column's adapter was trained with them; null stands for the base.
   Result<std::shared_ptr<const ChatProcessor>> column_processor(const Adapter* adapter) const;
   Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;
@@ -94,7 +94,7 @@ class ModelWorker {
   LoadOptions base_options_;
   std::map<std::string, Attached> attached_;
   std::optional<ResidentMerge> merged_;  ///< stands in the base
-  PixelLimits merged_pixels_;            ///< that its adapter was trained under
+  MediaLimits merged_pixels_;            ///< that its adapter was trained under
   std::shared_ptr<Adapter> live_;        ///< in training
   bool loss_told_ = false;
 };

@@ -7,6 +7,7 @@
 #include "engine/base/log.h"
 #include "engine/compare/held_out.h"
 #include "engine/config/quantization_fields.h"
+#include "engine/data/media_limits.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
 
@@ -64,8 +65,7 @@ LoadOptions load_options(const Recipe& recipe) {
   options.dtype = recipe.training.dtype;
   options.random_weights = recipe.init == "random";
   options.seed = static_cast<std::uint64_t>(recipe.training.seed);
-  options.pixels.min_pixels = recipe.image.min_pixels;
-  options.pixels.max_pixels = recipe.image.max_pixels;
+  options.pixels = media_limits(recipe);
   options.quantization = quantization_settings(recipe);
   return options;
 }
@@ -95,8 +95,7 @@ Result<std::optional<MemoryForecast>> forecast_launch(const ChatProcessor& proce
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe) {
-  return load_processor(recipe.model,
-                        PixelLimits{recipe.image.min_pixels, recipe.image.max_pixels});
+  return load_processor(recipe.model, media_limits(recipe));
 }
 
 void use_all_cores() {

@@ -102,7 +102,7 @@ struct AdapterAttached {
   std::int64_t parameters = 0;
   std::string summary;
   bool whole = false;
-  PixelLimits pixels = {};  ///< that an adapter was trained under, and is asked with
+  MediaLimits pixels = {};  ///< that an adapter was trained under, and is asked with
 };
 struct AdapterDropped {
   std::string name;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What can be decided before a model is loaded, and what a fully tuned checkpoint is stored as.
 #include "engine/base/log.h"
+#include "engine/data/media_limits.h"
 #include "engine/device/product_library.h"
 #include "engine/device/threads.h"
 #include "engine/methods/adapter.h"
@@ -17,10 +18,10 @@ namespace {
 /// A run that goes on from an adapter may show it pictures of another size; that is said, since
 /// nobody would see it.
 Status compare_pixels(const fs::path& init_from, const Recipe& recipe) {
-  LUTHIER_TRY(const PixelLimits before, adapter_pixels(init_from));
-  const PixelLimits now{recipe.image.min_pixels, recipe.image.max_pixels};
+  LUTHIER_TRY(const MediaLimits before, adapter_pixels(init_from));
+  const MediaLimits now = media_limits(recipe);
   if (before == now) return {};
-  const auto said = [](const PixelLimits& pixels) {
+  const auto said = [](const MediaLimits& pixels) {
     return pixels.any() ? pixels_text(pixels) : "no pixel limits";
   };
   log_warning("adapter.init_from: " + init_from.string() + " was trained with " + said(before) +

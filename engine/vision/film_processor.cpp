@@ -65,6 +65,7 @@ Result<FrameChoice> detail::read_frame_choice(const Json& config, const std::str
     if (limits.num_frames) choice.num_frames = limits.num_frames;
     if (limits.fps) choice.fps = limits.fps;
   }
+  if (limits.min_frames) choice.min_frames = *limits.min_frames;
   if (limits.max_frames) choice.max_frames = *limits.max_frames;
   if (!both && choice.num_frames && choice.fps)
     return input_error("A number of frames and frames per second are both asked for.",
@@ -84,32 +85,38 @@ Result<std::unique_ptr<FilmProcessor>> FilmProcessor::create(const Json& config,
                      where + ": video_processor_type", "Known types: " + known_film_types() + ".");
 }
 
-Result<std::unique_ptr<FilmProcessor>> FilmProcessor::load(const std::filesystem::path& folder,
-                                                           const std::string& type,
-                                                           const FilmLimits& limits) {
+Result<detail::FoundFilmSettings> detail::find_film_settings(const std::filesystem::path& folder,
+                                                             const std::string& type) {
   std::error_code ignored;
-  Json config;
-  std::string where;
+  FoundFilmSettings found;
   const std::filesystem::path whole = folder / "processor_config.json";
   if (std::filesystem::exists(whole, ignored)) {
     LUTHIER_TRY(const Json file, read_json_file(whole));
     if (file.is_object() && file.contains("video_processor")) {
-      config = file["video_processor"];
-      where = whole.string() + ": video_processor";
+      found.config = file["video_processor"];
+      found.where = whole.string() + ": video_processor";
+      found.in_whole = true;
     }
   }
   for (const char* name : {"video_preprocessor_config.json", "preprocessor_config.json"}) {
     const std::filesystem::path path = folder / name;
-    if (!where.empty() || !std::filesystem::exists(path, ignored)) continue;
-    LUTHIER_TRY(config, read_json_file(path));
-    where = path.string();
+    if (!found.where.empty() || !std::filesystem::exists(path, ignored)) continue;
+    LUTHIER_TRY(found.config, read_json_file(path));
+    found.where = path.string();
   }
-  if (where.empty())
+  if (found.where.empty())
     return input_error("The folder has no video processor.", folder.string(),
                        "Save the model's processor into it.");
-  if (config.is_object() && !detail::present(config, "video_processor_type"))
-    config["video_processor_type"] = type;
-  return create(config, where, limits);
+  if (found.config.is_object() && !present(found.config, "video_processor_type"))
+    found.config["video_processor_type"] = type;
+  return found;
+}
+
+Result<std::unique_ptr<FilmProcessor>> FilmProcessor::load(const std::filesystem::path& folder,
+                                                           const std::string& type,
+                                                           const FilmLimits& limits) {
+  LUTHIER_TRY(const detail::FoundFilmSettings found, detail::find_film_settings(folder, type));
+  return create(found.config, found.where, limits);
 }
 
 }  // namespace luthier

@@ -19,10 +19,28 @@ namespace luthier {
 /// What a recipe may override. `num_frames` and `fps` stand for each other's (SmolVLM's takes both)
 /// and make a processor choose that by itself shows all frames.
 struct FilmLimits {
-  std::optional<std::int64_t> num_frames;
-  std::optional<double> fps;
-  std::optional<std::int64_t> max_frames;
-  PixelLimits pixels;  ///< of one frame; Qwen3-VL's are those of all frames together
+  std::optional<std::int64_t> num_frames = {};
+  std::optional<double> fps = {};
+  std::optional<std::int64_t> max_frames = {};
+  PixelLimits pixels = {};  ///< of one frame; Qwen3-VL's are those of all frames together
+  std::optional<std::int64_t> min_frames = {};
+
+  bool any() const { return num_frames || fps || min_frames || max_frames || pixels.any(); }
+  bool operator==(const FilmLimits&) const = default;
+};
+
+/// Writes the limits into the video processor's settings of a checkpoint folder, so that
+/// transformers chooses the same frames and makes the same pixels. Nothing without limits; an Input
+/// error where the processor has no such setting.
+Status store_film_limits(const std::filesystem::path& folder, const std::string& type,
+                         const FilmLimits& limits);
+
+/// Those of pictures, and those of films.
+struct MediaLimits : PixelLimits {
+  FilmLimits film = {};
+
+  bool any() const { return PixelLimits::any() || film.any(); }
+  bool operator==(const MediaLimits&) const = default;
 };
 
 class FilmProcessor {

@@ -48,6 +48,15 @@ MadeProcessor create_gemma4_processor(const Json& config, const std::string& whe
 MadeProcessor create_gemma4_unified_processor(const Json& config, const std::string& where,
                                               const PixelLimits& limits);
 
+/// The video processor's settings of a folder, and where they stand.
+struct FoundFilmSettings {
+  Json config;
+  std::string where;
+  bool in_whole = false;  ///< in processor_config.json
+};
+Result<FoundFilmSettings> find_film_settings(const std::filesystem::path& folder,
+                                             const std::string& type);
+
 MadeFilmProcessor create_qwen_film_processor(const Json& config, const std::string& where,
                                              const FilmLimits& limits);
 MadeFilmProcessor create_qwen3_film_processor(const Json& config, const std::string& where,

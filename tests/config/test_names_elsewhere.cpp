@@ -90,6 +90,8 @@ class TestNamesElsewhere : public QObject {
         {"freeze_vision_tower", "freeze.vision_tower."},
         {"freeze_vit", "freeze.vision_tower."},
         {"image_max_pixels", "image.max_pixels."},
+        {"video_fps", "film.fps."},
+        {"video_maxlen", "film.max_frames."},
         {"adapter_name_or_path", "adapter.init_from."},
         {"training.lora_rank", "adapter.r."},
         {"LoRA-Rank", "adapter.r."},
@@ -105,7 +107,8 @@ class TestNamesElsewhere : public QObject {
         {"torch_dtype", "training.dtype."}};
     for (const auto& [name, key] : called)
       QTest::newRow(name) << name << QString("Here it is %1").arg(key);
-    QTest::newRow("alpha") << "adapter.alpha" << "adapter.alpha belongs to loha, lokr";
+    QTest::newRow("alpha") << "adapter.alpha"
+                           << "adapter.alpha belongs to loha, lokr";
     for (const char* name : {"report_to", "template", "wandb_project", "dataloader_num_workers",
                              "flash_attn", "packing", "trust_remote_code", "push_to_hub",
                              "resume_from_checkpoint", "attn_implementation", "use_unsloth",
@@ -113,7 +116,7 @@ class TestNamesElsewhere : public QObject {
       QTest::newRow(name) << name << "not needed here, because";
     }
     for (const char* name : {"load_in_fp8", "deepspeed", "fsdp_config", "neftune_noise_alpha",
-                             "video_fps", "dpo_beta", "load_best_model_at_end"}) {
+                             "video_load_backend", "dpo_beta", "load_best_model_at_end"}) {
       QTest::newRow(name) << name << "This version does not have it";
     }
   }

@@ -62,7 +62,7 @@ class TestRowsWithoutPictures : public QObject {
   }
 
   void pixel_limits_are_refused() {
-    const PixelLimits limits{{}, 1024};
+    const MediaLimits limits{{{}, 1024}};
     const auto limited = ChatProcessor::load(data_room() / "chatml", std::nullopt, limits);
     QVERIFY(!limited);
     QCOMPARE(limited.error().where, std::string("image.max_pixels"));

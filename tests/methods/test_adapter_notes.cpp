@@ -18,14 +18,20 @@ class TestAdapterNotes : public QObject {
   void init() { folder_ = std::make_unique<QTemporaryDir>(); }
 
   void written_and_read_back() {
-    for (const PixelLimits& limits :
-         {PixelLimits{}, PixelLimits{{}, 50176}, PixelLimits{3136, {}}, PixelLimits{3136, 50176}}) {
+    for (const MediaLimits& limits :
+         {MediaLimits{}, MediaLimits{{{}, 50176}}, MediaLimits{{3136, {}}},
+          MediaLimits{{}, {8, {}, {}, {256, 1024}, {}}},
+          MediaLimits{{3136, {}}, {{}, 1.5, 32, {}, 6}}, MediaLimits{{3136, 50176}}}) {
       QVERIFY(write_adapter_notes(root(), limits).ok());
       QVERIFY(adapter_pixels(root()).value() == limits);
     }
     const Json notes = read_json_file(root() / kAdapterNotesName).take();
     QCOMPARE(notes.dump(),
              std::string(R"({"format_version":1,"image":{"min_pixels":3136,"max_pixels":50176}})"));
+    QVERIFY(write_adapter_notes(root(), {{}, {8}}).ok());
+    const Json film = read_json_file(root() / kAdapterNotesName).take()["film"];
+    QCOMPARE(film["num_frames"], Json(8));
+    QVERIFY(film["fps"].is_null() && film.size() == 6);
   }
 
   void an_older_run_says_it_in_its_recipe() {
@@ -33,8 +39,8 @@ class TestAdapterNotes : public QObject {
     put(run / "recipe.yaml", "model: base\ndataset: rows.jsonl\nimage: {max_pixels: 1600}\n");
     for (const char* place : {"adapter", "checkpoints/step-000100/adapter"}) {
       put(run / place / "adapter_config.json", "{}");
-      QVERIFY(adapter_pixels(run / place).value() == (PixelLimits{{}, 1600}));
-      QVERIFY(adapter_pixels(run / place / "").value() == (PixelLimits{{}, 1600}));
+      QVERIFY(adapter_pixels(run / place).value() == (MediaLimits{{{}, 1600}}));
+      QVERIFY(adapter_pixels(run / place / "").value() == (MediaLimits{{{}, 1600}}));
     }
     put(run / "elsewhere/adapter_config.json", "{}");  // not the run's result
     QVERIFY(!adapter_pixels(run / "elsewhere").value().any());
@@ -70,6 +76,12 @@ class TestAdapterNotes : public QObject {
     QTest::newRow("huge")
         << R"({"format_version": 1, "image": {"min_pixels": 9223372036854775807}})"
         << "min_pixels";
+    QTest::newRow("film") << R"({"format_version": 1, "film": [1]})"
+                          << "film";
+    QTest::newRow("film's frames") << R"({"format_version": 1, "film": {"num_frames": 0}})"
+                                   << "film: num_frames";
+    QTest::newRow("film's fps") << R"({"format_version": 1, "film": {"fps": -1}})"
+                                << "film: fps";
   }
   void broken_notes_are_refused() {
     QFETCH(QString, text);
@@ -82,12 +94,13 @@ class TestAdapterNotes : public QObject {
   }
 
   void what_is_asked_for_wins() {
-    const PixelLimits own{100, 200};
+    const MediaLimits own{{100, 200}, {8, {}, 16, {}, {}}};
     QVERIFY(chosen_pixels({}, own) == own);
-    QVERIFY(chosen_pixels({{}, 300}, own) == (PixelLimits{100, 300}));
-    QVERIFY(chosen_pixels({50, 60}, own) == (PixelLimits{50, 60}));
-    QCOMPARE(pixels_text(own), std::string("image.min_pixels 100, image.max_pixels 200"));
-    QCOMPARE(pixels_text({{}, 200}), std::string("image.max_pixels 200"));
+    QVERIFY(chosen_pixels({{{}, 300}}, own) == (MediaLimits{{100, 300}, own.film}));
+    QVERIFY(chosen_pixels({{50, 60}, {{}, 2.0}}, own) == (MediaLimits{{50, 60}, {{}, 2.0, 16}}));
+    QCOMPARE(pixels_text(own), std::string("image.min_pixels 100, image.max_pixels 200, "
+                                           "film.num_frames 8, film.max_frames 16"));
+    QCOMPARE(pixels_text({{{}, 200}}), std::string("image.max_pixels 200"));
   }
 
  private:

@@ -4,7 +4,7 @@ and read again by the oracle. `Checkpoint`
 holds what the cases ask of one."""
 import functools
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -28,6 +28,7 @@ class Checkpoint:
     spec: Spec
     family: Family
     slow_tokenizer: object = None
+    film: dict = field(default_factory=dict)    # what the video processor is told beside its files
 
     @functools.cached_property
     def processor(self):

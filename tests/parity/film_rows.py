@@ -66,20 +66,44 @@ def film_rows(family):
             for index, parts in enumerate(shown)]
 
 
-def train_case(name, kind, **training):
+def long_rows():
+    """Films of which there is something to choose."""
+    shown = [[films.film("walk", 3)], [films.film("long", 1.5)], [image("tall.png")],
+             [films.film("walk", 2.5), films.film("long", 4)]]
+    return [[turn("user", *parts, text(f"What is there? {index}")),
+             turn("assistant", text("A blue square " * (1 + index % 3)))]
+            for index, parts in enumerate(shown * 2)]
+
+
+def train_case(name, kind, film=None, **training):
+    """`film`: the recipe's, and what transformers' processor is told."""
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         folder = films.write_inputs(world.scratch / "films")
         plan = Plan(name, kind)
+        limits = dict(film or {})
+        checkpoint.film = limits
+        if "max_pixels" in limits:
+            checkpoint.film = limits | {"size": {"shortest_edge": limits["min_pixels"],
+                                                 "longest_edge": limits["max_pixels"]}}
+            del checkpoint.film["min_pixels"], checkpoint.film["max_pixels"]
+        for key in ("min_frames", "max_frames"):    # Qwen3-VL's takes these of itself alone
+            if key in limits:
+                setattr(checkpoint.processor.video_processor, key, checkpoint.film[key])
+        if "num_frames" in limits:
+            checkpoint.film = {**checkpoint.film, "fps": None}
         settings = DEFAULTS | dict(max_steps=8, gradient_accumulation_steps=1) | training
-        rows = film_rows(checkpoint.family)
+        rows = long_rows() if film else film_rows(checkpoint.family)
         data = [checkpoint.example(films.resolved(row, folder)) for row in rows]
         write_rows(world.scratch / "train.jsonl", [films.resolved(row, folder) for row in rows])
         (world.scratch / "first.json").write_text(
             json.dumps({"messages": films.resolved(rows[0], folder)}))
         start = adapters.make(checkpoint, kind, world.adapters, random=False)
         model = adapters.start(checkpoint, kind)
-        world.program.run("train", recipe(world, plan, settings, checkpoint, start))
+        path = recipe(world, plan, settings, checkpoint, start)
+        if film:
+            path.write_text(path.read_text() + f"film: {json.dumps(film)}\n")
+        world.program.run("train", path)
         log = trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
                                       world.scratch / "oracle")
         model.eval()
@@ -110,6 +134,9 @@ def cases(everything=True):
         found[f"films/{first}/train"] = of(
             train_case(first, "towers", per_device_train_batch_size=family.film_batch), family,
             "LoRA")
+        for limits in family.film_limits[:None if everything else 1]:
+            found[f"films/{first}/train-{next(iter(limits)).removeprefix('num_')}"] = of(
+                train_case(first, "linear", limits), family, "LoRA")
         if everything:
             for name in names[1:]:
                 found[f"films/{name}/generate"] = of(generate_case(name, family.film_answers[1]),

@@ -5,6 +5,9 @@ import copy
 import json
 from pathlib import Path
 
+import numpy
+from PIL import Image
+
 from conversations import image, picture, text, turn, write_pictures
 
 # name: number of frames, their size, the ending of their files
@@ -39,6 +42,10 @@ def frames_of(film):
     return frame_paths(Path(film)), None
 
 
+def array_of(paths):
+    return numpy.stack([numpy.asarray(Image.open(path).convert("RGB")) for path in paths])
+
+
 def film(name, fps=None, listed=False):
     """A part; `listed`: the frames are told one by one, from the last to the first."""
     if listed:
@@ -49,18 +56,20 @@ def film(name, fps=None, listed=False):
 
 def encode(family, checkpoint, messages, prompt):
     """Family.encode of a conversation with films: folders of pictures or lists of them, which
-    transformers shows whole."""
-    messages, lists = copy.deepcopy(messages), []
+    transformers shows whole; where the checkpoint's films are limited (see film_rows.py), it samples
+    them as arrays."""
+    messages, lists, more = copy.deepcopy(messages), [], {}
     for message in messages:
         for part in message["content"]:
             if part["type"] == "video":
-                lists.append(frames_of(part["video"]))
-                part["video"] = lists[-1][0]
-    more = {}
+                frames, fps = frames_of(part["video"])
+                lists.append((len(frames), fps))
+                part["video"] = array_of(frames) if checkpoint.film else frames
     if lists:
-        more["processor_kwargs"] = {"do_sample_frames": False, "video_metadata": [
-            {"total_num_frames": len(frames), "fps": fps,
-             "frames_indices": list(range(len(frames)))} for frames, fps in lists]}
+        more["processor_kwargs"] = {"videos_kwargs": {
+            "do_sample_frames": bool(checkpoint.film), **checkpoint.film, "video_metadata": [
+                {"total_num_frames": count, "fps": fps, "frames_indices": list(range(count))}
+                for count, fps in lists]}}
     out = checkpoint.processor.apply_chat_template(messages, tokenize=True, return_dict=True,
                                                    return_tensors="pt",
                                                    add_generation_prompt=prompt, **more)

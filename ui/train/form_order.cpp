@@ -11,6 +11,7 @@ std::string form_group(const FieldDescription& field) {
   if (field.key == "strategy" || !field.strategies.empty()) return "Method";
   if (field.key.starts_with("training.")) return "Training";
   if (field.key.starts_with("image.")) return "Pictures";
+  if (field.key.starts_with("film.")) return "Films";
   const auto dot = field.key.find('.');
   return dot == std::string::npos ? "Model and data" : field.key.substr(0, dot);
 }

@@ -168,15 +168,15 @@ void tell_missing(const std::vector<StoredAdapter>& adapters,
 }
 
 /// Pixel limits where all were trained under the same.
-Result<std::optional<PixelLimits>> common_pixels(const std::vector<StoredAdapter>& adapters,
+Result<std::optional<MediaLimits>> common_pixels(const std::vector<StoredAdapter>& adapters,
                                                  std::vector<std::string>& notes) {
-  std::optional<PixelLimits> common;
+  std::optional<MediaLimits> common;
   for (const StoredAdapter& adapter : adapters) {
-    LUTHIER_TRY(const PixelLimits own, adapter_pixels(adapter.folder));
+    LUTHIER_TRY(const MediaLimits own, adapter_pixels(adapter.folder));
     if (common && *common != own) {
       notes.push_back(
           "The adapters were trained under unlike pixel limits; the result has none of its own.");
-      return std::optional<PixelLimits>();
+      return std::optional<MediaLimits>();
     }
     common = own;
   }
@@ -198,7 +198,7 @@ Status write_combined(const Combined& combined, const fs::path& out) {
   LUTHIER_CHECK(write_tensor_file(writer.path() / Adapter::kTensorFile, combined.tensors));
   LUTHIER_CHECK(
       write_file_atomically(writer.path() / Adapter::kConfigFile, combined.config.dump(2) + "\n"));
-  if (combined.pixels && *combined.pixels != PixelLimits())
+  if (combined.pixels && *combined.pixels != MediaLimits())
     LUTHIER_CHECK(write_adapter_notes(writer.path(), *combined.pixels));
   return writer.commit();
 }

@@ -17,7 +17,7 @@
 #include "engine/methods/arithmetic/combine_options.h"
 #include "engine/methods/arithmetic/stored_adapter.h"
 #include "engine/methods/arithmetic/tensor_arithmetic.h"
-#include "engine/vision/image_processor.h"
+#include "engine/vision/film_processor.h"
 
 namespace luthier {
 
@@ -52,7 +52,7 @@ struct Combined {
   AdapterSettings settings;
   Json config;
   std::vector<std::pair<std::string, torch::Tensor>> tensors;  ///< by the file's keys
-  std::optional<PixelLimits> pixels;  ///< where all were trained under the same
+  std::optional<MediaLimits> pixels;  ///< where all were trained under the same
   CombineReport report;
 };
 /// In memory. Refusals are Input errors that name the folder and what of it has no arithmetic.

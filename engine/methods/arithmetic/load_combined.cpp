@@ -42,7 +42,7 @@ Result<std::shared_ptr<Adapter>> load_combined(LoadedModel& base, const Combined
   LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
   auto adapter = build_from(*combined.method, base, combined.settings, file);
   if (!adapter) return of_combined(adapter.error(), path);
-  (*adapter)->pixels = combined.pixels.value_or(PixelLimits());
+  (*adapter)->pixels = combined.pixels.value_or(MediaLimits());
   return adapter;
 }
 

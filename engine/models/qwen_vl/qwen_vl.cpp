@@ -223,6 +223,7 @@ Result<Plan> read_qwen_vl(const QwenGeneration& generation, const Json& config,
       options.image_token_id, {generation.processor}, [options, &generation](const auto& files) {
         return image_tokens(generation, options, files);
       }};
+  plan.pictures->films = options.film_token_id >= 0;
   plan.initializer_range = options.text.initializer_range;
   return plan;
 }

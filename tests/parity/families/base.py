@@ -98,6 +98,7 @@ class Family:
     film_conversations = ("film", "films", "still", "film-and-picture")
     film_answers = ("film-and-picture", "films")    # daily, and of the other checkpoints
     film_batch = 2
+    film_limits = ()                    # settings of a recipe's films that a run is held with
     native_files = True                 # transformers reads files with the names in memory
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
     queries = ("q_proj",)               # the decoder's, as target_modules names them

@@ -77,6 +77,8 @@ class QwenVL(Family):
     kinds = KINDS
     config_class = picture_class = video_class = None
     marks = MARKS
+    film_limits = (dict(num_frames=4, min_pixels=300, max_pixels=1500),
+                   dict(fps=1.0, min_frames=2, max_frames=6))
     width = "hidden_size"               # the tower's option that says how wide it hands features on
 
     def native_name(self, name):
