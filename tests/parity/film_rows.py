@@ -9,6 +9,7 @@ import adapters
 import films
 import forward
 import generate
+import measure
 from checkpoints import make
 from conversations import image, text, turn, write_rows
 from families import FAMILIES
@@ -126,6 +127,12 @@ def train_case(name, kind, film=None, **training):
     return case
 
 
+def one_film(world, answer):
+    return films.resolved([turn("user", films.film("walk"), text("What is it?")),
+                           turn("assistant", answer)],
+                          films.write_inputs(world.scratch / "films"))
+
+
 def cases(everything=True):
     """Of the families that take films: every conversation with the first checkpoint, and each day
     one of every other."""
@@ -149,6 +156,10 @@ def cases(everything=True):
         found[f"films/{first}/train-frames"] = of(
             train_case(first, "linear", dict(num_frames=4, min_pixels=300, max_pixels=1500)),
             family, "LoRA")
+        for kind in measure.KINDS if everything else ("lora",):
+            if family.larger:
+                found[f"films/{family.model_type}/forecast/{kind}"] = measure.forecast_case(
+                    family, kind, one_film)
         if everything:
             found[f"films/{first}/train-fps"] = of(
                 train_case(first, "linear", dict(fps=1.0, min_frames=2, max_frames=6)), family,
