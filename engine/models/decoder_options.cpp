@@ -25,7 +25,7 @@ struct Kind {
   const char* activation;
   bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false,
        qk_norm = false, gemma = false, sandwich = false, two_rotaries = false, glm = false,
-       scaled_queries = false, gemma4 = false, cohere = false, across = false;
+       scaled_queries = false, gemma4 = false, cohere = false, across = false, phi3 = false;
   Windows windows = Windows::None;
   std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};  // M-RoPE
@@ -155,6 +155,20 @@ const std::vector<Kind>& kinds() {
        .bias_option = true,
        .cohere = true,
        .windows = Windows::Turning},
+      {.type = "phi3",
+       .vocab = 32064,
+       .hidden = 3072,
+       .intermediate = 8192,
+       .layers = 32,
+       .heads = 32,
+       .kv_heads = 0,
+       .head_dim = 0,
+       .eps = 1e-5,
+       .theta = 10000,
+       .positions = 4096,
+       .activation = "silu",
+       .phi3 = true,
+       .windows = Windows::WhereGiven},
       {.type = "mllama_text_model",
        .vocab = 128256,
        .hidden = 4096,
@@ -380,9 +394,9 @@ const std::vector<Kind>& kinds() {
   return table;
 }
 
-/// Mistral: every layer, and so is Ministral 3, where a window is given. Others: layer_types says
-/// it where it stands; else Qwen: from max_window_layers on, when use_sliding_window; Gemma: all
-/// but every n-th.
+/// Mistral: every layer, and so are Ministral 3 and Phi-3, where a window is given. Others:
+/// layer_types says it where it stands; else Qwen: from max_window_layers on, when
+/// use_sliding_window; Gemma: all but every n-th.
 Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config,
                                                               const std::string& where,
                                                               const Kind& kind,
@@ -490,6 +504,37 @@ Status read_cohere(const Json& config, const std::string& where, DecoderOptions&
   return {};
 }
 
+/// Phi-3 takes the length that it was trained with from beside the rotary settings alone, and what
+/// its first files call su or yarn for longrope.
+Status read_phi3(const Json& config, const std::string& where, const RotaryDefaults& defaults,
+                 DecoderOptions& o) {
+  o.fused_qkv = o.fused_mlp = true;
+  for (const char* key : {"resid_pdrop", "attention_dropout"}) {
+    LUTHIER_TRY(const double dropout, json_number(config, key, where, 0.0));
+    if (dropout != 0)
+      return input_error("Dropout within layers is not built here: 0 is expected.",
+                         where + ": " + key);
+  }
+  Json own = config;
+  const char* length = "original_max_position_embeddings";
+  LUTHIER_TRY(own[length], json_int(config, length, where, 4096));
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    if (!own.contains(key) || !own[key].is_object() || own[key].empty()) continue;
+    Json& rope = own[key];
+    const std::string place = where + ": " + key;
+    LUTHIER_TRY(const std::string old_type, json_string(rope, "type", place, "default"));
+    LUTHIER_TRY(std::string type, json_string(rope, "rope_type", place, old_type));
+    if (type == "su" || type == "yarn") type = "longrope";
+    if (type != "default" && type != "longrope")
+      return input_error("Phi-3 knows the rotary scalings default and longrope.",
+                         place + ".rope_type");
+    rope["rope_type"] = type;
+  }
+  LUTHIER_TRY(o.rotary, read_rotary_options(own, o.head_dim, where, defaults));
+  if (o.rotary.type == "longrope") o.starts_over_past = o.rotary.original_max_position_embeddings;
+  return {};
+}
+
 /// Gemma 3's settings for layers of one type: what rope_parameters holds for it (a flat one holds
 /// nothing for either), with the older rope_scaling on top for layers of full attention.
 Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions& o,
@@ -565,6 +610,8 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   if (o.two_rotaries) {
     LUTHIER_TRY(o.rotary, read_layer_rotary(config, o, where, *kind, false));
     LUTHIER_TRY(o.local_rotary, read_layer_rotary(config, o, where, *kind, true));
+  } else if (kind->phi3) {
+    LUTHIER_CHECK(read_phi3(config, where, {kind->theta, kind->positions, {}, false, 1}, o));
   } else if (kind->scaled_queries) {
     LUTHIER_CHECK(
         read_scaled_queries(config, where, {kind->theta, kind->positions, {}, false, 1}, o));

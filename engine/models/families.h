@@ -38,6 +38,7 @@
   ROW(smollm3)                \
   ROW(lfm2)                   \
   ROW(cohere2)                \
+  ROW(phi3)                   \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(mllama_text_model)      \

@@ -73,6 +73,7 @@ const std::map<std::string, Expected>& expected() {
       {"mllama", {1, 0, 1, 0}},
       {"mllama_text_model", {1, 0, 1, 0}},
       {"cohere2", {1, 0, 1, 0}},
+      {"phi3", {1, 0, 1, 0}},
       {"qwen3", {1, 0, 1, 0}},
       {"smollm3", {1, 0, 1, 0}},
       {"lfm2", {1, 0, 1, 0}},
