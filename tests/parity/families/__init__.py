@@ -23,6 +23,7 @@ from families.ovis2 import Ovis2
 from families.mllama import Mllama
 from families.mllama_text_model import MllamaText
 from families.paligemma import PaliGemma
+from families.phi3 import Phi3
 from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
@@ -40,4 +41,4 @@ FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Ge
             Glm46V(), MiniCPMV46(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2(),
             Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), Mistral(), Qwen3(), SmolLM3(),
             Lfm2(), Cohere2(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text(), Gemma4Text(),
-            MllamaText()]
+            MllamaText(), Phi3()]
