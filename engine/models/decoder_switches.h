@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What single kinds of decoders are besides sizes and a row of defaults: Cohere 2 and Phi-3.
+#pragma once
+
+#include <string>
+
+#include "engine/models/decoder.h"
+
+namespace luthier {
+
+Status read_cohere(const Json& config, const std::string& where, DecoderOptions& options);
+
+/// Phi-3 takes the length that it was trained with from beside the rotary settings alone, and what
+/// its first files call su or yarn for longrope.
+Status read_phi3(const Json& config, const std::string& where, const RotaryDefaults& defaults,
+                 DecoderOptions& options);
+
+}  // namespace luthier
