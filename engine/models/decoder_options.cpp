@@ -497,32 +497,6 @@ Status read_gemma(const Json& config, const std::string& where, const Kind& kind
   return {};
 }
 
-/// Gemma 3's settings for layers of one type: what rope_parameters holds for it (a flat one holds
-/// nothing for either), with the older rope_scaling on top for layers of full attention.
-Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions& o,
-                                        const std::string& where, const Kind& kind, bool sliding) {
-  const char* type = sliding ? "sliding_attention" : "full_attention";
-  const char* theta = sliding ? "rope_local_base_freq" : "rope_theta";
-  Json own = config, rope = Json::object();
-  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"}) own.erase(key);
-  const auto merge = [&](const Json& from, const std::string& place) -> Status {
-    if (from.is_null()) return {};
-    if (!from.is_object()) return input_error("An object is expected.", place);
-    rope.update(from);
-    return {};
-  };
-  if (const auto found = config.find("rope_parameters");
-      found != config.end() && found->is_object() && found->contains(type)) {
-    LUTHIER_CHECK(merge((*found)[type], where + ": rope_parameters." + type));
-  }
-  if (const auto found = config.find("rope_scaling"); !sliding && found != config.end()) {
-    LUTHIER_CHECK(merge(*found, where + ": rope_scaling"));
-  }
-  LUTHIER_TRY(const double base, json_number(config, theta, where, sliding ? 10000 : kind.theta));
-  own["rope_parameters"] = std::move(rope);
-  return read_rotary_options(own, o.head_dim, where, {base, kind.positions, {}, false, 1});
-}
-
 }  // namespace
 
 Result<DecoderOptions> read_decoder_options(const Json& config, const std::string& where,
@@ -570,8 +544,11 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   }
   o.two_rotaries = o.window_in_blocks = kind->two_rotaries;
   if (o.two_rotaries) {
-    LUTHIER_TRY(o.rotary, read_layer_rotary(config, o, where, *kind, false));
-    LUTHIER_TRY(o.local_rotary, read_layer_rotary(config, o, where, *kind, true));
+    LUTHIER_TRY(o.rotary, read_layer_rotary(config, o.head_dim, where,
+                                            {kind->theta, kind->positions, {}, false, 1}, false));
+    LUTHIER_TRY(o.local_rotary,
+                read_layer_rotary(config, o.head_dim, where,
+                                  {kind->theta, kind->positions, {}, false, 1}, true));
   } else if (kind->phi3) {
     LUTHIER_CHECK(read_phi3(config, where, {kind->theta, kind->positions, {}, false, 1}, o));
   } else if (kind->scaled_queries) {

@@ -2,6 +2,7 @@
 #include "engine/models/decoder_switches.h"
 
 #include <cmath>
+#include <utility>
 
 namespace luthier {
 
@@ -40,6 +41,34 @@ Status read_phi3(const Json& config, const std::string& where, const RotaryDefau
   LUTHIER_TRY(o.rotary, read_rotary_options(own, o.head_dim, where, defaults));
   if (o.rotary.type == "longrope") o.starts_over_past = o.rotary.original_max_position_embeddings;
   return {};
+}
+
+Result<RotaryOptions> read_layer_rotary(const Json& config, std::int64_t head_dim,
+                                        const std::string& where, const RotaryDefaults& defaults,
+                                        bool sliding) {
+  const char* type = sliding ? "sliding_attention" : "full_attention";
+  const char* theta = sliding ? "rope_local_base_freq" : "rope_theta";
+  Json own = config, rope = Json::object();
+  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"}) own.erase(key);
+  const auto merge = [&](const Json& from, const std::string& place) -> Status {
+    if (from.is_null()) return {};
+    if (!from.is_object()) return input_error("An object is expected.", place);
+    rope.update(from);
+    return {};
+  };
+  if (const auto found = config.find("rope_parameters");
+      found != config.end() && found->is_object() && found->contains(type)) {
+    LUTHIER_CHECK(merge((*found)[type], where + ": rope_parameters." + type));
+  }
+  if (const auto found = config.find("rope_scaling"); !sliding && found != config.end()) {
+    LUTHIER_CHECK(merge(*found, where + ": rope_scaling"));
+  }
+  LUTHIER_TRY(const double base,
+              json_number(config, theta, where, sliding ? 10000 : defaults.theta));
+  own["rope_parameters"] = std::move(rope);
+  RotaryDefaults own_defaults = defaults;
+  own_defaults.theta = base;
+  return read_rotary_options(own, head_dim, where, own_defaults);
 }
 
 }  // namespace luthier
