@@ -73,6 +73,4 @@ class Phi3(TextFamily):
             return
         config = read(path / "config.json")
         config["rope_scaling"]["type"] = "su"
-        for key in ("partial_rotary_factor", "original_max_position_embeddings"):
-            config["rope_scaling"].pop(key, None)
         write(path / "config.json", config)
