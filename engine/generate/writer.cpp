@@ -20,45 +20,22 @@ class Writing {
   /// A further token of each row that is left → [rows, hidden].
   virtual Tensor go_on(const ModelInput& tokens) = 0;
   virtual KeyValueCache& cache() = 0;
-  /// These rows are left (int64, on the cache's device).
-  virtual void keep(const Tensor& rows) { cache().select(rows); }
 };
 
 /// The prompt is the beginning of what is written.
 class Continuing : public Writing {
  public:
   Continuing(Causal& model, std::int64_t capacity)
-      : model_(model), capacity_(capacity), cache_(model.num_hidden_layers(), capacity) {}
-  Tensor begin(const ModelInput& prompts) override {
-    if (model_.starts_over_past() > 0)
-      written_ = prompts.input_ids.view({static_cast<std::int64_t>(prompts.lengths.size()), -1});
-    return read(prompts);
-  }
+      : model_(model), cache_(model.num_hidden_layers(), capacity) {}
+  Tensor begin(const ModelInput& prompts) override { return go_on(prompts); }
   Tensor go_on(const ModelInput& tokens) override {
-    const std::int64_t past = model_.starts_over_past();
-    if (past == 0) return read(tokens);
-    written_ = at::cat({written_, tokens.input_ids.view({-1, 1})}, 1);
-    if (written_.size(1) <= past || cache_.length() > past) return read(tokens);
-    // Text alone: a row's own ids are all that it was read from.
-    ModelInput whole;
-    whole.input_ids = written_.reshape({-1});
-    whole.lengths.assign(tokens.lengths.size(), written_.size(1));
-    cache_ = KeyValueCache(model_.num_hidden_layers(), capacity_);
-    return read(whole);
+    return model_.decode(model_.embed(tokens), &cache_);
   }
   KeyValueCache& cache() override { return cache_; }
-  void keep(const Tensor& rows) override {
-    cache_.select(rows);
-    if (written_.defined()) written_ = written_.index_select(0, rows);
-  }
 
  private:
-  Tensor read(const ModelInput& tokens) { return model_.decode(model_.embed(tokens), &cache_); }
-
   Causal& model_;
-  std::int64_t capacity_;
   KeyValueCache cache_;
-  Tensor written_;  ///< [rows, tokens] int64 so far, where a row may have to be read anew
 };
 
 /// The prompt is read once, and what is written begins with the start token.
@@ -105,8 +82,8 @@ class ModelWriter : public Writer {
     rows_ = static_cast<std::int64_t>(
         prompts.source_lengths.empty() ? prompts.lengths.size() : prompts.source_lengths.size());
     look_at(writing_->begin(prompts));
-    if (!standing_ ||
-        !standing_->begin(writing_->cache(), rows_, options_.max_new_tokens - 1, logits_.size(1))) {
+    if (!standing_ || !standing_->begin(writing_->cache(), rows_, options_.max_new_tokens - 1,
+                                        logits_.size(1))) {
       standing_ = nullptr;
       return;
     }
@@ -152,7 +129,7 @@ class ModelWriter : public Writer {
     rows_ = rows.numel();
     const Tensor there = rows.to(device_);
     if (standing_) return standing_->keep(there);
-    writing_->keep(there);
+    writing_->cache().select(there);
     if (stays_there()) next_ = next_.index_select(0, there);
   }
 

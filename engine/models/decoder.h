@@ -58,9 +58,6 @@ struct DecoderOptions {
   double final_softcap = 0;      ///< of the head's logits (Gemma 4)
   bool tie_word_embeddings =
       false;  ///< as the text config says; families also ask the config around it
-  /// Phi-3: what is written past so many tokens is read anew from its beginning, since all its
-  /// positions turn otherwise then; 0: never.
-  std::int64_t starts_over_past = 0;
   RotaryOptions rotary, local_rotary;  ///< the second for sliding layers, where `two_rotaries`
   bool two_rotaries = false;           ///< Gemma 3
   std::vector<std::optional<std::int64_t>>

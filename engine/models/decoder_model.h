@@ -23,7 +23,6 @@ class DecoderModel : public Model, public Causal, public StepCosts {
     return found ? &*found : nullptr;
   }
   bool carries_states() const override { return decoder_->options.carries_states(); }
-  std::int64_t starts_over_past() const override { return decoder_->options.starts_over_past; }
   /// What the decoder alone has.
   ModelGeometry geometry() const override;
   PassCost cost(const Pass& pass) const override;

@@ -39,7 +39,6 @@ Status read_phi3(const Json& config, const std::string& where, const RotaryDefau
     rope["rope_type"] = type;
   }
   LUTHIER_TRY(o.rotary, read_rotary_options(own, o.head_dim, where, defaults));
-  if (o.rotary.type == "longrope") o.starts_over_past = o.rotary.original_max_position_embeddings;
   return {};
 }
 

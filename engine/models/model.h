@@ -37,9 +37,6 @@ class Causal {
   virtual const ExpertOptions* experts() const { return nullptr; }
   /// Some layers carry a state along each row, whose length the host has to know.
   virtual bool carries_states() const { return false; }
-  /// A row that grows past so many tokens is read anew from its beginning, since the states of all
-  /// of them are others then; 0: there is no such number.
-  virtual std::int64_t starts_over_past() const { return 0; }
 };
 
 /// Each token's state sees its whole row, and what was covered in the row is predicted from it.

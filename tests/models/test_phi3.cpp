@@ -66,7 +66,6 @@ class TestPhi3 : public QObject {
     QCOMPARE(options->rms_norm_eps, 1e-5);
     QVERIFY(!options->tie_word_embeddings && !options->sliding_windows.at(0));
     QVERIFY(options->fused_qkv && options->fused_mlp && !options->qkv_bias);
-    QCOMPARE(options->starts_over_past, 0);
     QCOMPARE(read({{"sliding_window", 7}})->sliding_windows.at(1), std::optional<std::int64_t>(7));
   }
 
@@ -79,12 +78,12 @@ class TestPhi3 : public QObject {
       QCOMPARE(options->rotary.type, std::string("longrope"));
       QCOMPARE(options->rotary.dimension, 6);
       QCOMPARE(options->rotary.factor, 8.0);
-      QCOMPARE(options->starts_over_past, 8);
+      QCOMPARE(options->rotary.original_max_position_embeddings, 8);
     }
     // What stands among the rotary settings does not count.
     Json rope = longrope("longrope");
     rope["original_max_position_embeddings"] = 8;
-    QCOMPARE(read({{"rope_parameters", rope}})->starts_over_past, 4096);
+    QCOMPARE(read({{"rope_parameters", rope}})->rotary.original_max_position_embeddings, 4096);
   }
 
   void refusals_data() {
