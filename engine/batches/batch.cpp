@@ -26,10 +26,11 @@ std::int64_t numbers_of(const Example& example) {
   return numbers;
 }
 
-/// Rows of pixel_values that its pictures come to.
-std::int64_t pixel_rows(const Example& example) {
+/// What its pictures' features go by: rows of pixel_values, or their own number.
+std::int64_t feature_rows(const PictureTower& tower, const Example& example) {
   std::int64_t rows = 0;
-  for (const PixelValues& image : example.images) rows += image.shape.front();
+  for (const PixelValues& image : example.images)
+    rows += tower.feature_rows({image.shape.front(), image.grid});
   return rows;
 }
 
@@ -166,12 +167,13 @@ ModelInput BatchMaker::pictures_of(const MicroBatch& rows, const TowerCall& call
 void BatchMaker::run_tower(const MicroBatch& rows, TowerCall& call, Features& features) const {
   const torch::AutoGradMode mode(!tower_fixed_ && torch::GradMode::is_enabled());
   if (call.input.pictures.empty()) call.input = pictures_of(rows, call);
-  call.made = base_.model->picture_tower()->tower(call.input);
+  PictureTower& tower = *base_.model->picture_tower();
+  call.made = tower.tower(call.input);
   call.input = {};  // the pixels are let go of
   std::vector<std::int64_t> counts;
   std::int64_t all = 0;
   for (const auto& [row, sequence] : call.places) {
-    counts.push_back(pixel_rows(rows.encoded[row].sequences[sequence]));
+    counts.push_back(feature_rows(tower, rows.encoded[row].sequences[sequence]));
     all += counts.back();
   }
   // Several of a frame, or one of several patches.

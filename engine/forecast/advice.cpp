@@ -74,8 +74,9 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     smaller.lengths.clear();
     smaller.micro_batches = batch.batch_size * std::max<std::int64_t>(1, batch.micro_batches);
     PictureLoad& pictures = smaller.pictures;
-    for (std::int64_t* part : {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames,
-                               &pictures.patches, &pictures.numbers, &pictures.tokens}) {
+    for (std::int64_t* part :
+         {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames, &pictures.patches,
+          &pictures.numbers, &pictures.tile_numbers, &pictures.tokens}) {
       *part = (*part + batch.batch_size - 1) / batch.batch_size;
     }
     consider("training.per_device_train_batch_size: 1 (with gradient_accumulation_steps " +

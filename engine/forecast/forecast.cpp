@@ -67,13 +67,19 @@ std::int64_t reference_bytes(const ModelSummary& model, const Recipe& recipe,
 }
 
 /// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
-/// frames.
+/// frames; where all numbers lie flat the grid tells tiles and whole.
 PictureLoad picture_load(const Example& example, TokenId image_token) {
   PictureLoad load;
   load.images = static_cast<std::int64_t>(example.images.size());
   for (const PixelValues& image : example.images) {
     if (image.shape.empty()) continue;
-    (image.shape.size() == 2 ? load.patches : load.frames) += image.shape.front();
+    if (image.shape.size() == 1) {
+      const std::int64_t tiles = image.grid.at(0) * image.grid.at(1);
+      load.frames += tiles + 1;
+      load.tile_numbers += 3 * tiles * image.grid.at(2) * image.grid.at(2);
+    } else {
+      (image.shape.size() == 2 ? load.patches : load.frames) += image.shape.front();
+    }
     std::int64_t numbers = 1;
     for (const std::int64_t side : image.shape) numbers *= side;
     load.numbers += numbers;

@@ -25,6 +25,9 @@ constexpr Beside kTensorless[] = {
     {".linear_fc1", ".act_fn"},
     {".linear_1", ".act"},
     {".fc1", ".activation_fn"},
+    // DeepSeek-OCR-2's towers
+    {".mlp.lin1", ".mlp.act"},
+    {".vision_encoder.norm", ".vision_encoder.rotary_emb"},
     {".merger.mlp.0", ".merger.mlp.1"},
     {".embed_tokens", ".rotary_emb"},
     {".visual.patch_embed.proj", ".visual.rotary_pos_emb"},

@@ -28,7 +28,9 @@ Ports list_ports(Model& model) {
       branch.branch = port->kind_name();
       branches.push_back(std::move(branch));
     }
-    if (auto* port = dynamic_cast<AttentionPort*>(module))
+    // A tower may be made of a decoder's layers.
+    if (auto* port = dynamic_cast<AttentionPort*>(module);
+        port && model.part_of(item.key()) == kLanguageModel)
       ports.attentions.emplace_back(item.key(), port);
     if (auto* port = dynamic_cast<SequencePort*>(module))
       ports.sequences.emplace_back(item.key(), port);

@@ -23,9 +23,11 @@ struct PictureLoad {
   std::int64_t patches = 0;  ///< of families whose tower takes patches, before they are merged
   std::int64_t numbers = 0;  ///< in pixel_values
   std::int64_t tokens = 0;   ///< their places in the text
+  std::int64_t tile_numbers = 0;  ///< of `numbers`, where tiles and wholes have sizes of their own,
+                                  ///< the tiles'
   PictureLoad& operator+=(const PictureLoad& other) {
     images += other.images, frames += other.frames, patches += other.patches;
-    numbers += other.numbers, tokens += other.tokens;
+    numbers += other.numbers, tile_numbers += other.tile_numbers, tokens += other.tokens;
     return *this;
   }
 };

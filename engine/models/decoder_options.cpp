@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A text config into DecoderOptions: one row a configuration class of transformers 5.17, with its
-// defaults.
+// A text config into DecoderOptions: what a row of decoder_kinds.cpp says, and what the file does.
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
 #include "engine/models/decoder.h"
+#include "engine/models/decoder_kinds.h"
 #include "engine/models/decoder_positions.h"
 #include "engine/models/decoder_switches.h"
 #include "engine/models/expert_options.h"
@@ -14,408 +14,28 @@ namespace luthier {
 
 namespace {
 
-enum class Windows { None, EveryLayer, WhereGiven, FromLayer, Alternating, Unturned, Turning };
-
-struct Kind {
-  const char* type;
-  std::int64_t vocab, hidden, intermediate, layers, heads, kv_heads,
-      head_dim;  // intermediate 0: no layer has an MLP of its own; kv_heads 0: as heads; head_dim
-                 // 0: hidden / heads; −1: that, whatever the file says
-  double eps, theta;
-  std::int64_t positions;
-  const char* activation;
-  bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false,
-       qk_norm = false, gemma = false, sandwich = false, two_rotaries = false, glm = false,
-       scaled_queries = false, gemma4 = false, cohere = false, across = false, phi3 = false;
-  Windows windows = Windows::None;
-  std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
-  std::vector<std::int64_t> sections = {};  // M-RoPE
-  bool interleaved = false;
-  ExpertDefaults experts = {};
-  double partial = 1;  // of a head that is turned
-  bool delta = false;  // layers by the gated delta rule, and a gate behind attention
-  bool lfm2 = false;   // layers by a gated short convolution, names of its own
-};
-
-const std::vector<Kind>& kinds() {
-  static const std::vector<Kind> table{
-      {.type = "llama",
-       .vocab = 32000,
-       .hidden = 4096,
-       .intermediate = 11008,
-       .layers = 32,
-       .heads = 32,
-       .kv_heads = 0,
-       .head_dim = 0,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 2048,
-       .activation = "silu",
-       .bias_option = true,
-       .mlp_bias_option = true},
-      {.type = "mistral",
-       .vocab = 32000,
-       .hidden = 4096,
-       .intermediate = 14336,
-       .layers = 32,
-       .heads = 32,
-       .kv_heads = 8,
-       .head_dim = 0,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 131072,
-       .activation = "silu",
-       .windows = Windows::EveryLayer},
-      {.type = "ministral3",
-       .vocab = 131072,
-       .hidden = 4096,
-       .intermediate = 14336,
-       .layers = 34,
-       .heads = 32,
-       .kv_heads = 8,
-       .head_dim = 128,
-       .eps = 1e-5,
-       .theta = 10000,
-       .positions = 262144,
-       .activation = "silu",
-       .scaled_queries = true,
-       .windows = Windows::WhereGiven},
-      {.type = "qwen2",
-       .vocab = 151936,
-       .hidden = 4096,
-       .intermediate = 22016,
-       .layers = 32,
-       .heads = 32,
-       .kv_heads = 32,
-       .head_dim = 0,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 32768,
-       .activation = "silu",
-       .qkv_bias = true,
-       .windows = Windows::FromLayer},
-      {.type = "qwen3",
-       .vocab = 151936,
-       .hidden = 4096,
-       .intermediate = 22016,
-       .layers = 32,
-       .heads = 32,
-       .kv_heads = 32,
-       .head_dim = 128,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 32768,
-       .activation = "silu",
-       .bias_option = true,
-       .qk_norm = true,
-       .windows = Windows::FromLayer},
-      {.type = "smollm3",
-       .vocab = 128256,
-       .hidden = 2048,
-       .intermediate = 11008,
-       .layers = 36,
-       .heads = 16,
-       .kv_heads = 4,
-       .head_dim = 0,
-       .eps = 1e-6,
-       .theta = 2e6,
-       .positions = 32768,
-       .activation = "silu",
-       .tied = true,
-       .bias_option = true,
-       .mlp_bias_option = true,
-       .windows = Windows::Unturned},
-      {.type = "lfm2",
-       .vocab = 65536,
-       .hidden = 2560,
-       .intermediate = 12288,
-       .layers = 32,
-       .heads = 32,
-       .kv_heads = 8,
-       .head_dim = 0,
-       .eps = 1e-5,
-       .theta = 1e6,
-       .positions = 128000,
-       .activation = "silu",
-       .tied = true,
-       .qk_norm = true,
-       .lfm2 = true},
-      {.type = "cohere2",
-       .vocab = 256000,
-       .hidden = 8192,
-       .intermediate = 22528,
-       .layers = 40,
-       .heads = 64,
-       .kv_heads = 0,
-       .head_dim = 0,
-       .eps = 1e-5,
-       .theta = 10000,
-       .positions = 8192,
-       .activation = "silu",
-       .tied = true,
-       .bias_option = true,
-       .cohere = true,
-       .windows = Windows::Turning},
-      {.type = "phi3",
-       .vocab = 32064,
-       .hidden = 3072,
-       .intermediate = 8192,
-       .layers = 32,
-       .heads = 32,
-       .kv_heads = 0,
-       .head_dim = 0,
-       .eps = 1e-5,
-       .theta = 10000,
-       .positions = 4096,
-       .activation = "silu",
-       .phi3 = true,
-       .windows = Windows::WhereGiven},
-      {.type = "mllama_text_model",
-       .vocab = 128256,
-       .hidden = 4096,
-       .intermediate = 14336,
-       .layers = 40,
-       .heads = 32,
-       .kv_heads = 8,
-       .head_dim = -1,
-       .eps = 1e-5,
-       .theta = 5e5,
-       .positions = 131072,
-       .activation = "silu",
-       .across = true},
-      {.type = "qwen2_vl_text",
-       .vocab = 152064,
-       .hidden = 8192,
-       .intermediate = 29568,
-       .layers = 80,
-       .heads = 64,
-       .kv_heads = 8,
-       .head_dim = -1,
-       .eps = 1e-5,
-       .theta = 1e6,
-       .positions = 32768,
-       .activation = "silu",
-       .qkv_bias = true,
-       .windows = Windows::FromLayer,
-       .window_layers = 80,
-       .sections = {16, 24, 24}},
-      {.type = "qwen2_5_vl_text",
-       .vocab = 152064,
-       .hidden = 8192,
-       .intermediate = 29568,
-       .layers = 80,
-       .heads = 64,
-       .kv_heads = 8,
-       .head_dim = -1,
-       .eps = 1e-5,
-       .theta = 1e6,
-       .positions = 32768,
-       .activation = "silu",
-       .qkv_bias = true,
-       .windows = Windows::FromLayer,
-       .window_layers = 80,
-       .sections = {16, 24, 24}},
-      {.type = "qwen3_vl_text",
-       .vocab = 151936,
-       .hidden = 4096,
-       .intermediate = 22016,
-       .layers = 32,
-       .heads = 32,
-       .kv_heads = 32,
-       .head_dim = 128,
-       .eps = 1e-6,
-       .theta = 5e5,
-       .positions = 128000,
-       .activation = "silu",
-       .bias_option = true,
-       .qk_norm = true,
-       .sections = {24, 20, 20},
-       .interleaved = true},
-      {.type = "qwen3_vl_moe_text",
-       .vocab = 151936,
-       .hidden = 2048,
-       .intermediate = 5632,
-       .layers = 24,
-       .heads = 16,
-       .kv_heads = 16,
-       .head_dim = 0,
-       .eps = 1e-6,
-       .theta = 5e5,
-       .positions = 128000,
-       .activation = "silu",
-       .tied = true,
-       .bias_option = true,
-       .qk_norm = true,
-       .sections = {24, 20, 20},
-       .interleaved = true,
-       .experts = {.count = 60, .each = 4, .intermediate_size = 1408}},
-      {.type = "qwen3_5_text",
-       .vocab = 248320,
-       .hidden = 4096,
-       .intermediate = 12288,
-       .layers = 32,
-       .heads = 16,
-       .kv_heads = 4,
-       .head_dim = 256,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 32768,
-       .activation = "silu",
-       .bias_option = true,
-       .qk_norm = true,
-       .sections = {11, 11, 10},
-       .interleaved = true,
-       .partial = 0.25,
-       .delta = true},
-      {.type = "qwen3_5_moe_text",
-       .vocab = 248320,
-       .hidden = 2048,
-       .intermediate = 0,
-       .layers = 40,
-       .heads = 16,
-       .kv_heads = 2,
-       .head_dim = 256,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 32768,
-       .activation = "silu",
-       .bias_option = true,
-       .qk_norm = true,
-       .sections = {11, 11, 10},
-       .interleaved = true,
-       .experts = {.count = 256,
-                   .each = 8,
-                   .intermediate_size = 512,
-                   .shared_intermediate_size = 512,
-                   .every_layer = true,
-                   .tells_routing = true},
-       .partial = 0.25,
-       .delta = true},
-      {.type = "gemma",
-       .vocab = 256000,
-       .hidden = 3072,
-       .intermediate = 24576,
-       .layers = 28,
-       .heads = 16,
-       .kv_heads = 16,
-       .head_dim = 256,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 8192,
-       .activation = "gelu_pytorch_tanh",
-       .tied = true,
-       .bias_option = true,
-       .gemma = true},
-      {.type = "glm4v_text",
-       .vocab = 151552,
-       .hidden = 4096,
-       .intermediate = 13696,
-       .layers = 40,
-       .heads = 32,
-       .kv_heads = 2,
-       .head_dim = -1,
-       .eps = 1e-5,
-       .theta = 10000,
-       .positions = 32768,
-       .activation = "silu",
-       .qkv_bias = true,
-       .glm = true,
-       .sections = {8, 12, 12}},
-      {.type = "gemma2",
-       .vocab = 256000,
-       .hidden = 2304,
-       .intermediate = 9216,
-       .layers = 26,
-       .heads = 8,
-       .kv_heads = 4,
-       .head_dim = 256,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 8192,
-       .activation = "gelu_pytorch_tanh",
-       .tied = true,
-       .bias_option = true,
-       .gemma = true,
-       .sandwich = true,
-       .windows = Windows::Alternating,
-       .window_layers = 2},
-      {.type = "gemma4_text",
-       .vocab = 262144,
-       .hidden = 2304,
-       .intermediate = 9216,
-       .layers = 30,
-       .heads = 8,
-       .kv_heads = 4,
-       .head_dim = 256,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 131072,
-       .activation = "gelu_pytorch_tanh",
-       .tied = true,
-       .bias_option = true,
-       .sandwich = true,
-       .gemma4 = true},
-      {.type = "gemma4_unified_text",
-       .vocab = 262144,
-       .hidden = 2304,
-       .intermediate = 9216,
-       .layers = 30,
-       .heads = 8,
-       .kv_heads = 4,
-       .head_dim = 256,
-       .eps = 1e-6,
-       .theta = 10000,
-       .positions = 262144,
-       .activation = "gelu_pytorch_tanh",
-       .tied = true,
-       .bias_option = true,
-       .sandwich = true,
-       .gemma4 = true},
-      {.type = "gemma3_text",
-       .vocab = 262208,
-       .hidden = 2304,
-       .intermediate = 9216,
-       .layers = 26,
-       .heads = 8,
-       .kv_heads = 4,
-       .head_dim = 256,
-       .eps = 1e-6,
-       .theta = 1e6,
-       .positions = 131072,
-       .activation = "gelu_pytorch_tanh",
-       .tied = true,
-       .bias_option = true,
-       .qk_norm = true,
-       .gemma = true,
-       .sandwich = true,
-       .two_rotaries = true,
-       .windows = Windows::Alternating,
-       .window_layers = 6},
-  };
-  return table;
-}
-
 /// Mistral: every layer, and so are Ministral 3 and Phi-3, where a window is given. Others:
 /// layer_types says it where it stands; else Qwen: from max_window_layers on, when
 /// use_sliding_window; Gemma: all but every n-th.
 Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config,
                                                               const std::string& where,
-                                                              const Kind& kind,
+                                                              const DecoderKind& kind,
                                                               std::int64_t layers) {
   std::vector<std::optional<std::int64_t>> windows(static_cast<std::size_t>(layers));
-  const bool none = kind.windows == Windows::None || kind.windows == Windows::Unturned ||
-                    kind.windows == Windows::Turning;
+  const bool none = kind.windows == DecoderWindows::None ||
+                    kind.windows == DecoderWindows::Unturned ||
+                    kind.windows == DecoderWindows::Turning;
   const auto found = config.find("sliding_window");
   if (none || (found != config.end() && found->is_null())) return windows;
-  if (kind.windows == Windows::WhereGiven && found == config.end()) return windows;
+  if (kind.windows == DecoderWindows::WhereGiven && found == config.end()) return windows;
   LUTHIER_TRY(std::int64_t window, json_int(config, "sliding_window", where, 4096));
   LUTHIER_CHECK(in_range(window, 1, 1ll << 40, where, "sliding_window"));
-  if (kind.windows == Windows::EveryLayer || kind.windows == Windows::WhereGiven) {
+  if (kind.windows == DecoderWindows::EveryLayer || kind.windows == DecoderWindows::WhereGiven) {
     for (auto& each : windows) each = window;
     return windows;
   }
   std::int64_t first = 0, period = 0;
-  if (kind.windows == Windows::FromLayer) {
+  if (kind.windows == DecoderWindows::FromLayer) {
     LUTHIER_TRY(bool use, json_bool(config, "use_sliding_window", where, false));
     if (!use) return windows;
     LUTHIER_TRY(first, json_int(config, "max_window_layers", where, kind.window_layers));
@@ -437,7 +57,7 @@ Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config
   return windows;
 }
 
-Status read_sizes(const Json& config, const std::string& where, const Kind& kind,
+Status read_sizes(const Json& config, const std::string& where, const DecoderKind& kind,
                   DecoderOptions& o) {
   LUTHIER_TRY(o.vocab_size, json_int(config, "vocab_size", where, kind.vocab));
   LUTHIER_TRY(o.hidden_size, json_int(config, "hidden_size", where, kind.hidden));
@@ -474,7 +94,7 @@ Status read_sizes(const Json& config, const std::string& where, const Kind& kind
   return in_range(o.head_dim, 2, 1 << 14, where, "head_dim");
 }
 
-Status read_gemma(const Json& config, const std::string& where, const Kind& kind,
+Status read_gemma(const Json& config, const std::string& where, const DecoderKind& kind,
                   DecoderOptions& o) {
   o.centred_norms = true;
   o.embedding_scale = std::sqrt(static_cast<double>(o.hidden_size));
@@ -503,9 +123,9 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
                                             const std::string& default_type) {
   DecoderOptions o;
   LUTHIER_TRY(o.model_type, json_string(config, "model_type", where, default_type));
-  const Kind* kind = nullptr;
+  const DecoderKind* kind = nullptr;
   std::string known;
-  for (const Kind& each : kinds()) {
+  for (const DecoderKind& each : decoder_kinds()) {
     if (o.model_type == each.type) kind = &each;
     known += (known.empty() ? "" : ", ") + std::string(each.type);
   }
@@ -528,12 +148,16 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     LUTHIER_TRY(o.qkv_bias, json_bool(config, "attention_bias", where, false));
     o.o_bias = o.qkv_bias;
   }
+  if (kind->qkv_option) {
+    LUTHIER_TRY(o.qkv_bias, json_bool(config, "attention_bias", where, true));
+  }
   if (kind->mlp_bias_option) {
     LUTHIER_TRY(o.mlp_bias, json_bool(config, "mlp_bias", where, false));
   }
   o.qk_norm = kind->qk_norm;
   o.sandwich_norms = kind->sandwich;
-  o.norms_by_place = o.fused_mlp = o.neighbours_turn = kind->glm;
+  o.fused_mlp = o.neighbours_turn = kind->glm;
+  o.norms_by_place = kind->norms_by_place;
   if (kind->cohere) LUTHIER_CHECK(read_cohere(config, where, o));
   if (kind->gemma) {
     LUTHIER_CHECK(read_gemma(config, where, *kind, o));
@@ -560,8 +184,9 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
                                                kind->interleaved, kind->partial}));
   }
   LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
-  if (kind->windows == Windows::Unturned) LUTHIER_CHECK(read_unturned(config, where, o));
-  if (kind->windows == Windows::Turning) LUTHIER_CHECK(read_turning_windows(config, where, o));
+  if (kind->windows == DecoderWindows::Unturned) LUTHIER_CHECK(read_unturned(config, where, o));
+  if (kind->windows == DecoderWindows::Turning)
+    LUTHIER_CHECK(read_turning_windows(config, where, o));
   if (kind->across) LUTHIER_CHECK(read_across_layers(config, where, o));
   if (kind->delta) {
     o.centred_norms = o.attention_gate = true;

@@ -27,6 +27,7 @@
   ROW(aya_vision)             \
   ROW(ovis2)                  \
   ROW(mllama)                 \
+  ROW(deepseek_ocr2)          \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma4)                 \
@@ -38,12 +39,15 @@
   ROW(smollm3)                \
   ROW(lfm2)                   \
   ROW(cohere2)                \
+  ROW(glm)                    \
+  ROW(glm4)                   \
   ROW(phi3)                   \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(mllama_text_model)      \
   ROW(gemma3_text)            \
   ROW(gemma4_text)            \
+  ROW(gemma4_unified_text)    \
   ROW(bert)                   \
   ROW(t5)                     \
   ROW(clip)

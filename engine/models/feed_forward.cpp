@@ -50,11 +50,14 @@ SparseMlpImpl::SparseMlpImpl(std::int64_t hidden_size, const ExpertOptions& opti
     : FeedForward(hidden_size), each_(options.each) {
   experts_ = register_module("experts", Experts(options.count, hidden_size,
                                                 options.intermediate_size, activation, tensors));
-  gate_ = register_module("gate", Router(hidden_size, options.count, options.each, tensors));
+  gate_ = register_module(
+      "gate", Router(hidden_size, options.count, options.each, tensors, options.router));
   const std::int64_t shared = options.shared_intermediate_size;
   if (shared == 0) return;
   shared_expert_ =
-      register_module("shared_expert", SharedExpert(hidden_size, shared, activation, tensors));
+      register_module(options.shared_opens ? "shared_expert" : "shared_experts",
+                      SharedExpert(hidden_size, shared, options.shared_bias, activation, tensors));
+  if (!options.shared_opens) return;
   shared_expert_gate_ =
       register_module("shared_expert_gate", Linear(hidden_size, 1, /*bias=*/false, tensors));
 }
@@ -64,6 +67,7 @@ Tensor SparseMlpImpl::forward(const Tensor& x, RouterNotes* routers) {
   if (routers) routers->add(routing);
   const Tensor mixed = experts_->forward(x, routing);
   if (!shared_expert_) return mixed;
+  if (!shared_expert_gate_) return mixed + shared_expert_->products.forward(x);
   const Tensor open = at::sigmoid(shared_expert_gate_(x));  // [tokens, 1]
   return mixed + open * shared_expert_->products.forward(x);
 }

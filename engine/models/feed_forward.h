@@ -79,7 +79,11 @@ class FusedMlpImpl : public FeedForward {
 struct ExpertOptions {
   std::int64_t count = 0, each = 0, intermediate_size = 0;
   std::int64_t shared_intermediate_size = 0;  ///< of one more, for all tokens; 0: there is none
-  std::vector<bool> sparse;                   ///< one a layer: whether it has them
+  bool shared_opens = true;  ///< as far as a sigmoid of the token says (DeepSeek's always is open)
+  bool shared_bias = false;  ///< its products have biases
+  std::vector<bool> sparse;  ///< one a layer: whether it has them
+  RouterRule router;
+  bool has_router_loss = true;  ///< transformers' model knows one
   double router_aux_loss_coef = 0;
   bool tells_routing = false;  ///< the config has `output_router_logits`, whatever it says
 };
@@ -88,9 +92,9 @@ struct ExpertOptions {
 /// the states is the mixture.
 class SharedExpertImpl : public torch::nn::Module {
  public:
-  SharedExpertImpl(std::int64_t hidden_size, std::int64_t intermediate_size, Activation activation,
-                   const torch::TensorOptions& tensors)
-      : products(*this, hidden_size, intermediate_size, /*bias=*/false, activation, tensors) {}
+  SharedExpertImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
+                   Activation activation, const torch::TensorOptions& tensors)
+      : products(*this, hidden_size, intermediate_size, bias, activation, tensors) {}
 
   const GatedProducts products;
 };
@@ -103,7 +107,7 @@ MlpCost mixture_cost(const StepTerms& terms, const ExpertsImpl& experts, std::in
                      bool flows);
 
 /// Experts with their router, and where there is one the shared expert, which a sigmoid of the
-/// token opens.
+/// token opens (Qwen3.5's) or nothing does (DeepSeek's, which are several side by side).
 class SparseMlpImpl : public FeedForward {
  public:
   SparseMlpImpl(std::int64_t hidden_size, const ExpertOptions& options, Activation activation,
@@ -119,7 +123,7 @@ class SparseMlpImpl : public FeedForward {
   Experts experts_{nullptr};
   Router gate_{nullptr};
   SharedExpert shared_expert_{nullptr};
-  Linear shared_expert_gate_{nullptr};
+  Linear shared_expert_gate_{nullptr};  ///< null: it is always open
 };
 TORCH_MODULE(SparseMlp);
 

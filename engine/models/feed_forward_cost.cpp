@@ -77,7 +77,23 @@ MlpCost SparseMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool fl
   MlpCost cost =
       mixture_cost(terms, *experts_, each_, products_cost(terms, {Linear(router)}, tokens),
                    input_kept(terms, tokens), tokens, flows);
-  if (shared_expert_) {
+  // In float32 the router reads a copy of the states, and a copy of its weight is kept for theirs.
+  if (gate_->rule().wide && terms.element < 4 && cost.inside)
+    cost.kept += (terms.of(*gate_).trains ? terms.floats(tokens * width()) : 0) +
+                 (flows ? terms.floats(gate_->out_features() * width()) : 0);
+  if (shared_expert_ && !shared_expert_gate_) {
+    const GatedProducts& products = shared_expert_->products;
+    const MlpCost shared = products.cost(terms, tokens, flows);
+    const std::int64_t mixed = input_kept(terms, tokens), own = products.input_kept(terms, tokens);
+    cost.kept += std::max(mixed, own) - mixed + shared.kept - own;
+    // Backwards it comes first, of the gradient that both halves get; the gradient of its input
+    // stands beside the experts'.
+    const std::int64_t back = flows ? terms.block(tokens * width()) : 0;
+    cost.work = std::max({shared.work, shared.down_work, cost.work + back - shared.released});
+    cost.down_work = cost.work;
+    cost.released += shared.released;
+    cost.inside = cost.inside || shared.inside;
+  } else if (shared_expert_) {
     const GatedProducts& products = shared_expert_->products;
     const MlpCost shared = products.cost(terms, tokens, flows);
     const ProductsCost gate = products_cost(terms, {shared_expert_gate_}, tokens);

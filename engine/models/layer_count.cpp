@@ -40,7 +40,8 @@ void add_layer(LayerLists& lists, const std::string& name, const std::string& sh
   }
 }
 
-/// How config.json calls the number of layers of lists whose names end so, the likeliest first.
+/// How config.json calls the number of layers of lists whose names end so, the likeliest first. A
+/// path is where it stands, whatever else has as many.
 struct CountOfLayers {
   std::string_view list;
   std::vector<std::string> keys;
@@ -52,6 +53,8 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {".merger.mlp", {"merger_times"}},
       {".blocks", {"depth"}},
       {"global_transformer.layers", {"num_global_layers"}},
+      {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
+      {"vision_encoder.layers", {"vision_config.encoder_config.num_hidden_layers"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};
@@ -82,6 +85,7 @@ bool of_pictures(const std::string& name) {
 /// config.json says nothing, the one that would.
 std::string field_of_count(const Json& config, const std::string& list, std::int64_t count) {
   const std::vector<std::string>& keys = keys_of(list);
+  if (keys.front().find('.') != std::string::npos) return keys.front();
   for (const std::string& key : keys) {
     std::vector<std::string> found;
     find_counts(config, "", key, count, found);

@@ -87,6 +87,9 @@ class PictureTower {
   virtual ~PictureTower() = default;
   /// → [features of all pictures, vision width], before any projector.
   virtual torch::Tensor tower(const ModelInput& input) = 0;
+  /// How many of them are a picture's, where they do not go by its rows of pixel_values; else any
+  /// number that they go by.
+  virtual std::int64_t feature_rows(const PictureFacts& picture) const { return picture.rows; }
 };
 
 /// The parts' names, as recipes (freeze) and forecasts have them.

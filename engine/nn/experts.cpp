@@ -216,6 +216,18 @@ class ExpertsFunction : public torch::autograd::Function<ExpertsFunction> {
   }
 };
 
+/// [tokens, experts], 0 outside the groups whose best experts are worth most.
+Tensor within_best_groups(const Tensor& probabilities, const RouterRule& rule) {
+  const std::int64_t tokens = probabilities.size(0), experts = probabilities.size(1);
+  const Tensor best =
+      probabilities.detach().view({tokens, rule.groups, experts / rule.groups}).amax(-1);
+  const Tensor chosen = std::get<1>(at::topk(best, rule.chosen_groups, -1));
+  const Tensor all = at::arange(rule.groups, chosen.options());
+  const Tensor kept = chosen.unsqueeze(-1).eq(all).any(1);  // [tokens, groups]
+  const Tensor left_out = kept.logical_not().repeat_interleave(experts / rule.groups, 1);
+  return probabilities.masked_fill(left_out, 0);
+}
+
 ExpertPair pair_of(const ExpertPlug* plug, torch::ScalarType type) {
   return plug && plug->strength != 0 ? plug->pair(type) : ExpertPair();
 }
@@ -223,16 +235,28 @@ ExpertPair pair_of(const ExpertPlug* plug, torch::ScalarType type) {
 }  // namespace
 
 RouterImpl::RouterImpl(std::int64_t hidden_size, std::int64_t experts, std::int64_t each,
-                       const torch::TensorOptions& tensors)
-    : LinearImpl(hidden_size, experts, /*bias=*/false, tensors), each_(each) {}
+                       const torch::TensorOptions& tensors, const RouterRule& rule)
+    : LinearImpl(hidden_size, experts, /*bias=*/false, tensors), each_(each), rule_(rule) {}
+
+/// [tokens, experts].
+Tensor RouterImpl::logits(const Tensor& x) const {
+  const torch::ScalarType sums = type_of_sums(x);
+  if (!rule_.wide || x.scalar_type() == sums) return forward(x);
+  if (plug || weight.packed()) return forward(x).to(sums);
+  return at::linear(x.to(sums), weight.dense().to(sums));
+}
 
 Routing RouterImpl::route(const Tensor& x) const {
-  const Tensor logits = forward(x);  // [tokens, experts]
+  const Tensor made = logits(x);
   Routing routing;
-  routing.probabilities = at::softmax(logits, -1, type_of_sums(x));
+  routing.probabilities = at::softmax(made, -1, type_of_sums(x));
   Tensor most;
-  std::tie(most, routing.experts) = at::topk(routing.probabilities, each_, -1);
-  routing.shares = (most / most.sum(-1, /*keepdim=*/true)).to(logits.scalar_type());
+  std::tie(most, routing.experts) = at::topk(
+      rule_.groups > 0 ? within_best_groups(routing.probabilities, rule_) : routing.probabilities,
+      each_, -1);
+  if (rule_.divides) most = most / most.sum(-1, /*keepdim=*/true);
+  if (rule_.factor != 1) most = most * rule_.factor;
+  routing.shares = most.to(made.scalar_type());
   return routing;
 }
 

@@ -17,18 +17,32 @@ struct Routing {
   torch::Tensor probabilities;  ///< [tokens, experts] float32: of all of them; differentiable
 };
 
-/// The likeliest experts of each token by a softmax over all, in float32; what the chosen ones got
-/// is divided by its sum. A Linear to who trains, saves or adapts it by its weight's name, but none
-/// that "all Linears" means: transformers' routers are parameters in a module of their own.
+/// How routers differ.
+struct RouterRule {
+  bool divides = true;             ///< what the chosen ones got is divided by its sum
+  double factor = 1;               ///< of the shares
+  std::int64_t groups = 0;         ///< of neighbouring experts; 0: there are none
+  std::int64_t chosen_groups = 0;  ///< whose experts alone are chosen among: a group is worth what
+                                   ///< its best expert is
+  bool wide = false;               ///< the product is in float32, too, and so are the shares
+};
+
+/// The likeliest experts of each token by a softmax over all, in float32. A Linear to who trains,
+/// saves or adapts it by its weight's name, but none that "all Linears" means: transformers'
+/// routers are parameters in a module of their own.
 class RouterImpl : public LinearImpl {
  public:
   RouterImpl(std::int64_t hidden_size, std::int64_t experts, std::int64_t each,
-             const torch::TensorOptions& tensors);
+             const torch::TensorOptions& tensors, const RouterRule& rule = {});
+  const RouterRule& rule() const { return rule_; }
   Routing route(const torch::Tensor& x) const;  // [tokens, hidden]
   std::string type_name() const override { return "Router"; }
 
  private:
+  torch::Tensor logits(const torch::Tensor& x) const;
+
   std::int64_t each_;
+  RouterRule rule_;
 };
 TORCH_MODULE(Router);
 

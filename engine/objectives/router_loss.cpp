@@ -4,14 +4,15 @@
 namespace luthier {
 
 Status RouterLoss::fits(const LoadedModel& base) const {
-  if (!asked_ || *asked_ == 0 || base.model->causal()->experts()) return {};
+  const ExpertOptions* experts = base.model->causal()->experts();
+  if (!asked_ || *asked_ == 0 || (experts && experts->has_router_loss)) return {};
   return input_error("The model has no experts that could be used unevenly.", field_,
                      "Leave it empty.");
 }
 
 double RouterLoss::weight_of(Model& model) const {
   const ExpertOptions* experts = model.causal()->experts();
-  if (!experts) return 0;
+  if (!experts || !experts->has_router_loss) return 0;
   return asked_.value_or(experts->tells_routing ? experts->router_aux_loss_coef : 0);
 }
 

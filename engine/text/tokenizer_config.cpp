@@ -58,7 +58,7 @@ const std::set<std::string>& plain_types() {
       "phimoe",       "pix2struct",  "pixtral",
       "smolvlm",      "stablelm",    "step3_vl",
       "umt5",         "vipllava",    "vision-encoder-decoder",
-      "voxtral",      "minicpmv4_6"};
+      "voxtral",      "minicpmv4_6", "deepseek_ocr2"};
   return types;
 }
 

@@ -29,6 +29,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"SmolVLMImageProcessor", detail::create_idefics3_processor},
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},
     {"Ovis2ImageProcessor", detail::create_ovis2_processor},
+    {"DeepseekOcr2ImageProcessor", detail::create_deepseek_ocr2_processor},
     {"PixtralImageProcessor", detail::create_pixtral_processor},
     {"Lfm2VlImageProcessor", detail::create_lfm2_vl_processor},
     {"MllamaImageProcessor", detail::create_mllama_processor},

@@ -44,6 +44,9 @@ struct ProcessorDefaults {
 ///                           whole last when there are several
 ///   Ovis 2                  [tiles, 3, height, width]        grid {rows, columns}; several: behind
 ///                           the whole picture
+///   DeepSeek-OCR-2          [numbers]                        grid {rows, columns of tiles, a
+///                           tile's edge, the whole's}; each frame [3, edge, edge], the tiles row
+///                           by row, the whole last; no tiles: 0, 0
 ///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
 ///                           patches
 ///   Pixtral (Mistral 3)     [patches, 3 * patch * patch]     grid {1, height, width} in patches

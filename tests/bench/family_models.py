@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "parity"))
-from transformers import (CLIPVisionConfig, GemmaConfig, LlamaConfig, MistralConfig,
-                          PixtralVisionConfig, Qwen2Config, SiglipVisionConfig)
+from transformers import (CLIPVisionConfig, Cohere2Config, GemmaConfig, Lfm2Config, LlamaConfig,
+                          MistralConfig, PixtralVisionConfig, Qwen2Config, SiglipVisionConfig)
 
 from families import FAMILIES
 from families.base import Spec
@@ -33,6 +33,13 @@ WIDER = dict(min_pixels=4 * 32 * 32, max_pixels=196 * 32 * 32)
 LIMITS = dict(min_pixels=4 * 28 * 28, max_pixels=196 * 28 * 28)
 TILES = dict(size={"longest_edge": 384}, max_image_size={"longest_edge": 192})
 PATCHED = {**TOWER, "image_size": 192, "patch_size": 16}
+GLM = Spec(dict(depth=8, hidden_size=384, intermediate_size=1024, num_heads=6, patch_size=14), None,
+           {**DECODER, "rope_parameters": mrope([4, 6, 6], partial_rotary_factor=0.5)},
+           "qwen", "glm", picture=dict(min_pixels=8 * 28 * 28, max_pixels=392 * 28 * 28))
+# One layer in four sees everything.
+GEMMA4 = {**DECODER, "head_dim": 64, "sliding_window": 128, "final_logit_softcapping": 30.0,
+          "layer_types": ["sliding_attention"] * 3 + ["full_attention"] + [
+              "sliding_attention"] * 3 + ["full_attention"]}
 
 SPECS = {
     "qwen2_vl": Spec(dict(depth=8, embed_dim=384, num_heads=6, mlp_ratio=4, patch_size=14), None,
@@ -59,10 +66,8 @@ SPECS = {
                          rope_type="default", rope_theta=1e6)},
                      "llama_bos", "pixtral", dict(tie_word_embeddings=False),
                      dict(size={"longest_edge": 448})),
-    "glm4v": Spec(dict(depth=8, hidden_size=384, intermediate_size=1024, num_heads=6,
-                       patch_size=14), None,
-                  {**DECODER, "rope_parameters": mrope([4, 6, 6], partial_rotary_factor=0.5)},
-                  "qwen", "glm", picture=dict(min_pixels=8 * 28 * 28, max_pixels=392 * 28 * 28)),
+    "glm4v": GLM,
+    "glm46v": GLM,
     "smolvlm": Spec(PATCHED, LlamaConfig, DECODER, "qwen", "smolvlm", picture=TILES),
     "idefics3": Spec(PATCHED, LlamaConfig, DECODER, "llama_bos", "bos_turns", picture=TILES),
     "llava_next": Spec(CLIPVisionConfig(**TOWER, image_size=112, patch_size=16, projection_dim=384),
@@ -80,6 +85,35 @@ SPECS = {
     "gemma3": Spec({**WITHOUT_HEAD, "patch_size": 14}, None,
                    {**DECODER, "head_dim": 64, "query_pre_attn_scalar": 64, "sliding_window": 128},
                    "gemma", "gemma", dict(mm_tokens_per_image=64)),
+    # embeddings for each layer, keys and values of earlier layers, as the small ones have them
+    "gemma4": Spec(
+        dict(hidden_size=384, intermediate_size=1024, num_attention_heads=6,
+             num_key_value_heads=6, head_dim=64, num_hidden_layers=8, patch_size=16,
+             pooling_kernel_size=3, position_embedding_size=1024), None,
+        {**GEMMA4, "global_head_dim": 64, "num_kv_shared_layers": 4, "use_double_wide_mlp": True,
+         "hidden_size_per_layer_input": 32},
+        "gemma", "gemma4", dict(tie_word_embeddings=True), dict(max_soft_tokens=140)),
+    # as the large ones: full layers whose keys are their values
+    "gemma4_unified": Spec(
+        dict(patch_size=16, pooling_kernel_size=3, mm_embed_dim=512, output_proj_dims=512,
+             mm_posemb_size=256), None,
+        {**GEMMA4, "global_head_dim": 128, "attention_k_eq_v": True,
+         "num_global_key_value_heads": 2},
+        "gemma", "gemma4", dict(tie_word_embeddings=True), dict(max_soft_tokens=140)),
+    "lfm2_vl": Spec(
+        {**TOWER, "model_type": "siglip2_vision_model", "patch_size": 16, "num_patches": 256},
+        Lfm2Config, {**DECODER, "layer_types": ["conv", "conv", "full_attention"] * 2 + [
+            "conv", "full_attention"]}, "qwen", "smolvlm", dict(tie_word_embeddings=True),
+        dict(encoder_patch_size=16, tile_size=256, min_image_tokens=16, max_image_tokens=196,
+             max_tiles=4)),
+    "aya_vision": Spec(
+        SiglipVisionConfig(**WITHOUT_HEAD), Cohere2Config,
+        {**DECODER, "sliding_window": 128, "layer_types": [
+            "sliding_attention", "sliding_attention", "sliding_attention", "full_attention"] * 2},
+        "cohere", "cohere", dict(tie_word_embeddings=True), dict(max_patches=4)),
+    "ovis2": Spec({**TOWER, "image_size": 224, "patch_size": 14, "hidden_stride": 2,
+                   "vocab_size": 2048}, Qwen2Config, DECODER, "qwen", "chatml",
+                  dict(tie_word_embeddings=False), dict(crop_to_patches=True, max_patches=4)),
     "llama": Spec(None, None, DECODER, "llama_bos", "vicuna"),
     "qwen2": Spec(None, None, DECODER, "qwen", "chatml"),
 }

@@ -185,6 +185,9 @@ PROCESSORS = {
               "crop_to_patches": True, "max_patches": 9},
     "mllama": {"image_processor_type": "MllamaImageProcessor", "max_image_tiles": 6,
                "size": {"height": 20, "width": 20}, "resample": 3},
+    "deepseek_ocr2": {"image_processor_type": "DeepseekOcr2ImageProcessor", "tile_size": 16,
+                      "size": {"height": 24, "width": 24}, "max_patches": 5,
+                      "background_color": [1, 2, 3]},
 }
 
 

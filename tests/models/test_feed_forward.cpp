@@ -20,10 +20,12 @@ namespace {
 
 constexpr std::int64_t kHidden = 12, kInner = 7, kShared = 9;
 
+/// `shared` below 0: as wide, always open and with biases.
 ExpertOptions options(std::int64_t count, std::int64_t each, std::int64_t shared = kShared) {
   ExpertOptions o;
   o.count = count, o.each = each, o.intermediate_size = kInner;
-  o.shared_intermediate_size = shared;
+  o.shared_intermediate_size = std::abs(shared);
+  o.shared_opens = shared >= 0, o.shared_bias = shared < 0;
   return o;
 }
 
@@ -51,6 +53,13 @@ Tensor by_formula(const SparseMlp& mlp, const Tensor& x, std::int64_t each) {
     const auto sides = named["experts.gate_up_proj"][expert].chunk(2);
     const Tensor made = gated_mlp(x, sides[0], sides[1], named["experts.down_proj"][expert]);
     sum = sum + shares.narrow(1, expert, 1) * made;
+  }
+  if (named.contains("shared_experts.gate_proj.weight")) {  // always open, with biases
+    const auto product = [&](const Tensor& of, const std::string& name) {
+      return at::linear(of, named["shared_experts." + name + ".weight"],
+                        named["shared_experts." + name + ".bias"]);
+    };
+    return sum + product(at::silu(product(x, "gate_proj")) * product(x, "up_proj"), "down_proj");
   }
   if (!named.contains("shared_expert_gate.weight")) return sum;
   const Tensor open = at::sigmoid(at::mm(x, named["shared_expert_gate.weight"].t()));
@@ -99,6 +108,7 @@ class TestFeedForward : public QObject {
     QTest::newRow("one token") << 6 << 3 << 1 << 9;
     QTest::newRow("narrow") << 4 << 2 << 5 << 1;
     QTest::newRow("none that is shared") << 4 << 2 << 9 << 0;
+    QTest::newRow("always open") << 4 << 2 << 9 << -9;
   }
   void is_the_formula() {
     QFETCH(int, count);
@@ -194,6 +204,10 @@ class TestFeedForward : public QObject {
                                         terms.block(kTokens * kHidden) + terms.block(kTokens));
     QVERIFY(more.released > less.released);
     QCOMPARE(with->cost(terms, kTokens, false).kept, without->cost(terms, kTokens, false).kept);
+    // What is always open keeps no gate, and not what it opens.
+    const SparseMlp open = drawn(options(4, 2, -kShared));
+    QCOMPARE(open->cost(terms, kTokens, true).kept - less.kept, 2 * terms.block(kTokens * kShared));
+    QCOMPARE(open->cost(terms, kTokens, false).kept, without->cost(terms, kTokens, false).kept);
   }
 };
 

@@ -18,7 +18,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/models/family_files.h"
+
 using namespace luthier;
+using namespace luthier::test;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
@@ -49,11 +52,7 @@ const Json config = {{"model_type", "gemma4_unified"},
                        {"output_proj_dims", 12},
                        {"mm_posemb_size", 10}}}};
 
-Json with(const Json& patch) {
-  Json whole = config;
-  whole.merge_patch(patch);
-  return whole;
-}
+Json with(const Json& patch) { return merged(config, patch); }
 
 Result<Gemma4UnifiedOptions> read(const Json& patch) {
   return read_gemma4_unified_options(with(patch), "config.json");
@@ -88,22 +87,10 @@ ModelInput pictures_of(const Grids& grids) {
   return input;
 }
 
-fs::path tests_files() {
-  return fs::path(LUTHIER_TEST_DATA) / "models" / "families" / "gemma4_unified";
-}
+fs::path tests_files() { return files_of(gemma4_unified_family); }
 
-/// The tests' files with one of them changed.
-void change(const fs::path& folder, const char* name, const Json& patch) {
-  fs::copy(tests_files(), folder);
-  Json content = *read_json_file(tests_files() / name);
-  content.merge_patch(patch);
-  std::ofstream(folder / name) << content.dump();
-}
-
-Result<ImageTokens> tokens_of(const fs::path& folder) {
-  LUTHIER_TRY(const Json whole, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(const Plan plan, gemma4_unified_family.read(whole, folder));
-  return plan.pictures->tokens(folder);
+Result<ImageTokens> tokens_in(const fs::path& folder) {
+  return tokens_of(gemma4_unified_family, folder);
 }
 
 /// Which tokens' states change with the embedding of the token at `place`, among seven of which
@@ -236,7 +223,7 @@ class TestGemma4Unified : public QObject {
   }
 
   void a_picture_is_written_between_its_marks() {
-    const auto tokens = tokens_of(tests_files());
+    const auto tokens = tokens_in(tests_files());
     QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
     QCOMPARE(tokens->mark, std::string("<|image|>"));
     QCOMPARE(tokens->expand({{}, {3, 192}, {1, 1, 3, 1, 70}}),
@@ -262,8 +249,9 @@ class TestGemma4Unified : public QObject {
     QFETCH(QString, field);
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "processor_config.json", Json::parse(patch.toStdString()));
-    const auto tokens = tokens_of(folder);
+    write_changed(gemma4_unified_family, folder, "processor_config.json",
+                  Json::parse(patch.toStdString()));
+    const auto tokens = tokens_in(folder);
     QVERIFY(!tokens.ok());
     QCOMPARE(QString::fromStdString(tokens.error().where),
              QString::fromStdString((folder / "processor_config.json").string()) +

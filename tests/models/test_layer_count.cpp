@@ -152,6 +152,10 @@ class TestLayerCount : public QObject {
     row("aya_vision", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("ovis2", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("mllama", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
+    row("deepseek_ocr2", "text_config.num_hidden_layers",
+        "vision_config.sam_config.num_hidden_layers");
+    row("deepseek_ocr2", "vision_config.sam_config.num_hidden_layers",
+        "vision_config.encoder_config.num_hidden_layers");
     row("t5", "num_layers", "num_decoder_layers");
   }
   void of_one_depth_the_right_field_is_named() {

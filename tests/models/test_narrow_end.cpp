@@ -133,7 +133,8 @@ class TestNarrowEnd : public QObject {
     QTest::addColumn<bool>("narrow");
     const QStringList lora{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0"};
     // Whose last layer has experts or carries a state.
-    const QStringList whole{"qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "lfm2"};
+    const QStringList whole{"qwen3_vl_moe",     "qwen3_5", "qwen3_5_moe",
+                            "qwen3_5_moe_text", "lfm2",    "deepseek_ocr2"};
     const auto row = [](const QString& name, const char* what, const QStringList& settings,
                         bool narrow) {
       QTest::newRow(qPrintable(name + ", " + what)) << name << settings << narrow;

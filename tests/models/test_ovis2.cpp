@@ -16,7 +16,10 @@
 #include <fstream>
 #include <map>
 
+#include "tests/models/family_files.h"
+
 using namespace luthier;
+using namespace luthier::test;
 using torch::Tensor;
 namespace fs = std::filesystem;
 
@@ -45,11 +48,7 @@ const Json config = {{"model_type", "ovis2"},
                        {"vocab_size", 13},
                        {"num_visual_indicator_tokens", 3}}}};
 
-Json with(const Json& patch) {
-  Json whole = config;
-  whole.merge_patch(patch);
-  return whole;
-}
+Json with(const Json& patch) { return merged(config, patch); }
 
 Result<Ovis2Options> read(const Json& patch) {
   return read_ovis2_options(with(patch), "config.json");
@@ -94,21 +93,9 @@ Tensor embedded_by_hand(Model& model, const ModelInput& input, bool one) {
   return at::stack(rows);
 }
 
-fs::path tests_files() { return fs::path(LUTHIER_TEST_DATA) / "models" / "families" / "ovis2"; }
+fs::path tests_files() { return files_of(ovis2_family); }
 
-/// The tests' files with one of them changed.
-void change(const fs::path& folder, const char* name, const Json& patch) {
-  fs::copy(tests_files(), folder);
-  Json content = *read_json_file(tests_files() / name);
-  content.merge_patch(patch);
-  std::ofstream(folder / name) << content.dump();
-}
-
-Result<ImageTokens> tokens_of(const fs::path& folder) {
-  LUTHIER_TRY(const Json whole, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(const Plan plan, ovis2_family.read(whole, folder));
-  return plan.pictures->tokens(folder);
-}
+Result<ImageTokens> tokens_in(const fs::path& folder) { return tokens_of(ovis2_family, folder); }
 
 }  // namespace
 
@@ -217,7 +204,7 @@ class TestOvis2 : public QObject {
   }
 
   void a_picture_as_text() {
-    const auto tokens = tokens_of(tests_files());
+    const auto tokens = tokens_in(tests_files());
     QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
     QCOMPARE(tokens->mark, std::string("<image>"));
     QCOMPARE(tokens->token, std::string("<IMG_ATOM>"));
@@ -256,8 +243,8 @@ class TestOvis2 : public QObject {
     QFETCH(QString, field);
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
-    change(folder, "processor_config.json", Json::parse(patch.toStdString()));
-    const auto tokens = tokens_of(folder);
+    write_changed(ovis2_family, folder, "processor_config.json", Json::parse(patch.toStdString()));
+    const auto tokens = tokens_in(folder);
     QVERIFY(!tokens.ok());
     QVERIFY2(tokens.error().where.ends_with(field.toStdString()),
              tokens.error().sentence().c_str());

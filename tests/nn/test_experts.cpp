@@ -91,6 +91,72 @@ class TestExperts : public QObject {
  private slots:
   void init() { torch::manual_seed(3); }
 
+  void routers_by_their_rules_data() {
+    QTest::addColumn<int>("groups");
+    QTest::addColumn<int>("chosen");
+    QTest::addColumn<double>("factor");
+    QTest::newRow("as they are") << 0 << 0 << 1.0;
+    QTest::newRow("times a number") << 0 << 0 << 2.5;
+    QTest::newRow("of two groups in four") << 4 << 2 << 1.0;
+    QTest::newRow("of one group in three") << 3 << 1 << 0.5;
+    QTest::newRow("of all groups") << 2 << 2 << 1.0;
+  }
+  /// Shares that are not divided by their sum, of experts in the groups whose best are likeliest.
+  void routers_by_their_rules() {
+    QFETCH(int, groups);
+    QFETCH(int, chosen);
+    QFETCH(double, factor);
+    constexpr std::int64_t kCount = 12, kEach = 3;
+    RouterRule rule;
+    rule.divides = false, rule.factor = factor;
+    rule.groups = groups, rule.chosen_groups = chosen;
+    const auto options = torch::TensorOptions().dtype(torch::kFloat64);
+    Router router(kHidden, kCount, kEach, options, rule);
+    const torch::NoGradGuard no_grad;
+    router->weight.slot().copy_(torch::randn({kCount, kHidden}, options));
+    const Tensor x = torch::randn({7, kHidden}, options);
+    const Routing routing = router->route(x);
+    const Tensor all = at::softmax(at::mm(x, router->weight.slot().t()), -1);
+    for (std::int64_t token = 0; token < 7; ++token) {
+      std::vector<std::pair<double, std::int64_t>> likely;
+      const std::int64_t size = groups > 0 ? kCount / groups : kCount;
+      std::vector<std::pair<double, std::int64_t>> best;
+      for (std::int64_t group = 0; group * size < kCount; ++group)
+        best.emplace_back(-all[token].narrow(0, group * size, size).max().item<double>(), group);
+      std::sort(best.begin(), best.end());
+      best.resize(groups > 0 ? static_cast<std::size_t>(chosen) : best.size());
+      for (const auto& [worth, group] : best)
+        for (std::int64_t expert = group * size; expert < (group + 1) * size; ++expert)
+          likely.emplace_back(-all[token][expert].item<double>(), expert);
+      std::sort(likely.begin(), likely.end());
+      for (std::size_t k = 0; k < kEach; ++k) {
+        const auto place = static_cast<std::int64_t>(k);
+        QCOMPARE(routing.experts[token][place].item<std::int64_t>(), likely[k].second);
+        QVERIFY(std::abs(routing.shares[token][place].item<double>() + likely[k].first * factor) <
+                1e-12);
+      }
+    }
+  }
+
+  /// In float32, whatever the states are: of two experts that bfloat16 cannot tell apart the
+  /// likelier one is chosen.
+  void a_wide_router_is_not_rounded() {
+    RouterRule rule;
+    rule.divides = false, rule.wide = true;
+    const auto options = torch::TensorOptions().dtype(torch::kBFloat16);
+    Router router(kHidden, 2, 1, options, rule), narrow(kHidden, 2, 1, options);
+    const torch::NoGradGuard no_grad;
+    Tensor weight = torch::ones({2, kHidden}, options);
+    weight[1][0] = 1.0078125;  // the next bfloat16
+    router->weight.slot().copy_(weight), narrow->weight.slot().copy_(weight);
+    const Tensor x = torch::full({1, kHidden}, 8.0, options);  // products of 96 and a sixteenth
+    const Routing routing = router->route(x);
+    QCOMPARE(routing.experts.item<std::int64_t>(), 1);
+    QVERIFY(routing.shares.scalar_type() == torch::kFloat32);
+    QVERIFY(routing.shares.item<double>() > 0.51);
+    QVERIFY(narrow->route(x).probabilities[0][0].item<double>() == 0.5);
+  }
+
   void is_the_formula_data() {
     QTest::addColumn<int>("count");
     QTest::addColumn<int>("each");

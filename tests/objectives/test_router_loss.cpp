@@ -42,12 +42,14 @@ class TestRouterLoss : public QObject {
     const auto always = model_of("qwen3_5_moe"), silent = model_of("qwen3_vl_moe"),
                told = model_of("qwen3_vl_moe", {{"output_router_logits", false}}),
                own = model_of("qwen3_5_moe_text", {{"router_aux_loss_coef", 0.25}}),
-               plain = model_of("qwen3_5_text");
+               plain = model_of("qwen3_5_text"),
+               without = model_of("deepseek_ocr2", {{"output_router_logits", true}});
     QCOMPARE(weight("", *always), 0.001);
     QCOMPARE(weight("", *silent), 0.0);
     QCOMPARE(weight("", *told), 0.001);
     QCOMPARE(weight("", *own), 0.25);
     QCOMPARE(weight("", *plain), 0.0);
+    QCOMPARE(weight("", *without), 0.0);  // its experts are held to no evenness
     for (const auto& model : {always, silent, told, own}) {
       QCOMPARE(weight("0.5", *model), 0.5);
       QCOMPARE(weight("0", *model), 0.0);
@@ -81,6 +83,7 @@ class TestRouterLoss : public QObject {
       const Status refused = fits("0.5", "qwen3_5_text");
       QVERIFY(!refused);
       QCOMPARE(refused.error().where, field);
+      QVERIFY(!fits("0.5", "deepseek_ocr2"));  // transformers' class knows no such loss
       QVERIFY(fits("0", "qwen3_5_text"));
       QVERIFY(fits("0.5", "qwen3_5_moe_text"));
     }

@@ -203,8 +203,10 @@ def tied_case(name, kinds):
                 "merge", checkpoint.path, "--adapter", folder, "--out", out, "--json"
             )
             result.same(f"{kind}: untied", got.get("untied"), True)
+            # 1e-5, and more only where the model's own rounding is as large (merge.h): Gemma 4's
+            # scores are not scaled.
             result.expect(
-                got.get("relative_error", 1) <= 1e-5,
+                got.get("relative_error", 1) <= min(got["limit"], LOGITS),
                 f"{kind}: the proof's figure is {got.get('relative_error')}",
             )
             result.same(

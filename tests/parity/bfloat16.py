@@ -49,6 +49,10 @@ ADAPTERS = {"llava": ("siglip-llama", "saved_modules"), "llama": ("llama-plain",
 # Where experts are chosen, two that are nearly alike change places with how states are rounded, and
 # what comes of it says nothing of the rounding.
 DECIDED = {name: f"{name}-all" for name in ("qwen3_vl_moe", "qwen3_5_moe", "qwen3_5_moe_text")}
+# Every row begins with the same tokens, whose rounding all windows share: of the first checkpoint
+# one head's keys come out 3.4 times as far from float64 as the reference's, of four others drawn for
+# the same sizes and of three of other sizes 0.72 to 1.06 times.
+OTHERWISE = {"minicpmv4_6": "minicpmv4_6-twice"}
 
 
 @dataclass
@@ -81,6 +85,7 @@ class Gradients:
     """Errors by the tensor's name, and of the loss, over windows."""
     silent: object = lambda name: False
     tensors: dict = field(default_factory=dict)
+    numbers: dict = field(default_factory=dict)     # three gradients a window, of single numbers
     loss: Errors = field(default_factory=Errors)
 
     def add(self, result, got, reference, wanted, sizes=None):
@@ -92,11 +97,26 @@ class Gradients:
                 continue
             if result.expect(name in got[1], f"{name}: there is no gradient"):
                 own = got[1][name].reshape(gradient.shape)
+                if gradient.numel() == 1 and name not in (sizes or {}):
+                    self.numbers.setdefault(name, []).append((own, reference[1][name], gradient))
+                    continue
                 self.tensors.setdefault(name, Errors()).add(own, reference[1][name], gradient,
                                                             (sizes or {}).get(name))
 
+    def of_single_numbers(self):
+        """A single number's gradient is a sum in which most cancels, in some windows all: its size
+        is that of all windows; one says so little that all of them are judged at once."""
+        errors = Errors()
+        for windows in self.numbers.values():
+            size = (sum(wanted.item() ** 2 for *_, wanted in windows) / len(windows)) ** 0.5
+            for window in windows:
+                errors.add(*window, size)
+        return errors
+
     def check(self, result):
         whole = Errors()
+        if self.numbers:
+            self.of_single_numbers().check(result, "the gradients of single numbers", ONE)
         for name, errors in self.tensors.items():
             errors.check(result, f"the gradient of {name}", ONE)
             whole.ours, whole.theirs = whole.ours + errors.ours, whole.theirs + errors.theirs
@@ -370,6 +390,7 @@ def cases(everything=False):
     found = {}
     for family in FAMILIES:
         name, kind, _ = family.adapters[0]
+        name = OTHERWISE.get(family.model_type, name)
         decided = DECIDED.get(family.model_type)
         found[f"bfloat16/{family.model_type}"] = family_case(family,
                                                              decided or next(iter(family.specs)))

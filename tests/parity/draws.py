@@ -11,6 +11,7 @@ from transformers import (CLIPVisionConfig, Cohere2Config, Gemma2Config, GemmaCo
                           Qwen3Config, Qwen3_5TextConfig, SiglipVisionConfig)
 
 import tokenizers_
+from families import deepseek_ocr2
 from conversations import OBJECTS, image, picture, text, turn
 from families.base import Plan, Spec, read, write
 
@@ -19,7 +20,7 @@ STATEFUL = ("dynamic", "longrope")      # what a row gets there depends on the l
 PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_projector",
               "llava_onevision": "multi_modal_projector", "internvl": "multi_modal_projector",
               "mistral3": "multi_modal_projector", "aya_vision": "multi_modal_projector",
-              "ovis2": "visual_embeddings_table",
+              "ovis2": "visual_embeddings_table", "deepseek_ocr2": "multi_modal_projector",
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
@@ -365,6 +366,12 @@ def draw_ovis2(rng):
     return Spec(tower, kind, options, rng.choice(["qwen", "llama_bos"]), "chatml", model, picture)
 
 
+def draw_deepseek_ocr2(rng):
+    # Narrow products of transformers' experts want eights.
+    options, head_dim = decoder(rng, explicit_head=False, even=8)
+    return deepseek_ocr2.drawn(rng, options | dict(rope_parameters=rotary(rng, head_dim)))
+
+
 def draw_mistral3(rng):
     """Every other time with a decoder whose queries grow, from a few tokens on."""
     kind, options = any_decoder(rng)
@@ -455,6 +462,7 @@ DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
          "internvl": draw_internvl, "minicpmv4_6": draw_minicpmv,
          "mistral3": draw_mistral3, "aya_vision": draw_aya_vision, "ovis2": draw_ovis2,
+         "deepseek_ocr2": draw_deepseek_ocr2,
          "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))
              for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5",
@@ -465,7 +473,7 @@ def draw_spec(rng, family):
     spec = DRAWS[family.model_type](rng)
     spec.dtype = rng.choice(["float32", "float32", "bfloat16", "float16"])
     spec.shard = rng.choice([None, None, "40KB"])
-    spec.names = rng.choice(["saved", "saved", "native",
+    spec.names = rng.choice(["saved", "saved", "native" if family.native_files else "saved",
                              "saved" if family.model_type == "llava" and spec.shard else "old"])
     return spec
 

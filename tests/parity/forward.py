@@ -24,7 +24,7 @@ def expected(checkpoint, model, inputs, gradients=()):
     result = {"input_ids": inputs["input_ids"], "labels": inputs["labels"],
               "logits": out.logits.detach(), "loss": out.loss.detach().view(1)}
     if "pixel_values" in inputs:
-        result["pixel_values"] = inputs["pixel_values"]
+        result["pixel_values"] = checkpoint.family.pixels(inputs)
     if gradients:
         out.loss.backward()
         for name in gradients:

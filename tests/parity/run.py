@@ -51,6 +51,7 @@ import generate
 import hostile_configs
 import lora_settings
 import measure
+import pages
 import program
 import random_cases
 import random_methods
@@ -91,6 +92,7 @@ IN_PART = (
     "base_tensor_methods",
     "visual_prompts",
     "experts",
+    "pages",
 )
 
 
@@ -290,6 +292,8 @@ def main():
         )
         versions = {"transformers": transformers.__version__, "peft": peft.__version__}
         table.write(options.table, counted, versions, wanted)
+        if options.table.resolve() == pages.DOCS / "families.md":
+            pages.write_held()
     if options.times:
         options.times.write_text("".join(f"{took:.2f} {name}\n" for name, took in sorted(times.items(), key=lambda one: -one[1])))
     print("\n".join(failed), end="\n" if failed else "")

@@ -161,7 +161,8 @@ def compare_model(world, result, checkpoint, model, limit=WEIGHTS):
         else:
             slack = 0 if got[name].dtype == torch.float32 else {torch.bfloat16: 2 ** -8,
                                                                 torch.float16: 2 ** -11}[stored]
-            result.close(name, got[name], wanted[name], limit + slack, "weights")
+            result.close(name, *(checkpoint.family.felt(checkpoint.spec, name, each[name])
+                                 for each in (got, wanted)), limit + slack, "weights")
 
 
 def run_from(world, result, checkpoint, strategy, folder, model, messages, chosen, callbacks=()):

@@ -134,8 +134,8 @@ class TestGraphs : public QObject {
     // the length, experts ask the host how many tokens each gets, states are carried row by row,
     // and rows look across to pictures.
     const bool by_host = name == "idefics3" || name == "mllama" || name == "qwen3_vl_moe" ||
-                         name.startsWith("qwen3_5") || name.startsWith("lfm2") ||
-                         name == "minicpmv4_6";
+                         name == "deepseek_ocr2" || name.startsWith("qwen3_5") ||
+                         name.startsWith("lfm2") || name == "minicpmv4_6";
     const int recordings = by_host ? 0 : 2;
     QCOMPARE(watched.recorded, recordings);
     QCOMPARE(watched.asked, recordings);

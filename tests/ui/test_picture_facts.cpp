@@ -17,6 +17,7 @@ class TestPictureFacts : public QObject {
   void patches_by_size();
   void limits_of_a_recipe();
   void tiles_by_shape();
+  void tiles_beside_a_larger_whole();
   void no_processor();
 
  private:
@@ -100,6 +101,22 @@ void TestPictureFacts::tiles_by_shape() {
   QCOMPARE(facts.most_patches, 1024);
   QCOMPARE(facts.least_tokens, 256);
   QCOMPARE(facts.most_tokens, 13 * 256);
+}
+
+/// DeepSeek-OCR-2's: two to six tiles of 768 and the whole of 1024, which come to tokens of their
+/// own numbers.
+void TestPictureFacts::tiles_beside_a_larger_whole() {
+  ModelSummary deepseek = summary(R"({"image_processor_type": "DeepseekOcr2ImageProcessor"})");
+  deepseek.model_type = "deepseek_ocr2";
+  deepseek.modules = {convolution(16)};
+  deepseek.geometry.tiles_say_tokens = false;
+  const PictureFacts facts = picture_facts(deepseek);
+  QVERIFY(facts.kind == Kind::Tiles);
+  QCOMPARE(facts.width, 768);
+  QCOMPARE(facts.least_tiles, 1);
+  QCOMPARE(facts.most_tiles, 7);
+  QCOMPARE(facts.most_patches, 48 * 48);
+  QCOMPARE(facts.most_tokens, 0);
 }
 
 void TestPictureFacts::no_processor() {

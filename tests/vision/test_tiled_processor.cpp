@@ -125,7 +125,7 @@ class TestTiledProcessor : public QObject {
          {"Idefics3ImageProcessor", "LlavaNextImageProcessor", "LlavaOnevisionImageProcessor",
           "GotOcr2ImageProcessor", "PixtralImageProcessor", "MiniCPMV4_6ImageProcessor",
           "Gemma3ImageProcessor", "Gemma4ImageProcessor", "Gemma4UnifiedImageProcessor",
-          "Ovis2ImageProcessor", "MllamaImageProcessor"})
+          "Ovis2ImageProcessor", "MllamaImageProcessor", "DeepseekOcr2ImageProcessor"})
       QVERIFY(!made(type, "", limits).ok());
   }
 
@@ -182,6 +182,13 @@ class TestTiledProcessor : public QObject {
         {"Ovis2ImageProcessor", R"("do_center_crop": true)", "do_center_crop"},
         {"Ovis2ImageProcessor", R"("use_covering_area_grid": "no")", "use_covering_area_grid"},
         {"Ovis2ImageProcessor", R"("crop_to_patches": true, "size": {"shortest_edge": 5})", "size"},
+        {"DeepseekOcr2ImageProcessor", R"("max_patches": 4097)", "max_patches"},
+        {"DeepseekOcr2ImageProcessor", R"("min_patches": -1)", "min_patches"},
+        {"DeepseekOcr2ImageProcessor", R"("tile_size": 0)", "tile_size"},
+        {"DeepseekOcr2ImageProcessor", R"("crop_to_patches": 1)", "crop_to_patches"},
+        {"DeepseekOcr2ImageProcessor", R"("size": {"shortest_edge": 5})", "size"},
+        {"DeepseekOcr2ImageProcessor", R"("background_color": [1, 2])", "background_color"},
+        {"DeepseekOcr2ImageProcessor", R"("background_color": [1, 2, 256])", "background_color"},
         {"PixtralImageProcessor", R"("patch_size": 0)", "patch_size"},
         {"PixtralImageProcessor", R"("patch_size": 1025)", "patch_size"},
         {"PixtralImageProcessor", R"("patch_size": {"height": 4, "width": 6})", "patch_size"},
@@ -239,6 +246,9 @@ class TestTiledProcessor : public QObject {
          9000, 9000},
         {"Ovis2ImageProcessor", R"("crop_to_patches": true, "max_patches": 4095, "size": 384)",
          90000, 90000},
+        {"DeepseekOcr2ImageProcessor", R"("tile_size": 16384, "size": 9)", 20000, 16384},
+        {"DeepseekOcr2ImageProcessor", R"("size": 16384)", 5, 5},
+        {"DeepseekOcr2ImageProcessor", "", 1, 4096},
         {"PixtralImageProcessor", R"("size": 16384, "patch_size": 1)", 16384, 16384},
         {"PixtralImageProcessor", R"("size": {"longest_edge": 40})", 1, 900},
         {"PixtralImageProcessor", R"("do_resize": false)", 30, 32},

@@ -20,6 +20,12 @@ std::int64_t patch_edge(const ModelSummary& summary) {
   return 0;
 }
 
+/// Tiles, the whole among them, or patches.
+std::int64_t parts_of(const PixelValues& outline) {
+  const bool flat = outline.shape.size() == 1;  // where the whole is no tile's size
+  return flat ? outline.grid.at(0) * outline.grid.at(1) + 1 : outline.shape[0];
+}
+
 void widen(std::int64_t value, std::int64_t& least, std::int64_t& most) {
   least = least == 0 ? value : std::min(least, value);
   most = std::max(most, value);
@@ -43,7 +49,8 @@ PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limit
         if (!outline || outline->shape.empty()) continue;  // a shape that the processor refuses
         const std::vector<std::int64_t>& shape = outline->shape;
         facts.kind = shape.size() == 2 ? PictureFacts::Kind::Patches : PictureFacts::Kind::Tiles;
-        widen(shape[0], least, most);
+        widen(parts_of(*outline), least, most);
+        if (shape.size() == 1) facts.width = facts.height = static_cast<int>(outline->grid.at(2));
         if (shape.size() == 4)
           facts.height = static_cast<int>(shape[2]), facts.width = static_cast<int>(shape[3]);
       }

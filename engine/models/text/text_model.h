@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Models that read and write text alone: the decoder and its head, nothing before it. A family is a
-// row that names its model_type; what the decoder is for it stands in decoder_options.cpp.
+// row that names its model_type; what the decoder is for it stands in decoder_kinds.cpp.
 #pragma once
 
 #include "engine/models/decoder_model.h"

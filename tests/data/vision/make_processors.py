@@ -9,6 +9,8 @@ import random
 import numpy as np
 from make_vision import digest, noise
 from PIL import Image
+from transformers.models.deepseek_ocr2.image_processing_pil_deepseek_ocr2 import DeepseekOcr2ImageProcessorPil as DeepseekOcr2
+from transformers.models.deepseek_ocr2.image_processing_pil_deepseek_ocr2 import get_optimal_tiled_canvas as deepseek_canvas
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil as Gemma3
 from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil as Gemma4
 from transformers.models.gemma4_unified.image_processing_gemma4_unified import Gemma4UnifiedImageProcessor as Gemma4Unified
@@ -176,6 +178,14 @@ LATER = [
     (Mllama, {"size": {"height": 17, "width": 17}, "max_image_tiles": 9, "do_rescale": False,
               "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4]}),
     (Mllama, {"size": {"height": 32, "width": 32}, "max_image_tiles": 1, "rescale_factor": 0.01}),
+    (DeepseekOcr2, {}),
+    (DeepseekOcr2, {"size": {"height": 40, "width": 30}, "tile_size": 24}),
+    (DeepseekOcr2, {"size": 33, "tile_size": 20, "max_patches": 9, "min_patches": 1, "resample": 2,
+                    "background_color": [200, 3, 90], "image_mean": [0.4, 0.5, 0.6]}),
+    (DeepseekOcr2, {"size": {"height": 20, "width": 20}, "tile_size": 36, "min_patches": 5,
+                    "max_patches": 4, "do_resize": False, "do_normalize": False}),
+    (DeepseekOcr2, {"size": {"height": 20, "width": 20}, "tile_size": 25,
+                    "crop_to_patches": False, "do_rescale": False}),
 ]
 SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3),
          (640, 427)]
@@ -245,6 +255,22 @@ def minicpmv_patches(options, image):
     values = np.asarray(out["pixel_values"])[0].reshape(3, patch, -1, patch)
     patches = values.transpose(2, 0, 1, 3).reshape(-1, 3 * patch * patch)
     return patches, [*out["grids"][0], *(sizes[1] if len(sizes) > 1 else [0, 0]), *sizes[0]]
+
+
+def deepseek_frames(options, image):
+    """Flat, tiles before the whole."""
+    kind = fresh(DeepseekOcr2, options)
+    tile, side = kind.tile_size, kind.size["height"] if kind.crop_to_patches else kind.tile_size
+    out = kind(images=image)
+    grid = [0, 0]
+    if out["num_local_patches"][0]:
+        columns, rows = deepseek_canvas((image.height, image.width), (tile, tile),
+                                        kind.min_patches, kind.max_patches)
+        grid = [rows, columns]
+    frames = [*out.get("pixel_values_local", []), *out["pixel_values"]]
+    return np.concatenate([np.asarray(frame).reshape(-1) for frame in frames]), [*grid, tile, side]
+
+
 def mllama_tiles(options, image):
     """Of its one picture; the arrangement by its number."""
     kind = fresh(Mllama, options)
@@ -270,6 +296,8 @@ def process(kind, options, image, together=1):
         return minicpmv_patches(options, image)
     if kind is Mllama:
         return mllama_tiles(options, image)
+    if kind is DeepseekOcr2:
+        return deepseek_frames(options, image)
     shown = image if together == 1 else [[image] * together]
     out = fresh(kind, options)(images=shown, **({"return_row_col_info": True}
                                                 if kind in (Idefics3, SmolVLM) else {}))

@@ -92,6 +92,7 @@ class Family:
     larger = None                       # a spec whose memory is large enough to forecast; called MODEL_TYPE-larger
     pictures = True                     # the model takes pictures
     needs_picture = False               # a row without a picture is refused
+    native_files = True                 # transformers reads files with the names in memory
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
     queries = ("q_proj",)               # the decoder's, as target_modules names them
     tied = ()                           # checkpoints whose head shares the embedding's weight
@@ -189,6 +190,10 @@ class Family:
                 and key in examples[0]]
         return {key: torch.cat([example[key] for example in examples]) for key in keys}
 
+    def pixels(self, inputs):
+        """Of encode(): all pixels as `forward` writes them."""
+        return inputs["pixel_values"]
+
     def gradient_names(self, checkpoint):
         """The stored tensors whose gradients are compared: all."""
         return list(checkpoint.stored)
@@ -198,6 +203,10 @@ class Family:
         gradient is zero but for rounding."""
         return name.endswith("k_proj.bias") and self.native_name(name).startswith(
             self.parts["vision_tower"])
+
+    def felt(self, spec, name, tensor):
+        """Of a stored tensor what is not silent so."""
+        return tensor
 
     def part_of(self, name):
         return next(part for part, prefixes in self.parts.items() if name.startswith(prefixes))

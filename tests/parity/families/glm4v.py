@@ -9,6 +9,7 @@ from transformers import (Glm4vConfig, Glm4vForConditionalGeneration, Glm4vImage
 
 from families.base import (CONVERSATIONS, WIDE_TEXT, Plan, Spec, full_plan, old_processor_files, read,
                            towers_plan, write)
+from families.glm import turned
 from families.qwen2_vl import TEXT, QwenVL, mrope
 
 MARKS = ("[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|begin_of_image|>",
@@ -83,6 +84,9 @@ class Glm4v(QwenVL):
             per_device_train_batch_size=2, gradient_accumulation_steps=1, shuffle=True)),
         "glm4v-full": full_plan("glm4v-old"),
     }
+
+    def felt(self, spec, name, tensor):
+        return tensor if "visual" in name else turned(spec, name, tensor)
 
     def native_name(self, name):
         return name

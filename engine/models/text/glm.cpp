@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// GLM-4 (Zeng et al. 2024) as GlmForCausalLM of transformers 5.17.
+#include "engine/models/families.h"
+#include "engine/models/text/text_model.h"
+
+namespace luthier {
+
+const Family glm_family = text_family("glm");
+
+}  // namespace luthier

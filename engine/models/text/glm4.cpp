@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// GLM-4-0414 as Glm4ForCausalLM of transformers 5.17: norms behind attention and MLP, too.
+#include "engine/models/families.h"
+#include "engine/models/text/text_model.h"
+
+namespace luthier {
+
+const Family glm4_family = text_family("glm4");
+
+}  // namespace luthier
