@@ -41,6 +41,13 @@ def llama(parameters, hidden, width, layers, heads, groups, vocabulary=128256, t
                    max_position_embeddings=4096)
 
 
+def phi3(parameters, hidden, width, layers, heads, groups, vocabulary=32064, tied=False, **more):
+    return decoder(parameters, "qwen", "chatml", vocab_size=vocabulary, hidden_size=hidden,
+                   intermediate_size=width, num_hidden_layers=layers, num_attention_heads=heads,
+                   num_key_value_heads=groups, tie_word_embeddings=tied,
+                   max_position_embeddings=4096, **more)
+
+
 SIZES = {
     "llama": {
         "Llama 3.2 1B": llama(1_235_814_400, 2048, 8192, 16, 32, 8, tied=True),
@@ -74,6 +81,13 @@ SIZES = {
                             intermediate_size=13696, num_hidden_layers=40,
                             num_attention_heads=32, num_key_value_heads=2, head_dim=128,
                             attention_bias=True, tie_word_embeddings=False),
+    },
+    "phi3": {
+        "Phi-3 mini 4k": phi3(3_821_079_552, 3072, 8192, 32, 32, 32, sliding_window=2047),
+        "Phi-4 mini": phi3(3_836_021_760, 3072, 8192, 32, 24, 8, vocabulary=200064, tied=True,
+                           rope_parameters=dict(rope_type="default", rope_theta=1e4,
+                                                partial_rotary_factor=0.75)),
+        "Phi-3 medium 4k": phi3(13_960_238_080, 5120, 17920, 40, 40, 10, sliding_window=2047),
     },
     # The specifications of tests/bench/real_models.py.
     "smolvlm": {
