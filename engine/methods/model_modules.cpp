@@ -19,6 +19,8 @@ constexpr Beside kTensorless[] = {
     {".experts", ".experts.act_fn"},
     {".gate_proj", ".act_fn"},
     {".mlp.gate_up_proj", ".mlp.activation_fn"},
+    {".self_attn.qkv_proj", ".resid_attn_dropout"},
+    {".self_attn.qkv_proj", ".resid_mlp_dropout"},
     {".merger.proj", ".merger.act1"},
     {".linear_fc1", ".act_fn"},
     {".linear_1", ".act"},

@@ -40,11 +40,16 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
       rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale,
             o.attention_softcap, o.window_in_blocks} {
   const std::int64_t width = heads_ * head_dim_, narrow = kv_heads_ * head_dim_;
-  const auto made = neighbouring_linears(o.hidden_size, {gate_ ? 2 * width : width, narrow, narrow},
-                                         o.qkv_bias, tensors);
-  q_proj_ = register_module("q_proj", made[0]);
-  k_proj_ = register_module("k_proj", made[1]);
-  v_proj_ = register_module("v_proj", made[2]);
+  if (o.fused_qkv) {
+    qkv_proj_ =
+        register_module("qkv_proj", Linear(o.hidden_size, width + 2 * narrow, o.qkv_bias, tensors));
+  } else {
+    const auto made = neighbouring_linears(
+        o.hidden_size, {gate_ ? 2 * width : width, narrow, narrow}, o.qkv_bias, tensors);
+    q_proj_ = register_module("q_proj", made[0]);
+    k_proj_ = register_module("k_proj", made[1]);
+    v_proj_ = register_module("v_proj", made[2]);
+  }
   o_proj_ = register_module(o.lfm2_names ? "out_proj" : "o_proj",
                             Linear(heads_ * head_dim_, o.hidden_size, o.o_bias, tensors));
   if (!o.qk_norm) return;
@@ -53,6 +58,12 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
   };
   q_norm_ = norm(o.lfm2_names ? "q_layernorm" : "q_norm");
   k_norm_ = norm(o.lfm2_names ? "k_layernorm" : "k_norm");
+}
+
+std::vector<Tensor> SelfAttentionImpl::products(const Tensor& x, std::size_t apart) const {
+  if (!qkv_proj_) return side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()}, apart);
+  const std::int64_t narrow = kv_heads_ * head_dim_;
+  return qkv_proj_->forward(x).split_with_sizes({heads_ * head_dim_, narrow, narrow}, -1);
 }
 
 Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence,
@@ -65,8 +76,7 @@ Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence
   const bool kept = keeps_as_given(x, heads_, kv_heads_, head_dim_, sequence.rows, rule_,
                                    sequence.blocks, first.count() > 0);
   const auto made =
-      side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()},
-                   (q_norm_ && (gate_ || !kept)) || pairs_ > 0 ? std::size_t{2} : kNoneApart);
+      products(x, (q_norm_ && (gate_ || !kept)) || pairs_ > 0 ? std::size_t{2} : kNoneApart);
   const Tensor value = made[2].view({-1, kv_heads_, head_dim_});
   Tensor query = made[0], key = made[1].view({-1, kv_heads_, head_dim_}), open;
   if (gate_) {  // of each head first the query, then the gate

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one causal decoder. Its options make it Llama, Mistral, Ministral 3, Qwen2, Qwen3, SmolLM3,
-// Cohere 2, Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL and GLM-V models (each equal
-// to the class of that name in transformers 5.17): pre-norm layers of grouped-query attention with
-// rotary positions and a gated MLP, or a mixture of such. Qwen3.5's layers are attention or the
-// gated delta rule (delta_net.h), LFM2's attention or a gated short convolution
+// Cohere 2, Phi-3, Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL and GLM-V models
+// (each equal to the class of that name in transformers 5.17): pre-norm layers of grouped-query
+// attention with rotary positions and a gated MLP, or a mixture of such. Qwen3.5's layers are
+// attention or the gated delta rule (delta_net.h), LFM2's attention or a gated short convolution
 // (gated_convolution.h). Gemma 4's have a file of their own (gemma4/layer.h), and so have those of
 // Llama 3.2 Vision's that look across to pictures (mllama/across_layer.h).
 #pragma once
@@ -45,8 +45,9 @@ struct DecoderOptions {
   bool centred_norms = false;    ///< Gemma's and Qwen3.5's 1 + weight
   bool sandwich_norms = false;   ///< norms after attention and MLP too (Gemma 2 and 3)
   bool norms_by_place = false;   ///< and all four are called by what they follow (GLM)
-  bool fused_mlp = false;        ///< the MLP's gate and up are one product (GLM)
+  bool fused_mlp = false;        ///< the MLP's gate and up are one product (GLM, Phi-3)
   bool lfm2_names = false;       ///< LFM2's own names of norms and products
+  bool fused_qkv = false;        ///< queries, keys and values are one product (Phi-3)
   bool neighbours_turn = false;  ///< rotary positions turn features 2i and 2i + 1 together (GLM)
   bool parallel = false;         ///< attention and MLP read one LayerNorm, of a weight alone, and
                                  ///< are added to the states together (Cohere 2)
@@ -140,7 +141,12 @@ class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public
   std::int64_t pairs_;  ///< features of a head that turn by neighbouring pairs; 0: none do
   bool gate_;           ///< the query's product holds a gate as wide, too
   AttentionRule rule_;
+  /// The queries', keys' and values' products of x, [tokens, width] each; those from the place
+  /// `apart` on get memory of their own where they are three.
+  std::vector<torch::Tensor> products(const torch::Tensor& x, std::size_t apart) const;
+
   Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
+  Linear qkv_proj_{nullptr};  ///< in the place of the first three
   RmsNorm q_norm_{nullptr}, k_norm_{nullptr};
 };
 TORCH_MODULE(SelfAttention);

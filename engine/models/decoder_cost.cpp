@@ -54,9 +54,13 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
     core.holds_mixture = false;
     core.work += 2 * own;
   }
-  AttentionBranchCost cost =
-      attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, o_proj_, core, norms + gate, tokens,
-                            flows || before > 0, asked < tokens ? asked : 0);
+  // One product's gradient is put together of three when what attention kept is gone: no more than
+  // stood there before.
+  const auto branch = [&](std::initializer_list<Linear> inputs) {
+    return attention_branch_cost(terms, inputs, o_proj_, core, norms + gate, tokens,
+                                 flows || before > 0, asked < tokens ? asked : 0);
+  };
+  AttentionBranchCost cost = qkv_proj_ ? branch({qkv_proj_}) : branch({q_proj_, k_proj_, v_proj_});
   add_plug(cost, terms, *this, asked);
   return cost;
 }

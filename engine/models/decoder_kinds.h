@@ -40,6 +40,7 @@ struct DecoderKind {
   bool glm = false;             ///< a fused MLP, and neighbouring features turn together
   bool norms_by_place = false;  ///< four norms, called by what they follow
   bool scaled_queries = false, gemma4 = false, cohere = false;
+  bool phi3 = false;    ///< queries, keys and values are one product, gate and up another
   bool across = false;  ///< some layers look across to pictures
   DecoderWindows windows = DecoderWindows::None;
   std::int64_t window_layers = 28;          ///< max_window_layers, or the length of an alternation

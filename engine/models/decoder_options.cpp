@@ -6,6 +6,7 @@
 #include "engine/models/decoder.h"
 #include "engine/models/decoder_kinds.h"
 #include "engine/models/decoder_positions.h"
+#include "engine/models/decoder_switches.h"
 #include "engine/models/expert_options.h"
 #include "engine/models/mllama/across_options.h"
 
@@ -13,9 +14,9 @@ namespace luthier {
 
 namespace {
 
-/// Mistral: every layer, and so is Ministral 3, where a window is given. Others: layer_types says
-/// it where it stands; else Qwen: from max_window_layers on, when use_sliding_window; Gemma: all
-/// but every n-th.
+/// Mistral: every layer, and so are Ministral 3 and Phi-3, where a window is given. Others:
+/// layer_types says it where it stands; else Qwen: from max_window_layers on, when
+/// use_sliding_window; Gemma: all but every n-th.
 Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config,
                                                               const std::string& where,
                                                               const DecoderKind& kind,
@@ -116,41 +117,6 @@ Status read_gemma(const Json& config, const std::string& where, const DecoderKin
   return {};
 }
 
-Status read_cohere(const Json& config, const std::string& where, DecoderOptions& o) {
-  o.parallel = o.neighbours_turn = true;
-  LUTHIER_TRY(o.logit_scale, json_number(config, "logit_scale", where, 0.0625));
-  if (!(o.logit_scale > 0) || !std::isfinite(o.logit_scale))
-    return input_error("A number above 0 is expected.", where + ": logit_scale");
-  return {};
-}
-
-/// Gemma 3's settings for layers of one type: what rope_parameters holds for it (a flat one holds
-/// nothing for either), with the older rope_scaling on top for layers of full attention.
-Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions& o,
-                                        const std::string& where, const DecoderKind& kind,
-                                        bool sliding) {
-  const char* type = sliding ? "sliding_attention" : "full_attention";
-  const char* theta = sliding ? "rope_local_base_freq" : "rope_theta";
-  Json own = config, rope = Json::object();
-  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"}) own.erase(key);
-  const auto merge = [&](const Json& from, const std::string& place) -> Status {
-    if (from.is_null()) return {};
-    if (!from.is_object()) return input_error("An object is expected.", place);
-    rope.update(from);
-    return {};
-  };
-  if (const auto found = config.find("rope_parameters");
-      found != config.end() && found->is_object() && found->contains(type)) {
-    LUTHIER_CHECK(merge((*found)[type], where + ": rope_parameters." + type));
-  }
-  if (const auto found = config.find("rope_scaling"); !sliding && found != config.end()) {
-    LUTHIER_CHECK(merge(*found, where + ": rope_scaling"));
-  }
-  LUTHIER_TRY(const double base, json_number(config, theta, where, sliding ? 10000 : kind.theta));
-  own["rope_parameters"] = std::move(rope);
-  return read_rotary_options(own, o.head_dim, where, {base, kind.positions, {}, false, 1});
-}
-
 }  // namespace
 
 Result<DecoderOptions> read_decoder_options(const Json& config, const std::string& where,
@@ -202,8 +168,13 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   }
   o.two_rotaries = o.window_in_blocks = kind->two_rotaries;
   if (o.two_rotaries) {
-    LUTHIER_TRY(o.rotary, read_layer_rotary(config, o, where, *kind, false));
-    LUTHIER_TRY(o.local_rotary, read_layer_rotary(config, o, where, *kind, true));
+    LUTHIER_TRY(o.rotary, read_layer_rotary(config, o.head_dim, where,
+                                            {kind->theta, kind->positions, {}, false, 1}, false));
+    LUTHIER_TRY(o.local_rotary,
+                read_layer_rotary(config, o.head_dim, where,
+                                  {kind->theta, kind->positions, {}, false, 1}, true));
+  } else if (kind->phi3) {
+    LUTHIER_CHECK(read_phi3(config, where, {kind->theta, kind->positions, {}, false, 1}, o));
   } else if (kind->scaled_queries) {
     LUTHIER_CHECK(
         read_scaled_queries(config, where, {kind->theta, kind->positions, {}, false, 1}, o));

@@ -41,6 +41,7 @@
   ROW(cohere2)                \
   ROW(glm)                    \
   ROW(glm4)                   \
+  ROW(phi3)                   \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(mllama_text_model)      \

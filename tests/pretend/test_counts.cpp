@@ -75,6 +75,7 @@ const std::map<std::string, Expected>& expected() {
       {"cohere2", {1, 0, 1, 0}},
       {"glm", {1, 0, 1, 0}},
       {"glm4", {1, 0, 1, 0}},
+      {"phi3", {1, 0, 1, 0}},
       {"qwen3", {1, 0, 1, 0}},
       {"smollm3", {1, 0, 1, 0}},
       {"lfm2", {1, 0, 1, 0}},

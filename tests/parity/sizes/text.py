@@ -51,7 +51,20 @@ def glm(parameters):
                    tie_word_embeddings=False, **llama_like(4096, 13696, 40, 32, 2, 151552))
 
 
+def phi3(parameters, hidden, width, layers, heads, groups, vocabulary=32064, tied=False, **more):
+    return decoder(parameters, COUNT, "qwen", "chatml", tie_word_embeddings=tied,
+                   max_position_embeddings=4096, **more,
+                   **llama_like(hidden, width, layers, heads, groups, vocabulary))
+
+
 SIZES = {
+    "phi3": {
+        "Phi-3 mini 4k": phi3(3_821_079_552, 3072, 8192, 32, 32, 32, sliding_window=2047),
+        "Phi-4 mini": phi3(3_836_021_760, 3072, 8192, 32, 24, 8, vocabulary=200064, tied=True,
+                           rope_parameters=dict(rope_type="default", rope_theta=1e4,
+                                                partial_rotary_factor=0.75)),
+        "Phi-3 medium 4k": phi3(13_960_238_080, 5120, 17920, 40, 40, 10, sliding_window=2047),
+    },
     "llama": {
         "Llama 3.2 1B": llama(1_235_814_400, 2048, 8192, 16, 32, 8, tied=True),
         "Llama 3.2 3B": llama(3_212_749_824, 3072, 8192, 28, 24, 8, tied=True),
