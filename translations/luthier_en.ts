@@ -1276,6 +1276,10 @@
             <translation>%1 tokens</translation>
         </message>
         <message>
+            <source>one token</source>
+            <translation>one token</translation>
+        </message>
+        <message>
             <source>%1 to %2</source>
             <translation>%1 to %2</translation>
         </message>

@@ -1269,6 +1269,10 @@
             <translation>토큰 %1개</translation>
         </message>
         <message>
+            <source>one token</source>
+            <translation>토큰 하나</translation>
+        </message>
+        <message>
             <source>%1 to %2</source>
             <translation>%1~%2</translation>
         </message>

@@ -43,6 +43,11 @@ struct BranchSummary {
   std::int64_t width = 0;  ///< of the states that it is added to
 };
 
+/// What takes image_tokens where a picture becomes tiles: each of them, the picture however many
+/// they are, or neither, since more than their number decides (padding that is cut out, a whole of
+/// another size).
+enum class TileTokens { OfEachTile, OfThePicture, Varying };
+
 /// The sizes that are shown, that loading checks the processor by, and that what hangs on the whole
 /// model is made for. What a step costs is asked of the modules (models/cost.h).
 struct ModelGeometry {
@@ -54,7 +59,7 @@ struct ModelGeometry {
   std::int64_t patches_per_token = 1;  ///< of the tower, that are folded into one token
   std::int64_t image_height = 0, image_width = 0;
   bool tied_embeddings = false;
-  bool tiles_say_tokens = true;  ///< each tile takes image_tokens; not where padding is cut out
+  TileTokens tile_tokens = TileTokens::OfEachTile;
 };
 
 /// How the model takes pictures, for who shows it without loading it.

@@ -17,6 +17,7 @@ class TestModelPage : public QObject {
   void a_filter_gives_the_tree_back();
   void a_filter_that_finds_nothing_says_so();
   void a_double_click_beside_a_long_reason_loads();
+  void what_is_loaded_is_chosen();
   void rows_stay_while_models_are_looked_for();
   void the_download_dialog_is_as_high_as_its_texts();
 
@@ -117,6 +118,23 @@ void TestModelPage::a_double_click_beside_a_long_reason_loads() {
   QCOMPARE(list->itemAt(at), row_of(QStringLiteral("teaching")));
   QTest::mouseDClick(list->viewport(), Qt::LeftButton, {}, at);
   WAIT_UNTIL(window.workspace().model().has_value());
+}
+
+void TestModelPage::what_is_loaded_is_chosen() {
+  QSettings().setValue(QStringLiteral("added_models"), QStringList{refused_model()});
+  MainWindow window;
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  Person person(window);
+  auto* list = person.find<QListWidget>("modelList");
+  const auto chosen = [&] { return list->currentItem() ? list->currentItem()->text() : QString(); };
+  WAIT_UNTIL(list->count() >= 2);
+  for (int i = 0; i < list->count(); ++i)
+    if (!list->item(i)->text().contains(QStringLiteral("teaching"))) list->setCurrentRow(i);
+  QVERIFY(!chosen().contains(QStringLiteral("teaching")));
+  window.workspace().load_model(path_text(*luthier::teaching_base()));
+  WAIT_UNTIL(window.workspace().model().has_value());
+  WAIT_UNTIL(chosen().contains(QStringLiteral("teaching")));
 }
 
 void TestModelPage::rows_stay_while_models_are_looked_for() {

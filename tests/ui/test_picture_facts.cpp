@@ -18,6 +18,7 @@ class TestPictureFacts : public QObject {
   void limits_of_a_recipe();
   void tiles_by_shape();
   void tiles_beside_a_larger_whole();
+  void tiles_behind_one_mark();
   void no_processor();
 
  private:
@@ -109,7 +110,7 @@ void TestPictureFacts::tiles_beside_a_larger_whole() {
   ModelSummary deepseek = summary(R"({"image_processor_type": "DeepseekOcr2ImageProcessor"})");
   deepseek.model_type = "deepseek_ocr2";
   deepseek.modules = {convolution(16)};
-  deepseek.geometry.tiles_say_tokens = false;
+  deepseek.geometry.tile_tokens = TileTokens::Varying;
   const PictureFacts facts = picture_facts(deepseek);
   QVERIFY(facts.kind == Kind::Tiles);
   QCOMPARE(facts.width, 768);
@@ -117,6 +118,22 @@ void TestPictureFacts::tiles_beside_a_larger_whole() {
   QCOMPARE(facts.most_tiles, 7);
   QCOMPARE(facts.most_patches, 48 * 48);
   QCOMPARE(facts.most_tokens, 0);
+}
+
+/// Llama 3.2 Vision's: the text has a mark for the picture, however many tiles it becomes.
+void TestPictureFacts::tiles_behind_one_mark() {
+  ModelSummary mllama = summary(
+      R"({"image_processor_type": "MllamaImageProcessor", "max_image_tiles": 4,
+          "size": {"height": 28, "width": 28}})");
+  mllama.model_type = "mllama";
+  mllama.modules = {convolution(14)};
+  mllama.geometry.image_tokens = 1;
+  mllama.geometry.tile_tokens = TileTokens::OfThePicture;
+  const PictureFacts facts = picture_facts(mllama);
+  QVERIFY(facts.kind == Kind::Tiles);
+  QCOMPARE(facts.most_tiles, 4);
+  QCOMPARE(facts.least_tokens, 1);
+  QCOMPARE(facts.most_tokens, 1);
 }
 
 void TestPictureFacts::no_processor() {

@@ -88,7 +88,11 @@ ModelList::ModelList(Workspace& workspace, QWidget* parent) : Card(parent), work
             looking_ = false;
             show_rows();
           });
-  connect(&workspace_, &Workspace::model_changed, this, &ModelList::look);
+  connect(&workspace_, &Workspace::model_changed, this, [this] {
+    // Wherever it was opened from, what is loaded is what the list shows as chosen.
+    if (workspace_.model()) wanted_ = clean(path_text(workspace_.model()->summary.folder));
+    look();
+  });
   connect(&Theme::instance(), &Theme::changed, this, &ModelList::show_rows);
   on_language(this, [this] { retranslate(); });
 }

@@ -94,8 +94,9 @@ void PartsView::show_arrows() {
   };
   const PictureFacts& f = facts_;
   QString picture, patches, about;
-  QString tokens = f.most_tokens > 0 ? tr("%1 tokens").arg(range(f.least_tokens, f.most_tokens))
-                                     : tr("tokens by its shape");
+  QString tokens = f.most_tokens == 0   ? tr("tokens by its shape")
+                   : f.most_tokens == 1 ? tr("one token")
+                                        : tr("%1 tokens").arg(range(f.least_tokens, f.most_tokens));
   switch (f.kind) {
     case Kind::Fixed:
       picture = tr("picture\n%1 × %2").arg(f.width).arg(f.height);

@@ -65,12 +65,11 @@ PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limit
   const std::int64_t edge = patch_edge(summary);
   facts.least_patches = edge > 0 ? (facts.width / edge) * (facts.height / edge) : g.vision_tokens;
   facts.most_patches = facts.least_patches;
-  if (most == 1) {
-    facts.kind = PictureFacts::Kind::Fixed;
+  if (most == 1) facts.kind = PictureFacts::Kind::Fixed;
+  if (most == 1 || g.tile_tokens == TileTokens::OfThePicture)
     facts.least_tokens = facts.most_tokens = g.image_tokens;
-  } else if (g.tiles_say_tokens) {
+  else if (g.tile_tokens == TileTokens::OfEachTile)
     facts.least_tokens = least * g.image_tokens, facts.most_tokens = most * g.image_tokens;
-  }
   return facts;
 }
 

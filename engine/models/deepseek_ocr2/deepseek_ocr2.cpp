@@ -64,7 +64,7 @@ class DeepseekOcr2 : public TowerModel {
     ModelGeometry g = describe(options_.vision.sam);
     g.vision_layers += encoder.num_hidden_layers;  // of both towers; the second one goes on
     g.vision_hidden_size = encoder.hidden_size, g.vision_heads = encoder.num_attention_heads;
-    g.tiles_say_tokens = false;
+    g.tile_tokens = TileTokens::Varying;
     return g;
   }
   std::int64_t feature_numbers(const PictureLoad& pictures) const override {

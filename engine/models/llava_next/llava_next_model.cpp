@@ -166,7 +166,7 @@ std::int64_t LlavaNextModel::projected(const PictureLoad& pictures) const {
 
 ModelGeometry LlavaNextModel::geometry() const {
   ModelGeometry g = LlavaModel::geometry();
-  g.tiles_say_tokens = false;
+  g.tile_tokens = TileTokens::Varying;
   return g;
 }
 

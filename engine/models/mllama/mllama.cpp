@@ -71,7 +71,8 @@ class Mllama : public TowerModel {
     ModelGeometry g = describe(v);
     g.vision_layers += v.global_layers;
     g.vision_tokens = v.tile_tokens();
-    g.image_tokens = 1;
+    g.image_tokens = 1;  // the mark; layers look across to the tiles
+    g.tile_tokens = TileTokens::OfThePicture;
     g.image_height = v.image_height, g.image_width = v.image_width;
     return g;
   }
