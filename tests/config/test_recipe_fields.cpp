@@ -151,6 +151,12 @@ class TestRecipeFields : public QObject {
     QTest::newRow("no pixels") << "image.max_pixels"
                                << ""
                                << "null";
+    QTest::newRow("frames of a second") << "film.fps"
+                                        << "0.5"
+                                        << "0.5";
+    QTest::newRow("the processor's own") << "film.fps"
+                                         << "null"
+                                         << "null";
     QTest::newRow("no cut") << "training.max_length"
                             << ""
                             << "null";
@@ -351,6 +357,16 @@ class TestRecipeFields : public QObject {
                r.image.max_pixels = 4;
              }),
              std::string("recipe: image.min_pixels"));
+    QCOMPARE(fault([](Recipe& r) {
+               r.film.min_frames = 9;
+               r.film.max_frames = 4;
+             }),
+             std::string("recipe: film.min_frames"));
+    QCOMPARE(fault([](Recipe& r) {
+               r.film.min_pixels = 9;
+               r.film.max_pixels = 4;
+             }),
+             std::string("recipe: film.min_pixels"));
     QCOMPARE(fault([](Recipe& r) { r.training.eval_steps = 5; }),
              std::string("recipe: training.eval_steps"));
   }

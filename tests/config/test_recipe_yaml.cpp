@@ -127,6 +127,8 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     recipe.adapter.alpha_pattern = {{"z", 1.0 / 3}};
     recipe.adapter.modules_to_save = {"lm_head"};
     recipe.image.max_pixels = 123456;
+    recipe.film.fps = 1.5;
+    recipe.film.max_frames = 64;
     recipe.training.learning_rate = 1.2345678901234567e-7;
     recipe.training.weight_decay = 1e-300;
     recipe.training.max_steps = 123456789012;

@@ -7,6 +7,7 @@ import adapters
 import films
 import forward
 import generate
+import measure
 from checkpoints import make
 from conversations import image, text, turn, write_rows
 from families import FAMILIES
@@ -112,6 +113,12 @@ def train_case(name, kind, film=None, **training):
     return case
 
 
+def one_film(world, answer):
+    return films.resolved([turn("user", films.film("walk"), text("What is it?")),
+                           turn("assistant", answer)],
+                          films.write_inputs(world.scratch / "films"))
+
+
 def cases(everything=True):
     """Of the families that take films: every conversation with the first checkpoint, and each day
     one of every other."""
@@ -137,6 +144,10 @@ def cases(everything=True):
         for limits in family.film_limits[:None if everything else 1]:
             found[f"films/{first}/train-{next(iter(limits)).removeprefix('num_')}"] = of(
                 train_case(first, "linear", limits), family, "LoRA")
+        for kind in measure.KINDS if everything else ("lora",):
+            if family.larger:
+                found[f"films/{family.model_type}/forecast/{kind}"] = measure.forecast_case(
+                    family, kind, one_film)
         if everything:
             for name in names[1:]:
                 found[f"films/{name}/generate"] = of(generate_case(name, family.film_answers[1]),

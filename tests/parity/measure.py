@@ -48,16 +48,20 @@ def packed_case(family):
     return of(case, family, "packed")
 
 
-def forecast_case(family, kind):
+def one_picture(world, answer):
+    return resolved([turn("user", image("photo.png"), text("What is it?")),
+                     turn("assistant", answer)], world.inputs)
+
+
+def forecast_case(family, kind, row=one_picture):
     """`plan` against the peak of a run over rows of one length, on a model whose parts are large
-    enough to tell."""
+    enough to tell. `row` makes one of an answer."""
     strategy, parts, together, count = KINDS[kind]
 
     def case(world, result):
         checkpoint = make(f"{family.model_type}-larger", world.checkpoints)
         answer = text("It is a red circle left of a small blue square and " * 6)
-        messages = [resolved([turn("user", image("photo.png"), text("What is it?")),
-                              turn("assistant", answer)], world.inputs)] * count
+        messages = [row(world, answer)] * count
         write_rows(world.scratch / "train.jsonl", messages)
         steps = 3 if together > 1 else count
         settings = train.DEFAULTS | dict(max_steps=steps, per_device_train_batch_size=together,

@@ -129,6 +129,15 @@ void TestForm::what_the_model_lacks_is_not_asked() {
   emit workspace().bridge().model_loaded(text_alone);
   QVERIFY(!shown("image.max_pixels") && !shown("image_folder") && !shown("freeze.vision_tower"));
   QVERIFY(shown("freeze.language_model"));
+  // A model of pictures may take films or none.
+  for (const bool films : {true, false}) {
+    ModelLoaded seeing = text_alone;
+    seeing.summary.pictures = PictureSummary{{}, films};
+    emit workspace().bridge().model_loaded(seeing);
+    QVERIFY(shown("image.max_pixels"));
+    QCOMPARE(shown("film.num_frames"), films);
+  }
+  emit workspace().bridge().model_loaded(text_alone);
   // What is set stays in sight.
   QVERIFY(workspace().set_field("image.max_pixels", "4096").ok());
   QVERIFY(shown("image.max_pixels"));

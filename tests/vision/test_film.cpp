@@ -283,6 +283,50 @@ class TestFilm : public QObject {
     QVERIFY(!open_sequence(std::vector<fs::path>(kMaxSequence + 1), {}, "row").ok());
   }
 
+  void aTunedCheckpointKeepsItsLimits_data() {
+    QTest::addColumn<QString>("file");
+    QTest::newRow("one file") << "processor_config.json";
+    QTest::newRow("its own") << "video_preprocessor_config.json";
+    QTest::newRow("the pictures'") << "preprocessor_config.json";
+  }
+  void aTunedCheckpointKeepsItsLimits() {
+    QFETCH(QString, file);
+    const QTemporaryDir made;
+    const fs::path folder = made.path().toStdString(), path = folder / file.toStdString();
+    const Json settings =
+        Json::parse(R"({"patch_size": 4, "size": {"shortest_edge": 64, "longest_edge": 4096}})");
+    Json whole = settings;
+    if (path.filename() == "processor_config.json") whole = {{"video_processor", settings}};
+    std::ofstream(path) << whole.dump();
+    const std::string type = "Qwen2VLVideoProcessor";
+    FilmLimits limits;
+    limits.fps = 1.5, limits.max_frames = 8, limits.min_frames = 2;
+    limits.pixels.max_pixels = 512;
+    QVERIFY(store_film_limits(folder, type, {}).ok());
+    QVERIFY(!(*FilmProcessor::load(folder, type))->choice().fps);
+    const Status stored = store_film_limits(folder, type, limits);
+    QVERIFY2(stored.ok(), said(stored).c_str());
+    const auto kept = FilmProcessor::load(folder, type),
+               asked = FilmProcessor::create(
+                   Json::parse(R"({"video_processor_type": "Qwen2VLVideoProcessor",
+                       "patch_size": 4, "size": {"shortest_edge": 64, "longest_edge": 4096}})"),
+                   "v.json", limits);
+    QVERIFY2(kept.ok(), said(kept).c_str());
+    QVERIFY((*kept)->choice().fps == 1.5 && (*kept)->choice().samples);
+    QCOMPARE((*kept)->choice().max_frames, std::int64_t{8});
+    QCOMPARE((*kept)->choice().min_frames, std::int64_t{2});
+    QVERIFY((*kept)->outline({64, 48}, 4)->grid == (*asked)->outline({64, 48}, 4)->grid);
+    QVERIFY((*kept)->outline({64, 48}, 4)->grid !=
+            (*FilmProcessor::create(Json::parse(R"({"video_processor_type":
+                "Qwen2VLVideoProcessor", "patch_size": 4})"),
+                                    "v.json"))
+                ->outline({64, 48}, 4)
+                ->grid);
+    limits.num_frames = 4;
+    QVERIFY(said(store_film_limits(folder, type, limits)).find("both asked for") !=
+            std::string::npos);
+  }
+
   void whatIsNoFilmIsToldByItsKind() {
     const QTemporaryDir made;
     const fs::path folder = made.path().toStdString();
