@@ -35,7 +35,7 @@ Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const FilledTex
 // Byte ranges of the whole text that assistant turns wrote.
 Result<std::vector<std::pair<std::size_t, std::size_t>>> ChatProcessor::assistant_ranges(
     const Row& row, const FilledText& whole) const {
-  if (template_->has_generation()) return whole.generation;
+  if (template_of(row.messages)->has_generation()) return whole.generation;
   std::vector<std::pair<std::size_t, std::size_t>> ranges;
   for (std::size_t i = 0; i < row.messages.size(); ++i) {
     if (row.messages[i].role != "assistant") continue;

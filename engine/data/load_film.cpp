@@ -38,6 +38,21 @@ Result<ImageSize> decoded_size(const FilmSource& film, const std::vector<std::in
 
 }  // namespace
 
+const ChatTemplate* ChatProcessor::template_of(std::span<const Message> messages) const {
+  if (!film_template_) return template_.get();
+  for (const Message& message : messages)
+    for (const ContentPart& part : message.content)
+      if (part.kind == ContentPart::Kind::Film) return film_template_.get();
+  return template_.get();
+}
+
+void ChatProcessor::load_film_template() {
+  film_template_ = nullptr;
+  if (!image_tokens_.films || image_tokens_.films->chat_template.empty()) return;
+  auto parsed = ChatTemplate::parse(image_tokens_.films->chat_template, "films");
+  if (parsed) film_template_ = std::make_shared<const ChatTemplate>(parsed.take());
+}
+
 /// Pictures do without: what is wrong with it is said of a row with a film, and at once where
 /// somebody set limits.
 Status ChatProcessor::load_film_processor(const std::filesystem::path& folder,

@@ -75,6 +75,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     processor->image_token_id_ = pictures->token_id;
     processor->defaults_ = std::move(pictures->defaults);
     LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));
+    processor->load_film_template();
   }
   auto chat_template = ChatTemplate::load(folder);
   if (chat_template)
@@ -156,7 +157,9 @@ bool write_bos(const std::string& mark, const std::string& bos, RenderedChat& ch
 
 Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::size_t turns,
                                                          bool add_generation_prompt) const {
-  if (!template_) return row.about(RowFault::Template, *template_error_);
+  const auto written = std::span(row.messages).first(turns);
+  const ChatTemplate* chat_template = template_of(written);
+  if (!chat_template) return row.about(RowFault::Template, *template_error_);
   Json variables = Json::object();
   variables["messages"] = messages_for_template(
       {row.messages.begin(), row.messages.begin() + static_cast<std::ptrdiff_t>(turns)});
@@ -172,13 +175,12 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
                                    {"pad_token", &special.pad_text},
                                    {"unk_token", &special.unk_text}})
     if (!text->empty()) variables[name] = *text;
-  auto rendered = template_->render(variables);
+  auto rendered = chat_template->render(variables);
   if (!rendered) return row.about(RowFault::Template, rendered.error());
   FilledText filled;
   filled.adds_bos =
       image_tokens_.writes_bos && write_bos(image_tokens_.mark, special.bos_text, *rendered);
 
-  const auto written = std::span(row.messages).first(turns);
   const std::string& source = rendered->text;
   std::size_t next = 0, last = 0, pictures = 0, films = 0;
   FoundMark mark = next_mark(source, 0, image_tokens_);
@@ -243,7 +245,7 @@ Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& t
   if (!encoding) return row.about(RowFault::BadRow, encoding.error());
   if (row.replacements.empty()) return encoding;
   LUTHIER_CHECK(check_tokens(row, text, *encoding, image_token(), image_token_id_));
-  if (image_tokens_.films) {
+  if (image_tokens_.films && image_tokens_.films->token_id >= 0) {
     LUTHIER_CHECK(check_tokens(row, text, *encoding, image_tokens_.films->mark,
                                image_tokens_.films->token_id));
   }

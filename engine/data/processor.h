@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,11 +54,14 @@ enum class RowForm { ChatTemplate, PrefixSuffix, Source };
 /// How a family writes a film into the text.
 struct FilmTokens {
   std::string mark;       ///< that templates put there, and each of its tokens in the replacement
-  TokenId token_id = -1;  ///< of it
+  TokenId token_id = -1;  ///< of it; −1: a film's frames are written with the pictures' token
   std::string processor;  ///< type of the video processor, where the folder's files name none
   std::function<std::string(const PixelValues&)> expand;
   /// An Input error where the folder's video processor is another model's.
   std::function<Status(const FilmProcessor&)> check = {};
+  /// What stands in place of the folder's template where a row has films (SmolVLM); empty: the
+  /// same.
+  std::string chat_template = {};
 };
 
 /// How a family writes a picture into the text: the mark that templates put there, and the
@@ -177,6 +181,8 @@ class ChatProcessor {
                                             const std::vector<std::vector<Message>>& answers) const;
   Result<std::vector<PixelValues>> load_pictures(const Row& row, const SizeOf* size_of) const;
   Result<PixelValues> load_film(const Row& row, const RowFilm& film, const SizeOf* size_of) const;
+  void load_film_template();
+  const ChatTemplate* template_of(std::span<const Message> messages) const;
   Status load_film_processor(const std::filesystem::path& folder, const FilmLimits& limits);
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
   Result<Example> encode_chat(const Row& row, LossOn loss_on) const;
@@ -193,7 +199,7 @@ class ChatProcessor {
       const Row& row, const FilledText& whole) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::shared_ptr<const ChatTemplate> template_;
+  std::shared_ptr<const ChatTemplate> template_, film_template_;
   std::optional<Error> template_error_;  // why there is none
   std::shared_ptr<const ImageProcessor> image_processor_;
   std::shared_ptr<const FilmProcessor> film_processor_;

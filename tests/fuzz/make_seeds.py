@@ -211,8 +211,9 @@ def picture_processors():
 
 
 def films():
-    """Films without a codec of FFmpeg's. What is coded (ffv1.mkv, mpeg4.mp4) tests/vision/film_maker.h
-    wrote: three frames of 16 x 16 pixels."""
+    """Films without a codec of FFmpeg's. What is coded (three frames of 32 x 32 pixels as ffv1.mkv,
+    h264.ts, mpeg4.mp4 and vp8.webm) torchcodec's encoder wrote, as tests/data/vision/make_film_files.py
+    uses it."""
     frames = [Image.new("RGB", (16, 12), (60 * i, 200 - 50 * i, 9)) for i in range(3)]
 
     def saved(picture, kind, **more):

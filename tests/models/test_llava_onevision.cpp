@@ -94,6 +94,44 @@ class TestLlavaOnevision : public QObject {
     QVERIFY_THROWS_EXCEPTION(std::exception, model->embed(pictures_alone({{4, {16, 32}}}, 28)));
   }
 
+  /// Each frame as one picture among several gives its features; a film's are those at half a side.
+  void a_films_frames_are_halved_and_closed_by_one_end() {
+    const QTemporaryDir temporary;
+    const std::filesystem::path folder = temporary.path().toStdString();
+    std::ofstream(folder / "preprocessor_config.json") << processor_settings.dump();
+    Json with_films = config;
+    with_films["video_token_index"] = 8;
+    const auto plan = llava_onevision_family.read(with_films, folder);
+    QVERIFY2(plan.ok(), plan ? "" : plan.error().sentence().c_str());
+    const auto tokens = plan->pictures->tokens(folder);
+    QVERIFY(tokens.ok() && tokens->films && tokens->films->token_id == 8);
+    QCOMPARE(tokens->films->expand({{}, {3, 3, 16, 16}, {3}}).size(),
+             13 * tokens->films->mark.size());
+    for (const auto& [size, fits] : {std::pair{16, true}, {20, false}}) {
+      const Json settings = {{"video_processor_type", "LlavaOnevisionVideoProcessor"},
+                             {"size", {{"height", size}, {"width", size}}}};
+      const auto processor = FilmProcessor::create(settings, "v.json");
+      QVERIFY(processor.ok());
+      QCOMPARE(tokens->films->check(**processor).ok(), fits);
+    }
+    const auto model = plan->made(torch::TensorOptions());
+    torch::NoGradGuard no_grad;
+    for (auto& item : model->named_parameters()) item.value().normal_(0, 0.3);
+    ModelInput frames = pictures_alone({{1, {9, 9}}, {1, {9, 9}}, {1, {9, 9}}}, 51);
+    const torch::Tensor alone = model->embed(frames).embeddings.view({3, 17, 16});
+    ModelInput film = frames;
+    film.pictures = {{3, {3}}};
+    film.pictures.front().step_seconds = 0.5;
+    film.input_ids = torch::full({13}, 8, torch::kInt64);
+    film.lengths = {13};
+    const torch::Tensor grid =
+        alone.slice(1, 0, 16).transpose(1, 2).reshape({3, 16, 4, 4}).contiguous();
+    const torch::Tensor halved = at::upsample_bilinear2d(grid, {2, 2}, false);
+    const torch::Tensor wanted = torch::cat(
+        {halved.flatten(2).transpose(1, 2).reshape({12, 16}), alone[0].slice(0, 16, 17)});
+    QVERIFY(torch::allclose(model->embed(film).embeddings, wanted, 1e-5, 1e-6));
+  }
+
   void features_between_are_torchs() {
     for (std::int64_t in = 1; in < 40; ++in) {
       for (std::int64_t out = 1; out <= in; ++out) {

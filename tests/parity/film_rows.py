@@ -3,8 +3,6 @@
 and gradients; a greedy answer; a LoRA trajectory over rows with films, pictures, both and none."""
 import json
 
-import torch
-
 import adapters
 import films
 import forward
@@ -20,34 +18,17 @@ from train import DEFAULTS, compare_adapter, compare_curves, curve, recipe, trai
 TOKENS = 40
 
 
-def pixels_in_order(messages, inputs):
-    """Of pictures and films as they stand in the text."""
-    sides = {"image": (inputs.get("pixel_values"), inputs.get("image_grid_thw")),
-             "video": (inputs.get("pixel_values_videos"), inputs.get("video_grid_thw"))}
-    at, row, parts = {"image": 0, "video": 0}, {"image": 0, "video": 0}, []
-    for message in messages:
-        for part in message["content"]:
-            if part["type"] not in sides:
-                continue
-            values, grids = sides[part["type"]]
-            count = int(grids[at[part["type"]]].prod())
-            start = row[part["type"]]
-            parts.append(values[start:start + count])
-            at[part["type"]] += 1
-            row[part["type"]] += count
-    return torch.cat(parts)
-
-
 def forward_case(name, conversation):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         folder = films.write_inputs(world.scratch / "films")
         messages = films.CONVERSATIONS[conversation]
         inputs = checkpoint.example(films.resolved(messages, folder))
-        result.expect("pixel_values_videos" in inputs, "the case is blind: it has no film")
+        result.expect("pixel_values_videos" in inputs or "pixel_values" in inputs,
+                      "the case is blind: it has no film")
         gradients = checkpoint.family.gradient_names(checkpoint)
         wanted = forward.expected(checkpoint, checkpoint.model(), inputs, gradients)
-        wanted["pixel_values"] = pixels_in_order(messages, inputs)
+        wanted["pixel_values"] = checkpoint.family.film_pixels(messages, inputs)
         got = forward.run_forward(world.program, checkpoint, folder, conversation,
                                   world.scratch / "out.safetensors", gradients=gradients)
         forward.check(result, checkpoint.family, got, wanted)
@@ -70,11 +51,17 @@ def generate_case(name, conversation):
     return case
 
 
-def film_rows(shortest):
-    """What a data set mixes."""
+def film_rows(family):
+    """What a data set mixes, but for what the family's reference does not take."""
+    shortest = "still" if family.still_films else "short"
     shown = [[films.film("walk", 3)], [image("photo.png"), films.film("short")], [image("tall.png")],
              [], [films.film(shortest), films.film("short", 0.4)], [films.film("long", 1.5)],
              [films.film("short"), image("tiny.png")], [films.film("walk", listed=True)]]
+    if family.lone_films:
+        shown = [parts for parts in shown
+                 if sum(part["type"] == "video" for part in parts) < 2
+                 and ("one-film" in family.film_conversations
+                      or len({part["type"] for part in parts}) < 2)]
     return [[turn("user", *parts, text(f"What is there? {index}")),
              turn("assistant", text("A red circle " * (1 + index % 3)))]
             for index, parts in enumerate(shown)]
@@ -107,8 +94,7 @@ def train_case(name, kind, film=None, **training):
         if "num_frames" in limits:
             checkpoint.film = {**checkpoint.film, "fps": None}
         settings = DEFAULTS | dict(max_steps=8, gradient_accumulation_steps=1) | training
-        rows = long_rows() if film else film_rows(
-            "still" if checkpoint.family.still_films else "short")
+        rows = long_rows() if film else film_rows(checkpoint.family)
         data = [checkpoint.example(films.resolved(row, folder)) for row in rows]
         write_rows(world.scratch / "train.jsonl", [films.resolved(row, folder) for row in rows])
         (world.scratch / "first.json").write_text(
@@ -138,33 +124,32 @@ def cases(everything=True):
     one of every other."""
     found = {}
     for family in FAMILIES:
-        if not getattr(family, "films", False):
+        if not family.films:
             continue
-        for place, name in enumerate(family.specs):
-            for conversation in films.CONVERSATIONS:
-                if place and conversation != "film-and-picture" and not everything:
+        names = [name for name in family.specs if family.has_films(name)]
+        for place, name in enumerate(names):
+            for conversation in family.film_conversations:
+                if place and conversation != family.film_answers[0] and not everything:
                     continue
                 if conversation == "still" and not family.still_films:
                     continue
                 found[f"films/{name}/{conversation}"] = of(forward_case(name, conversation), family,
                                                            "forward", "gradients")
-        first = next(iter(family.specs))
-        found[f"films/{first}/generate"] = of(generate_case(first, "film-and-picture"), family,
+        first = names[0]
+        found[f"films/{first}/generate"] = of(generate_case(first, family.film_answers[0]), family,
                                               "generate")
         found[f"films/{first}/train"] = of(
-            train_case(first, "towers", per_device_train_batch_size=2), family, "LoRA")
-        found[f"films/{first}/train-frames"] = of(
-            train_case(first, "linear", dict(num_frames=4, min_pixels=300, max_pixels=1500)),
-            family, "LoRA")
+            train_case(first, "towers", per_device_train_batch_size=family.film_batch), family,
+            "LoRA")
+        for limits in family.film_limits[:None if everything else 1]:
+            found[f"films/{first}/train-{next(iter(limits)).removeprefix('num_')}"] = of(
+                train_case(first, "linear", limits), family, "LoRA")
         for kind in measure.KINDS if everything else ("lora",):
             if family.larger:
                 found[f"films/{family.model_type}/forecast/{kind}"] = measure.forecast_case(
                     family, kind, one_film)
         if everything:
-            found[f"films/{first}/train-fps"] = of(
-                train_case(first, "linear", dict(fps=1.0, min_frames=2, max_frames=6)), family,
-                "LoRA")
-            for name in list(family.specs)[1:]:
-                found[f"films/{name}/generate"] = of(generate_case(name, "films"), family,
-                                                     "generate")
+            for name in names[1:]:
+                found[f"films/{name}/generate"] = of(generate_case(name, family.film_answers[1]),
+                                                     family, "generate")
     return found

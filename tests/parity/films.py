@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Films of rows: folders and lists of pictures, drawn here, and what a reference processor is given
 of them. The cases that are made of them are in film_rows.py."""
+import copy
 import json
 from pathlib import Path
 
@@ -53,6 +54,28 @@ def film(name, fps=None, listed=False):
     return {"type": "video", "video": {"path": name, "fps": fps} if fps else name}
 
 
+def encode(family, checkpoint, messages, prompt):
+    """Family.encode of a conversation with films: folders of pictures or lists of them, which
+    transformers shows whole; where the checkpoint's films are limited (see film_rows.py), it samples
+    them as arrays."""
+    messages, lists, more = copy.deepcopy(messages), [], {}
+    for message in messages:
+        for part in message["content"]:
+            if part["type"] == "video":
+                frames, fps = frames_of(part["video"])
+                lists.append((len(frames), fps))
+                part["video"] = array_of(frames) if checkpoint.film else frames
+    if lists:
+        more["processor_kwargs"] = {"videos_kwargs": {
+            "do_sample_frames": bool(checkpoint.film), **checkpoint.film, "video_metadata": [
+                {"total_num_frames": count, "fps": fps, "frames_indices": list(range(count))}
+                for count, fps in lists]}}
+    out = checkpoint.processor.apply_chat_template(messages, tokenize=True, return_dict=True,
+                                                   return_tensors="pt",
+                                                   add_generation_prompt=prompt, **more)
+    return {key: out[key] for key in family.inputs if key in out}
+
+
 CONVERSATIONS = {
     "film": [turn("user", film("walk"), text("What happens in it?")),
              turn("assistant", text("Nothing moves; 빨간 원."))],
@@ -65,6 +88,10 @@ CONVERSATIONS = {
     "film-and-picture": [turn("user", image("photo.png"), film("short"), image("tall.png"),
                               film("walk", listed=True), text("Which picture is in the film?")),
                          turn("assistant", text("The first, and 하나 more."))],
+    # of families whose reference takes one film a row, or none beside pictures
+    "one-film": [turn("user", image("photo.png"), film("short", 12), image("tall.png"),
+                      text("Which picture is in the film?")),
+                 turn("assistant", text("The first, and 하나 more."))],
 }
 
 

@@ -79,6 +79,8 @@ CHATML = """{%- set state = namespace(pictures=0) -%}
             {%- if part.type == 'image' or 'image' in part -%}
                 {%- set state.pictures = state.pictures + 1 -%}
                 {{- 'Picture ' ~ state.pictures ~ ': <image>' -}}
+            {%- elif part.type == 'video' -%}
+                {{- '<video>' -}}
             {%- elif 'text' in part -%}
                 {{- part['text'] -}}
             {%- endif -%}

@@ -267,6 +267,7 @@ OTHER_FILES = (
     "engine/compare/documents.h",
     "engine/compare/page.cpp",
     "engine/io/tensorboard.cpp",
+    "engine/models/idefics3/film_text.cpp",
 )
 # Rooms whose every text is the command line's: the window calls nothing of them.
 OTHER_ROOMS = ("engine/check/",)

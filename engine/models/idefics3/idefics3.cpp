@@ -102,8 +102,7 @@ class Idefics3 : public TowerModel {
 
 Result<ImageTokens> image_tokens(const Idefics3Options& options,
                                  const std::filesystem::path& folder,
-                                 const ProcessorDefaults& defaults, Idefics3Text text) {
-  LUTHIER_TRY(text.frame_tokens, processor_count(folder, "image_seq_len", text.frame_tokens));
+                                 const ProcessorDefaults& defaults, const Idefics3Text& text) {
   LUTHIER_TRY(const PixelValues outline, frame_outline(folder, defaults, 2));
   const std::int64_t rows = outline.shape[2] / options.vision.patch_size,
                      columns = outline.shape[3] / options.vision.patch_size;
@@ -120,6 +119,31 @@ Result<ImageTokens> image_tokens(const Idefics3Options& options,
   return tokens;
 }
 
+/// A film's frames are tiles like a picture's, of the size that comes to so many tokens.
+Status check_film_frames(const FilmProcessor& processor, std::int64_t height, std::int64_t width,
+                         const std::string& folder) {
+  LUTHIER_TRY(const PixelValues outline, processor.outline({64, 64}, 1));
+  if (outline.shape == std::vector<std::int64_t>{1, 3, height, width}) return {};
+  return input_error("The video processor makes other frames than the picture processor.", folder,
+                     "Set max_image_size to one number in both.");
+}
+
+Result<ImageTokens> smolvlm_tokens(ImageTokens tokens, const std::filesystem::path& folder,
+                                   const ProcessorDefaults& defaults, const Idefics3Text& text) {
+  LUTHIER_TRY(const PixelValues tile, frame_outline(folder, defaults, 2));
+  FilmTokens films;
+  LUTHIER_TRY(films.mark, tokenizer_attribute(folder, "video_token", "<video>"));
+  films.processor = "SmolVLMVideoProcessor";
+  films.chat_template = kSmolvlmFilmTemplate;
+  films.expand = [text](const PixelValues& pixels) { return text.film(*pixels.film); };
+  films.check = [height = tile.shape[2], width = tile.shape[3],
+                 where = folder.string()](const FilmProcessor& processor) {
+    return check_film_frames(processor, height, width, where);
+  };
+  tokens.films = std::move(films);
+  return tokens;
+}
+
 /// Idefics3Processor has its tokens' names built in.
 Result<Idefics3Text> idefics3_text(const std::filesystem::path&) { return Idefics3Text(); }
 
@@ -133,27 +157,31 @@ Result<Idefics3Text> smolvlm_text(const std::filesystem::path& folder) {
 }
 
 Result<Plan> read(const Json& config, const std::filesystem::path& folder, const char* processor,
-                  Result<Idefics3Text> (*text)(const std::filesystem::path&)) {
+                  Result<Idefics3Text> (*text)(const std::filesystem::path&), bool films) {
   LUTHIER_TRY(const Idefics3Options options,
               read_idefics3_options(config, (folder / "config.json").string()));
   Plan plan;
   plan.build = builder<Idefics3>(options);
   const ProcessorDefaults defaults{processor};
-  plan.pictures = PicturePlan{options.image_token_id, defaults,
-                              [options, defaults, text](const auto& files) -> Result<ImageTokens> {
-                                LUTHIER_TRY(Idefics3Text written, text(files));
-                                return image_tokens(options, files, defaults, std::move(written));
-                              }};
+  plan.pictures =
+      PicturePlan{options.image_token_id, defaults, [=](const auto& files) -> Result<ImageTokens> {
+                    LUTHIER_TRY(Idefics3Text written, text(files));
+                    LUTHIER_TRY(written.frame_tokens,
+                                processor_count(files, "image_seq_len", written.frame_tokens));
+                    auto tokens = image_tokens(options, files, defaults, written);
+                    if (!tokens || !films) return tokens;
+                    return smolvlm_tokens(tokens.take(), files, defaults, written);
+                  }};
   plan.initializer_range = options.text.initializer_range;
   return plan;
 }
 
 Result<Plan> read_idefics3(const Json& config, const std::filesystem::path& folder) {
-  return read(config, folder, "Idefics3ImageProcessor", idefics3_text);
+  return read(config, folder, "Idefics3ImageProcessor", idefics3_text, /*films=*/false);
 }
 
 Result<Plan> read_smolvlm(const Json& config, const std::filesystem::path& folder) {
-  return read(config, folder, "SmolVLMImageProcessor", smolvlm_text);
+  return read(config, folder, "SmolVLMImageProcessor", smolvlm_text, /*films=*/true);
 }
 
 /// The processors' pixel_values have the conversations of a batch as their first axis.

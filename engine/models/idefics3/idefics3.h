@@ -27,7 +27,12 @@ struct Idefics3Text {
   std::int64_t frame_tokens = 169;
 
   std::string expand(std::int64_t rows, std::int64_t columns) const;  ///< 0, 0: one frame
+  /// A film's frames, each with its time, and before them how many they are and how long it is.
+  std::string film(const FilmTimes& times) const;
 };
+
+/// SmolVLMProcessor's own for conversations with films, whatever the folder's is.
+extern const char* const kSmolvlmFilmTemplate;
 
 /// The rows of the family table.
 extern const Family idefics3_family, smolvlm_family;

@@ -14,6 +14,7 @@ namespace luthier {
 struct LlavaNextOptions {
   LlavaOptions llava;
   PictureCut cut;
+  TokenId film_token_id = -1;  ///< −1: no films
 };
 Result<LlavaNextOptions> read_llava_next_options(const Json& config, const std::string& where);
 

@@ -25,6 +25,17 @@ class Gathers {
     first_ += lines.frames() * lines.base;
   }
 
+  void add_film(const PictureCut& cut, std::int64_t frames) {
+    const std::int64_t base = cut.side * cut.side;
+    const std::vector<Between> halves = betweens(cut.side, film_side(cut));
+    for (std::int64_t frame = 0; frame < frames; ++frame, first_ += base) {
+      const auto begin = static_cast<std::int64_t>(kept_.size());
+      for (std::int64_t i = 0; i < base; ++i) kept_.push_back(first_ + i);
+      for (const Between& row : halves) add_between(begin, cut.side, row, halves);
+    }
+    order_.push_back(kEnd);
+  }
+
   void set_aside(NamedTensorMap& aside) {
     const auto kept = static_cast<std::int64_t>(kept_.size());
     for (std::int64_t& place : order_) {
@@ -70,17 +81,22 @@ class Gathers {
     }
     const std::vector<Between> columns = betweens(u.columns, lines.columns);
     for (const Between& row : betweens(u.rows, lines.rows)) {
-      for (const Between& column : columns) {
-        const std::int64_t above = begin + row.first * u.columns,
-                           below = begin + row.second * u.columns;
-        corners_.insert(corners_.end(), {above + column.first, above + column.second,
-                                         below + column.first, below + column.second});
-        const float left = 1 - column.share, up = 1 - row.share;
-        shares_.insert(shares_.end(),
-                       {up * left, up * column.share, row.share * left, row.share * column.share});
-        order_.push_back(kEnd - static_cast<std::int64_t>(shares_.size() / 4));
-      }
+      add_between(begin, u.columns, row, columns);
       order_.push_back(kEnd);
+    }
+  }
+
+  /// A line between two of those kept from `begin` on, each `width` long.
+  void add_between(std::int64_t begin, std::int64_t width, const Between& row,
+                   const std::vector<Between>& columns) {
+    const std::int64_t above = begin + row.first * width, below = begin + row.second * width;
+    for (const Between& column : columns) {
+      corners_.insert(corners_.end(), {above + column.first, above + column.second,
+                                       below + column.first, below + column.second});
+      const float left = 1 - column.share, up = 1 - row.share;
+      shares_.insert(shares_.end(),
+                     {up * left, up * column.share, row.share * left, row.share * column.share});
+      order_.push_back(kEnd - static_cast<std::int64_t>(shares_.size() / 4));
     }
   }
 
@@ -106,6 +122,10 @@ void LlavaNextModel::set_gathers_aside(const std::vector<PictureFacts>& pictures
                                        NamedTensorMap& aside) const {
   Gathers gathers;
   for (const PictureFacts& picture : pictures) {
+    if (picture.step_seconds) {
+      gathers.add_film(cut_, picture.rows);
+      continue;
+    }
     const PictureLines lines = picture_lines(cut_, picture.rows, picture.grid);
     TORCH_CHECK(picture.rows == lines.frames(), "a picture has ", picture.rows,
                 " frames instead of ", lines.frames());
@@ -132,7 +152,13 @@ Tensor LlavaNextModel::project(const Tensor& features, const ModelInput& input) 
   return at::cat(table).index_select(0, made[kOrder]);
 }
 
-/// Lines that are shrunk say less than what was projected for them; a padding is counted, too.
+Tensor LlavaNextModel::feature_places(const Tensor& ids) const {
+  if (film_token_ < 0) return LlavaModel::feature_places(ids);
+  return (ids == image_token_).logical_or(ids == film_token_).nonzero().squeeze(1);
+}
+
+/// Lines that are shrunk, and a film's, say less than what was projected for them; a padding is
+/// counted, too.
 std::int64_t LlavaNextModel::projected(const PictureLoad& pictures) const {
   if (cut_.most_tiles == 0) return LlavaModel::projected(pictures);
   return pictures.frames * frame_features();

@@ -65,6 +65,34 @@ Result<std::int64_t> read_most_tiles(const Json& config, const std::string& wher
       "Known is anyres_max_ and a number from 1 to " + std::to_string(kMostTiles) + ".");
 }
 
+/// Frames of any size must become tiles.
+Status check_film_tiles(const FilmProcessor& processor, std::int64_t tile,
+                        const std::string& folder) {
+  for (const ImageSize& size : {ImageSize{64, 64}, ImageSize{97, 50}}) {
+    LUTHIER_TRY(const PixelValues outline, processor.outline(size, 1));
+    if (outline.shape == std::vector<std::int64_t>{1, 3, tile, tile}) continue;
+    return input_error("The video processor makes other frames than the tower takes.", folder,
+                       "Processor and weights do not belong together.");
+  }
+  return {};
+}
+
+Result<FilmTokens> onevision_films(const LlavaNextOptions& options,
+                                   const std::filesystem::path& folder) {
+  FilmTokens films;
+  LUTHIER_TRY(const std::string mark, processor_token(folder, "video_token", "<video>"));
+  LUTHIER_TRY(films.mark, tokenizer_attribute(folder, "video_token", mark));
+  films.token_id = options.film_token_id;
+  films.processor = "LlavaOnevisionVideoProcessor";
+  films.expand = [cut = options.cut, mark = films.mark](const PixelValues& pixels) {
+    return repeated(mark, film_tokens(cut, pixels.shape.at(0)));
+  };
+  films.check = [tile = options.cut.tile, where = folder.string()](const FilmProcessor& processor) {
+    return check_film_tiles(processor, tile, where);
+  };
+  return films;
+}
+
 /// The counts are the model's; LlavaOnevisionProcessor comes to the same from num_image_tokens,
 /// strategy and aspect ratio where those fit the model.
 Result<ImageTokens> onevision_tokens(const LlavaNextOptions& options,
@@ -87,8 +115,13 @@ Result<ImageTokens> onevision_tokens(const LlavaNextOptions& options,
                          "Processor and model must count a picture's tokens alike.");
     }
   }
-  return llava_next_tokens(options, kOnevisionProcessor, detail::onevision_pinpoints(),
-                           settings.image_token, folder);
+  LUTHIER_TRY(ImageTokens tokens,
+              llava_next_tokens(options, kOnevisionProcessor, detail::onevision_pinpoints(),
+                                settings.image_token, folder));
+  if (options.film_token_id >= 0) {
+    LUTHIER_TRY(tokens.films, onevision_films(options, folder));
+  }
+  return tokens;
 }
 
 Result<Plan> read_onevision(const Json& config, const std::filesystem::path& folder) {
@@ -105,6 +138,11 @@ Result<LlavaNextOptions> read_llava_onevision_options(const Json& config,
   LUTHIER_TRY(const Json whole, completed(config, where));
   LUTHIER_TRY(LlavaNextOptions options, read_llava_next_options(whole, where));
   LUTHIER_TRY(options.cut.most_tiles, read_most_tiles(config, where));
+  const char* key = says(config, "video_token_id") ? "video_token_id" : "video_token_index";
+  LUTHIER_TRY(const TokenId film, json_int(config, key, where, 151647));
+  // a model that lacks the token takes pictures all the same
+  if (film >= 0 && film < options.llava.text.vocab_size && film != options.llava.image_token_id)
+    options.film_token_id = film;
   return options;
 }
 

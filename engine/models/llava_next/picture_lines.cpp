@@ -68,6 +68,12 @@ PictureLines picture_lines(const PictureCut& cut, std::int64_t frames,
   return lines;
 }
 
+std::int64_t film_side(const PictureCut& cut) { return (cut.side + 1) / 2; }
+
+std::int64_t film_tokens(const PictureCut& cut, std::int64_t frames) {
+  return frames * film_side(cut) * film_side(cut) + 1;
+}
+
 std::vector<Between> betweens(std::int64_t in, std::int64_t out) {
   std::vector<Between> places;
   const float scale = static_cast<float>(in) / static_cast<float>(out);

@@ -46,6 +46,11 @@ struct PictureLines {
 PictureLines picture_lines(const PictureCut& cut, std::int64_t frames,
                            const std::vector<std::int64_t>& height_width);
 
+/// LLaVA-OneVision's films: each frame is one tile, its features brought to half a side, and one
+/// end closes them all.
+std::int64_t film_side(const PictureCut& cut);
+std::int64_t film_tokens(const PictureCut& cut, std::int64_t frames);
+
 /// A feature of a shrunk line lies between two of the line that it was made of.
 struct Between {
   std::int64_t first = 0, second = 0;

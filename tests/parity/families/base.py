@@ -92,6 +92,13 @@ class Family:
     larger = None                       # a spec whose memory is large enough to forecast; called MODEL_TYPE-larger
     pictures = True                     # the model takes pictures
     needs_picture = False               # a row without a picture is refused
+    films = False                       # rows with films are trained on
+    still_films = True                  # also those of one frame
+    lone_films = False                  # the reference takes but one in a row
+    film_conversations = ("film", "films", "still", "film-and-picture")
+    film_answers = ("film-and-picture", "films")    # daily, and of the other checkpoints
+    film_batch = 2
+    film_limits = ()                    # settings of a recipe's films that a run is held with
     native_files = True                 # transformers reads files with the names in memory
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
     queries = ("q_proj",)               # the decoder's, as target_modules names them
@@ -193,6 +200,14 @@ class Family:
     def pixels(self, inputs):
         """Of encode(): all pixels as `forward` writes them."""
         return inputs["pixel_values"]
+
+    def has_films(self, name):
+        """Whether the checkpoint's template has a place for them."""
+        return True
+
+    def film_pixels(self, messages, inputs):
+        """The same of a conversation with films, as they stand among the pictures."""
+        return self.pixels(inputs)
 
     def gradient_names(self, checkpoint):
         """The stored tensors whose gradients are compared: all."""

@@ -8,6 +8,7 @@ from transformers import (CLIPVisionConfig, LlamaConfig, LlavaOnevisionConfig,
                           LlavaOnevisionForConditionalGeneration, LlavaOnevisionImageProcessorPil,
                           LlavaOnevisionProcessor, LlavaOnevisionVideoProcessor, Qwen2Config)
 
+import films
 import tokenizers_
 from families.base import (LLAMA, WIDE_TEXT, WIDE_TOWER, Plan, Spec, full_plan, ids_of,
                            make_tokenizer, old_processor_files, randomise, read, towers_plan, write)
@@ -56,7 +57,9 @@ SPECS = {
 class LlavaOnevision(LlavaNext):
     model_type = "llava_onevision"
     model_class, processor_class = LlavaOnevisionForConditionalGeneration, LlavaOnevisionProcessor
-    inputs = (*LlavaNext.inputs, "batch_num_images")
+    inputs = (*LlavaNext.inputs, "batch_num_images", "pixel_values_videos")
+    films = lone_films = True           # films of other lengths cannot stand beside one another
+    film_conversations, film_answers, film_batch = ("film", "one-film"), ("one-film", "film"), 1
     specs = SPECS
     larger = Spec(siglip(**WIDE_TOWER, image_size=28, patch_size=7, vision_use_head=False),
                   Qwen2Config, WIDE_TEXT, "qwen", "chatml",
@@ -93,7 +96,8 @@ class LlavaOnevision(LlavaNext):
             size={"height": size, "width": size},
             image_grid_pinpoints=config.image_grid_pinpoints, **spec.picture)
         return model, LlavaOnevisionProcessor(
-            pictures, tokenizer, LlavaOnevisionVideoProcessor(),
+            pictures, tokenizer,
+            LlavaOnevisionVideoProcessor(size={"height": size, "width": size}, **spec.picture),
             num_image_tokens=side * side + int(isinstance(spec.tower, CLIPVisionConfig)),
             vision_feature_select_strategy=config.vision_feature_select_strategy,
             chat_template=tokenizers_.TEMPLATES[spec.template],
@@ -104,6 +108,30 @@ class LlavaOnevision(LlavaNext):
             self.rename(path, spec.names)
         if spec.old_layout:
             age_folder(path)
+
+    def has_films(self, name):
+        return self.specs[name].template == "chatml"
+
+    def encode(self, checkpoint, messages, prompt):
+        return films.encode(self, checkpoint, messages, prompt)
+
+    def film_pixels(self, messages, inputs):
+        """One behind the other, zeros where one has fewer frames than the fullest."""
+        sides = {"image": iter(inputs.get("pixel_values", ())),
+                 "video": iter(inputs["pixel_values_videos"])}
+        found = [next(sides[part["type"]]) for message in messages for part in message["content"]
+                 if part["type"] in sides]
+        most = max(len(each) for each in found)
+        return torch.stack([torch.nn.functional.pad(each, (0, 0) * 3 + (0, most - len(each)))
+                            for each in found])
+
+    def batch(self, examples):
+        made = super().batch(examples)
+        found = [example["pixel_values_videos"] for example in examples
+                 if "pixel_values_videos" in example]
+        if found:
+            made["pixel_values_videos"] = torch.cat(found)
+        return made
 
     def load_processor(self, folder):
         # the choice of a backend would go to the video processor too, which has but one

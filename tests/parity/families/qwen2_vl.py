@@ -2,8 +2,6 @@
 """qwen2_vl: pictures of any size as patches, a tower with two-dimensional rotary positions, three
 rows of positions in the decoder. `QwenVL` is
 what its successors share."""
-import copy
-
 import torch
 from transformers import (Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLImageProcessorPil,
                           Qwen2VLProcessor, Qwen2VLVideoProcessor)
@@ -79,8 +77,8 @@ class QwenVL(Family):
     kinds = KINDS
     config_class = picture_class = video_class = None
     marks = MARKS
-    films = False                       # rows with films are trained on
-    still_films = True                  # also those of one frame
+    film_limits = (dict(num_frames=4, min_pixels=300, max_pixels=1500),
+                   dict(fps=1.0, min_frames=2, max_frames=6))
     width = "hidden_size"               # the tower's option that says how wide it hands features on
 
     def native_name(self, name):
@@ -138,24 +136,23 @@ class QwenVL(Family):
                                            chat_template=tokenizers_.TEMPLATES[spec.template])
 
     def encode(self, checkpoint, messages, prompt):
-        """Films are folders of pictures or lists of them, which transformers shows whole; where the
-        checkpoint's films are limited (see film_rows.py), it samples them as arrays."""
-        messages, lists, more = copy.deepcopy(messages), [], {}
+        return films.encode(self, checkpoint, messages, prompt)
+
+    def film_pixels(self, messages, inputs):
+        sides = {"image": (inputs.get("pixel_values"), inputs.get("image_grid_thw")),
+                 "video": (inputs.get("pixel_values_videos"), inputs.get("video_grid_thw"))}
+        at, row, parts = {"image": 0, "video": 0}, {"image": 0, "video": 0}, []
         for message in messages:
             for part in message["content"]:
-                if part["type"] == "video":
-                    frames, fps = films.frames_of(part["video"])
-                    lists.append((len(frames), fps))
-                    part["video"] = films.array_of(frames) if checkpoint.film else frames
-        if lists:
-            more["processor_kwargs"] = {"videos_kwargs": {
-                "do_sample_frames": bool(checkpoint.film), **checkpoint.film, "video_metadata": [
-                    {"total_num_frames": count, "fps": fps, "frames_indices": list(range(count))}
-                    for count, fps in lists]}}
-        out = checkpoint.processor.apply_chat_template(messages, tokenize=True, return_dict=True,
-                                                       return_tensors="pt",
-                                                       add_generation_prompt=prompt, **more)
-        return {key: out[key] for key in self.inputs if key in out}
+                if part["type"] not in sides:
+                    continue
+                values, grids = sides[part["type"]]
+                count = int(grids[at[part["type"]]].prod())
+                start = row[part["type"]]
+                parts.append(values[start:start + count])
+                at[part["type"]] += 1
+                row[part["type"]] += count
+        return torch.cat(parts)
 
     def batch(self, examples):
         made = super().batch(examples)

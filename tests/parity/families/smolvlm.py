@@ -7,6 +7,7 @@ from transformers import (LlamaConfig, SmolVLMConfig, SmolVLMForConditionalGener
                           SmolVLMImageProcessorPil, SmolVLMProcessor,
                           SmolVLMVideoProcessor)
 
+import films
 import tokenizers_
 from families.base import (CONVERSATIONS, LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, Family, Plan,
                            Spec, full_plan, ids_of, make_tokenizer,
@@ -65,6 +66,9 @@ class Tiled(Family):
     kinds = KINDS
     config_class = picture_class = None
 
+    def encode(self, checkpoint, messages, prompt):
+        return films.encode(self, checkpoint, messages, prompt)
+
     def build(self, spec, name, scratch):
         marks = MARKS if "text" in name else MARKS + PLACES
         tokenizer = make_tokenizer(spec.tokenizer, scratch, marks)
@@ -81,9 +85,9 @@ class Tiled(Family):
         side = spec.picture["max_image_size"]["longest_edge"] // spec.tower["patch_size"] // model_options["scale_factor"]
         template = tokenizers_.TEMPLATES[spec.template]
         return model, self.make_processor(self.picture_class(**spec.picture), tokenizer,
-                                          side * side, template)
+                                          side * side, template, spec)
 
-    def make_processor(self, pictures, tokenizer, count, template):
+    def make_processor(self, pictures, tokenizer, count, template, spec):
         return self.processor_class(pictures, tokenizer, image_seq_len=count,
                                     chat_template=template)
 
@@ -128,6 +132,9 @@ class SmolVLM(Tiled):
     config_class, model_class, processor_class = SmolVLMConfig, SmolVLMForConditionalGeneration, SmolVLMProcessor
     picture_class = SmolVLMImageProcessorPil
     specs = SPECS
+    # a film's frames go where pictures go, and a row's films are filled up to one length
+    films = lone_films = True
+    film_conversations = film_answers = ("film", "film")
     larger = Spec({**TOWER, **WIDE_TOWER}, LlamaConfig, WIDE_TEXT, "qwen", "smolvlm", picture=TILES)
     adapters = (("smolvlm-plain", "linear", "new"), ("smolvlm-text", "towers", "new"),
                 ("smolvlm-old", "saved_modules", "new"))
@@ -151,6 +158,7 @@ class SmolVLM(Tiled):
         processor.image_processor = self.picture_class.from_pretrained(folder)
         return processor
 
-    def make_processor(self, pictures, tokenizer, count, template):
-        return self.processor_class(pictures, tokenizer, SmolVLMVideoProcessor(),
+    def make_processor(self, pictures, tokenizer, count, template, spec):
+        sizes = {key: dict(spec.picture[key]) for key in ("size", "max_image_size")}
+        return self.processor_class(pictures, tokenizer, SmolVLMVideoProcessor(**sizes),
                                     image_seq_len=count, chat_template=template)
