@@ -169,7 +169,7 @@ Result<Json> sampling_unfolded(const Json& config, const std::string& where) {
 MadeFilmProcessor create_llava_onevision_film_processor(const Json& config,
                                                         const std::string& where,
                                                         const FilmLimits& limits) {
-  LUTHIER_CHECK(refuse_limits(limits.pixels));
+  LUTHIER_CHECK(refuse_limits(limits.pixels, "film"));
   FramedFilmOptions o;
   o.common.mean = kClipMean;
   o.common.std = kClipStd;
@@ -192,7 +192,7 @@ MadeFilmProcessor create_llava_onevision_film_processor(const Json& config,
 
 MadeFilmProcessor create_smolvlm_film_processor(const Json& given, const std::string& where,
                                                 const FilmLimits& limits) {
-  LUTHIER_CHECK(refuse_limits(limits.pixels));
+  LUTHIER_CHECK(refuse_limits(limits.pixels, "film"));
   LUTHIER_TRY(const Json config, sampling_unfolded(given, where));
   FramedFilmOptions o;
   o.common.mean = o.common.std = kHalves;

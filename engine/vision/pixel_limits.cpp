@@ -44,7 +44,8 @@ Status check_pixel_limit(std::int64_t pixels, const std::string& field) {
 }
 
 Result<PixelRange> read_pixel_range(const Json& config, const std::string& where,
-                                    const PixelLimits& limits, const PixelRange& standard) {
+                                    const PixelLimits& limits, const PixelRange& standard,
+                                    const std::string& section) {
   PixelRange range = standard;
   if (present(config, "size")) {
     const Json& size = config["size"];
@@ -64,16 +65,16 @@ Result<PixelRange> read_pixel_range(const Json& config, const std::string& where
   LUTHIER_TRY(range.least, json_int_in(config, "min_pixels", where, range.least, 1, kMaxLimit));
   LUTHIER_TRY(range.most, json_int_in(config, "max_pixels", where, range.most, 1, kMaxLimit));
   if (limits.min_pixels) {
-    LUTHIER_CHECK(check_pixel_limit(*limits.min_pixels, "image.min_pixels"));
+    LUTHIER_CHECK(check_pixel_limit(*limits.min_pixels, section + ".min_pixels"));
     range.least = *limits.min_pixels;
   }
   if (limits.max_pixels) {
-    LUTHIER_CHECK(check_pixel_limit(*limits.max_pixels, "image.max_pixels"));
+    LUTHIER_CHECK(check_pixel_limit(*limits.max_pixels, section + ".max_pixels"));
     range.most = *limits.max_pixels;
   }
   if (limits.min_pixels && limits.max_pixels && *limits.min_pixels > *limits.max_pixels) {
-    return input_error("image.min_pixels is above image.max_pixels.", "image.min_pixels",
-                       "Exchange or clear one of them.");
+    return input_error(section + ".min_pixels is above " + section + ".max_pixels.",
+                       section + ".min_pixels", "Exchange or clear one of them.");
   }
   return range;
 }

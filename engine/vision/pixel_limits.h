@@ -19,9 +19,11 @@ struct PixelRange {
 
 /// A limit that somebody set, from 1 to 2^48; `field` names it in the error.
 Status check_pixel_limit(std::int64_t pixels, const std::string& field);
-/// The settings' own numbers, with `limits` in their places; `standard` where neither says any.
+/// The settings' own numbers, with `limits` in their places, which stand in the recipe's `section`;
+/// `standard` where neither says any.
 Result<PixelRange> read_pixel_range(const Json& config, const std::string& where,
-                                    const PixelLimits& limits, const PixelRange& standard = {});
+                                    const PixelLimits& limits, const PixelRange& standard = {},
+                                    const std::string& section = "image");
 /// Writes the limits into the picture processor's settings of a checkpoint folder, so that
 /// transformers makes the same pixels. Nothing without limits; an Input error where the processor
 /// has none.

@@ -139,12 +139,12 @@ Status read_resize_size(const Json& config, const std::string& where, CommonSett
   return {};
 }
 
-Status refuse_limits(const PixelLimits& limits) {
+Status refuse_limits(const PixelLimits& limits, const std::string& section) {
   if (!limits.min_pixels && !limits.max_pixels) return {};
   return input_error(
       "This model's processor gives every picture one size, or tiles of one size, so it has no "
       "pixel limits to change.",
-      "image.min_pixels, image.max_pixels", "Leave both null.");
+      section + ".min_pixels, " + section + ".max_pixels", "Leave both null.");
 }
 
 }  // namespace luthier::detail

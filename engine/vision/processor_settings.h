@@ -64,7 +64,7 @@ struct PictureSettings {
 Result<PictureSettings> read_picture_settings(const std::filesystem::path& folder,
                                               const ProcessorDefaults& defaults);
 /// A processor whose pictures all get one size, or tiles of one size, has no pixel limits: refuses
-/// the recipe's.
-Status refuse_limits(const PixelLimits& limits);
+/// the recipe's, which stand in its section "image" or "film".
+Status refuse_limits(const PixelLimits& limits, const std::string& section = "image");
 
 }  // namespace luthier::detail

@@ -153,7 +153,7 @@ MadeFilmProcessor create_qwen(const Json& config, const std::string& where,
   if (o.common.resample != Resample::Bilinear && o.common.resample != Resample::Bicubic)
     return input_error("This processor's pictures are resized bilinearly (2) or bicubically (3).",
                        where + ": resample");
-  LUTHIER_TRY(o.range, read_pixel_range(config, where, limits.pixels, standard));
+  LUTHIER_TRY(o.range, read_pixel_range(config, where, limits.pixels, standard, "film"));
   LUTHIER_TRY(o.patch_size, json_int_in(config, "patch_size", where, o.patch_size, 1, 1024));
   LUTHIER_TRY(o.merge_size, json_int_in(config, "merge_size", where, o.merge_size, 1, 64));
   LUTHIER_TRY(o.shares_budget, json_bool(config, "cap_pixels_per_frame", where, false));
