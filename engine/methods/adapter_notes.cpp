@@ -147,7 +147,8 @@ std::string pixels_text(const MediaLimits& pixels) {
   };
   if (pixels.min_pixels) add("image.min_pixels", *pixels.min_pixels);
   if (pixels.max_pixels) add("image.max_pixels", *pixels.max_pixels);
-  for (const auto& [key, value] : film_limits_json(pixels.film).items()) add("film." + key, value);
+  const Json film = film_limits_json(pixels.film);  // items() refers to it
+  for (const auto& [key, value] : film.items()) add("film." + key, value);
   return text;
 }
 
