@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/florence2/task_words.h"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "engine/template/eval.h"
+
+namespace luthier::florence2 {
+
+namespace {
+
+using Task = std::pair<std::string_view, std::string_view>;
+
+constexpr std::array<Task, 8> kWhole{{
+    {"<OCR>", "What is the text in the image?"},
+    {"<OCR_WITH_REGION>", "What is the text in the image, with regions?"},
+    {"<CAPTION>", "What does the image describe?"},
+    {"<DETAILED_CAPTION>", "Describe in detail what is shown in the image."},
+    {"<MORE_DETAILED_CAPTION>", "Describe with a paragraph what is shown in the image."},
+    {"<OD>", "Locate the objects with category name in the image."},
+    {"<DENSE_REGION_CAPTION>", "Locate the objects in the image, with their descriptions."},
+    {"<REGION_PROPOSAL>", "Locate the region proposals in the image."},
+}};
+
+/// What is asked about stands where the mark is.
+constexpr std::string_view kMark = "{input}";
+constexpr std::array<Task, 7> kAbout{{
+    {"<CAPTION_TO_PHRASE_GROUNDING>", "Locate the phrases in the caption: {input}"},
+    {"<REFERRING_EXPRESSION_SEGMENTATION>", "Locate {input} in the image with mask"},
+    {"<REGION_TO_SEGMENTATION>", "What is the polygon mask of region {input}"},
+    {"<OPEN_VOCABULARY_DETECTION>", "Locate {input} in the image."},
+    {"<REGION_TO_CATEGORY>", "What is the region {input}?"},
+    {"<REGION_TO_DESCRIPTION>", "What does the region {input} describe?"},
+    {"<REGION_TO_OCR>", "What text is in the region {input}?"},
+}};
+
+std::string without(std::string text, std::string_view word) {
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at))
+    text.erase(at, word.size());
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> sentence_of(const std::string& question) {
+  for (const auto& [word, sentence] : kWhole) {
+    if (question.find(word) == std::string::npos) continue;
+    if (question == word) return std::string(sentence);
+    return input_error("The question has more than its task word " + std::string(word) + ".", "",
+                       "This word is a whole question: take the rest out.");
+  }
+  for (const auto& [word, sentence] : kAbout) {
+    if (question.find(word) == std::string::npos) continue;
+    const std::string input = templates::strip(without(question, word), nullptr, true, true);
+    std::string made(sentence);
+    made.replace(made.find(kMark), kMark.size(), input);
+    return made;
+  }
+  return question;
+}
+
+}  // namespace luthier::florence2
