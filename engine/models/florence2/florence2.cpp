@@ -163,15 +163,15 @@ Result<Options> read_options(const Json& config, const std::string& where) {
   LUTHIER_TRY(const std::string type,
               json_string(text, "model_type", where + ": text_config", "bart"));
   if (type != "bart") {
-    return input_error("The text model \"" + type + "\" is not this family's.",
+    return input_error("The decoder \"" + type + "\" is not this family's.",
                        where + ": text_config: model_type", "It is bart.");
   }
   LUTHIER_TRY(o.text, bart::read_options(text, where + ": text_config"));
   if (o.vision.projection_dim != o.text.d_model) {
-    return input_error(
-        "The projector makes " + std::to_string(o.vision.projection_dim) +
-            " features, the text model takes " + std::to_string(o.text.d_model) + ".",
-        where + ": vision_config: projection_dim", "It must be the text model's d_model.");
+    return input_error("The projector makes " + std::to_string(o.vision.projection_dim) +
+                           " features, the decoder takes " + std::to_string(o.text.d_model) + ".",
+                       where + ": vision_config: projection_dim",
+                       "It must be text_config's d_model.");
   }
   LUTHIER_TRY(o.image_token_id,
               read_image_token(config, {"image_token_id"}, 51289, o.text.vocab_size, where));

@@ -13,27 +13,31 @@ namespace {
 
 using Task = std::pair<std::string_view, std::string_view>;
 
+/// Words for the model and no person, which no catalogue translates.
+constexpr std::string_view to_model(std::string_view words) { return words; }
+
 constexpr std::array<Task, 8> kWhole{{
-    {"<OCR>", "What is the text in the image?"},
-    {"<OCR_WITH_REGION>", "What is the text in the image, with regions?"},
-    {"<CAPTION>", "What does the image describe?"},
-    {"<DETAILED_CAPTION>", "Describe in detail what is shown in the image."},
-    {"<MORE_DETAILED_CAPTION>", "Describe with a paragraph what is shown in the image."},
-    {"<OD>", "Locate the objects with category name in the image."},
-    {"<DENSE_REGION_CAPTION>", "Locate the objects in the image, with their descriptions."},
-    {"<REGION_PROPOSAL>", "Locate the region proposals in the image."},
+    {"<OCR>", to_model("What is the text in the image?")},
+    {"<OCR_WITH_REGION>", to_model("What is the text in the image, with regions?")},
+    {"<CAPTION>", to_model("What does the image describe?")},
+    {"<DETAILED_CAPTION>", to_model("Describe in detail what is shown in the image.")},
+    {"<MORE_DETAILED_CAPTION>", to_model("Describe with a paragraph what is shown in the image.")},
+    {"<OD>", to_model("Locate the objects with category name in the image.")},
+    {"<DENSE_REGION_CAPTION>",
+     to_model("Locate the objects in the image, with their descriptions.")},
+    {"<REGION_PROPOSAL>", to_model("Locate the region proposals in the image.")},
 }};
 
 /// What is asked about stands where the mark is.
 constexpr std::string_view kMark = "{input}";
 constexpr std::array<Task, 7> kAbout{{
-    {"<CAPTION_TO_PHRASE_GROUNDING>", "Locate the phrases in the caption: {input}"},
-    {"<REFERRING_EXPRESSION_SEGMENTATION>", "Locate {input} in the image with mask"},
-    {"<REGION_TO_SEGMENTATION>", "What is the polygon mask of region {input}"},
-    {"<OPEN_VOCABULARY_DETECTION>", "Locate {input} in the image."},
-    {"<REGION_TO_CATEGORY>", "What is the region {input}?"},
-    {"<REGION_TO_DESCRIPTION>", "What does the region {input} describe?"},
-    {"<REGION_TO_OCR>", "What text is in the region {input}?"},
+    {"<CAPTION_TO_PHRASE_GROUNDING>", to_model("Locate the phrases in the caption: {input}")},
+    {"<REFERRING_EXPRESSION_SEGMENTATION>", to_model("Locate {input} in the image with mask")},
+    {"<REGION_TO_SEGMENTATION>", to_model("What is the polygon mask of region {input}")},
+    {"<OPEN_VOCABULARY_DETECTION>", to_model("Locate {input} in the image.")},
+    {"<REGION_TO_CATEGORY>", to_model("What is the region {input}?")},
+    {"<REGION_TO_DESCRIPTION>", to_model("What does the region {input} describe?")},
+    {"<REGION_TO_OCR>", to_model("What text is in the region {input}?")},
 }};
 
 std::string without(std::string text, std::string_view word) {
