@@ -443,19 +443,13 @@ const std::map<std::string, WrittenDown>& written_down() {
         {},
         "span_corruption"}},
       {"florence2",
-       {R"({"image_token_id": 150,
-  "text_config": {"model_type": "bart", "vocab_size": 160, "d_model": 64, "encoder_layers": 2,
-    "decoder_layers": 2, "encoder_ffn_dim": 96, "decoder_ffn_dim": 96,
+       {.config = R"({"image_token_id": 150, "text_config": {"vocab_size": 160, "d_model": 64,
+    "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 96, "decoder_ffn_dim": 96,
     "encoder_attention_heads": 4, "decoder_attention_heads": 4, "max_position_embeddings": 256},
-  "vision_config": {"model_type": "florence_vision", "depths": [1, 2, 1],
-    "embed_dim": [32, 48, 64], "num_heads": [2, 3, 4], "num_groups": [2, 3, 4],
-    "patch_size": [7, 3, 3], "patch_stride": [4, 2, 2], "patch_padding": [3, 1, 1],
-    "patch_prenorm": [false, true, true], "window_size": 3, "projection_dim": 64}})",
-        {{1, 3, 40, 40}, {}, 10},
-        "sft",
-        -1,
-        {18, 110, 30},
-        2}},
+  "vision_config": {"depths": [1, 2, 1], "embed_dim": [32, 48, 64], "num_heads": [2, 3, 4],
+    "num_groups": [2, 3, 4], "window_size": 3, "projection_dim": 64}})",
+        .picture = {{1, 3, 40, 40}, {}, 10},
+        .start = 2}},
       // The state of the text's end is the text's.
       {"clip",
        {R"({"projection_dim": 32,
@@ -497,8 +491,7 @@ Example tiny_example(const TinyModel& model, std::int64_t number, std::int64_t b
   }
   if (model.last >= 0) example.input_ids.back() = model.last;
   if (model.start >= 0) {
-    // All of that is what an encoder reads, and another text is its decoder's.
-    example.source_ids = std::move(example.input_ids);
+    example.source_ids = std::move(example.input_ids);  // and another text is the decoder's
     example.input_ids = {model.start}, example.labels = {kIgnoreLabel};
     for (std::int64_t i = 0; i < beyond; ++i) {
       example.input_ids.push_back(kFirstId + (i * 11 + number * 5) % kIds);
@@ -528,8 +521,8 @@ Result<TinyModel> tiny_model(const Family& family) {
   model.objective = written.objective;
   LUTHIER_TRY(model.config, parse_json(written.config, name));
   model.config["model_type"] = name;
-  model.picture = written.picture, model.last = written.last, model.lengths = written.lengths;
-  model.start = written.start;
+  model.picture = written.picture, model.last = written.last, model.start = written.start;
+  model.lengths = written.lengths;
   for (const char* key : {"image_token_id", "image_token_index"})
     if (model.config.contains(key)) model.image = model.config[key].get<TokenId>();
   return model;

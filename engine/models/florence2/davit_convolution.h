@@ -30,7 +30,8 @@ class ChannelConvolution : public ParameterModule {
   ChannelConvolution(std::int64_t width, const torch::TensorOptions& t);
   /// x [frames, rows, columns, width] → the same.
   torch::Tensor forward(const torch::Tensor& x) const;
-  std::string type_name() const override { return "Conv2d"; }
+  /// No product with windows, which what hangs on a convolution asks for.
+  std::string type_name() const override { return "DepthwiseConv2d"; }
 
  private:
   torch::Tensor weight_, bias_;

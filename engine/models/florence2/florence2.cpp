@@ -2,6 +2,7 @@
 // Florence-2 (Xiao et al. 2024; Florence2ForConditionalGeneration of transformers 5.17): DaViT's
 // places and a sentence are what BART's encoder reads, the answer is what its decoder writes.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "engine/models/bart/bart_stack.h"
@@ -135,10 +136,11 @@ class Florence2 : public Model, public SequenceToSequence, public PictureTower, 
   static std::int64_t places(const PictureLoad& pictures) {
     return std::max<std::int64_t>(0, pictures.tokens - pictures.frames);
   }
-  /// Height and width of frames of so many pixels that come to so many places: a square's, unless
-  /// its places are another number.
+  /// Height and width of frames of so many pixels that come to so many places, of which the one
+  /// nearest to a square is taken; a square's, where no shape does.
   std::pair<std::int64_t, std::int64_t> sides(std::int64_t pixels, std::int64_t wanted) const {
-    std::pair<std::int64_t, std::int64_t> found{0, 0};
+    const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(pixels)));
+    std::pair<std::int64_t, std::int64_t> found{side, side};
     for (std::int64_t height = 1; height * height <= pixels; ++height) {
       if (pixels % height != 0) continue;
       const std::int64_t width = pixels / height;
