@@ -84,12 +84,15 @@ Outcome token_outcome(Model& model, const ModelInput& input) {
   const torch::Tensor logits = model.output_head()
                                    ->forward(states_before_head(model, input))
                                    .to(torch::kFloat32);  // [seq, vocab]
-  const std::int64_t shift = model.causal() ? 1 : 0, seq = logits.size(0);
+  const std::int64_t shift = model.encoder() ? 0 : 1, seq = logits.size(0);
   const torch::Tensor goals = input.labels.slice(0, shift);
   const std::int64_t count = goals.ne(kIgnoreLabel).sum().item<std::int64_t>();
-  const torch::Tensor sum = at::cross_entropy_loss(logits.slice(0, 0, seq - shift), goals, {},
-                                                   at::Reduction::Sum, kIgnoreLabel);
-  return {"logits", logits.unsqueeze(0), count > 0 ? sum / count : sum};
+  const torch::Tensor before = logits.slice(0, 0, seq - shift);
+  const torch::Tensor sum =
+      at::cross_entropy_loss(before, goals, {}, at::Reduction::Sum, kIgnoreLabel);
+  // The decoder of two texts is asked for the answer alone, as transformers asks it.
+  const torch::Tensor& shown = model.sequence_to_sequence() ? before : logits;
+  return {"logits", shown.unsqueeze(0), count > 0 ? sum / count : sum};
 }
 
 /// Each text's picture among all, and the other way round.
@@ -130,9 +133,10 @@ Status forward_together(const ForwardOptions& o, LoadedModel& loaded) {
   for (const std::string& folder : o.adapters) {
     LUTHIER_TRY(auto adapter, load_adapter(loaded, folder));
     if (!RoutedAdapters::can_route(*adapter))
-      return input_error("The adapter swaps whole weights or puts tokens before every row, so it "
-                         "has a batch to itself.",
-                         folder, "Give it alone.");
+      return input_error(
+          "The adapter swaps whole weights or puts tokens before every row, so it "
+          "has a batch to itself.",
+          folder, "Give it alone.");
     LUTHIER_TRY(const auto processor,
                 processor_for(loaded, pixels_for(folder, adapter->pixels, o.pixels)));
     LUTHIER_TRY(std::vector<Example> own, read_input(o, *processor));
@@ -190,7 +194,8 @@ Status forward(const ForwardOptions& o) try {
   if (!towers && !loaded.model->output_head())
     return input_error(
         "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
-  if (loaded.model->sequence_to_sequence())
+  const bool two_texts = loaded.model->sequence_to_sequence() != nullptr;
+  if (two_texts && processor->row_form() != RowForm::SourceAnswer)
     return input_error("A model of type " + std::string(loaded.family->model_type) +
                            " writes one text from another, and a row given here is one text.",
                        o.model, "luthier-cli loss shows what a recipe's objective makes of rows.");
@@ -202,13 +207,14 @@ Status forward(const ForwardOptions& o) try {
   const ModelInput cpu = collate(examples);
   const ModelInput input = to_device(cpu, loaded.model->device());
   const torch::AutoGradMode mode(!wanted.empty());
-  Outcome outcome =
-      towers ? likeness_outcome(*towers, input) : token_outcome(*loaded.model, input);
+  Outcome outcome = towers ? likeness_outcome(*towers, input) : token_outcome(*loaded.model, input);
   if (adapter && adapter->course()) outcome.loss = outcome.loss + adapter->course()->loss_term();
   if (!wanted.empty() && outcome.loss.requires_grad()) outcome.loss.backward();
 
+  // What an encoder reads is the input of two texts; labels are the answer behind its start.
   std::vector<std::pair<std::string, torch::Tensor>> results{
-      {"input_ids", cpu.input_ids.unsqueeze(0)}, {"labels", cpu.labels.unsqueeze(0)}};
+      {"input_ids", (two_texts ? cpu.source_ids : cpu.input_ids).unsqueeze(0)},
+      {"labels", cpu.labels.slice(0, two_texts ? 1 : 0).unsqueeze(0)}};
   if (cpu.pixel_values.defined()) {
     results.emplace_back("pixel_values", loaded.family->processor_layout
                                              ? loaded.family->processor_layout(cpu)

@@ -91,7 +91,7 @@ std::vector<Check> checks_of_writers(const Card& card,
   std::vector<Check> checks;
   for (const Family& family : families()) {
     const auto model = tiny_model(family);
-    if (model && model->objective != "sft") continue;
+    if (model && (model->objective != "sft" || model->start >= 0)) continue;
     checks.push_back({family.model_type, [&card, &family, check] { return check(card, family); }});
   }
   return checks;

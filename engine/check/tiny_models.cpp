@@ -17,6 +17,7 @@ struct WrittenDown {
   const char* objective = "sft";
   TokenId last = -1;
   std::vector<std::int64_t> lengths = {18, 110, 30};
+  TokenId start = -1;  ///< what answers begin with that a decoder of their own writes; −1: none
 };
 
 const std::map<std::string, WrittenDown>& written_down() {
@@ -446,6 +447,14 @@ const std::map<std::string, WrittenDown>& written_down() {
   "relative_attention_max_distance": 20, "relative_attention_num_buckets": 8})",
         {},
         "span_corruption"}},
+      {"florence2",
+       {.config = R"({"image_token_id": 150, "text_config": {"vocab_size": 160, "d_model": 64,
+    "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 96, "decoder_ffn_dim": 96,
+    "encoder_attention_heads": 4, "decoder_attention_heads": 4, "max_position_embeddings": 256},
+  "vision_config": {"depths": [1, 2, 1], "embed_dim": [32, 48, 64], "num_heads": [2, 3, 4],
+    "num_groups": [2, 3, 4], "window_size": 3, "projection_dim": 64}})",
+        .picture = {{1, 3, 40, 40}, {}, 10},
+        .start = 2}},
       // The state of the text's end is the text's.
       {"clip",
        {R"({"projection_dim": 32,
@@ -486,6 +495,14 @@ Example tiny_example(const TinyModel& model, std::int64_t number, std::int64_t b
     example.labels.push_back(picture || i <= kTextBefore ? kIgnoreLabel : example.input_ids.back());
   }
   if (model.last >= 0) example.input_ids.back() = model.last;
+  if (model.start >= 0) {
+    example.source_ids = std::move(example.input_ids);  // and another text is the decoder's
+    example.input_ids = {model.start}, example.labels = {kIgnoreLabel};
+    for (std::int64_t i = 0; i < beyond; ++i) {
+      example.input_ids.push_back(kFirstId + (i * 11 + number * 5) % kIds);
+      example.labels.push_back(example.input_ids.back());
+    }
+  }
   example.prompt_tokens = shown + kTextBefore + 1;
   if (!model.picture.shape.empty()) example.images.push_back(tiny_pixels(model.picture, number));
   if (model.objective == "span_corruption") {
@@ -509,7 +526,8 @@ Result<TinyModel> tiny_model(const Family& family) {
   model.objective = written.objective;
   LUTHIER_TRY(model.config, parse_json(written.config, name));
   model.config["model_type"] = name;
-  model.picture = written.picture, model.last = written.last, model.lengths = written.lengths;
+  model.picture = written.picture, model.last = written.last, model.start = written.start;
+  model.lengths = written.lengths;
   for (const char* key : {"image_token_id", "image_token_index"})
     if (model.config.contains(key)) model.image = model.config[key].get<TokenId>();
   return model;
@@ -517,7 +535,7 @@ Result<TinyModel> tiny_model(const Family& family) {
 
 TinyModel deeper(TinyModel model, std::int64_t more) {
   const auto grow = [more](Json& section) {
-    for (const char* key : {"num_hidden_layers", "num_layers"})
+    for (const char* key : {"num_hidden_layers", "num_layers", "encoder_layers", "decoder_layers"})
       if (section.contains(key)) section[key] = section[key].get<std::int64_t>() + more;
     if (!section.contains("layer_types")) return;
     Json& types = section["layer_types"];

@@ -26,6 +26,7 @@ struct TinyModel {
   TinyPicture picture;
   TokenId image = -1;                 ///< −1: pictures are not in the text
   TokenId last = -1;                  ///< of every row, where the family looks for it; −1: any
+  TokenId start = -1;                 ///< of answers that a decoder of their own writes; −1: none
   std::vector<std::int64_t> lengths;  ///< of rows, beyond a picture's tokens: of no one length
 };
 

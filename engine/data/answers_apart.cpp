@@ -24,15 +24,18 @@ std::size_t shared_bytes(const std::string& a, const std::string& b) {
 }  // namespace
 
 Result<std::vector<Example>> ChatProcessor::encode_apart(
-    const Row& prompt, const std::vector<std::vector<Message>>& answers) const {
+    const Row& prompt, const std::vector<std::vector<Message>>& answers,
+    std::int64_t max_length) const {
   std::vector<Example> sequences;
-  if (image_tokens_.form == RowForm::PrefixSuffix) {  // apart by its own rule
+  const bool suffixed = image_tokens_.form == RowForm::PrefixSuffix;
+  if (suffixed || image_tokens_.form == RowForm::SourceAnswer) {  // apart by their own rules
     for (const std::vector<Message>& answer : answers) {
       std::vector<Message> messages = prompt.messages;
       messages.insert(messages.end(), answer.begin(), answer.end());
       const Row row{messages, prompt.where,        prompt.fault, false,
                     {},       prompt.replacements, prompt.tools};
-      LUTHIER_TRY(Example example, encode_prefix_suffix(row));
+      LUTHIER_TRY(Example example,
+                  suffixed ? encode_prefix_suffix(row) : encode_source_answer(row, max_length));
       sequences.push_back(std::move(example));
     }
     return sequences;
@@ -79,9 +82,10 @@ Result<std::vector<Example>> ChatProcessor::encode_answers(
   }
   LUTHIER_TRY(prompt.pictures, load_pictures(prompt, outline));
   LUTHIER_CHECK(prepare_pictures(prompt));
-  LUTHIER_TRY(std::vector<Example> sequences, encode_apart(prompt, answers));
+  LUTHIER_TRY(std::vector<Example> sequences, encode_apart(prompt, answers, max_length));
   for (Example& example : sequences)
-    LUTHIER_CHECK(cut(prompt, !prompt.pictures.empty(), max_length, example));
+    if (example.source_ids.empty())
+      LUTHIER_CHECK(cut(prompt, !prompt.pictures.empty(), max_length, example));
   if (!sequences.empty()) sequences.front().images = std::move(prompt.pictures);
   return sequences;
 }

@@ -147,8 +147,9 @@ class Checker {
       return std::any_of(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(count),
                          [](std::int64_t label) { return label != kIgnoreLabel; });
     };
-    const std::size_t length = whole.input_ids.size();
-    if (!has_label(whole.labels, length)) {
+    // What an encoder reads is never cut.
+    const std::size_t read = whole.source_ids.size(), length = read + whole.input_ids.size();
+    if (!has_label(whole.labels, whole.input_ids.size())) {
       add("no_labels",
           where() +
               ": No token of the row carries a loss: it has no answer that loss_on would count.");
@@ -158,9 +159,12 @@ class Checker {
       const std::string numbers = "The row has " + std::to_string(length) +
                                   " tokens, max_length is " + std::to_string(how_.max_length);
       const auto& ids = whole.input_ids;
-      const bool cuts_picture = std::any_of(ids.begin() + how_.max_length, ids.end(),
-                                            [this](TokenId id) { return processor_.shows(id); });
-      const bool cuts_all = !has_label(whole.labels, static_cast<std::size_t>(how_.max_length));
+      const auto limit = static_cast<std::size_t>(how_.max_length),
+                 left = limit > read ? limit - read : 0;
+      const bool cuts_picture =
+          limit < read || std::any_of(ids.begin() + static_cast<std::ptrdiff_t>(left), ids.end(),
+                                      [this](TokenId id) { return processor_.shows(id); });
+      const bool cuts_all = !has_label(whole.labels, left);
       if (cuts_picture)
         add("too_long", where() + ": " + numbers +
                             ", and the cut would go through a picture. Raise training.max_length.");

@@ -12,6 +12,8 @@ constexpr const char* kExpected =
     "This model takes one user message with pictures and a question, and one assistant message "
     "with its answer.";
 
+}  // namespace
+
 std::string joined_text(const Message& message) {
   std::string text;
   for (const ContentPart& part : message.content)
@@ -19,8 +21,7 @@ std::string joined_text(const Message& message) {
   return text;
 }
 
-/// What such a row cannot say; nothing where it is in order.
-const char* refusal(const std::vector<Message>& messages) {
+const char* one_turn_refusal(const std::vector<Message>& messages) {
   for (const Message& message : messages)
     if (message.role == "system")
       return "The row has a system message, for which this model has no place.";
@@ -34,13 +35,11 @@ const char* refusal(const std::vector<Message>& messages) {
   return nullptr;
 }
 
-}  // namespace
-
 Result<Example> ChatProcessor::encode_prefix_suffix(const Row& row) const {
   if (uses_tools(row.messages) || (row.tools && !row.tools->is_null()))
     return row.error(RowFault::UnsupportedTools,
                      "The row has tools, for which this model has no place.", kExpected);
-  if (const char* reason = refusal(row.messages))
+  if (const char* reason = one_turn_refusal(row.messages))
     return row.error(RowFault::BadRow, reason, kExpected);
   if (row.replacements.empty())
     return row.error(

@@ -370,6 +370,11 @@ Status ChatProcessor::cut(const Row& row, bool has_pictures, std::int64_t max_le
 Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const {
   LUTHIER_CHECK(prepare_pictures(row));
   if (image_tokens_.form == RowForm::Source) return encode_source(row);
+  if (image_tokens_.form == RowForm::SourceAnswer) {
+    LUTHIER_TRY(Example example, encode_source_answer(row, max_length));
+    example.images = std::move(row.pictures);
+    return example;
+  }
   LUTHIER_TRY(Example example, image_tokens_.form == RowForm::PrefixSuffix
                                    ? encode_prefix_suffix(row)
                                    : encode_chat(row, loss_on));

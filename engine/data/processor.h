@@ -47,9 +47,13 @@ struct Example {
 ///   newline are the prefix, the answer and eos the suffix, each tokenized on its own. Labels are
 ///   the suffix whatever `loss_on` says: the prefix sees itself both ways, and a loss on it would
 ///   only teach to copy.
+/// - SourceAnswer: one question about a picture, without a template, is what an encoder reads: the
+///   picture's tokens, bos, the question's text (ImageTokens::ask) and eos (Florence-2). The
+///   answer, with the tokenizer's special tokens, is its decoder's, behind the token that it begins
+///   with. Labels are the answer whatever `loss_on` says. max_length holds for both together.
 /// - Source: one text without a template, with the tokenizer's special tokens, is what an encoder
 ///   reads (T5); the answer is its decoder's.
-enum class RowForm { ChatTemplate, PrefixSuffix, Source };
+enum class RowForm { ChatTemplate, PrefixSuffix, SourceAnswer, Source };
 
 /// How a family writes a film into the text.
 struct FilmTokens {
@@ -79,6 +83,9 @@ struct ImageTokens {
   /// that it begins with (Llama 3.2 Vision).
   bool writes_bos = false;
   std::optional<FilmTokens> films = {};  ///< none: the model takes no films
+  /// SourceAnswer: what is read for a question; an Input error where it cannot be asked so.
+  std::function<Result<std::string>(const std::string&)> ask = {};
+  TokenId answer_start = -1;  ///< and what the decoder's rows begin with
 };
 
 class ChatProcessor {
@@ -156,6 +163,7 @@ class ChatProcessor {
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   /// Null: the model takes no pictures, and a row that has some is refused.
   const ImageProcessor* image_processor() const { return image_processor_.get(); }
+  RowForm row_form() const { return image_tokens_.form; }
   /// −1: no token stands for a picture.
   TokenId image_token_id() const { return image_token_id_; }
   /// Whether the token stands for a part of a picture or film.
@@ -178,7 +186,8 @@ class ChatProcessor {
   Status prepare_pictures(Row& row) const;
   Status cut(const Row& row, bool has_pictures, std::int64_t max_length, Example& example) const;
   Result<std::vector<Example>> encode_apart(const Row& prompt,
-                                            const std::vector<std::vector<Message>>& answers) const;
+                                            const std::vector<std::vector<Message>>& answers,
+                                            std::int64_t max_length) const;
   Result<std::vector<PixelValues>> load_pictures(const Row& row, const SizeOf* size_of) const;
   Result<PixelValues> load_film(const Row& row, const RowFilm& film, const SizeOf* size_of) const;
   void load_film_template();
@@ -187,6 +196,7 @@ class ChatProcessor {
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
   Result<Example> encode_chat(const Row& row, LossOn loss_on) const;
   Result<Example> encode_prefix_suffix(const Row& row) const;
+  Result<Example> encode_source_answer(const Row& row, std::int64_t max_length) const;
   Result<Example> encode_source(const Row& row) const;
   const std::string& image_token() const {
     return image_tokens_.token.empty() ? image_tokens_.mark : image_tokens_.token;

@@ -9,6 +9,11 @@ namespace luthier {
 inline constexpr std::size_t kMaxExpandedBytes =
     256u << 20;  ///< of a row's text with its pictures' tokens
 
+/// What a row of one question and its answer cannot say; nullptr: it is in order.
+const char* one_turn_refusal(const std::vector<Message>& messages);
+/// A message's texts, one after another.
+std::string joined_text(const Message& message);
+
 /// A rendered text, the places of its pictures filled.
 struct ChatProcessor::FilledText {
   std::string text;

@@ -71,7 +71,8 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
   if (batch.batch_size > 1 && !whole) {
     BatchShape smaller = batch;
     smaller.batch_size = 1;
-    smaller.lengths.clear();
+    smaller.lengths.resize(std::min<std::size_t>(1, smaller.source_lengths.size()));
+    smaller.source_lengths.resize(smaller.lengths.size());
     smaller.micro_batches = batch.batch_size * std::max<std::int64_t>(1, batch.micro_batches);
     PictureLoad& pictures = smaller.pictures;
     for (std::int64_t* part :
@@ -90,7 +91,10 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     const std::int64_t length = std::max<std::int64_t>(
         row / 2, batch.pictures.tokens / std::max<std::int64_t>(1, batch.batch_size) + 64);
     shorter.tokens = length * batch.batch_size;
-    shorter.lengths.clear();
+    if (shorter.source_lengths.empty()) shorter.lengths.clear();
+    for (std::size_t i = 0; i < shorter.lengths.size(); ++i)
+      shorter.lengths[i] =
+          std::clamp<std::int64_t>(length - shorter.source_lengths[i], 1, shorter.lengths[i]);
     shorter.labels = std::min(batch.labels, shorter.tokens);
     if (length < row)
       consider("training.max_length: " + std::to_string(length), recipe, shorter, terms);

@@ -84,8 +84,9 @@ PictureLoad picture_load(const Example& example, const ChatProcessor& processor)
     for (const std::int64_t side : image.shape) numbers *= side;
     load.numbers += numbers;
   }
-  load.tokens = std::count_if(example.input_ids.begin(), example.input_ids.end(),
-                              [&processor](TokenId id) { return processor.shows(id); });
+  for (const auto* ids : {&example.input_ids, &example.source_ids})
+    load.tokens += std::count_if(ids->begin(), ids->end(),
+                                 [&processor](TokenId id) { return processor.shows(id); });
   return load;
 }
 
@@ -147,7 +148,8 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
         return module.type == "Experts" ||
                module.type == "Conv1d";  // that states are carried along
       });
-  terms.recorded = asked.recorded && objective->can_be_recorded() && !by_length;
+  terms.recorded =
+      asked.recorded && objective->can_be_recorded() && !by_length && batch.source_lengths.empty();
   terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->of_whole) method->of_whole->add_to(terms, recipe.adapter);
@@ -172,7 +174,8 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   LossCost loss;
   // As train/step_runner divides them.
   std::vector<std::size_t> part_of;
-  if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts)
+  if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts &&
+      batch.source_lengths.empty())
     part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, terms.threads);
   const Pass pass = lay_out(batch, terms, *objective, part_of);
   if (model.cost) {
@@ -329,6 +332,10 @@ Result<std::vector<RowShape>> measure_rows(
     for (const Example& example : encoded->sequences) {
       shape.lengths.push_back(static_cast<std::int64_t>(example.input_ids.size()));
       shape.tokens += shape.lengths.back();
+      if (!example.source_ids.empty()) {
+        shape.source_lengths.push_back(static_cast<std::int64_t>(example.source_ids.size()));
+        shape.tokens += shape.source_lengths.back();
+      }
       shape.labels += std::count_if(example.labels.begin(), example.labels.end(),
                                     [](std::int64_t label) { return label != kIgnoreLabel; });
       PictureLoad load = picture_load(example, processor);
@@ -353,9 +360,13 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   const std::int64_t most = training.max_length > 0 ? training.max_length : rows[0].tokens;
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
     std::int64_t tokens = 0;
-    for (const std::int64_t length : rows[i].lengths) {
-      shape.lengths.push_back(std::min(length, most));
-      tokens += shape.lengths.back();
+    for (std::size_t j = 0; j < rows[i].lengths.size(); ++j) {
+      // What an encoder reads is never cut.
+      const std::int64_t read = rows[i].source_lengths.empty() ? 0 : rows[i].source_lengths.at(j);
+      if (read > 0) shape.source_lengths.push_back(read);
+      shape.lengths.push_back(
+          std::min(rows[i].lengths[j], read > 0 ? std::max<std::int64_t>(1, most - read) : most));
+      tokens += read + shape.lengths.back();
     }
     shape.tokens += tokens;
     shape.labels += std::min(rows[i].labels, tokens);

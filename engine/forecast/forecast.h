@@ -68,9 +68,11 @@ struct BatchShape {
   std::int64_t labels = 0;  ///< labelled tokens in the batch
   PictureLoad pictures;
   std::vector<std::int64_t> lengths;  ///< of the rows; empty: all alike
-  std::int64_t micro_batches = 0;     ///< of a step at most; 0: as many as the recipe says
-  std::int64_t visited_rows = 0;      ///< of the data, where they come more than once
-  PictureLoad visited;                ///< their pictures: what a fixed tower gives for them is kept
+  /// Of what an encoder reads beside them, where the rows themselves have that; `tokens` holds it.
+  std::vector<std::int64_t> source_lengths = {};
+  std::int64_t micro_batches = 0;  ///< of a step at most; 0: as many as the recipe says
+  std::int64_t visited_rows = 0;   ///< of the data, where they come more than once
+  PictureLoad visited;             ///< their pictures: what a fixed tower gives for them is kept
 };
 
 /// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the
@@ -99,8 +101,9 @@ struct RowShape {
   std::size_t row = 0;                  ///< of the dataset, from 0
   std::int64_t tokens = 0, labels = 0;  ///< of all its sequences
   PictureLoad pictures;
-  std::vector<std::int64_t> lengths;  ///< of each sequence
-  std::int64_t stands_for = 1;        ///< rows of the dataset, where only some are measured
+  std::vector<std::int64_t> lengths;              ///< of each sequence
+  std::vector<std::int64_t> source_lengths = {};  ///< what is read beside each; empty: nothing
+  std::int64_t stands_for = 1;  ///< rows of the dataset, where only some are measured
 };
 
 /// The sizes of up to `max_rows` rows, spread evenly, longest first, from the pictures' sizes and

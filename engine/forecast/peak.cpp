@@ -31,12 +31,14 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
     const std::int64_t rows = std::max<std::int64_t>(1, batch.batch_size);
     lengths.assign(static_cast<std::size_t>(rows), batch.tokens / rows);
   }
-  RowLengths used = objective.lengths_used(lengths);
+  RowLengths used = batch.source_lengths.empty() ? objective.lengths_used(lengths)
+                                                 : RowLengths{lengths, batch.source_lengths};
   lengths = std::move(used.own);
   std::int64_t tokens = batch.tokens;
   std::int64_t filler = terms.cpu ? filler_tokens(tokens) : 0;
   if (!used.source.empty()) {
-    tokens = pass.labels = sum_of(lengths);
+    tokens = sum_of(lengths);
+    if (batch.source_lengths.empty()) pass.labels = tokens;
     filler = terms.cpu ? filler_tokens(tokens) : 0;
     std::int64_t unread = terms.cpu ? filler_tokens(sum_of(used.source)) : 0;
     if (filler > 0 || unread > 0) {

@@ -92,7 +92,8 @@ Result<std::vector<Example>> make_probes(const LoadedModel& base, const fs::path
   if (probes.empty()) probes.emplace_back();
   for (Example& probe : probes) {
     append_drawn(probe, base.model->geometry().vocab_size, *base.processor);
-    if (base.model->sequence_to_sequence()) probe.source_ids = probe.input_ids;
+    if (base.model->sequence_to_sequence() && probe.source_ids.empty())
+      probe.source_ids = probe.input_ids;
   }
   return probes;
 }

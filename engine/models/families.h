@@ -28,6 +28,7 @@
   ROW(ovis2)                  \
   ROW(mllama)                 \
   ROW(deepseek_ocr2)          \
+  ROW(florence2)              \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma4)                 \

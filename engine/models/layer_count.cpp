@@ -22,8 +22,9 @@ struct LayersOfList {
 };
 using LayerLists = std::map<std::string, LayersOfList>;
 
-/// The outermost list that the tensor `name` is within: no setting counts lists within one.
-/// `shown` is how errors call the tensor.
+/// The outermost list that the tensor `name` is within: no setting counts lists within one, but
+/// where a list's members are lists themselves (a tower's stages), each is counted. `shown` is how
+/// errors call the tensor.
 void add_layer(LayerLists& lists, const std::string& name, const std::string& shown) {
   constexpr std::int64_t kMost = 1'000'000;
   for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
@@ -36,7 +37,8 @@ void add_layer(LayerLists& lists, const std::string& name, const std::string& sh
     LayersOfList& list = lists[name.substr(0, dot)];
     list.numbers.insert(number);
     if (number + 1 == list.count()) list.last = shown;
-    return;
+    const bool of_lists = stop + 1 < end && stop[1] >= '0' && stop[1] <= '9';
+    if (!of_lists) return;
   }
 }
 
@@ -51,13 +53,20 @@ const std::vector<std::string>& keys_of(const std::string& list) {
   static const std::vector<CountOfLayers> table{
       {".deepstack_merger_list", {"deepstack_visual_indexes"}},
       {".merger.mlp", {"merger_times"}},
+      {"vision_tower.blocks", {"embed_dim"}},
+      {"vision_tower.convs", {"embed_dim"}},
       {".blocks", {"depth"}},
       {"global_transformer.layers", {"num_global_layers"}},
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
       {"vision_encoder.layers", {"vision_config.encoder_config.num_hidden_layers"}},
+      {"language_model.encoder.layers", {"encoder_layers"}},
+      {"language_model.decoder.layers", {"decoder_layers"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};
+  // Of a stage, which is one of a list.
+  static const std::vector<std::string> of_stages{"depths"};
+  if (!list.empty() && list.back() >= '0' && list.back() <= '9') return of_stages;
   for (const CountOfLayers& each : table) {
     if (list.ends_with(each.list)) return each.keys;
   }

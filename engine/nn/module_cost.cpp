@@ -123,6 +123,26 @@ AttentionBranchCost attention_branch_cost(const StepTerms& terms,
   return cost;
 }
 
+AttentionBranchCost across_branch_cost(const StepTerms& terms, const Linear& query,
+                                       std::initializer_list<Linear> seen, const Linear& out,
+                                       const AttentionCost& core, std::int64_t rows,
+                                       std::int64_t memory_rows, bool flows, bool memory_flows) {
+  const ProductsCost asking = products_cost(terms, {query}, rows),
+                     asked = products_cost(terms, seen, memory_rows),
+                     back = products_cost(terms, {out}, rows);
+  AttentionBranchCost cost;
+  cost.core = core;
+  cost.inside = flows || memory_flows || asking.trains || asked.trains;
+  cost.passes = cost.inside || back.trains;
+  cost.kept = asking.input + asking.numbers + asked.numbers + back.numbers;
+  if (cost.inside) cost.kept += core.kept;
+  if (!cost.inside || !core.holds_mixture) cost.kept += back.input;
+  const std::int64_t again = std::max({asking.work, asked.work, back.work});
+  if (again > 0)
+    cost.core.work = std::max(cost.core.work, again + terms.block(rows * out->in_features()));
+  return cost;
+}
+
 void add_plug(AttentionBranchCost& cost, const StepTerms& terms, const BranchPort& branch,
               std::int64_t rows) {
   const TrainedShare share = terms.of(branch);

@@ -63,6 +63,13 @@ AttentionBranchCost attention_branch_cost(const StepTerms& terms,
                                           const AttentionCost& core, std::int64_t between,
                                           std::int64_t rows, bool flows, std::int64_t asked = 0);
 
+/// Of a branch whose queries look across to other states: `seen` makes keys and values of those, of
+/// `memory_rows`, of which a gradient is wanted where `memory_flows`.
+AttentionBranchCost across_branch_cost(const StepTerms& terms, const Linear& query,
+                                       std::initializer_list<Linear> seen, const Linear& out,
+                                       const AttentionCost& core, std::int64_t rows,
+                                       std::int64_t memory_rows, bool flows, bool memory_flows);
+
 /// `inputs`: one product, or a gate and what it opens, which may be one product too. The activation
 /// keeps what they made.
 MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, const Linear& out,

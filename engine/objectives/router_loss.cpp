@@ -3,15 +3,24 @@
 
 namespace luthier {
 
+namespace {
+
+const ExpertOptions* experts_of(Model& model) {
+  const Causal* causal = model.causal();
+  return causal ? causal->experts() : nullptr;
+}
+
+}  // namespace
+
 Status RouterLoss::fits(const LoadedModel& base) const {
-  const ExpertOptions* experts = base.model->causal()->experts();
+  const ExpertOptions* experts = experts_of(*base.model);
   if (!asked_ || *asked_ == 0 || (experts && experts->has_router_loss)) return {};
   return input_error("The model has no experts that could be used unevenly.", field_,
                      "Leave it empty.");
 }
 
 double RouterLoss::weight_of(Model& model) const {
-  const ExpertOptions* experts = model.causal()->experts();
+  const ExpertOptions* experts = experts_of(model);
   if (!experts || !experts->has_router_loss) return 0;
   return asked_.value_or(experts->tells_routing ? experts->router_aux_loss_coef : 0);
 }

@@ -13,7 +13,10 @@ class Sft : public Objective {
 
   const RowKind& row_kind() const override { return answer_rows(); }
   Status fits(const LoadedModel& base) const override {
-    LUTHIER_CHECK(Objective::fits(base));
+    // The answers of a model of two texts are its decoder's, and are predicted as any others are.
+    const bool answers = base.model->sequence_to_sequence() && base.processor &&
+                         base.processor->row_form() == RowForm::SourceAnswer;
+    if (!answers) LUTHIER_CHECK(Objective::fits(base));
     return routers_.fits(base);
   }
   WindowRule window_rule() const override { return WindowRule::Counts; }

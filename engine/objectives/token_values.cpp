@@ -201,11 +201,15 @@ Tensor filled_up(const Tensor& places) {
 LabelledStates labelled_states(Model& model, const ModelInput& input,
                                const std::shared_ptr<RouterNotes>& routers) {
   const NextLabels next = next_labels(input);
+  LabelledStates states;
+  states.places = next.places, states.target = next.labels, states.shares = next.shares;
+  if (model.sequence_to_sequence()) {
+    states.hidden = states_before_head(model, input).index_select(0, next.places);
+    return states;
+  }
   TokenSequence sequence = model.embed(input);
   sequence.routers = routers;
   sequence.own = filled_up(next.places);
-  LabelledStates states;
-  states.places = next.places, states.target = next.labels, states.shares = next.shares;
   const std::int64_t labels = next.places.size(0);
   const Tensor made = model.decode(sequence, nullptr);  // [own tokens, hidden]
   states.hidden = made.size(0) == labels ? made : made.slice(0, 0, labels);

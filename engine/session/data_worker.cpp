@@ -62,14 +62,16 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
     return preview;
   }
   for (const Example& sequence : encoded->sequences) {
-    preview.ids.insert(preview.ids.end(), sequence.input_ids.begin(), sequence.input_ids.end());
     preview.truncated_tokens += sequence.truncated_tokens;
-    for (std::size_t i = 0; i < sequence.input_ids.size(); ++i) {
-      const TokenId id = sequence.input_ids[i];
+    const auto show = [&](TokenId id, bool trained) {
+      preview.ids.push_back(id);
       preview.pieces.push_back(processor.tokenizer().id_to_token(id));
-      preview.trained.push_back(sequence.labels[i] != kIgnoreLabel);
+      preview.trained.push_back(trained);
       preview.image.push_back(processor.shows(id));
-    }
+    };
+    for (const TokenId id : sequence.source_ids) show(id, false);
+    for (std::size_t i = 0; i < sequence.input_ids.size(); ++i)
+      show(sequence.input_ids[i], sequence.labels[i] != kIgnoreLabel);
   }
   return preview;
 }

@@ -147,11 +147,14 @@ Status load_and_run(const Family& family, const Json& config, const fs::path& fo
     Example example;
     example.input_ids.assign(count(text, tokens.token.empty() ? tokens.mark : tokens.token), image);
     if (example.input_ids.size() > 4000) continue;
+    const auto longest = static_cast<std::size_t>(plan.longest_row);
+    if (longest > 0 && example.input_ids.size() + 2 > longest) continue;  // the row is refused
     const TokenId word = image == 0 ? 1 : 0;
     example.input_ids.insert(example.input_ids.begin(), word);
     example.input_ids.push_back(word);
     example.labels.assign(example.input_ids.size(), kIgnoreLabel);
     example.prompt_tokens = static_cast<std::int64_t>(example.input_ids.size()) - 1;
+    if (tokens.form == RowForm::SourceAnswer) example.source_ids = example.input_ids;
     example.images.push_back(std::move(pixels));
     const auto model = plan.made(torch::TensorOptions());
     check_states(*model, example);

@@ -19,7 +19,8 @@ namespace {
 
 using Tensors = std::map<std::string, TensorInfo>;
 const fs::path kFolder = "somewhere";
-const char* const kCounts[] = {"num_hidden_layers", "depth", "num_layers", "num_decoder_layers"};
+const char* const kCounts[] = {"num_hidden_layers",  "depth",          "num_layers",
+                               "num_decoder_layers", "encoder_layers", "decoder_layers"};
 
 const Family& family_of(const std::string& type) {
   const auto family = find_family({{"model_type", type}}, "here");
@@ -157,6 +158,7 @@ class TestLayerCount : public QObject {
     row("deepseek_ocr2", "vision_config.sam_config.num_hidden_layers",
         "vision_config.encoder_config.num_hidden_layers");
     row("t5", "num_layers", "num_decoder_layers");
+    row("florence2", "text_config.encoder_layers", "text_config.decoder_layers");
   }
   void of_one_depth_the_right_field_is_named() {
     QFETCH(QString, type);
@@ -210,6 +212,27 @@ class TestLayerCount : public QObject {
         if (!status) QCOMPARE(status.error().where, place(field));
       }
     }
+  }
+
+  /// Stages are lists of blocks in a list.
+  void depths_of_stages_are_counted() {
+    const Json config = config_of("florence2");
+    const Tensors held = held_by("florence2", config);
+    QVERIFY(check("florence2", config, held));
+    for (const auto& depths : {Json{1, 3, 1}, Json{1, 1, 1}, Json{2, 2, 1}}) {
+      Json other = config;
+      other["vision_config"]["depths"] = depths;
+      const Status status = check("florence2", config, held_by("florence2", other));
+      QVERIFY(!status);
+      QCOMPARE(status.error().where, place("vision_config.depths"));
+    }
+    Json stages = config;
+    stages["vision_config"]["depths"].push_back(1);
+    for (const char* key : {"embed_dim", "num_heads", "num_groups"})
+      stages["vision_config"][key].push_back(64);
+    const Status more = check("florence2", config, held_by("florence2", stages));
+    QVERIFY(!more);
+    QCOMPARE(more.error().where, place("vision_config.embed_dim"));
   }
 
   void older_names_are_shown_as_they_are() {

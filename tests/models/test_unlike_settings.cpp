@@ -50,6 +50,8 @@ class TestUnlikeSettings : public QObject {
     row("qwen2_5_vl", "vision_config", "depth", 4);
     row("bert", "", "type_vocab_size", 3);
     row("t5", "", "num_decoder_layers", 3);
+    row("florence2", "text_config", "decoder_layers", 3);
+    row("florence2", "vision_config", "max_position_embeddings", 60);
   }
   void those_that_change_tensors() {
     QFETCH(QString, type);

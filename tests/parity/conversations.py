@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
+SINGLE = "single"
 SIZES = {"photo.png": (97, 61), "tall.png": (13, 90), "wide.png": (120, 17), "tiny.png": (1, 7),
          "square.png": (48, 48), "big.png": (211, 340)}
 
@@ -84,6 +85,12 @@ CONVERSATIONS = {
     "more": [turn("user", image("big.png"), image("lossless.webp"), image("transposed.jpg"),
                   image("gray.jpg"), text("설명해 주세요.")),
              turn("assistant", text("호수 위로 나무 다리가 놓여 있고 멀리 산이 보입니다."))],
+    # Florence-2's task words: a whole question, and one about something.
+    "caption": [turn("user", image("turned.jpg"), text("<MORE_DETAILED_CAPTION>")),
+                turn("assistant", text("A red circle, left of a blue square.</s>"))],
+    "grounding": [turn("user", image("photo.png"),
+                       text("<CAPTION_TO_PHRASE_GROUNDING> a red circle \n")),
+                  turn("assistant", text("a red circle<loc_12><loc_0><loc_7><loc_19>"))],
     "rest": [turn("user", image("wide.png"), image("grayalpha.png"), image("bilevel.png"),
                   image("progressive.jpg"), text("x")),
              turn("assistant", text("y"))],
@@ -113,12 +120,14 @@ def rows(count, seed=7, without_picture=()):
 def write_inputs(folder: Path, pictures=True):
     """The pictures, one JSON a conversation, and prompts without their last answer. Returns the
     folder. Without pictures it has
-    the texts alone."""
+    the texts alone; a folder called `single` is for families whose rows have one picture, and each
+    message keeps its first."""
     folder.mkdir(parents=True, exist_ok=True)
     if pictures:
         write_pictures(folder)
     for name, messages in CONVERSATIONS.items():
         messages = messages if pictures else texts_of(messages)
+        messages = first_pictures(messages) if folder.name == SINGLE else messages
         (folder / f"{name}.json").write_text(json.dumps({"messages": messages}, ensure_ascii=False,
                                                         indent=1))
         (folder / f"{name}.prompt.json").write_text(json.dumps({"messages": messages[:-1]},
@@ -137,11 +146,19 @@ def texts_of(messages):
             for message in messages]
 
 
+def first_pictures(messages):
+    def kept(content):
+        first = next((part for part in content if part["type"] == "image"), None)
+        return [part for part in content if part["type"] != "image" or part is first]
+    return [turn(message["role"], *kept(message["content"])) for message in messages]
+
+
 def resolved(messages, folder: Path):
     """The same messages with picture paths that the oracle can open; their texts alone where the
     folder holds no pictures."""
     if not (folder / next(iter(SIZES))).exists():
         return texts_of(messages)
+    messages = first_pictures(messages) if folder.name == SINGLE else messages
     return [{"role": message["role"], "content": [
         {"type": "image", "path": str(folder / part["path"])}
         if part["type"] == "image" else dict(part)

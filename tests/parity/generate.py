@@ -20,7 +20,9 @@ def greedy(model, inputs, count, stop):
     out = model.generate(**inputs, max_new_tokens=count, do_sample=False, output_logits=True,
                          return_dict_in_generate=True,
                          eos_token_id=stop if stop else None, pad_token_id=0)
-    ids = out.sequences[0, inputs["input_ids"].shape[1]:].tolist()
+    # What a decoder of its own writes begins with its start token.
+    before = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
+    ids = out.sequences[0, before:].tolist()
     logprobs = [torch.log_softmax(step[0].float(), -1)[token].item()
                 for step, token in zip(out.logits, ids)]
     return ids, logprobs, "eos" if stop and ids[-1] in stop else "length"
@@ -56,7 +58,8 @@ def greedy_case(name, conversation, kinds=()):
         folders = [adapters.make(checkpoint, kind, world.adapters) for kind in kinds]
         inputs = checkpoint.encode(resolved(CONVERSATIONS[conversation][:-1], world.inputs),
                                    prompt=True)
-        got = run_generate(world, checkpoint, conversation, 24,
+        count = checkpoint.family.answer
+        got = run_generate(world, checkpoint, conversation, count,
                            *[flag for folder in folders for flag in ("--adapter", folder)])
         result.same("prompt_tokens", got.get("prompt_tokens"), inputs["input_ids"].shape[1])
         if not result.same("number of results", len(got.get("results", [])), max(1, len(folders))):
@@ -64,7 +67,7 @@ def greedy_case(name, conversation, kinds=()):
         for answer, folder in zip(got["results"], folders or [None]):
             model = checkpoint.model() if folder is None else adapters.attach(
                 checkpoint.model(), folder)
-            check(result, answer, greedy(model, inputs, 24, stop_tokens(checkpoint)),
+            check(result, answer, greedy(model, inputs, count, stop_tokens(checkpoint)),
                   f"{folder.name}: " if folder else "")
             result.expect((answer["adapter"] is None) == (folder is None),
                           f"adapter says {answer['adapter']!r}")

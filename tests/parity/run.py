@@ -103,7 +103,7 @@ class World:
     root: Path
     program: program.Program | None
     case: str = ""
-    pictures: bool = True       # whether the case's family takes any
+    pictures: bool | str = True     # whether the case's family takes any; "single": one a row
 
     @property
     def checkpoints(self):
@@ -111,7 +111,7 @@ class World:
 
     @property
     def inputs(self):
-        return self.root / ("inputs" if self.pictures else "words")
+        return self.root / {True: "inputs", False: "words"}.get(self.pictures, self.pictures)
 
     @property
     def adapters(self):
@@ -168,6 +168,7 @@ def prepare(world):
         folder.mkdir(parents=True, exist_ok=True)
     conversations.write_inputs(world.root / "inputs")
     conversations.write_inputs(world.root / "words", pictures=False)
+    conversations.write_inputs(world.root / conversations.SINGLE)
 
 
 def work(place, names, cases, world, keep, answers):

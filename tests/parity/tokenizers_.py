@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import CohereTokenizer, GemmaTokenizer, LlamaTokenizer, Qwen2Tokenizer
+from transformers import BartTokenizer, CohereTokenizer, GemmaTokenizer, LlamaTokenizer, Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
@@ -259,6 +259,23 @@ def cohere_tokenizer(size=560, tokens=()):
     tokenizer = CohereTokenizer(vocab={piece: index for index, piece in enumerate(pieces)},
                                 merges=[tuple(merge) for merge in model["merges"]])
     add_special(tokenizer, ["<|END_OF_TURN_TOKEN|>", "<|START_OF_TURN_TOKEN|>", "<image>", *tokens])
+    return tokenizer
+
+
+def bart_tokenizer(size=560, tokens=(), **named):
+    """A byte-level BPE of BART's settings, whose special tokens stand around every text. `named`:
+    tokens that the processor asks the tokenizer for, such as image_token."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *sorted(model["vocab"], key=model["vocab"].get),
+              "<mask>"]
+    tokenizer = BartTokenizer(vocab={piece: index for index, piece in enumerate(pieces)},
+                              merges=[tuple(merge) for merge in model["merges"]],
+                              extra_special_tokens=named)
+    add_special(tokenizer, [*named.values(), *tokens])
     return tokenizer
 
 

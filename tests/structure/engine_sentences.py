@@ -274,7 +274,7 @@ OTHER_ROOMS = ("engine/check/",)
 # Whose texts without a stop are lists of names.
 NAME_LISTS = ("engine/config/names_",)
 ERRORS = ("input_error", "machine_error", "interrupted_error")
-NO_MESSAGE = ("TORCH_CHECK", "TORCH_INTERNAL_ASSERT", "assert", "static_assert")
+NO_MESSAGE = ("TORCH_CHECK", "TORCH_INTERNAL_ASSERT", "assert", "static_assert", "to_model")
 
 
 def sentences(root):

@@ -29,26 +29,6 @@ BranchCost around(const StepTerms& terms, const AttentionBranchCost& inner, cons
   return cost;
 }
 
-/// A branch of attention whose keys and values are products of other states than its queries.
-AttentionBranchCost across_cost(const StepTerms& terms, const Attention& attention,
-                                const AttentionCost& core, const StackPass& pass, bool flows) {
-  const ProductsCost query = products_cost(terms, {attention.q}, pass.tokens),
-                     seen = products_cost(terms, {attention.k, attention.v}, pass.memory_tokens),
-                     back = products_cost(terms, {attention.o}, pass.tokens);
-  AttentionBranchCost cost;
-  cost.core = core;
-  cost.inside = flows || pass.memory_flows || query.trains || seen.trains;
-  cost.passes = cost.inside || back.trains;
-  cost.kept = query.input + query.numbers + seen.numbers + back.numbers;
-  if (cost.inside) cost.kept += core.kept;
-  if (!cost.inside || !core.holds_mixture) cost.kept += back.input;
-  const std::int64_t again = std::max({query.work, seen.work, back.work});
-  if (again > 0)
-    cost.core.work = std::max(
-        cost.core.work, again + terms.block(pass.tokens * attention.o->in_features()));
-  return cost;
-}
-
 /// Of the bias on a stack's scores: where it learns the buckets, for the table's gradient; else the
 /// bias itself, which fused attention keeps.
 std::int64_t bias_stays(const StepTerms& terms, const StackPass& pass, std::int64_t heads) {
@@ -116,7 +96,9 @@ Stage Block::cost(const StepTerms& terms, const StackPass& pass, bool flows) con
   bool below = flows || branches.back().passes;
   if (across_) {
     const AttentionBranchCost across =
-        across_cost(terms, *across_, attention(pass.across, Scores::Fused), pass, normed(1, below));
+        across_branch_cost(terms, across_->q, {across_->k, across_->v}, across_->o,
+                           attention(pass.across, Scores::Fused), pass.tokens, pass.memory_tokens,
+                           normed(1, below), pass.memory_flows);
     branches.push_back(around(terms, across, norms_[1], pass.tokens, normed(1, below)));
     below = below || branches.back().passes;
   }

@@ -90,7 +90,8 @@ class Family:
     inputs = ("input_ids", "attention_mask", "pixel_values")
     specs, kinds, plans = {}, {}, {}
     larger = None                       # a spec whose memory is large enough to forecast; called MODEL_TYPE-larger
-    pictures = True                     # the model takes pictures
+    pictures = True                     # the model takes pictures; "single": one a row
+    two_texts = False                   # an encoder reads the row, and a decoder writes its answer
     needs_picture = False               # a row without a picture is refused
     films = False                       # rows with films are trained on
     still_films = True                  # also those of one frame
@@ -103,6 +104,7 @@ class Family:
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
     queries = ("q_proj",)               # the decoder's, as target_modules names them
     tied = ()                           # checkpoints whose head shares the embedding's weight
+    answer = 24                         # tokens of a greedy answer
     recipe = ""                         # a line of every run's recipe, for what Trainer does not do
 
     def build(self, spec, name, scratch):

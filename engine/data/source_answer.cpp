@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rows of models whose encoder reads a picture and a question, and whose decoder writes the answer
+// (Florence2Processor of transformers 5.17; the answer is tokenized as a text of its own).
+#include <algorithm>
+
+#include "engine/data/processor_row.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr const char* kRowExpected =
+    "This model takes one user message with a picture and a question, and one assistant message "
+    "with its answer.";
+
+}  // namespace
+
+Result<Example> ChatProcessor::encode_source_answer(const Row& row, std::int64_t max_length) const {
+  if (uses_tools(row.messages) || (row.tools && !row.tools->is_null()))
+    return row.error(RowFault::UnsupportedTools,
+                     "The row has tools, for which this model has no place.", kRowExpected);
+  if (const char* reason = one_turn_refusal(row.messages))
+    return row.error(RowFault::BadRow, reason, kRowExpected);
+  if (row.replacements.size() != 1)
+    return row.error(RowFault::BadRow,
+                     "The row has " + std::to_string(row.replacements.size()) +
+                         " pictures, and this model's question is about one.",
+                     kRowExpected);
+  const SpecialTokens& special = tokenizer_->special();
+  if (special.bos_text.empty() || special.eos_text.empty())
+    return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.",
+                     "Both stand in the model's tokenizer_config.json.");
+  const std::string asked = joined_text(row.messages[0]);
+  Result<std::string> question = image_tokens_.ask ? image_tokens_.ask(asked) : Result(asked);
+  if (!question) return row.about(RowFault::BadRow, question.error());
+  LUTHIER_TRY(Encoding read, encode_text(row, row.replacements[0] + special.bos_text + *question +
+                                                  special.eos_text));
+  const auto source = static_cast<std::int64_t>(read.ids.size());
+  if (longest_row_ > 0 && source > longest_row_)
+    return row.error(RowFault::BadRow,
+                     "Picture and question are " + std::to_string(source) +
+                         " tokens, and the model has " + std::to_string(longest_row_) +
+                         " positions.",
+                     "Ask a shorter question.");
+  Example example;
+  example.source_ids = std::move(read.ids);
+  if (row.prompt_only) return example;
+  example.input_ids = {image_tokens_.answer_start};
+  example.labels = {kIgnoreLabel};
+  if (row.messages.size() < 2) return example;
+  auto answer = tokenizer_->encode(joined_text(row.messages[1]), /*add_special_tokens=*/true);
+  if (!answer) return row.about(RowFault::BadRow, answer.error());
+  const auto written = static_cast<std::int64_t>(answer->ids.size());
+  std::int64_t room = written;
+  if (longest_row_ > 0) room = std::min(room, longest_row_ - 1);
+  if (max_length > 0) room = std::min(room, max_length - source - 1);
+  if (room < 1 && written > 0)
+    return row.error(RowFault::BadRow,
+                     "Picture and question are " + std::to_string(source) +
+                         " tokens, and nothing of the answer has room in a max_length of " +
+                         std::to_string(max_length) + ".",
+                     "Raise training.max_length.");
+  example.truncated_tokens = written - room;
+  const auto end = answer->ids.begin() + room;
+  example.input_ids.insert(example.input_ids.end(), answer->ids.begin(), end);
+  example.labels.insert(example.labels.end(), answer->ids.begin(), end);
+  return example;
+}
+
+}  // namespace luthier
