@@ -7,8 +7,10 @@
 #include <QPointer>
 #include <QThreadPool>
 
+#include "engine/data/film_strip.h"
 #include "engine/vision/image.h"
 #include "ui/background.h"
+#include "ui/format.h"
 #include "ui/messages.h"
 
 namespace luthier {
@@ -38,20 +40,30 @@ QThreadPool& workers() {
   return pool;
 }
 
-Kept decode(const QString& path, int edge) {
-  const auto decoded = decode_image(std::filesystem::path(path.toStdString()));
-  if (!decoded) return {{}, QString::fromStdString(decoded.error().sentence())};
-  const Image small = thumbnail(*decoded, edge);
-  const QImage view(small.rgb.data(), small.width, small.height, 3 * small.width,
+Kept kept_of(const Result<Image>& made) {
+  if (!made) return {{}, QString::fromStdString(made.error().sentence())};
+  const QImage view(made->rgb.data(), made->width, made->height, 3 * made->width,
                     QImage::Format_RGB888);
   return {view.convertToFormat(QImage::Format_RGB32), {}};
 }
 
-}  // namespace
+Result<Image> small_picture(const QString& path, int edge) {
+  LUTHIER_TRY(const Image image, decode_image(std::filesystem::path(path.toStdString())));
+  return thumbnail(image, edge);
+}
 
-void load_picture(const QString& path, int edge, QObject* owner,
-                  std::function<void(const QImage&, const QString&)> done) {
-  const QString key = QStringLiteral("%1|%2").arg(path).arg(edge);
+/// All that tells one film from another.
+QString film_key(const RowFilm& film) {
+  QString key = path_text(film.path);
+  for (const std::filesystem::path& picture : film.pictures)
+    key += QLatin1Char('\n') + path_text(picture);
+  return key;
+}
+
+using Done = std::function<void(const QImage&, const QString&)>;
+
+/// `make` of what is not kept under the key, off this thread.
+void load_kept(const QString& key, QObject* owner, std::function<Result<Image>()> make, Done done) {
   if (const Kept* kept = cache().object(key)) {
     done(kept->image, said_text(kept->error.toStdString()));
     return;
@@ -59,13 +71,27 @@ void load_picture(const QString& path, int edge, QObject* owner,
   QPointer<QObject> guard(owner);
   // Kept for others where its owner is gone by then.
   in_background_of(
-      QCoreApplication::instance(), [path, edge] { return decode(path, edge); },
+      QCoreApplication::instance(), [make = std::move(make)] { return kept_of(make()); },
       [key, guard, done = std::move(done)](const Kept& kept) {
         cache().insert(key, new Kept(kept),
                        std::max<qsizetype>(1, kept.image.sizeInBytes() / 1024));
         if (guard) done(kept.image, said_text(kept.error.toStdString()));
       },
       workers());
+}
+
+}  // namespace
+
+void load_picture(const QString& path, int edge, QObject* owner, Done done) {
+  load_kept(
+      QStringLiteral("%1|%2").arg(path).arg(edge), owner,
+      [path, edge] { return small_picture(path, edge); }, std::move(done));
+}
+
+void load_film(const RowFilm& film, int frames, int edge, QObject* owner, Done done) {
+  load_kept(
+      QStringLiteral("%1|film %2|%3").arg(film_key(film)).arg(frames).arg(edge), owner,
+      [film, frames, edge] { return film_strip(film, frames, edge); }, std::move(done));
 }
 
 }  // namespace luthier

@@ -7,6 +7,8 @@
 #include <QString>
 #include <functional>
 
+#include "engine/data/row_film.h"
+
 class QObject;
 
 namespace luthier {
@@ -16,5 +18,9 @@ namespace luthier {
 /// when `owner` is gone by then. A picture in the cache comes at once.
 void load_picture(const QString& path, int edge, QObject* owner,
                   std::function<void(const QImage&, const QString& error)> done);
+
+/// The same of a film: at most so many of its frames side by side, each at most `edge`.
+void load_film(const RowFilm& film, int frames, int edge, QObject* owner,
+               std::function<void(const QImage&, const QString& error)> done);
 
 }  // namespace luthier

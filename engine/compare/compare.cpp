@@ -129,8 +129,8 @@ Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn
     std::vector<std::uint64_t> streams;
     for (std::size_t i = begin; i < end; ++i) {
       for (const ResidentColumn& column : columns) {
-        LUTHIER_TRY(Example prompt, column.processor->encode_prompt(samples[i].conversation,
-                                                                    samples[i].where));
+        LUTHIER_TRY(Example prompt,
+                    column.processor->encode_prompt(samples[i].conversation, samples[i].where));
         prompts.push_back(std::move(prompt));
         adapters.push_back(column.adapter.get());
         streams.push_back(draws.empty() ? i : draws[i]);

@@ -41,8 +41,11 @@ std::string html_escaped(const std::string& text) {
 
 std::string picture_data_uri(const std::filesystem::path& path, int longest_edge) {
   const auto image = decode_image(path);
-  if (!image) return {};
-  const auto png = encode_png(thumbnail(*image, longest_edge));
+  return image ? data_uri(thumbnail(*image, longest_edge)) : std::string();
+}
+
+std::string data_uri(const Image& image) {
+  const auto png = encode_png(image);
   return png ? "data:image/png;base64," + encode_base64(std::as_bytes(std::span(*png)))
              : std::string();
 }

@@ -12,7 +12,7 @@
 #include "engine/compare/html.h"
 #include "engine/compare/result_folder.h"
 #include "engine/compare/scores.h"
-#include "engine/data/film_glimpse.h"
+#include "engine/data/film_strip.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/vision/inline_picture.h"
 
@@ -20,7 +20,7 @@ namespace luthier {
 namespace {
 
 constexpr int kPictureEdge = 320;
-constexpr std::size_t kShownFrames = 6;
+constexpr std::int64_t kShownFrames = 6;
 
 constexpr const char* kStyle = R"(
 :root { color-scheme: light dark; --line: #d7dae0; --soft: #5f6675; --mark: #fde9c4;
@@ -147,11 +147,8 @@ std::string head_html(const Comparison& comparison, std::size_t index,
 std::string film_html(const RowFilm& film) {
   const std::string name = html_escaped(film_name(film));
   std::string html;
-  for (const fs::path& frame : film_glimpse(film, kShownFrames)) {
-    const std::string uri = picture_data_uri(frame, kPictureEdge / 2);
-    if (!uri.empty())
-      html += "<img alt=\"" + name + "\" title=\"" + name + "\" src=\"" + uri + "\">";
-  }
+  if (const auto strip = film_strip(film, kShownFrames, kPictureEdge / 2))
+    html += "<img alt=\"" + name + "\" title=\"" + name + "\" src=\"" + data_uri(*strip) + "\">";
   return html + "<div class=\"about\">" + name + "</div>";
 }
 

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "engine/data/dataset.h"
+#include "engine/data/film_strip.h"
 #include "engine/data/row_kind.h"
 
 using namespace luthier;
@@ -333,6 +334,20 @@ class TestFilmRows : public QObject {
     QCOMPARE(QString::fromStdString(report->findings[0].kind), finding);
     const QString message = QString::fromStdString(report->findings[0].message);
     QVERIFY2(message.contains("t.jsonl: row 1") && message.contains(part), qPrintable(message));
+  }
+
+  void stripsShowSomeFrames() {
+    const Folder folder;
+    const auto strip = film_strip({folder.path() / "walk", {}, {}}, 8, 8);
+    QVERIFY2(strip.ok(), said(strip).c_str());
+    QCOMPARE(strip->width, 3 * 8 + 2 * 2);
+    QCOMPARE(strip->height, 4);
+    QCOMPARE(strip->rgb.size(), std::size_t{3 * 28 * 4});
+    const auto one = film_strip({{}, {folder.path() / "walk/2.png"}, {}}, 1, 4);
+    QVERIFY(one.ok() && one->width == 4 && one->height == 2);
+    QVERIFY(!film_strip({folder.path() / "none", {}, {}}, 8, 8).ok());
+    QVERIFY(!film_strip({folder.path() / "empty", {}, {}}, 8, 8).ok());
+    QVERIFY(!film_strip({folder.path() / "uneven", {}, {}}, 8, 8).ok());
   }
 
   void aFolderWithoutAVideoProcessorTakesPictures() {

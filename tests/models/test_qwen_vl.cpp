@@ -338,6 +338,67 @@ class TestQwenVl : public QObject {
                  "<|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|>"));
   }
 
+  void films_are_written_as_each_generation_does_data() {
+    QTest::addColumn<QString>("type");
+    QTest::addColumn<QString>("written");
+    QTest::newRow("one run") << "qwen2_vl"
+                             << "VVVV";
+    QTest::newRow("one run, times in positions") << "qwen2_5_vl"
+                                                 << "VVVV";
+    QTest::newRow("step by step") << "qwen3_vl"
+                                  << "<0.2 seconds>[VV]<12.5 seconds>[VV]";
+  }
+  void films_are_written_as_each_generation_does() {
+    QFETCH(QString, type);
+    QFETCH(QString, written);
+    const QTemporaryDir folder;
+    const std::filesystem::path path = folder.path().toStdString();
+    write_text(path / "preprocessor_config.json",
+               R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 2})");
+    Json config = base_config(type.toStdString());
+    const auto tokens_of = [&] {
+      return family(type.toStdString()).read(config, path)->pictures->tokens(path);
+    };
+    QVERIFY(!tokens_of()->films);  // its token would be outside the vocabulary
+    config["video_token_id"] = 8;
+    const auto tokens = tokens_of();
+    QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
+    QVERIFY(tokens->films);
+    QCOMPARE(tokens->films->token_id, TokenId{8});
+    written.replace("V", "<|video_pad|>");
+    written.replace("[", "<|vision_start|>").replace("]", "<|vision_end|>");
+    const PixelValues film{{}, {16, 24}, {2, 2, 4}, FilmTimes{1, {0.25, 12.5}}};
+    QCOMPARE(QString::fromStdString(tokens->films->expand(film)), written);
+    // One that cuts other patches, or merges others, is another model's.
+    const auto check = [&](const char* fields) {
+      const auto processor = FilmProcessor::create(
+          Json::parse(std::string(R"({"video_processor_type": "Qwen2VLVideoProcessor", )") +
+                      fields + "}"),
+          "v.json");
+      return tokens->films->check(**processor).ok();
+    };
+    QVERIFY(check(R"("patch_size": 2)"));
+    QVERIFY(!check(R"("patch_size": 4)") && !check(R"("patch_size": 2, "merge_size": 1)"));
+  }
+
+  /// Where each step stands by itself in the text, each is placed as a picture of its own.
+  void steps_apart_are_pictures_of_their_own() {
+    Json config = base_config("qwen3_vl");
+    config["video_token_id"] = 8;
+    const auto model = qwen3_vl_family.read(config, "")->made(torch::TensorOptions());
+    ModelInput film, pictures;
+    film.input_ids =
+        torch::tensor(std::vector<std::int64_t>{1, 8, 8, 2, 3, 8, 8, 4}, torch::kInt64);
+    pictures.input_ids =
+        torch::tensor(std::vector<std::int64_t>{1, 7, 7, 2, 3, 7, 7, 4}, torch::kInt64);
+    film.lengths = pictures.lengths = {8};
+    film.pictures = {{16, {2, 2, 4}, 0.5}};
+    pictures.pictures = {{8, {1, 2, 4}}, {8, {1, 2, 4}}};
+    model->prepare(film), model->prepare(pictures);
+    QVERIFY(film.aside.at("axes").equal(pictures.aside.at("axes")));
+    QVERIFY(film.aside.at("position_offsets").equal(pictures.aside.at("position_offsets")));
+  }
+
   void narrow_weights_pass_through_data() {
     QTest::addColumn<QString>("type");
     for (const char* type : {"qwen2_vl", "qwen2_5_vl", "qwen3_vl"}) QTest::newRow(type) << type;

@@ -8,7 +8,6 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
-#include "engine/data/film_glimpse.h"
 #include "ui/format.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
@@ -60,7 +59,17 @@ void SampleCell::add_pictures(const std::vector<std::filesystem::path>& pictures
 void SampleCell::show_sample(const Sample& sample) {
   if (const auto pictures = sample.pictures(); !pictures.empty()) add_pictures(pictures);
   for (const RowFilm& film : sample.films()) {
-    if (const auto frames = film_glimpse(film, kInARow); !frames.empty()) add_pictures(frames);
+    auto* strip = new QLabel(this);
+    strip->setFixedHeight(kSmallEdge);
+    strip->setAccessibleName(QString::fromStdString(film_name(film)));
+    layout_->addWidget(strip);
+    load_film(film, static_cast<int>(kInARow), kSmallEdge, strip,
+              [strip](const QImage& image, const QString& error) {
+                if (image.isNull())
+                  strip->setText(error);
+                else
+                  strip->setPixmap(QPixmap::fromImage(image));
+              });
     QLabel* name = muted_label(this, 0.85);
     name->setText(QString::fromStdString(film_name(film)));
     layout_->addWidget(name);

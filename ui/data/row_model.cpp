@@ -6,7 +6,6 @@
 #include <QPixmap>
 #include <algorithm>
 
-#include "engine/data/film_glimpse.h"
 #include "ui/data/finding_words.h"
 #include "ui/format.h"
 #include "ui/messages.h"
@@ -26,13 +25,6 @@ const ContentPart* first_shown(const RowPreview& row) {
     for (const ContentPart& part : message.content)
       if (part.kind != ContentPart::Kind::Text) return &part;
   return nullptr;
-}
-
-/// The file of what is shown of it: a film's first frame. Empty: nothing is.
-QString shown_file(const ContentPart& part) {
-  if (part.kind == ContentPart::Kind::Image) return path_text(part.image);
-  const auto frames = film_glimpse(part.film, 1);
-  return frames.empty() ? QString() : path_text(frames.front());
 }
 
 }  // namespace
@@ -177,16 +169,19 @@ QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
   if (const auto found = pictures_.find(name); found != pictures_.end()) return found->second;
   pictures_[name] = QPixmap();
   auto* self = const_cast<RowModel*>(this);
-  load_picture(shown_file(*shown), kEdge, self,
-               [self, name, row](const QImage& image, const QString&) {
-                 if (image.isNull())
-                   self->broken_.insert(name);
-                 else
-                   self->pictures_[name] = QPixmap::fromImage(image);
-                 if (row < self->total_)
-                   emit self->dataChanged(self->index(static_cast<int>(row), Picture),
-                                          self->index(static_cast<int>(row), Picture));
-               });
+  const auto show = [self, name, row](const QImage& image, const QString&) {
+    if (image.isNull())
+      self->broken_.insert(name);
+    else
+      self->pictures_[name] = QPixmap::fromImage(image);
+    if (row < self->total_)
+      emit self->dataChanged(self->index(static_cast<int>(row), Picture),
+                             self->index(static_cast<int>(row), Picture));
+  };
+  if (shown->kind == ContentPart::Kind::Image)
+    load_picture(name, kEdge, self, show);
+  else
+    load_film(shown->film, 1, kEdge, self, show);
   return pictures_[name];
 }
 

@@ -9,7 +9,6 @@
 #include <QTextBrowser>
 #include <QVBoxLayout>
 
-#include "engine/data/film_glimpse.h"
 #include "engine/vision/inline_picture.h"
 #include "ui/data/finding_words.h"
 #include "ui/format.h"
@@ -26,8 +25,8 @@ namespace luthier {
 namespace {
 
 constexpr int kPictureEdge = 224;
-constexpr int kFrameEdge = 96;
-constexpr std::size_t kShownPictures = 4, kShownFrames = 8;
+constexpr int kFrameEdge = 96, kShownFrames = 8;
+constexpr std::size_t kShownPictures = 4;
 
 QString tinted(const QColor& colour, double share) {
   const QColor card = colours().card;
@@ -35,6 +34,22 @@ QString tinted(const QColor& colour, double share) {
   return QColor(mix(colour.red(), card.red()), mix(colour.green(), card.green()),
                 mix(colour.blue(), card.blue()))
       .name();
+}
+
+/// Puts what was loaded into the label, or why nothing was.
+auto filling(QLabel* label, int edge) {
+  return [label, edge](const QImage& image, const QString& error) {
+    if (image.isNull()) {
+      label->setWordWrap(true);
+      label->setFixedWidth(kPictureEdge);
+      label->setText(error);
+      return;
+    }
+    // Small pictures are shown larger, in whole pixels.
+    const int factor = std::max(1, edge / std::max(image.width(), image.height()));
+    label->setPixmap(QPixmap::fromImage(image.scaled(image.size() * std::min(factor, 3),
+                                                     Qt::KeepAspectRatio, Qt::FastTransformation)));
+  };
 }
 
 QString role_text(const std::string& role) {
@@ -123,35 +138,23 @@ void RowView::show_pictures() {
   for (const Message& message : row_.conversation.messages)
     for (const ContentPart& part : message.content) {
       if (part.kind == ContentPart::Kind::Text || count++ >= kShownPictures) continue;
-      if (part.kind == ContentPart::Kind::Image) {
-        add_picture(part.image, picture_name(part.image), kPictureEdge);
-        continue;
-      }
-      for (const std::filesystem::path& frame : film_glimpse(part.film, kShownFrames))
-        add_picture(frame, film_name(part.film), kFrameEdge);
+      QLabel* label = add_shown(part.kind == ContentPart::Kind::Image ? picture_name(part.image)
+                                                                      : film_name(part.film));
+      if (part.kind == ContentPart::Kind::Image)
+        load_picture(path_text(part.image), kPictureEdge, label, filling(label, kPictureEdge));
+      else
+        load_film(part.film, kShownFrames, kFrameEdge, label, filling(label, kFrameEdge));
     }
 }
 
-void RowView::add_picture(const std::filesystem::path& picture, const std::string& name, int edge) {
+QLabel* RowView::add_shown(const std::string& name) {
   auto* label = new QLabel(this);
   label->setAlignment(Qt::AlignTop);
   label->setToolTip(QString::fromStdString(name));
   label->setAccessibleName(QString::fromStdString(name));
   label->setTextInteractionFlags(Qt::TextSelectableByMouse);
   pictures_->addWidget(label, 0, Qt::AlignTop);
-  load_picture(
-      path_text(picture), edge, label, [label, edge](const QImage& image, const QString& error) {
-        if (image.isNull()) {
-          label->setWordWrap(true);
-          label->setFixedWidth(edge);
-          label->setText(error);
-          return;
-        }
-        // Small pictures are shown larger, in whole pixels.
-        const int factor = std::max(1, edge / std::max(image.width(), image.height()));
-        label->setPixmap(QPixmap::fromImage(image.scaled(
-            image.size() * std::min(factor, 3), Qt::KeepAspectRatio, Qt::FastTransformation)));
-      });
+  return label;
 }
 
 namespace {

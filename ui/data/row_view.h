@@ -28,7 +28,7 @@ class RowView : public QWidget {
  private:
   void render();
   void show_pictures();
-  void add_picture(const std::filesystem::path& picture, const std::string& name, int edge);
+  QLabel* add_shown(const std::string& name);
   QString conversation_html() const;
   QString tokens_html() const;
 

@@ -10,7 +10,6 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
-#include "engine/data/film_glimpse.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
@@ -139,19 +138,18 @@ void AskPanel::choose_picture() {
 }
 
 void AskPanel::show_picture() {
-  QString shown = picture_path_;
-  if (!film_.empty()) {
-    const auto frames = film_glimpse(film_, 1);
-    if (!frames.empty()) shown = path_text(frames.front());
-  }
-  if (shown.isEmpty()) {
-    picture_->setIcon(themed_icon(film_.empty() ? QStringLiteral("plus") : QStringLiteral("play")));
+  if (picture_path_.isEmpty() && film_.empty()) {
+    picture_->setIcon(themed_icon(QStringLiteral("plus")));
     return;
   }
-  load_picture(shown, kPictureEdge, this, [this](const QImage& image, const QString&) {
+  const auto show = [this](const QImage& image, const QString&) {
     picture_->setIcon(image.isNull() ? themed_icon(QStringLiteral("warning"), colours().warning)
                                      : QIcon(QPixmap::fromImage(image)));
-  });
+  };
+  if (film_.empty())
+    load_picture(picture_path_, kPictureEdge, this, show);
+  else
+    load_film(film_, 1, kPictureEdge, this, show);
 }
 
 void AskPanel::take_row() {
