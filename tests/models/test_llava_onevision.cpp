@@ -120,7 +120,7 @@ class TestLlavaOnevision : public QObject {
     ModelInput frames = pictures_alone({{1, {9, 9}}, {1, {9, 9}}, {1, {9, 9}}}, 51);
     const torch::Tensor alone = model->embed(frames).embeddings.view({3, 17, 16});
     ModelInput film = frames;
-    film.pictures = {{3, {3}}};
+    film.pictures = {PictureFacts{3, {3}}};
     film.pictures.front().step_seconds = 0.5;
     film.input_ids = torch::full({13}, 8, torch::kInt64);
     film.lengths = {13};
