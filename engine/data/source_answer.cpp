@@ -33,8 +33,8 @@ Result<Example> ChatProcessor::encode_source_answer(const Row& row, std::int64_t
   const std::string asked = joined_text(row.messages[0]);
   Result<std::string> question = image_tokens_.ask ? image_tokens_.ask(asked) : Result(asked);
   if (!question) return row.about(RowFault::BadRow, question.error());
-  LUTHIER_TRY(Encoding read, encode_text(row, row.replacements[0] + special.bos_text + *question +
-                                                  special.eos_text));
+  LUTHIER_TRY(Encoding read, encode_text(row, row.replacements[0].text + special.bos_text +
+                                                  *question + special.eos_text));
   const auto source = static_cast<std::int64_t>(read.ids.size());
   if (longest_row_ > 0 && source > longest_row_)
     return row.error(RowFault::BadRow,
