@@ -40,6 +40,9 @@ constexpr Beside kTensorless[] = {
     {".attention.projection_layer", ".dropout"},
     {".patch_embeddings.projection", ".dropout"},
     {".embeddings.patch_embeddings.projection", ".layernorm"},
+    // Florence-2's tower, where each half may be dropped
+    {"_block.norm1", "_block.drop_path1"},
+    {"_block.norm2", "_block.drop_path2"},
     // Gemma 4's text half
     {".router.proj", ".router.norm"},
     {".per_layer_input_gate", ".act_fn"},
