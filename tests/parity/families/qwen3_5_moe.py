@@ -77,6 +77,7 @@ class Qwen3_5Moe(Qwen3_5):
     kinds = {**Qwen3VL.kinds, "experts": dict(r=2, lora_alpha=4, **BOTH),
              "shared": dict(r=3, lora_alpha=6, target_modules=[
                  "shared_expert.gate_proj", "shared_expert.down_proj", "shared_expert_gate"])}
+    film_limits = Qwen3VL.film_limits  # and here it is so with six frames
     adapters = (("qwen3_5_moe-plain", "linear", "new"), ("qwen3_5_moe-plain", "experts", "new"),
                 ("qwen3_5_moe-tied", "regex", "new"), ("qwen3_5_moe-ties", "shared", "new"),
                 ("qwen3_5_moe-hub", "saved_modules", "new"))
