@@ -118,6 +118,30 @@ c10::Scalar number_of(const Tensor& tensor) {
   return at::_local_scalar_dense(readable(tensor));
 }
 
+c10::OperatorHandle operator_named(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "");
+}
+
+/// A convolution is one kernel on a card; LibTorch asks other devices for one of their own, by a
+/// name that the CPU's has not.
+void convolve(const c10::OperatorHandle&, torch::jit::Stack* stack) {
+  static const c10::OperatorHandle convolution = operator_named("aten::convolution");
+  run_operator(convolution, stack);
+}
+
+void convolve_back(const c10::OperatorHandle&, torch::jit::Stack* stack) {
+  static const c10::OperatorHandle backward = operator_named("aten::convolution_backward");
+  constexpr std::int64_t kArguments = 10, kWeight = 2, kWanted = 9;
+  const auto first = stack->end() - kArguments;
+  const Tensor weight = first[kWeight].toTensor();
+  const bool of_bias = first[kWanted].toBoolList().get(2);
+  // The CPU's wants the bias's sizes behind the weight.
+  const auto sizes =
+      of_bias ? c10::IValue(std::vector<std::int64_t>{weight.size(0)}) : c10::IValue();
+  stack->insert(first + kWeight + 1, sizes);
+  run_operator(backward, stack);
+}
+
 using Boxed = torch::CppFunction;
 
 /// Operators that LibTorch would otherwise put together from others, where CUDA has one kernel for
@@ -171,6 +195,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("resize_", resize);
   library.impl("_copy_from", copy_from);
   library.impl("_local_scalar_dense", number_of);
+  library.impl("convolution_overrideable", torch::CppFunction::makeFromBoxedFunction<&convolve>());
+  library.impl("convolution_backward_overrideable",
+               torch::CppFunction::makeFromBoxedFunction<&convolve_back>());
 }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
