@@ -127,10 +127,11 @@ Result<std::unique_ptr<FilmSource>> open_film_stream(FilmStream open, std::optio
 Result<std::unique_ptr<FilmSource>> open_film_stream(const FilmStream&, std::optional<double>,
                                                      const std::string& where,
                                                      const DecodeLimits&) {
-  return machine_error(
-      "This program was built without FFmpeg's libraries, which read film files.", where,
-      "Install them (on Debian: apt-get install libavformat-dev libavcodec-dev libswscale-dev) and "
-      "build it again, or give the film as a folder of pictures.");
+  return machine_error("This program was built without FFmpeg's libraries, which read film files.",
+                       where,
+                       "Install them (on Debian: `apt-get install libavformat-dev libavcodec-dev "
+                       "libswscale-dev`) and "
+                       "build it again, or give the film as a folder of pictures.");
 }
 
 #endif

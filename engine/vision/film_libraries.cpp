@@ -12,7 +12,7 @@ namespace luthier::detail {
 namespace {
 
 const char* const kFilmHint =
-    "Install them (on Debian: apt-get install libavformat-dev libavcodec-dev libswscale-dev), or "
+    "Install them (on Debian: `apt-get install libavformat-dev libavcodec-dev libswscale-dev`), or "
     "give the film as a folder of pictures.";
 
 /// One library by its file; the first word of what went wrong is kept.

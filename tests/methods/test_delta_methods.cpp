@@ -356,9 +356,10 @@ class TestDeltaMethods : public QObject {
     };
     const std::vector<Tensor> joined = made(60), past = made(10);
     QVERIFY(!torch::equal(joined.back(), past.back()));  // they are two ways
+    // Where tiles make the joined products and a library the narrow ones, each rounds by itself.
     for (std::size_t i = 0; i < past.size(); ++i)
-      QVERIFY2(far(joined[i], past[i]) < 2e-6 * std::max(1.0, past[i].abs().max().item<double>()),
-               std::to_string(i).c_str());
+      QVERIFY2(far(joined[i], past[i]) < 4e-6 * std::max(1.0, past[i].abs().max().item<double>()),
+               qPrintable(QString("%1: %2").arg(i).arg(far(joined[i], past[i]))));
   }
 
   /// VeRA's projections are in the file once, or are drawn again.
