@@ -55,7 +55,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "It counts pixels of a picture (width × height).");
   called("image.min_pixels", "image_min_pixels min_image_pixels",
          "It counts pixels of a picture (width × height).");
-  called("film.fps", "video_fps fps");
+  called("film.fps", "video_fps");
   called("film.num_frames", "nframes video_nframes video_num_frames num_video_frames");
   called("film.max_frames", "video_maxlen fps_max_frames video_max_frames max_video_frames");
   called("film.min_frames", "fps_min_frames video_min_frames min_video_frames");

@@ -72,7 +72,7 @@ void TestForm::each_heading_stands_once() {
   }
   QCOMPARE(headings, (QStringList{QStringLiteral("Model and data"), QStringLiteral("Objective"),
                                   QStringLiteral("Method"), QStringLiteral("Pictures"),
-                                  QStringLiteral("Training")}));
+                                  QStringLiteral("Films"), QStringLiteral("Training")}));
   // And what the objective brings stands below it, above the method.
   const auto top = [&](const char* key) {
     auto* field = person_->find<QWidget>(object_of(QLatin1String(key)));
