@@ -65,9 +65,9 @@ Row integer(const char* key, const char* label, const char* help, Access access)
   return plain<std::int64_t>(Type::Integer, key, label, help, access);
 }
 
-template <class Access>
-Row optional_integer(const char* key, const char* label, const char* help, Access access) {
-  Row row = describe(Type::Integer, key, label, help);
+template <class Number, class Access>
+Row optional(Type type, const char* key, const char* label, const char* help, Access access) {
+  Row row = describe(type, key, label, help);
   row.field.about.nullable = true;
   row.field.read = [access](const Recipe& recipe) {
     const auto& value = access(recipe);
@@ -77,26 +77,19 @@ Row optional_integer(const char* key, const char* label, const char* help, Acces
     if (value.is_null())
       access(recipe).reset();
     else
-      access(recipe) = value.get<std::int64_t>();
+      access(recipe) = value.get<Number>();
   };
   return row;
 }
 
 template <class Access>
+Row optional_integer(const char* key, const char* label, const char* help, Access access) {
+  return optional<std::int64_t>(Type::Integer, key, label, help, access);
+}
+
+template <class Access>
 Row optional_number(const char* key, const char* label, const char* help, Access access) {
-  Row row = describe(Type::Number, key, label, help);
-  row.field.about.nullable = true;
-  row.field.read = [access](const Recipe& recipe) {
-    const auto& value = access(recipe);
-    return value ? Json(*value) : Json(nullptr);
-  };
-  row.field.write = [access](Recipe& recipe, const Json& value) {
-    if (value.is_null())
-      access(recipe).reset();
-    else
-      access(recipe) = value.get<double>();
-  };
-  return row;
+  return optional<double>(Type::Number, key, label, help, access);
 }
 
 /// A whole number that 0 and null take away.

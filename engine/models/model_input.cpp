@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/model_input.h"
 
+#include <algorithm>
+
 namespace luthier {
 
 namespace {
@@ -26,6 +28,11 @@ NextLabels filled_up(const NextLabels& next, std::int64_t labels, std::int64_t l
 }
 
 }  // namespace
+
+bool has_films(const ModelInput& input) {
+  return std::any_of(input.pictures.begin(), input.pictures.end(),
+                     [](const PictureFacts& picture) { return picture.step_seconds.has_value(); });
+}
 
 ModelInput collate(const std::vector<Example>& examples) {
   std::vector<const Example*> pointers;

@@ -54,6 +54,9 @@ struct ModelInput {
   StandingShape standing;
 };
 
+/// Whether any of its pictures is a film.
+bool has_films(const ModelInput& input);
+
 /// Lays examples one after another (on the CPU).
 ModelInput collate(const std::vector<Example>& examples);
 ModelInput collate(const std::vector<const Example*>& examples);

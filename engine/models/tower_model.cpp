@@ -35,11 +35,13 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
 
 torch::Tensor TowerModel::image_places(const ModelInput& input) const {
   const auto made = input.aside.find(kImagePlaces);
-  return made != input.aside.end() ? made->second : feature_places(input.input_ids);
+  return made != input.aside.end() ? made->second : feature_places(input);
 }
 
-torch::Tensor TowerModel::feature_places(const torch::Tensor& ids) const {
-  return (ids == image_token_).nonzero().squeeze(1);
+torch::Tensor TowerModel::feature_places(const ModelInput& input) const {
+  torch::Tensor places = input.input_ids == image_token_;
+  if (film_token_ >= 0 && has_films(input)) places.logical_or_(input.input_ids == film_token_);
+  return places.nonzero().squeeze(1);
 }
 
 torch::Tensor TowerModel::image_blocks(const torch::Tensor& ids) const {

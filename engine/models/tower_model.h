@@ -37,8 +37,10 @@ class TowerModel : public DecoderModel, public PictureTower {
 
   /// Where what project() makes goes: [image tokens] int64.
   torch::Tensor image_places(const ModelInput& input) const;
-  /// The same from the ids; more than the pictures' tokens where project() makes more.
-  virtual torch::Tensor feature_places(const torch::Tensor& ids) const;
+  /// The same from the ids; more than the pictures' tokens where project() makes more. A film's
+  /// tokens are places where the input has films: what a file says of them is looked at nowhere
+  /// else.
+  virtual torch::Tensor feature_places(const ModelInput& input) const;
 
   /// Each run of image tokens is a block: [tokens] int64, −1 for the others. A run over the end of
   /// a row is two, since rows do not see one another.
@@ -46,6 +48,8 @@ class TowerModel : public DecoderModel, public PictureTower {
 
   /// What geometry() says of the text half and of a tower of these sizes.
   ModelGeometry describe(const VisionSizes& vision) const;
+
+  TokenId film_token_ = -1;  ///< of a family whose films have a token of their own
 
  private:
   TokenId image_token_ = -1;

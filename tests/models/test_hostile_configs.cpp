@@ -149,10 +149,7 @@ Status load_and_run(const Family& family, const Json& config, const fs::path& fo
     if (example.input_ids.size() > 4000) continue;
     const auto longest = static_cast<std::size_t>(plan.longest_row);
     if (longest > 0 && example.input_ids.size() + 2 > longest) continue;  // the row is refused
-    // A word that is a mark's token is refused with its row (ChatProcessor::check_tokens).
-    const TokenId film = tokens.films ? tokens.films->token_id : -1;
-    TokenId word = 0;
-    while (word == image || word == film) ++word;
+    const TokenId word = image == 0 ? 1 : 0;
     example.input_ids.insert(example.input_ids.begin(), word);
     example.input_ids.push_back(word);
     example.labels.assign(example.input_ids.size(), kIgnoreLabel);

@@ -381,6 +381,25 @@ class TestQwenVl : public QObject {
     QVERIFY(!check(R"("patch_size": 4)") && !check(R"("patch_size": 2, "merge_size": 1)"));
   }
 
+  /// A file may say anything of a token that it has no film for.
+  void a_films_token_is_text_where_there_is_no_film() {
+    for (const bool film : {false, true}) {
+      Json config = base_config("qwen2_vl");
+      config["video_token_id"] = 2;
+      const auto model = qwen2_vl_family.read(config, "")->made(torch::TensorOptions());
+      ModelInput input;
+      input.input_ids = torch::tensor(std::vector<std::int64_t>{1, 7, 2, 3, 2}, torch::kInt64);
+      input.lengths = {5};
+      input.pictures = {{4, {1, 2, 2}}};
+      if (film) {
+        input.input_ids = torch::tensor(std::vector<std::int64_t>{1, 7, 2, 2, 3}, torch::kInt64);
+        input.pictures.push_back({8, {2, 2, 2}, 1.0});
+      }
+      model->prepare(input);
+      QCOMPARE(input.aside.at("image_places").size(0), std::int64_t{film ? 3 : 1});
+    }
+  }
+
   /// Where each step stands by itself in the text, each is placed as a picture of its own.
   void steps_apart_are_pictures_of_their_own() {
     Json config = base_config("qwen3_vl");

@@ -152,11 +152,6 @@ Tensor LlavaNextModel::project(const Tensor& features, const ModelInput& input) 
   return at::cat(table).index_select(0, made[kOrder]);
 }
 
-Tensor LlavaNextModel::feature_places(const Tensor& ids) const {
-  if (film_token_ < 0) return LlavaModel::feature_places(ids);
-  return (ids == image_token_).logical_or(ids == film_token_).nonzero().squeeze(1);
-}
-
 /// Lines that are shrunk, and a film's, say less than what was projected for them; a padding is
 /// counted, too.
 std::int64_t LlavaNextModel::projected(const PictureLoad& pictures) const {

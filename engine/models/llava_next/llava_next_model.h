@@ -11,10 +11,9 @@ namespace luthier {
 class LlavaNextModel : public LlavaModel {
  public:
   LlavaNextModel(const LlavaNextOptions& options, const torch::TensorOptions& tensors)
-      : LlavaModel(options.llava, /*newline=*/true, tensors),
-        cut_(options.cut),
-        image_token_(options.llava.image_token_id),
-        film_token_(options.film_token_id) {}
+      : LlavaModel(options.llava, /*newline=*/true, tensors), cut_(options.cut) {
+    film_token_ = options.film_token_id;
+  }
   void prepare(ModelInput& input) const override;
   ModelGeometry geometry() const override;
 
@@ -22,13 +21,11 @@ class LlavaNextModel : public LlavaModel {
   /// Only what is kept is projected; the order then puts lines' ends between.
   torch::Tensor project(const torch::Tensor& features, const ModelInput& input) override;
   std::int64_t projected(const PictureLoad& pictures) const override;
-  torch::Tensor feature_places(const torch::Tensor& ids) const override;
 
  private:
   void set_gathers_aside(const std::vector<PictureFacts>& pictures, NamedTensorMap& aside) const;
 
   PictureCut cut_;
-  TokenId image_token_, film_token_;
 };
 
 }  // namespace luthier

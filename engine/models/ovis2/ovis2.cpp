@@ -146,10 +146,10 @@ class Ovis2 : public TowerModel {
   }
 
   /// The pictures' tokens, then each of the indicators.
-  Tensor feature_places(const Tensor& ids) const override {
-    std::vector<Tensor> places{TowerModel::feature_places(ids)};
+  Tensor feature_places(const ModelInput& input) const override {
+    std::vector<Tensor> places{TowerModel::feature_places(input)};
     for (const TokenId id : options_.indicator_ids)
-      places.push_back((ids == id).nonzero().squeeze(1));
+      places.push_back((input.input_ids == id).nonzero().squeeze(1));
     return at::cat(places);
   }
 

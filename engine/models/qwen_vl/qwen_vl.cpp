@@ -34,6 +34,7 @@ class QwenVl : public TowerModel {
     declare_part(kProjector, "model.visual.downsample.");
     declare_part(kVisionTower, "model.visual.");
     assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
+    film_token_ = o.film_token_id;
   }
 
   Tensor tower(const ModelInput& input) override {
@@ -86,13 +87,6 @@ class QwenVl : public TowerModel {
     return body_->visual->merge(features);
   }
   TowerCost tower_cost(const Pass& pass) const override { return body_->visual->cost(pass); }
-  Tensor feature_places(const Tensor& ids) const override {
-    if (options_.film_token_id < 0) return TowerModel::feature_places(ids);
-    return (ids == options_.image_token_id)
-        .logical_or(ids == options_.film_token_id)
-        .nonzero()
-        .squeeze(1);
-  }
   ProjectorCost projector_cost(const Pass& pass) const override {
     return body_->visual->mergers_cost(pass);
   }
@@ -121,7 +115,7 @@ class QwenVl : public TowerModel {
       placed.insert(placed.end(), static_cast<std::size_t>(pieces), grid);
     }
     return mrope_positions(input.input_ids.cpu(), input.lengths, placed, options_.image_token_id,
-                           options_.film_token_id, options_.vision.merge);
+                           has_films(input) ? film_token_ : -1, options_.vision.merge);
   }
 
   static constexpr const char *kPositions = "axes", *kPositionOffsets = "position_offsets";
