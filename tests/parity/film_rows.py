@@ -138,6 +138,9 @@ def cases(everything=True):
         first = names[0]
         found[f"films/{first}/generate"] = of(generate_case(first, family.film_answers[0]), family,
                                               "generate")
+        if "march" in family.film_conversations:
+            found[f"films/{first}/generate-march"] = of(generate_case(first, "march"), family,
+                                                        "generate")
         found[f"films/{first}/train"] = of(
             train_case(first, "towers", per_device_train_batch_size=family.film_batch), family,
             "LoRA")

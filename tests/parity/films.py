@@ -12,7 +12,7 @@ from conversations import image, picture, text, turn, write_pictures
 
 # name: number of frames, their size, the ending of their files
 FILMS = {"walk": (5, (97, 61), "png"), "short": (2, (48, 48), "jpg"), "still": (1, (40, 33), "png"),
-         "long": (11, (33, 79), "webp")}
+         "long": (11, (33, 79), "webp"), "march": (64, (13, 17), "png")}
 
 
 def write_films(folder: Path):
@@ -84,6 +84,9 @@ CONVERSATIONS = {
               turn("assistant", text("The second one is longer.")),
               turn("user", film("short"), text("And this?")),
               turn("assistant", text("It is the first again."))],
+    # more steps than a frame has rows or columns: its end lies behind the text that follows
+    "march": [turn("user", film("march", 0.5), text("How far do they go?")),
+              turn("assistant", text("All the way; 호수 위로."))],
     "still": [turn("user", film("still"), text("What is it?")), turn("assistant", text("One."))],
     "film-and-picture": [turn("user", image("photo.png"), film("short"), image("tall.png"),
                               film("walk", listed=True), text("Which picture is in the film?")),

@@ -175,10 +175,9 @@ MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t
   std::int64_t at = 0;
   for (const std::int64_t length : lengths) {
     const std::int64_t end = at + length;
-    std::int64_t next = 0, largest = -1;
+    std::int64_t next = 0;
     const auto place = [&](std::int64_t time, std::int64_t row, std::int64_t column) {
       axis[0][at] = time, axis[1][at] = row, axis[2][at] = column;
-      largest = std::max({largest, time, row, column});
       ++at;
     };
     while (at < end) {
@@ -200,7 +199,8 @@ MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t
       }
       next += std::max(rows, columns);
     }
-    offsets.push_back(largest + 1 - length);
+    // A film's last frame may lie behind all text; what is decoded goes on from the text.
+    offsets.push_back(next - length);
   }
   return {positions, torch::tensor(offsets, torch::kInt64)};
 }

@@ -96,7 +96,7 @@ class Family:
     films = False                       # rows with films are trained on
     still_films = True                  # also those of one frame
     lone_films = False                  # the reference takes but one in a row
-    film_conversations = ("film", "films", "still", "film-and-picture")
+    film_conversations = ("film", "films", "march", "still", "film-and-picture")
     film_answers = ("film-and-picture", "films")    # daily, and of the other checkpoints
     film_batch = 2
     film_limits = ()                    # settings of a recipe's films that a run is held with
