@@ -109,30 +109,7 @@ void Stack::add_cost(const StepTerms& terms, const StackPass& pass, bool& flows,
 }
 
 void Body::add_cost(const Pass& pass, bool before, PassCost& cost) const {
-  const StepTerms& terms = pass.terms;
-  const TrainedShare table = terms.of(*shared);
-  std::int64_t source = 0;
-  for (const std::int64_t length : pass.source_lengths) source += length;
-  // A lookup's gradient is as large as its table, and stands beside what there is of it.
-  Stage lookup;
-  lookup.moments = {{0, table.whole ? terms.block(shared->weight.numel()) : 0}};
-  Stage first = lookup;
-  first.gradients = table.parameters * terms.gradient_element;
-  cost.stages.push_back(first);
-
-  StackPass read;
-  read.tokens = source;
-  read.rows = rows_shape(pass.source_lengths, /*causal=*/false);
-  bool memory_flows = before || table.trains;
-  encoder_->add_cost(terms, read, memory_flows, cost.stages);
-  cost.stages.push_back(lookup);
-  StackPass written;
-  written.tokens = pass.tokens, written.memory_tokens = source;
-  written.rows = pass.rows;
-  written.across = across_shape(pass.lengths, pass.source_lengths);
-  written.memory_flows = memory_flows;
-  bool flows = table.trains;
-  decoder_->add_cost(terms, written, flows, cost.stages);
+  add_two_stacks(pass, shared, before, *encoder_, *decoder_, cost.stages);
 }
 
 HeadCost Body::head_cost(const StepTerms& terms, const Linear& head) const {

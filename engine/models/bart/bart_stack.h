@@ -9,16 +9,9 @@
 
 #include "engine/models/bart/bart_options.h"
 #include "engine/models/blocks/branches.h"
-#include "engine/models/cost.h"
+#include "engine/models/blocks/two_stacks.h"
 
 namespace luthier::bart {
-
-/// What a step of a stack meets, for its costs.
-struct StackPass {
-  std::int64_t tokens = 0, memory_tokens = 0;
-  RowsShape rows, across;
-  bool memory_flows = false;  ///< a gradient is wanted of the memory
-};
 
 /// transformers' BartAttention.
 class Attention : public torch::nn::Module {

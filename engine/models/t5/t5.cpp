@@ -66,32 +66,13 @@ class T5 : public Model, public SequenceToSequence, public StepCosts {
     Stage inputs;
     inputs.kept = 2 * terms.block(pass.tokens, 8) + terms.block(source, 8);
     inputs.moments = {{inputs.kept, 0}};
-    const TrainedShare words = terms.of(*shared_);
-    // A lookup's gradient is as large as its table, and stands beside what there is of it.
-    Stage lookup;
-    lookup.moments = {{0, words.whole ? terms.block(options_.vocab_size * options_.d_model) : 0}};
-    Stage first = lookup;
-    first.gradients = words.parameters * terms.gradient_element;
-    cost.stages = {inputs, first};
-
-    StackPass read;
-    read.tokens = source;
-    read.rows = rows_shape(pass.source_lengths, /*causal=*/false);
-    bool memory_flows = words.trains;
-    encoder_->add_cost(terms, read, memory_flows, cost.stages);
-    cost.stages.push_back(lookup);
-    StackPass written;
-    written.tokens = pass.tokens, written.memory_tokens = source;
-    written.rows = pass.rows;
-    written.across = across_shape(pass.lengths, pass.source_lengths);
-    written.memory_flows = memory_flows;
-    bool flows = words.trains;
-    decoder_->add_cost(terms, written, flows, cost.stages);
+    cost.stages = {inputs};
+    add_two_stacks(pass, shared_, /*before=*/false, *encoder_, *decoder_, cost.stages);
 
     const TrainedShare share = terms.of(*lm_head_);
     const bool tied = lm_head_->weight.shares(shared_->weight);
-    cost.head = {options_.vocab_size, options_.d_model, share.whole || (tied && words.whole),
-                 share.trains && !share.whole};
+    cost.head = {options_.vocab_size, options_.d_model,
+                 share.whole || (tied && terms.of(*shared_).whole), share.trains && !share.whole};
     return cost;
   }
 

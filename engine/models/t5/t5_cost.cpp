@@ -31,7 +31,7 @@ BranchCost around(const StepTerms& terms, const AttentionBranchCost& inner, cons
 
 /// Of the bias on a stack's scores: where it learns the buckets, for the table's gradient; else the
 /// bias itself, which fused attention keeps.
-std::int64_t bias_stays(const StepTerms& terms, const StackPass& pass, std::int64_t heads) {
+std::int64_t bias_stays(const StepTerms& terms, const BiasedPass& pass, std::int64_t heads) {
   if (!pass.bias_learns) return bias_kept(terms, pass.rows, heads);
   std::int64_t bytes = 0;
   for (const auto& group : pass.rows.groups) bytes += terms.block(group.length * group.length, 8);
@@ -65,7 +65,7 @@ bool Block::keeps_memory(const StepTerms& terms) const {
   return across_ && (terms.of(*across_->k).trains || terms.of(*across_->v).trains);
 }
 
-Stage Block::cost(const StepTerms& terms, const StackPass& pass, bool flows) const {
+Stage Block::cost(const StepTerms& terms, const BiasedPass& pass, bool flows) const {
   const TrainedShare share = trained_within(terms, *this);
   Stage stage;
   stage.gradients = share.parameters * terms.gradient_element;
@@ -124,9 +124,9 @@ Stage Block::cost(const StepTerms& terms, const StackPass& pass, bool flows) con
   return stage;
 }
 
-void Stack::add_cost(const StepTerms& terms, StackPass pass, bool& flows,
+void Stack::add_cost(const StepTerms& terms, const StackPass& given, bool& flows,
                      std::vector<Stage>& stages) const {
-  pass.bias_learns = terms.of(*blocks_.front()->bias_table()).trains;
+  const BiasedPass pass{given, terms.of(*blocks_.front()->bias_table()).trains};
   const std::int64_t width = final_layer_norm_->weight.size(0),
                      state = terms.block(pass.tokens * width);
   Stage shared;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/models/blocks/branches.h"
-#include "engine/models/cost.h"
+#include "engine/models/blocks/two_stacks.h"
 #include "engine/models/t5/t5_options.h"
 
 namespace luthier::t5 {
@@ -46,11 +46,9 @@ class FeedForward : public torch::nn::Module {
   Linear wi_{nullptr}, gate_{nullptr}, wo_{nullptr};  ///< gate_: wi_0 of a gated one
 };
 
-/// What a step of the stack meets, for its costs.
-struct StackPass {
-  std::int64_t tokens = 0, memory_tokens = 0;
-  RowsShape rows, across;
-  bool bias_learns = false, memory_flows = false;
+/// And whether the bias on its scores trains.
+struct BiasedPass : StackPass {
+  bool bias_learns = false;
 };
 
 class Block : public torch::nn::Module {
@@ -60,7 +58,7 @@ class Block : public torch::nn::Module {
     return run_branches(branches_, x, frame);
   }
   /// `flows`: a gradient is wanted below the block.
-  Stage cost(const StepTerms& terms, const StackPass& pass, bool flows) const;
+  Stage cost(const StepTerms& terms, const BiasedPass& pass, bool flows) const;
   const Embedding& bias_table() const { return self_->relative_attention_bias; }
   /// Whether what the cross-attention reads of the memory is kept, once for all blocks.
   bool keeps_memory(const StepTerms& terms) const;
@@ -83,7 +81,7 @@ class Stack : public torch::nn::Module {
                         KeyValueCache* cache, bool checkpointing) const;
   /// Adds the stages of its layers and its last norm. `flows`: a gradient is wanted below them;
   /// afterwards whether one is wanted at their end.
-  void add_cost(const StepTerms& terms, StackPass pass, bool& flows,
+  void add_cost(const StepTerms& terms, const StackPass& given, bool& flows,
                 std::vector<Stage>& stages) const;
 
  private:
