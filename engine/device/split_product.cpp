@@ -177,13 +177,12 @@ LUTHIER_TILED void multiply(const Part* left, const Part* right, std::int64_t st
       LUTHIER_MULTIPLY;
       LUTHIER_RIGHT(1);
       LUTHIER_MULTIPLY;
-      LUTHIER_LEFT(1);
+    }
+    LUTHIER_LEFT(1);
+    if (!narrow) {
       LUTHIER_MULTIPLY;
     }
     LUTHIER_RIGHT(0);
-    if (narrow) {
-      LUTHIER_LEFT(1);
-    }
     LUTHIER_MULTIPLY;
     LUTHIER_LEFT(2);
     LUTHIER_MULTIPLY;

@@ -91,10 +91,11 @@ Tensor plain_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, d
       .addmm_(x, weight.t(), /*beta=*/0, /*alpha=*/scale);
 }
 
-/// A result of tiles has its rows' numbers side by side.
-bool by_tiles(const Tensor& sum, const Tensor& a, const Tensor& b) {
-  return sum.stride(1) == 1 && sum.scalar_type() == torch::kFloat32 &&
-         maker(a, b.t()) == ProductLibrary::Tiles;
+/// Who makes a · b into `sum`: tiles want a row's numbers side by side there, too.
+ProductLibrary maker_into(const Tensor& sum, const Tensor& a, const Tensor& b) {
+  const ProductLibrary by = maker(a, b.t());
+  const bool fits = sum.stride(1) == 1 && sum.scalar_type() == torch::kFloat32;
+  return by == ProductLibrary::Tiles && !fits ? ProductLibrary::Mkl : by;
 }
 
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
@@ -125,19 +126,21 @@ Tensor matrix_product(const Tensor& a, const Tensor& b, double scale) {
 }
 
 void add_product(Tensor& sum, const Tensor& a, const Tensor& b) {
-  if (by_tiles(sum, a, b))
+  const ProductLibrary by = maker_into(sum, a, b);
+  if (by == ProductLibrary::Tiles)
     put_by_tiles(sum, a, b.t(), {}, 1, /*adds=*/true);
-  else if (maker(a, b.t()) == ProductLibrary::OneDnn)
-    sum.add_(plain_linear(a, b.t(), {}));
+  else if (by == ProductLibrary::OneDnn)
+    sum.add_(one_dnn_product(a, b.t(), {}));
   else
     sum.addmm_(a, b);
 }
 
 void put_product(Tensor sum, const Tensor& a, const Tensor& b, double scale) {
-  if (by_tiles(sum, a, b))
+  const ProductLibrary by = maker_into(sum, a, b);
+  if (by == ProductLibrary::Tiles)
     put_by_tiles(sum, a, b.t(), {}, scale, /*adds=*/false);
-  else if (maker(a, b.t()) == ProductLibrary::OneDnn)
-    sum.copy_(plain_linear(a, b.t(), {}, scale));
+  else if (by == ProductLibrary::OneDnn)
+    sum.copy_(one_dnn_product(a, b.t(), {}).mul_(scale));
   else
     sum.addmm_(a, b, /*beta=*/0, /*alpha=*/scale);
 }
