@@ -12,7 +12,11 @@
 // After LibTorch's headers, which have members that Qt's macros are named like.
 #include <QtTest>
 
+#include "tests/models/text_rows.h"
+
 using namespace luthier;
+using luthier::test::states;
+using luthier::test::states_token_by_token;
 using torch::Tensor;
 
 namespace {
@@ -40,25 +44,6 @@ std::string layers_of(std::int64_t layers, const Json& patch) {
     text += options->turns(i) ? "t." : ".";
   }
   return text;
-}
-
-std::shared_ptr<Model> built(const Json& config) {
-  const auto plan = cohere2_family.read(config, "");
-  if (!plan) qFatal("%s", plan.error().sentence().c_str());
-  const auto model = plan->made(torch::TensorOptions());
-  const torch::NoGradGuard no_grad;
-  torch::manual_seed(3);
-  for (auto& parameter : model->parameters()) parameter.normal_(0, 0.4);
-  return model;
-}
-
-Tensor states(Model& model, const std::vector<std::int64_t>& ids,
-              std::vector<std::int64_t> lengths = {}) {
-  const torch::NoGradGuard no_grad;
-  ModelInput input;
-  input.input_ids = torch::tensor(ids, torch::kInt64);
-  input.lengths = lengths.empty() ? std::vector<std::int64_t>{input.input_ids.size(0)} : lengths;
-  return states_before_head(model, input);
 }
 
 }  // namespace
@@ -126,7 +111,8 @@ class TestCohere2 : public QObject {
   /// Of rows of one token attention gives the value.
   void both_halves_read_one_norm() {
     const torch::NoGradGuard no_grad;
-    const auto model = built(cohere(1, {{"logit_scale", 0.3}, {"layer_norm_eps", 1e-3}}));
+    const auto model =
+        test::built(cohere2_family, cohere(1, {{"logit_scale", 0.3}, {"layer_norm_eps", 1e-3}}));
     const auto weights = model->named_parameters();
     const auto weight = [&](const std::string& name) {
       return weights["model." + name + ".weight"];
@@ -155,7 +141,7 @@ class TestCohere2 : public QObject {
   /// To the last token of a full layer, those before it are a set.
   void only_sliding_layers_know_order() {
     for (const char* type : {"full_attention", "sliding_attention"}) {
-      const auto model = built(cohere(1, {{"layer_types", {type}}}));
+      const auto model = test::built(cohere2_family, cohere(1, {{"layer_types", {type}}}));
       const Tensor one = states(*model, {3, 5, 9, 11}).select(0, 3),
                    other = states(*model, {9, 3, 5, 11}).select(0, 3);
       QCOMPARE(at::allclose(one, other, 1e-4, 1e-5), std::string(type) == "full_attention");
@@ -163,19 +149,11 @@ class TestCohere2 : public QObject {
   }
 
   void goes_on_from_a_cache() {
-    const auto model = built(cohere(4, {{"sliding_window", 3}}));
+    const auto model = test::built(cohere2_family, cohere(4, {{"sliding_window", 3}}));
     const torch::NoGradGuard no_grad;
     const std::vector<std::int64_t> ids{3, 8, 21, 5, 9, 30, 2, 2, 17, 4};
     const Tensor whole = states(*model, ids);
-    Causal& causal = *model->causal();
-    KeyValueCache cache(causal.num_hidden_layers(), static_cast<std::int64_t>(ids.size()));
-    for (std::size_t token = 0; token < ids.size(); ++token) {
-      ModelInput input;
-      input.input_ids = torch::tensor({ids[token]}, torch::kInt64);
-      input.lengths = {1};
-      const Tensor state = causal.decode(causal.embed(input), &cache);
-      QVERIFY(at::allclose(state[0], whole[static_cast<std::int64_t>(token)], 1e-4, 1e-5));
-    }
+    QVERIFY(at::allclose(states_token_by_token(*model, ids), whole, 1e-4, 1e-5));
   }
 
   void as_the_allocator_counts_data() {

@@ -8,7 +8,12 @@
 // After LibTorch's headers, which have members that Qt's macros are named like.
 #include <QtTest>
 
+#include "tests/models/text_rows.h"
+
 using namespace luthier;
+using luthier::test::built;
+using luthier::test::states;
+using luthier::test::states_token_by_token;
 using torch::Tensor;
 
 namespace {
@@ -37,25 +42,6 @@ std::string layers_of(std::int64_t layers, const Json& patch) {
     text +=
         std::string(options->unturned[i] ? "o" : ".") + (options->sliding_windows.at(i) ? "s" : "");
   return text;
-}
-
-std::shared_ptr<Model> built(const Family& family, const Json& config) {
-  const auto plan = family.read(config, "");
-  if (!plan) qFatal("%s", plan.error().sentence().c_str());
-  const auto model = plan->made(torch::TensorOptions());
-  const torch::NoGradGuard no_grad;
-  torch::manual_seed(3);
-  for (auto& parameter : model->parameters()) parameter.normal_(0, 0.4);
-  return model;
-}
-
-Tensor states(Model& model, const std::vector<std::int64_t>& ids,
-              std::vector<std::int64_t> lengths = {}) {
-  const torch::NoGradGuard no_grad;
-  ModelInput input;
-  input.input_ids = torch::tensor(ids, torch::kInt64);
-  input.lengths = lengths.empty() ? std::vector<std::int64_t>{input.input_ids.size(0)} : lengths;
-  return states_before_head(model, input);
 }
 
 /// Mistral 3 with a Ministral 3 decoder.
@@ -172,15 +158,7 @@ class TestDecoderPositions : public QObject {
     const torch::NoGradGuard no_grad;
     const std::vector<std::int64_t> ids{3, 8, 21, 5, 9, 30, 2, 2, 17, 4, 33, 12, 6, 1, 28};
     const Tensor whole = states(*model, ids);
-    Causal& causal = *model->causal();
-    KeyValueCache cache(causal.num_hidden_layers(), static_cast<std::int64_t>(ids.size()));
-    for (std::size_t token = 0; token < ids.size(); ++token) {
-      ModelInput input;
-      input.input_ids = torch::tensor({ids[token]}, torch::kInt64);
-      input.lengths = {1};
-      const Tensor state = causal.decode(causal.embed(input), &cache);
-      QVERIFY(at::allclose(state[0], whole[static_cast<std::int64_t>(token)], 1e-4, 1e-5));
-    }
+    QVERIFY(at::allclose(states_token_by_token(*model, ids), whole, 1e-4, 1e-5));
   }
 };
 
