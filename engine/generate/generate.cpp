@@ -11,6 +11,7 @@
 #include "engine/device/failure.h"
 #include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
+#include "engine/generate/ruled_scores.h"
 #include "engine/generate/standing_steps.h"
 #include "engine/generate/writer.h"
 #include "engine/methods/routed_adapters.h"
@@ -32,6 +33,8 @@ struct Work {
   std::span<const std::uint64_t> draws;
   std::span<Adapter* const> adapters;  ///< of each prompt; empty: whatever is active
   std::vector<Generated>& results;
+  const std::vector<TokenId>& ends;  ///< what ends an answer; nothing where that is asked for
+  const RuledScores& rules;
   std::vector<AnswerText> texts;
   std::unordered_map<TokenId, std::string> pieces;
   std::unique_ptr<StandingSteps> standing;  ///< null: steps are not recorded
@@ -120,7 +123,7 @@ class BatchDecoder {
     std::vector<Example> batch;
     for (const std::size_t index : rows_) batch.push_back(work_.prompts[index]);
     const auto writer =
-        make_writer(*loaded_.model, options_, work_.standing,
+        make_writer(*loaded_.model, options_, work_.standing, work_.rules,
                     static_cast<std::int64_t>(prompt_ids(*loaded_.model, batch.front()).size()));
     for (std::int64_t step = 0; step < options_.max_new_tokens; ++step) {
       adapt_waiting();
@@ -161,16 +164,25 @@ class BatchDecoder {
     writer.keep(torch::tensor(kept, torch::kInt64));
   }
 
+  /// What the next token of a prompt's answer comes behind.
+  std::vector<TokenId> standing_before(std::size_t index) const {
+    SequenceToSequence* rewrites = loaded_.model->sequence_to_sequence();
+    std::vector<TokenId> ids = rewrites ? std::vector<TokenId>{rewrites->start_token()}
+                                        : prompt_ids(*loaded_.model, work_.prompts[index]);
+    for (const AnswerToken& token : work_.results[index].tokens) ids.push_back(token.id);
+    return ids;
+  }
+
   /// Adds the next token of one sequence; false when it has ended.
   bool take(std::size_t row, Writer& writer, std::int64_t step, double seconds) {
     const std::size_t index = rows_[row];
     Generated& result = work_.results[index];
     result.seconds = seconds;
     const std::uint64_t draw = work_.draws.empty() ? index : work_.draws[index];
-    const TokenChoice choice = writer.choice(row, draw, step);
-    const bool end = !options_.ignore_eos &&
-                     std::find(loaded_.eos_ids.begin(), loaded_.eos_ids.end(), choice.id) !=
-                         loaded_.eos_ids.end();
+    const std::vector<TokenId> before =
+        work_.rules.any() ? standing_before(index) : std::vector<TokenId>();
+    const TokenChoice choice = writer.choice(row, draw, step, before);
+    const bool end = std::find(work_.ends.begin(), work_.ends.end(), choice.id) != work_.ends.end();
     AnswerToken token;
     token.id = choice.id;
     token.logprob = choice.logprob;
@@ -210,8 +222,8 @@ struct BatchKey {
 
 /// Of the first prompt with this adapter.
 std::size_t place_of(const Work& work, const Adapter* adapter) {
-  return static_cast<std::size_t>(
-      std::find(work.adapters.begin(), work.adapters.end(), adapter) - work.adapters.begin());
+  return static_cast<std::size_t>(std::find(work.adapters.begin(), work.adapters.end(), adapter) -
+                                  work.adapters.begin());
 }
 
 BatchKey batch_key(const Work& work, std::size_t index) {
@@ -243,8 +255,7 @@ std::vector<std::vector<std::size_t>> batches_of(const Work& work) {
       if (work.adapters.empty()) continue;
       std::stable_sort(batches.back().begin(), batches.back().end(),
                        [&](std::size_t a, std::size_t b) {
-                         return place_of(work, work.adapters[a]) <
-                                place_of(work, work.adapters[b]);
+                         return place_of(work, work.adapters[a]) < place_of(work, work.adapters[b]);
                        });
     }
   }
@@ -285,6 +296,8 @@ Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
   if (!draws.empty() && draws.size() != prompts.size()) {
     return input_error("Each prompt needs a stream of draws.", "draws");
   }
+  const std::vector<TokenId> ends = options.ignore_eos ? std::vector<TokenId>() : loaded.eos_ids;
+  const RuledScores rules(loaded.answer_rules, ends, options.max_new_tokens);
   Work work{loaded,
             prompts,
             options,
@@ -292,11 +305,13 @@ Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
             draws,
             adapters,
             results,
+            ends,
+            rules,
             std::vector<AnswerText>(prompts.size(), AnswerText(loaded.processor->tokenizer())),
             {},
-            // A recording is of the plugs that hung when it was made.
-            std::equal(adapters.begin() + (adapters.empty() ? 0 : 1), adapters.end(),
-                       adapters.begin())
+            // A recording is of the plugs that hung when it was made, and keeps logits there.
+            !rules.any() && std::equal(adapters.begin() + (adapters.empty() ? 0 : 1),
+                                       adapters.end(), adapters.begin())
                 ? make_standing_steps(*loaded.model, options)
                 : nullptr};
   for (const auto& batch : batches_of(work)) {

@@ -119,17 +119,19 @@ std::optional<TokenChoice> choose_among(const LeadingTokens& leading,
 }
 
 TokenChoice choose_token(std::span<const float> logits, const GenerationOptions& options,
-                         std::uint64_t prompt, std::int64_t step) {
-  const auto best =
-      static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+                         std::uint64_t prompt, std::int64_t step, std::span<const float> scores) {
+  const auto largest = [](std::span<const float> of) {
+    return static_cast<std::size_t>(std::max_element(of.begin(), of.end()) - of.begin());
+  };
+  const std::size_t best = largest(logits);
   double sum = 0;
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - logits[best]);
   const double log_total = logits[best] + std::log(sum);
   const std::size_t chosen =
       options.temperature > 0
-          ? draw(logits, options,
+          ? draw(scores.empty() ? logits : scores, options,
                  uniform_at(options.seed, prompt, static_cast<std::uint64_t>(step)))
-          : best;
+          : (scores.empty() ? best : largest(scores));
 
   TokenChoice choice;
   choice.id = static_cast<TokenId>(chosen);

@@ -23,9 +23,11 @@ struct TokenChoice {
       alternatives;  ///< the runners-up with their probabilities, best first
 };
 
-/// logits [vocab] float32 of one sequence; `prompt` and `step` place the draw.
+/// logits [vocab] float32 of one sequence; `prompt` and `step` place the draw. `scores`: the logits
+/// that the choice is made by, where they are not the model's own (generate/ruled_scores).
 TokenChoice choose_token(std::span<const float> logits, const GenerationOptions& options,
-                         std::uint64_t prompt, std::int64_t step);
+                         std::uint64_t prompt, std::int64_t step,
+                         std::span<const float> scores = {});
 
 /// What a device sends of a row in place of its logits: those of the most likely tokens, and sums
 /// over all of them, which it adds up in another order than the host would.

@@ -71,9 +71,10 @@ std::unique_ptr<Writing> make_writing(Model& model, std::int64_t prompt, std::in
 class ModelWriter : public Writer {
  public:
   ModelWriter(Model& model, const GenerationOptions& options, StandingSteps* standing,
-              std::int64_t prompt)
+              const RuledScores& rules, std::int64_t prompt)
       : model_(model),
         options_(options),
+        rules_(rules),
         writing_(make_writing(model, prompt, options.max_new_tokens)),
         standing_(standing),
         device_(model.device()) {}
@@ -82,8 +83,8 @@ class ModelWriter : public Writer {
     rows_ = static_cast<std::int64_t>(
         prompts.source_lengths.empty() ? prompts.lengths.size() : prompts.source_lengths.size());
     look_at(writing_->begin(prompts));
-    if (!standing_ || !standing_->begin(writing_->cache(), rows_, options_.max_new_tokens - 1,
-                                        logits_.size(1))) {
+    if (!standing_ ||
+        !standing_->begin(writing_->cache(), rows_, options_.max_new_tokens - 1, logits_.size(1))) {
       standing_ = nullptr;
       return;
     }
@@ -109,16 +110,21 @@ class ModelWriter : public Writer {
     look_at(writing_->go_on(input));
   }
 
-  TokenChoice choice(std::size_t row, std::uint64_t prompt, std::int64_t step) override {
-    if (!device_.is_cpu()) {
+  TokenChoice choice(std::size_t row, std::uint64_t prompt, std::int64_t step,
+                     std::span<const TokenId> before) override {
+    const bool ruled = rules_.any();
+    if (!device_.is_cpu() && !ruled) {
       if (auto chosen = choose_among(leading_.at(row), options_, prompt, step)) return *chosen;
     }
     if (!here_.defined()) here_ = logits_.to(torch::kCPU).contiguous();
     const auto vocabulary = here_.size(1);
-    return choose_token(
-        {here_.const_data_ptr<float>() + static_cast<std::int64_t>(row) * vocabulary,
-         static_cast<std::size_t>(vocabulary)},
-        options_, prompt, step);
+    const std::span<const float> logits(
+        here_.const_data_ptr<float>() + static_cast<std::int64_t>(row) * vocabulary,
+        static_cast<std::size_t>(vocabulary));
+    if (!ruled) return choose_token(logits, options_, prompt, step);
+    std::vector<float> scores(logits.begin(), logits.end());
+    rules_.apply(scores, before, static_cast<std::size_t>(step));
+    return choose_token(logits, options_, prompt, step, scores);
   }
 
   bool lets_go(std::size_t left, std::size_t rows) const override {
@@ -135,14 +141,16 @@ class ModelWriter : public Writer {
 
  private:
   /// The next token is the most likely one, and the device has it.
-  bool stays_there() const { return !device_.is_cpu() && options_.temperature == 0; }
+  bool stays_there() const {
+    return !device_.is_cpu() && options_.temperature == 0 && !rules_.any();
+  }
 
   /// states [rows · tokens, hidden] as the head takes them.
   void look_at(const Tensor& states) {
     const Tensor last = states.view({rows_, -1, states.size(-1)}).select(1, -1);  // [rows, hidden]
     logits_ = model_.output_head()->forward(last).to(torch::kFloat32);
     here_ = Tensor();
-    if (device_.is_cpu()) return;
+    if (device_.is_cpu() || rules_.any()) return;
     const Tensor leading = leading_tokens(logits_, options_);
     if (stays_there()) next_ = most_likely(leading, logits_.size(1));
     leading_ = read_leading(leading, logits_.size(1));
@@ -150,6 +158,7 @@ class ModelWriter : public Writer {
 
   Model& model_;
   const GenerationOptions& options_;
+  const RuledScores& rules_;
   std::unique_ptr<Writing> writing_;
   StandingSteps* standing_;
   torch::Device device_;
@@ -164,8 +173,8 @@ class ModelWriter : public Writer {
 
 std::unique_ptr<Writer> make_writer(Model& model, const GenerationOptions& options,
                                     const std::unique_ptr<StandingSteps>& standing,
-                                    std::int64_t prompt) {
-  return std::make_unique<ModelWriter>(model, options, standing.get(), prompt);
+                                    const RuledScores& rules, std::int64_t prompt) {
+  return std::make_unique<ModelWriter>(model, options, standing.get(), rules, prompt);
 }
 
 }  // namespace luthier

@@ -2,12 +2,13 @@
 // How a model writes a batch of answers: the cache between its steps, and the choice of each next
 // token. On the CPU that is made of a row's logits; on a device from what it sends of them
 // (generate/leading_tokens), and where the most likely token is the next one, it stays there and
-// is the next step's input.
+// is the next step's input. A checkpoint that has rules for its answers is asked for whole rows.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include "engine/generate/ruled_scores.h"
 #include "engine/generate/standing_steps.h"
 #include "engine/generate/token_choice.h"
 #include "engine/models/model.h"
@@ -21,17 +22,20 @@ class Writer {
   virtual void begin(const ModelInput& prompts) = 0;
   /// And for the next one, behind the `tokens` that were chosen, one of each row.
   virtual void go_on(const std::vector<std::int64_t>& tokens) = 0;
-  /// What comes next in a row of the batch: see choose_token.
-  virtual TokenChoice choice(std::size_t row, std::uint64_t prompt, std::int64_t step) = 0;
+  /// What comes next in a row of the batch: see choose_token. `before`: what stands there, see
+  /// RuledScores; of a checkpoint without rules nobody looks at it.
+  virtual TokenChoice choice(std::size_t row, std::uint64_t prompt, std::int64_t step,
+                             std::span<const TokenId> before) = 0;
   /// Whether rows that have ended should leave now, when `left` of `rows` have not.
   virtual bool lets_go(std::size_t left, std::size_t rows) const = 0;
   /// These rows of the batch are left (int64 [rows], on the host).
   virtual void keep(const torch::Tensor& rows) = 0;
 };
 
-/// For a batch of prompts of `prompt` tokens. `standing` (may be null) lives as long as the writer.
+/// For a batch of prompts of `prompt` tokens. `standing` (null where there are rules, and may be
+/// elsewhere) and `rules` live as long as the writer.
 std::unique_ptr<Writer> make_writer(Model& model, const GenerationOptions& options,
                                     const std::unique_ptr<StandingSteps>& standing,
-                                    std::int64_t prompt);
+                                    const RuledScores& rules, std::int64_t prompt);
 
 }  // namespace luthier

@@ -202,6 +202,8 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
   }
   LUTHIER_CHECK(check_processor(*loaded.processor, loaded.model->geometry(), folder));
   LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, loaded.processor->tokenizer()));
+  LUTHIER_TRY(loaded.answer_rules,
+              read_answer_rules(folder, loaded.config, loaded.model->geometry().vocab_size));
   loaded.model->eval();
   return loaded;
 } catch (const std::exception& problem) {

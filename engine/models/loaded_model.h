@@ -14,6 +14,7 @@
 #include "engine/base/result.h"
 #include "engine/device/device.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/answer_rules.h"
 #include "engine/models/draw_weights.h"
 #include "engine/models/family.h"
 
@@ -28,6 +29,7 @@ struct LoadedModel {
   std::shared_ptr<const ChatProcessor> processor;
   std::vector<TokenId> eos_ids;  ///< generation_config.json's eos_token_id, else the text config's,
                                  ///< else the tokenizer's
+  AnswerRules answer_rules;      ///< the checkpoint's own, for whoever asks
   std::string stored_dtype;      ///< of most parameters: F16, BF16, F32
   bool drawn = false;            ///< its weights are random and stand in no file
   Draws draws;                   ///< of those, what the model does not hold

@@ -104,6 +104,47 @@ def stop_case(name):
     return case
 
 
+def ruled_case(name):
+    """What generation_config.json says of answers, rule by rule, and together. Each is chosen so
+    that the answer without it breaks it."""
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        inputs = checkpoint.encode(resolved(CONVERSATIONS["plain"][:-1], world.inputs), prompt=True)
+        path = checkpoint.path / "generation_config.json"
+        before = path.read_text()
+        free = greedy(checkpoint.model(), inputs, 16, [])[0]
+        # Comes early, so that it would end the answer.
+        end = {"eos_token_id": free[2]}
+        rules = {"penalty": {"repetition_penalty": 1.7},
+                 "runs": {"no_repeat_ngram_size": 2},
+                 "single": {"no_repeat_ngram_size": 1},
+                 "words": {"bad_words_ids": [free[2:4], [free[0]]]},
+                 "longer": {"min_new_tokens": 9, **end},
+                 "length": {"min_length": 6 + (1 if checkpoint.family.two_texts
+                                               else inputs["input_ids"].shape[1]), **end},
+                 "last": {"forced_eos_token_id": free[0]},
+                 "never": {"suppress_tokens": free[:2]},
+                 "not-first": {"begin_suppress_tokens": free[:1]},
+                 "first": {"forced_bos_token_id": 7, "begin_suppress_tokens": free[1:2]},
+                 "all": {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3,
+                         "forced_bos_token_id": 7, "forced_eos_token_id": free[1],
+                         "suppress_tokens": free[2:3], "min_new_tokens": 5}}
+        try:
+            for label, settings in rules.items():
+                path.write_text(json.dumps(json.loads(before) | {"eos_token_id": None} | settings))
+                stop = stop_tokens(checkpoint)
+                wanted = greedy(checkpoint.model(), inputs, 16, stop)
+                got = run_generate(world, checkpoint, "plain", 16,
+                                   *([] if stop else ["--ignore-eos"]))
+                check(result, got["results"][0], wanted, f"{label}: ")
+                # Long prompts have no second token to force.
+                felt = label != "first" or checkpoint.family.two_texts
+                result.expect(not felt or stop or wanted[0] != free, f"{label}: the case is blind")
+        finally:
+            path.write_text(before)
+    return case
+
+
 def sampling_case(name):
     """top-p so small that only the likeliest token is left is greedy; a seed gives the same text
     twice, another one another."""
@@ -204,6 +245,8 @@ def cases(everything=True):
     found["generate/siglip-llama/saved-modules"] = greedy_case("siglip-llama", "plain",
                                                                ("saved_modules",))
     found["generate/clip-llama/stop"] = stop_case("clip-llama")
+    for name in ("clip-llama", "florence2-plain"):
+        found[f"generate/{name}/ruled"] = ruled_case(name)
     found["generate/clip-llama/sampling"] = sampling_case("clip-llama")
     found["generate/siglip-llama/flags"] = flags_case("siglip-llama")
     found["generate/clip-llama/checkpoint-column"] = column_case("clip-llama", "siglip-qwen2")
