@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <map>
 #include <thread>
 
@@ -68,6 +69,14 @@ std::string grouped(std::int64_t number) {
 
 namespace {
 
+/// `status`, or that what was said did not reach where it was sent.
+int written(int status) {
+  std::cout.flush();  // CLI11 writes help and version there
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout) return status;
+  std::fprintf(stderr, "luthier-cli: the output could not be written.\n");
+  return 3;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Luthier: tune vision-language models, exactly and without Python."};
   app.name("luthier-cli");
@@ -118,7 +127,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    if (problem.get_exit_code() == 0) return app.exit(problem);
+    if (problem.get_exit_code() == 0) return written(app.exit(problem));
     std::fprintf(stderr,
                  "luthier-cli: %s\nRun luthier-cli --help for the verbs and luthier-cli VERB "
                  "--help for their options.\n",
@@ -126,10 +135,7 @@ int run(int argc, char** argv) {
     return 2;
   }
   const Ending ending = actions.at(app.get_subcommands().front())();
-  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
-    std::fprintf(stderr, "luthier-cli: the output could not be written.\n");
-    return 3;
-  }
+  if (const int unwritten = written(0)) return unwritten;
   if (ending.status) return ending.exit_status;
   std::fprintf(stderr, "luthier-cli: %s\n", ending.status.error().sentence().c_str());
   return ending.status.error().exit_status();

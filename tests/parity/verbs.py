@@ -4,6 +4,7 @@ against what the oracle counts."""
 import json
 import shutil
 import signal
+import subprocess
 
 import torch
 
@@ -153,9 +154,22 @@ def ready_case(world, result):
             result.expect(f"no end after {soon} s" in str(failure), str(failure))
 
 
+def full_case(world, result):
+    """What could not be said ends with a sentence and 3, help and version too."""
+    checkpoint = make("clip-llama", world.checkpoints)
+    for command in (["--version"], ["--help"], ["train", "--help"],
+                    ["tokenize", checkpoint.path, "--text", "A blue circle"]):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run([str(world.program.path), *map(str, command)], stdout=full,
+                                   stderr=subprocess.PIPE, text=True)
+        what = " ".join(map(str, command))
+        result.same(f"{what}: the exit status", ended.returncode, 3)
+        result.expect("could not be written" in ended.stderr, f"{what}: {ended.stderr!r}")
+
+
 def cases():
     found = {f"info/{name}": info_case(name) for family in FAMILIES for name in family.informed}
     found |= {f"plan/{name}/{kind}": plan_case(name, kind)
               for name, kind in (("clip-llama", "linear"), ("siglip-qwen2", "attention"))}
     return found | {"data/check": data_case, "compare/shape": compare_case,
-                    "program/ready": ready_case}
+                    "program/ready": ready_case, "program/full": full_case}
