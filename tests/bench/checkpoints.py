@@ -24,6 +24,7 @@ WORDS = "the a of red green blue circle square triangle left right above below s
 SIZES = [(448, 448), (640, 200), (180, 500), (320, 240), (240, 320), (150, 150), (500, 380),
          (224, 160)]
 OTHERS = ("bert", "t5", "clip")     # that do not answer chats
+FRAMES = 8                  # of a film
 AVERAGE = (360, 252)        # as many patches for Qwen-VL as the sizes above have on average
 
 
@@ -112,22 +113,57 @@ def make_llava_rows(model: Path, folder: Path, count: int):
     make_rows(folder, count, tokens_of, [(320, 240)], length=264)
 
 
+def make_films(folder: Path, count: int, tokens_of):
+    """Rows with a film of eight frames of one of SIZES, a folder, each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pick, draw = random.Random(7), numpy.random.default_rng(7)
+    lengths = []
+    with open(folder / "train.jsonl", "w") as out:
+        for row in range(count):
+            width, height = pick.choice(SIZES)
+            (folder / str(row)).mkdir(exist_ok=True)
+            for frame in range(FRAMES):
+                pixels = draw.integers(0, 256, (height, width, 3), dtype=numpy.uint8)
+                Image.fromarray(pixels).save(folder / str(row) / f"{frame}.jpg")
+            question, answer = (" ".join(draw_words(pick, pick.randint(4, most)))
+                                for most in (16, 32))
+
+            def messages(film):
+                return [{"role": "user", "content": [{"type": "video", "video": film},
+                                                     {"type": "text", "text": question}]},
+                        {"role": "assistant", "content": [{"type": "text", "text": answer}]}]
+
+            lengths.append(tokens_of(messages(str(folder / str(row)))))
+            out.write(json.dumps({"messages": messages(str(row))}) + "\n")
+    (folder / "lengths.json").write_text(json.dumps(lengths))
+
+
 def make_family(name: str, folder: Path, count: int):
     """The family's model, rows/ of mixed sizes, and equal/: rows as long as those are on average,
     all alike."""
     import family_models
-    family, spec = family_models.find(name)
+    import films
+    shows_films = name.endswith("-films")
+    family, spec = family_models.find(name.removesuffix("-films"))
     model, processor = family.build(spec, name, folder / "scratch")
     model.save_pretrained(folder / "model")
     processor.save_pretrained(folder / "model")
     family.finish(folder / "model", spec)
     checkpoint = types.SimpleNamespace(processor=family.load_processor(folder / "model"), spec=spec,
-                                       family=family)
+                                       family=family, film={})
 
     def tokens_of(messages):
-        return family.encode(checkpoint, messages, False)["input_ids"].shape[1]
+        if shows_films:
+            return films.encode(family, checkpoint, messages, False)["input_ids"].shape[1]
+        tokens = family.encode(checkpoint, messages, False)["input_ids"].shape[1]
+        if family.two_texts:    # the answer is not in the first
+            tokens += len(processor.tokenizer(messages[1]["content"][0]["text"])["input_ids"])
+        return tokens
 
-    make_rows(folder / "rows", count, tokens_of, SIZES, pictures=family.pictures)
+    if shows_films:
+        make_films(folder / "rows", count, tokens_of)
+    else:
+        make_rows(folder / "rows", count, tokens_of, SIZES, pictures=family.pictures)
     lengths = json.loads((folder / "rows" / "lengths.json").read_text())
     if name == family_models.PACKED:
         make_rows(folder / "equal", count, tokens_of, [AVERAGE],

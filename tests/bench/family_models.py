@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "parity"))
-from transformers import (CLIPVisionConfig, Cohere2Config, GemmaConfig, Lfm2Config, LlamaConfig,
-                          MistralConfig, PixtralVisionConfig, Qwen2Config, SiglipVisionConfig)
+from transformers import (BartConfig, CLIPVisionConfig, Cohere2Config, GemmaConfig, Lfm2Config,
+                          LlamaConfig, MistralConfig, PixtralVisionConfig, Qwen2Config,
+                          SiglipVisionConfig)
 
 from families import FAMILIES
 from families.base import Spec
@@ -114,6 +115,16 @@ SPECS = {
     "ovis2": Spec({**TOWER, "image_size": 224, "patch_size": 14, "hidden_stride": 2,
                    "vocab_size": 2048}, Qwen2Config, DECODER, "qwen", "chatml",
                   dict(tie_word_embeddings=False), dict(crop_to_patches=True, max_patches=4)),
+    # as the published ones, with half as many layers in the third stage
+    "florence2": Spec(
+        dict(depths=(1, 1, 4, 1), patch_size=(7, 3, 3, 3), patch_stride=(4, 2, 2, 2),
+             patch_padding=(3, 1, 1, 1), patch_prenorm=(False, True, True, True),
+             embed_dim=(64, 128, 256, 512), num_heads=(2, 4, 8, 16), num_groups=(2, 4, 8, 16),
+             window_size=7, drop_path_rate=0.0),
+        BartConfig, dict(vocab_size=32064, d_model=512, encoder_layers=4, decoder_layers=4,
+                         encoder_ffn_dim=2048, decoder_ffn_dim=2048, encoder_attention_heads=8,
+                         decoder_attention_heads=8, dropout=0.0, max_position_embeddings=1024),
+        "bart", None, {}, dict(size=dict(height=448, width=448))),
     "llama": Spec(None, None, DECODER, "llama_bos", "vicuna"),
     "qwen2": Spec(None, None, DECODER, "qwen", "chatml"),
 }

@@ -17,6 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DECODER = r".*(language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+TWO_STACKS = r".*language_model\.(encoder|decoder)\..*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
 WARM_UP = 2         # steps that are not counted
 
 
@@ -89,7 +90,7 @@ def recipe_text(case, folder, steps):
     """`sections` of a case: strategy and what belongs to it, where that is not the usual LoRA."""
     if "sections" in case:
         return sections_text(case, folder, steps)
-    method = (f"adapter: {{r: 16, lora_alpha: 32, lora_dropout: 0.05, target_modules: '{DECODER}'}}\n"
+    method = (f"adapter: {{r: 16, lora_alpha: 32, lora_dropout: 0.05, target_modules: '{case.get('targets', DECODER)}'}}\n"
               if case.get("strategy", "lora") == "lora" else "")
     return f"""model: {case['model']}
 dataset: {case['rows']}
@@ -124,7 +125,7 @@ def luthier_train(command, case, out, threads, steps, extra=(), settings=None):
 def peft_train(case, out, threads, steps):
     result = out / "peft.json"
     peak, _ = run([sys.executable, HERE / "peft_train.py", "--model", case["model"], "--rows",
-                   case["rows"], "--targets", DECODER, "--batch",
+                   case["rows"], "--targets", case.get("targets", DECODER), "--batch",
                    case["batch"], "--steps", steps, "--threads", threads, "--trainer",
                    case.get("trainer", "trl"), "--dtype", case.get("dtype", "float32"),
                    "--method", json.dumps(case.get("method")), "--out", result],

@@ -2,7 +2,7 @@
 """The other side of the benchmark: transformers + PEFT on the same checkpoint, rows, order, batch
 and threads, through TRL's SFTTrainer with its
 own collator; or through transformers' Trainer where that collator does not make the family's input
-(PaliGemma's prefix and suffix).
+(PaliGemma's prefix and suffix, Florence-2's two texts, films).
 Writes JSON with each step's time, from the end of the one before, and its tokens without
 padding."""
 import argparse
@@ -18,7 +18,7 @@ parser.add_argument("--targets", required=True, help="a regular expression of mo
 parser.add_argument("--batch", type=int, required=True)
 parser.add_argument("--steps", type=int, required=True)
 parser.add_argument("--threads", type=int, required=True)
-parser.add_argument("--trainer", choices=["trl", "suffix"], default="trl")
+parser.add_argument("--trainer", choices=["trl", "suffix", "two_texts", "film"], default="trl")
 parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32",
                     help="of the weights; with bfloat16 also Trainer's bf16")
 parser.add_argument("--method", default="null",
@@ -38,9 +38,9 @@ folder = Path(options.rows).parent
 rows = []
 for line in open(options.rows):
     messages = json.loads(line)["messages"]
-    image = next(part for part in messages[0]["content"] if part["type"] == "image")
-    text = next(part["text"] for part in messages[0]["content"] if part["type"] == "text")
-    rows.append((str(folder / image["path"]), text, messages[1]["content"][0]["text"]))
+    shown, asked = messages[0]["content"]
+    rows.append((str(folder / shown.get("path", shown.get("video"))), asked["text"],
+                 messages[1]["content"][0]["text"]))
 
 ends, tokens = [], []
 
@@ -95,19 +95,60 @@ def with_trl():
                       processing_class=processor, peft_config=adapter)
 
 
-def with_suffix():
-    def collate(examples):
-        return processor(text=["<image>" + text for _, text, _ in examples],
-                         suffix=[answer for _, _, answer in examples], padding="longest",
-                         images=[[Image.open(path).convert("RGB")] for path, _, _ in examples],
-                         return_tensors="pt")
+def with_trainer(collate):
     return Trainer(get_peft_model(model, adapter),
                    TrainingArguments(remove_unused_columns=False, label_names=["labels"],
                                      **settings),
                    data_collator=collate, train_dataset=rows)
 
 
-trainer = with_trl() if options.trainer == "trl" else with_suffix()
+def picture(path):
+    return Image.open(path).convert("RGB")
+
+
+def prefix_and_suffix(examples):
+    return processor(text=["<image>" + text for _, text, _ in examples],
+                     suffix=[answer for _, _, answer in examples], padding="longest",
+                     images=[[picture(path)] for path, _, _ in examples], return_tensors="pt")
+
+
+def two_texts(examples):
+    """A picture and a question for the encoder; labels for the decoder."""
+    batch = processor(text=[text for _, text, _ in examples], padding="longest",
+                      images=[picture(path) for path, _, _ in examples], return_tensors="pt")
+    answers = processor.tokenizer([answer for *_, answer in examples], padding="longest",
+                                  return_tensors="pt")
+    batch["labels"] = answers["input_ids"].masked_fill(answers["attention_mask"] == 0, -100)
+    return batch
+
+
+def frames(path):
+    return [str(file) for file in sorted(Path(path).iterdir(), key=lambda file: int(file.stem))]
+
+
+def films(examples):
+    """Folders of frames, all of which are shown."""
+    turns = [[{"role": "user", "content": [{"type": "video", "video": frames(path)},
+                                           {"type": "text", "text": text}]},
+              {"role": "assistant", "content": [{"type": "text", "text": answer}]}]
+             for path, text, answer in examples]
+    counts = [len(turn[0]["content"][0]["video"]) for turn in turns]
+    batch = processor.apply_chat_template(
+        turns, tokenize=True, return_dict=True, return_tensors="pt", processor_kwargs={
+            "padding": True, "videos_kwargs": {"do_sample_frames": False, "video_metadata": [
+                {"total_num_frames": count, "fps": None, "frames_indices": list(range(count))}
+                for count in counts]}})
+    labels = batch["input_ids"].clone()
+    for row, (mask, (*_, answer)) in enumerate(zip(batch["attention_mask"], examples)):
+        end = int(mask.nonzero().max()) + 1
+        labels[row, :end - len(processor.tokenizer(answer)["input_ids"])] = -100
+        labels[row, end:] = -100
+    batch["labels"] = labels
+    return batch
+
+
+COLLATORS = {"suffix": prefix_and_suffix, "two_texts": two_texts, "film": films}
+trainer = with_trl() if options.trainer == "trl" else with_trainer(COLLATORS[options.trainer])
 trainer.add_callback(Clock())
 if method and method.get("config") == "AdaLoraConfig":
     trainer.add_callback(Allocates())
@@ -117,6 +158,8 @@ collate = trainer.data_collator
 def counted(features):
     batch = collate(features)
     tokens.append(int(batch["attention_mask"].sum()))
+    if options.trainer == "two_texts":
+        tokens[-1] += int((batch["labels"] != -100).sum())
     return batch
 
 

@@ -19,7 +19,8 @@ import methods
 import real
 import real_report
 from busy import beside_others, described
-from measure import (HERE, Failed, environment, luthier_train, peft_train, recipe_text, run)
+from measure import (HERE, TWO_STACKS, Failed, environment, luthier_train, peft_train,
+                     recipe_text, run)
 
 SOURCE = HERE.parent.parent
 # Two have no row. MiniCPM-V 4.6: transformers 5.17 takes no batch of pictures of unlike
@@ -29,9 +30,15 @@ SOURCE = HERE.parent.parent
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "glm4v", "glm46v", "smolvlm", "idefics3",
             "llava_next", "llava_onevision", "internvl", "paligemma", "gemma3",
             "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "mistral3", "gemma4", "gemma4_unified",
-            "lfm2_vl", "aya_vision", "ovis2")
+            "lfm2_vl", "aya_vision", "ovis2", "florence2")
+# The same models, shown films: folders of eight frames.
+FILMS = ("qwen2_5_vl-films", "qwen3_vl-films", "qwen3_5-films")
+# What TRL's collator does not make the input of.
+BY_TRAINER = {"paligemma": {"trainer": "suffix"},
+              "florence2": {"trainer": "two_texts", "targets": TWO_STACKS},
+              **dict.fromkeys(FILMS, {"trainer": "film"})}
 # With experts or linear attention: these are to be four times as fast as the other side.
-FOURFOLD = ("qwen3_vl_moe", "qwen3_5", "qwen3_5_moe")
+FOURFOLD = ("qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_5-films")
 PACKED = "qwen2_vl"
 LONG = ("real", "packed-7b")    # rows that are measured only where they are named
 BATCH = 4
@@ -108,9 +115,7 @@ class Bench:
 
     def family(self, name):
         rounds, steps = self.repeats(2, 6)
-        case = self.made(name, steps)
-        if name == "paligemma":
-            case["trainer"] = "suffix"
+        case = self.made(name, steps) | BY_TRAINER.get(name, {})
         case["name"] = f"{name} ({json.loads((case['folder'] / 'size.json').read_text()) / 1e6:.0f} M)"
         result = self.side_by_side(case, rounds, steps, (4 if name in FOURFOLD else 3, 0.5))
         result["padding"] = padding(case["folder"] / "rows", BATCH)
@@ -260,7 +265,7 @@ class Bench:
 
     def rows(self):
         rows = {"teaching": self.teaching, "llava-70m": self.llava, "bfloat16": self.bfloat16}
-        rows |= {name: lambda name=name: self.family(name) for name in FAMILIES}
+        rows |= {name: lambda name=name: self.family(name) for name in (*FAMILIES, *FILMS)}
         return rows | {"packing": self.packing, "loading": self.loading, "swap": self.swap,
                        "forecast": forecast.Forecasts(self).measure,
                        "methods": methods.Methods(self).measure,
@@ -282,7 +287,7 @@ def describe(folder):
 
 
 def main():
-    names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, "packing", "loading", "swap", "forecast",
+    names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, *FILMS, "packing", "loading", "swap", "forecast",
              "methods", "window", "busy",
              "device", *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
