@@ -31,7 +31,8 @@ def forward_case(name, conversation):
         wanted["pixel_values"] = checkpoint.family.film_pixels(messages, inputs)
         got = forward.run_forward(world.program, checkpoint, folder, conversation,
                                   world.scratch / "out.safetensors", gradients=gradients)
-        forward.check(result, checkpoint.family, got, wanted)
+        forward.check(result, checkpoint.family, got, wanted,
+                      forward.in_float64(checkpoint, checkpoint.model, inputs, gradients))
     return case
 
 

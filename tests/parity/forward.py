@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`forward` and `tokenize` against transformers: ids, labels, pixels, logits, loss and gradients,
 with and without an adapter."""
+import functools
+
 import torch
 from safetensors.torch import load_file
+from torch.overrides import TorchFunctionMode
 
 import adapters
 from checkpoints import make
@@ -34,21 +37,22 @@ def expected(checkpoint, model, inputs, gradients=()):
     return result
 
 
-def check_logits(case, got, wanted, exact):
+def close(case, key, got, wanted, bound, label, exact):
     """Equal, or, where rounding reaches further than that, no more than half again as far from
     float64's as the reference is: of the same products made in another order two differ by the sum
     of what each is off."""
+    wanted = wanted.float()
     if not exact or got is None or got.shape != wanted.shape or \
-            (got - wanted).abs().max() <= LOGITS * wanted.abs().max():
-        case.close("logits", got, wanted, LOGITS, "logits")
+            (got - wanted).abs().max() <= bound * wanted.abs().max():
+        case.close(key, got, wanted, bound, label)
         return
-    best = exact()
-    case.close("logits beside float64's", got, best,
-               max(LOGITS, 1.5 * ((wanted - best).abs().max() / best.abs().max()).item()), "logits")
+    best = exact()[key]
+    case.close(f"{key} beside float64's", got, best,
+               max(bound, 1.5 * ((wanted - best).abs().max() / best.abs().max()).item()), label)
 
 
 def check(case, family, got, wanted, exact=None):
-    """`exact`: makes float64's logits, for check_logits."""
+    """`exact`: makes float64's, for close."""
     for key in ("input_ids", "labels"):
         case.expect(key in got and got[key].dtype == torch.int64, f"{key}: missing or not int64")
         if key in got and not case.same(key, got[key].flatten().tolist(),
@@ -62,22 +66,39 @@ def check(case, family, got, wanted, exact=None):
     else:
         case.expect(got.get("pixel_values") is None or got["pixel_values"].numel() == 0,
                     "pixel_values where there is no picture")
-    check_logits(case, got.get("logits"), wanted["logits"].float(), exact)
+    close(case, "logits", got.get("logits"), wanted["logits"], LOGITS, "logits", exact)
     case.close("loss", got.get("loss"), wanted["loss"].float(), LOGITS, "loss")
     gradients = {key: tensor.float() for key, tensor in wanted.items() if key.startswith("grad.")}
     largest = max((gradient.abs().max().item() for gradient in gradients.values()), default=0.0)
     for key, gradient in gradients.items():
-        silent = family.silent(key.removeprefix("grad."))
-        case.close(key, got.get(key), gradient, GRADIENTS, "zero grad" if silent else "grad",
-                   largest if silent else 0.0)
+        if family.silent(key.removeprefix("grad.")):
+            case.close(key, got.get(key), gradient, GRADIENTS, "zero grad", largest)
+        else:
+            close(case, key, got.get(key), gradient, GRADIENTS, "grad", exact)
 
 
-def exact_logits(model, inputs):
-    """Float64's."""
-    wide = {key: tensor.double() if torch.is_floating_point(tensor) else tensor
-            for key, tensor in inputs.items() if key != "labels"}
-    with torch.no_grad():
-        return model.double()(**wide).logits
+class Wide(TorchFunctionMode):
+    """transformers makes norms, angles and softmax in float32, whatever a model is in; under this
+    they are made in float64."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        def wide(value):
+            return torch.float64 if value is torch.float32 else value
+        if function is torch.Tensor.float:
+            function = torch.Tensor.double
+        return function(*map(wide, args), **{key: wide(value)
+                                             for key, value in (kwargs or {}).items()})
+
+
+def in_float64(checkpoint, load, inputs, gradients=()):
+    """What makes float64's, when it is asked for: once."""
+    @functools.cache
+    def made():
+        wide = {key: tensor.double() if torch.is_floating_point(tensor) else tensor
+                for key, tensor in inputs.items()}
+        with Wide():
+            return expected(checkpoint, load().double(), wide, gradients)
+    return made
 
 
 def run_forward(program, checkpoint, folder, conversation, out, *extra, gradients=()):
@@ -97,7 +118,7 @@ def forward_case(name, conversation):
         got = run_forward(world.program, checkpoint, world.inputs, conversation,
                           world.scratch / "out.safetensors", gradients=gradients)
         check(result, checkpoint.family, got, wanted,
-              lambda: exact_logits(checkpoint.model(), inputs))
+              in_float64(checkpoint, checkpoint.model, inputs, gradients))
     return case
 
 
@@ -106,18 +127,18 @@ def adapter_case(name, kind, generation):
         checkpoint = make(name, world.checkpoints)
         folder = adapters.make(checkpoint, kind, world.adapters, generation)
         inputs = checkpoint.example(resolved(CONVERSATIONS["plain"], world.inputs))
-        wanted = expected(checkpoint, adapters.attach(checkpoint.model(),
-                                                      adapters.make(
-                                                          checkpoint, kind, world.adapters)),
-                                                          inputs)
+        mine = adapters.make(checkpoint, kind, world.adapters)
+
+        def load():
+            return adapters.attach(checkpoint.model(), mine)
+
+        wanted = expected(checkpoint, load(), inputs)
         base = expected(checkpoint, checkpoint.model(), inputs)
         result.expect((wanted["logits"] - base["logits"]).abs().max() > 1e-3,
                       "the case is blind: its adapter changes nothing")
         got = run_forward(world.program, checkpoint, world.inputs, "plain",
                           world.scratch / "out.safetensors", "--adapter", folder)
-        check(result, checkpoint.family, got, wanted, lambda: exact_logits(
-            adapters.attach(checkpoint.model(), adapters.make(checkpoint, kind, world.adapters)),
-            inputs))
+        check(result, checkpoint.family, got, wanted, in_float64(checkpoint, load, inputs))
     return case
 
 

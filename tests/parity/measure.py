@@ -21,7 +21,8 @@ KINDS = {   # what trains, how many rows go through the model at once, and how m
 def packed_case(family):
     """Four rows of different lengths and pictures in one micro-batch, and the same four one after
     another: one gradient. How many places of the
-    padded batch no row fills is told, since those are what packing saves."""
+    padded batch no row fills is told, since those are what packing saves. SGD, for Adam's first step
+    is the gradients' signs, and where one is nothing its rounding."""
     def case(world, result):
         name = next(iter(family.specs))
         checkpoint = make(name, world.checkpoints)
@@ -31,7 +32,8 @@ def packed_case(family):
         start = adapters.make(checkpoint, "linear", world.adapters, random=False)
         curves = []
         for together, after in ((4, 1), (1, 4)):
-            settings = train.DEFAULTS | dict(max_steps=2, per_device_train_batch_size=together,
+            settings = train.DEFAULTS | dict(optim="sgd", max_steps=2,
+                                             per_device_train_batch_size=together,
                                              gradient_accumulation_steps=after)
             path = train.recipe(world, Plan(name), settings, checkpoint, start)
             run = world.scratch / f"run-{together}"

@@ -86,22 +86,24 @@ class Program:
         """The same for another process, which must not share a pipe with this one."""
         return Program(self.path, self.library)
 
-    def end(self, *arguments, timeout=HANG, cwd=None, processor_limit=0, before=None):
+    def end(self, *arguments, timeout=HANG, cwd=None, processor_limit=0, before=None,
+            environment=None):
         """Runs the command line to its end, whatever that is. `before` is done in the child first,
-        for which that is a process of its own."""
+        and `environment` is added to what the child has: for either that is a process of its
+        own."""
         start = time.time()
         arguments = [str(each) for each in arguments]
         try:
-            if self.library and before is None:
+            if self.library and before is None and environment is None:
                 self.ready = self.ready or Ready(self.path, self.library)
                 return self.ready.end(arguments, timeout, cwd, processor_limit)
-            return self.alone(arguments, timeout, cwd, processor_limit, before)
+            return self.alone(arguments, timeout, cwd, processor_limit, before, environment)
         except subprocess.TimeoutExpired:
             raise Failure(f"{self.shown(arguments)}: no end after {timeout} s") from None
         finally:
             self.seconds += time.time() - start
 
-    def alone(self, arguments, timeout, cwd, processor_limit, before):
+    def alone(self, arguments, timeout, cwd, processor_limit, before, environment):
         import resource
 
         def prepare():
@@ -112,7 +114,8 @@ class Program:
 
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             process = subprocess.Popen([str(self.path), *arguments], stdin=subprocess.DEVNULL,
-                                       stdout=out, stderr=err, cwd=cwd, preexec_fn=prepare)
+                                       stdout=out, stderr=err, cwd=cwd, preexec_fn=prepare,
+                                       env=os.environ | (environment or {}))
             watch = threading.Timer(timeout, process.kill)
             watch.start()
             began = time.time()
@@ -131,10 +134,10 @@ class Program:
             part for index, part in enumerate(arguments)
             if "--grad" not in arguments[max(0, index - 1):index + 1])])
 
-    def run(self, *arguments, status=0, timeout=HANG, cwd=None):
+    def run(self, *arguments, status=0, timeout=HANG, cwd=None, environment=None):
         """Runs the command line; anything but the exit status asked for is a failure. Returns
         stdout."""
-        done = self.end(*arguments, timeout=timeout, cwd=cwd)
+        done = self.end(*arguments, timeout=timeout, cwd=cwd, environment=environment)
         if done.returncode != status:
             shown = self.shown([str(each) for each in arguments])
             raise Failure(f"{shown}: exit {done.returncode} instead of {status}: "

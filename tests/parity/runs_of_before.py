@@ -6,7 +6,6 @@ another order changes in a run of today is measured, and some times as much is a
 norm is as far off as the tensors may be whose gradient it is: attention that nothing trains through
 (a fixed tower's) adds up in another order since its loops are our own, under both libraries."""
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -37,12 +36,8 @@ def resumed(world, result, folder, recipe, run, model, products="onednn"):
     rows = ["--set", f"dataset={folder / 'rows.jsonl'}"]
     if recipe == "lora.yaml":
         rows += ["--set", f"eval_dataset={folder / 'eval.jsonl'}"]
-    os.environ["LUTHIER_PRODUCTS"] = products
-    try:
-        world.program.run("train", folder / recipe, "--set", f"model={model}", *rows,
-                          "--resume", folder / run)
-    finally:
-        del os.environ["LUTHIER_PRODUCTS"]
+    world.program.run("train", folder / recipe, "--set", f"model={model}", *rows,
+                      "--resume", folder / run, environment={"LUTHIER_PRODUCTS": products})
     lines = (folder / run / "events.jsonl").read_text().splitlines()
     events = [json.loads(line)["kind"] for line in lines]
     result.expect("resumed" in events, f"it did not go on from the checkpoint: {events}")
