@@ -151,8 +151,12 @@ Tensor product_as(const Tensor& a, const Tensor& b, torch::ScalarType type) {
 }
 
 Tensor linear_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (maker(x, weight) == ProductLibrary::Mkl) return at::linear(x, weight, bias);
+  const bool by_aten = maker(x, weight) == ProductLibrary::Mkl;
+  // Where states do not lie row after row, ATen rounds the product before it adds the bias.
+  if (by_aten && (x.dim() == 2 || !bias.defined() || x.is_contiguous()))
+    return at::linear(x, weight, bias);
   const Tensor flat = x.reshape({-1, x.size(-1)});
+  if (by_aten) return at::linear(flat, weight, bias).unflatten(0, x.sizes().slice(0, x.dim() - 1));
   const bool differentiable =
       at::GradMode::is_enabled() &&
       (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));

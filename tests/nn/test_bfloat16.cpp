@@ -9,6 +9,7 @@
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/loop_attention.h"
+#include "engine/nn/products.h"
 #include "engine/nn/tile_loops.h"
 
 #include <torch/csrc/autograd/autograd.h>
@@ -51,6 +52,19 @@ class TestBfloat16 : public QObject {
 
  private slots:
   void init() { torch::manual_seed(3); }
+
+  void product_of_states_that_lie_column_by_column() {
+    const Tensor x = torch::randn({3, 40, 24}).to(torch::kBFloat16).transpose(1, 2),
+                 weight = torch::randn({17, 40}).to(torch::kBFloat16),
+                 bias = torch::randn({17}).to(torch::kBFloat16);
+    const auto wide = [](const Tensor& each) { return each.to(torch::kFloat64); };
+    const Tensor got = linear_product(x, weight, bias);
+    QCOMPARE(got.sizes().vec(), (std::vector<std::int64_t>{3, 24, 17}));
+    const Tensor wanted = at::linear(wide(x), wide(weight), wide(bias)).to(torch::kBFloat16);
+    // Sums of float32 may still fall on the other side of a rounding.
+    const double other = wide(got).ne(wide(wanted)).to(torch::kFloat64).mean().item<double>();
+    QVERIFY2(other < 0.01, qPrintable(QString::number(other)));
+  }
 
   void slope_of_quick_gelu() {
     const Tensor x = narrow(torch::randn({400, 9})), wide = x.detach().to(torch::kFloat32);

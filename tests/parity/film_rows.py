@@ -32,7 +32,7 @@ def forward_case(name, conversation):
         got = forward.run_forward(world.program, checkpoint, folder, conversation,
                                   world.scratch / "out.safetensors", gradients=gradients)
         forward.check(result, checkpoint.family, got, wanted,
-                      forward.in_float64(checkpoint, checkpoint.model, inputs, gradients))
+                      forward.Exact(checkpoint, checkpoint.model, inputs, gradients))
     return case
 
 

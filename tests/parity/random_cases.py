@@ -71,16 +71,15 @@ def write_conversations(world, rng, family, name):
 def held_against_double(checkpoint, result, before, got, wanted, inputs, names, folder=None):
     """Drawn models may magnify rounding beyond the tolerances of chosen ones: what is off no
     further from a computation in double precision
-    than transformers' own result is no fault. (Norms stay float32 there, so it is a measure of
-    noise, not the truth.)"""
+    than transformers' own result is no fault."""
     if len(result.problems) == before or any(": off by " not in problem
                                              for problem in result.problems[before:]):
         return
-    model = checkpoint.model()
-    model = (adapters.attach(model, folder) if folder else model).double()
-    inputs = {key: value.double() if value.is_floating_point() else value
-              for key, value in inputs.items()}
-    exact = forward.expected(checkpoint, model, inputs, names)
+
+    def load():
+        return adapters.attach(checkpoint.model(), folder) if folder else checkpoint.model()
+
+    exact = forward.Exact(checkpoint, load, inputs, names).best
     kept = []
     for problem in result.problems[before:]:
         key = problem.split(": off by ")[0]

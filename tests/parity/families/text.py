@@ -97,6 +97,6 @@ def plans_of(model_type, plain, tied, windows):
         f"{model_type}-decoder": Plan(windows, strategy="freeze",
                                       freeze=dict(vision_tower=True, projector=True,
                                                   language_model=False),
-                                      training=dict(learning_rate=1e-3, weight_decay=0.05,
+                                      training=dict(learning_rate=2e-4, weight_decay=0.05,
                                                     max_steps=4)),
     }
