@@ -38,7 +38,7 @@ class Phi4ImageEmbedding : public ParameterModule {
   }
 
   /// `order` [tokens] int64: of the features, of the lines' end behind them, and of the squares'.
-  Tensor forward(const Tensor& features, const Tensor& order) const {
+  Tensor forward(const Tensor& features, const Tensor& order) {
     const std::int64_t width = features.size(1);
     const Tensor table = at::cat({features, line_end_.view({1, width}).to(features.scalar_type()),
                                   view_end_.view({1, width}).to(features.scalar_type())});
@@ -77,7 +77,7 @@ class Phi4Multimodal : public TowerModel {
       : options_(o), cut_(o.vision.cut()) {
     declare_part(kVisionTower, std::string(kPhi4Images) + "img_processor.");
     declare_part(kProjector, kPhi4Images);
-    const Decoder decoder(o.text, t);
+    Decoder decoder(o.text, t);
     extend_ = decoder->register_module("embed_tokens_extend",
                                        std::make_shared<Phi4FeatureEmbedding>(o, t));
     assemble(decoder.ptr(), decoder, o.tie_word_embeddings, o.image_token_id, t);
