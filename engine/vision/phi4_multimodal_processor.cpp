@@ -5,6 +5,8 @@
 // torchvision alone: ATen's resize of bytes, bytes to numbers in one step, and for the whole a
 // resize of numbers that looks at no more pixels than when it enlarges.
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
 
 #include "engine/vision/processors.h"
@@ -33,6 +35,14 @@ struct Phi4Canvas {
 struct Shares {
   int first = 0;
   std::vector<float> of;
+
+  /// Rounded as ATen's loops are where the processor multiplies and adds in one step.
+  float sum(const std::array<float, 4>& numbers) const {
+    if (of.size() == 1) return numbers[0];
+    float sum = std::fma(numbers[0], of[0], numbers[1] * of[1]);
+    for (std::size_t i = 2; i < of.size(); ++i) sum = std::fma(numbers[i], of[i], sum);
+    return sum;
+  }
 };
 
 Shares shares_of(Resample filter, int factor) {
@@ -108,31 +118,29 @@ Result<PixelValues> Phi4MultimodalProcessor::outline(int width, int height) cons
                  {squares.rows, squares.columns, made.patches_down, made.patches_across});
 }
 
-/// Sums go along the rows first, as ATen's do.
 float* Phi4MultimodalProcessor::write_whole(const Image& canvas, float* out) const {
   const int side = static_cast<int>(settings_.side);
   const int wide = canvas.width / side, tall = canvas.height / side;
   const Shares across = shares_of(settings_.common.resample, wide),
                down = shares_of(settings_.common.resample, tall);
+  std::array<float, 4> lines{}, line{};
   for (std::size_t channel = 0; channel < 3; ++channel) {
     const auto& number = table_.channel(channel);
     for (int y = 0; y < side; ++y)
       for (int x = 0; x < side; ++x) {
-        float sum = 0;
         for (std::size_t i = 0; i < down.of.size(); ++i) {
           const int row =
               std::clamp(y * tall + down.first + static_cast<int>(i), 0, canvas.height - 1);
           const std::uint8_t* bytes =
               canvas.rgb.data() + std::size_t(row) * std::size_t(canvas.width) * 3 + channel;
-          float part = 0;
           for (std::size_t j = 0; j < across.of.size(); ++j) {
             const int column =
                 std::clamp(x * wide + across.first + static_cast<int>(j), 0, canvas.width - 1);
-            part += number[bytes[3 * column]] * across.of[j];
+            line[j] = number[bytes[3 * column]];
           }
-          sum += part * down.of[i];
+          lines[i] = across.sum(line);
         }
-        *out++ = sum;
+        *out++ = down.sum(lines);
       }
   }
   return out;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/phi4_multimodal/phi4_multimodal.h"
 
-#include <string_view>
-
 #include "engine/base/log.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
@@ -101,9 +99,8 @@ class Phi4Multimodal : public TowerModel {
     g.tile_tokens = TileTokens::Varying;
     return g;
   }
-  /// Lines' ends are no features, but their number is not known apart from that.
   std::int64_t feature_numbers(const PictureLoad& pictures) const override {
-    return (pictures.tokens - pictures.images * (cut_.pooled() + 1)) * options_.vision.hidden_size;
+    return extend_->image_embed->img_processor->features(pictures) * options_.vision.hidden_size;
   }
 
  protected:
@@ -207,24 +204,7 @@ Result<Phi4MultimodalOptions> read_phi4_multimodal_options(const Json& config,
   return o;
 }
 
-std::string phi4_multimodal_memory_name(const std::string& stored) {
-  std::string name = stored;
-  const auto renamed = [&name](std::string_view from, std::string_view to) {
-    const std::size_t at = name.find(from);
-    if (at != std::string::npos) name.replace(at, from.size(), to);
-  };
-  if (!name.starts_with(kPhi4Images)) {
-    if (name.starts_with("model.layers.")) renamed(".base_layer.", ".");
-    return name;
-  }
-  renamed(".img_projection.0.", ".img_projection_up.");
-  renamed(".img_projection.2.", ".img_projection_down.");
-  renamed(".glb_GN", ".global_img_feature_extensor");
-  renamed(".sub_GN", ".sub_img_feature_extensor");
-  return name;
-}
-
-const Family phi4_multimodal_family{"phi4_multimodal", true, read_phi4_multimodal,
-                                    phi4_multimodal_memory_name, same_name};
+const Family phi4_multimodal_family{"phi4_multimodal", true, read_phi4_multimodal, same_name,
+                                    same_name};
 
 }  // namespace luthier

@@ -20,8 +20,4 @@ struct Phi4MultimodalOptions {
 Result<Phi4MultimodalOptions> read_phi4_multimodal_options(const Json& config,
                                                            const std::string& where);
 
-/// The first files' names (Microsoft's own code has Sequential's numbers, and a base below
-/// adapters) as those in memory, which transformers writes.
-std::string phi4_multimodal_memory_name(const std::string& stored);
-
 }  // namespace luthier

@@ -201,13 +201,16 @@ Tensor Phi4Tower::forward(const ModelInput& input) {
   return x.index_select(0, made.pooled.flatten()).unflatten(0, {4, -1}).mean(0);
 }
 
-/// A picture's lines end in separators, which are no features: patches are counted as if they were.
+std::int64_t Phi4Tower::features(const PictureLoad& pictures) const {
+  const std::int64_t edge = options_.cut().pooled();
+  return std::max(pictures.tokens - pictures.images * (edge + 1), pictures.images * edge * edge);
+}
+
 TowerCost Phi4Tower::cost(const Pass& pass) const {
   const StepTerms& terms = pass.terms;
-  const Phi4Cut cut = options_.cut();
-  const std::int64_t edge = cut.pooled(), frames = pass.pictures.frames;
-  const std::int64_t features = pass.pictures.tokens - pass.pictures.images * (edge + 1),
-                     patches = std::min(4 * features, frames * cut.side * cut.side);
+  const std::int64_t side = options_.cut().side,
+                     patches =
+                         std::min(4 * features(pass.pictures), pass.pictures.frames * side * side);
   TowerCost cost;
   embeddings_->add_cost(cost, terms, pass.pictures.numbers);
   for (std::size_t i = 0; i < layers_.size(); ++i) {

@@ -38,6 +38,9 @@ class Phi4Tower : public torch::nn::Module, public PatchPort {
   /// Makes on the host what forward() needs to know of the frames.
   void prepare(ModelInput& input) const;
   TowerCost cost(const Pass& pass) const;
+  /// Of so many pictures, as a forecast knows them: the ends of the squares' lines, whose number it
+  /// does not know, are counted as if they were features.
+  std::int64_t features(const PictureLoad& pictures) const;
 
  private:
   class Embeddings;
