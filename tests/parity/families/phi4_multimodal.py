@@ -23,10 +23,11 @@ SOUND = dict(hidden_size=16, intermediate_size=16, num_blocks=1, num_attention_h
 NAMED = dict(image_token="<|image|>", audio_token="<|audio|>")
 
 SPECS = {
-    # prompts stand on both sides of the length that it was trained with, and answers pass it
+    # prompts stand on both sides of the length that it was trained with, and no answer passes it:
+    # transformers would then go on from a cache without the prompt
     "phi4_multimodal-plain": Spec(
-        TOWER, None, {**TEXT, "original_max_position_embeddings": 500,
-                      "rope_parameters": longrope(8, 500)}, "qwen", "phi4", picture=SQUARES,
+        TOWER, None, {**TEXT, "original_max_position_embeddings": 450,
+                      "rope_parameters": longrope(8, 450)}, "qwen", "phi4", picture=SQUARES,
         conversations=("plain", "several", "words", "large")),
     # 31 by 31 patches; states that are not the last but one; a window
     "phi4_multimodal-tied": Spec(
