@@ -28,7 +28,7 @@ SPECS = {
     "phi4_multimodal-plain": Spec(
         TOWER, None, {**TEXT, "original_max_position_embeddings": 450,
                       "rope_parameters": longrope(8, 450)}, "qwen", "phi4", picture=SQUARES,
-        conversations=("plain", "several", "words", "large")),
+        conversations=("plain", "words", "large")),
     # 31 by 31 patches; states that are not the last but one; a window
     "phi4_multimodal-tied": Spec(
         {**TOWER, "image_size": 93, "crop_size": 93, "patch_size": 3, "hidden_act": "gelu",
@@ -97,14 +97,13 @@ class Phi4Multimodal(Family):
     larger = Spec({**TOWER, **WIDE_TOWER}, None, {**TEXT, **WIDE_TEXT}, "qwen", "phi4",
                   picture=SQUARES)
     adapters = (("phi4_multimodal-plain", "linear", "new"),
-                ("phi4_multimodal-tied", "towers", "new"),
-                ("phi4_multimodal-old", "saved_modules", "new"))
+                ("phi4_multimodal-tied", "towers", "new"))
     tied = ("phi4_multimodal-tied",)
-    merges = (("phi4_multimodal-plain", "towers"), ("phi4_multimodal-tied", "attention"))
-    generates = (("phi4_multimodal-plain", "plain"), ("phi4_multimodal-plain", "words"),
-                 ("phi4_multimodal-tied", "plain"), ("phi4_multimodal-old", "several"))
+    merges = (("phi4_multimodal-tied", "towers"),)
+    generates = (("phi4_multimodal-plain", "plain"), ("phi4_multimodal-tied", "plain"),
+                 ("phi4_multimodal-old", "several"))
     compared = ("phi4_multimodal-plain",)
-    informed = tuple(SPECS)
+    informed = ("phi4_multimodal-old",)
     plans = {
         "phi4_multimodal": towers_plan("phi4_multimodal-plain"),
         "phi4_multimodal-recomputed": Plan(
