@@ -22,7 +22,8 @@ class FrameAttention : public torch::nn::Module, public BranchPort {
  public:
   FrameAttention(const VisionSizes& sizes, const torch::TensorOptions& tensors);
   /// x [patches, hidden] → the same. `seen` null: all patches are.
-  torch::Tensor forward(const torch::Tensor& x, const RowLayout& frames, const SeenPatches* seen);
+  torch::Tensor forward(const torch::Tensor& x, const RowLayout& frames,
+                        const SeenPatches* seen = nullptr);
   AttentionBranchCost cost(const StepTerms& terms, const RowsShape& frames, bool flows) const;
 
  private:
