@@ -8,6 +8,7 @@
 #include "engine/models/cost.h"
 #include "engine/models/families.h"
 #include "engine/models/model_summary.h"
+#include "engine/models/unread_parts.h"
 
 // After LibTorch, whose names Qt's keywords would break.
 #include <QTemporaryDir>
@@ -286,6 +287,13 @@ class TestPhi4Multimodal : public QObject {
     short_of_one.input_ids = all.input_ids.clone();
     short_of_one.input_ids[0] = 1;
     QVERIFY_THROWS_EXCEPTION(std::exception, (void)model->causal()->embed(short_of_one));
+  }
+
+  void what_is_for_sound_is_left_unread() {
+    const std::string type = "phi4_multimodal", at = "model.embed_tokens_extend.";
+    QVERIFY(is_left_unread(type, at + "audio_embed.encoder.encoders.0.self_attn.o_proj."));
+    QVERIFY(!is_left_unread(type, at + "image_embed.img_projection_up."));
+    QVERIFY(!is_left_unread("llama", at + "audio_embed.up_proj_for_speech."));
   }
 
   void separators_learn() {

@@ -2,8 +2,8 @@
 """phi4_multimodal: SigLIP's tower over the squares that a picture lies on and over the whole, of
 which what shows nothing is left out, separators between lines and views, Phi-3's decoder. Its
 picture processor is torchvision's alone, and counts 16 by 16 features a frame whatever its settings
-say: tiny ones have smaller patches. What the model has for sound is in one of the checkpoints; the
-oracle is asked without it."""
+say: tiny ones have smaller patches. One of the checkpoints, and the adapter on it, have what is for
+sound, too; of the others the oracle is asked without it."""
 import torch
 from PIL import Image, ImageOps
 from transformers import (Phi4MultimodalConfig, Phi4MultimodalFeatureExtractor,
@@ -62,14 +62,8 @@ KINDS = {
 }
 
 
-class WithoutSound(Phi4MultimodalForCausalLM):
-    """The model without what it has for sound, which takes pixels by the name that all others
-    have."""
-    _keys_to_ignore_on_load_unexpected = [r"audio_embed"]
-
-    def __init__(self, config):
-        super().__init__(config)
-        del self.model.embed_tokens_extend.audio_embed
+class Whole(Phi4MultimodalForCausalLM):
+    """The model, which takes pixels by the name that all others have."""
 
     def forward(self, input_ids=None, pixel_values=None, image_sizes=None,
                 image_attention_mask=None, **more):
@@ -77,6 +71,14 @@ class WithoutSound(Phi4MultimodalForCausalLM):
             more["image_pixel_values"] = pixel_values
         return super().forward(input_ids=input_ids, image_sizes=image_sizes,
                                image_attention_mask=image_attention_mask, **more)
+
+
+class WithoutSound(Whole):
+    """The model without what it has for sound."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        del self.model.embed_tokens_extend.audio_embed
 
 
 def upright(path):
@@ -97,7 +99,8 @@ class Phi4Multimodal(Family):
     larger = Spec({**TOWER, **WIDE_TOWER}, None, {**TEXT, **WIDE_TEXT}, "qwen", "phi4",
                   picture=SQUARES)
     adapters = (("phi4_multimodal-plain", "linear", "new"),
-                ("phi4_multimodal-tied", "towers", "new"))
+                ("phi4_multimodal-tied", "towers", "new"),
+                ("phi4_multimodal-old", "attention", "new"))
     tied = ("phi4_multimodal-tied",)
     merges = (("phi4_multimodal-tied", "towers"),)
     generates = (("phi4_multimodal-plain", "plain"), ("phi4_multimodal-tied", "plain"),
@@ -120,13 +123,16 @@ class Phi4Multimodal(Family):
             audio_config=dict(SOUND, audio_token_id=token("<|audio|>")),
             **{"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 8192,
                **ids_of(tokenizer), **spec.text_options, **spec.model})
-        kind = Phi4MultimodalForCausalLM if spec.old_layout else WithoutSound
-        model = kind(config)
+        model = (Whole if spec.old_layout else WithoutSound)(config)
         randomise(model, seed=sum(name.encode()),
                   embedding=0.2 if config.tie_word_embeddings else 0.6)
         return model, Phi4MultimodalProcessor(
             Phi4MultimodalImageProcessor(**spec.picture), Phi4MultimodalFeatureExtractor(),
             tokenizer, chat_template=tokenizers_.TEMPLATES[spec.template])
+
+    def load_model(self, path, spec, dtype):
+        kind = Whole if spec.old_layout else WithoutSound
+        return kind.from_pretrained(path, dtype=dtype).eval()
 
     def load_processor(self, folder):
         """Its own signature loses the template on the way from the folder's file."""
