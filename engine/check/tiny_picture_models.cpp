@@ -336,6 +336,19 @@ const TinyTable& tiny_picture_models() {
     "num_groups": [2, 3, 4], "window_size": 3, "projection_dim": 64}})",
         .picture = {{1, 3, 40, 40}, {}, 10},
         .start = 2}},
+      // Two squares of 4 by 4 patches, of which 3 by 7 show something, and the whole: three frames
+      // pooled two by two, with ends behind two lines each and one between.
+      {"phi4_multimodal",
+       {R"({"vocab_size": 611, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+  "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 2048,
+  "original_max_position_embeddings": 24,
+  "rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0,
+    "partial_rotary_factor": 0.75, "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5],
+    "long_factor": [1.5, 1.9, 2.3, 2.7, 3.1, 3.5]},
+  "vision_config": {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "image_size": 8, "crop_size": 8, "patch_size": 2,
+    "image_token_id": 606}})",
+        {{3, 3, 8, 8}, {1, 2, 3, 7}, 17}}},
       // The state of the text's end is the text's.
       {"clip",
        {R"({"projection_dim": 32,

@@ -4,8 +4,10 @@
 #include <set>
 #include <string_view>
 
+#include "engine/base/log.h"
 #include "engine/base/text.h"
 #include "engine/models/stored_tensor.h"
+#include "engine/models/unread_parts.h"
 
 namespace luthier {
 
@@ -54,6 +56,7 @@ Result<AdapterTensors> sort_adapter_tensors(const SafetensorsFile& file, const F
                                             const std::vector<std::string>& suffixes) {
   AdapterTensors tensors;
   std::set<std::string> names;
+  std::int64_t unread = 0;
   for (const auto& [key, info] : file.header().tensors) {
     const std::string place = file.path().string() + ": " + key;
     if (is_said_again(key, file)) continue;
@@ -64,6 +67,10 @@ Result<AdapterTensors> sort_adapter_tensors(const SafetensorsFile& file, const F
     if (const std::string* suffix = suffix_of(stored, suffixes)) {
       const std::string module = stored.substr(0, stored.size() - suffix->size());
       name = family.memory_name(module + ".");
+      if (is_left_unread(family.model_type, name)) {
+        ++unread;
+        continue;
+      }
       name.pop_back();
       AdapterTensors::OfModule& found = tensors.modules[name];
       found.stored = module;
@@ -74,6 +81,10 @@ Result<AdapterTensors> sort_adapter_tensors(const SafetensorsFile& file, const F
       const auto at = whole.find(kBaseLayer);
       if (at != std::string::npos) whole.erase(at, kBaseLayer.size() - 1);
       name = family.memory_name(whole);
+      if (is_left_unread(family.model_type, name)) {
+        ++unread;
+        continue;
+      }
       tensors.whole.push_back({key, name, *view, at != std::string::npos});
     }
     if (!names.insert(name).second) {
@@ -81,6 +92,9 @@ Result<AdapterTensors> sort_adapter_tensors(const SafetensorsFile& file, const F
                          "Names of two releases of transformers are mixed in the file; keep one.");
     }
   }
+  if (unread > 0)
+    log_info(file.path().string() + ": " + std::to_string(unread) +
+             " tensors are for what the model hears, and are left unread.");
   return tensors;
 }
 

@@ -43,6 +43,10 @@ constexpr Beside kTensorless[] = {
     // Florence-2's tower, where each half may be dropped
     {"_block.norm1", "_block.drop_path1"},
     {"_block.norm2", "_block.drop_path2"},
+    // Phi-4-multimodal
+    {".embed_tokens_extend.image_embed.img_projection_up", ".embed_dropout"},
+    {".img_projection_up", ".drop"},
+    {".img_projection_up", ".image_token_compression"},
     // Gemma 4's text half
     {".router.proj", ".router.norm"},
     {".per_layer_input_gate", ".act_fn"},

@@ -29,6 +29,7 @@
   ROW(mllama)                 \
   ROW(deepseek_ocr2)          \
   ROW(florence2)              \
+  ROW(phi4_multimodal)        \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma4)                 \

@@ -3,6 +3,8 @@
 // list that they are of. That holds for packed weights too, whose tensors have other ends.
 #include "engine/models/layer_count.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 #include <string_view>
@@ -86,8 +88,12 @@ void find_counts(const Json& config, const std::string& path, const std::string&
   }
 }
 
+constexpr std::array<std::string_view, 3> kOfPictures{"vision", "visual", "img_processor"};
+
 bool of_pictures(const std::string& name) {
-  return name.find("vision") != std::string::npos || name.find("visual") != std::string::npos;
+  return std::any_of(kOfPictures.begin(), kOfPictures.end(), [&name](std::string_view part) {
+    return name.find(part) != std::string::npos;
+  });
 }
 
 /// The setting that is most likely meant; more than one where they cannot be told apart. Where

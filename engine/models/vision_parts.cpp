@@ -110,6 +110,20 @@ Tensor attend_frames(const Tensor& q, const Tensor& k, const Tensor& v, std::int
   return attend(split(q), split(k), split(v), rows, {false, {}, 0, 0}).view(q.sizes());
 }
 
+Tensor positions_by_fraction(std::int64_t rows, std::int64_t columns, std::int64_t side,
+                             torch::ScalarType dtype) {
+  const double part = 1.0 / static_cast<double>(side);
+  const Tensor borders = at::arange(part, 1.0, part, torch::kFloat32);
+  const auto places = [&](std::int64_t count) {
+    const Tensor step = at::full({1}, count, torch::kInt64).reciprocal();  // float32
+    const Tensor fractions =
+        (at::arange(count, torch::kFloat32) * step).clamp_max(1.0 - 1e-6).to(dtype);
+    return at::bucketize(fractions, borders, /*out_int32=*/false, /*right=*/true)
+        .clamp_max(side - 1);
+  };
+  return (places(rows).unsqueeze(1) * side + places(columns).unsqueeze(0)).flatten();
+}
+
 Tensor fold_patches(const Tensor& x, std::int64_t rows, std::int64_t columns, std::int64_t side) {
   TORCH_CHECK(x.size(1) == rows * columns && rows % side == 0 && columns % side == 0, "a frame of ",
               rows, " by ", columns, " patches does not fold by ", side);

@@ -11,8 +11,8 @@
 #include "engine/models/cost.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
-#include "engine/nn/plugs.h"
 #include "engine/nn/patch_product.h"
+#include "engine/nn/plugs.h"
 
 namespace luthier {
 
@@ -60,6 +60,12 @@ class VisionMlp : public torch::nn::Module, public BranchPort {
 /// same.
 torch::Tensor attend_frames(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                             std::int64_t heads);
+
+/// Rows of the position table for a frame of rows × columns patches, by what fraction of its side
+/// each stands at, in the arithmetic of Idefics3VisionEmbeddings: the fractions are rounded to the
+/// pixels' dtype, the borders of the table's `side` parts are float32.
+torch::Tensor positions_by_fraction(std::int64_t rows, std::int64_t columns, std::int64_t side,
+                                    torch::ScalarType dtype);
 
 /// x [frames, rows · columns, width] → [frames, rows/side · columns/side, side² · width]: each
 /// square of `side` patches into one, row by row, the features of its patches row by row

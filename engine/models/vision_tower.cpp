@@ -15,23 +15,6 @@ namespace {
 
 class VisionEncoder : public torch::nn::Module {};
 
-/// Rows of the position table for a frame of rows × columns patches, by what fraction of its side
-/// each stands at, in the arithmetic of Idefics3VisionEmbeddings: the fractions are rounded to the
-/// pixels' dtype, the borders of the table's `side` parts are float32.
-Tensor positions_by_fraction(std::int64_t rows, std::int64_t columns, std::int64_t side,
-                             torch::ScalarType dtype) {
-  const double part = 1.0 / static_cast<double>(side);
-  const Tensor borders = at::arange(part, 1.0, part, torch::kFloat32);
-  const auto places = [&](std::int64_t count) {
-    const Tensor step = at::full({1}, count, torch::kInt64).reciprocal();  // float32
-    const Tensor fractions =
-        (at::arange(count, torch::kFloat32) * step).clamp_max(1.0 - 1e-6).to(dtype);
-    return at::bucketize(fractions, borders, /*out_int32=*/false, /*right=*/true)
-        .clamp_max(side - 1);
-  };
-  return (places(rows).unsqueeze(1) * side + places(columns).unsqueeze(0)).flatten();
-}
-
 }  // namespace
 
 class VisionTowerImpl::Embeddings : public ParameterModule {

@@ -30,6 +30,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},
     {"Ovis2ImageProcessor", detail::create_ovis2_processor},
     {"DeepseekOcr2ImageProcessor", detail::create_deepseek_ocr2_processor},
+    {"Phi4MultimodalImageProcessor", detail::create_phi4_multimodal_processor},
     {"PixtralImageProcessor", detail::create_pixtral_processor},
     {"Lfm2VlImageProcessor", detail::create_lfm2_vl_processor},
     {"MllamaImageProcessor", detail::create_mllama_processor},

@@ -55,6 +55,8 @@ struct FilmTimes {
 ///   DeepSeek-OCR-2          [numbers]                        grid {rows, columns of tiles, a
 ///                           tile's edge, the whole's}; each frame [3, edge, edge], the tiles row
 ///                           by row, the whole last; no tiles: 0, 0
+///   Phi-4-multimodal        [1 + squares, 3, side, side]     grid {rows, columns of squares, rows,
+///                           columns of patches that show something}; the whole first
 ///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
 ///                           patches
 ///   Pixtral (Mistral 3)     [patches, 3 * patch * patch]     grid {1, height, width} in patches

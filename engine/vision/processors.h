@@ -35,6 +35,8 @@ MadeProcessor create_ovis2_processor(const Json& config, const std::string& wher
                                      const PixelLimits& limits);
 MadeProcessor create_deepseek_ocr2_processor(const Json& config, const std::string& where,
                                              const PixelLimits& limits);
+MadeProcessor create_phi4_multimodal_processor(const Json& config, const std::string& where,
+                                               const PixelLimits& limits);
 MadeProcessor create_pixtral_processor(const Json& config, const std::string& where,
                                        const PixelLimits& limits);
 MadeProcessor create_lfm2_vl_processor(const Json& config, const std::string& where,

@@ -201,6 +201,8 @@ PROCESSORS = {
     "onevision_film": {"video_processor_type": "LlavaOnevisionVideoProcessor", "num_frames": 3,
                        "do_sample_frames": True, "size": {"height": 12, "width": 16},
                        "do_center_crop": True, "crop_size": {"height": 9, "width": 21}},
+    "phi4_multimodal": {"image_processor_type": "Phi4MultimodalImageProcessor", "patch_size": 4,
+                        "size": {"height": 16, "width": 16}, "dynamic_hd": 5},
 }
 
 

@@ -122,6 +122,7 @@ TEMPLATES = {
     # as GLM-V's: a turn has no end of its own
     "glm": turns("('[gMASK]<sop>' if loop.first else '') + '<|' + message.role + '|>\\n'", "",
                  "<|begin_of_image|><|image|><|end_of_image|>", "<|assistant|>\\n"),
+    "phi4": turns("'<|' + message.role + '|>'", "<|im_end|>", "<|image|>", "<|assistant|>"),
     "pixtral": turns("'[' + message.role + ']'", "[/]\\n", "[IMG]", "[assistant]"),
     # as Command R7B's and Aya Vision's
     "cohere": turns("(bos_token if loop.first else '') + '<|START_OF_TURN_TOKEN|>' + message.role",

@@ -85,6 +85,7 @@ const std::map<std::string, Expected>& expected() {
       {"bert", {1, 0, 1, 0}},
       {"t5", {1, 0, 1, 0}},
       {"florence2", {1, 0, 1, 0}},
+      {"phi4_multimodal", {1, 0, 1, 0}},
       {"clip", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"deepseek_ocr2", {2, 1, 1, 2}},

@@ -21,12 +21,15 @@ FrameAttention::FrameAttention(const VisionSizes& o, const torch::TensorOptions&
   out_proj_ = register_module("out_proj", Linear(across, across, true, t));
 }
 
-Tensor FrameAttention::forward(const Tensor& x, const RowLayout& frames) {
+Tensor FrameAttention::forward(const Tensor& x, const RowLayout& frames, const SeenPatches* seen) {
   const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()});
   const auto split = [&](const Tensor& part) { return part.view({-1, heads_, size_}); };
-  const Tensor mixed =
-      attend(split(made[0]), split(made[1]), split(made[2]), frames, {false, {}, 0, 0});
-  return out_proj_(mixed);
+  const AttentionRule rule{false, {}, 0, 0};
+  if (!seen) return out_proj_(attend(split(made[0]), split(made[1]), split(made[2]), frames, rule));
+  const auto keys_and_values = [&]() -> KeysAndValues {
+    return {reorder(split(made[1]), seen->places, {}), reorder(split(made[2]), seen->places, {})};
+  };
+  return out_proj_(attend_across(split(made[0]), frames, keys_and_values, seen->rows, rule));
 }
 
 AttentionBranchCost FrameAttention::cost(const StepTerms& terms, const RowsShape& frames,
@@ -45,8 +48,9 @@ FrameLayer::FrameLayer(const VisionSizes& o, const torch::TensorOptions& t) {
   mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
 }
 
-Tensor FrameLayer::forward(const Tensor& x, const RowLayout& frames) {
-  const Tensor attended = x + self_attn_->joined(self_attn_->forward(layer_norm1_(x), frames), x);
+Tensor FrameLayer::forward(const Tensor& x, const RowLayout& frames, const SeenPatches* seen) {
+  const Tensor attended =
+      x + self_attn_->joined(self_attn_->forward(layer_norm1_(x), frames, seen), x);
   return attended + mlp_->joined(mlp_->forward(layer_norm2_(attended)), attended);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // SigLIP's layer over frames of any lengths, one after another, whose patches see those of their
-// own frame: what SigLIP 2's tower and MiniCPM-V's are made of.
+// own frame, or those of it that show something: what the towers of SigLIP 2, MiniCPM-V and
+// Phi-4-multimodal are made of.
 #pragma once
 
 #include <memory>
@@ -11,11 +12,18 @@
 
 namespace luthier {
 
+/// Of frames that are filled up, the patches that are seen.
+struct SeenPatches {
+  RowLayout rows;        ///< of each frame
+  torch::Tensor places;  ///< [seen patches] int64, into all frames' patches
+};
+
 class FrameAttention : public torch::nn::Module, public BranchPort {
  public:
   FrameAttention(const VisionSizes& sizes, const torch::TensorOptions& tensors);
-  /// x [patches, hidden] → the same.
-  torch::Tensor forward(const torch::Tensor& x, const RowLayout& frames);
+  /// x [patches, hidden] → the same. `seen` null: all patches are.
+  torch::Tensor forward(const torch::Tensor& x, const RowLayout& frames,
+                        const SeenPatches* seen = nullptr);
   AttentionBranchCost cost(const StepTerms& terms, const RowsShape& frames, bool flows) const;
 
  private:
@@ -26,7 +34,8 @@ class FrameAttention : public torch::nn::Module, public BranchPort {
 class FrameLayer : public torch::nn::Module {
  public:
   FrameLayer(const VisionSizes& sizes, const torch::TensorOptions& tensors);
-  torch::Tensor forward(const torch::Tensor& x, const RowLayout& frames);
+  torch::Tensor forward(const torch::Tensor& x, const RowLayout& frames,
+                        const SeenPatches* seen = nullptr);
   LayerCost cost(const StepTerms& terms, const RowsShape& frames, bool flows) const;
 
  private:

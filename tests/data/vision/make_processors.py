@@ -23,6 +23,7 @@ from transformers.models.llava_onevision.image_processing_pil_llava_onevision im
 from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil as MiniCpm
 from transformers.models.ovis2.image_processing_pil_ovis2 import Ovis2ImageProcessorPil as Ovis2
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil as Mllama
+from transformers.models.phi4_multimodal.image_processing_phi4_multimodal import Phi4MultimodalImageProcessor as Phi4Multimodal
 from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil as Pixtral
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil as Qwen
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil as SmolVLM
@@ -186,6 +187,13 @@ LATER = [
                     "max_patches": 4, "do_resize": False, "do_normalize": False}),
     (DeepseekOcr2, {"size": {"height": 20, "width": 20}, "tile_size": 25,
                     "crop_to_patches": False, "do_rescale": False}),
+    (Phi4Multimodal, {}),
+    (Phi4Multimodal, {"size": {"height": 32, "width": 32}, "patch_size": 4}),
+    (Phi4Multimodal, {"size": {"height": 30, "width": 30}, "patch_size": 5, "dynamic_hd": 4,
+                      "resample": 2, "image_mean": [0.4, 0.5, 0.6]}),
+    (Phi4Multimodal, {"size": {"height": 24, "width": 24}, "patch_size": 3, "dynamic_hd": 9,
+                      "do_normalize": False}),
+    (Phi4Multimodal, {"size": 40, "patch_size": 8, "dynamic_hd": 1, "do_rescale": False}),
 ]
 SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3),
          (640, 427)]
@@ -271,6 +279,19 @@ def deepseek_frames(options, image):
     return np.concatenate([np.asarray(frame).reshape(-1) for frame in frames]), [*grid, tile, side]
 
 
+def phi4_frames(options, image):
+    """The whole before the squares, and how many rows and columns of their patches show
+    something."""
+    kind = fresh(Phi4Multimodal, options)
+    out = kind(images=image, return_tensors="np")
+    side = out["image_pixel_values"].shape[-1]
+    down, across = (int(edge) // side for edge in out["image_sizes"][0])
+    shown = out["image_attention_mask"][0][1:].reshape(down, across, side // kind.patch_size, -1)
+    shown = shown.transpose(0, 2, 1, 3)
+    return out["image_pixel_values"][0], [down, across, int(shown[:, :, 0, 0].sum()),
+                                          int(shown[0, 0].sum())]
+
+
 def mllama_tiles(options, image):
     """Of its one picture; the arrangement by its number."""
     kind = fresh(Mllama, options)
@@ -296,6 +317,8 @@ def process(kind, options, image, together=1):
         return minicpmv_patches(options, image)
     if kind is Mllama:
         return mllama_tiles(options, image)
+    if kind is Phi4Multimodal:
+        return phi4_frames(options, image)
     if kind is DeepseekOcr2:
         return deepseek_frames(options, image)
     shown = image if together == 1 else [[image] * together]

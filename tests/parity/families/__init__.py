@@ -28,6 +28,7 @@ from families.mllama import Mllama
 from families.mllama_text_model import MllamaText
 from families.paligemma import PaliGemma
 from families.phi3 import Phi3
+from families.phi4_multimodal import Phi4Multimodal
 from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
@@ -43,6 +44,6 @@ from families.smolvlm import SmolVLM
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma4(),
             Gemma4Unified(), PaliGemma(), Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(),
             Glm46V(), MiniCPMV46(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2(),
-            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(),
+            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Phi4Multimodal(),
             Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Qwen3_5Text(),
             Qwen3_5MoeText(), Gemma3Text(), Gemma4Text(), Gemma4UnifiedText(), MllamaText()]

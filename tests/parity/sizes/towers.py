@@ -48,6 +48,18 @@ def mllama(parameters, source, text):
                 source)
 
 
+def phi4_multimodal(parameters):
+    pairs = 48
+    return Size(Spec({**SIGLIP, "image_size": 448, "crop_size": 448}, None, llama_like(
+        3072, 8192, 32, 24, 8, 200064, tie_word_embeddings=True, max_position_embeddings=131072,
+        original_max_position_embeddings=4096, rope_parameters=dict(
+            rope_type="longrope", rope_theta=1e4, partial_rotary_factor=0.75,
+            original_max_position_embeddings=4096, short_factor=[1.0] * pairs,
+            long_factor=[1.0] * pairs)), "qwen", "phi4"), parameters, ROUNDED,
+        note="Phi-4-multimodal is counted as it is read: without the half that hears and the two "
+             "adapters that\nare published with it, with which it has 5.57 billion parameters.")
+
+
 SIZES = {
     "mistral3": {
         "Ministral 3 3B": mistral3(3_849_090_048, ROUNDED, Ministral3Config,
@@ -67,6 +79,7 @@ SIZES = {
         "Llama 3.2 Vision 11B": mllama(10_670_220_835, COUNT, MLLAMA_11B),
         "Llama 3.2 Vision 90B": mllama(88_593_355_323, READ, MLLAMA_90B),
     },
+    "phi4_multimodal": {"Phi-4-multimodal 5.6B": phi4_multimodal(4_277_571_776)},
     "deepseek_ocr2": {
         "DeepSeek-OCR-2 3B": Size(Spec(
             ({}, dict(hidden_size=896, intermediate_size=4864, num_hidden_layers=24,
