@@ -2,6 +2,7 @@
 #include "engine/models/phi4_multimodal/phi4_multimodal.h"
 
 #include "engine/base/log.h"
+#include "engine/models/families.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
 #include "engine/nn/module_cost.h"
