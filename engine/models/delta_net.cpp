@@ -2,6 +2,7 @@
 #include "engine/models/delta_net.h"
 
 #include "engine/models/decoder.h"
+#include "engine/nn/delta_mixture.h"
 #include "engine/nn/side_by_side.h"
 
 namespace luthier {
@@ -34,11 +35,21 @@ Tensor GatedDeltaNetImpl::first_value(const std::string& name,
   return name == "A_log" ? Tensor(made).uniform_(0.01, 16, generator).log_() : made;
 }
 
+delta::MixerSizes GatedDeltaNetImpl::mixer_sizes() const {
+  return {sizes_.key_heads, sizes_.value_heads,    sizes_.key_dim,
+          sizes_.value_dim, conv1d_->before() + 1, static_cast<float>(norm_->epsilon())};
+}
+
 Tensor GatedDeltaNetImpl::forward(const Tensor& x, const TokenSequence& sequence,
                                   const RotaryTable&, KeyValueCache* cache) {
   const RowLayout& rows = sequence.rows;
   const auto made =
       side_by_side(x, {in_proj_qkv_.get(), in_proj_z_.get(), in_proj_b_.get(), in_proj_a_.get()});
+  const DeltaProducts products{made[0], made[1], made[2], made[3]};
+  const DeltaWeights weights{conv1d_->weight(), dt_bias_, a_log_, norm_->weight};
+  if (!cache && activation_ == Activation::Silu &&
+      delta_mixture_takes(products, weights, mixer_sizes()))
+    return out_proj_(delta_mixture(products, weights, mixer_sizes(), rows));
   const Tensor given = rows.pad(made[0]).transpose(1, 2);  // [rows, channels, seq]
   CarriedState* carried = cache ? &cache->carried(layer_) : nullptr;
   Tensor mixed = conv1d_->after(given, carried ? &carried->columns : nullptr);

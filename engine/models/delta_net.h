@@ -11,12 +11,15 @@
 
 #include "engine/io/json.h"
 #include "engine/models/token_mixer.h"
+#include "engine/nn/delta_loops.h"
 #include "engine/nn/delta_rule.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
 #include "engine/nn/short_convolution.h"
 
 namespace luthier {
+
+struct AttentionCost;
 
 /// Which layers mix so, and of what sizes.
 struct DeltaOptions {
@@ -43,6 +46,13 @@ class GatedDeltaNetImpl : public ParameterModule, public TokenMixer {
   torch::Tensor first_value(const std::string& name, const at::Generator& generator) const override;
 
  private:
+  delta::MixerSizes mixer_sizes() const;
+  bool goes_in_loops(const StepTerms& terms) const;
+  AttentionCost cost_in_loops(const StepTerms& terms, const RowsShape& shape,
+                              std::int64_t tokens) const;
+  AttentionCost cost_in_pieces(const StepTerms& terms, const RowsShape& shape, std::int64_t tokens,
+                               std::int64_t normed) const;
+
   DeltaSizes sizes_;
   std::int64_t layer_;
   Activation activation_;

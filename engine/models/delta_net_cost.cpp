@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the delta rule keeps of a step is what it is given; the pieces of its chunks stand while its
+// What the mixer keeps of a step is what its products made (nn/delta_mixture), or, chunk by chunk
+// by LibTorch, what each operation was given; the pieces of the rule's chunks stand while its
 // backward makes them again.
 #include <algorithm>
 
 #include "engine/device/block_pool.h"
 #include "engine/models/cost.h"
 #include "engine/models/delta_net.h"
+#include "engine/nn/delta_chunks.h"
+#include "engine/nn/delta_mixture.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -68,38 +71,77 @@ std::int64_t rule_work(const StepTerms& terms, const DeltaSizes& sizes, const Pa
   return result + std::max(kFloat * made, kFloat * most + result);
 }
 
+/// Where one product gives all that the mixer reads, its columns stand in one block.
+bool made_together(const StepTerms& terms, std::int64_t numbers) {
+  return !terms.cpu || numbers * terms.element <= static_cast<std::int64_t>(BlockPool::kSmallest);
+}
+
 }  // namespace
 
-AttentionBranchCost GatedDeltaNetImpl::cost(const StepTerms& terms, const RowsShape& shape,
-                                            std::int64_t tokens, std::int64_t /*asked*/,
-                                            bool flows) const {
+/// As delta_mixture_takes.
+bool GatedDeltaNetImpl::goes_in_loops(const StepTerms& terms) const {
+  return terms.cpu && terms.own_loops && terms.element == 4 && activation_ == Activation::Silu &&
+         delta::takes_sizes(sizes_.key_dim, sizes_.value_dim);
+}
+
+/// By loops: what the products made, and in the backward its gradients with those of the mixture,
+/// beside what each thread lays out.
+AttentionCost GatedDeltaNetImpl::cost_in_loops(const StepTerms& terms, const RowsShape& shape,
+                                               std::int64_t tokens) const {
+  const PaddedRows rows = padded_rows(shape);
+  const std::int64_t channels = sizes_.channels(), values = sizes_.values(),
+                     heads = sizes_.value_heads, all = tokens * (channels + values + 2 * heads),
+                     threads = std::min<std::int64_t>(terms.threads, rows.rows * sizes_.key_heads);
+  AttentionCost core;
+  core.kept = made_together(terms, all)
+                  ? terms.block(all)
+                  : terms.block(tokens * channels) + terms.block(tokens * values) +
+                        2 * terms.block(tokens * heads);
+  const std::int64_t mixture = terms.block(tokens * values);
+  core.work = mixture + terms.block(all) +
+              threads * terms.block(delta_mixture_room(mixer_sizes(), rows.longest), 1);
+  if (terms.of(*out_proj_).trains) core.work -= mixture;  // its input, which is gone by then
+  return core;
+}
+
+/// Chunk by chunk by LibTorch: each operation's results. `normed`: of those, what is behind the
+/// rule.
+AttentionCost GatedDeltaNetImpl::cost_in_pieces(const StepTerms& terms, const RowsShape& shape,
+                                                std::int64_t tokens, std::int64_t normed) const {
   const PaddedRows rows = padded_rows(shape);
   const std::int64_t channels = sizes_.channels(), values = sizes_.values(),
                      heads = sizes_.value_heads, padded = rows.tokens();
-  const bool own = terms.of(static_cast<const ParameterModule&>(*this)).trains ||
-                   terms.of(*conv1d_).trains || terms.of(*norm_).trains;
   AttentionCost core;
   // The convolution's input and result, what the activation makes of it, and decay and write.
   core.kept = terms.block(padded * channels) +
               terms.block((padded + rows.rows * conv1d_->before()) * channels) +
               terms.block(padded * channels) + 2 * terms.floats(tokens * heads) +
               terms.floats(padded * heads) + terms.block(padded * heads);
-  const std::int64_t normed =
-      norm_kept(terms, norm_, tokens * heads) + 2 * terms.floats(tokens * values);
-  // Where one product gives all four, the convolution's input, which of rows of one length is a
-  // view, holds the other three, too.
-  const bool together = !terms.cpu || tokens * (channels + values + 2 * heads) * terms.element <=
-                                          static_cast<std::int64_t>(BlockPool::kSmallest);
-  if (together && padded == tokens) core.kept += terms.block(tokens * (values + 2 * heads));
+  // The convolution's input, which of rows of one length is a view, holds the others, too.
+  if (made_together(terms, tokens * (channels + values + 2 * heads)) && padded == tokens)
+    core.kept += terms.block(tokens * (values + 2 * heads));
   // When the rule goes back, what is behind it is gone but for the gate's gradient. Behind the rule
   // come the gradients of the convolution's result, twice, and of its input.
   const std::int64_t gate = terms.block(tokens * values),
                      opened = terms.of(*out_proj_).trains ? gate : 0;
   core.work = gate - normed - opened +
               std::max(rule_work(terms, sizes_, rows), 3 * terms.block(padded * channels));
-  AttentionBranchCost cost =
-      attention_branch_cost(terms, {in_proj_qkv_, in_proj_z_, in_proj_b_, in_proj_a_}, out_proj_,
-                            core, normed, tokens, flows || own);
+  return core;
+}
+
+AttentionBranchCost GatedDeltaNetImpl::cost(const StepTerms& terms, const RowsShape& shape,
+                                            std::int64_t tokens, std::int64_t /*asked*/,
+                                            bool flows) const {
+  const bool own = terms.of(static_cast<const ParameterModule&>(*this)).trains ||
+                   terms.of(*conv1d_).trains || terms.of(*norm_).trains;
+  const bool loops = goes_in_loops(terms);
+  const std::int64_t normed = loops ? 0
+                                    : norm_kept(terms, norm_, tokens * sizes_.value_heads) +
+                                          2 * terms.floats(tokens * sizes_.values());
+  AttentionBranchCost cost = attention_branch_cost(
+      terms, {in_proj_qkv_, in_proj_z_, in_proj_b_, in_proj_a_}, out_proj_,
+      loops ? cost_in_loops(terms, shape, tokens) : cost_in_pieces(terms, shape, tokens, normed),
+      normed, tokens, flows || own);
   add_plug(cost, terms, *this, tokens);
   return cost;
 }

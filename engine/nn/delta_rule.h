@@ -2,7 +2,9 @@
 // The gated delta rule (Yang et al. 2024): linear attention whose state S [key_dim, value_dim] of
 // each head forgets a share, reads what it holds at a token's key, and writes the difference to the
 // token's value there:  S ← e^g S;  S ← S + k (β (v − Sᵀk))ᵀ;  out = Sᵀ q.  As transformers 5.17
-// computes it for Qwen3.5: keys and queries of length 1, queries over √key_dim, all in float32.
+// computes it for Qwen3.5: keys and queries of length 1, queries over √key_dim, all in float32. By
+// LibTorch, in any type, on any device, and from a state; training in float32 on most CPUs goes
+// through nn/delta_mixture.
 #pragma once
 
 #include <cstdint>

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A right side is laid out in panels of 32 columns, one row of 32 behind another; a left side is
-// read number by number, each spread over a register, so it may as well be read transposed. Eight
-// rows of a panel's width are made at a time: sixteen sums in registers, as many as hide their
-// latency.
+// A right side is laid out in panels of 32 columns, one row of 32 behind another.
 #include "engine/nn/float_loops.h"
 
 #include <cmath>
 #include <cstring>
 #include <type_traits>
 
-#include "engine/nn/powers.h"
+#include "engine/nn/cached_products.h"
 
 namespace luthier::floats {
 
@@ -18,46 +15,11 @@ namespace luthier::floats {
 namespace {
 
 constexpr std::int64_t kQueries = 64;  ///< of a block of scores, with all keys that they see
-constexpr int kTall = 8;               ///< rows that are made at a time
 
-/// A left side: number (row, place) stands at start[row · down + place · across].
-struct Left {
-  const float* start;
-  std::int64_t down, across;
-};
-
-/// c [m, n] = (adds: +=) a [m, k] · b; m a multiple of kTall, n of kStep. `panel`: numbers from one
-/// panel of b to the next.
-LUTHIER_AVX512 void product(Left a, const float* b, std::int64_t panel, float* c,
-                            std::int64_t c_stride, std::int64_t m, std::int64_t n, std::int64_t k,
-                            bool adds) {
-  for (std::int64_t j = 0; j < n; j += kStep, b += panel) {
-    for (std::int64_t i = 0; i < m; i += kTall) {
-      float* const to = c + i * c_stride + j;
-      __m512 near[kTall], far[kTall];
-#pragma GCC unroll 8
-      for (int row = 0; row < kTall; ++row) {
-        near[row] = adds ? _mm512_load_ps(to + row * c_stride) : _mm512_setzero_ps();
-        far[row] = adds ? _mm512_load_ps(to + row * c_stride + 16) : _mm512_setzero_ps();
-      }
-      const float* from = a.start + i * a.down;
-      const float* beside = b;
-      for (std::int64_t t = 0; t < k; ++t, from += a.across, beside += kStep) {
-        const __m512 left = _mm512_load_ps(beside), right = _mm512_load_ps(beside + 16);
-#pragma GCC unroll 8
-        for (int row = 0; row < kTall; ++row) {
-          const __m512 number = _mm512_set1_ps(from[row * a.down]);
-          near[row] = _mm512_fmadd_ps(number, left, near[row]);
-          far[row] = _mm512_fmadd_ps(number, right, far[row]);
-        }
-      }
-#pragma GCC unroll 8
-      for (int row = 0; row < kTall; ++row) {
-        _mm512_store_ps(to + row * c_stride, near[row]);
-        _mm512_store_ps(to + row * c_stride + 16, far[row]);
-      }
-    }
-  }
+/// As floats::product, where b is laid out in panels.
+void product(Left a, const float* b, std::int64_t panel, float* c, std::int64_t c_stride,
+             std::int64_t m, std::int64_t n, std::int64_t k, bool adds) {
+  floats::product(a, {b, kStep, panel}, c, c_stride, m, n, k, adds);
 }
 
 /// Rows one after the other, zeros behind them up to padded(count).
@@ -90,21 +52,6 @@ LUTHIER_AVX512 void write_rows(const float* from, std::int64_t count, std::int64
       _mm512_storeu_ps(to.start + row * to.stride + i,
                        _mm512_mul_ps(_mm512_load_ps(from + row * size + i), _mm512_set1_ps(scale)));
 }
-
-/// Lays parts out one after the other.
-class Layout {
- public:
-  explicit Layout(void* start) : start_(static_cast<char*>(start)) {}
-  void take(float*& part, std::int64_t count) {
-    part = reinterpret_cast<float*>(start_ + used_);
-    used_ += (count * static_cast<std::int64_t>(sizeof(float)) + 63) / 64 * 64;
-  }
-  std::int64_t used() const { return used_; }
-
- private:
-  char* start_;
-  std::int64_t used_ = 0;
-};
 
 struct ForwardRoom {
   float *rows, *other;          ///< [length, size], zeros behind

@@ -26,10 +26,11 @@ class ShortConvolutionImpl : public ParameterModule {
   /// What it makes of a token goes by those before it: all are asked of it, or none.
   bool row_by_row() const override { return false; }
   std::int64_t before() const { return weight_.size(2) - 1; }
+  const torch::Tensor& weight() const { return weight_; }  // [channels, 1, kernel]
 
  private:
-  torch::Tensor weight_;  // [channels, 1, kernel]
-  torch::Tensor bias_;    // [channels]; undefined: none
+  torch::Tensor weight_;
+  torch::Tensor bias_;  // [channels]; undefined: none
 };
 TORCH_MODULE(ShortConvolution);
 

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "engine/device/parallel.h"
+#include "engine/nn/cached_products.h"
 #include "engine/nn/float_loops.h"
 #include "engine/nn/loop_numbers.h"
 #include "engine/nn/mask_places.h"
@@ -89,55 +90,6 @@ Dropped places_dropped(const Sizes& sizes, double dropout, const MaskSeed& seed)
   return made;
 }
 
-/// Of two registers the numbers that stand in pairs, from both in turn: the even pairs, the odd.
-LUTHIER_AVX512 inline __m512 even_pairs(__m512 a, __m512 b) {
-  return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
-}
-LUTHIER_AVX512 inline __m512 odd_pairs(__m512 a, __m512 b) {
-  return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
-}
-
-/// Sixteen rows of sixteen numbers, turned.
-LUTHIER_AVX512 inline void turn_square(const float* from, std::int64_t from_stride, float* to,
-                                       std::int64_t to_stride) {
-  __m512 row[16], pair[16];
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) row[i] = _mm512_loadu_ps(from + i * from_stride);
-#pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    pair[i] = _mm512_unpacklo_ps(row[i], row[i + 1]);
-    pair[i + 1] = _mm512_unpackhi_ps(row[i], row[i + 1]);
-  }
-  // Of four rows each: numbers 0, 4, 8 and 12 of them in row[i], those one further in the next.
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {
-    row[i] = even_pairs(pair[i], pair[i + 2]);
-    row[i + 1] = odd_pairs(pair[i], pair[i + 2]);
-    row[i + 2] = even_pairs(pair[i + 1], pair[i + 3]);
-    row[i + 3] = odd_pairs(pair[i + 1], pair[i + 3]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const __m512 a = _mm512_shuffle_f32x4(row[i], row[4 + i], 0x44),
-                 b = _mm512_shuffle_f32x4(row[8 + i], row[12 + i], 0x44),
-                 c = _mm512_shuffle_f32x4(row[i], row[4 + i], 0xee),
-                 d = _mm512_shuffle_f32x4(row[8 + i], row[12 + i], 0xee);
-    _mm512_storeu_ps(to + i * to_stride, _mm512_shuffle_f32x4(a, b, 0x88));
-    _mm512_storeu_ps(to + (4 + i) * to_stride, _mm512_shuffle_f32x4(a, b, 0xdd));
-    _mm512_storeu_ps(to + (8 + i) * to_stride, _mm512_shuffle_f32x4(c, d, 0x88));
-    _mm512_storeu_ps(to + (12 + i) * to_stride, _mm512_shuffle_f32x4(c, d, 0xdd));
-  }
-}
-
-/// `rows` of `columns` numbers, both multiples of sixteen: to[column][row].
-void turn_panel(const float* from, std::int64_t from_stride, std::int64_t rows,
-                std::int64_t columns, float* to, std::int64_t to_stride) {
-  for (std::int64_t row = 0; row < rows; row += kOfRegister)
-    for (std::int64_t column = 0; column < columns; column += kOfRegister)
-      turn_square(from + row * from_stride + column, from_stride, to + column * to_stride + row,
-                  to_stride);
-}
-
 /// Calls work(panel, first row, end, room) for all rows of all panels, in parallel; before it
 /// lay(panel, room) where the room held another panel. `numbers`: of a room.
 template <class Lay, class Work>
@@ -211,7 +163,7 @@ void split(const Split& of, const float* weight) {
                const std::int64_t width = width_of(panel);
                if (width < kColumns)
                  std::memset(room, 0, static_cast<std::size_t>(in * kColumns) * sizeof(float));
-               turn_panel(weight + panel * kColumns * in, in, width, in, room, kColumns);
+               floats::turn_panel(weight + panel * kColumns * in, in, width, in, room, kColumns);
              },
              [&](std::int64_t panel, std::int64_t first, std::int64_t end, const float* room) {
                split_rows<Sums>(of, room, panel * kColumns, width_of(panel), first, end);
@@ -338,7 +290,8 @@ void add_where_dropped(const Tensor& dx, const Tensor& gradient, const Tensor& f
   for_panels((in + places - 1) / places, sizes.rows, (places + 1) * out,
              [&](std::int64_t panel, float* room) {
                const std::int64_t first = panel * places;
-               turn_panel(numbers_of_weight + first, in, out, end_of(panel) - first, room, out);
+               floats::turn_panel(numbers_of_weight + first, in, out, end_of(panel) - first, room,
+                                  out);
              },
              [&](std::int64_t panel, std::int64_t first, std::int64_t end, float* room) {
                add_rows(of, room, panel * places, end_of(panel), first, end, room + places * out);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a layer by the gated delta rule says that it keeps, and that its backward needs, beside what
 // the counting allocator saw: of rows of one length and of several, shorter than a chunk, of whole
-// chunks and of a broken one, of small heads and of those that real checkpoints have.
+// chunks and of a broken one, of small heads and of those that real checkpoints have; by loops of
+// our own and, where these do not take the heads' sizes, by LibTorch.
 #include <torch/csrc/autograd/autograd.h>
 
 #include "engine/device/memory.h"
 #include "engine/models/cost.h"
 #include "engine/models/decoder.h"
 #include "engine/models/delta_net.h"
+#include "engine/nn/float_loops.h"
 
 // After LibTorch, whose names Qt's keywords would break.
 #include <QtTest>
@@ -40,7 +42,8 @@ class TestDeltaRoom : public QObject {
     QTest::addColumn<bool>("narrow");
     // No tensor is of a size that the pool of large blocks (device/block_pool.h) serves, which
     // gives up to an eighth more than it is asked for.
-    const std::vector<int> small{1, 2, 32, 32}, real{1, 2, 128, 48}, alone{2, 2, 24, 48};
+    const std::vector<int> small{1, 2, 32, 32}, real{1, 2, 128, 48}, alone{2, 2, 24, 48},
+        odd{1, 2, 36, 28}, wide{1, 2, 136, 40};
     const auto row = [](const char* name, const Lengths& lengths, const std::vector<int>& sizes,
                         bool narrow = false) { QTest::newRow(name) << lengths << sizes << narrow; };
     row("a broken chunk", {150, 150}, small);
@@ -51,6 +54,12 @@ class TestDeltaRoom : public QObject {
     row("large heads, a broken chunk", {100}, real);
     row("large heads, less than a chunk", {60}, real);
     row("a value's head has a key's to itself", {128, 128}, alone);
+    row("by LibTorch, a broken chunk", {150, 150}, odd);
+    row("by LibTorch, whole chunks", {192, 192}, odd);
+    row("by LibTorch, less than a chunk", {40, 40, 40, 40}, odd);
+    row("by LibTorch, rows of several lengths", {90, 110, 100}, odd);
+    row("by LibTorch, large heads", {128}, wide);
+    row("by LibTorch, large heads, less than a chunk", {60}, wide);
     row("bfloat16", {192, 192}, small, true);
     row("bfloat16, a broken chunk", {100}, real, true);
   }
@@ -65,6 +74,7 @@ class TestDeltaRoom : public QObject {
     GatedDeltaNet layer(options, 0, kHidden, 1e-6, Activation::Silu, tensors);
     StepTerms terms;
     terms.element = narrow ? 2 : 4;
+    terms.own_loops = floats::available();
     torch::manual_seed(3);
     for (auto& each : layer->named_modules()) {
       if (const auto* module = dynamic_cast<const ParameterModule*>(each.value().get()))
