@@ -181,6 +181,10 @@
             <translation>empty answer</translation>
         </message>
         <message>
+            <source>equal_answers</source>
+            <translation>equal answers</translation>
+        </message>
+        <message>
             <source>no_labels</source>
             <translation>nothing to learn</translation>
         </message>
@@ -2561,6 +2565,10 @@ of any size</translation>
         <message>
             <source>Looking at pictures again</source>
             <translation>Looking at pictures again</translation>
+        </message>
+        <message>
+            <source>Asking the reference</source>
+            <translation>Asking the reference</translation>
         </message>
         <message>
             <source>Looking at what layers read</source>

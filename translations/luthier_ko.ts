@@ -181,6 +181,10 @@
             <translation>빈 답</translation>
         </message>
         <message>
+            <source>equal_answers</source>
+            <translation>같은 두 답</translation>
+        </message>
+        <message>
             <source>no_labels</source>
             <translation>학습할 토큰 없음</translation>
         </message>
@@ -2546,6 +2550,10 @@ of any size</source>
         <message>
             <source>Looking at pictures again</source>
             <translation>그림을 다시 보는 중</translation>
+        </message>
+        <message>
+            <source>Asking the reference</source>
+            <translation>기준 모델에 묻는 중</translation>
         </message>
         <message>
             <source>Looking at what layers read</source>

@@ -225,10 +225,40 @@ void BatchMaker::keep_features(const MicroBatch& rows) const {
   keep(rows, kept, run_tower(rows, calls));
 }
 
-Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) const {
-  const torch::Device device = base_.model->device();
+TokenId BatchMaker::filler_token() const {
   TokenId filler = 0;
   while (base_.processor->shows(filler)) ++filler;
+  return filler;
+}
+
+Batch BatchMaker::without_input(const MicroBatch& rows, SequenceOrder order) const {
+  Batch batch;
+  batch.rows = &rows;
+  batch.order = order;
+  const SpecialTokens& special = base_.processor->tokenizer().special();
+  batch.padding = special.pad.value_or(special.eos.value_or(0));
+  batch.sequences = laid_out(rows, order);
+  return batch;
+}
+
+Batch BatchMaker::beside(const MicroBatch& rows, const Batch& shown, Pass pass) const {
+  Batch batch = without_input(rows, shown.order);
+  TORCH_CHECK(batch.sequences.size() == shown.sequences.size(),
+              "sequences beside a batch are as many as its own");
+  std::vector<const Example*> examples;
+  for (std::size_t i = 0; i < batch.sequences.size(); ++i) examples.push_back(&batch.example(i));
+  ModelInput input = collate(examples);
+  if (base_.model->device().is_cpu() && pass == Pass::Training)
+    input = rounded_up(std::move(input), filler_token());
+  batch.input = for_model(*base_.model, std::move(input));
+  batch.input.tower_features = shown.input.tower_features;
+  batch.input.pixel_values = shown.input.pixel_values;
+  return batch;
+}
+
+Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) const {
+  const torch::Device device = base_.model->device();
+  const TokenId filler = filler_token();
   const auto laid = [&](const std::vector<const Example*>& examples) {
     ModelInput input = collate(examples);
     if (pass == Pass::Recorded) {
@@ -239,12 +269,7 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
     if (device.is_cpu() && pass == Pass::Training) input = rounded_up(std::move(input), filler);
     return input;
   };
-  Batch batch;
-  batch.rows = &rows;
-  batch.order = order;
-  const SpecialTokens& special = base_.processor->tokenizer().special();
-  batch.padding = special.pad.value_or(special.eos.value_or(0));
-  batch.sequences = laid_out(rows, order);
+  Batch batch = without_input(rows, order);
   const bool trains = pass != Pass::Evaluation;
   const bool before = (tower_fixed_ && trains) ||
                       std::any_of(rows.encoded.begin(), rows.encoded.end(), shows_again);

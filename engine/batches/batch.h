@@ -64,6 +64,10 @@ class BatchMaker {
 
   /// Points to `rows`, which must outlive it.
   Batch make(const MicroBatch& rows, SequenceOrder order, Pass pass) const;
+  /// Of other sequences about the same pictures, one a row of `shown` and in its order: what that
+  /// batch has of the pictures (pixels, or what a tower gave for them) is taken over. `rows` carry
+  /// their pictures' shapes and grids.
+  Batch beside(const MicroBatch& rows, const Batch& shown, Pass pass) const;
   /// Keeps what make() would of a training batch of these rows, and makes no more of it.
   void keep_features(const MicroBatch& rows) const;
 
@@ -72,6 +76,8 @@ class BatchMaker {
   using Place = std::pair<std::size_t, std::size_t>;           ///< a row and its sequence
   using Features = std::vector<std::vector<torch::Tensor>>;    ///< of each row's sequences
   struct TowerCall;
+  TokenId filler_token() const;  ///< one that stands for no picture
+  Batch without_input(const MicroBatch& rows, SequenceOrder order) const;
   Kept kept_of(const MicroBatch& rows, Pass pass) const;
   std::vector<TowerCall> tower_calls(const MicroBatch& rows, const Kept& kept) const;
   ModelInput pictures_of(const MicroBatch& rows, const TowerCall& call) const;

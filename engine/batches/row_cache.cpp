@@ -14,6 +14,7 @@ std::int64_t bytes_of(const RowCache::Made& made) {
   std::int64_t size = 0;
   for (const Example& example : made.encoded->sequences)
     size += static_cast<std::int64_t>(example.input_ids.size() + example.labels.size()) * 8 + 256;
+  size += static_cast<std::int64_t>(made.encoded->whole_answer.size()) * 8;
   for (const torch::Tensor& each : *made.features)
     size += static_cast<std::int64_t>(each.defined() ? each.nbytes() : 0);
   return size;
@@ -23,6 +24,8 @@ std::shared_ptr<CachedRow> bare_row(const RowCache::Made& made) {
   auto kept = std::make_shared<CachedRow>();
   kept->encoded.shares_pictures = made.encoded->shares_pictures;
   kept->encoded.numbers = made.encoded->numbers;
+  kept->encoded.prompt_labels = made.encoded->prompt_labels;
+  kept->encoded.whole_answer = made.encoded->whole_answer;
   for (const Example& example : made.encoded->sequences)
     kept->encoded.sequences.push_back(without_pixels(example, example.images));
   for (const torch::Tensor& each : *made.features)

@@ -88,5 +88,8 @@ Row kind_modules(const char* key, const char* label, const char* help);
 
 /// The rows' fields.
 std::vector<RecipeField> fields_of(std::vector<Row> rows);
+/// The same of a kind that came later: where another setting ends in the same name, a command line
+/// that writes it without a section means that one still.
+std::vector<RecipeField> later_fields_of(std::vector<Row> rows);
 
 }  // namespace luthier::rows

@@ -30,6 +30,10 @@
 #define LUTHIER_OBJECTIVES(ROW) \
   ROW(sft)                      \
   ROW(dpo)                      \
+  ROW(kto)                      \
+  ROW(orpo)                     \
+  ROW(cpo)                      \
+  ROW(bco)                      \
   ROW(mlm)                      \
   ROW(span_corruption)          \
   ROW(contrastive)

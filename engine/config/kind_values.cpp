@@ -134,4 +134,10 @@ std::vector<RecipeField> fields_of(std::vector<Row> rows) {
   return fields;
 }
 
+std::vector<RecipeField> later_fields_of(std::vector<Row> rows) {
+  std::vector<RecipeField> fields = fields_of(std::move(rows));
+  for (RecipeField& field : fields) field.sectioned = true;
+  return fields;
+}
+
 }  // namespace luthier::rows

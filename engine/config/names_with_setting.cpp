@@ -262,6 +262,13 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "keep_checkpoints max_checkpoints save_limit keep_last "
          "max_to_keep save_top_k max_keep_ckpts checkpoints_total_limit "
          "keep_last_n keep_last_n_checkpoints save_last_n");
+
+  called("dpo.beta", "dpo_beta pref_beta rl_beta", "Each objective has its own, as in kto.beta.");
+  called("dpo.label_smoothing", "dpo_label_smoothing");
+  called("kto.desirable_weight", "kto_desirable_weight kto_chosen_weight");
+  called("kto.undesirable_weight", "kto_undesirable_weight kto_rejected_weight");
+  called("orpo.beta", "orpo_alpha orpo_beta");
+  called("cpo.simpo_gamma", "simpo_target_margin");
 }
 
 }  // namespace luthier

@@ -139,12 +139,11 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "average_checkpoints gradient_noise llrd layerwise_lr_decay mixup",
       "see luthier-cli train --help for the settings that there are.");
   missing(
-      "pref_beta pref_loss pref_ftx dpo_* kto_* grpo_* orpo_* ppo_* simpo_* cpo_* reward_* "
+      "pref_loss pref_ftx grpo_* ppo_* reward_* "
       "ref_model_adapters ref_model_quantization_bit "
       "reward_model num_generations max_prompt_length max_completion_length use_vllm vllm_* "
       "teacher_model teacher_* kl_coef rl trl reward_funcs temperature top_p top_k "
-      "num_ppo_epochs precompute_ref_log_probs rpo_alpha max_new_tokens undesirable_weight "
-      "desirable_weight lambda gamma_beta_ratio rlhf",
+      "num_ppo_epochs rpo_alpha max_new_tokens lambda gamma_beta_ratio rlhf",
       "it belongs to other objectives; see luthier-cli train --help for those that there are.");
   missing(
       "callbacks plugins plugin hooks custom_register_path external_plugins trainer_cls model_init",

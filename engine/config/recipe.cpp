@@ -70,6 +70,9 @@ std::string nearest_key(const std::string& key) {
                                                                             : sibling.key;
 }
 
+/// Of settings that end in one name, the one of the highest is meant where no section is written.
+int bare_rank(const RecipeField& field) { return field.older ? 2 : field.sectioned ? 0 : 1; }
+
 /// Every setting whose default some kind has of its own.
 std::vector<KindDefault> all_kind_defaults(const ChosenKinds& kinds) {
   std::vector<KindDefault> all{{"training.learning_rate", nullptr}};
@@ -135,8 +138,9 @@ Result<const RecipeField*> find_field(const std::string& key, const std::string&
   for (const RecipeField& field : recipe_field_table()) {
     if (field.about.key == key) return &field;
     if (leaf_of(field.about.key) != key) continue;
-    if (by_leaf && by_leaf->older && !field.older) continue;  // command lines of before stay valid
-    if (by_leaf && by_leaf->older == field.older) also = field.about.key;
+    const int before = by_leaf ? bare_rank(*by_leaf) : -1, now = bare_rank(field);
+    if (before > now) continue;  // command lines of before stay valid
+    also = before == now ? field.about.key : std::string();
     by_leaf = &field;
   }
   if (by_leaf && also.empty()) return by_leaf;

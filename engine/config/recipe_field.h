@@ -20,6 +20,7 @@ struct RecipeField {
   std::vector<std::string>
       not_built;       ///< values that exist elsewhere (PEFT, transformers) and are refused by name
   bool older = false;  ///< recipes of before kinds had settings carry it under every method
+  bool sectioned = false;      ///< its name without the section is another setting's that ends so
   bool whole_numbers = false;  ///< Pattern: its values are integers
   bool numbers = false;        ///< NameList: its entries are numbers, kept as text
 };
@@ -27,7 +28,8 @@ struct RecipeField {
 /// All fields, in the order of the specification.
 const std::vector<RecipeField>& recipe_field_table();
 
-/// The first part of a dotted path: "training" of "training.seed"; empty where there is one part alone.
+/// The first part of a dotted path: "training" of "training.seed"; empty where there is one part
+/// alone.
 std::string section_of(const std::string& key);
 
 /// The field of a dotted path, or of a bare leaf name that only one field has. The Error names the

@@ -44,9 +44,10 @@ struct Conversation {
   std::vector<Message> messages;
   /// Preference rows: the two answers to the same messages.
   std::optional<std::vector<Message>> chosen, rejected;
-  Json tools = nullptr;                   ///< the row's tools, as a template takes them
-  std::map<std::string, double> numbers;  ///< what its kind reads besides: a margin, a label
-  std::string kind;                       ///< of row, where nobody asked for a certain one
+  std::optional<std::vector<Message>> answer;  ///< of a row whose answer was found good or bad
+  Json tools = nullptr;                        ///< the row's tools, as a template takes them
+  std::map<std::string, double> numbers;       ///< what its kind reads besides: a margin, a label
+  std::string kind;                            ///< of row, where nobody asked for a certain one
 };
 
 /// Reads one row of any format of the specification: `messages`; LLaVA/ShareGPT `conversations`

@@ -119,6 +119,11 @@ class Checker {
           (unread.nearest.empty() ? "." : "; " + unread.nearest + " may be meant."));
     bool usable = !has_blank_answer(*conversation);
     if (!usable) add("empty_answer", where() + ": An answer of the assistant is empty.");
+    if (conversation->chosen && conversation->rejected &&
+        messages_for_template(*conversation->chosen) ==
+            messages_for_template(*conversation->rejected))
+      add("equal_answers", where() + ": The chosen and the rejected answer are the same.",
+          /*usable=*/true);
     RowEncoding how;
     how.loss_on = how_.loss_on;
     how.outline = true;  // sizes from the headers
@@ -126,14 +131,16 @@ class Checker {
       how.size_of = [this](const std::filesystem::path& path) { return pictures_.size_of(path); };
     const auto whole = kind.encode(*conversation, processor_, how, where(), &fault);
     if (!whole) return add(row_fault_name(fault), whole.error().sentence());
-    for (const Example& sequence : whole->sequences) usable = check_length(sequence) && usable;
+    for (std::size_t i = 0; i < whole->sequences.size(); ++i)
+      usable = check_length(whole->sequences[i], i == 0 ? whole->prompt_labels : 0) && usable;
     outcome_.usable = usable;
   }
 
   static bool has_blank_answer(const Conversation& conversation) {
     const auto* chosen = conversation.chosen ? &*conversation.chosen : nullptr;
     const auto* rejected = conversation.rejected ? &*conversation.rejected : nullptr;
-    for (const auto* turns : {&conversation.messages, chosen, rejected})
+    const auto* answer = conversation.answer ? &*conversation.answer : nullptr;
+    for (const auto* turns : {&conversation.messages, chosen, rejected, answer})
       if (turns && std::any_of(turns->begin(), turns->end(), [](const Message& message) {
             return message.role == "assistant" && is_blank(message);
           }))
@@ -141,11 +148,12 @@ class Checker {
     return false;
   }
 
-  bool check_length(const Example& whole) {
+  /// `before`: of its labels, those that stand before the answer.
+  bool check_length(const Example& whole, std::int64_t before) {
     bool usable = true;
-    const auto has_label = [](const std::vector<std::int64_t>& labels, std::size_t count) {
-      return std::any_of(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(count),
-                         [](std::int64_t label) { return label != kIgnoreLabel; });
+    const auto has_label = [before](const std::vector<std::int64_t>& labels, std::size_t count) {
+      return std::count_if(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(count),
+                           [](std::int64_t label) { return label != kIgnoreLabel; }) > before;
     };
     // What an encoder reads is never cut.
     const std::size_t read = whole.source_ids.size(), length = read + whole.input_ids.size();

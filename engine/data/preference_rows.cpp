@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows with two answers to one prompt. Both sequences begin with the same tokens, since prompt and
 // answer are tokenized apart, and both show the same pictures.
+#include <algorithm>
+
 #include "engine/data/row_kind.h"
 
 namespace luthier {
@@ -79,10 +81,42 @@ class PreferenceRows : public RowKind {
   }
 };
 
+/// Where prompt and answer are one text, the prompt's text (its pictures' tokens are none) is
+/// labelled in the chosen answer's sequence too.
+class WholePreferenceRows : public PreferenceRows {
+ public:
+  const char* name() const override { return "preference_whole"; }
+  bool recognises(const Json&) const override { return false; }
+
+  Result<EncodedRow> encode(const Conversation& row, const ChatProcessor& processor,
+                            const RowEncoding& how, const std::string& where,
+                            RowFault* fault) const override {
+    LUTHIER_TRY(EncodedRow encoded, PreferenceRows::encode(row, processor, how, where, fault));
+    if (processor.row_form() != RowForm::ChatTemplate) return encoded;
+    Example& chosen = encoded.sequences.front();
+    const auto answer = static_cast<std::size_t>(
+        std::find_if(chosen.labels.begin(), chosen.labels.end(),
+                     [](std::int64_t label) { return label != kIgnoreLabel; }) -
+        chosen.labels.begin());
+    if (answer == chosen.labels.size()) return encoded;  // cut away: such a row is refused
+    for (std::size_t at = 1; at < answer; ++at) {
+      if (processor.shows(chosen.input_ids[at])) continue;
+      chosen.labels[at] = chosen.input_ids[at];
+      ++encoded.prompt_labels;
+    }
+    return encoded;
+  }
+};
+
 }  // namespace
 
 const RowKind& preference_rows() {
   static const PreferenceRows kind;
+  return kind;
+}
+
+const RowKind& whole_preference_rows() {
+  static const WholePreferenceRows kind;
   return kind;
 }
 

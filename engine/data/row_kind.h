@@ -23,6 +23,10 @@ struct EncodedRow {
   /// once. Else each sequence has its own.
   bool shares_pictures = false;
   std::map<std::string, double> numbers;  ///< what the row says besides: a margin, a label
+  /// Of the first sequence's labels, after the shift, those that stand before its answer.
+  std::int64_t prompt_labels = 0;
+  /// Where max_length has cut the answer and others are held against it: all of its tokens.
+  std::vector<TokenId> whole_answer;
 
   const std::vector<PixelValues>& pictures_of(std::size_t sequence) const {
     return sequences[shares_pictures ? 0 : sequence].images;
@@ -78,8 +82,11 @@ const RowKind* find_row_kind(std::string_view name);
 
 const RowKind& answer_rows();      ///< "answers": a conversation, labelled by loss_on
 const RowKind& preference_rows();  ///< "preference": a prompt with a chosen and a rejected answer
-const RowKind& text_rows();        ///< "text": a plain text
-const RowKind& caption_rows();     ///< "caption": a picture and its text
+/// "preference_whole": the same, and the text of the chosen one's prompt is learned too.
+const RowKind& whole_preference_rows();
+const RowKind& unpaired_rows();  ///< "unpaired": a prompt, an answer, and whether it is good
+const RowKind& text_rows();      ///< "text": a plain text
+const RowKind& caption_rows();   ///< "caption": a picture and its text
 /// Whichever of all a row is: what is checked where no objective is named.
 const RowKind& any_rows();
 

@@ -190,8 +190,12 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   parts.adapter = plugs ? adapter : 0;
   const std::int64_t reference =
       reference_bytes(model, recipe, *objective, plugs, parts, terms.element);
-  if (reference > 0) result.weights_by_part.emplace_back("reference", reference);
-  parts.weights += reference;
+  const bool beforehand = objective->asks_reference_beforehand();
+  const auto add_reference = [&](std::int64_t bytes) {
+    if (bytes > 0) result.weights_by_part.emplace_back("reference", bytes);
+    parts.weights += std::max<std::int64_t>(0, bytes);
+  };
+  if (!beforehand) add_reference(reference);
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either, but for masters that begin in digits which
   // the weights have not.
@@ -227,6 +231,10 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     const std::int64_t apart = reached * (plugs ? 4 : terms.element);
     parts.recordings = dense + recorded_bytes(model, batch, pass, step, apart);
   }
+  // Asked before the first step it counts for what a step does not take anyway.
+  if (beforehand)
+    add_reference(reference - parts.gradients - parts.optimizer - parts.activations -
+                  parts.workspace);
   if (card) {
     const std::int64_t width = std::max(cost.head.width, model.geometry.hidden_size);
     std::int64_t longest = batch.tokens / std::max<std::int64_t>(1, batch.batch_size);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/objectives/dpo_losses.h"
+#include "engine/objectives/preference_losses.h"
 #include "engine/objectives/router_loss.h"
 
 namespace luthier {
@@ -19,7 +20,8 @@ struct DpoSettings {
   double beta = 0.1, smoothing = 0, alpha = 0.5, tau = 0.05;
   std::string divergence, reference;
   std::optional<double> length_weight;
-  bool weighs_pairs = false, reference_free = false;
+  bool weighs_pairs = false, reference_free = false, asks_beforehand = false;
+  ReferenceMoves moves;
 };
 
 class Dpo : public Objective {
@@ -36,6 +38,8 @@ class Dpo : public Objective {
   bool dropout() const override { return false; }
   bool needs_reference() const override { return !settings_.reference_free; }
   std::string reference_checkpoint() const override { return settings_.reference; }
+  bool asks_reference_beforehand() const override { return settings_.asks_beforehand; }
+  ReferenceMoves reference_moves() const override { return settings_.moves; }
   std::int64_t count(const MicroBatch& rows) const override {
     return static_cast<std::int64_t>(rows.encoded.size());
   }
@@ -106,10 +110,8 @@ class Dpo : public Objective {
         dpo::divergence_score(terms.chosen_ratio, settings_.divergence, settings_.alpha);
     terms.rejected_score =
         dpo::divergence_score(terms.rejected_ratio, settings_.divergence, settings_.alpha);
-    const Tensor counts =
-        torch::tensor(now.counts, torch::kInt64).to(terms.chosen.device(), torch::kFloat32);
-    halves(counts, terms.chosen_tokens, terms.rejected_tokens);
-    const std::int64_t chosen = chosen_labels(now);
+    halves(now.lengths(), terms.chosen_tokens, terms.rejected_tokens);
+    const std::int64_t chosen = now.labels_of(now.counts.size() / 2);
     terms.chosen_nll =
         -now.values.log_probs.slice(0, 0, chosen).mean().expand(terms.chosen.size(0));
     terms.beta = settings_.beta;
@@ -118,42 +120,28 @@ class Dpo : public Objective {
     return terms;
   }
 
-  /// Labelled tokens of the chosen answers, which stand before the rejected ones.
-  static std::int64_t chosen_labels(const LogProbs& probs) {
-    std::int64_t sum = 0;
-    for (std::size_t i = 0; i < probs.counts.size() / 2; ++i) sum += probs.counts[i];
-    return sum;
-  }
-
   /// How likely the policy finds both answers of a pair, measured against its own certainty.
   static Tensor pair_weights(const LogProbs& now) {
     const torch::NoGradGuard no_grad;
-    const Tensor counts = torch::tensor(now.counts, torch::kInt64)
-                              .to(now.values.log_probs.device(), torch::kFloat32)
-                              .clamp_min(1);
     const Tensor sums = now.summed(now.values.log_probs - now.values.log_sum_sq_probs);
-    const std::vector<Tensor> both = at::exp(sums / counts).chunk(2);
+    const std::vector<Tensor> both = at::exp(sums / now.lengths().clamp_min(1)).chunk(2);
     return both[0] * both[1];
   }
 
   std::map<std::string, Tensor> figures(const LogProbs& now, const dpo::Terms& terms) const {
     const torch::NoGradGuard no_grad;
-    const std::int64_t chosen = chosen_labels(now), all = now.target.size(0);
+    const std::int64_t chosen = now.labels_of(now.counts.size() / 2), all = now.target.size(0);
     const auto mean = [](const Tensor& values, std::int64_t from, std::int64_t to) {
       return to > from ? values.slice(0, from, to).mean() : torch::zeros({}, values.options());
     };
     const Tensor good = settings_.beta * terms.chosen_ratio,
                  bad = settings_.beta * terms.rejected_ratio;
-    return {{"rewards/chosen", good.mean()},
-            {"rewards/rejected", bad.mean()},
-            {"rewards/accuracies", (good > bad).to(torch::kFloat32).mean()},
-            {"rewards/margins", (good - bad).mean()},
-            {"logps/chosen", terms.chosen.mean()},
-            {"logps/rejected", terms.rejected.mean()},
-            {"logits/chosen", mean(now.values.mean_logits, 0, chosen)},
-            {"logits/rejected", mean(now.values.mean_logits, chosen, all)},
-            {"entropy", mean(now.values.entropy, 0, all)},
-            {"mean_token_accuracy", mean(now.values.is_top1, 0, chosen)}};
+    auto figures = preference::pair_figures(good, bad, terms.chosen, terms.rejected);
+    figures["logits/chosen"] = mean(now.values.mean_logits, 0, chosen);
+    figures["logits/rejected"] = mean(now.values.mean_logits, chosen, all);
+    figures["entropy"] = mean(now.values.entropy, 0, all);
+    figures["mean_token_accuracy"] = mean(now.values.is_top1, 0, chosen);
+    return figures;
   }
 
   const DpoSettings settings_;
@@ -182,6 +170,10 @@ Result<std::unique_ptr<Objective>> make_dpo(const Recipe& recipe) {
   settings.reference = values.text("ref_model");
   settings.tau = values.number("dpo.discopop_tau");
   settings.reference_free = values.flag("dpo.reference_free");
+  settings.asks_beforehand = values.flag("dpo.precompute_ref_log_probs");
+  if (values.flag("dpo.sync_ref_model"))
+    settings.moves = {values.integer("dpo.ref_model_sync_steps"),
+                      values.number("dpo.ref_model_mixup_alpha")};
   return std::unique_ptr<Objective>(std::make_unique<Dpo>(std::move(settings), recipe));
 }
 

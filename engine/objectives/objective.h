@@ -49,6 +49,13 @@ struct RowLengths {
 /// What `luthier-cli loss` shows of a batch beside its loss.
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
+/// After each `every` steps the reference is (1 − share)·reference + share·policy (TR-DPO,
+/// Gorbatovski et al. 2024); 0: it stands still.
+struct ReferenceMoves {
+  std::int64_t every = 0;
+  double share = 0;
+};
+
 class Objective {
  public:
   virtual ~Objective() = default;
@@ -63,6 +70,10 @@ class Objective {
   virtual bool needs_reference() const { return false; }
   /// The checkpoint that its settings name as the reference; empty: the model as it began.
   virtual std::string reference_checkpoint() const { return {}; }
+  /// Whether the reference is asked about all rows before the first step, and let go of then.
+  virtual bool asks_reference_beforehand() const { return false; }
+  /// How a reference that is a model of its own goes after the policy.
+  virtual ReferenceMoves reference_moves() const { return {}; }
   /// How many terms the loss of these rows will have; asked after roll_out, for the whole window
   /// before the first loss.
   virtual std::int64_t count(const MicroBatch& rows) const = 0;
@@ -119,6 +130,10 @@ ReferenceKind reference_kind(const std::filesystem::path& base, const Recipe& re
 /// Null where the objective asks for none.
 Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recipe& recipe,
                                                   const Objective& objective, bool has_adapter);
+
+/// The reference's own tensors for those that train, one for each and in their order. An Input
+/// error where it has no such tensor. There must be a model of its own.
+Result<NamedTensors> reference_tensors(const Reference& reference, const NamedTensors& trained);
 
 /// Token-level cross-entropy after the shift, at labelled positions only (supervised fine-tuning).
 /// `routers`: where the model's mixtures of experts write down what they made of the rows.

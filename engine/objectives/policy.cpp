@@ -3,6 +3,7 @@
 #include "engine/objectives/policy.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace luthier {
 
@@ -39,6 +40,15 @@ torch::Tensor LogProbs::summed(const torch::Tensor& each) const {
     begin += count;
   }
   return at::stack(sums);
+}
+
+torch::Tensor LogProbs::lengths() const {
+  return torch::tensor(counts, torch::kInt64).to(values.log_probs.device(), torch::kFloat32);
+}
+
+std::int64_t LogProbs::labels_of(std::size_t sequences) const {
+  return std::accumulate(counts.begin(), counts.begin() + static_cast<std::ptrdiff_t>(sequences),
+                         std::int64_t{0});
 }
 
 Policy::Policy(LoadedModel& base, std::shared_ptr<Adapter> adapter, bool tower_fixed,
@@ -85,20 +95,77 @@ LogProbs Policy::log_probs(const Batch& batch, double temperature,
   return of(*base_.model, batch.input, batch, temperature, routers);
 }
 
-LogProbs Policy::reference_log_probs(const Batch& batch, double temperature) {
+LogProbs Policy::by_reference(const Batch& batch, double temperature, const Batch* beside,
+                              LogProbs* of_beside) {
   TORCH_CHECK(reference_, "the objective asks for a reference that it did not announce");
   const torch::NoGradGuard no_grad;
+  const auto asked = [&](Model& model, const Batch& own) {
+    const LogProbs found = of(model, own.input, batch, temperature);
+    if (beside && &own == &batch) {
+      *of_beside = of(model, beside->input, *beside, temperature);
+    } else if (beside) {
+      const Batch other = reference_maker_->beside(*beside->rows, own, pass_);
+      *of_beside = of(model, other.input, *beside, temperature);
+    }
+    return found;
+  };
   if (reference_->model) {
     // Its tower is its own.
     const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
-    return of(*reference_->model->model, own.input, batch, temperature);
+    return asked(*reference_->model->model, own);
   }
   const Standing standing(adapter_.get(), reference_->adapter.get());
   // Features of a tower that trains are the policy's alone.
-  if (tower_fixed_ || !batch.input.tower_features.defined())
-    return of(*base_.model, batch.input, batch, temperature);
+  if (tower_fixed_ || !batch.input.tower_features.defined()) return asked(*base_.model, batch);
   const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
-  return of(*base_.model, own.input, batch, temperature);
+  return asked(*base_.model, own);
+}
+
+void Policy::ask_beforehand(const MicroBatch& rows, SequenceOrder order, bool evaluation) {
+  const Batch made = batch(rows, order, BatchMaker::Pass::Evaluation);
+  const LogProbs found = by_reference(made, /*temperature=*/1, nullptr, nullptr);
+  const std::vector<torch::Tensor> each =
+      found.values.log_probs.to(torch::kCPU).split_with_sizes(found.counts);
+  Asked& asked = evaluation ? asked_of_evaluation_ : asked_of_training_;
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    const Batch::Sequence& place = made.sequences[i];
+    std::vector<torch::Tensor>& of_row = asked[rows.rows[place.row]];
+    of_row.resize(rows.encoded[place.row].sequences.size());
+    of_row[place.number] = each[i].clone();
+  }
+}
+
+void Policy::let_go_of_reference() {
+  reference_.reset();
+  reference_maker_.reset();
+}
+
+LogProbs Policy::asked_beforehand(const Batch& batch) const {
+  const Asked& asked = trains() ? asked_of_training_ : asked_of_evaluation_;
+  LogProbs result;
+  std::vector<torch::Tensor> each;
+  for (const Batch::Sequence& place : batch.sequences) {
+    const auto found = asked.find(batch.rows->rows[place.row]);
+    TORCH_CHECK(found != asked.end(), "row ", batch.rows->rows[place.row] + 1,
+                " was broken when the reference was asked about all rows");
+    each.push_back(found->second[place.number]);
+    result.counts.push_back(each.back().size(0));
+  }
+  result.values.log_probs = at::cat(each).to(batch.input.input_ids.device());
+  return result;
+}
+
+LogProbs Policy::reference_log_probs(const Batch& batch, double temperature) {
+  if (!reference_ && temperature == 1 && !asked_of_training_.empty())
+    return asked_beforehand(batch);
+  return by_reference(batch, temperature, nullptr, nullptr);
+}
+
+std::pair<LogProbs, LogProbs> Policy::reference_log_probs_of_both(const Batch& batch,
+                                                                  const Batch& beside) {
+  std::pair<LogProbs, LogProbs> both;
+  both.first = by_reference(batch, /*temperature=*/1, &beside, &both.second);
+  return both;
 }
 
 std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,

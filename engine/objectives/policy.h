@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/batches/batch.h"
@@ -27,6 +29,10 @@ struct LogProbs {
 
   /// [sequences]: `values` summed by sequence.
   torch::Tensor summed(const torch::Tensor& values) const;
+  /// [sequences] float32: `counts`, where the values are.
+  torch::Tensor lengths() const;
+  /// Labels of the first so many sequences.
+  std::int64_t labels_of(std::size_t sequences) const;
 };
 
 /// What stands still while the policy learns.
@@ -54,8 +60,28 @@ class Policy {
                      const std::shared_ptr<RouterNotes>& routers = {});
   /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.
   LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
+  /// Other sequences about the pictures of `shown`, the batch that was made last
+  /// (BatchMaker::beside). Points to `rows`.
+  Batch beside(const MicroBatch& rows, const Batch& shown) {
+    return maker_.beside(rows, shown, pass_);
+  }
+  /// Of a batch and of one that was made beside it.
+  std::pair<LogProbs, LogProbs> reference_log_probs_of_both(const Batch& batch,
+                                                            const Batch& beside);
+  /// Asks the reference about these rows once and for all: of the training or of the evaluation
+  /// dataset, by their numbers there.
+  void ask_beforehand(const MicroBatch& rows, SequenceOrder order, bool evaluation);
+  /// From here on what was asked beforehand is all that is known of the reference.
+  void let_go_of_reference();
+  /// Whether the batch that was made last is trained on.
+  bool trains() const { return pass_ != BatchMaker::Pass::Evaluation; }
 
  private:
+  /// [labels] on the CPU of each row's sequences, by the row's number.
+  using Asked = std::unordered_map<std::int64_t, std::vector<torch::Tensor>>;
+  LogProbs asked_beforehand(const Batch& batch) const;
+  LogProbs by_reference(const Batch& batch, double temperature, const Batch* beside,
+                        LogProbs* of_beside);
   LogProbs of(Model& model, const ModelInput& input, const Batch& batch, double temperature,
               const std::shared_ptr<RouterNotes>& routers = {});
 
@@ -66,6 +92,7 @@ class Policy {
   std::shared_ptr<Reference> reference_;
   std::unique_ptr<BatchMaker> reference_maker_;  ///< where its pictures go another way
   BatchMaker::Pass pass_ = BatchMaker::Pass::Training;
+  Asked asked_of_training_, asked_of_evaluation_;
 };
 
 /// What the contract's `loss` verb writes of any batch: input_ids, attention_mask, completion_mask,

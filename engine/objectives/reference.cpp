@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which reference a run has, and where it comes from. Nothing of it is written into a checkpoint:
-// it is made again from the same files and seeds.
+// it is made again from the same files and seeds, unless it goes after the policy.
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -50,6 +50,20 @@ Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recip
                        "Name a checkpoint of the same family, or leave ref_model out.");
   reference->model = std::make_unique<LoadedModel>(std::move(model));
   return reference;
+}
+
+Result<NamedTensors> reference_tensors(const Reference& reference, const NamedTensors& trained) {
+  const auto all = reference.model->model->named_parameters();
+  NamedTensors found;
+  for (const auto& [name, tensor] : trained) {
+    const torch::Tensor* own = all.find(name);
+    if (!own || own->sizes() != tensor.sizes())
+      return input_error("The reference model has no tensor " + name +
+                             " of the trained one's shape, so it cannot go after it.",
+                         "ref_model", "Name a checkpoint of the same sizes, or leave it out.");
+    found.emplace_back(name, *own);
+  }
+  return found;
 }
 
 }  // namespace luthier

@@ -11,7 +11,8 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 constexpr int kStateVersion = 1;
-constexpr const char* kMethodFile = "method.safetensors";
+constexpr const char *kMethodFile = "method.safetensors", *kTrainedFile = "trained.safetensors",
+                     *kReferenceFile = "reference.safetensors";
 
 /// None where the field is missing: older checkpoints have fewer.
 Result<std::vector<std::int64_t>> row_numbers(const Json& json, const char* key,
@@ -37,6 +38,23 @@ Result<FigureSums> figure_sums(const Json& json, const std::string& where) {
     figures.sums[name] = {pair[0].get<double>(), pair[1].get<std::int64_t>()};
   }
   return figures;
+}
+
+/// Into the tensors, so that weights never stand in memory twice. The file holds these and no
+/// others.
+Status read_in_place(const fs::path& path, const NamedTensors& tensors) {
+  LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
+  if (file.header().tensors.size() != tensors.size())
+    return input_error("The checkpoint holds other tensors than this run trains.", path.string());
+  for (const auto& [name, tensor] : tensors) {
+    const std::string where = path.string() + ": " + name;
+    const auto found = file.find(name);
+    if (!found || found->info.shape != tensor.sizes().vec() ||
+        scalar_type(found->info.dtype) != tensor.scalar_type())
+      return input_error("The checkpoint's tensor is missing or has another shape or type.", where);
+    LUTHIER_CHECK(read_stored(*found, tensor, where));
+  }
+  return file.check_unchanged();
 }
 
 }  // namespace
@@ -107,17 +125,14 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
     if (problem)
       return machine_error("The folder cannot be made: " + problem.message() + ".",
                            (folder / "adapter").string());
-    LUTHIER_CHECK(
-        trainables.adapter->save(folder / "adapter", base_name, {}, /*finished=*/false));
+    LUTHIER_CHECK(trainables.adapter->save(folder / "adapter", base_name, {}, /*finished=*/false));
     if (const AdapterCourse* course = trainables.adapter->course()) {
       const auto kept = course->state();
-      LUTHIER_CHECK(write_tensor_file(folder / kMethodFile, NamedTensors(kept.begin(), kept.end())));
+      LUTHIER_CHECK(
+          write_tensor_file(folder / kMethodFile, NamedTensors(kept.begin(), kept.end())));
     }
   } else {
-    NamedTensors tensors;
-    for (const TrainedTensor& trained : trainables.tensors)
-      tensors.emplace_back(trained.name, trained.tensor);
-    LUTHIER_CHECK(write_tensor_file(folder / "trained.safetensors", tensors));
+    LUTHIER_CHECK(write_tensor_file(folder / kTrainedFile, trainables.named()));
   }
   const auto kept = optimizer.state();
   LUTHIER_CHECK(
@@ -125,27 +140,18 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
   return write_file_atomically(folder / "trainer_state.json", to_json(state).dump(2) + "\n");
 }
 
+Status write_reference(const fs::path& folder, const NamedTensors& reference) {
+  return write_tensor_file(folder / kReferenceFile, reference);
+}
+
+Status read_reference(const fs::path& folder, const NamedTensors& reference) {
+  const torch::NoGradGuard no_grad;
+  return read_in_place(folder / kReferenceFile, reference);
+}
+
 Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
   const torch::NoGradGuard no_grad;
-  if (!trainables.adapter) {
-    const fs::path path = folder / "trained.safetensors";
-    LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
-    if (file.header().tensors.size() != trainables.tensors.size()) {
-      return input_error("The checkpoint holds other tensors than this run trains.", path.string());
-    }
-    for (const TrainedTensor& trained : trainables.tensors) {
-      const std::string where = path.string() + ": " + trained.name;
-      const auto found = file.find(trained.name);
-      if (!found || found->info.shape != trained.tensor.sizes().vec() ||
-          scalar_type(found->info.dtype) != trained.tensor.scalar_type()) {
-        return input_error("The checkpoint's tensor is missing or has another shape or type.",
-                           where);
-      }
-      LUTHIER_CHECK(
-          read_stored(*found, trained.tensor, where));  // weights never stand in memory twice
-    }
-    LUTHIER_CHECK(file.check_unchanged());
-  }
+  if (!trainables.adapter) LUTHIER_CHECK(read_in_place(folder / kTrainedFile, trainables.named()));
   if (AdapterCourse* course = trainables.adapter ? trainables.adapter->course() : nullptr) {
     LUTHIER_TRY(const auto kept, read_tensor_file(folder / kMethodFile, torch::kCPU));
     LUTHIER_CHECK(course->load_state(kept, (folder / kMethodFile).string()));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/io/json.h"
+#include "engine/models/tensor_file.h"
 #include "engine/objectives/figures.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/strategy.h"
@@ -45,6 +46,10 @@ Status write_checkpoint(const std::filesystem::path& folder, const TrainerState&
                         const std::string& base_name);
 /// Weights and moments back from a checkpoint. An adapter's tensors were read already
 /// (apply_strategy with its folder).
+/// A reference that moves (NamedTensors of what trains), into the checkpoint and back into its
+/// tensors.
+Status write_reference(const std::filesystem::path& folder, const NamedTensors& reference);
+Status read_reference(const std::filesystem::path& folder, const NamedTensors& reference);
 Status read_checkpoint(const std::filesystem::path& folder, const Trainables& trainables,
                        Optimizer& optimizer);
 

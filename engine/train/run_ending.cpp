@@ -15,6 +15,8 @@ Status RunEnding::save_checkpoint() {
   run_.state.objective = run_.objective->state();
   LUTHIER_CHECK(write_checkpoint(writer.path(), run_.state, run_.trainables, *run_.optimizer,
                                  run_.recipe.model));
+  if (!run_.moving_reference.empty())
+    LUTHIER_CHECK(write_reference(writer.path(), run_.moving_reference));
   if (run_.trainables.adapter)
     LUTHIER_CHECK(write_adapter_notes(writer.path() / "adapter", run_.base.pixels));
   LUTHIER_CHECK(writer.commit());

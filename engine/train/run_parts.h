@@ -51,6 +51,7 @@ struct RunParts {
   Trainables trainables;
   std::unique_ptr<Optimizer> optimizer;
   std::shared_ptr<RowCache> cache;
+  NamedTensors moving_reference;  ///< the reference's tensor for each that trains; empty: it stands
   std::unique_ptr<StepRunner> runner;
   std::unique_ptr<WindowSource> source;
   std::unique_ptr<RunLog> log;  ///< once the folder is there

@@ -85,6 +85,12 @@ Status add_masters(const LoadedModel& base, std::vector<TrainedTensor>& tensors)
 
 }  // namespace
 
+std::vector<std::pair<std::string, torch::Tensor>> Trainables::named() const {
+  std::vector<std::pair<std::string, torch::Tensor>> all;
+  for (const TrainedTensor& trained : tensors) all.emplace_back(trained.name, trained.tensor);
+  return all;
+}
+
 std::int64_t Trainables::parameters() const {
   std::int64_t count = 0;
   for (const TrainedTensor& trained : tensors) count += trained.tensor.numel();

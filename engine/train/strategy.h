@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/config/recipe.h"
@@ -25,6 +27,8 @@ struct Trainables {
   /// Whether what trains changes in the course of the run.
   bool gradual() const;
 
+  /// The tensors by their names, in their order.
+  std::vector<std::pair<std::string, torch::Tensor>> named() const;
   std::int64_t parameters() const;
   std::int64_t bytes() const;
 };

@@ -59,6 +59,17 @@ Status TrainingLoop::note_broken(const Window& window) {
                      "`luthier-cli data check` says what is wrong with each.");
 }
 
+/// As TRL's SyncRefModelCallback, of what trains: the rest is equal in both.
+void TrainingLoop::move_reference() {
+  const ReferenceMoves moves = run_.objective->reference_moves();
+  if (moves.every == 0 || run_.state.step % moves.every != 0) return;
+  const torch::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < run_.moving_reference.size(); ++i) {
+    torch::Tensor& reference = run_.moving_reference[i].second;
+    reference.mul_(1 - moves.share).add_(run_.trainables.tensors[i].tensor, moves.share);
+  }
+}
+
 Status TrainingLoop::step() {
   auto loaded = run_.source->next();
   if (!loaded) return ending_.saved_before(loaded.error());
@@ -94,6 +105,7 @@ Status TrainingLoop::step() {
   measured_ = memory_use(run_.device);
   run_.optimizer->clear_gradients();
   ++run_.state.step;
+  move_reference();
   run_.state.tokens += tokens;
   LUTHIER_CHECK(note_broken(window));
   const double took = seconds_since(start) - interference_.take_idle_seconds();

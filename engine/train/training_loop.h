@@ -31,6 +31,7 @@ class TrainingLoop {
   }
 
   Status step();
+  void move_reference();
   Status after_step();
   Status note_broken(const Window& window);
   Status bad_step(const Window& window, const std::vector<std::int64_t>& rows,

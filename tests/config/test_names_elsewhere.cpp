@@ -104,6 +104,9 @@ class TestNamesElsewhere : public QObject {
         {"load_in_8bits", "quantization.load_in_8bit."},
         {"double_quantization", "quantization.bnb_4bit_use_double_quant."},
         {"save_strategy", "training.save_steps."},
+        {"pref_beta", "dpo.beta."},
+        {"kto_desirable_weight", "kto.desirable_weight."},
+        {"orpo_alpha", "orpo.beta."},
         {"torch_dtype", "training.dtype."}};
     for (const auto& [name, key] : called)
       QTest::newRow(name) << name << QString("Here it is %1").arg(key);
@@ -116,7 +119,7 @@ class TestNamesElsewhere : public QObject {
       QTest::newRow(name) << name << "not needed here, because";
     }
     for (const char* name : {"load_in_fp8", "deepspeed", "fsdp_config", "neftune_noise_alpha",
-                             "video_load_backend", "dpo_beta", "load_best_model_at_end"}) {
+                             "video_load_backend", "rpo_alpha", "load_best_model_at_end"}) {
       QTest::newRow(name) << name << "This version does not have it";
     }
   }

@@ -11,6 +11,22 @@
 using namespace luthier;
 using namespace luthier::test;
 
+namespace {
+
+/// The row as the objective of the settings takes it.
+Json as_asked(const Json& row, const QString& settings) {
+  const Json asked = Json::array({row["messages"][0]}), said = Json::array({row["messages"][1]});
+  for (const char* pairs : {"dpo", "orpo", "cpo"})
+    if (settings.contains(QString("objective=%1").arg(pairs)))
+      return {{"prompt", asked}, {"chosen", said}, {"rejected", said}};
+  for (const char* single : {"kto", "bco"})
+    if (settings.contains(QString("objective=%1").arg(single)))
+      return {{"prompt", asked}, {"completion", said}, {"label", true}};
+  return row;
+}
+
+}  // namespace
+
 class TestForecast : public QObject {
   Q_OBJECT
 
@@ -80,6 +96,16 @@ class TestForecast : public QObject {
     QTest::newRow("visual prompts") << "strategy=visual_prompt_tuning";
     QTest::newRow("visual prompts, many and deep")
         << "strategy=visual_prompt_tuning;adapter.num_virtual_tokens=60;adapter.prompt_depth=deep";
+    for (const char* objective : {"dpo", "orpo", "cpo", "kto", "bco"}) {
+      const QString chosen = QString("objective=%1;training.shuffle=false").arg(objective);
+      QTest::addRow("%s", objective) << chosen;
+      QTest::addRow("%s, full", objective) << chosen + ";strategy=full";
+      QTest::addRow("%s, projector", objective) << chosen + ";strategy=freeze";
+    }
+    QTest::newRow("dpo, full, asked beforehand")
+        << "objective=dpo;strategy=full;dpo.precompute_ref_log_probs=true";
+    QTest::newRow("dpo, full, a moving reference")
+        << "objective=dpo;strategy=full;dpo.sync_ref_model=true;dpo.ref_model_sync_steps=1";
     QTest::newRow("prefix") << "strategy=prefix_tuning;training.gradient_checkpointing=false";
     QTest::newRow("prefix, long") << "strategy=prefix_tuning;adapter.num_virtual_tokens=150;"
                                      "training.gradient_checkpointing=false";
@@ -107,7 +133,7 @@ class TestForecast : public QObject {
       if (settings.contains("ragged=near"))
         whole.resize(whole.size() - static_cast<std::size_t>(i) * 9);
       if (settings.contains("ragged=far") && i > 0) whole.resize(whole.size() / 3);
-      text += row(i, whole, fixture() / "a.png").dump() + "\n";
+      text += as_asked(row(i, whole, fixture() / "a.png"), settings).dump() + "\n";
     }
     write_text(tiny.root() / "rows.jsonl", text);
     std::vector<std::string> all{"training.max_steps=3", "training.per_device_train_batch_size=8",

@@ -191,6 +191,103 @@ class TestDpo : public QObject {
              qPrintable(differences(tiny.root() / "cut", tiny.root() / "whole")));
   }
 
+  void a_reference_asked_beforehand_says_the_same_data() {
+    QTest::addColumn<QString>("strategy");
+    QTest::newRow("adapter") << "lora";
+    QTest::newRow("whole model") << "full";
+  }
+  void a_reference_asked_beforehand_says_the_same() {
+    QFETCH(QString, strategy);
+    TinyRun tiny;
+    write_pairs(tiny.root() / "pairs.jsonl");
+    const std::string pairs = (tiny.root() / "pairs.jsonl").string();
+    std::vector<std::string> settings{"objective=dpo",
+                                      "strategy=" + strategy.toStdString(),
+                                      "dataset=" + pairs,
+                                      "eval_dataset=" + pairs,
+                                      "dpo.ld_alpha=0.5",
+                                      "training.max_steps=6",
+                                      "training.learning_rate=1.0e-3"};
+    const Outcome beside = run(tiny.recipe("beside", settings));
+    VERIFY_OK(beside);
+    settings.emplace_back("dpo.precompute_ref_log_probs=true");
+    const Outcome before = run(tiny.recipe("before", settings));
+    VERIFY_OK(before);
+    QCOMPARE(before.watcher.lines.size(), beside.watcher.lines.size());
+    for (std::size_t i = 0; i < before.watcher.lines.size(); ++i) {
+      const MetricsLine &a = before.watcher.lines[i], &b = beside.watcher.lines[i];
+      QVERIFY(std::abs(a.loss - b.loss) < 1e-5);
+      QCOMPARE(a.figures.size(), b.figures.size());
+      for (const auto& [name, value] : a.figures) {
+        // At the start both rewards are 0 but for rounding, and which is more goes by that.
+        if (name.ends_with("accuracies")) continue;
+        QVERIFY2(std::abs(value - b.figures.at(name)) < 1e-4, name.c_str());
+      }
+    }
+    // A resume asks again and goes on to the same bytes.
+    const Recipe cut = tiny.recipe("cut", settings);
+    bool seen = false;
+    VERIFY_OK(run(cut, {}, [&](Watcher& watcher, TrainControl& control, LoadedModel&) {
+      watcher.between = [&, done = 0]() mutable {
+        if (++done >= 9 && !seen) seen = true, control.stop(true);
+      };
+    }));
+    QVERIFY(seen);
+    VERIFY_OK(run(cut, tiny.root() / "cut"));
+    QVERIFY2(differences(tiny.root() / "cut", tiny.root() / "before").isEmpty(),
+             qPrintable(differences(tiny.root() / "cut", tiny.root() / "before")));
+  }
+
+  /// With all of the policy taken over after each step the reference is the policy: every first
+  /// loss after a move is log 2. With a part of it the loss lies between that and a still one's.
+  void a_moving_reference_goes_after_the_policy() {
+    TinyRun tiny;
+    write_pairs(tiny.root() / "pairs.jsonl");
+    const std::vector<std::string> settings{"objective=dpo",
+                                            "strategy=full",
+                                            "training.learning_rate=1.0e-3",
+                                            "training.max_steps=6",
+                                            "training.warmup_steps=0",
+                                            "dataset=" + (tiny.root() / "pairs.jsonl").string(),
+                                            "training.gradient_accumulation_steps=1",
+                                            "training.logging_steps=1"};
+    const auto losses = [&](const char* out, const std::vector<std::string>& more) {
+      std::vector<std::string> all = settings;
+      all.insert(all.end(), more.begin(), more.end());
+      const Outcome outcome = run(tiny.recipe(out, all));
+      std::vector<double> found;
+      for (const MetricsLine& line : outcome.watcher.lines) found.push_back(line.loss);
+      return found;
+    };
+    const auto still = losses("still", {});
+    const auto whole = losses("whole", {"dpo.sync_ref_model=true", "dpo.ref_model_mixup_alpha=1",
+                                        "dpo.ref_model_sync_steps=1"});
+    const auto often = losses("often", {"dpo.sync_ref_model=true", "dpo.ref_model_mixup_alpha=0.5",
+                                        "dpo.ref_model_sync_steps=2"});
+    QCOMPARE(whole.size(), std::size_t{6});
+    QCOMPARE(often.size(), std::size_t{6});
+    for (const double loss : whole) QVERIFY(std::abs(loss - std::log(2.0)) < 1e-5);
+    QVERIFY(still[5] < std::log(2.0) - 1e-3);
+    QCOMPARE(often[1], still[1]);
+    QVERIFY(std::abs(often[2] - still[2]) > 1e-6);
+
+    std::vector<std::string> moving = settings;
+    for (const char* each : {"dpo.sync_ref_model=true", "dpo.ref_model_sync_steps=2"})
+      moving.emplace_back(each);
+    VERIFY_OK(run(tiny.recipe("uncut", moving)));
+    const Recipe cut = tiny.recipe("cut", moving);
+    bool seen = false;
+    VERIFY_OK(run(cut, {}, [&](Watcher& watcher, TrainControl& control, LoadedModel&) {
+      watcher.between = [&, done = 0]() mutable {
+        if (++done >= 4 && !seen) seen = true, control.stop(true);
+      };
+    }));
+    QVERIFY(seen);
+    VERIFY_OK(run(cut, tiny.root() / "cut"));
+    QVERIFY2(differences(tiny.root() / "cut", tiny.root() / "uncut").isEmpty(),
+             qPrintable(differences(tiny.root() / "cut", tiny.root() / "uncut")));
+  }
+
   void a_loss_taken_apart_adds_up() {
     TinyRun tiny;
     const fs::path pairs = tiny.root() / "pairs.jsonl";
@@ -231,12 +328,21 @@ class TestDpo : public QObject {
                                << "label_smoothing";
     QTest::newRow("divergence") << "dpo.loss_type=aot"
                                 << "forward_kl";
+    QTest::newRow("moving, of an adapter") << "dpo.sync_ref_model=true"
+                                           << "under lora";
+    QTest::newRow("moving, and asked beforehand")
+        << "dpo.sync_ref_model=true;strategy=full;dpo.precompute_ref_log_probs=true"
+        << "precompute_ref_log_probs";
+    QTest::newRow("no reference to ask")
+        << "dpo.precompute_ref_log_probs=true;dpo.reference_free=true"
+        << "reference_free";
   }
   void settings_that_do_not_go_together_are_refused() {
     QFETCH(QString, setting);
     QFETCH(QString, named);
     TinyRun tiny;
-    std::vector<std::string> settings{"objective=dpo", setting.toStdString()};
+    std::vector<std::string> settings{"objective=dpo"};
+    for (const QString& each : setting.split(';')) settings.push_back(each.toStdString());
     if (named == "forward_kl") settings.emplace_back("dpo.f_divergence_type=forward_kl");
     const Status status = check_recipe(tiny.recipe("run", settings));
     QVERIFY(!status);

@@ -81,6 +81,8 @@ IN_PART = (
     "bottlenecks",
     "optimizers",
     "dpo",
+    "reference_free",
+    "unpaired",
     "quantized",
     "qlora",
     "hostile_folders",

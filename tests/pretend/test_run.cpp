@@ -44,6 +44,19 @@ void write_pairs(const fs::path& path) {
   write_text(path, text);
 }
 
+/// The chosen answers of the same pairs, each with a label.
+void write_judged(const fs::path& path) {
+  std::string text;
+  for (int i = 0; i < 4; ++i) {
+    Json row = {{"prompt", "<image>What is number " + std::to_string(i) + "?"},
+                {"completion", "It is " + std::to_string(i * 3) + "."},
+                {"label", i != 1}};
+    row["images"] = {(fixture() / "b.jpg").string()};
+    text += row.dump() + "\n";
+  }
+  write_text(path, text);
+}
+
 Tensor dies(const Tensor& x) {
   TORCH_CHECK(x.numel() < 0, "CUDA error: an illegal memory access was encountered");
   return x;
@@ -81,6 +94,7 @@ class TestRun : public QObject {
     }
     there_ = twin(here_, pretend::device());
     write_pairs(run_.root() / "pairs.jsonl");
+    write_judged(run_.root() / "judged.jsonl");
   }
 
   void losses_and_gradients_are_the_cpus_data() {
@@ -98,6 +112,14 @@ class TestRun : public QObject {
     QTest::newRow("sft, bottleneck") << QStringList{"strategy=bottleneck"} << all;
     QTest::newRow("dpo") << (still + QStringList{"objective=dpo"}) << pairs;
     QTest::newRow("dpo, a fixed tower") << (still + QStringList{"objective=dpo", fixed}) << pairs;
+    QTest::newRow("orpo") << (still + QStringList{"objective=orpo"}) << pairs;
+    QTest::newRow("cpo") << (still + QStringList{"objective=cpo"}) << pairs;
+    for (const char* objective : {"kto", "bco"}) {
+      const QStringList chosen = still + QStringList{QString("objective=%1").arg(objective)};
+      QTest::newRow(objective) << chosen << "judged.jsonl";
+      QTest::addRow("%s, a fixed tower", objective)
+          << (chosen + QStringList{fixed}) << "judged.jsonl";
+    }
   }
   void losses_and_gradients_are_the_cpus() {
     QFETCH(QStringList, settings);

@@ -151,8 +151,8 @@ QVariant RowModel::words(const RowPreview& row) const {
     }
     if (text.size() > kMostWords) break;
   }
-  if (row.conversation.chosen)
-    for (const Message& message : *row.conversation.chosen)
+  for (const auto* answer : {&row.conversation.chosen, &row.conversation.answer})
+    for (const Message& message : answer->value_or(std::vector<Message>()))
       for (const ContentPart& part : message.content)
         text += QStringLiteral("  →  ") + QString::fromStdString(part.text).simplified();
   return text.left(kMostWords);

@@ -185,6 +185,8 @@ QString RowView::conversation_html() const {
   const Conversation& row = row_.conversation;
   QString html;
   for (const Message& message : row.messages) html += message_html(message, message.role);
+  for (const Message& message : row.answer.value_or(std::vector<Message>()))
+    html += message_html(message, message.role);
   // Two answers to the same question.
   const std::pair<const char*, const std::optional<std::vector<Message>>*> answers[] = {
       {"chosen", &row.chosen}, {"rejected", &row.rejected}};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/config/kinds.h"
+#include "engine/config/kinds/reference_rows.h"
 #include "engine/config/kinds/router_rows.h"
 
 namespace luthier {
@@ -48,7 +49,28 @@ Status check_weights(const std::vector<std::string>& weights, std::size_t losses
   return {};
 }
 
+Status check_reference(const Recipe& recipe) {
+  const KindValues& values = recipe.more;
+  const bool beforehand = values.flag("dpo.precompute_ref_log_probs"),
+             moves = values.flag("dpo.sync_ref_model");
+  const char* set = beforehand ? "dpo.precompute_ref_log_probs" : "dpo.sync_ref_model";
+  if ((beforehand || moves) && values.flag("dpo.reference_free"))
+    return cross_fault(set, "is set, and dpo.reference_free leaves no reference.",
+                       "Leave one of the two out.");
+  if (beforehand && moves)
+    return cross_fault("dpo.sync_ref_model",
+                       "moves the reference, and dpo.precompute_ref_log_probs asks it beforehand.",
+                       "Leave one of the two out.");
+  if (moves && method_kind(recipe.strategy).hangs_adapter())
+    return cross_fault("dpo.sync_ref_model",
+                       "needs a reference of its own, and under " + recipe.strategy +
+                           " it is the base or a copy of the adapter.",
+                       "Choose strategy: full or freeze, or leave it out.");
+  return {};
+}
+
 Status check_dpo(const Recipe& recipe) {
+  LUTHIER_CHECK(check_reference(recipe));
   const KindValues& values = recipe.more;
   const std::vector<std::string> types = values.names("dpo.loss_type");
   if (types.empty())
@@ -89,9 +111,7 @@ ObjectiveKind dpo_objective_kind() {
       {"dpo",
        "Direct preference optimization: the chosen answer against the rejected one.",
        fields_of({
-           kind_path("ref_model", "Reference model",
-                     "The checkpoint that the trained model is compared with; empty: the model as "
-                     "it began."),
+           ref_model(),
            kind_names("dpo.loss_type", "Losses",
                       "Which losses of a pair are summed: sigmoid, hinge, ipo and others.",
                       {"sigmoid"}),
@@ -99,9 +119,7 @@ ObjectiveKind dpo_objective_kind() {
                       "One number for each loss; empty: 1 each.")
                .numbers()
                .advanced(),
-           kind_number("dpo.beta", "Beta",
-                       "How strongly the trained model is held to the reference.", 0.1)
-               .above(0),
+           reference_beta("dpo.beta"),
            kind_number("dpo.label_smoothing", "Label smoothing",
                        "The share of pairs that may be the wrong way round; robust, exo_pair, aot "
                        "and aot_unpaired read it.",
@@ -133,6 +151,23 @@ ObjectiveKind dpo_objective_kind() {
                .advanced(),
            kind_boolean("dpo.reference_free", "Without a reference",
                         "Takes a reference that finds all answers equally likely.", false)
+               .advanced(),
+           kind_boolean("dpo.precompute_ref_log_probs", "Ask the reference beforehand",
+                        "The reference answers for all rows before the first step and is let go of "
+                        "then.",
+                        false)
+               .advanced(),
+           kind_boolean("dpo.sync_ref_model", "Moving reference",
+                        "The reference goes after the trained model; under full and freeze.", false)
+               .advanced(),
+           kind_number("dpo.ref_model_mixup_alpha", "Step of the reference",
+                       "The share of the trained weights that a moving reference takes over.", 0.6)
+               .above(0)
+               .at_most(1)
+               .advanced(),
+           kind_integer("dpo.ref_model_sync_steps", "Steps between moves",
+                        "After so many steps a moving reference moves.", 512)
+               .at_least(1)
                .advanced(),
            router_loss("dpo.router_aux_loss_coef"),
        }),

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Contrastive preference optimization (Xu et al. 2024), SimPO (Meng et al. 2024) and AlphaPO (Gupta
+// et al. 2025), equal to the losses of TRL 1.16's CPOTrainer, which takes no pictures itself: the
+// two answers of a pair against one another without a reference, and beside it the chosen answers'
+// likelihood.
+#include "engine/objectives/preference_losses.h"
+#include "engine/objectives/router_loss.h"
+
+namespace luthier {
+
+namespace {
+
+using torch::Tensor;
+
+class Cpo : public Objective {
+ public:
+  Cpo(preference::CpoSettings settings, const Recipe& recipe)
+      : settings_(std::move(settings)),
+        likelihood_(recipe.more.number("cpo.cpo_alpha")),
+        routers_(recipe, "cpo.router_aux_loss_coef") {}
+
+  const RowKind& row_kind() const override { return preference_rows(); }
+  Status fits(const LoadedModel& base) const override {
+    LUTHIER_CHECK(Objective::fits(base));
+    return routers_.fits(base);
+  }
+  bool adds_up(Model& model) const override { return routers_.weight_of(model) == 0; }
+  bool dropout() const override { return false; }
+  std::int64_t count(const MicroBatch& rows) const override {
+    return static_cast<std::int64_t>(rows.encoded.size());
+  }
+
+  LossSum loss(Policy& policy, const Batch& batch) override {
+    const auto notes = routers_.notes(policy.model(), batch);
+    const LogProbs now = policy.log_probs(batch, /*temperature=*/1, notes);
+    const std::vector<Tensor> both = answers(now).chunk(2);
+    const Tensor &chosen = both[0], &rejected = both[1];
+    const Tensor better = preference::alpha_reward(chosen, settings_.alpha),
+                 worse = preference::alpha_reward(rejected, settings_.alpha);
+    // TRL takes no likelihood at all where it would not count.
+    const Tensor nll =
+        likelihood_ == 0
+            ? torch::zeros({}, chosen.options().requires_grad(false))
+            : -now.values.log_probs.slice(0, 0, now.labels_of(now.counts.size() / 2)).mean();
+    LossSum result;
+    result.count = chosen.size(0);
+    result.sum =
+        preference::cpo_loss(better, worse, settings_).sum() + likelihood_ * nll * result.count;
+    const torch::NoGradGuard no_grad;
+    result.figures =
+        preference::pair_figures(settings_.beta * better, settings_.beta * worse, chosen, rejected);
+    result.figures["nll_loss"] = nll.detach();
+    routers_.join(result, policy.model(), notes);
+    return result;
+  }
+
+  NamedTensors shown(Policy& policy, const Batch& batch) override {
+    const torch::NoGradGuard no_grad;
+    const LogProbs now = policy.log_probs(batch);
+    NamedTensors tensors = padded(now, batch);
+    for (auto& [name, tensor] : tensors)
+      if (name == "logps") tensor = answers(now).cpu();
+    return tensors;
+  }
+
+ private:
+  /// [2n]: log p of each answer, or the mean over its tokens.
+  Tensor answers(const LogProbs& now) const {
+    const Tensor sums = now.summed(now.values.log_probs);
+    return settings_.by_mean() ? sums / now.lengths() : sums;
+  }
+
+  const preference::CpoSettings settings_;
+  const double likelihood_;
+  const RouterLoss routers_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Objective>> make_cpo(const Recipe& recipe) {
+  const KindValues& values = recipe.more;
+  preference::CpoSettings settings;
+  settings.loss_type = values.text("cpo.loss_type");
+  settings.beta = values.number("cpo.beta");
+  settings.smoothing = values.number("cpo.label_smoothing");
+  settings.gamma = values.number("cpo.simpo_gamma");
+  settings.alpha = values.number("cpo.alpha");
+  return std::unique_ptr<Objective>(std::make_unique<Cpo>(std::move(settings), recipe));
+}
+
+}  // namespace luthier
