@@ -94,6 +94,16 @@ const TinyTable& tiny_text_models() {
     "full_attention": {"rope_type": "proportional", "rope_theta": 1000000.0,
       "partial_rotary_factor": 0.25},
     "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}})"}},
+      // The last two layers see the keys and values of the first two; of the first's gates few
+      // open.
+      {"gemma3n_text", {R"({"vocab_size": 565, "hidden_size": 64, "intermediate_size": 96,
+  "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
+  "sliding_window": 20, "num_kv_shared_layers": 2, "hidden_size_per_layer_input": 16,
+  "vocab_size_per_layer_input": 560, "laurel_rank": 8, "altup_num_inputs": 3,
+  "activation_sparsity_pattern": [0.8, 0.0, 0.0, 0.0],
+  "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+  "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}})"}},
       {"bert",
        {R"({"vocab_size": 160, "hidden_size": 64, "intermediate_size": 96,
   "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64,

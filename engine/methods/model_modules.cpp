@@ -58,6 +58,27 @@ constexpr Beside kTensorless[] = {
     {".embed_vision.embedding_projection", ".embed_vision.embedding_pre_projection_norm"},
     {".multimodal_embedder.embedding_projection",
      ".multimodal_embedder.embedding_pre_projection_norm"},
+    // Gemma 3n's tower and the norms behind it
+    {".embed_vision.embedding_projection", ".embed_vision.embedding_post_projection_norm"},
+    {".embed_audio.embedding_projection", ".embed_audio.embedding_post_projection_norm"},
+    {".bn", ".bn.drop"},
+    {".bn", ".bn.act"},
+    {".bn1", ".bn1.drop"},
+    {".bn1", ".bn1.act"},
+    {".bn2", ".bn2.drop"},
+    {".bn2", ".bn2.act"},
+    {".conv_pwl", ".aa"},
+    {".conv_pwl", ".se"},
+    {".conv_pwl", ".drop_path"},
+    {".pw_exp.conv", ".se"},
+    {".pw_exp.conv", ".dw_start"},
+    {".pw_exp.conv", ".dw_mid"},
+    {".pw_exp.conv", ".dw_end"},
+    {".pw_exp.conv", ".layer_scale"},
+    {".pw_exp.conv", ".drop_path"},
+    {".attn.query.proj", ".attn.attn_drop"},
+    {".attn.query.proj", ".drop_path"},
+    {".attn.output.proj", ".attn.output.drop"},
 };
 
 std::string beside(const std::string& name, const Beside& rule) {
@@ -103,6 +124,10 @@ std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
     // Those that make keys norm their values, without a weight.
     if (modules[i].type == "Gemma4Layer" && known.contains(name + ".self_attn.k_norm"))
       add(name + ".self_attn.v_norm");
+    if (name.ends_with(".altup")) {  // so do Gemma 3n's
+      const std::string layer = name.substr(0, name.size() - std::string_view(".altup").size());
+      if (known.contains(layer + ".self_attn.k_norm")) add(layer + ".self_attn.v_norm");
+    }
   }
   return modules;
 }

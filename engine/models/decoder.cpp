@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/models/gemma3n/layer.h"
 #include "engine/models/gemma4/layer.h"
 #include "engine/models/mllama/across_layer.h"
 #include "engine/nn/checkpointing.h"
@@ -178,7 +179,9 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
     layers->push_back(layer);
   };
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
-    if (o.gemma4)
+    if (o.gemma3n)
+      add(std::make_shared<Gemma3nLayerImpl>(o, i, tensors));
+    else if (o.gemma4)
       add(std::make_shared<Gemma4LayerImpl>(o, i, tensors));
     else if (o.looks_across(i))
       add(std::make_shared<AcrossLayerImpl>(o, i, tensors));
@@ -196,6 +199,7 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
   rotary_ = RotaryEmbedding(o.rotary);
   if (o.two_rotaries) local_rotary_ = RotaryEmbedding(o.local_rotary);
   if (o.gemma4 && o.gemma4->per_layer_width > 0) per_layer_.emplace(*this, o, tensors);
+  if (o.gemma3n) streams_.emplace(*this, o, tensors);
 }
 
 Tensor DecoderImpl::embed(const Tensor& ids) const {
@@ -364,6 +368,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   frame.embeddings = Tensor();
   if (before > 0) frame.blocks = Tensor();  // as with_prompt()
   frame.own = frame.ids = Tensor();
+  frame.trains = is_training() && at::GradMode::is_enabled();
   std::vector<Tensor> layer_inputs;
   if (per_layer_) layer_inputs = per_layer_->forward(sequence.ids, sequence.embeddings);
   if (options.gemma4) frame.seen = std::make_shared<std::map<std::int64_t, KeysAndValues>>();
@@ -375,7 +380,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     const std::vector<std::int64_t>& lengths = sequence.rows.lengths();
     for (std::size_t row = 0; row < notes->rows; ++row) notes->tokens += lengths.at(row);
   }
-  Tensor x = sequence.embeddings;
+  Tensor x = streams_ ? streams_->spread(sequence.embeddings) : sequence.embeddings;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     DecoderBlock& layer = *layers_[i];
     if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
@@ -402,7 +407,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
       x = x.index_add(0, sequence.deepstack_places, sequence.deepstack[i].to(dtype));
   }
   if (cache) cache->advance(before + sequence.rows.longest());
-  const Tensor last = narrow ? x : own_rows(x, sequence);
+  Tensor last = narrow ? x : own_rows(x, sequence);
+  if (streams_) last = streams_->joined(last);
   return layer_norm_ ? layer_norm_(last) : norm_(last);
 }
 

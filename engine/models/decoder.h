@@ -5,7 +5,8 @@
 // attention with rotary positions and a gated MLP, or a mixture of such. Qwen3.5's layers are
 // attention or the gated delta rule (delta_net.h), LFM2's attention or a gated short convolution
 // (gated_convolution.h). Gemma 4's have a file of their own (gemma4/layer.h), and so have those of
-// Llama 3.2 Vision's that look across to pictures (mllama/across_layer.h).
+// Gemma 3n (gemma3n/layer.h) and of Llama 3.2 Vision's layers that look across to pictures
+// (mllama/across_layer.h).
 #pragma once
 
 #include <map>
@@ -16,6 +17,8 @@
 #include "engine/models/delta_net.h"
 #include "engine/models/feed_forward.h"
 #include "engine/models/gated_convolution.h"
+#include "engine/models/gemma3n/alt_up.h"
+#include "engine/models/gemma3n/layer_options.h"
 #include "engine/models/gemma4/layer_options.h"
 #include "engine/models/gemma4/per_layer.h"
 #include "engine/models/token_mixer.h"
@@ -73,6 +76,7 @@ struct DecoderOptions {
   std::optional<DeltaOptions> delta;     ///< some layers carry a state in the place of attention
   std::optional<ConvolutionOptions> convolutions;  ///< and some a few columns (LFM2)
   std::optional<Gemma4Options> gemma4;             ///< all layers are Gemma 4's
+  std::optional<Gemma3nOptions> gemma3n;           ///< or Gemma 3n's, which have those settings too
   std::vector<bool> across;  ///< layers that look across to pictures in the place of their own row
                              ///< (Llama 3.2 Vision); empty: none
   std::int64_t more_embeddings = 0;  ///< rows of the embedding that the head does not have
@@ -114,6 +118,7 @@ struct TokenSequence {
   /// Made by the decoder for one of Gemma 4's layers: its own embeddings of the tokens [tokens,
   /// width], and the keys and values that later layers see, by the layer that made them.
   torch::Tensor layer_input;
+  bool trains = false;  ///< made by the decoder: a step of a model that trains
   std::shared_ptr<std::map<std::int64_t, KeysAndValues>> seen;
   std::shared_ptr<const PictureSight> sight;  ///< what layers that look across to pictures see;
                                               ///< null: there are none
@@ -202,6 +207,7 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
 
   std::vector<std::shared_ptr<DecoderBlock>> layers_;
   std::optional<PerLayerEmbeddings> per_layer_;
+  std::optional<Streams> streams_;  ///< several states a token pass through the layers (Gemma 3n)
   RmsNorm norm_{nullptr};
   LayerNorm layer_norm_{nullptr};  ///< in its place
   RotaryEmbedding rotary_, local_rotary_;

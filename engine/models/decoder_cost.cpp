@@ -143,7 +143,8 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
   }
   pass.rows.blocks = blocks;
   pass.rows.across_keys = entry.across, pass.rows.across_flows = entry.across_flows;
-  const std::int64_t state = terms.block(pass.tokens * options.hidden_size);
+  const std::int64_t streams = streams_ ? streams_->count() : 1,  // states of each token
+      state = terms.block(pass.tokens * streams * options.hidden_size);
   const bool capped = options.attention_softcap > 0;
   const bool masks = blocks || capped || !terms.flash || !flash_takes_heads(options.head_dim);
   std::vector<std::int64_t> windows;  // not all of Gemma 4's layers of full attention see blocks
@@ -167,12 +168,14 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
     if (const auto* layer = dynamic_cast<const AcrossLayerImpl*>(layers_[i].get()))
       last_across = i + 1, keeps_pictures = keeps_pictures || layer->keeps_states(terms);
   if (last_across > 0 && keeps_pictures) shared.kept += pictures;
+  if (streams_) shared.kept += streams_->spread_kept(terms, pass.tokens, flows);
   const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
+  flows = streams_ ? streams_->flow(terms, flows) : flows;
   if (of_embeddings) shared.moments = {{shared.kept, per_layer_->work(terms, pass.tokens)}};
   stages.push_back(shared);
   // What the loss asks for: the last layer makes no more, where it can.
   const std::int64_t asked = given.asked > 0 ? given.asked : given.tokens,
-                     asked_state = terms.block(asked * options.hidden_size);
+                     asked_state = terms.block(asked * streams * options.hidden_size);
   const auto count = static_cast<std::int64_t>(layers_.size());
   const bool narrow = asked < pass.tokens && count > 0 && entry.deepstack < count &&
                       layers_.back()->narrows() &&
@@ -214,7 +217,7 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
                                         : norm_kept(terms, norm_, asked),
                      work = layer_norm_ ? norm_work(terms, layer_norm_, asked)
                                         : norm_work(terms, norm_, asked);
-  last.kept = flows ? kept : 0;
+  last.kept = flows ? kept + (streams_ ? streams_->joined_kept(terms, asked) : 0) : 0;
   last.moments = {
       {last.kept, terms.block(pass.labels * options.hidden_size) + (narrow ? 0 : state) + work}};
   stages.push_back(last);

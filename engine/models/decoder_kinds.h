@@ -39,7 +39,7 @@ struct DecoderKind {
   bool qk_norm = false, gemma = false, sandwich = false, two_rotaries = false;
   bool glm = false;             ///< a fused MLP, and neighbouring features turn together
   bool norms_by_place = false;  ///< four norms, called by what they follow
-  bool scaled_queries = false, gemma4 = false, cohere = false;
+  bool scaled_queries = false, gemma4 = false, gemma3n = false, cohere = false;
   bool phi3 = false;    ///< queries, keys and values are one product, gate and up another
   bool across = false;  ///< some layers look across to pictures
   DecoderWindows windows = DecoderWindows::None;

@@ -166,6 +166,10 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     LUTHIER_CHECK(read_gemma4_layers(config, where, o));
     return o;
   }
+  if (kind->gemma3n) {
+    LUTHIER_CHECK(read_gemma3n_layers(config, where, o));
+    return o;
+  }
   o.two_rotaries = o.window_in_blocks = kind->two_rotaries;
   if (o.two_rotaries) {
     LUTHIER_TRY(o.rotary, read_layer_rotary(config, o.head_dim, where,

@@ -32,6 +32,7 @@
   ROW(phi4_multimodal)        \
   ROW(paligemma)              \
   ROW(gemma3)                 \
+  ROW(gemma3n)                \
   ROW(gemma4)                 \
   ROW(gemma4_unified)         \
   ROW(llama)                  \
@@ -48,6 +49,7 @@
   ROW(qwen3_5_moe_text)       \
   ROW(mllama_text_model)      \
   ROW(gemma3_text)            \
+  ROW(gemma3n_text)           \
   ROW(gemma4_text)            \
   ROW(gemma4_unified_text)    \
   ROW(bert)                   \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/feed_forward.h"
 
+#include "engine/nn/cutoff.h"
 #include "engine/nn/side_by_side.h"
 
 namespace luthier {
@@ -9,8 +10,9 @@ using torch::Tensor;
 
 GatedProducts::GatedProducts(torch::nn::Module& holder, std::int64_t hidden_size,
                              std::int64_t intermediate_size, bool bias, Activation activation,
-                             const torch::TensorOptions& tensors, const GatedNames& names)
-    : activation_(activation) {
+                             const torch::TensorOptions& tensors, const GatedNames& names,
+                             std::optional<double> cutoff)
+    : activation_(activation), cutoff_(cutoff) {
   const auto made =
       neighbouring_linears(hidden_size, {intermediate_size, intermediate_size}, bias, tensors);
   gate_proj_ = holder.register_module(names.gate, made[0]);
@@ -21,14 +23,15 @@ GatedProducts::GatedProducts(torch::nn::Module& holder, std::int64_t hidden_size
 
 Tensor GatedProducts::forward(const Tensor& x) const {
   const auto made = side_by_side(x, {gate_proj_.get(), up_proj_.get()});
-  return down_proj_->forward(gated(made[0], made[1], activation_));
+  const Tensor gate = cutoff_ ? over_cutoff(made[0], *cutoff_) : made[0];
+  return down_proj_->forward(gated(gate, made[1], activation_));
 }
 
 GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
                            Activation activation, const torch::TensorOptions& tensors,
-                           const GatedNames& names)
+                           const GatedNames& names, std::optional<double> cutoff)
     : FeedForward(hidden_size),
-      products_(*this, hidden_size, intermediate_size, bias, activation, tensors, names) {}
+      products_(*this, hidden_size, intermediate_size, bias, activation, tensors, names, cutoff) {}
 
 Tensor GatedMlpImpl::forward(const Tensor& x, RouterNotes*) { return products_.forward(x); }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/nn/experts.h"
@@ -38,7 +39,7 @@ class GatedProducts {
  public:
   GatedProducts(torch::nn::Module& holder, std::int64_t hidden_size, std::int64_t intermediate_size,
                 bool bias, Activation activation, const torch::TensorOptions& tensors,
-                const GatedNames& names = kGatedNames);
+                const GatedNames& names = kGatedNames, std::optional<double> cutoff = {});
   torch::Tensor forward(const torch::Tensor& x) const;
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
   /// Bytes of its input, where that is kept: a share of what cost() says.
@@ -46,14 +47,17 @@ class GatedProducts {
 
  private:
   Activation activation_;
+  std::optional<double> cutoff_;
   Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
 };
 
+/// `cutoff`: what of a gate lies so many deviations over its row's mean opens, and nothing else
+/// does (nn/cutoff.h); none: all of it.
 class GatedMlpImpl : public FeedForward {
  public:
   GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
                Activation activation, const torch::TensorOptions& tensors,
-               const GatedNames& names = kGatedNames);
+               const GatedNames& names = kGatedNames, std::optional<double> cutoff = {});
   torch::Tensor forward(const torch::Tensor& x, RouterNotes* = nullptr) override;
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
 

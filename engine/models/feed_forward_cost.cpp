@@ -17,7 +17,13 @@ constexpr std::int64_t kUneven = 2;
 }  // namespace
 
 MlpCost GatedProducts::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
-  return mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
+  MlpCost cost = mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
+  if (cutoff_ && cost.inside) {  // the gate as it came, and what it is measured by
+    const std::int64_t gate =
+        terms.block(tokens * gate_proj_->out_features()) + 2 * terms.block(tokens);
+    cost.kept += gate, cost.released += gate, cost.work += gate;
+  }
+  return cost;
 }
 
 std::int64_t GatedProducts::input_kept(const StepTerms& terms, std::int64_t tokens) const {

@@ -55,6 +55,8 @@ const std::vector<std::string>& keys_of(const std::string& list) {
   static const std::vector<CountOfLayers> table{
       {".deepstack_merger_list", {"deepstack_visual_indexes"}},
       {".merger.mlp", {"merger_times"}},
+      {"altup_projections", {"altup_num_inputs"}},
+      {"altup_unembed_projections", {"altup_num_inputs"}},
       {"vision_tower.blocks", {"embed_dim"}},
       {"vision_tower.convs", {"embed_dim"}},
       {".blocks", {"depth"}},
@@ -67,7 +69,8 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};
   // Of a stage, which is one of a list.
-  static const std::vector<std::string> of_stages{"depths"};
+  static const std::vector<std::string> of_stages{"depths"}, of_timm{"model_args"};
+  if (list.find(".timm_model.") != std::string::npos) return of_timm;
   if (!list.empty() && list.back() >= '0' && list.back() <= '9') return of_stages;
   for (const CountOfLayers& each : table) {
     if (list.ends_with(each.list)) return each.keys;

@@ -40,7 +40,9 @@ class StepRunner {
         trainables_(trainables),
         cache_(cache),
         policy_(base, trainables.adapter, trainables.tower_fixed, std::move(cache),
-                std::move(reference)) {}
+                std::move(reference)) {
+    policy_.model().train();  // a step with a graph is one of training; no other is
+  }
 
   /// Adds the window's gradients: in float32 where more than one micro-batch has some, else they
   /// are of their tensors' types. The window's rows may be used up. `first_batch` counts

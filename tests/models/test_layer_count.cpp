@@ -63,6 +63,9 @@ Json with_layers(Json config, const std::string& path, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) kinds.push_back("full_attention");
     section["layer_types"] = kinds;
   }
+  if (section.contains("activation_sparsity_pattern"))
+    section["activation_sparsity_pattern"] =
+        std::vector<double>(static_cast<std::size_t>(count), 0.5);
   return config;
 }
 

@@ -117,6 +117,8 @@ TEMPLATES = {
                      "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- ' ' + part.text -}}{%- endif -%}"),
     "gemma": turns("(bos_token if loop.first else '') + '<start_of_turn>' + ('model' if message.role == 'assistant' else message.role) + '\\n'",
                    "<end_of_turn>\\n", "<start_of_image>", "<start_of_turn>model\\n"),
+    "gemma3n": turns("(bos_token if loop.first else '') + '<start_of_turn>' + ('model' if message.role == 'assistant' else message.role) + '\\n'",
+                     "<end_of_turn>\\n", "<image_soft_token>", "<start_of_turn>model\\n"),
     "gemma4": turns("(bos_token if loop.first else '') + '<|turn>' + ('model' if message.role == 'assistant' else message.role) + '\\n'",
                     "<turn|>\\n", "<|image|>", "<|turn>model\\n"),
     # as GLM-V's: a turn has no end of its own

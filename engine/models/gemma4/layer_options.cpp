@@ -152,30 +152,6 @@ Result<RotaryOptions> read_type_rotary(const Json& config, const std::string& wh
   return rotary;
 }
 
-/// Which layer's keys and values each one sees.
-Status read_sources(const Json& config, const std::string& where, const std::vector<bool>& sliding,
-                    Gemma4Options& g) {
-  const auto layers = static_cast<std::int64_t>(sliding.size());
-  LUTHIER_TRY(const std::int64_t sharers, json_int(config, "num_kv_shared_layers", where, 0));
-  LUTHIER_CHECK(in_range(sharers, 0, layers - 1, where, "num_kv_shared_layers"));
-  LUTHIER_TRY(g.wide_sharers, json_bool(config, "use_double_wide_mlp", where, false));
-  for (std::int64_t layer = 0; layer < layers; ++layer) {
-    std::int64_t source = layer;
-    if (layer >= layers - sharers) {
-      source = layers - sharers - 1;
-      const auto type = [&](std::int64_t i) { return sliding[static_cast<std::size_t>(i)]; };
-      while (source >= 0 && type(source) != type(layer)) --source;
-      if (source < 0) {
-        return input_error("Layer " + std::to_string(layer) +
-                               " has no earlier one of its type that has keys and values.",
-                           where + ": num_kv_shared_layers");
-      }
-    }
-    g.sources.push_back(source);
-  }
-  return {};
-}
-
 Status read_beside_experts(const Json& config, const std::string& where, DecoderOptions& o) {
   LUTHIER_TRY(const bool has, json_bool(config, "enable_moe_block", where, false));
   if (!has) return {};
@@ -234,22 +210,50 @@ Status read_both_ways(const Json& config, const std::string& where, const Gemma4
   return {};
 }
 
-Status read_cap(const Json& config, const std::string& where, DecoderOptions& o) {
-  const auto cap = config.find("final_logit_softcapping");
-  if (cap == config.end() || cap->is_null()) return {};
-  LUTHIER_TRY(o.final_softcap, json_number(config, "final_logit_softcapping", where, 0.0));
-  if (!(o.final_softcap > 0) || !std::isfinite(o.final_softcap))
-    return input_error("A number above 0, or null, is expected.",
-                       where + ": final_logit_softcapping");
-  return {};
-}
-
 }  // namespace
 
 bool Gemma4Options::is_seen(std::int64_t layer) const {
   for (std::size_t other = static_cast<std::size_t>(layer) + 1; other < sources.size(); ++other)
     if (sources[other] == layer) return true;
   return false;
+}
+
+Status read_key_sources(const Json& config, const std::string& where,
+                        const std::vector<std::optional<std::int64_t>>& windows,
+                        std::int64_t standard, Gemma4Options& g) {
+  const auto layers = static_cast<std::int64_t>(windows.size());
+  LUTHIER_TRY(const std::int64_t sharers,
+              json_int(config, "num_kv_shared_layers", where, standard));
+  LUTHIER_CHECK(in_range(sharers, 0, layers - 1, where, "num_kv_shared_layers"));
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    std::int64_t source = layer;
+    if (layer >= layers - sharers) {
+      source = layers - sharers - 1;
+      const auto type = [&](std::int64_t i) {
+        return windows[static_cast<std::size_t>(i)].has_value();
+      };
+      while (source >= 0 && type(source) != type(layer)) --source;
+      if (source < 0) {
+        return input_error("Layer " + std::to_string(layer) +
+                               " has no earlier one of its type that has keys and values.",
+                           where + ": num_kv_shared_layers");
+      }
+    }
+    g.sources.push_back(source);
+  }
+  return {};
+}
+
+Status read_logit_cap(const Json& config, const std::string& where, double standard,
+                      DecoderOptions& o) {
+  const auto cap = config.find("final_logit_softcapping");
+  o.final_softcap = cap == config.end() ? standard : 0;
+  if (cap == config.end() || cap->is_null()) return {};
+  LUTHIER_TRY(o.final_softcap, json_number(config, "final_logit_softcapping", where, 0.0));
+  if (!(o.final_softcap > 0) || !std::isfinite(o.final_softcap))
+    return input_error("A number above 0, or null, is expected.",
+                       where + ": final_logit_softcapping");
+  return {};
 }
 
 Status read_gemma4_layers(const Json& config, const std::string& where, DecoderOptions& o) {
@@ -272,14 +276,15 @@ Status read_gemma4_layers(const Json& config, const std::string& where, DecoderO
     LUTHIER_TRY(o.local_rotary,
                 read_type_rotary(config, where, kSliding, o.head_dim, kind.positions));
   }
-  LUTHIER_CHECK(read_sources(config, where, sliding, g));
+  LUTHIER_CHECK(read_key_sources(config, where, o.sliding_windows, 0, g));
+  LUTHIER_TRY(g.wide_sharers, json_bool(config, "use_double_wide_mlp", where, false));
   if (kind.unified) {
     LUTHIER_CHECK(read_padding(config, where, o, g));
   } else {
     LUTHIER_CHECK(read_per_layer_embeddings(config, where, o, g));
     LUTHIER_CHECK(read_beside_experts(config, where, o));
   }
-  LUTHIER_CHECK(read_cap(config, where, o));
+  LUTHIER_CHECK(read_logit_cap(config, where, 0, o));
   LUTHIER_CHECK(read_both_ways(config, where, kind, g));
   o.window_in_blocks = !g.blocks_everywhere;
   o.gemma4 = std::move(g);

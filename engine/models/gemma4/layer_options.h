@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,5 +40,15 @@ struct Gemma4Options {
 /// Fills `options` (whose sizes and type are read) with Gemma 4's own settings, sliding windows,
 /// rotary positions, experts and the cap on the logits.
 Status read_gemma4_layers(const Json& config, const std::string& where, DecoderOptions& options);
+
+/// Which layer's keys and values each one sees, by `num_kv_shared_layers` (else `sharers`) and what
+/// slides.
+Status read_key_sources(const Json& config, const std::string& where,
+                        const std::vector<std::optional<std::int64_t>>& windows,
+                        std::int64_t sharers, Gemma4Options& options);
+
+/// `final_logit_softcapping`; `standard`: where the file says nothing; 0: there is none.
+Status read_logit_cap(const Json& config, const std::string& where, double standard,
+                      DecoderOptions& options);
 
 }  // namespace luthier

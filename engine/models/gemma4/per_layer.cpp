@@ -14,6 +14,7 @@ using torch::Tensor;
 PerLayerEmbeddings::PerLayerEmbeddings(torch::nn::Module& holder, const DecoderOptions& o,
                                        const torch::TensorOptions& tensors)
     : layers_(o.num_hidden_layers),
+      tokens_(o.vocab_size),
       width_(o.gemma4->per_layer_width),
       scale_(std::sqrt(static_cast<double>(width_))),
       context_scale_(1 / std::sqrt(static_cast<double>(o.hidden_size))) {
@@ -30,7 +31,10 @@ PerLayerEmbeddings::PerLayerEmbeddings(torch::nn::Module& holder, const DecoderO
 }
 
 std::vector<Tensor> PerLayerEmbeddings::forward(const Tensor& ids, const Tensor& embeddings) const {
-  const Tensor found = embed_tokens_per_layer_->forward(ids);
+  // Tokens that the table does not have (Gemma 3n's marks of pictures) are looked up as its first.
+  const std::int64_t known = embed_tokens_per_layer_->weight.size(0);
+  const Tensor found =
+      embed_tokens_per_layer_->forward(known < tokens_ ? ids.masked_fill(ids >= known, 0) : ids);
   // The scale has the weights' precision, as that of the embedding before all layers.
   const Tensor own = (found * torch::full({}, scale_, found.options().requires_grad(false)))
                          .reshape({-1, layers_, width_});

@@ -29,7 +29,7 @@ class PerLayerEmbeddings {
   std::int64_t work(const StepTerms& terms, std::int64_t tokens) const;
 
  private:
-  std::int64_t layers_, width_;
+  std::int64_t layers_, tokens_, width_;
   double scale_, context_scale_;
   Embedding embed_tokens_per_layer_{nullptr};
   Linear per_layer_model_projection_{nullptr};

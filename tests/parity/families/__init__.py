@@ -6,6 +6,8 @@ from families.deepseek_ocr2 import DeepseekOcr2
 from families.florence2 import Florence2
 from families.gemma3 import Gemma3
 from families.gemma3_text import Gemma3Text
+from families.gemma3n import Gemma3n
+from families.gemma3n_text import Gemma3nText
 from families.gemma4 import Gemma4
 from families.gemma4_text import Gemma4Text
 from families.gemma4_unified import Gemma4Unified
@@ -41,9 +43,10 @@ from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smollm3 import SmolLM3
 from families.smolvlm import SmolVLM
 
-FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma4(),
-            Gemma4Unified(), PaliGemma(), Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(),
+FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma3n(),
+            Gemma4(), Gemma4Unified(), PaliGemma(), Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(),
             Glm46V(), MiniCPMV46(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2(),
             Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Phi4Multimodal(),
             Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Qwen3_5Text(),
-            Qwen3_5MoeText(), Gemma3Text(), Gemma4Text(), Gemma4UnifiedText(), MllamaText()]
+            Qwen3_5MoeText(), Gemma3Text(), Gemma3nText(), Gemma4Text(), Gemma4UnifiedText(),
+            MllamaText()]

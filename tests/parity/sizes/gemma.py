@@ -72,6 +72,28 @@ UNIFIED = {key: value for key, value in gemma4_text(
     if key != "hidden_size_per_layer_input"}
 
 
+# The two are one in another: of 35 layers 30, whose MLPs are half as wide, and 5 fewer of those
+# that see the keys of others. Published files hold keys and values of all layers; those that nothing
+# reads (2,097,408 numbers a layer) and what takes sound come to the published counts, 5,439,438,272
+# and 7,849,978,192, to the last.
+def gemma3n_text(layers, width, sharers):
+    return dict(num_hidden_layers=layers, intermediate_size=width, num_kv_shared_layers=sharers,
+                vocab_size=262400)
+
+
+GEMMA3N = {"E2B": gemma3n_text(30, 8192, 10), "E4B": gemma3n_text(35, 16384, 15)}
+
+
+def gemma3n(parameters, name):
+    return Size(Spec(dict(), None, GEMMA3N[name], "gemma", "gemma3n",
+                     dict(tie_word_embeddings=True), dict(size=dict(height=768, width=768))),
+                parameters, COUNT)
+
+
+def gemma3n_alone(parameters, name):
+    return decoder(parameters, COUNT, "gemma", "gemma", tie_word_embeddings=True, **GEMMA3N[name])
+
+
 def paligemma(parameters, side):
     text = llama_like(2048, 16384, 18, 8, 1, 257216, head_dim=256, max_position_embeddings=8192,
                       hidden_act="gelu_pytorch_tanh")
@@ -88,6 +110,14 @@ SIZES = {
     "gemma3_text": {
         "Gemma 3 270M": gemma3_text(268_098_176, 640, 2048, 18),
         "Gemma 3 1B": gemma3_text(999_885_952, 1152, 6912, 26),
+    },
+    "gemma3n": {
+        "Gemma 3n E2B": gemma3n(4_737_115_552, "E2B"),
+        "Gemma 3n E4B": gemma3n(7_137_168_432, "E4B"),
+    },
+    "gemma3n_text": {
+        "Gemma 3n E2B, its text half": gemma3n_alone(4_435_182_688, "E2B"),
+        "Gemma 3n E4B, its text half": gemma3n_alone(6_835_235_568, "E4B"),
     },
     "gemma4": {
         "Gemma 4 E2B": gemma4(4_797_113_600, "E2B", SMALL_TOWER),
