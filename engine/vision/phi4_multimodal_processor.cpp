@@ -118,16 +118,19 @@ Result<PixelValues> Phi4MultimodalProcessor::outline(int width, int height) cons
                  {squares.rows, squares.columns, made.patches_down, made.patches_across});
 }
 
+/// Bicubically sums of sums: of each line, then of those. Bilinearly one sum of all corners.
 float* Phi4MultimodalProcessor::write_whole(const Image& canvas, float* out) const {
   const int side = static_cast<int>(settings_.side);
   const int wide = canvas.width / side, tall = canvas.height / side;
   const Shares across = shares_of(settings_.common.resample, wide),
                down = shares_of(settings_.common.resample, tall);
+  const bool corners = settings_.common.resample == Resample::Bilinear;
   std::array<float, 4> lines{}, line{};
   for (std::size_t channel = 0; channel < 3; ++channel) {
     const auto& number = table_.channel(channel);
     for (int y = 0; y < side; ++y)
       for (int x = 0; x < side; ++x) {
+        float sum = 0;
         for (std::size_t i = 0; i < down.of.size(); ++i) {
           const int row =
               std::clamp(y * tall + down.first + static_cast<int>(i), 0, canvas.height - 1);
@@ -137,10 +140,11 @@ float* Phi4MultimodalProcessor::write_whole(const Image& canvas, float* out) con
             const int column =
                 std::clamp(x * wide + across.first + static_cast<int>(j), 0, canvas.width - 1);
             line[j] = number[bytes[3 * column]];
+            sum = std::fma(line[j], down.of[i] * across.of[j], sum);
           }
-          lines[i] = across.sum(line);
+          if (!corners) lines[i] = across.sum(line);
         }
-        *out++ = down.sum(lines);
+        *out++ = corners ? sum : down.sum(lines);
       }
   }
   return out;

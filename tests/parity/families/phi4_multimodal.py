@@ -26,8 +26,8 @@ SPECS = {
     # prompts stand on both sides of the length that it was trained with, and no answer passes it:
     # transformers would then go on from a cache without the prompt
     "phi4_multimodal-plain": Spec(
-        TOWER, None, {**TEXT, "original_max_position_embeddings": 450,
-                      "rope_parameters": longrope(8, 450)}, "qwen", "phi4", picture=SQUARES,
+        TOWER, None, {**TEXT, "original_max_position_embeddings": 300,
+                      "rope_parameters": longrope(8, 300)}, "qwen", "phi4", picture=SQUARES,
         conversations=("plain", "words", "large")),
     # 31 by 31 patches; states that are not the last but one; a window
     "phi4_multimodal-tied": Spec(
@@ -106,7 +106,7 @@ class Phi4Multimodal(Family):
     generates = (("phi4_multimodal-plain", "plain"), ("phi4_multimodal-tied", "plain"),
                  ("phi4_multimodal-old", "several"))
     compared = ("phi4_multimodal-plain",)
-    informed = ("phi4_multimodal-old",)
+    informed = ("phi4_multimodal-plain",)
     plans = {
         "phi4_multimodal": towers_plan("phi4_multimodal-plain"),
         "phi4_multimodal-recomputed": Plan(
