@@ -407,7 +407,8 @@ void backward_chunk(const BackwardRoom& room, const RuleSizes& sizes, const Rule
     product({room.of_read, values, 1}, state, of_key, keys, count, keys, values, true);
     const float over = own.grown[kChunk - 1];
     if (!last) {
-      whole += static_cast<double>(over * inner_product(before, of_state, sizes.state()));
+      for (std::int64_t i = 0; i < sizes.state(); i += values)
+        whole += static_cast<double>(over * inner_product(before + i, of_state + i, values));
       scale_all(of_state, over, sizes.state(), of_state);
     }
     product({query, 1, keys}, whole_rows(room.of_found, values), of_state, values, keys, values,

@@ -121,9 +121,9 @@ class TestDeltaMixture : public QObject {
     const Tensor made = narrow.by_loops(), theirs = by_parts(narrow), wanted = by_parts(wide);
     const Tensor weights = torch::randn(wanted.sizes());
     const auto close = [](const Tensor& got, const Tensor& libtorch, const Tensor& exact,
-                          double least = 1e-30) {
+                          double least = 1e-30, double limit = 2e-6) {
       const double off = share_off(got, exact, least);
-      return off < 2e-6 || off < 1.5 * share_off(libtorch, exact, least);
+      return off < limit || off < 1.5 * share_off(libtorch, exact, least);
     };
     QCOMPARE(made.sizes(), wanted.sizes());
     QVERIFY2(close(made, theirs, wanted), qPrintable(QString::number(share_off(made, wanted))));
@@ -131,11 +131,11 @@ class TestDeltaMixture : public QObject {
                exact = slopes(wanted, wide, weights);
     for (std::size_t i = 0; i < got.size(); ++i) {
       QCOMPARE(got[i].sizes(), exact[i].sizes());
-      // A head's decay learns from the sum over all tokens, whose terms may cancel to nearly
-      // nothing.
+      // What a head forgets by learns from a sum over all tokens. The norm makes the scale of what
+      // the rule gives count nothing, so that such a sum is what is left of terms that cancel.
       const bool sums = i == 5 || i == 6;
-      const double least = sums ? exact[3].norm().item<double>() : 1e-30;
-      QVERIFY2(close(got[i], libtorch[i], exact[i], least),
+      const double least = sums ? std::max(exact[3].norm().item<double>(), 1e-30) : 1e-30;
+      QVERIFY2(close(got[i], libtorch[i], exact[i], least, sums ? 5e-6 : 2e-6),
                qPrintable(QString("gradient %1: %2, LibTorch's %3")
                               .arg(i)
                               .arg(share_off(got[i], exact[i]))
