@@ -45,13 +45,12 @@ class Dpo : public Objective {
   }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
+    // Asked first, while what the policy's pass keeps for the backward is not there yet.
+    std::optional<LogProbs> before;
+    if (!settings_.reference_free) before = policy.reference_log_probs(batch);
     const auto notes = routers_.notes(policy.model(), batch);
     const LogProbs now = policy.log_probs(batch, /*temperature=*/1, notes);
-    const Tensor reference = settings_.reference_free
-                                 ? torch::zeros({static_cast<std::int64_t>(now.counts.size())},
-                                                now.values.log_probs.options())
-                                       .detach()
-                                 : answers(policy.reference_log_probs(batch));
+    const Tensor reference = before ? answers(*before) : torch::zeros_like(now.lengths());
     const dpo::Terms terms = terms_of(now, reference);
     Tensor sum;
     for (const auto& [loss, weight] : settings_.losses) {
