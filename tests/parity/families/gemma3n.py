@@ -101,10 +101,10 @@ class Gemma3n(Family):
                                    laurel_rank=16, sliding_window=64,
                                    activation_sparsity_pattern=[0.9, 0.9, 0.0, 0.0]),
                   "gemma", "gemma3n", dict(tie_word_embeddings=True), sized(64))
-    adapters = (("gemma3n-plain", "linear", "new"), ("gemma3n-kernels", "towers", "new"),
+    adapters = (("gemma3n-plain", "linear", "new"), ("gemma3n-odd", "towers", "new"), ("gemma3n-kernels", "linear", "new"),
                 ("gemma3n-plain", "saved_modules", "new"))
     tied = ("gemma3n-plain",)
-    merges = (("gemma3n-plain", "towers"), ("gemma3n-kernels", "linear"))
+    merges = (("gemma3n-odd", "towers"), ("gemma3n-kernels", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in FEW
                       if name != "gemma3n-whole") + (("gemma3n-plain", "words"),)
     compared = ("gemma3n-plain",)
@@ -113,8 +113,8 @@ class Gemma3n(Family):
     answer = 48
     # one micro-batch a step: transformers' Trainer means over micro-batches here, not over labels
     plans = {
-        "gemma3n": towers_plan("gemma3n-plain"),
-        "gemma3n-linear": Plan("gemma3n-odd", "linear", gradient_checkpointing="true",
+        "gemma3n": towers_plan("gemma3n-odd"),
+        "gemma3n-linear": Plan("gemma3n-kernels", "linear", gradient_checkpointing="true",
                                training=dict(per_device_train_batch_size=2,
                                              gradient_accumulation_steps=1, max_steps=4)),
         "gemma3n-full": full_plan("gemma3n-kernels"),
@@ -158,7 +158,8 @@ class Gemma3n(Family):
                 "msfa_output_resolution", 16) ** 2,
             **spec.model)
         model = deaf(Gemma3nForConditionalGeneration(config))
-        randomise(model, seed=sum(name.encode()), embedding=0.06)
+        randomise(model, seed=sum(name.encode()),
+                  embedding=0.2 if config.tie_word_embeddings else 0.6)
         finish_weights(model)
         finish_tower(model, sum(name.encode()) + 1)
         return model, Gemma3nProcessor(
