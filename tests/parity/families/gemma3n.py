@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """gemma3n: MobileNet-V5's encoder from timm, a norm and a product into the text, Gemma 3n's
-decoder. Marks of pictures and of sound have embeddings of their own. The tower for sound is left out of the
-reference: it is left unread here."""
+decoder. Marks of pictures and of sound have embeddings of their own. The tower for sound is left
+out of the reference: it is left unread here."""
 import copy
 
 import torch
@@ -147,8 +147,7 @@ class Gemma3n(Family):
                                                 **NAMED)
         token = tokenizer.convert_tokens_to_ids
         text = {"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 2048,
-                **ids_of(tokenizer),
-                **spec.text_options, **spec.model}
+                **ids_of(tokenizer), **spec.text_options, **spec.model}
         published = "vocab_size" in spec.text_options
         pictures, sound = (262144, 262272) if published else (token("<end_of_image>"),
                                                               token("<end_of_audio>"))
