@@ -81,9 +81,11 @@ TinyModel deeper(TinyModel model, std::int64_t more) {
   const auto grow = [more](Json& section) {
     for (const char* key : {"num_hidden_layers", "num_layers", "encoder_layers", "decoder_layers"})
       if (section.contains(key)) section[key] = section[key].get<std::int64_t>() + more;
-    if (!section.contains("layer_types")) return;
-    Json& types = section["layer_types"];
-    for (std::int64_t i = 0; i < more; ++i) types.push_back(types[0]);
+    for (const char* key : {"layer_types", "activation_sparsity_pattern"}) {
+      if (!section.contains(key)) continue;
+      Json& of_layers = section[key];
+      for (std::int64_t i = 0; i < more; ++i) of_layers.push_back(of_layers[0]);
+    }
   };
   grow(model.config);
   if (model.config.contains("text_config")) grow(model.config["text_config"]);

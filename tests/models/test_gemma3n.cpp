@@ -154,7 +154,7 @@ class TestGemma3n : public QObject {
     add(R"({"audio_config": {"vocab_offset": 30}})", "audio_config: vocab_offset");
     add(R"({"audio_config": {"vocab_size": 1}})", "audio_config: vocab_size");
     add(R"({"image_token_id": 40})", "image_token_id");
-    add(R"({"text_config": {"model_type": "gemma4_text"}})", "text_config: model_type");
+    add(R"({"text_config": {"model_type": "gemma3_text"}})", "text_config: model_type");
     add(R"({"text_config": {"intermediate_size": [24, 24]}})", "text_config: intermediate_size");
     add(R"({"text_config": {"intermediate_size": [24, 24, 24, "x"]}})",
         "text_config: intermediate_size");

@@ -63,6 +63,7 @@ import table
 import train
 import two_towers
 import verbs
+from families import FAMILIES
 
 # Modules whose cases() takes whether all are wanted: what continuous integration runs is a part.
 IN_PART = (
@@ -257,6 +258,9 @@ def main():
         found |= bfloat16_training.cases()
         for name in IN_PART:
             found |= importlib.import_module(name).cases(options.all)
+        seldom = {name for family in FAMILIES for name in family.seldom}
+        assert seldom <= set(found), f"no such cases: {sorted(seldom - set(found))}"
+        found = {name: case for name, case in found.items() if options.all or name not in seldom}
     if options.real:
         found |= real.cases(options.real.resolve())
     if options.list:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""gemma3n: MobileNet-V5's encoder from timm, a norm and a product into the text, Gemma 3n's decoder.
-Marks of pictures and of sound have embeddings of their own. The tower for sound is left out of the
-reference: it is left unread here."""
+"""gemma3n: MobileNet-V5's encoder from timm, a norm and a product into the text, Gemma 3n's
+decoder. Marks of pictures and of sound have embeddings of their own. The tower for sound is left
+out of the reference: it is left unread here."""
 import copy
 
 import torch
@@ -101,8 +101,8 @@ class Gemma3n(Family):
                                    laurel_rank=16, sliding_window=64,
                                    activation_sparsity_pattern=[0.9, 0.9, 0.0, 0.0]),
                   "gemma", "gemma3n", dict(tie_word_embeddings=True), sized(64))
-    adapters = (("gemma3n-plain", "linear", "new"), ("gemma3n-odd", "towers", "new"), ("gemma3n-kernels", "linear", "new"),
-                ("gemma3n-plain", "saved_modules", "new"))
+    adapters = (("gemma3n-plain", "linear", "new"), ("gemma3n-odd", "towers", "new"),
+                ("gemma3n-kernels", "linear", "new"), ("gemma3n-plain", "saved_modules", "new"))
     tied = ("gemma3n-plain",)
     merges = (("gemma3n-odd", "towers"), ("gemma3n-kernels", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in FEW
@@ -111,6 +111,16 @@ class Gemma3n(Family):
     informed = ("gemma3n-plain", "gemma3n-kernels", "gemma3n-odd")
     tokenized = ("gemma3n-plain",)
     answer = 48
+    seldom = (
+        "default/gemma3n/freeze", "default/gemma3n/full", "forward/gemma3n-odd/several",
+        "forecast/gemma3n/decoder",
+        "forecast/gemma3n/full", "forecast/gemma3n/projector", "forecast/gemma3n/projector-alone",
+        "forward/gemma3n-kernels/adapter-linear-new", "forward/gemma3n-kernels/several",
+        "forward/gemma3n-plain/adapter-saved_modules-new", "forward/gemma3n-plain/kinds",
+        "forward/gemma3n-plain/more", "forward/gemma3n-plain/rest", "forward/gemma3n-whole/plain",
+        "generate/gemma3n-plain/plain", "generate/gemma3n-plain/rows",
+        "generate/gemma3n-plain/words", "info/gemma3n-kernels", "info/gemma3n-odd",
+        "merge/gemma3n-kernels/linear", "merge/gemma3n-plain/tied")
     # one micro-batch a step: transformers' Trainer means over micro-batches here, not over labels
     plans = {
         "gemma3n": towers_plan("gemma3n-odd"),
@@ -136,8 +146,8 @@ class Gemma3n(Family):
         tokenizer = tokenizers_.gemma_tokenizer(tokens=("<start_of_turn>", "<end_of_turn>"),
                                                 **NAMED)
         token = tokenizer.convert_tokens_to_ids
-        text = {"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 2048, **ids_of(tokenizer),
-                **spec.text_options, **spec.model}
+        text = {"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 2048,
+                **ids_of(tokenizer), **spec.text_options, **spec.model}
         published = "vocab_size" in spec.text_options
         pictures, sound = (262144, 262272) if published else (token("<end_of_image>"),
                                                               token("<end_of_audio>"))

@@ -60,6 +60,17 @@ class Gemma3nText(TextFamily):
     informed = tuple(SPECS)
     tokenized = ("gemma3n_text-plain",)
     answer = 48
+    seldom = (
+        "default/gemma3n_text/full", "forecast/gemma3n_text/decoder", "forecast/gemma3n_text/full",
+        "forward/gemma3n_text-bounded/adapter-linear-new", "forward/gemma3n_text-narrow/several",
+        "forward/gemma3n_text-narrow/adapter-saved_modules-new", "forward/gemma3n_text-plain/kinds",
+        "forward/gemma3n_text-plain/more", "forward/gemma3n_text-plain/rest",
+        "forward/gemma3n_text-plain/words", "forward/gemma3n_text-tied/adapter-patterns-new",
+        "forward/gemma3n_text-tied/several", "generate/gemma3n_text-plain/plain",
+        "generate/gemma3n_text-plain/rows", "generate/gemma3n_text-tied/plain",
+        "info/gemma3n_text-bounded", "info/gemma3n_text-narrow", "info/gemma3n_text-tied",
+        "merge/gemma3n_text-tied/tied", "train/gemma3n_text-decoder",
+        "train/gemma3n_text-embedding")
     plans = plans_of("gemma3n_text", "gemma3n_text-bounded", "gemma3n_text-tied",
                      "gemma3n_text-plain") | {
         "gemma3n_text-bounded": Plan("gemma3n_text-bounded", "linear", training=dict(
