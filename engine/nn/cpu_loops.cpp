@@ -397,23 +397,6 @@ LUTHIER_CLONED void turn(const Bits* x, const Bits* cos, const Bits* sin, Bits* 
   turn_all(x, cos, sin, y, shape);
 }
 
-LUTHIER_CLONED void add_rows(const float* rows, const std::int64_t* places, const float* factors,
-                             float* sum, std::int64_t count, std::int64_t size) {
-  for (std::int64_t row = 0; row < count; ++row, rows += size) {
-    const float factor = factors ? factors[row] : 1;
-    float* const to = sum + places[row] * size;
-    for (std::int64_t i = 0; i < size; ++i) to[i] += factor * rows[i];
-  }
-}
-
-LUTHIER_CLONED void inner_products(const float* a, float* b, const float* factors, float* inner,
-                                   std::int64_t count, std::int64_t size) {
-  for (std::int64_t row = 0; row < count; ++row, a += size, b += size) {
-    inner[row] = row_sum(size, [=](std::int64_t i) { return a[i] * b[i]; });
-    for (std::int64_t i = 0; i < size; ++i) b[i] *= factors[row];
-  }
-}
-
 LUTHIER_CLONED void cross_entropy(float* logits, const std::int64_t* targets, float* losses,
                                   const LogitShape& shape) {
   for (std::int64_t row = 0; row < shape.rows; ++row) {

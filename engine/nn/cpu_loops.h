@@ -57,14 +57,6 @@ struct TurnShape {
 void turn(const float* x, const float* cos, const float* sin, float* y, const TurnShape& shape);
 void turn(const Bits* x, const Bits* cos, const Bits* sin, Bits* y, const TurnShape& shape);
 
-/// Rows [count, size] go onto the rows `places` [count] of `sum`, each so many times; `factors`
-/// null: once.
-void add_rows(const float* rows, const std::int64_t* places, const float* factors, float* sum,
-              std::int64_t count, std::int64_t size);
-/// inner [count] = Σ a · b of each row; then b's rows, each so many times.
-void inner_products(const float* a, float* b, const float* factors, float* inner,
-                    std::int64_t count, std::int64_t size);
-
 /// Rows of logits, [rows, size], each with the place of its target.
 struct LogitShape {
   std::int64_t rows = 0, size = 0;

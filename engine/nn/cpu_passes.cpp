@@ -236,31 +236,6 @@ Tensor turn_pass(const Tensor& x, const Tensor& cos, const Tensor& sin, double s
   return y;
 }
 
-void add_rows_pass(const Tensor& sum, const Tensor& places, const Tensor& rows,
-                   const Tensor& factors) {
-  const Tensor whole = rows.contiguous();
-  const std::int64_t size = rows.size(1);
-  const auto* const place = places.const_data_ptr<std::int64_t>();
-  const float *from = numbers<float>(whole), *times = numbers<float>(factors);
-  auto* const to = to_write<float>(sum);
-  for_rows(rows.size(0), size, [&](std::int64_t begin, std::int64_t count) {
-    loops::add_rows(from + begin * size, place + begin, times ? times + begin : nullptr, to, count,
-                    size);
-  });
-}
-
-void inner_products_pass(const Tensor& a, const Tensor& b, const Tensor& factors,
-                         const Tensor& inner) {
-  const Tensor whole = a.contiguous();
-  const std::int64_t size = a.size(1);
-  const float *left = numbers<float>(whole), *times = numbers<float>(factors);
-  float *const right = to_write<float>(b), *const sums = to_write<float>(inner);
-  for_rows(a.size(0), size, [&](std::int64_t begin, std::int64_t count) {
-    loops::inner_products(left + begin * size, right + begin * size, times + begin, sums + begin,
-                          count, size);
-  });
-}
-
 Tensor cross_entropy_pass(const Tensor& logits, const Tensor& target, bool gradient) {
   const Tensor goals = target.contiguous();
   const std::int64_t size = logits.size(1);

@@ -46,15 +46,6 @@ bool suits_turn(const torch::Tensor& x, const torch::Tensor& cos, const torch::T
 torch::Tensor turn_pass(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin,
                         double sign, const torch::Tensor& into = {});
 
-/// Adds rows [count, size], each times its own of `factors` [count, 1] (undefined: once), to those
-/// rows of `sum` [n, size] that `places` [count] int64 names, no two of which are the same.
-void add_rows_pass(const torch::Tensor& sum, const torch::Tensor& places, const torch::Tensor& rows,
-                   const torch::Tensor& factors);
-/// Σ a · b of each row of a, b [count, size] goes to `inner` [count]; then b becomes b · factors
-/// [count, 1]. All contiguous and float32 on the CPU, here and above.
-void inner_products_pass(const torch::Tensor& a, const torch::Tensor& b,
-                         const torch::Tensor& factors, const torch::Tensor& inner);
-
 /// Logits [n, vocab], contiguous, of a type that suits the loops, target [n] int64 → −log
 /// softmax(logits)[target] of each row, [n] in float32. With `gradient` the logits become softmax −
 /// onehot(target), rounded once.

@@ -10,7 +10,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/device/neighbours.h"
-#include "engine/nn/cpu_passes.h"
 #include "engine/nn/gate.h"
 #include "engine/nn/products.h"
 
@@ -66,19 +65,6 @@ torch::ScalarType type_of_sums(const Tensor& x) {
   return c10::promoteTypes(x.scalar_type(), torch::kFloat32);
 }
 
-/// Whether passes of our own add up what experts made: of float32 alone, whose sums are of its
-/// type.
-bool adds_in_passes(const Tensor& x) { return x.scalar_type() == torch::kFloat32 && x.is_cpu(); }
-
-/// Adds what one expert made of its tokens, each times its own of `factors` [n, 1] (undefined:
-/// once), to theirs in `sum`; what was made may be gone then. An expert has a token once.
-void add_to_tokens(Tensor& sum, const Tensor& tokens, const Tensor& made, const Tensor& factors) {
-  if (adds_in_passes(made)) return add_rows_pass(sum, tokens, made, factors);
-  Tensor wide = made.to(sum.scalar_type());
-  if (factors.defined()) wide.mul_(factors);
-  sum.index_add_(0, tokens, wide);
-}
-
 /// A stack of matrices and what hangs on it.
 struct Stack {
   Tensor weight;  ///< [experts, out, in]
@@ -88,13 +74,9 @@ struct Stack {
   bool trains() const {
     return weight.requires_grad() || (hung() && (pair.a.requires_grad() || pair.b.requires_grad()));
   }
-  /// x [n, in] of one expert → [n, out], in `into` where it is defined.
-  Tensor product(const Tensor& x, std::int64_t expert, const Tensor& into = {}) const {
-    Tensor y = into;
-    if (y.defined())
-      put_product(y, x, weight[expert].t(), 1);
-    else
-      y = matrix_product(x, weight[expert].t());
+  /// x [n, in] of one expert → [n, out].
+  Tensor product(const Tensor& x, std::int64_t expert) const {
+    Tensor y = matrix_product(x, weight[expert].t());
     if (hung())
       add_product(y, matrix_product(x, pair.a[expert].t(), pair.scale), pair.b[expert].t());
     return y;
@@ -117,7 +99,6 @@ struct StackGradients {
     if (of_a && stack.hung()) a = torch::zeros_like(stack.pair.a);
     if (of_b && stack.hung()) b = torch::zeros_like(stack.pair.b);
   }
-  bool asked() const { return weight.defined() || a.defined() || b.defined(); }
   /// x [n, in] and the gradient [n, out] of what it became.
   void put(const Stack& stack, std::int64_t expert, const Tensor& x, const Tensor& gradient) {
     if (weight.defined()) put_product(weight[expert], gradient.t(), x, 1);
@@ -160,11 +141,11 @@ Tensor mixed(const Tensor& x, const Tensor& shares, const Groups& groups, const 
   const Tensor weights = grouped_shares(shares, groups.places, sums);  // [places, 1]
   each_group(groups.counts, [&](std::int64_t expert, std::int64_t begin, std::int64_t count) {
     const Tensor tokens = groups.tokens.narrow(0, begin, count);
-    const Tensor made = first.product(x.index_select(0, tokens), expert,
-                                      kept.defined() ? kept.narrow(0, begin, count) : Tensor());
+    const Tensor made = first.product(x.index_select(0, tokens), expert);
+    if (kept.defined()) kept.narrow(0, begin, count).copy_(made);
     const auto [gate, up] = sides(made);
     const Tensor out = last.product(gate_product(gate, up, activation), expert);
-    add_to_tokens(y, tokens, out, weights.narrow(0, begin, count));
+    y.index_add_(0, tokens, out.to(sums).mul_(weights.narrow(0, begin, count)));
   });
   return y.to(x.scalar_type());
 }
@@ -213,21 +194,16 @@ class ExpertsFunction : public torch::autograd::Function<ExpertsFunction> {
       const Tensor dy = gradient.index_select(0, tokens);
       const auto [gate, up] = sides(kept.narrow(0, begin, count));
       Tensor inside = last.product_back(dy, expert);  // of each place's output, uncounted
-      bool scaled = false;
-      if (asked(1) || lasts.asked()) {
+      if (asked(1) || lasts.weight.defined() || lasts.a.defined() || lasts.b.defined()) {
         const Tensor active = gate_product(gate, up, activation);
-        if (lasts.asked()) lasts.put(last, expert, active, dy * share);
-        scaled = asked(1) && adds_in_passes(active);
-        if (scaled)
-          inner_products_pass(active, inside, share, dshares.narrow(0, begin, count));
-        else if (asked(1))
-          dshares.narrow(0, begin, count).copy_((active.to(sums) * inside).sum(1));
+        if (asked(1)) dshares.narrow(0, begin, count).copy_((active.to(sums) * inside).sum(1));
+        lasts.put(last, expert, active, dy * share);
       }
       if (!of_first) return;
-      if (!scaled) inside.mul_(share);
+      inside.mul_(share);
       const Tensor made = joined_sides(gate_gradients(inside, gate, up, activation, true, true));
       if (x.defined()) firsts.put(first, expert, x.index_select(0, tokens), made);
-      if (asked(0)) add_to_tokens(dx, tokens, first.product_back(made, expert), Tensor());
+      if (asked(0)) dx.index_add_(0, tokens, first.product_back(made, expert).to(sums));
     });
     if (asked(1)) {
       const Tensor in_groups = dshares;

@@ -140,7 +140,7 @@ void put_product(Tensor sum, const Tensor& a, const Tensor& b, double scale) {
   if (by == ProductLibrary::Tiles)
     put_by_tiles(sum, a, b.t(), {}, scale, /*adds=*/false);
   else if (by == ProductLibrary::OneDnn)
-    sum.copy_(matrix_product(a, b, scale));
+    sum.copy_(one_dnn_product(a, b.t(), {}).mul_(scale));
   else
     sum.addmm_(a, b, /*beta=*/0, /*alpha=*/scale);
 }

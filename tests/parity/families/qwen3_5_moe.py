@@ -49,7 +49,8 @@ SPECS = {
     # All experts for each token: no choice hangs on how states are rounded.
     "qwen3_5_moe-all": Spec(
         TOWER, None,
-        {**MOE, "num_hidden_layers": 3, "num_experts": 4, "num_experts_per_tok": 4,
+        {**MOE, "linear_key_head_dim": 32, "num_hidden_layers": 3, "num_experts": 4,
+         "num_experts_per_tok": 4,
          "layer_types": ["linear_attention", "full_attention", "linear_attention"]},
         "qwen", "qwen_vl", picture={**LIMITS, **HALF}, conversations=("plain", "several")),
     # As the hub has them: whole stacks; and settings that this class knows nothing of.
