@@ -78,6 +78,9 @@ constexpr Beside kTensorless[] = {
     {".pw_exp.conv", ".drop_path"},
     {".attn.query.proj", ".attn.attn_drop"},
     {".attn.query.proj", ".drop_path"},
+    {".attn.query.proj", ".norm.drop"},
+    {".attn.query.proj", ".norm.act"},
+    {".embed_audio.embedding_projection", ".audio_tower"},
     {".attn.output.proj", ".attn.output.drop"},
 };
 
