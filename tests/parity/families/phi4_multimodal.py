@@ -63,7 +63,13 @@ KINDS = {
 
 
 class Whole(Phi4MultimodalForCausalLM):
-    """The model, which takes pixels by the name that all others have."""
+    """The model, which takes pixels by the name that all others have. Its tower attends as it is
+    written: where every patch of a batch shows something, transformers 5.17 leaves the mask out,
+    and sdpa then takes it for a causal one."""
+
+    def __init__(self, config):
+        config.vision_config._attn_implementation = "eager"
+        super().__init__(config)
 
     def forward(self, input_ids=None, pixel_values=None, image_sizes=None,
                 image_attention_mask=None, **more):
