@@ -24,7 +24,7 @@ def packed_case(family):
     padded batch no row fills is told, since those are what packing saves. SGD, for Adam's first step
     is the gradients' signs, and where one is nothing its rounding."""
     def case(world, result):
-        name = next(iter(family.specs))
+        name = family.packs or next(iter(family.specs))
         checkpoint = make(name, world.checkpoints)
         alone = () if family.needs_picture else (2,)
         messages = [resolved(row, world.inputs) for row in rows(8, seed=33, without_picture=alone)]

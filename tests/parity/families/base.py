@@ -102,6 +102,7 @@ class Family:
     film_limits = ()                    # settings of a recipe's films that a run is held with
     native_files = True                 # transformers reads files with the names in memory
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
+    packs = ""                          # the checkpoint whose rows come together; none: the first
     seldom = ()                         # names of cases that are too many for every day
     queries = ("q_proj",)               # the decoder's, as target_modules names them
     tied = ()                           # checkpoints whose head shares the embedding's weight
