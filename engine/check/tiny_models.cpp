@@ -72,8 +72,9 @@ Result<TinyModel> tiny_model(const Family& family) {
   model.config["model_type"] = name;
   model.picture = written->picture, model.last = written->last, model.start = written->start;
   model.lengths = written->lengths;
-  for (const char* key : {"image_token_id", "image_token_index"})
-    if (model.config.contains(key)) model.image = model.config[key].get<TokenId>();
+  for (const Json& part : {model.config, model.config.value("vision_config", Json::object())})
+    for (const char* key : {"image_token_id", "image_token_index"})
+      if (part.contains(key)) model.image = part[key].get<TokenId>();
   return model;
 }
 

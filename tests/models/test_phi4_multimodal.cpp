@@ -152,11 +152,11 @@ class TestPhi4Multimodal : public QObject {
     const auto add = [](const char* patch, const char* field) {
       QTest::newRow(patch) << patch << field;
     };
-    add(R"({"size": {"height": 62, "width": 62}})", "size");
-    add(R"({"size": {"height": 64, "width": 62}})", "size");
-    add(R"({"size": {"height": null, "shortest_edge": 64}})", "size");
+    add(R"({"size": {"height": 186, "width": 186}})", "size");
+    add(R"({"size": {"height": 192, "width": 186}})", "size");
+    add(R"({"size": {"height": null, "shortest_edge": 192}})", "size");
     add(R"({"patch_size": 4})", "patch_size");
-    add(R"({"patch_size": 3})", "size");  // does not divide it
+    add(R"({"patch_size": 5})", "size");  // does not divide it
     add(R"({"dynamic_hd": 0})", "dynamic_hd");
     add(R"({"resample": 1})", "resample");
     add(R"({"do_rescale": false, "do_normalize": false})", "do_rescale");
@@ -181,10 +181,10 @@ class TestPhi4Multimodal : public QObject {
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
     write_changed(phi4_multimodal_family, folder, "processor_config.json",
-                  {{"image_processor", {{"size", {{"height", 60}, {"width", 60}}}}}});
+                  {{"image_processor", {{"size", {{"height", 180}, {"width", 180}}}}}});
     std::ofstream(folder / "config.json")
         << merged(*read_json_file(files_of(phi4_multimodal_family) / "config.json"),
-                  {{"vision_config", {{"crop_size", 60}}}})
+                  {{"vision_config", {{"crop_size", 180}}}})
                .dump();
     const auto tokens = tokens_of(phi4_multimodal_family, folder);
     QVERIFY(!tokens.ok());
@@ -327,7 +327,7 @@ class TestPhi4Multimodal : public QObject {
     Pass pass;
     pass.tokens = 600, pass.labels = 20, pass.lengths = {600};
     pass.rows = rows_shape(pass.lengths, true);
-    pass.pictures = {1, 2, 0, 2 * 3 * 64 * 64, 2 * (16 * 17) + 1};
+    pass.pictures = {1, 2, 0, 2 * 3 * 192 * 192, 2 * (16 * 17) + 1};
     QVERIFY(unreached > 0);
     QCOMPARE(summary->cost->of(pass, trained).unreached, unreached);
     QCOMPARE(summary->cost->feature_numbers(pass.pictures), (2 * 256 + 16) * 32);
