@@ -27,10 +27,8 @@ def rotary(section, share=0.5, **more):
 
 
 SPECS = {
-    # Three linear layers and one of full attention, as all of them are laid out. Heads of a size that
-    # a CPU's own loops take; the others' go LibTorch's way.
-    "qwen3_5-plain": Spec(TOWER, None, {**TEXT, "linear_key_head_dim": 32,
-                                        "rope_parameters": rotary([2, 1, 1])}, "qwen",
+    # Three linear layers and one of full attention, as all of them are laid out.
+    "qwen3_5-plain": Spec(TOWER, None, {**TEXT, "rope_parameters": rotary([2, 1, 1])}, "qwen",
                           "qwen_vl", picture={**LIMITS, **HALF},
                           conversations=(*CONVERSATIONS, "kinds")),
     # As many key heads as value heads, another kernel, layers in another order, a quarter turned.
