@@ -25,7 +25,7 @@ Asked asked(const TinyModel& model, bool fixed) {
     settings.push_back("adapter.exclude_modules=.*vis(ion|ual).*");
   } else if (std::string(model.family->model_type) == "gemma3n") {
     // Its tower has convolutions, which no adapter hangs on unless it is told to.
-    settings.push_back("adapter.target_modules=.*(_proj|attn.output.proj|conv_pwl)");
+    settings.push_back("adapter.target_modules=.*(layers.*_proj|attn.output.proj|conv_pwl)");
   }
   const auto tuning = pretend::tuned(model, pretend::device(), settings);
   if (fixed != tuning->trainables().tower_fixed) qFatal("the tower is not as it was meant");
