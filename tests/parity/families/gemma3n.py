@@ -115,6 +115,7 @@ class Gemma3n(Family):
         "default/gemma3n/freeze", "default/gemma3n/full", "forward/gemma3n-odd/several",
         "forecast/gemma3n/decoder",
         "forecast/gemma3n/full", "forecast/gemma3n/projector", "forecast/gemma3n/projector-alone",
+        "forecast/gemma3n/tower",
         "forward/gemma3n-kernels/adapter-linear-new", "forward/gemma3n-kernels/several",
         "forward/gemma3n-plain/adapter-saved_modules-new", "forward/gemma3n-plain/kinds",
         "forward/gemma3n-plain/more", "forward/gemma3n-plain/rest", "forward/gemma3n-whole/plain",
