@@ -81,7 +81,10 @@ class TestCost : public QObject {
       more[i].second.row_numbers += 1000;
       const PassCost cost = summary->cost->of(pass(), more);
       const bool alone = summary->cost->of(pass(), {all[i]}).unreached > 0;
-      if (alone || name == summary->head) {  // no gradient arrives, or the loss keeps it
+      // What hangs on Gemma 3n's corrections is passed by in training, as in transformers.
+      const bool passed_by = name.ends_with("altup.correction_coefs");
+      // No gradient arrives, or the loss keeps it.
+      if (alone || passed_by || name == summary->head) {
         QCOMPARE(kept(cost), kept(base));
         continue;
       }
@@ -151,6 +154,8 @@ class TestCost : public QObject {
                                     : pass().pictures.numbers / window;
       for (const auto& [end, count] : of_states)
         if (module.name.ends_with(end)) windows = count;
+      // Of convolutions behind convolutions each has its own number.
+      if (module.name.find("timm_model") != std::string::npos) windows = 1;
       QVERIFY(windows >= 1);
       // But for what the allocator rounds up to.
       QVERIFY2(kept(rows) > kept(base) + 990 * 4 * windows, module.name.c_str());
