@@ -54,8 +54,7 @@ DECIDED = {name: f"{name}-all" for name in ("qwen3_vl_moe", "qwen3_5_moe", "qwen
 # together), in logits 0.9 to 1.4 times, 1.06 in the middle. With an adapter the one of three stages
 # does: of four drawings 0.66 to 1.5 times, 0.84 all together. Each is judged on the other.
 DECIDED["florence2"], ADAPTERS["florence2"] = "florence2-three", ("florence2-plain", "linear")
-# Five layers that each predict four states round so often that bfloat16 tells no best token of the
-# first checkpoint's from the second; of three layers with three states it does.
+# Of the first checkpoints' answers no token is decided in bfloat16, by the reference either.
 DECIDED["gemma3n"], DECIDED["gemma3n_text"] = "gemma3n-odd", "gemma3n_text-tied"
 # Every row begins with the same tokens, whose rounding all windows share: of the first checkpoint
 # one head's keys come out 3.4 times as far from float64 as the reference's, of four others drawn for
