@@ -21,7 +21,7 @@ struct Asked {
 Asked asked(const TinyModel& model, bool fixed) {
   std::vector<std::string> settings{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
                                     "training.gradient_checkpointing=false"};
-  if (fixed) settings.push_back("adapter.exclude_modules=.*vis(ion|ual).*");
+  if (fixed) settings.push_back("adapter.exclude_modules=.*(vis(ion|ual)|img_processor).*");
   const auto tuning = pretend::tuned(model, pretend::device(), settings);
   if (fixed != tuning->trainables().tower_fixed) qFatal("the tower is not as it was meant");
   const MicroBatch rows = tiny_rows(model);
