@@ -22,7 +22,7 @@ Asked asked(const TinyModel& model, bool fixed) {
   std::vector<std::string> settings{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
                                     "training.gradient_checkpointing=false"};
   if (fixed) {
-    settings.push_back("adapter.exclude_modules=.*vis(ion|ual).*");
+    settings.push_back("adapter.exclude_modules=.*(vis(ion|ual)|img_processor).*");
   } else if (std::string(model.family->model_type) == "gemma3n") {
     // Its tower has convolutions, which no adapter hangs on unless it is told to.
     settings.push_back("adapter.target_modules=.*(layers.*_proj|attn.output.proj|conv_pwl)");

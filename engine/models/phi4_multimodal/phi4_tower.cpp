@@ -165,10 +165,14 @@ void Phi4Tower::prepare(ModelInput& input) const {
   const Gathers made = gathers(input.pictures);
   input.aside[kPhi4Patches] = made.patches, input.aside[kPhi4Positions] = made.positions;
   input.aside[kPhi4Pooled] = made.pooled;
-  made.rows.set_aside(input.aside, kPhi4Rows);
+  // Rows that look across are asked where they end, however alike they are.
+  const auto set_aside = [&](const RowLayout& rows, const char* name) {
+    rows.set_aside(input.aside, name, /*standing=*/made.shown.defined() && rows.equal());
+  };
+  set_aside(made.rows, kPhi4Rows);
   if (!made.shown.defined()) return;
   input.aside[kPhi4Shown] = made.shown;
-  made.seen.set_aside(input.aside, kPhi4Seen);
+  set_aside(made.seen, kPhi4Seen);
   set_across_aside(made.rows, made.seen, input.aside, kPhi4Across);
 }
 
