@@ -40,11 +40,12 @@ SPECS = {
          "layer_types": ["full_attention", "linear_attention", "full_attention"],
          "rope_parameters": rotary([1, 1, 1], 0.25)},
         "qwen", "qwen_vl", dict(tie_word_embeddings=True), LIMITS, dtype="float16"),
-    # Four value heads a key head, every second layer by an interval. (Linear layers alone have no
-    # mask in transformers, which fails there.)
+    # Four value heads a key head, of a size that the CPU's own loops take (the others' go LibTorch's
+    # way); every second layer by an interval. (Linear layers alone have no mask in transformers,
+    # which fails there.)
     "qwen3_5-interval": Spec(
         TOWER, None,
-        {**TEXT, "linear_num_key_heads": 1, "num_hidden_layers": 2,
+        {**TEXT, "linear_num_key_heads": 1, "linear_key_head_dim": 32, "num_hidden_layers": 2,
          "full_attention_interval": 2,
          "rope_parameters": rotary([2, 1, 1], rope_theta=5e5)},
         "qwen", "qwen_vl", picture={**LIMITS, **HALF}, dtype="bfloat16"),
