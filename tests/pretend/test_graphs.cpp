@@ -45,11 +45,11 @@ Answers answers_of(const LoadedModel& loaded, const std::vector<Example>& prompt
   return answers;
 }
 
-void verify_alike(const Answers& found, const Answers& wanted) {
+void verify_alike(const Answers& found, const Answers& wanted, double apart = 2e-5) {
   QCOMPARE(found.ids, wanted.ids);
   QCOMPARE(found.finished, wanted.finished);
   for (std::size_t i = 0; i < wanted.logprobs.size(); ++i)
-    QVERIFY2(std::abs(found.logprobs[i] - wanted.logprobs[i]) < 2e-5,
+    QVERIFY2(std::abs(found.logprobs[i] - wanted.logprobs[i]) < apart,
              qPrintable(QString("%1 %2").arg(found.logprobs[i]).arg(wanted.logprobs[i])));
 }
 
@@ -130,7 +130,9 @@ class TestGraphs : public QObject {
     const auto prompts = tiny_prompts(model);
     const Answers launched = answers_of(loaded, prompts, greedy(false));
     const Watched watched;
-    verify_alike(answers_of(loaded, prompts, greedy(true)), launched);
+    // Two orders of sums are up to 2.8e-5 and 2.2e-5 from float64 in a small GLM with an adapter.
+    const bool magnifies = std::string(model.family->model_type).starts_with("glm4");
+    verify_alike(answers_of(loaded, prompts, greedy(true)), launched, magnifies ? 6e-5 : 2e-5);
     // A batch of two prompts and one of one, of one room or of two; this Idefics3's positions go by
     // the length, experts ask the host how many tokens each gets, states are carried row by row,
     // and rows look across to pictures.
