@@ -33,6 +33,8 @@ class TestForecast : public QObject {
  private slots:
   void meets_the_measured_peak_data() {
     QTest::addColumn<QString>("settings");
+    // First: among blocks that other runs have left it takes 2 % more than by itself.
+    QTest::newRow("lora, head alone") << "adapter.target_modules=lm_head;adapter.r=4";
     QTest::newRow("lora") << "strategy=lora";
     QTest::newRow("lora, rank 64") << "adapter.r=64";
     QTest::newRow("lora, decoder alone") << "adapter.exclude_modules=.*(vision_tower|projector).*";
@@ -40,7 +42,6 @@ class TestForecast : public QObject {
     QTest::newRow("lora, no dropout") << "adapter.lora_dropout=0";
     QTest::newRow("lora, head saved") << "adapter.modules_to_save=lm_head";
     QTest::newRow("lora, head adapted") << "adapter.target_modules=q_proj,lm_head";
-    QTest::newRow("lora, head alone") << "adapter.target_modules=lm_head;adapter.r=4";
     QTest::newRow("recomputed") << "training.gradient_checkpointing=true";
     QTest::newRow("one row") << "training.per_device_train_batch_size=1";
     QTest::newRow("accumulated") << "training.gradient_accumulation_steps=4";
