@@ -16,10 +16,10 @@ class RuledScores {
   /// `ends`: the tokens that end an answer; of `max_new_tokens` at most. All live as long as this.
   RuledScores(const AnswerRules& rules, const std::vector<TokenId>& ends,
               std::int64_t max_new_tokens)
-      : rules_(rules), ends_(ends), max_new_tokens_(max_new_tokens) {}
+      : rules_(rules), ends_(ends), max_new_tokens_(max_new_tokens), any_(rules != AnswerRules()) {}
 
   /// Whether there is anything to do.
-  bool any() const { return rules_ != AnswerRules(); }
+  bool any() const { return any_; }
   /// scores [vocab] of the token behind `before`, of which the last `answered` are the answer's; a
   /// model that reads one text and writes another has its start token before those.
   void apply(std::span<float> scores, std::span<const TokenId> before, std::size_t answered) const;
@@ -32,6 +32,7 @@ class RuledScores {
   const AnswerRules& rules_;
   const std::vector<TokenId>& ends_;
   std::int64_t max_new_tokens_;
+  bool any_;
 };
 
 }  // namespace luthier

@@ -4,7 +4,7 @@
 // two answers of a pair against one another without a reference, and beside it the chosen answers'
 // likelihood.
 #include "engine/objectives/preference_losses.h"
-#include "engine/objectives/router_loss.h"
+#include "engine/objectives/preference_objective.h"
 
 namespace luthier {
 
@@ -12,26 +12,17 @@ namespace {
 
 using torch::Tensor;
 
-class Cpo : public Objective {
+class Cpo : public PreferenceObjective {
  public:
   Cpo(preference::CpoSettings settings, const Recipe& recipe)
-      : settings_(std::move(settings)),
-        likelihood_(recipe.more.number("cpo.cpo_alpha")),
-        routers_(recipe, "cpo.router_aux_loss_coef") {}
+      : PreferenceObjective(recipe, "cpo"),
+        settings_(std::move(settings)),
+        likelihood_(recipe.more.number("cpo.cpo_alpha")) {}
 
   const RowKind& row_kind() const override { return preference_rows(); }
-  Status fits(const LoadedModel& base) const override {
-    LUTHIER_CHECK(Objective::fits(base));
-    return routers_.fits(base);
-  }
-  bool adds_up(Model& model) const override { return routers_.weight_of(model) == 0; }
-  bool dropout() const override { return false; }
-  std::int64_t count(const MicroBatch& rows) const override {
-    return static_cast<std::int64_t>(rows.encoded.size());
-  }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
-    const auto notes = routers_.notes(policy.model(), batch);
+    const auto notes = routers().notes(policy.model(), batch);
     const LogProbs now = policy.log_probs(batch, /*temperature=*/1, notes);
     const std::vector<Tensor> both = answers(now).chunk(2);
     const Tensor &chosen = both[0], &rejected = both[1];
@@ -50,7 +41,7 @@ class Cpo : public Objective {
     result.figures =
         preference::pair_figures(settings_.beta * better, settings_.beta * worse, chosen, rejected);
     result.figures["nll_loss"] = nll.detach();
-    routers_.join(result, policy.model(), notes);
+    routers().join(result, policy.model(), notes);
     return result;
   }
 
@@ -72,7 +63,6 @@ class Cpo : public Objective {
 
   const preference::CpoSettings settings_;
   const double likelihood_;
-  const RouterLoss routers_;
 };
 
 }  // namespace

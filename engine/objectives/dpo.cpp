@@ -7,7 +7,7 @@
 
 #include "engine/objectives/dpo_losses.h"
 #include "engine/objectives/preference_losses.h"
-#include "engine/objectives/router_loss.h"
+#include "engine/objectives/preference_objective.h"
 
 namespace luthier {
 
@@ -24,31 +24,22 @@ struct DpoSettings {
   ReferenceMoves moves;
 };
 
-class Dpo : public Objective {
+class Dpo : public PreferenceObjective {
  public:
   Dpo(DpoSettings settings, const Recipe& recipe)
-      : settings_(std::move(settings)), routers_(recipe, "dpo.router_aux_loss_coef") {}
+      : PreferenceObjective(recipe, "dpo"), settings_(std::move(settings)) {}
 
   const RowKind& row_kind() const override { return preference_rows(); }
-  Status fits(const LoadedModel& base) const override {
-    LUTHIER_CHECK(Objective::fits(base));
-    return routers_.fits(base);
-  }
-  bool adds_up(Model& model) const override { return routers_.weight_of(model) == 0; }
-  bool dropout() const override { return false; }
   bool needs_reference() const override { return !settings_.reference_free; }
   std::string reference_checkpoint() const override { return settings_.reference; }
   bool asks_reference_beforehand() const override { return settings_.asks_beforehand; }
   ReferenceMoves reference_moves() const override { return settings_.moves; }
-  std::int64_t count(const MicroBatch& rows) const override {
-    return static_cast<std::int64_t>(rows.encoded.size());
-  }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
     // Asked first, while what the policy's pass keeps for the backward is not there yet.
     std::optional<LogProbs> before;
     if (!settings_.reference_free) before = policy.reference_log_probs(batch);
-    const auto notes = routers_.notes(policy.model(), batch);
+    const auto notes = routers().notes(policy.model(), batch);
     const LogProbs now = policy.log_probs(batch, /*temperature=*/1, notes);
     const Tensor reference = before ? answers(*before) : torch::zeros_like(now.lengths());
     const dpo::Terms terms = terms_of(now, reference);
@@ -63,7 +54,7 @@ class Dpo : public Objective {
     result.sum = sum;
     result.count = terms.chosen.size(0);
     result.figures = figures(now, terms);
-    routers_.join(result, policy.model(), notes);
+    routers().join(result, policy.model(), notes);
     return result;
   }
 
@@ -144,7 +135,6 @@ class Dpo : public Objective {
   }
 
   const DpoSettings settings_;
-  const RouterLoss routers_;
 };
 
 }  // namespace

@@ -4,7 +4,7 @@
 // less β log σ of how the odds of the two answers lie apart, each answer by its mean over tokens.
 // There is no reference.
 #include "engine/objectives/preference_losses.h"
-#include "engine/objectives/router_loss.h"
+#include "engine/objectives/preference_objective.h"
 
 namespace luthier {
 
@@ -12,24 +12,15 @@ namespace {
 
 using torch::Tensor;
 
-class Orpo : public Objective {
+class Orpo : public PreferenceObjective {
  public:
   explicit Orpo(const Recipe& recipe)
-      : beta_(recipe.more.number("orpo.beta")), routers_(recipe, "orpo.router_aux_loss_coef") {}
+      : PreferenceObjective(recipe, "orpo"), beta_(recipe.more.number("orpo.beta")) {}
 
   const RowKind& row_kind() const override { return whole_preference_rows(); }
-  Status fits(const LoadedModel& base) const override {
-    LUTHIER_CHECK(Objective::fits(base));
-    return routers_.fits(base);
-  }
-  bool adds_up(Model& model) const override { return routers_.weight_of(model) == 0; }
-  bool dropout() const override { return false; }
-  std::int64_t count(const MicroBatch& rows) const override {
-    return static_cast<std::int64_t>(rows.encoded.size());
-  }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
-    const auto notes = routers_.notes(policy.model(), batch);
+    const auto notes = routers().notes(policy.model(), batch);
     const LogProbs now = policy.log_probs(batch, /*temperature=*/1, notes);
     const std::vector<Tensor> both = answer_means(now, batch).chunk(2);
     const Tensor &chosen = both[0], &rejected = both[1];
@@ -44,7 +35,7 @@ class Orpo : public Objective {
     result.figures["nll_loss"] = nll.detach();
     result.figures["log_odds_ratio"] = ratio.mean();
     result.figures["log_odds_chosen"] = odds.mean();
-    routers_.join(result, policy.model(), notes);
+    routers().join(result, policy.model(), notes);
     return result;
   }
 
@@ -88,7 +79,6 @@ class Orpo : public Objective {
   }
 
   const double beta_;
-  const RouterLoss routers_;
 };
 
 }  // namespace

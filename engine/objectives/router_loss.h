@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "engine/objectives/objective.h"
 
@@ -15,8 +16,8 @@ namespace luthier {
 class RouterLoss {
  public:
   /// `field`: of the recipe, that says by how much.
-  RouterLoss(const Recipe& recipe, const char* field)
-      : field_(field), asked_(recipe.more.optional_number(field)) {}
+  RouterLoss(const Recipe& recipe, std::string field)
+      : field_(std::move(field)), asked_(recipe.more.optional_number(field_)) {}
 
   /// Refuses a weight for experts that are not there.
   Status fits(const LoadedModel& base) const;
@@ -27,7 +28,7 @@ class RouterLoss {
   void join(LossSum& loss, Model& model, const std::shared_ptr<RouterNotes>& notes) const;
 
  private:
-  const char* field_;
+  std::string field_;
   std::optional<double> asked_;
 };
 

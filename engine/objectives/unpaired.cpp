@@ -28,15 +28,9 @@ Tensor as_numbers(const std::vector<bool>& good, float other) {
 }  // namespace
 
 Unpaired::Unpaired(const Recipe& recipe, const std::string& section)
-    : beta_(recipe.more.number(section + ".beta")),
-      reference_(recipe.more.text("ref_model")),
-      routers_field_(section + ".router_aux_loss_coef"),
-      routers_(recipe, routers_field_.c_str()) {}
-
-Status Unpaired::fits(const LoadedModel& base) const {
-  LUTHIER_CHECK(Objective::fits(base));
-  return routers_.fits(base);
-}
+    : PreferenceObjective(recipe, section),
+      beta_(recipe.more.number(section + ".beta")),
+      reference_(recipe.more.text("ref_model")) {}
 
 LogProbs Unpaired::ask_reference(Policy& policy, const Batch& batch) {
   return policy.reference_log_probs(batch);
@@ -45,7 +39,7 @@ LogProbs Unpaired::ask_reference(Policy& policy, const Batch& batch) {
 LossSum Unpaired::loss(Policy& policy, const Batch& batch) {
   const bool trains = policy.trains();
   const LogProbs before = ask_reference(policy, batch);
-  const auto notes = routers_.notes(policy.model(), batch);
+  const auto notes = routers().notes(policy.model(), batch);
   const LogProbs now = policy.log_probs(batch, /*temperature=*/1, notes);
   const std::vector<bool> good = good_ones(batch);
   const Tensor said = now.summed(now.values.log_probs),
@@ -56,7 +50,7 @@ LossSum Unpaired::loss(Policy& policy, const Batch& batch) {
   result.figures = preference::single_figures(beta_ * ratios.detach(), said.detach(), good);
   const torch::NoGradGuard no_grad;
   add_figures(now, good, result);
-  routers_.join(result, policy.model(), notes);
+  routers().join(result, policy.model(), notes);
   return result;
 }
 

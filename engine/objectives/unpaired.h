@@ -6,24 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "engine/objectives/router_loss.h"
+#include "engine/objectives/preference_objective.h"
 
 namespace luthier {
 
-class Unpaired : public Objective {
+class Unpaired : public PreferenceObjective {
  public:
   /// `section`: of the recipe, with the settings that all of them have.
   Unpaired(const Recipe& recipe, const std::string& section);
 
   const RowKind& row_kind() const override { return unpaired_rows(); }
-  Status fits(const LoadedModel& base) const override;
-  bool adds_up(Model& model) const override { return routers_.weight_of(model) == 0; }
-  bool dropout() const override { return false; }
   bool needs_reference() const override { return true; }
   std::string reference_checkpoint() const override { return reference_; }
-  std::int64_t count(const MicroBatch& rows) const override {
-    return static_cast<std::int64_t>(rows.encoded.size());
-  }
   LossSum loss(Policy& policy, const Batch& batch) override;
   NamedTensors shown(Policy& policy, const Batch& batch) override;
 
@@ -42,8 +36,7 @@ class Unpaired : public Objective {
 
  private:
   const double beta_;
-  const std::string reference_, routers_field_;
-  const RouterLoss routers_;
+  const std::string reference_;
 };
 
 }  // namespace luthier

@@ -52,4 +52,16 @@ inline Result<ImageTokens> tokens_of(const Family& family, const std::filesystem
   return plan.pictures->tokens(folder);
 }
 
+/// Which field of its processor_config.json a family refuses, with its image_processor changed;
+/// nothing of what it takes.
+inline std::string refused_processor_field(const Family& family,
+                                           const std::filesystem::path& folder, const Json& patch) {
+  write_changed(family, folder, "processor_config.json", {{"image_processor", patch}});
+  const auto tokens = tokens_of(family, folder);
+  const std::string before = (folder / "processor_config.json").string() + ": image_processor: ";
+  if (tokens.ok()) return {};
+  const std::string& where = tokens.error().where;
+  return where.starts_with(before) ? where.substr(before.size()) : where;
+}
+
 }  // namespace luthier::test

@@ -177,15 +177,10 @@ class TestLfm2Vl : public QObject {
   void processors_that_do_not_belong_are_refused() {
     QFETCH(QString, patch);
     QFETCH(QString, field);
-    const QTemporaryDir temporary;
-    const fs::path folder = temporary.path().toStdString();
-    write_changed(lfm2_vl_family, folder, "processor_config.json",
-                  {{"image_processor", Json::parse(patch.toStdString())}});
-    const auto tokens = tokens_of(lfm2_vl_family, folder);
-    QVERIFY(!tokens.ok());
-    QCOMPARE(QString::fromStdString(tokens.error().where),
-             QString::fromStdString((folder / "processor_config.json").string()) +
-                 ": image_processor: " + field);
+    const QTemporaryDir folder;
+    QCOMPARE(QString::fromStdString(refused_processor_field(
+                 lfm2_vl_family, folder.path().toStdString(), Json::parse(patch.toStdString()))),
+             field);
   }
 
   /// Of frames larger than the table, smaller, and both.
