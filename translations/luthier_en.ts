@@ -686,6 +686,10 @@
             <translation>Open a file…</translation>
         </message>
         <message>
+            <source>One row. Not checked yet.</source>
+            <translation>One row. Not checked yet.</translation>
+        </message>
+        <message>
             <source>%1 rows. Not checked yet.</source>
             <translation>%1 rows. Not checked yet.</translation>
         </message>
@@ -3283,6 +3287,14 @@ of any size</translation>
         <message>
             <source>rejected</source>
             <translation>rejected</translation>
+        </message>
+        <message>
+            <source>a good answer</source>
+            <translation>a good answer</translation>
+        </message>
+        <message>
+            <source>a bad answer</source>
+            <translation>a bad answer</translation>
         </message>
     </context>
     <context>

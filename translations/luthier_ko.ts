@@ -683,6 +683,10 @@
             <translation>파일 열기…</translation>
         </message>
         <message>
+            <source>One row. Not checked yet.</source>
+            <translation>1행. 아직 검사하지 않았습니다.</translation>
+        </message>
+        <message>
             <source>%1 rows. Not checked yet.</source>
             <translation>%1행. 아직 검사하지 않았습니다.</translation>
         </message>
@@ -3268,6 +3272,14 @@ of any size</source>
         <message>
             <source>rejected</source>
             <translation>거부된 답</translation>
+        </message>
+        <message>
+            <source>a good answer</source>
+            <translation>좋은 답</translation>
+        </message>
+        <message>
+            <source>a bad answer</source>
+            <translation>나쁜 답</translation>
         </message>
     </context>
     <context>

@@ -269,6 +269,8 @@ namespace luthier {
   QT_TRANSLATE_NOOP("role", "text"),
   QT_TRANSLATE_NOOP("role", "chosen"),
   QT_TRANSLATE_NOOP("role", "rejected"),
+  QT_TRANSLATE_NOOP("role", "a good answer"),
+  QT_TRANSLATE_NOOP("role", "a bad answer"),
 };
 // clang-format on
 

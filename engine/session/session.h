@@ -162,8 +162,9 @@ struct RowPreview {
   Conversation conversation;
   std::vector<TokenId> ids;
   std::vector<std::string> pieces;
-  std::vector<bool> trained;  ///< whether the token carries a loss, one a token
-  std::vector<bool> image;    ///< whether it stands for a picture, one a token
+  std::vector<bool> trained;        ///< whether the token carries a loss, one a token
+  std::vector<bool> image;          ///< whether it stands for a picture, one a token
+  std::vector<std::size_t> begins;  ///< where each of the row's sequences begins among the tokens
   std::int64_t truncated_tokens;
   std::optional<Error> error;
 };

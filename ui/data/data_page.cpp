@@ -375,7 +375,9 @@ void DataPage::refresh() {
   progress_->setVisible(checking_ != 0);
   cancel_->setVisible(checking_ != 0);
   if (!report_)
-    summary_->setText(tr("%1 rows. Not checked yet.").arg(grouped_text(rows_->rowCount())));
+    summary_->setText(rows_->rowCount() == 1
+                          ? tr("One row. Not checked yet.")
+                          : tr("%1 rows. Not checked yet.").arg(grouped_text(rows_->rowCount())));
   else if (report_->findings.empty())
     summary_->setText(tr("%1 rows checked, all usable. The longest has %2 tokens.")
                           .arg(grouped_text(static_cast<std::int64_t>(report_->rows)),
