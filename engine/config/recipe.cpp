@@ -148,9 +148,8 @@ Result<const RecipeField*> find_field(const std::string& key, const std::string&
     return input_error("\"" + key + "\" names more than one setting.", where,
                        "Write its section too, as in " + also + ".");
   if (is_reserved_key(key))
-    return input_error(
-        "\"" + key + "\" is for a later version, which will run several recipes one after another.",
-        where, "Run each stage as a recipe of its own.");
+    return input_error("\"" + key + "\" runs several recipes one after another.", where,
+                       "`train` and `plan` do that; elsewhere write one stage as a recipe.");
   std::string hint = hint_for_name(key);
   if (hint.empty()) {
     const std::string near = nearest_key(key), leaf = leaf_of(key);
