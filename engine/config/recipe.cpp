@@ -10,6 +10,7 @@
 #include "engine/config/kinds.h"
 #include "engine/config/names_elsewhere.h"
 #include "engine/config/nearest_name.h"
+#include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
 
 namespace luthier {
@@ -251,6 +252,7 @@ Status check_recipe(const Recipe& recipe) {
     }
   }
   LUTHIER_CHECK(check_quantization(recipe));
+  LUTHIER_CHECK(check_order(recipe));
   if (recipe.image.min_pixels && recipe.image.max_pixels &&
       *recipe.image.min_pixels > *recipe.image.max_pixels)
     return cross_fault("image.min_pixels", "is above image.max_pixels.",

@@ -107,7 +107,7 @@ void resolve_beside(GivenByKey& given, const std::filesystem::path& folder) {
   for (const char* key : {"model", "image_folder", "adapter.init_from"})
     if (const auto found = given.find(key); found != given.end())
       resolve_beside(found->second.value, folder);
-  for (const char* key : {"dataset", "eval_dataset"})
+  for (const char* key : {"dataset", "eval_dataset", "replay.dataset"})
     if (const auto found = given.find(key); found != given.end())
       for (Json& path : found->second.value) resolve_beside(path, folder);
 }

@@ -13,7 +13,7 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t kMostStages = 100, kLongestName = 40;
+constexpr std::size_t kMostStages = 100, kLongestStageName = 40;
 const std::vector<std::string> kOfTheFirst{"model", "init", "adapter.init_from"};
 
 /// What a file says of one stage.
@@ -25,7 +25,7 @@ struct WrittenStage {
 
 Status check_name(const std::string& name, const std::string& where) {
   const bool fits =
-      !name.empty() && name.size() <= kLongestName && name.front() != '.' &&
+      !name.empty() && name.size() <= kLongestStageName && name.front() != '.' &&
       std::all_of(name.begin(), name.end(), [](unsigned char letter) {
         return std::isalnum(letter) || letter == '-' || letter == '_' || letter == '.';
       });

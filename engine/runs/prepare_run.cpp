@@ -18,9 +18,9 @@ namespace {
 /// Settings that name places: what is there is compared by fingerprint instead. Device and compute
 /// type have rules of their own (resume_device.h).
 bool is_place(const std::string& key) {
-  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "image_folder" ||
-         key == "output_dir" || key == "adapter.init_from" || key == "training.device" ||
-         key == "training.dtype";
+  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "replay.dataset" ||
+         key == "image_folder" || key == "output_dir" || key == "adapter.init_from" ||
+         key == "training.device" || key == "training.dtype";
 }
 
 /// Settings that change no number of the result: what to lower when memory ran out, whether a run

@@ -18,24 +18,31 @@ Error stage_fault(std::size_t index, const std::string& key, const std::string& 
   return input_error(what, "recipe: " + stage_prefix(index) + key, hint);
 }
 
-std::string quoted_name(const StageStep& step) { return "\"" + step.name + "\""; }
+std::string quoted_name(const std::string& name) { return "\"" + name + "\""; }
 
-/// Settings of an adapter that goes on are its own.
-Status check_same_adapter(const StageStep& before, const Recipe& now, std::size_t index) {
-  for (const FieldDifference& each : recipe_differences(before.foreseen, now)) {
+/// Settings of an adapter that goes on are its own. Compared is what the recipes say: a folder that
+/// the first stage goes on from has settings that none of them names.
+Status check_same_adapter(const RecipeStage& before, const RecipeStage& now, std::size_t index) {
+  const std::string name = quoted_name(before.name);
+  for (const FieldDifference& each : recipe_differences(before.recipe, now.recipe)) {
     if (!each.key.starts_with("adapter.") || each.key == "adapter.init_from") continue;
     return stage_fault(index, each.key,
-                       "This is " + each.right + ", and the adapter of " + quoted_name(before) +
+                       "This is " + each.right + ", and the adapter of " + name +
                            " that goes on learning here has " + each.left + ".",
                        "Give both stages the same adapter, or write merge: true in this one: a new "
                        "adapter then begins over the merged checkpoint.");
   }
-  if (now.training.seed != before.foreseen.training.seed && before.foreseen.init == "random")
-    return stage_fault(index, "training.seed",
-                       "The base starts at random by training.seed, and the adapter of " +
-                           quoted_name(before) + " goes on over the same one.",
-                       "Give both stages the same seed.");
   return {};
+}
+
+/// A base that was drawn is drawn again for an adapter that goes on.
+Status check_same_draw(const StageStep& before, const Recipe& now, std::size_t index) {
+  if (before.foreseen.init != "random" || now.training.seed == before.foreseen.training.seed)
+    return {};
+  return stage_fault(index, "training.seed",
+                     "The base starts at random by training.seed, and the adapter of " +
+                         quoted_name(before.name) + " goes on over the same one.",
+                     "Give both stages the same seed.");
 }
 
 /// Whether the last stage's adapter can go into the base that it was trained over.
@@ -44,7 +51,7 @@ Status check_merge(const StageStep& before, const Method& method, std::size_t in
       "Let the stage go on with the same strategy, or train the stages as runs of their own.";
   const auto refuse = [&](const std::string& why) {
     return stage_fault(index, "strategy",
-                       "This stage starts from the merged result of " + quoted_name(before) +
+                       "This stage starts from the merged result of " + quoted_name(before.name) +
                            ", and that cannot be merged: " + why,
                        hint);
   };
@@ -62,7 +69,8 @@ Status check_merge(const StageStep& before, const Method& method, std::size_t in
 }
 
 /// What is known of a later stage.
-Result<StageStep> follow(const StageStep& before, const RecipeStage& stage, std::size_t index) {
+Result<StageStep> follow(const StageStep& before, const RecipeStage& said_before,
+                         const RecipeStage& stage, std::size_t index) {
   LUTHIER_TRY(const Method* last, find_method(before.foreseen.strategy));
   const Recipe& said = stage.recipe;
   StageStep step{stage.name, StageStart::Checkpoint, said};
@@ -70,14 +78,15 @@ Result<StageStep> follow(const StageStep& before, const RecipeStage& stage, std:
   if (!last->hangs_adapter()) {
     if (stage.merge)
       return stage_fault(index, "merge",
-                         quoted_name(before) +
+                         quoted_name(before.name) +
                              " trains the base's own weights and leaves no "
                              "adapter to merge.",
                          "Take it out: this stage starts from that checkpoint.");
     return step;
   }
   if (before.foreseen.strategy == said.strategy && !stage.merge) {
-    LUTHIER_CHECK(check_same_adapter(before, said, index));
+    LUTHIER_CHECK(check_same_adapter(said_before, stage, index));
+    LUTHIER_CHECK(check_same_draw(before, said, index));
     step.start = StageStart::Adapter;
     step.foreseen.init = before.foreseen.init;
     step.foreseen.adapter = before.foreseen.adapter;
@@ -123,7 +132,7 @@ Result<std::vector<StageStep>> plan_course(const StagedRecipe& staged) {
         steps.back().foreseen.adapter = settings.take();
       }
     } else {
-      LUTHIER_TRY(StageStep step, follow(steps.back(), stage, i));
+      LUTHIER_TRY(StageStep step, follow(steps.back(), staged.stages[i - 1], stage, i));
       step.foreseen.adapter.init_from.clear();
       steps.push_back(std::move(step));
     }

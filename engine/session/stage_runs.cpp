@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/base/log.h"
+#include "engine/config/order_fields.h"
 #include "engine/device/product_library.h"
 #include "engine/device/threads.h"
 #include "engine/methods/merge.h"
@@ -36,11 +37,16 @@ Status check_stage_rows(const Recipe& recipe, const ChatProcessor& processor,
   const auto check = [&](const std::vector<std::string>& files, const char* key) -> Status {
     LUTHIER_TRY(reader.dataset, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
     LUTHIER_TRY(const UsableRows rows, check_rows(reader, recipe.image.on_error, key, progress));
+    const bool by_length = recipe.more.text("curriculum.by") == "length";  // every row has one
+    if (key == std::string("dataset") && !by_length) {
+      const auto order = make_row_order(recipe, reader, rows.rows, progress);
+      if (!order) return order.error();
+    }
     if (!rows.rows.empty()) return {};
     return input_error("There is no usable row.", key,
                        "See `luthier-cli data check` for what is wrong with each row.");
   };
-  LUTHIER_CHECK(check(recipe.dataset, "dataset"));
+  LUTHIER_CHECK(check(training_files(recipe), "dataset"));
   return recipe.eval_dataset.empty() ? Status() : check(recipe.eval_dataset, "eval_dataset");
 }
 

@@ -113,6 +113,19 @@ class TestStageFolder : public QObject {
     QVERIFY(fs::exists(root_ / "recipe.yaml"));
   }
 
+  /// The Runs page and Compare take a stage as the run that it is.
+  void stages_are_listed_as_runs() {
+    { QVERIFY(StageFolder::create(two_stages(root_), root_, two_records()).ok()); }
+    { QVERIFY(RunFolder::create(root_ / "stages/1-sft", "model: base\n").ok()); }
+    const auto runs = list_runs(root_.parent_path());
+    const std::string name = root_.filename().string() + "/1-sft";
+    QVERIFY(std::any_of(runs.begin(), runs.end(),
+                        [&](const RunSummary& run) { return run.name == name; }));
+    QVERIFY(std::none_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
+      return run.path == root_ || run.name.find("2-dpo") != std::string::npos;
+    }));
+  }
+
   void what_is_meant_by_another_folder_is_said() {
     const StagedRecipe staged = two_stages(root_);
     { QVERIFY(StageFolder::create(staged, root_, two_records()).ok()); }
