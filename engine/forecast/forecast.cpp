@@ -9,6 +9,7 @@
 #include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
 #include "engine/config/kinds.h"
+#include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
@@ -389,7 +390,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   }
   LUTHIER_TRY(const StepPlan plan, plan_steps(rows_in_all, training));
   shape.micro_batches = std::min(plan.accumulation, plan.batches_per_epoch);
-  if (plan.total_steps <= plan.steps_per_epoch) return shape;
+  if (plan.total_steps <= plan.steps_per_epoch && !order_repeats(recipe)) return shape;
   shape.visited_rows = rows_in_all;
   shape.visited = all;
   return shape;

@@ -25,9 +25,7 @@ namespace {
 Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(run.objective->fits(run.base));
   run.reader = run.eval_reader = row_reader(run.recipe, run.base, *run.objective);
-  LUTHIER_TRY(run.reader.dataset,
-              Dataset::open({run.recipe.dataset.begin(), run.recipe.dataset.end()},
-                            run.recipe.image_folder));
+  LUTHIER_TRY(run.reader.dataset, open_training_data(run.recipe));
   const auto progress = [&](std::size_t done, std::size_t total) {
     run.observer.on_progress("Checking rows", static_cast<double>(done),
                              static_cast<double>(total));
@@ -45,6 +43,7 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
                   " more findings; `luthier-cli data check` lists all.");
     run.state.skipped_rows = run.rows.skipped;
   }
+  LUTHIER_TRY(run.order, make_row_order(run.recipe, run.reader, run.rows.rows, progress));
   if (!run.recipe.eval_dataset.empty()) {
     LUTHIER_TRY(run.eval_reader.dataset,
                 Dataset::open({run.recipe.eval_dataset.begin(), run.recipe.eval_dataset.end()},
@@ -106,7 +105,9 @@ Status prepare_folder(RunParts& run) {
 /// Only where rows come again. On a device the bound is not what happens to be free, since a resume
 /// must keep what the run did.
 void make_cache(RunParts& run) {
-  if (!run.trainables.tower_fixed || run.plan.total_steps <= run.plan.steps_per_epoch) return;
+  const bool again =
+      run.plan.total_steps > run.plan.steps_per_epoch || (run.order && run.order->repeats());
+  if (!run.trainables.tower_fixed || !again) return;
   const std::int64_t most =
       run.device.is_cpu() ? most_kept_features(available_memory(torch::kCPU)) : kMostKeptFeatures;
   run.cache = std::make_shared<RowCache>(
@@ -118,7 +119,7 @@ std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t ste
   const int busy = run.device.is_cpu() ? at::get_num_threads() : 1;
   return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
                                         training.shuffle, step, run.cache, run.state.broken_rows,
-                                        reading_threads(usable_cores(), busy));
+                                        reading_threads(usable_cores(), busy), run.order);
 }
 
 /// Rows whose pictures turn out to be broken are left out, as they will be when their step comes.
@@ -185,8 +186,9 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
           run.objective->read_state(run.state.objective, run.begun->checkpoint->path.string()));
   }
   LUTHIER_CHECK(prepare_data(run, stopping));
-  LUTHIER_TRY(run.plan,
-              plan_steps(static_cast<std::int64_t>(run.rows.rows.size()), run.recipe.training));
+  LUTHIER_TRY(run.plan, plan_steps(run.order ? run.order->places()
+                                             : static_cast<std::int64_t>(run.rows.rows.size()),
+                                   run.recipe.training));
   if (resumes && run.state.total_steps != run.plan.total_steps) {
     return input_error("The checkpoint belongs to a run of " +
                            std::to_string(run.state.total_steps) + " steps, this one has " +

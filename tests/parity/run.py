@@ -97,6 +97,7 @@ IN_PART = (
     "experts",
     "pages",
     "film_rows",
+    "infilling",
 )
 
 
