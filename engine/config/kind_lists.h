@@ -36,7 +36,8 @@
   ROW(bco)                      \
   ROW(mlm)                      \
   ROW(span_corruption)          \
-  ROW(contrastive)
+  ROW(contrastive)              \
+  ROW(gkd)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \
   ROW(adamw_torch)              \

@@ -38,6 +38,7 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
                                   const std::filesystem::path& file) {
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(objective->fits(base));
+  objective->take_rows_as_written();
   RowReader reader = row_reader(recipe, base, *objective);
   reader.skip_broken = false;
   LUTHIER_TRY(reader.dataset, Dataset::open({file}, recipe.image_folder));

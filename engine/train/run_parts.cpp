@@ -222,7 +222,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
                                              run.trainables.adapter != nullptr));
   const bool beforehand = run.objective->asks_reference_beforehand();
-  if (!(reference && reference->model) || beforehand) make_cache(run);
+  if ((!(reference && reference->model) || beforehand) && !run.objective->rolls_out_pictures())
+    make_cache(run);
   if (run.objective->reference_moves().every > 0) {
     LUTHIER_TRY(run.moving_reference, reference_tensors(*reference, run.trainables.named()));
     if (resumes) LUTHIER_CHECK(read_reference(run.begun->checkpoint->path, run.moving_reference));

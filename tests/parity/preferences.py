@@ -158,7 +158,8 @@ def train_case(name, objective, lines_of, trainer, metrics, settings, kind="atte
                reference=None, strategy="lora", training=None, limit=train.CURVE, ours=None):
     """A run beside TRL's. `lines_of(world)`: its rows; `trainer(world, checkpoint, model, lines,
     settings, reference, training)`: the oracle's. `reference`: "base" where the recipe names the
-    base, else TRL's rule. `ours`: settings that TRL has no form for. All figures of every step, then what was trained."""
+    base, else TRL's rule. `ours`: settings that TRL has no form for, or what makes them of world and
+    checkpoint. All figures of every step, then what was trained."""
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         lines = lines_of(world)
@@ -168,7 +169,8 @@ def train_case(name, objective, lines_of, trainer, metrics, settings, kind="atte
         if strategy == "lora":
             folder = adapters.make(checkpoint, kind, world.adapters, random=drawn)
             model = adapters.PeftModel.from_pretrained(model, folder, is_trainable=True)
-        path = recipe(world, checkpoint, strategy, objective, settings | (ours or {}), folder,
+        more = ours(world, checkpoint) if callable(ours) else ours or {}
+        path = recipe(world, checkpoint, strategy, objective, settings | more, folder,
                       checkpoint.path if reference else None, training)
         world.program.run("train", path)
         made = trainer(world, checkpoint, model, lines, settings, reference_model, training)

@@ -83,6 +83,7 @@ IN_PART = (
     "optimizers",
     "dpo",
     "reference_free",
+    "teachers",
     "unpaired",
     "quantized",
     "qlora",
