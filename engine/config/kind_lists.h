@@ -34,6 +34,8 @@
   ROW(orpo)                     \
   ROW(cpo)                      \
   ROW(bco)                      \
+  ROW(grpo)                     \
+  ROW(rloo)                     \
   ROW(mlm)                      \
   ROW(span_corruption)          \
   ROW(contrastive)

@@ -28,7 +28,8 @@ LabelledStates labelled_states(Model& model, const ModelInput& input,
 torch::Tensor chunked_cross_entropy(const torch::Tensor& hidden, const Linear& head,
                                     const torch::Tensor& target, const torch::Tensor& shares = {});
 
-/// Of each labelled token, all [labels] float32; only `log_probs` has a graph.
+/// Of each labelled token, all [labels] float32; only `log_probs` has a graph, and `entropy` where it
+/// is asked for.
 struct TokenValues {
   torch::Tensor log_probs;         ///< of the logits over the temperature
   torch::Tensor entropy;           ///< of the whole distribution, in nats
@@ -37,6 +38,7 @@ struct TokenValues {
   torch::Tensor log_sum_sq_probs;  ///< log Σ p²
 };
 TokenValues token_values(const torch::Tensor& hidden, const Linear& head,
-                         const torch::Tensor& target, double temperature = 1);
+                         const torch::Tensor& target, double temperature = 1,
+                         bool learns_entropy = false);
 
 }  // namespace luthier

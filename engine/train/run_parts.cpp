@@ -7,6 +7,7 @@
 
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
+#include "engine/config/rollouts.h"
 #include "engine/device/device_facts.h"
 #include "engine/device/graph.h"
 #include "engine/device/product_library.h"
@@ -25,9 +26,9 @@ namespace {
 Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(run.objective->fits(run.base));
   run.reader = run.eval_reader = row_reader(run.recipe, run.base, *run.objective);
+  const std::vector<std::string> files = training_files(run.recipe);
   LUTHIER_TRY(run.reader.dataset,
-              Dataset::open({run.recipe.dataset.begin(), run.recipe.dataset.end()},
-                            run.recipe.image_folder));
+              Dataset::open({files.begin(), files.end()}, run.recipe.image_folder));
   const auto progress = [&](std::size_t done, std::size_t total) {
     run.observer.on_progress("Checking rows", static_cast<double>(done),
                              static_cast<double>(total));
