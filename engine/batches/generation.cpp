@@ -2,17 +2,12 @@
 #include "engine/batches/generation.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "engine/base/random_stream.h"
 
 namespace luthier {
 
 namespace {
-
-struct SamplePlace {
-  std::size_t row = 0, sample = 0;
-};
 
 /// All samples in the order in which micro-batches take them.
 std::vector<SamplePlace> order_of(const Generation& generation) {
@@ -33,6 +28,7 @@ EncodedRow without_samples(const EncodedRow& row) {
   bare.shares_pictures = true;
   bare.numbers = row.numbers;
   bare.reward_names = row.reward_names;
+  bare.written = row.written;
   return bare;
 }
 
@@ -44,26 +40,39 @@ std::int64_t Generation::samples() const {
   return count;
 }
 
-MicroBatch slice_of(const Generation& generation, std::int64_t slice) {
-  const std::vector<SamplePlace> places = order_of(generation);
+std::vector<SamplePlace> places_of(const Generation& generation, std::int64_t slice) {
+  std::vector<SamplePlace> places = order_of(generation);
   const auto slices = static_cast<std::size_t>(generation.slices);
   const std::size_t each = (places.size() + slices - 1) / slices,
                     begin = std::min(places.size(), static_cast<std::size_t>(slice) * each),
                     end = std::min(places.size(), begin + each);
+  std::vector<SamplePlace> found(places.begin() + static_cast<std::ptrdiff_t>(begin),
+                                 places.begin() + static_cast<std::ptrdiff_t>(end));
+  // A prompt's stand where its first one does.
+  std::vector<std::size_t> rows;
+  const auto place = [&rows](std::size_t row) {
+    return std::find(rows.begin(), rows.end(), row) - rows.begin();
+  };
+  for (const SamplePlace& each_place : found)
+    if (place(each_place.row) == std::ssize(rows)) rows.push_back(each_place.row);
+  std::stable_sort(found.begin(), found.end(), [&](const SamplePlace& a, const SamplePlace& b) {
+    return place(a.row) < place(b.row);
+  });
+  return found;
+}
+
+MicroBatch slice_of(const Generation& generation, std::int64_t slice) {
   MicroBatch micro;
-  std::vector<std::size_t> made;  // the generation's row behind each of the micro-batch's
-  for (std::size_t at = begin; at < end; ++at) {
-    const auto [row, sample] = places[at];
+  std::size_t before = 0;
+  for (const auto& [row, sample] : places_of(generation, slice)) {
     const EncodedRow& whole = generation.rows.encoded[row];
-    std::size_t place = static_cast<std::size_t>(std::find(made.begin(), made.end(), row) -
-                                                 made.begin());
-    if (place == made.size()) {
-      made.push_back(row);
+    if (micro.empty() || row != before) {
       micro.rows.push_back(generation.rows.rows[row]);
       micro.cached.push_back(generation.rows.cached[row]);
       micro.encoded.push_back(without_samples(whole));
     }
-    EncodedRow& part = micro.encoded[place];
+    before = row;
+    EncodedRow& part = micro.encoded.back();
     Example example = without_pixels(whole.sequences[sample], {});
     if (part.sequences.empty()) example.images = whole.sequences.front().images;
     part.sequences.push_back(std::move(example));

@@ -30,6 +30,12 @@ struct Generation {
   std::int64_t samples() const;
 };
 
+/// A sample of a generation.
+struct SamplePlace {
+  std::size_t row = 0, sample = 0;
+};
+/// The samples of micro-batch `slice` in the order in which it has them.
+std::vector<SamplePlace> places_of(const Generation& generation, std::int64_t slice);
 /// The samples of micro-batch `slice`, those of one prompt beside one another as a row of their own
 /// that shows the prompt's pictures once.
 MicroBatch slice_of(const Generation& generation, std::int64_t slice);

@@ -37,7 +37,9 @@ Result<EncodedRow> RowReader::read(std::int64_t row, std::int64_t epoch, RowFaul
                           static_cast<std::uint64_t>(row));
   LUTHIER_TRY(EncodedRow encoded,
               kind->encode(conversation, *processor, how, dataset->where(index), fault));
-  if (kind->carries_written()) encoded.written = std::move(written);
+  if (kind->carries_written())
+    encoded.written = std::make_shared<const WrittenRow>(
+        WrittenRow{std::move(written), conversation, dataset->where(index)});
   return encoded;
 }
 

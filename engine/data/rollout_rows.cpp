@@ -119,6 +119,7 @@ RowSample sample_of(const Json& said) {
 class RolloutRows : public RowKind {
  public:
   const char* name() const override { return "rollouts"; }
+  bool carries_written() const override { return true; }
   bool recognises(const Json& row) const override {
     return row.contains(kIds) && !row[kIds].is_null();
   }

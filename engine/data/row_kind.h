@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,13 @@ struct RowSample {
   double advantage = 0;  ///< over the other samples, once all of a generation are judged
 };
 
+/// A row as it stands in its file, for who judges answers by it.
+struct WrittenRow {
+  Json row;
+  Conversation conversation;
+  std::string where;  ///< "train.jsonl: row 3"
+};
+
 /// A row as the model gets it.
 struct EncodedRow {
   std::vector<Example> sequences;
@@ -40,7 +48,7 @@ struct EncodedRow {
   /// Of a row with several answers to its prompt, one a sequence; its sequences share pictures.
   std::vector<RowSample> samples;
   std::vector<std::string> reward_names;  ///< of the samples' rewards
-  Json written = nullptr;                 ///< the row as it stands in the file, where it is asked for
+  std::shared_ptr<const WrittenRow> written;  ///< where its kind carries it; null: it does not
 
   const std::vector<PixelValues>& pictures_of(std::size_t sequence) const {
     return sequences[shares_pictures ? 0 : sequence].images;

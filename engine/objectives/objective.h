@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/batches/batch.h"
+#include "engine/batches/generation.h"
 #include "engine/config/kinds.h"
 #include "engine/config/recipe.h"
 #include "engine/io/json.h"
@@ -83,6 +84,12 @@ class Objective {
   virtual Status roll_out(Policy& /*policy*/, MicroBatch& /*rows*/, std::uint64_t /*seed*/) {
     return {};
   }
+  /// How rows become micro-batches where several answers to each prompt are learned from; none:
+  /// they are micro-batches as they are.
+  virtual GenerationPlan generations() const { return {}; }
+  /// Before a generation's first loss: gives its rows their samples, where they bring none along,
+  /// and says what each is worth. Interrupted when the generation's `go_on` says no.
+  virtual Status prepare(Policy& /*policy*/, Generation& /*generation*/) { return {}; }
   virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
   /// Whether the work of `loss` is the same for all batches of one shape (device/graph): of the
   /// batch it reads `input` alone, label places that only fill up have no part in the sum, the
