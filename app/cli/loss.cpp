@@ -24,6 +24,9 @@ Status loss(const LossOptions& o) try {
   std::vector<std::string> settings = o.set;
   settings.push_back("dataset=" + Json::array({o.rows}).dump());
   LUTHIER_TRY(Recipe recipe, read_recipe(o.recipe, settings));
+  // Samples are learned from as the rows bring them along.
+  if (const std::string key = recipe.objective + ".rollouts"; recipe.more.json(key))
+    recipe.more.set_json(key, Json(o.rows).dump());
   // Nothing is written but --out, so a recipe needs no folder for its run here.
   if (recipe.output_dir.empty()) recipe.output_dir = o.out + ".run";
   LUTHIER_CHECK(check_recipe(recipe));

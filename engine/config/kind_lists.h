@@ -34,10 +34,13 @@
   ROW(orpo)                     \
   ROW(cpo)                      \
   ROW(bco)                      \
+  ROW(grpo)                     \
+  ROW(rloo)                     \
   ROW(mlm)                      \
   ROW(span_corruption)          \
   ROW(contrastive)              \
-  ROW(gkd)
+  ROW(gkd)                      \
+  ROW(distillation)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \
   ROW(adamw_torch)              \

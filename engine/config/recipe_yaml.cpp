@@ -178,6 +178,7 @@ Result<Recipe> build(const GivenByKey& given, const ChosenKinds& own, const Chos
 
 /// A relative path that exists only beside the recipe file is taken from there.
 void resolve_beside(Json& path, const std::filesystem::path& folder) {
+  if (!path.is_string()) return;
   const std::filesystem::path given = path.get<std::string>();
   if (given.empty() || given.is_absolute()) return;
   std::error_code ignored;
@@ -227,7 +228,10 @@ Result<Recipe> read_recipe(const std::filesystem::path& file,
                            const std::vector<std::string>& overrides) {
   LUTHIER_TRY(std::string yaml, read_file(file, kLargestRecipe));
   return recipe_of(yaml, file.string(), overrides, [&](GivenByKey& given) {
-    for (const char* key : {"model", "image_folder", "adapter.init_from"})
+    for (const char* key :
+         {"model", "image_folder", "adapter.init_from", "ref_model", "grpo.rollouts",
+          "rloo.rollouts", "distillation.rollouts", "gkd.teacher_model_name_or_path",
+          "distillation.teacher_model_name_or_path"})
       if (const auto found = given.find(key); found != given.end())
         resolve_beside(found->second.value, file.parent_path());
     for (const char* key : {"dataset", "eval_dataset"})

@@ -118,13 +118,24 @@ Tensor divergence_in_place(const Tensor& logits, const Tensor& teacher,
 }
 
 void log_prob_gradient_in_place(const Tensor& logits, const Tensor& target, const Tensor& share,
-                                double temperature) {
+                                double temperature, const Tensor& of_entropy) {
   const torch::NoGradGuard no_grad;
   Tensor wide = logits.to(torch::kFloat32);
   if (temperature != 1) wide.div_(temperature);
+  Tensor beside;  // what the entropy adds, as far as the softmax is no part of it
+  if (of_entropy.defined()) {
+    beside = at::log_softmax(wide, 1);
+    beside.sub_((beside.exp() * beside).sum(1, true)).mul_((of_entropy / -temperature).unsqueeze(1));
+  }
   at::_softmax_out(wide, wide, 1, /*half_to_float=*/false);  // row by row, each from its own place
-  take_one(wide, target.unsqueeze(1));
-  wide.mul_((share / -temperature).unsqueeze(1));
+  if (beside.defined()) beside.mul_(wide);
+  if (share.defined()) {
+    take_one(wide, target.unsqueeze(1));
+    wide.mul_((share / -temperature).unsqueeze(1));
+    if (beside.defined()) wide.add_(beside);
+  } else {
+    wide.copy_(beside);
+  }
   put_back(logits, wide);
 }
 

@@ -51,9 +51,12 @@ class ChunkCap {
 };
 
 /// logits [n, vocab] become the gradient of Σ share · log softmax(logits / temperature)[target] by
-/// themselves: (onehot(target) − softmax) · share / temperature. share [n] float32.
+/// themselves: (onehot(target) − softmax) · share / temperature. share [n] float32. `of_entropy` [n]
+/// float32, where it is defined: the gradient of Σ of_entropy · entropy is added to it,
+/// −softmax · (log softmax + entropy) · of_entropy / temperature; then `share` may be undefined.
 void log_prob_gradient_in_place(const torch::Tensor& logits, const torch::Tensor& target,
-                                const torch::Tensor& share, double temperature);
+                                const torch::Tensor& share, double temperature,
+                                const torch::Tensor& of_entropy = {});
 
 /// What a plain head's product passes on, added up chunk by chunk. Undefined: not wanted.
 struct PlainHeadGradients {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/objectives/drawn_answers.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "engine/generate/generate.h"
@@ -18,14 +19,36 @@ std::size_t prompt_length(const Example& example) {
   return end;
 }
 
-void put_answer(Example& example, std::size_t prompt, const Generated& answer) {
-  example.input_ids.resize(prompt);
-  example.labels.assign(prompt, kIgnoreLabel);
-  for (const AnswerToken& token : answer.tokens) {
-    example.input_ids.push_back(token.id);
-    example.labels.push_back(token.id);
+Example prompt_of(const Example& example, std::size_t length) {
+  Example prompt;
+  const auto end = static_cast<std::ptrdiff_t>(length);
+  prompt.input_ids.assign(example.input_ids.begin(), example.input_ids.begin() + end);
+  prompt.labels.assign(length, kIgnoreLabel);
+  prompt.images = example.images;
+  prompt.prompt_tokens = example.prompt_tokens;
+  return prompt;
+}
+
+/// `draws`: of each prompt.
+Result<std::vector<std::vector<TokenId>>> answers_to(const LoadedModel& model,
+                                                     const std::vector<Example>& prompts,
+                                                     const GenerationOptions& options,
+                                                     const std::vector<std::uint64_t>& draws,
+                                                     const std::function<bool()>& go_on) {
+  if (prompts.empty()) return std::vector<std::vector<TokenId>>();
+  std::optional<LoadedModel> plain;
+  if (model.answer_rules != AnswerRules()) plain = model, plain->answer_rules = {};
+  GenerationProgress progress;
+  if (go_on) progress = [&go_on](std::size_t, const Generated&) { return go_on(); };
+  LUTHIER_TRY(const std::vector<Generated> found,
+              generate(plain ? *plain : model, prompts, options, progress, draws));
+  std::vector<std::vector<TokenId>> answers;
+  for (const Generated& each : found) {
+    if (each.finish == "cancelled") return interrupted_error();
+    std::vector<TokenId>& ids = answers.emplace_back();
+    for (const AnswerToken& token : each.tokens) ids.push_back(token.id);
   }
-  example.truncated_tokens = 0;
+  return answers;
 }
 
 }  // namespace
@@ -40,23 +63,41 @@ Status draw_answers(const LoadedModel& model, MicroBatch& rows, const Generation
       const std::uint64_t draw = place++;
       const std::size_t length = prompt_length(example);
       if (length == 0) continue;
-      Example prompt;
-      prompt.input_ids.assign(example.input_ids.begin(),
-                              example.input_ids.begin() + static_cast<std::ptrdiff_t>(length));
-      prompt.images = example.images;
-      prompt.prompt_tokens = example.prompt_tokens;
-      prompts.push_back(std::move(prompt));
+      prompts.push_back(prompt_of(example, length));
       sequences.push_back(&example);
       draws.push_back(draw);
     }
   }
-  if (prompts.empty()) return {};
-  std::optional<LoadedModel> plain;
-  if (model.answer_rules != AnswerRules()) plain = model, plain->answer_rules = {};
-  LUTHIER_TRY(const std::vector<Generated> answers,
-              generate(plain ? *plain : model, prompts, options, {}, draws));
-  for (std::size_t i = 0; i < answers.size(); ++i)
-    put_answer(*sequences[i], prompts[i].input_ids.size(), answers[i]);
+  LUTHIER_TRY(const auto answers, answers_to(model, prompts, options, draws, {}));
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    Example drawn = answered(prompts[i], answers[i]);
+    drawn.images = std::move(sequences[i]->images);
+    *sequences[i] = std::move(drawn);
+  }
+  return {};
+}
+
+Status draw_samples(const LoadedModel& model, Generation& generation,
+                    const GenerationOptions& options) {
+  std::vector<Example> prompts;
+  std::vector<std::uint64_t> draws;
+  for (const EncodedRow& row : generation.rows.encoded) {
+    const Example& asked = row.sequences.front();
+    draws.push_back(prompts.size());
+    prompts.push_back(prompt_of(asked, asked.input_ids.size()));
+  }
+  LUTHIER_TRY(const auto answers, answers_to(model, prompts, options, draws, generation.go_on));
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    EncodedRow& row = generation.rows.encoded[i];
+    RowSample sample;
+    sample.ids = answers[i];
+    row.samples = {std::move(sample)};
+    Example drawn = answered(prompts[i], answers[i]);
+    drawn.images = std::move(row.sequences.front().images);
+    row.sequences = {std::move(drawn)};
+    row.shares_pictures = true;
+  }
+  generation.drawn = true;
   return {};
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows whose answers a model writes itself, in the place of those that they came with.
+// Rows whose answers a model writes itself, in the place of those that they came with, or where
+// they have none.
 #pragma once
 
-#include "engine/batches/batch.h"
+#include "engine/batches/generation.h"
 #include "engine/generate/generation_types.h"
 
 namespace luthier {
@@ -13,5 +14,10 @@ namespace luthier {
 /// Draws go by `options.seed` and the sequence's place alone, not by what the checkpoint says of
 /// answers.
 Status draw_answers(const LoadedModel& model, MicroBatch& rows, const GenerationOptions& options);
+
+/// The same to the generation's rows, which are prompts and get one sample each. Interrupted when
+/// its `go_on` says no.
+Status draw_samples(const LoadedModel& model, Generation& generation,
+                    const GenerationOptions& options);
 
 }  // namespace luthier

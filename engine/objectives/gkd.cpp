@@ -3,8 +3,6 @@
 // takes no pictures: its loss is of the distributions as they are, its temperature of the draws. A
 // micro-batch's place decides who answers it. TRL divides a window with drawn answers by the tokens
 // of the answers that the rows came with; here those count that are learned.
-#include <algorithm>
-
 #include "engine/base/random_stream.h"
 #include "engine/objectives/drawn_answers.h"
 #include "engine/objectives/teacher_objective.h"
@@ -42,16 +40,10 @@ class Gkd : public TeacherObjective {
     return policy.as_reference(
         [&](const LoadedModel& teacher) { return draw_answers(teacher, rows, options); });
   }
-  /// The longest that they can come to.
   RowLengths lengths_used(const std::vector<std::int64_t>& lengths,
                           std::int64_t labels) const override {
     if (!rolls_out()) return {lengths, {}};
-    const auto rows = std::max<std::int64_t>(1, static_cast<std::int64_t>(lengths.size()));
-    const std::int64_t more = std::max<std::int64_t>(0, draws_.max_new_tokens - labels / rows);
-    RowLengths used{lengths, {}};
-    for (std::int64_t& length : used.own) length += more;
-    used.labels = labels + rows * more;
-    return used;
+    return lengths_when_drawn(lengths, labels, draws_.max_new_tokens);
   }
 
  private:

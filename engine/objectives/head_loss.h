@@ -35,7 +35,8 @@ torch::Tensor chunked_loss(const torch::Tensor& hidden, const Linear& head, std:
 torch::Tensor chunked_cross_entropy(const torch::Tensor& hidden, const Linear& head,
                                     const torch::Tensor& target, const torch::Tensor& shares = {});
 
-/// Of each labelled token, all [labels] float32; only `log_probs` has a graph.
+/// Of each labelled token, all [labels] float32; only `log_probs` has a graph, and `entropy` where it
+/// is asked for.
 struct TokenValues {
   torch::Tensor log_probs;         ///< of the logits over the temperature
   torch::Tensor entropy;           ///< of the whole distribution, in nats
@@ -44,7 +45,8 @@ struct TokenValues {
   torch::Tensor log_sum_sq_probs;  ///< log Σ p²
 };
 TokenValues token_values(const torch::Tensor& hidden, const Linear& head,
-                         const torch::Tensor& target, double temperature = 1);
+                         const torch::Tensor& target, double temperature = 1,
+                         bool learns_entropy = false);
 
 /// A head with nothing on it, as it stood: plugs that are hung on it and modules_to_save that take
 /// its weight's place afterwards are no part of it.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/batches/batch.h"
+#include "engine/batches/generation.h"
 #include "engine/config/kinds.h"
 #include "engine/config/recipe.h"
 #include "engine/io/json.h"
@@ -46,6 +47,11 @@ struct RowLengths {
   std::vector<std::int64_t> source;  ///< that an encoder reads beside them; empty: there is none
   std::int64_t labels = -1;          ///< of all of them; below 0: as many as rows have
 };
+
+/// Of rows of these lengths, in which so many tokens have a label, when each is answered anew with
+/// `longest` tokens: the most that drawn answers come to.
+RowLengths lengths_when_drawn(std::vector<std::int64_t> lengths, std::int64_t labels,
+                              std::int64_t longest);
 
 /// What `luthier-cli loss` shows of a batch beside its loss.
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
@@ -92,6 +98,12 @@ class Objective {
   /// Whether it looks at the rows' pictures for that: pixels are then not given up for what a fixed
   /// tower makes of them.
   virtual bool rolls_out_pictures() const { return false; }
+  /// How rows become micro-batches where several answers to each prompt are learned from; none:
+  /// they are micro-batches as they are.
+  virtual GenerationPlan generations() const { return {}; }
+  /// Before a generation's first loss: gives its rows their samples, where they bring none along,
+  /// and says what each is worth. Interrupted when the generation's `go_on` says no.
+  virtual Status prepare(Policy& /*policy*/, Generation& /*generation*/) { return {}; }
   virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
   /// From here on rows are learned as they are written, whatever roll_out would make of them: what
   /// `luthier-cli loss` asks for.

@@ -69,11 +69,12 @@ Batch Policy::batch(const MicroBatch& rows, SequenceOrder order, BatchMaker::Pas
 }
 
 LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, double temperature,
-                    const std::shared_ptr<RouterNotes>& routers) {
+                    const std::shared_ptr<RouterNotes>& routers, bool learns_entropy) {
   const LabelledStates states = labelled_states(model, input, routers);
   LogProbs result;
   result.target = states.target;
-  result.values = token_values(states.hidden, model.head(), states.target, temperature);
+  result.values =
+      token_values(states.hidden, model.head(), states.target, temperature, learns_entropy);
   std::vector<std::int64_t> starts, sequences;
   std::int64_t start = 0;
   for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
@@ -91,8 +92,8 @@ LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, d
 }
 
 LogProbs Policy::log_probs(const Batch& batch, double temperature,
-                           const std::shared_ptr<RouterNotes>& routers) {
-  return of(*base_.model, batch.input, batch, temperature, routers);
+                           const std::shared_ptr<RouterNotes>& routers, bool learns_entropy) {
+  return of(*base_.model, batch.input, batch, temperature, routers, learns_entropy);
 }
 
 void Policy::ask_reference(const Batch& batch,

@@ -56,8 +56,10 @@ class Policy {
   void keep_features(const MicroBatch& rows) { maker_.keep_features(rows); }
 
   /// `routers`: where the model's mixtures of experts write down what they made of the batch.
+  /// `learns_entropy`: the entropies have a graph too.
   LogProbs log_probs(const Batch& batch, double temperature = 1,
-                     const std::shared_ptr<RouterNotes>& routers = {});
+                     const std::shared_ptr<RouterNotes>& routers = {},
+                     bool learns_entropy = false);
   /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.
   LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
   /// What the reference makes of the batch before its head, where the batch has labels; without a
@@ -91,7 +93,7 @@ class Policy {
   LogProbs by_reference(const Batch& batch, double temperature, const Batch* beside,
                         LogProbs* of_beside);
   LogProbs of(Model& model, const ModelInput& input, const Batch& batch, double temperature,
-              const std::shared_ptr<RouterNotes>& routers = {});
+              const std::shared_ptr<RouterNotes>& routers = {}, bool learns_entropy = false);
 
   LoadedModel& base_;
   std::shared_ptr<Adapter> adapter_;

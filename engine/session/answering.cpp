@@ -8,6 +8,7 @@
 
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
+#include "engine/config/rollouts.h"
 #include "engine/device/exact_math.h"
 #include "engine/device/failure.h"
 #include "engine/device/memory.h"
@@ -143,8 +144,9 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     reader.kind = &objective->row_kind();
     reader.loss_on = loss_on_from_name(recipe.training.loss_on);
     reader.max_length = recipe.training.max_length;
+    const std::vector<std::string> files = training_files(recipe);
     LUTHIER_TRY(reader.dataset,
-                Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
+                Dataset::open({files.begin(), files.end()}, recipe.image_folder));
     LUTHIER_TRY(const std::vector<RowShape> rows,
                 measure_rows(*reader.dataset, *base_->processor, recipe, 50'000,
                              [&](std::size_t, std::size_t) {

@@ -7,6 +7,7 @@
 #include "engine/base/log.h"
 #include "engine/compare/held_out.h"
 #include "engine/config/quantization_fields.h"
+#include "engine/config/rollouts.h"
 #include "engine/data/media_limits.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
@@ -73,8 +74,9 @@ LoadOptions load_options(const Recipe& recipe) {
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
                                     std::size_t max_rows) {
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
+  const std::vector<std::string> files = training_files(recipe);
   LUTHIER_TRY(const auto dataset,
-              Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
+              Dataset::open({files.begin(), files.end()}, recipe.image_folder));
   LUTHIER_TRY(const auto rows, measure_rows(*dataset, processor, recipe, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
   return forecast_memory(summary, recipe, shape);

@@ -22,14 +22,16 @@ class Taught {
     size.hidden = 96, size.wide = 160, size.layers = 3;
     write_model(tiny.root() / "teacher", size, 77);
   }
-  Recipe recipe(const std::string& out, const std::vector<std::string>& more = {}) const {
+  Recipe recipe(const std::string& out, const std::vector<std::string>& more = {},
+                const std::string& objective = "gkd") const {
     std::vector<std::string> all{
-        "objective=gkd",
-        "gkd.teacher_model_name_or_path=" + (tiny.root() / "teacher").string(),
-        "eval_dataset=" + (tiny.root() / "eval.jsonl").string(),
-        "training.learning_rate=5.0e-3",
-        "gkd.max_new_tokens=6",
-        "gkd.lmbda=0"};
+        "objective=" + objective,
+        objective + ".teacher_model_name_or_path=" + (tiny.root() / "teacher").string(),
+        "eval_dataset=" + (tiny.root() / "eval.jsonl").string(), "training.learning_rate=5.0e-3"};
+    if (objective == "gkd")
+      all.insert(all.end(), {"gkd.max_new_tokens=6", "gkd.lmbda=0"});
+    else
+      all.emplace_back("distillation.max_completion_length=6");
     all.insert(all.end(), more.begin(), more.end());
     return tiny.recipe(out, all);
   }
@@ -58,15 +60,20 @@ class TestTeachers : public QObject {
     QTest::newRow("answers of the teacher") << "gkd.lmbda=0.3;gkd.seq_kd=true";
     QTest::newRow("own answers, a fixed tower")
         << "gkd.lmbda=1;adapter.exclude_modules=.*vision_tower.*";
+    QTest::newRow("distillation") << "distillation.temperature=1.2";
+    QTest::newRow("distillation, full") << "distillation.beta=0.4;strategy=full";
   }
   void runs_go_on_to_the_same_bytes() {
     QFETCH(QString, settings);
     const Taught taught;
     std::vector<std::string> all{"training.logging_steps=2", "training.max_steps=6"};
     for (const QString& each : settings.split(';')) all.push_back(each.toStdString());
-    const Outcome whole = run(taught.recipe("whole", all));
+    const std::string objective = settings.startsWith("distillation") ? "distillation" : "gkd";
+    const Outcome whole = run(taught.recipe("whole", all, objective));
     VERIFY_OK(whole);
-    const Recipe recipe = taught.recipe("cut", all);
+    QCOMPARE(whole.watcher.lines.back().figures.contains("completions/mean_length"),
+             objective == "distillation");
+    const Recipe recipe = taught.recipe("cut", all, objective);
     bool seen = false;
     VERIFY_OK(run(recipe, {}, [&](Watcher& watcher, TrainControl& control, LoadedModel&) {
       watcher.between = [&, done = 0]() mutable {
@@ -170,6 +177,47 @@ class TestTeachers : public QObject {
       differs = differs || is.input_ids != other.encoded[i].sequences[0].input_ids;
     }
     QVERIFY(differs);
+  }
+
+  /// What was drawn stands in the run's folder, and the same is learned from it as given samples.
+  void drawn_samples_can_be_given() {
+    const Taught taught;
+    const fs::path root = taught.tiny.root();
+    const std::vector<std::string> short_run{"training.max_steps=2", "training.save_steps=0",
+                                             "training.shuffle=false", "eval_dataset=null",
+                                             "adapter.lora_dropout=0"};
+    const Outcome drawn = run(taught.recipe("drawn", short_run, "distillation"));
+    VERIFY_OK(drawn);
+    QVERIFY(fs::exists(root / "drawn" / "rollouts.jsonl"));
+    std::vector<std::string> again = short_run;
+    again.push_back("distillation.rollouts=" + (root / "drawn" / "rollouts.jsonl").string());
+    const Outcome given = run(taught.recipe("given", again, "distillation"));
+    VERIFY_OK(given);
+    QVERIFY2(differences(root / "drawn", root / "given").isEmpty(),
+             qPrintable(differences(root / "drawn", root / "given")));
+  }
+
+  void a_sample_that_does_not_fit_is_refused_data() {
+    QTest::addColumn<QString>("samples");
+    QTest::addColumn<QString>("said");
+    QTest::newRow("two") << "[[5, 6], [7]]"
+                         << "row 1: completion_ids";
+    QTest::newRow("beyond the vocabulary") << "[[5, 99999]]"
+                                           << "holds the token 99999";
+  }
+  void a_sample_that_does_not_fit_is_refused() {
+    QFETCH(QString, samples);
+    QFETCH(QString, said);
+    const Taught taught;
+    const fs::path file = taught.tiny.root() / "samples.jsonl";
+    std::string text;
+    for (int i = 0; i < 4; ++i)
+      text += R"({"prompt": "Who?", "completion_ids": )" + samples.toStdString() + "}\n";
+    write_text(file, text);
+    const Outcome outcome =
+        run(taught.recipe("run", {"distillation.rollouts=" + file.string()}, "distillation"));
+    QVERIFY(!outcome.result.ok());
+    QVERIFY2(sentence_of(outcome).contains(said), qPrintable(sentence_of(outcome)));
   }
 
   void a_teacher_that_does_not_fit_is_refused_data() {

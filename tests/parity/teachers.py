@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Distillation from a teacher of another size against TRL. GKDTrainer takes no pictures: here its
-compute_loss gets models that are shown those of the batch, student and teacher each with a tower of
-its own."""
+"""Distillation from a teacher of another size against TRL, student and teacher each with a tower of
+its own. GKDTrainer takes no pictures: here its compute_loss gets models that are shown those of the
+batch. DistillationTrainer does, and is given answers in the place of those that it would draw."""
 import dataclasses
+import random
 
 import torch
 from transformers import Trainer, TrainingArguments
+from trl import DistillationConfig, DistillationTrainer
 from trl.experimental.gkd import GKDTrainer
+from trl.trainer import distillation_trainer
 from trl.trainer.utils import selective_log_softmax
 
 import adapters
@@ -121,6 +124,123 @@ def train_case(name, settings, **how):
                                   settings, training=training, ours=named, **how)
 
 
+METRICS = ("entropy", "completions/mean_length", "completions/min_length",
+           "completions/max_length", "completions/clipped_ratio")
+REVERSE = {"reverse": {}, "warm": dict(temperature=1.4, beta=0.3),
+           "forward": dict(beta=0.0, temperature=0.8)}
+
+
+def drawn(world, checkpoint, count, without_picture=()):
+    """Prompts with an answer of their own each, as `rollouts` has them: some end, some are cut."""
+    rng, found = random.Random(3), []
+    tokenizer = checkpoint.processor.tokenizer
+    words = [token for token in range(20, 120) if token not in tokenizer.all_special_ids]
+    for index, line in enumerate(written(world, count, without_picture)):
+        answer = [rng.choice(words) for _ in range(rng.randint(2, 9))]
+        if index % 3:
+            answer.append(tokenizer.eos_token_id)
+        found.append({"prompt": line["messages"][:-1], "completion_ids": [answer]})
+    return found
+
+
+class Given(DistillationTrainer):
+    """Answers that were drawn before."""
+
+    def __init__(self, lines, **given):
+        super().__init__(**given)
+        self.lines = lines
+
+    def _generate_and_score_completions(self, inputs):
+        lines = [self.lines[each["index"]] for each in inputs]
+        self.answers = [line["completion_ids"][0] for line in lines]
+        return super()._generate_and_score_completions([
+            preferences.for_trl(line, "prompt") for line in lines])
+
+    def _generate_single_turn(self, *_, **__):
+        return self.answers
+
+
+def distillation_trainer_of(world, checkpoint, model, lines, settings, _reference=None,
+                            training=None):
+    # Which micro-batch a sample goes to is drawn; here each has its place.
+    distillation_trainer.shuffle_sequence_dict = lambda batch: batch
+    processor = preferences.processor_of(checkpoint)
+    processor.tokenizer.padding_side = "left"
+    return preferences.silenced(Given(
+        lines, model=model, teacher_model=teacher_of(checkpoint, world.checkpoints).model(),
+        args=preferences.arguments(DistillationConfig, world, settings, training,
+                                   shuffle_dataset=False),
+        train_dataset=preferences.numbered(lines).add_column("prompt", ["?"] * len(lines)),
+        processing_class=processor))
+
+
+def expected_of_drawn(made, checkpoint, lines, temperature):
+    """Of all rows as one generation of one micro-batch."""
+    model = made.model.train()
+    model.zero_grad()
+    made._metrics["train"].clear()
+    inputs = made._generate_and_score_completions([{"index": at} for at in range(len(lines))])
+    loss = made.compute_loss(model, inputs)
+    loss.backward()
+    examples = []
+    for line in lines:
+        example = checkpoint.encode(line["prompt"], prompt=True)
+        answer = torch.tensor(line["completion_ids"])
+        labels = torch.cat([torch.full_like(example["input_ids"], -100), answer], 1)
+        example["input_ids"] = torch.cat([example["input_ids"], answer], 1)
+        for key in ("attention_mask", "mm_token_type_ids", "token_type_ids"):
+            if key in example:
+                fill = torch.full_like(answer, int(key == "attention_mask"))
+                example[key] = torch.cat([example[key], fill], 1)
+        examples.append(example | {"labels": labels})
+    batch = checkpoint.family.batch(examples)
+    mask = (batch.pop("labels") != -100).long()
+    with torch.no_grad():
+        logits = model(**batch, use_cache=False).logits[:, :-1] / temperature
+        steps = selective_log_softmax(logits, batch["input_ids"][:, 1:])
+    steps = torch.nn.functional.pad(steps * mask[:, 1:], (1, 0))
+    wanted = {"loss": loss.detach().view(1), "token_logps": steps, "logps": steps.sum(1),
+              "completion_mask": mask, "attention_mask": batch["attention_mask"],
+              "input_ids": batch["input_ids"]}
+    wanted |= {f"metric.{name}": torch.tensor(made._metrics["train"][name][-1:])
+               for name in METRICS}
+    return wanted | preferences.gradients(model)
+
+
+def drawn_loss_case(name, choices, kind="attention"):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        folder = adapters.make(checkpoint, kind, world.adapters)
+        lines = drawn(world, checkpoint, 3)
+        model = adapters.PeftModel.from_pretrained(checkpoint.model(), folder, is_trainable=True)
+        made = distillation_trainer_of(world, checkpoint, model, lines, {})
+        preferences.write(world.scratch / "train.jsonl", lines)
+        for label, settings in choices.items():
+            made.beta, made.temperature = settings.get("beta", 1.0), settings.get("temperature", 1.0)
+            teacher = {"teacher_model_name_or_path":
+                       str(teacher_of(checkpoint, world.checkpoints).path)}
+            path = preferences.recipe(world, checkpoint, "lora", "distillation",
+                                      settings | teacher, folder)
+            preferences.check(result, label, preferences.loss(world, path, lines),
+                              expected_of_drawn(made, checkpoint, lines, made.temperature),
+                              METRICS)
+    return case
+
+
+def given_answers(world, checkpoint):
+    return {"teacher_model_name_or_path": str(teacher_of(checkpoint, world.checkpoints).path),
+            "rollouts": str(world.scratch / "train.jsonl")}
+
+
+def drawn_train_case(name, settings, **how):
+    training = dict(max_steps=6) | how.pop("training", {})
+
+    def lines_of(world):
+        return drawn(world, make(name, world.checkpoints), 12)
+    return preferences.train_case(name, "distillation", lines_of, distillation_trainer_of, METRICS,
+                                  settings, training=training, ours=given_answers, **how)
+
+
 def cases(everything=False):
     some = {label: CHOICES[label] for label in ("between", "reverse")}
     found = {
@@ -131,8 +251,17 @@ def cases(everything=False):
         "gkd/clip-llama/train": train_case("clip-llama", {},
                                            training=dict(gradient_accumulation_steps=2)),
     }
+    found |= {
+        "distillation/clip-llama/loss": drawn_loss_case("clip-llama", REVERSE),
+        "distillation/qwen2_vl-plain/loss": drawn_loss_case("qwen2_vl-plain", {"reverse": {}}),
+        "distillation/clip-llama/train": drawn_train_case(
+            "clip-llama", {}, training=dict(gradient_accumulation_steps=2,
+                                            per_device_train_batch_size=1)),
+    }
     if everything:
         for name in ("qwen2_vl-plain", "smolvlm-plain", "siglip-llama", "qwen2_5_vl-plain"):
+            found[f"distillation/{name}/all"] = drawn_loss_case(name, REVERSE)
+            found[f"distillation/{name}/train"] = drawn_train_case(name, dict(beta=0.5))
             found[f"gkd/{name}/all"] = loss_case(name, CHOICES)
             found[f"gkd/{name}/train"] = train_case(name, dict(beta=0.3))
         found["gkd/clip-llama/full"] = train_case("clip-llama", dict(beta=1.0), strategy="full",
