@@ -84,6 +84,7 @@ IN_PART = (
     "dpo",
     "reference_free",
     "unpaired",
+    "sampled",
     "quantized",
     "qlora",
     "hostile_folders",
