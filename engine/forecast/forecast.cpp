@@ -19,6 +19,7 @@
 #include "engine/device/processor.h"
 #include "engine/device/threads.h"
 #include "engine/forecast/card_room.h"
+#include "engine/forecast/sampled_shape.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/method.h"
@@ -257,6 +258,9 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const std::int64_t not_yet =
       step.kept + step.workspace + (gradients.standing > 0 ? 0 : parts.gradients);
   if (!beforehand) parts.workspace += std::max<std::int64_t>(0, reference.pass - not_yet);
+  // Before a step, what answers are drawn with: then nothing of it is there.
+  const std::int64_t drawing = drawing_bytes(model, batch, terms.element);
+  parts.workspace += std::max<std::int64_t>(0, drawing - step.kept - parts.workspace);
   if (terms.recorded) {
     const std::int64_t apart = reached * (plugs ? 4 : terms.element);
     parts.recordings = dense + recorded_bytes(model, batch, pass, step, apart);
@@ -391,12 +395,14 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
     return input_error("No row of the data can be read.", "dataset",
                        "`luthier-cli data check` says what is wrong with each.");
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
+  const TrainingSettings& training = recipe.training;
+  const GenerationPlan generations = objective->generations();
   BatchShape shape;
   shape.batch_size =
-      std::min(rows_at_once(*objective, recipe.training), static_cast<std::int64_t>(rows.size()));
-  const TrainingSettings& training = recipe.training;
+      std::min(rows_at_once(*objective, training), static_cast<std::int64_t>(rows.size()));
+  if (generations) shape = sampled_shape(rows, generations, recipe);
   const std::int64_t most = training.max_length > 0 ? training.max_length : rows[0].tokens;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
+  for (std::size_t i = 0; !generations && i < static_cast<std::size_t>(shape.batch_size); ++i) {
     std::int64_t tokens = 0;
     for (std::size_t j = 0; j < rows[i].lengths.size(); ++j) {
       // What an encoder reads is never cut.
@@ -417,7 +423,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
     rows_in_all += row.stands_for;
     for (std::int64_t i = 0; i < row.stands_for; ++i) all += row.pictures;
   }
-  LUTHIER_TRY(const StepPlan plan, plan_steps(rows_in_all, training));
+  LUTHIER_TRY(const StepPlan plan, plan_steps(rows_in_all, training, generations));
   shape.micro_batches = std::min(plan.accumulation, plan.batches_per_epoch);
   if (plan.total_steps <= plan.steps_per_epoch) return shape;
   shape.visited_rows = rows_in_all;

@@ -21,7 +21,6 @@ class Distillation : public TeacherObjective {
     plan_.given = given_;
     draws_.temperature = recipe.more.number("distillation.temperature");
     draws_.max_new_tokens = recipe.more.integer("distillation.max_completion_length");
-    draws_.alternatives = 0;
   }
 
   const RowKind& row_kind() const override { return given_ ? rollout_rows() : prompt_rows(); }
@@ -32,16 +31,11 @@ class Distillation : public TeacherObjective {
     if (generation.rows.encoded.front().samples.empty() && !given_) {
       GenerationOptions options = draws_;
       options.seed = generation.seed;
-      LUTHIER_CHECK(draw_samples(policy.base(), generation, options));
+      LUTHIER_CHECK(draw_samples(policy.base(), generation, plan_.samples, options));
     }
     LUTHIER_CHECK(check_completions(policy.base(), generation));
     tell_completions(policy.base(), generation);
     return {};
-  }
-  RowLengths lengths_used(const std::vector<std::int64_t>& lengths,
-                          std::int64_t labels) const override {
-    if (given_) return {lengths, {}};
-    return lengths_when_drawn(lengths, labels, draws_.max_new_tokens);
   }
 
  private:

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/objectives/drawn_answers.h"
 
-#include <algorithm>
-#include <optional>
+#include <numeric>
 
 #include "engine/generate/generate.h"
 
@@ -19,41 +18,24 @@ std::size_t prompt_length(const Example& example) {
   return end;
 }
 
-Example prompt_of(const Example& example, std::size_t length) {
-  Example prompt;
-  const auto end = static_cast<std::ptrdiff_t>(length);
-  prompt.input_ids.assign(example.input_ids.begin(), example.input_ids.begin() + end);
-  prompt.labels.assign(length, kIgnoreLabel);
-  prompt.images = example.images;
-  prompt.prompt_tokens = example.prompt_tokens;
-  return prompt;
+/// A picture's place in an answer would be one without a picture.
+void bar_pictures(const LoadedModel& model, GenerationOptions& options) {
+  options.alternatives = 0;
+  const std::int64_t vocabulary = model.model->output_head()->out_features();
+  for (TokenId id = 0; id < vocabulary; ++id)
+    if (model.processor->shows(id)) options.barred.push_back(id);
 }
 
-/// `draws`: of each prompt.
-Result<std::vector<std::vector<TokenId>>> answers_to(const LoadedModel& model,
-                                                     const std::vector<Example>& prompts,
-                                                     const GenerationOptions& options,
-                                                     const std::vector<std::uint64_t>& draws,
-                                                     const std::function<bool()>& go_on) {
-  if (prompts.empty()) return std::vector<std::vector<TokenId>>();
-  std::optional<LoadedModel> plain;
-  if (model.answer_rules != AnswerRules()) plain = model, plain->answer_rules = {};
-  GenerationProgress progress;
-  if (go_on) progress = [&go_on](std::size_t, const Generated&) { return go_on(); };
-  LUTHIER_TRY(const std::vector<Generated> found,
-              generate(plain ? *plain : model, prompts, options, progress, draws));
-  std::vector<std::vector<TokenId>> answers;
-  for (const Generated& each : found) {
-    if (each.finish == "cancelled") return interrupted_error();
-    std::vector<TokenId>& ids = answers.emplace_back();
-    for (const AnswerToken& token : each.tokens) ids.push_back(token.id);
-  }
-  return answers;
+std::vector<TokenId> ids_of(const Generated& answer) {
+  std::vector<TokenId> ids;
+  for (const AnswerToken& token : answer.tokens) ids.push_back(static_cast<TokenId>(token.id));
+  return ids;
 }
 
 }  // namespace
 
-Status draw_answers(const LoadedModel& model, MicroBatch& rows, const GenerationOptions& options) {
+Status draw_answers(const LoadedModel& model, MicroBatch& rows, GenerationOptions options) {
+  bar_pictures(model, options);
   std::vector<Example> prompts;
   std::vector<Example*> sequences;
   std::vector<std::uint64_t> draws;
@@ -63,42 +45,53 @@ Status draw_answers(const LoadedModel& model, MicroBatch& rows, const Generation
       const std::uint64_t draw = place++;
       const std::size_t length = prompt_length(example);
       if (length == 0) continue;
-      prompts.push_back(prompt_of(example, length));
+      Example& prompt = prompts.emplace_back(example);
+      prompt.input_ids.resize(length);
+      prompt.labels.resize(length);
       sequences.push_back(&example);
       draws.push_back(draw);
     }
   }
-  LUTHIER_TRY(const auto answers, answers_to(model, prompts, options, draws, {}));
+  if (prompts.empty()) return {};
+  LUTHIER_TRY(const std::vector<Generated> answers, generate(model, prompts, options, {}, draws));
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    Example drawn = answered(prompts[i], answers[i]);
+    Example drawn = answered(prompts[i], ids_of(answers[i]));
     drawn.images = std::move(sequences[i]->images);
     *sequences[i] = std::move(drawn);
   }
   return {};
 }
 
-Status draw_samples(const LoadedModel& model, Generation& generation,
-                    const GenerationOptions& options) {
+Result<std::vector<std::string>> draw_samples(const LoadedModel& model, Generation& generation,
+                                              std::int64_t each, GenerationOptions options) {
+  bar_pictures(model, options);
   std::vector<Example> prompts;
-  std::vector<std::uint64_t> draws;
-  for (const EncodedRow& row : generation.rows.encoded) {
-    const Example& asked = row.sequences.front();
-    draws.push_back(prompts.size());
-    prompts.push_back(prompt_of(asked, asked.input_ids.size()));
-  }
-  LUTHIER_TRY(const auto answers, answers_to(model, prompts, options, draws, generation.go_on));
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    EncodedRow& row = generation.rows.encoded[i];
-    RowSample sample;
-    sample.ids = answers[i];
-    row.samples = {std::move(sample)};
-    Example drawn = answered(prompts[i], answers[i]);
-    drawn.images = std::move(row.sequences.front().images);
-    row.sequences = {std::move(drawn)};
-    row.shares_pictures = true;
+  for (const EncodedRow& row : generation.rows.encoded) prompts.push_back(row.sequences.front());
+  std::vector<std::uint64_t> draws(prompts.size() * static_cast<std::size_t>(each));
+  std::iota(draws.begin(), draws.end(), std::uint64_t{0});
+  const auto go_on = [&](std::size_t, const Generated&) {
+    return !generation.go_on || generation.go_on();
+  };
+  LUTHIER_TRY(
+      const std::vector<Generated> answers,
+      generate_groups(model, prompts, static_cast<std::size_t>(each), options, go_on, draws));
+  std::vector<std::string> texts;
+  auto answer = answers.begin();
+  for (EncodedRow& row : generation.rows.encoded) {
+    Example prompt = std::move(row.sequences.front());
+    row.sequences.clear();
+    for (std::int64_t i = 0; i < each; ++i, ++answer) {
+      if (answer->finish == "cancelled") return interrupted_error();
+      RowSample sample;
+      sample.ids = ids_of(*answer);
+      row.sequences.push_back(answered(prompt, sample.ids));
+      row.samples.push_back(std::move(sample));
+      texts.push_back(answer->text);
+    }
+    row.sequences.front().images = std::move(prompt.images);
   }
   generation.drawn = true;
-  return {};
+  return texts;
 }
 
 }  // namespace luthier

@@ -19,7 +19,6 @@ class Gkd : public TeacherObjective {
         teacher_answers_(recipe.more.flag("gkd.seq_kd")) {
     draws_.temperature = recipe.more.number("gkd.temperature");
     draws_.max_new_tokens = recipe.more.integer("gkd.max_new_tokens");
-    draws_.alternatives = 0;
   }
 
   const RowKind& row_kind() const override { return answer_rows(); }

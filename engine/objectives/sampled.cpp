@@ -63,6 +63,9 @@ Sampled::Sampled(const Recipe& recipe, const std::string& section)
 
 Status Sampled::fits(const LoadedModel& base) const {
   LUTHIER_CHECK(Objective::fits(base));
+  if (!given_)
+    for (const std::string& name : reward_funcs_)
+      if (!make_built_in_reward(name)) return no_such_reward(name, section_ + ".reward_funcs");
   return routers_.fits(base);
 }
 
@@ -182,6 +185,8 @@ void Sampled::tell(Policy& policy, Generation& generation, const advantages::Rew
 Status Sampled::prepare(Policy& policy, Generation& generation) {
   if (generation.rows.empty()) return {};
   const torch::NoGradGuard no_grad;
+  if (generation.rows.encoded.front().samples.empty())
+    LUTHIER_CHECK(draw(policy, generation));
   LUTHIER_CHECK(check_samples(policy, generation));
   advantages::Rewards rewards;
   std::vector<std::string> names;

@@ -62,6 +62,9 @@ class Sampled : public Objective {
   std::int64_t longest() const { return longest_; }
 
  private:
+  /// Lets the policy answer, and has the answers judged.
+  Status draw(Policy& policy, Generation& generation);
+  Status judge(Generation& generation, const std::vector<std::string>& texts);
   Status check_samples(Policy& policy, const Generation& generation) const;
   Status take_rewards(const Generation& generation, advantages::Rewards& rewards,
                       std::vector<std::string>& names) const;

@@ -85,6 +85,7 @@ IN_PART = (
     "reference_free",
     "teachers",
     "unpaired",
+    "sampled",
     "quantized",
     "qlora",
     "hostile_folders",
