@@ -40,7 +40,10 @@
   ROW(span_corruption)          \
   ROW(contrastive)              \
   ROW(gkd)                      \
-  ROW(distillation)
+  ROW(distillation)             \
+  ROW(online_dpo)               \
+  ROW(xpo)                      \
+  ROW(nash_md)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \
   ROW(adamw_torch)              \

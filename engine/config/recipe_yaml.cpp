@@ -230,7 +230,8 @@ Result<Recipe> read_recipe(const std::filesystem::path& file,
   return recipe_of(yaml, file.string(), overrides, [&](GivenByKey& given) {
     for (const char* key :
          {"model", "image_folder", "adapter.init_from", "ref_model", "grpo.rollouts",
-          "rloo.rollouts", "distillation.rollouts", "gkd.teacher_model_name_or_path",
+          "rloo.rollouts", "distillation.rollouts", "online_dpo.rollouts", "xpo.rollouts",
+          "nash_md.rollouts", "gkd.teacher_model_name_or_path",
           "distillation.teacher_model_name_or_path"})
       if (const auto found = given.find(key); found != given.end())
         resolve_beside(found->second.value, file.parent_path());

@@ -80,6 +80,18 @@ def loss(world, path, lines, *extra):
     return load_file(out)
 
 
+def answered(checkpoint, prompt, answer):
+    """A prompt as it is answered, an answer's tokens behind it, which are labelled."""
+    example, answer = checkpoint.encode(prompt, prompt=True), torch.tensor([answer])
+    example["labels"] = torch.cat([torch.full_like(example["input_ids"], -100), answer], 1)
+    example["input_ids"] = torch.cat([example["input_ids"], answer], 1)
+    for key in ("attention_mask", "mm_token_type_ids", "token_type_ids"):
+        if key in example:
+            fill = torch.full_like(answer, int(key == "attention_mask"))
+            example[key] = torch.cat([example[key], fill], 1)
+    return example
+
+
 def own(model):
     """The tensors that train, by the names of our files."""
     return {name.replace(".default", ""): parameter for name, parameter in model.named_parameters()

@@ -84,6 +84,7 @@ IN_PART = (
     "dpo",
     "reference_free",
     "teachers",
+    "online",
     "unpaired",
     "sampled",
     "quantized",

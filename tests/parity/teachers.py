@@ -182,18 +182,8 @@ def expected_of_drawn(made, checkpoint, lines, temperature):
     inputs = made._generate_and_score_completions([{"index": at} for at in range(len(lines))])
     loss = made.compute_loss(model, inputs)
     loss.backward()
-    examples = []
-    for line in lines:
-        example = checkpoint.encode(line["prompt"], prompt=True)
-        answer = torch.tensor(line["completion_ids"])
-        labels = torch.cat([torch.full_like(example["input_ids"], -100), answer], 1)
-        example["input_ids"] = torch.cat([example["input_ids"], answer], 1)
-        for key in ("attention_mask", "mm_token_type_ids", "token_type_ids"):
-            if key in example:
-                fill = torch.full_like(answer, int(key == "attention_mask"))
-                example[key] = torch.cat([example[key], fill], 1)
-        examples.append(example | {"labels": labels})
-    batch = checkpoint.family.batch(examples)
+    batch = checkpoint.family.batch([preferences.answered(checkpoint, line["prompt"], answer)
+                                     for line in lines for answer in line["completion_ids"]])
     mask = (batch.pop("labels") != -100).long()
     with torch.no_grad():
         logits = model(**batch, use_cache=False).logits[:, :-1] / temperature
