@@ -87,7 +87,14 @@ OtherModel other_model(const ModelSummary& model, const Recipe& recipe, const Ob
   if (named.empty()) return {parts.weights, true, 0};
   const auto other = summarize_model(named);  // a broken one is refused when it is loaded
   if (!other) return {parts.weights, true, 0};
-  return {other->parameters * pass.terms.element, true, pass_of(*other, pass)};
+  // As it is loaded (objectives/reference.cpp).
+  const auto by_part =
+      bytes_by_part(*other, pass.terms.element,
+                    objective.reference_teaches() ? Json() : quantization_settings(recipe));
+  std::int64_t weights = 0;
+  if (by_part)
+    for (const auto& [name, bytes] : *by_part) weights += bytes;
+  return {by_part ? weights : parts.weights, true, pass_of(*other, pass)};
 }
 
 /// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
