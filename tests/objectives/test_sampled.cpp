@@ -9,6 +9,7 @@
 #include "engine/objectives/head_loss.h"
 #include "engine/objectives/objective.h"
 #include "engine/train/row_loss.h"
+#include "tests/nn/central_differences.h"
 
 using namespace luthier;
 using namespace luthier::test;
