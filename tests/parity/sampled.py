@@ -46,7 +46,7 @@ SEVERAL = {
 RLOO = {
     "plain": {}, "free": dict(beta=0.0), "normalized": dict(normalize_advantages=True),
     "ranged": dict(reward_clip_range=[-0.5, 0.4]), "clip": dict(epsilon=0.1, epsilon_high=0.3),
-    "cut": dict(mask_truncated_completions=True), "warm": dict(temperature=1.4, beta=0.2),
+    "cut": dict(mask_truncated_completions=True), "warm": dict(temperature=1.2, beta=0.2),
 }
 
 
@@ -212,7 +212,7 @@ def loss_case(name, objective, kind, choices, names=("reward",), count=2):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         folder = adapters.make(checkpoint, kind, world.adapters)
-        lines = given(world, checkpoint, count, names)
+        lines = given(world, checkpoint, count, names, seed=38)
         build, old = trainer(objective), None
         size = dict(per_device_train_batch_size=count * GROUP)
         preferences.write(world.scratch / "train.jsonl", lines)
