@@ -22,8 +22,8 @@ BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan
     const std::int64_t length = row.lengths.at(place) + (plan.given ? 0 : longest);
     shape.lengths.push_back(length);
     shape.tokens += length;
-    shape.labels += plan.given ? row.labels / static_cast<std::int64_t>(row.lengths.size()) + 1
-                               : longest;
+    shape.labels +=
+        plan.given ? row.labels / static_cast<std::int64_t>(row.lengths.size()) + 1 : longest;
   }
   // Whole groups where nothing is shuffled, else any samples of the generation.
   const std::int64_t prompts = plan.prompts(size),

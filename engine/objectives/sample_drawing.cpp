@@ -63,8 +63,8 @@ Status Sampled::judge(Generation& generation, const std::vector<std::string>& te
   auto text = texts.begin();
   for (const EncodedRow& row : generation.rows.encoded)
     for (std::size_t i = 0; i < row.samples.size(); ++i)
-      answers.push_back({*text++, &row.written->row, &row.written->conversation,
-                         row.written->where});
+      answers.push_back(
+          {*text++, &row.written->row, &row.written->conversation, row.written->where});
   for (const std::unique_ptr<RewardFunction>& function : functions_) {
     LUTHIER_TRY(const std::vector<Reward> rewards, function->rewards(answers));
     auto reward = rewards.begin();

@@ -121,8 +121,8 @@ std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t ste
   const TrainingSettings& training = run.recipe.training;
   const int busy = run.device.is_cpu() ? at::get_num_threads() : 1;
   const bool shuffles = training.shuffle && !run.plan.generations.given;
-  return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed, shuffles,
-                                        step, run.cache, run.state.broken_rows,
+  return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
+                                        shuffles, step, run.cache, run.state.broken_rows,
                                         reading_threads(usable_cores(), busy));
 }
 
@@ -222,9 +222,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
           run.objective->read_state(run.state.objective, run.begun->checkpoint->path.string()));
   }
   LUTHIER_CHECK(prepare_data(run, stopping));
-  LUTHIER_TRY(run.plan,
-              plan_steps(static_cast<std::int64_t>(run.rows.rows.size()), run.recipe.training,
-                         run.objective->generations()));
+  LUTHIER_TRY(run.plan, plan_steps(static_cast<std::int64_t>(run.rows.rows.size()),
+                                   run.recipe.training, run.objective->generations()));
   if (!resumes) LUTHIER_CHECK(check_groups(run));
   if (resumes && run.state.total_steps != run.plan.total_steps) {
     return input_error("The checkpoint belongs to a run of " +

@@ -70,10 +70,10 @@ class TestSampledShape : public QObject {
     TinyRun tiny;
     write_rows(tiny.root() / "prompts.jsonl", 6);
     const auto drawn = [&](int batches) {
-      const auto forecast = plan(recipe_of(
-          tiny, {"grpo.max_completion_length=3000", "grpo.num_generations=2",
-                 "training.per_device_train_batch_size=2",
-                 "training.gradient_accumulation_steps=" + std::to_string(batches)}));
+      const auto forecast = plan(
+          recipe_of(tiny, {"grpo.max_completion_length=3000", "grpo.num_generations=2",
+                           "training.per_device_train_batch_size=2",
+                           "training.gradient_accumulation_steps=" + std::to_string(batches)}));
       if (!forecast) qWarning("%s", forecast.error().sentence().c_str());
       return forecast ? forecast->parts.activations + forecast->parts.workspace : 0;
     };
