@@ -177,8 +177,8 @@ Result<Window> WindowSource::load(std::int64_t done) {
     const auto here = static_cast<std::size_t>(batch - first);
     if (generations && batch % generations.every() != 0) continue;
     if (generations) window.generations.push_back({here, {}});
-    const std::int64_t size = generations ? generations.prompts(plan_.batch_size)
-                                          : plan_.batch_size,
+    const std::int64_t size =
+                           generations ? generations.prompts(plan_.batch_size) : plan_.batch_size,
                        number = generations ? batch / generations.every() : batch;
     for (std::int64_t at = number * size; at < std::min(plan_.rows, (number + 1) * size); ++at)
       add(at, generations ? window.generations.size() - 1 : here);

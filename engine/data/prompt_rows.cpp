@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows with a prompt that the model answers while it is trained. What else stands in the row is
-// what answers are judged by. An answer that is there all the same is passed over, as ms-swift does.
+// what answers are judged by. An answer that is there all the same is passed over, as ms-swift
+// does.
 #include "engine/data/prompt_rows.h"
 
 #include <algorithm>
@@ -12,9 +13,8 @@ namespace detail {
 namespace {
 
 bool has_any(const Json& row, std::initializer_list<const char*> keys) {
-  return std::any_of(keys.begin(), keys.end(), [&row](const char* key) {
-    return row.contains(key) && !row[key].is_null();
-  });
+  return std::any_of(keys.begin(), keys.end(),
+                     [&row](const char* key) { return row.contains(key) && !row[key].is_null(); });
 }
 
 /// With one answer, whatever the row has: read_conversation asks for one.

@@ -44,9 +44,9 @@ Status check_ids(const Json& ids, const std::string& field, const RolloutFault& 
 Status take_rewards(const Json& values, const std::string& name, const std::string& field,
                     std::vector<Json>& samples, const RolloutFault& refused) {
   if (!values.is_array() || values.size() != samples.size())
-    return refused("There must be one reward for each of the " + std::to_string(samples.size()) +
-                       " samples.",
-                   field);
+    return refused(
+        "There must be one reward for each of the " + std::to_string(samples.size()) + " samples.",
+        field);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const bool number = values[i].is_number() && std::isfinite(values[i].get<double>());
     if (!number && !values[i].is_null())
@@ -63,11 +63,10 @@ Status take_old(const Json& values, std::vector<Json>& samples, const RolloutFau
     return refused("There must be one list of log-probabilities for each sample.", kOldLogps);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i].is_null()) continue;
-    const bool fits =
-        values[i].is_array() && values[i].size() == samples[i][kIds].size() &&
-        std::all_of(values[i].begin(), values[i].end(), [](const Json& each) {
-          return each.is_number() && std::isfinite(each.get<double>());
-        });
+    const bool fits = values[i].is_array() && values[i].size() == samples[i][kIds].size() &&
+                      std::all_of(values[i].begin(), values[i].end(), [](const Json& each) {
+                        return each.is_number() && std::isfinite(each.get<double>());
+                      });
     if (!fits)
       return refused("There must be one log-probability for each token of the sample.",
                      placed(kOldLogps, i));
@@ -109,8 +108,7 @@ RowSample sample_of(const Json& said) {
     sample.rewards.push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
                                              : value.get<double>());
   if (said.contains(kOldLogps))
-    for (const Json& value : said[kOldLogps])
-      sample.old_log_probs.push_back(value.get<float>());
+    for (const Json& value : said[kOldLogps]) sample.old_log_probs.push_back(value.get<float>());
   return sample;
 }
 
@@ -152,9 +150,9 @@ class RolloutRows : public RowKind {
       RowSample sample = sample_of((*row.answer)[i].extra);
       for (const TokenId id : sample.ids)
         if (processor.shows(id))
-          return refused("A sample holds the token " + std::to_string(id) +
-                             ", which stands for a picture.",
-                         placed(kIds, i));
+          return refused(
+              "A sample holds the token " + std::to_string(id) + ", which stands for a picture.",
+              placed(kIds, i));
       encoded.sequences.push_back(answered(prompt, sample.ids));
       encoded.samples.push_back(std::move(sample));
     }

@@ -92,10 +92,9 @@ const RowKind& any_rows() {
 }
 
 const std::vector<const RowKind*>& row_kinds() {
-  static const std::vector<const RowKind*> kinds{&answer_rows(),           &preference_rows(),
-                                                 &whole_preference_rows(), &unpaired_rows(),
-                                                 &caption_rows(),          &text_rows(),
-                                                 &prompt_rows(),           &rollout_rows()};
+  static const std::vector<const RowKind*> kinds{
+      &answer_rows(),  &preference_rows(), &whole_preference_rows(), &unpaired_rows(),
+      &caption_rows(), &text_rows(),       &prompt_rows(),           &rollout_rows()};
   return kinds;
 }
 

@@ -293,13 +293,10 @@ Status check_writes_text(const LoadedModel& loaded) {
 
 namespace {
 
-Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
-                                              const std::vector<Example>& prompts,
-                                              std::size_t samples,
-                                              std::span<Adapter* const> adapters,
-                                              const GenerationOptions& options,
-                                              const GenerationProgress& progress,
-                                              std::span<const std::uint64_t> draws) try {
+Result<std::vector<Generated>> decode_prompts(
+    const LoadedModel& loaded, const std::vector<Example>& prompts, std::size_t samples,
+    std::span<Adapter* const> adapters, const GenerationOptions& options,
+    const GenerationProgress& progress, std::span<const std::uint64_t> draws) try {
   if (options.max_new_tokens < 1)
     return input_error("At least one new token must be allowed.", "max_new_tokens");
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature))
@@ -333,8 +330,8 @@ Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
             {},
             // A recording is of the plugs that hung when it was made, and keeps logits there.
             !rules.any() && samples == 1 && options.top_k == 0 && options.barred.empty() &&
-                    std::equal(adapters.begin() + (adapters.empty() ? 0 : 1),
-                                       adapters.end(), adapters.begin())
+                    std::equal(adapters.begin() + (adapters.empty() ? 0 : 1), adapters.end(),
+                               adapters.begin())
                 ? make_standing_steps(*loaded.model, options)
                 : nullptr};
   for (const auto& batch : batches_of(work)) {

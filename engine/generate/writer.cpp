@@ -160,9 +160,7 @@ class ModelWriter : public Writer {
 
  private:
   /// The next token is the most likely one, and the device has it.
-  bool stays_there() const {
-    return !device_.is_cpu() && options_.temperature == 0 && !by_rows_;
-  }
+  bool stays_there() const { return !device_.is_cpu() && options_.temperature == 0 && !by_rows_; }
 
   /// states [rows · tokens, hidden] as the head takes them.
   void look_at(const Tensor& states) {

@@ -32,8 +32,7 @@ Judged sum_first(const Rewards& rewards, const std::string& scale) {
     means.push_back(for_all(at::nanmean(group), group));
     deviations.push_back(for_all(deviation(group), group));
   }
-  const Tensor spread =
-      scale == "batch" ? for_all(deviation(sums), sums) : at::cat(deviations);
+  const Tensor spread = scale == "batch" ? for_all(deviation(sums), sums) : at::cat(deviations);
   Tensor worth = sums - at::cat(means);
   if (scale != "none") worth = worth / (spread + kSmall);
   return {without_nan(worth), is_zero(spread)};

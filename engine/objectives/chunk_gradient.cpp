@@ -125,7 +125,8 @@ void log_prob_gradient_in_place(const Tensor& logits, const Tensor& target, cons
   Tensor beside;  // what the entropy adds, as far as the softmax is no part of it
   if (of_entropy.defined()) {
     beside = at::log_softmax(wide, 1);
-    beside.sub_((beside.exp() * beside).sum(1, true)).mul_((of_entropy / -temperature).unsqueeze(1));
+    beside.sub_((beside.exp() * beside).sum(1, true))
+        .mul_((of_entropy / -temperature).unsqueeze(1));
   }
   at::_softmax_out(wide, wide, 1, /*half_to_float=*/false);  // row by row, each from its own place
   if (beside.defined()) beside.mul_(wide);

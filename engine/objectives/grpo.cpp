@@ -54,10 +54,9 @@ Tensor gamma_weights(const Terms& terms, const GrpoSettings& settings) {
   const auto by = [&good](double of_good, double of_bad) {
     return at::where(good, of_good, of_bad).to(torch::kFloat32);
   };
-  const Tensor lambda =
-      by(settings.vespo_lambda_good, settings.vespo_lambda_bad).clamp_min(1e-4);
-  const Tensor weight =
-      at::exp(lambda + by(settings.vespo_k_good, settings.vespo_k_bad) * logs - lambda * logs.exp());
+  const Tensor lambda = by(settings.vespo_lambda_good, settings.vespo_lambda_bad).clamp_min(1e-4);
+  const Tensor weight = at::exp(lambda + by(settings.vespo_k_good, settings.vespo_k_bad) * logs -
+                                lambda * logs.exp());
   return at::nan_to_num(weight, 0.0, 0.0, 0.0);
 }
 
@@ -81,8 +80,8 @@ class Grpo : public Sampled {
     Terms terms{now, now.values.log_probs, sampled(now, batch), {}, {}, {}, settings_.of_samples};
     terms.worth = terms.samples.advantages.index_select(0, now.sequence);
     terms.log_ratio = terms.log_probs - terms.samples.old;
-    terms.ratio = at::exp(settings_.of_samples ? mean_of_samples(now, terms.log_ratio)
-                                               : terms.log_ratio);
+    terms.ratio =
+        at::exp(settings_.of_samples ? mean_of_samples(now, terms.log_ratio) : terms.log_ratio);
     LossSum result;
     Tensor distance;
     if (reference) distance = distance_of(terms, reference->values.log_probs);
@@ -193,10 +192,8 @@ class Grpo : public Sampled {
     const torch::NoGradGuard no_grad;
     if (terms.ratio.numel() == 0) return;
     const Tensor& worth = terms.of_samples ? terms.samples.advantages : terms.worth;
-    result.figures["cispo_clip_ratio"] = (terms.ratio.detach() > settings_.high)
-                                             .logical_and(worth > 0)
-                                             .to(torch::kFloat32)
-                                             .mean();
+    result.figures["cispo_clip_ratio"] =
+        (terms.ratio.detach() > settings_.high).logical_and(worth > 0).to(torch::kFloat32).mean();
   }
 
   const GrpoSettings settings_;

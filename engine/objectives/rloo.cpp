@@ -69,8 +69,7 @@ Result<std::unique_ptr<Objective>> make_rloo(const Recipe& recipe) {
   settings.high = values.optional_number("rloo.epsilon_high").value_or(settings.low);
   settings.rule.normalize = values.flag("rloo.normalize_advantages");
   const std::vector<std::string> range = values.names("rloo.reward_clip_range");
-  if (!range.empty())
-    settings.rule.range = {std::stod(range.front()), std::stod(range.back())};
+  if (!range.empty()) settings.rule.range = {std::stod(range.front()), std::stod(range.back())};
   return std::unique_ptr<Objective>(std::make_unique<Rloo>(recipe, std::move(settings)));
 }
 

@@ -19,7 +19,8 @@ constexpr const char* kTokensOfSlice = "generation/tokens";
 template <class F>
 void each_sample(Generation& generation, const F& work) {
   for (EncodedRow& row : generation.rows.encoded)
-    for (std::size_t i = 0; i < row.samples.size(); ++i) work(row, row.samples[i], row.sequences[i]);
+    for (std::size_t i = 0; i < row.samples.size(); ++i)
+      work(row, row.samples[i], row.sequences[i]);
 }
 
 /// Micro-batch after micro-batch, as the samples are learned from; the log-probabilities come to
@@ -39,6 +40,13 @@ void ask_slices(Policy& policy, Generation& generation, const F& ask, const T& t
   }
 }
 
+<<<<<<< HEAD
+=======
+std::string where_of(const EncodedRow& row) {
+  return row.written ? row.written->where : "rollouts";
+}
+
+>>>>>>> 3237cfd3c5ba52b8e7c4802f3128521f4ae84984
 }  // namespace
 
 Sampled::Sampled(const Recipe& recipe, const std::string& section)
@@ -93,8 +101,8 @@ Status Sampled::take_rewards(const Generation& generation, advantages::Rewards& 
   if (reward_funcs_.size() == names.size() &&
       std::is_permutation(names.begin(), names.end(), reward_funcs_.begin())) {
     for (std::size_t i = 0; i < order.size(); ++i)
-      order[i] = static_cast<std::size_t>(
-          std::find(names.begin(), names.end(), reward_funcs_[i]) - names.begin());
+      order[i] = static_cast<std::size_t>(std::find(names.begin(), names.end(), reward_funcs_[i]) -
+                                          names.begin());
     names = reward_funcs_;
   }
   if (!weights_.empty() && weights_.size() != names.size())
@@ -132,8 +140,7 @@ void Sampled::ask_old(Policy& policy, Generation& generation) const {
   });
   if (known) return;
   ask_slices(
-      policy, generation,
-      [&](const Batch& batch) { return policy.log_probs(batch, temperature_); },
+      policy, generation, [&](const Batch& batch) { return policy.log_probs(batch, temperature_); },
       [&](const SamplePlace& place, const Tensor& found) {
         std::vector<float>& old =
             generation.rows.encoded[place.row].samples[place.sample].old_log_probs;
@@ -165,8 +172,7 @@ Sampled::Distance Sampled::distance_from_reference(Policy& policy, Generation& g
 }
 
 void Sampled::tell(Policy& policy, Generation& generation, const advantages::Rewards& rewards,
-                   const std::vector<std::string>& names,
-                   const advantages::Judged& judged) const {
+                   const std::vector<std::string>& names, const advantages::Judged& judged) const {
   const auto say = [&](const std::string& name, double value) {
     if (std::isfinite(value)) generation.figures[name] = value;
   };
@@ -185,8 +191,7 @@ void Sampled::tell(Policy& policy, Generation& generation, const advantages::Rew
 Status Sampled::prepare(Policy& policy, Generation& generation) {
   if (generation.rows.empty()) return {};
   const torch::NoGradGuard no_grad;
-  if (generation.rows.encoded.front().samples.empty())
-    LUTHIER_CHECK(draw(policy, generation));
+  if (generation.rows.encoded.front().samples.empty()) LUTHIER_CHECK(draw(policy, generation));
   LUTHIER_CHECK(check_samples(policy, generation));
   advantages::Rewards rewards;
   std::vector<std::string> names;

@@ -51,10 +51,12 @@ Tensor rows_of(const Tensor& gradient, std::int64_t begin, std::int64_t end) {
 /// → log-probabilities and entropies.
 class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
  public:
-  static torch::autograd::variable_list forward(
-      torch::autograd::AutogradContext* context, const Tensor& hidden, const Tensor& leaf,
-      const std::optional<Tensor>& head_bias, const Tensor& target, const Weight& weight,
-      double softcap, double temperature, TokenValues* values) {
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                const Tensor& hidden, const Tensor& leaf,
+                                                const std::optional<Tensor>& head_bias,
+                                                const Tensor& target, const Weight& weight,
+                                                double softcap, double temperature,
+                                                TokenValues* values) {
     const Tensor bias = head_bias.value_or(Tensor());
     const std::int64_t chunk = loss_chunk(weight.rows(), hidden.is_cpu());
     std::vector<TokenValues> chunks;
@@ -174,8 +176,8 @@ TokenValues adapted_values(const Tensor& hidden, const Linear& head, const Tenso
   TokenValues values = joined(chunks);
   std::vector<Tensor> inputs{hidden};
   inputs.insert(inputs.end(), found.tensors().begin(), found.tensors().end());
-  const auto made = AdaptedLogProbFunction::apply(
-      at::TensorList(inputs), target, &values, c10::make_intrusive<HeadThen>(head, temperature));
+  const auto made = AdaptedLogProbFunction::apply(at::TensorList(inputs), target, &values,
+                                                  c10::make_intrusive<HeadThen>(head, temperature));
   values.log_probs = made[0];
   values.entropy = made[1];
   return values;

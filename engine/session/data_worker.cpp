@@ -122,8 +122,7 @@ Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& rec
     return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
   const std::string key = data_key(recipe);
   if (!dataset_ || key != dataset_key_) {
-    LUTHIER_TRY(dataset_,
-                Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+    LUTHIER_TRY(dataset_, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
     dataset_key_ = key;
   }
   return dataset_;

@@ -75,8 +75,7 @@ Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe
                                     std::size_t max_rows) {
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
   const std::vector<std::string> files = training_files(recipe);
-  LUTHIER_TRY(const auto dataset,
-              Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+  LUTHIER_TRY(const auto dataset, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
   LUTHIER_TRY(const auto rows, measure_rows(*dataset, processor, recipe, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
   return forecast_memory(summary, recipe, shape);

@@ -88,8 +88,7 @@ Result<std::shared_ptr<Adapter>> adapter_by_rows(LoadedModel& base, const Recipe
   LUTHIER_CHECK(objective->fits(base));
   RowReader reader = row_reader(recipe, base, *objective);
   const std::vector<std::string> files = training_files(recipe);
-  LUTHIER_TRY(reader.dataset,
-              Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+  LUTHIER_TRY(reader.dataset, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
   LUTHIER_TRY(const UsableRows rows,
               check_rows(reader, recipe.image.on_error, "dataset",
                          [&](std::size_t, std::size_t) { return !done || done(0); }));

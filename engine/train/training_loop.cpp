@@ -75,10 +75,10 @@ void TrainingLoop::move_reference() {
 Status TrainingLoop::keep_drawn() {
   for (const auto& begun : run_.runner->generations().begun()) {
     if (!begun->drawn) continue;
-    LUTHIER_TRY(const std::string lines, rollout_lines(*begun, run_.state.step + 1,
-                                                       run_.base.processor->tokenizer()));
-    LUTHIER_CHECK(interference_.with_room(
-        [&] { return append_rollouts(run_.log->folder().path(), lines); }));
+    LUTHIER_TRY(const std::string lines,
+                rollout_lines(*begun, run_.state.step + 1, run_.base.processor->tokenizer()));
+    LUTHIER_CHECK(
+        interference_.with_room([&] { return append_rollouts(run_.log->folder().path(), lines); }));
   }
   return {};
 }

@@ -74,9 +74,8 @@ class TestAdvantages : public QObject {
     for (std::size_t i = 0; i < 8; ++i) squares += i == 3 ? 0 : std::pow(worth[i] - mean, 2);
     std::vector<float> wanted;
     for (std::size_t i = 0; i < 8; ++i)
-      wanted.push_back(i == 3 ? 0
-                              : static_cast<float>((worth[i] - mean) /
-                                                   (std::sqrt(squares / 6) + 1e-4)));
+      wanted.push_back(
+          i == 3 ? 0 : static_cast<float>((worth[i] - mean) / (std::sqrt(squares / 6) + 1e-4)));
     QVERIFY(near(by_the_others(one_reward(), {std::nullopt, true}, penalty).advantages, wanted));
   }
 

@@ -117,7 +117,7 @@ class TestDivergence : public QObject {
   /// teacher's.
   void a_bare_head_stays_as_it_stood() {
     torch::manual_seed(8);
-    const Linear head = drawn_head(kWidth, 30, 3);
+    Linear head = drawn_head(kWidth, 30, 3);
     const Tensor rows = torch::randn({5, kWidth});
     const Tensor wanted = head->forward(rows).detach();
     const BareHead bare(*head);

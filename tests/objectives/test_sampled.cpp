@@ -9,6 +9,7 @@
 #include "engine/objectives/head_loss.h"
 #include "engine/objectives/objective.h"
 #include "engine/train/row_loss.h"
+#include "tests/nn/central_differences.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -140,8 +141,7 @@ class TestSampled : public QObject {
   void cut_samples_are_left_out() {
     TinyRun tiny;
     write_samples(tiny.root() / "samples.jsonl", 2, 3, /*old=*/true);
-    const Found found =
-        loss_of(tiny, {"objective=grpo", "grpo.mask_truncated_completions=true"});
+    const Found found = loss_of(tiny, {"objective=grpo", "grpo.mask_truncated_completions=true"});
     QCOMPARE(number(found, "loss"), 0.0);
     QCOMPARE(number(found, "metric.completions/clipped_ratio"), 1.0);
     QCOMPARE(found.at("completion_mask").sum().item<std::int64_t>(), std::int64_t{0});
@@ -224,9 +224,10 @@ class TestSampled : public QObject {
     VERIFY_OK(run(tiny.recipe("drawn", over(tiny, "grpo", same))));
     again.push_back("grpo.rollouts=" + (tiny.root() / "drawn" / "rollouts.jsonl").string());
     VERIFY_OK(run(tiny.recipe("given", over(tiny, "grpo", again))));
-    QVERIFY2(differences(tiny.root() / "drawn", tiny.root() / "given").contains("metrics: {\"epoch") ||
-                 differences(tiny.root() / "drawn", tiny.root() / "given").isEmpty(),
-             qPrintable(differences(tiny.root() / "drawn", tiny.root() / "given")));
+    QVERIFY2(
+        differences(tiny.root() / "drawn", tiny.root() / "given").contains("metrics: {\"epoch") ||
+            differences(tiny.root() / "drawn", tiny.root() / "given").isEmpty(),
+        qPrintable(differences(tiny.root() / "drawn", tiny.root() / "given")));
     QVERIFY(!differences(tiny.root() / "drawn", tiny.root() / "given").contains("adapter"));
   }
 
@@ -283,8 +284,7 @@ class TestSampled : public QObject {
         "row 1: rewards");
     add("a group cut short", R"({"prompt": "Who?", "completion_ids": [[7]], "rewards": [1]})",
         "num_generations is 2");
-    add("an empty sample",
-        R"({"prompt": "Who?", "completion_ids": [[7], []], "rewards": [1, 2]})",
+    add("an empty sample", R"({"prompt": "Who?", "completion_ids": [[7], []], "rewards": [1, 2]})",
         "row 1: completion_ids[1]");
     add("a token of nobody",
         R"({"prompt": "Who?", "completion_ids": [[7], [99999]], "rewards": [1, 2]})", "99999");
@@ -299,8 +299,7 @@ class TestSampled : public QObject {
     TinyRun tiny;
     write_text(tiny.root() / "samples.jsonl", row.simplified().toStdString() + "\n");
     const std::string sentence = refusal(tiny.recipe(
-        "run", over(tiny, "grpo",
-                    {"grpo.rollouts=" + (tiny.root() / "samples.jsonl").string()})));
+        "run", over(tiny, "grpo", {"grpo.rollouts=" + (tiny.root() / "samples.jsonl").string()})));
     QVERIFY2(sentence.find(named.toStdString()) != std::string::npos, sentence.c_str());
   }
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Online DPO, XPO and Nash-MD from judged answers against the losses of TRL's trainers, which draw and
-judge inside of their training_step; the last two have left TRL (1.9 had them). They are written down
-here, on logits of the model with its pictures."""
+judge inside of their training_step. XPO's and Nash-MD's have left TRL (1.9 had them). They are
+written down here, on logits of the model with its pictures; OnlineDPOTrainer's own step is asked,
+too, with answers and rewards given to it."""
+import collections
 import random
 
 import torch
 from torch.nn import functional
 from transformers import Trainer
 from trl import DPOConfig
+from trl.experimental.online_dpo import OnlineDPOConfig, OnlineDPOTrainer
 from trl.trainer.utils import selective_log_softmax
 
 import adapters
@@ -160,6 +163,44 @@ def trainer(objective):
     return made
 
 
+class Given(OnlineDPOTrainer):
+    """A step of TRL's own trainer with answers and rewards that were there before."""
+
+    def __init__(self, checkpoint, lines, **given):
+        Trainer.__init__(self, **given)
+        self.checkpoint, self.lines, self.ref_model = checkpoint, lines, None
+        self.eos_token_ids = [checkpoint.processor.tokenizer.eos_token_id]
+        beta = self.args.beta
+        self.reward_funcs, self._beta = [None], beta[0] if isinstance(beta, list) else beta
+        self.stats, self.processing_class = collections.defaultdict(list), checkpoint.processor
+
+    def _generate(self, *_):
+        answers = [line["completion_ids"][place] for place in (0, 1) for line in self.lines]
+        prompts = [self.checkpoint.encode(line["prompt"], prompt=True) for line in self.lines] * 2
+        longest = max(prompt["input_ids"].shape[1] for prompt in prompts)
+        ids, mask = (torch.cat([functional.pad(prompt[key], (longest - prompt[key].shape[1], 0))
+                                for prompt in prompts]) for key in ("input_ids", "attention_mask"))
+        answers = [torch.tensor(answer) for answer in answers]
+        padded = torch.nn.utils.rnn.pad_sequence(answers, batch_first=True)
+        there = torch.nn.utils.rnn.pad_sequence([torch.ones_like(answer) for answer in answers],
+                                                batch_first=True)
+        return ids, mask, padded, there, self.checkpoint.family.batch_pictures(prompts)
+
+    def _calculate_rewards_from_functions(self, **_):
+        return torch.tensor([line["rewards"][place] for place in (0, 1) for line in self.lines])
+
+
+def of_the_trainer(world, checkpoint, model, lines, settings):
+    """Loss and gradients of its step."""
+    made = preferences.silenced(Given(
+        checkpoint, lines, model=model,
+        args=preferences.arguments(OnlineDPOConfig, world, settings),
+        train_dataset=preferences.numbered(lines)))
+    model.zero_grad()
+    loss = made.training_step(model, {"prompt": [line["prompt"] for line in lines]})
+    return {"loss": loss.view(1)} | preferences.gradients(model)
+
+
 def expected(made, objective, count):
     """Of all rows as one batch."""
     batch = made.data_collator([{"index": index} for index in range(count)])
@@ -185,8 +226,8 @@ def expected(made, objective, count):
     return wanted | preferences.gradients(model)
 
 
-def loss_case(name, objective, choices, kind="attention"):
-    """A drawn adapter, all of `choices` on one batch."""
+def loss_case(name, objective, choices, kind="attention", asked=True):
+    """A drawn adapter, all of `choices` on one batch. `asked`: so is TRL's trainer."""
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         folder = adapters.make(checkpoint, kind, world.adapters)
@@ -198,8 +239,11 @@ def loss_case(name, objective, choices, kind="attention"):
             made.choose(settings)
             path = preferences.recipe(world, checkpoint, "lora", objective,
                                       settings | {"rollouts": str(rows)}, folder, checkpoint.path)
-            preferences.check(result, label, preferences.loss(world, path, lines),
-                              expected(made, objective, len(lines)), METRICS[objective])
+            wanted = expected(made, objective, len(lines))
+            if objective == "online_dpo" and asked:
+                wanted |= of_the_trainer(world, checkpoint, model, lines, settings)
+            preferences.check(result, label, preferences.loss(world, path, lines), wanted,
+                              METRICS[objective])
     return case
 
 
@@ -228,7 +272,8 @@ def cases(everything=False):
     if everything:
         for objective, choices in CHOICES.items():
             for name in ("qwen2_vl-plain", "smolvlm-plain"):
-                found[f"{objective}/{name}/loss"] = loss_case(name, objective, choices)
+                found[f"{objective}/{name}/loss"] = loss_case(name, objective, choices,
+                                                             asked=False)
             found[f"{objective}/clip-llama/runs"] = train_case("clip-llama", objective,
                                                                dict(beta=0.3))
     return found

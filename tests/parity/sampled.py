@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """GRPO and RLOO against TRL's trainers, with pictures and the same samples: one batch through
 `loss` under every loss type and option, and runs that are given their samples."""
+import logging
 import math
 
 import torch
@@ -45,7 +46,7 @@ SEVERAL = {
 RLOO = {
     "plain": {}, "free": dict(beta=0.0), "normalized": dict(normalize_advantages=True),
     "ranged": dict(reward_clip_range=[-0.5, 0.4]), "clip": dict(epsilon=0.1, epsilon_high=0.3),
-    "cut": dict(mask_truncated_completions=True), "warm": dict(temperature=1.4, beta=0.2),
+    "cut": dict(mask_truncated_completions=True), "warm": dict(temperature=1.2, beta=0.2),
 }
 
 
@@ -110,7 +111,8 @@ class GivenGRPO(Given, GRPOTrainer):
 
 
 class GivenRLOO(Given, RLOOTrainer):
-    pass
+    def _generate_single_turn(self, *_, **__):
+        return [list(sample) for sample in self.samples]
 
 
 KINDS = {"grpo": (GivenGRPO, GRPOConfig, grpo_trainer), "rloo": (GivenRLOO, RLOOConfig, rloo_trainer)}
@@ -124,6 +126,7 @@ def trainer(objective):
         processor = preferences.processor_of(checkpoint)
         processor.tokenizer.padding_side = "left"
         module.shuffle_sequence_dict = lambda batch: batch
+        logging.getLogger(module.__name__).setLevel(logging.ERROR)  # samples without a reward
         names = list(lines[0]["rewards"]) if isinstance(lines[0]["rewards"], dict) else ["reward"]
 
         def judge(name):
@@ -209,7 +212,7 @@ def loss_case(name, objective, kind, choices, names=("reward",), count=2):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         folder = adapters.make(checkpoint, kind, world.adapters)
-        lines = given(world, checkpoint, count, names)
+        lines = given(world, checkpoint, count, names, seed=38)
         build, old = trainer(objective), None
         size = dict(per_device_train_batch_size=count * GROUP)
         preferences.write(world.scratch / "train.jsonl", lines)
@@ -242,14 +245,15 @@ def loss_case(name, objective, kind, choices, names=("reward",), count=2):
     return case
 
 
-def train_case(name, objective, settings, count, training, **how):
+def train_case(name, objective, settings, count, training, seed=31, **how):
     """Six steps on given samples, of which only the rewards are known."""
     size = dict(max_steps=6, per_device_train_batch_size=4) | training
     metrics = [*SHARED, "rewards/reward/mean", "rewards/reward/std", *CLIPPED]
     if settings.get("beta", 0.05 if objective == "rloo" else 0):
         metrics.append("kl")
     return preferences.train_case(
-        name, objective, lambda world: given(world, make(name, world.checkpoints), count, group=2),
+        name, objective,
+        lambda world: given(world, make(name, world.checkpoints), count, group=2, seed=seed),
         trainer(objective), metrics, dict(num_generations=2) | settings, training=size,
         ours=dict(rollouts="train.jsonl"), **how)
 
@@ -268,7 +272,7 @@ def cases(everything=False):
             "clip-llama", "grpo", dict(steps_per_generation=2, num_iterations=2, beta=0.1,
                                        loss_type="grpo"), 8, {}, drawn=False),
         "grpo/clip-llama/dapo": train_case(
-            "clip-llama", "grpo", {}, 24, dict(gradient_accumulation_steps=2)),
+            "clip-llama", "grpo", {}, 24, dict(gradient_accumulation_steps=2), seed=5),
         "rloo/clip-llama/long": train_case(
             "clip-llama", "rloo", dict(steps_per_generation=2), 12, {}, drawn=False),
     }

@@ -19,8 +19,7 @@ Status check_rloo(const Recipe& recipe) {
     try {
       const double value = std::stod(text, &read);
       if (read == text.size()) return value;
-    } catch (const std::exception&) {
-    }
+    } catch (const std::exception&) {}
     return std::nullopt;
   };
   const auto low = number(range.front()), high = number(range.back());

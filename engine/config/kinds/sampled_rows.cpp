@@ -28,8 +28,7 @@ Status check_sampled(const Recipe& recipe, const std::string& section) {
       read = 0;
     }
     if (read == 0 || read != weight.size())
-      return cross_fault(weights_key.c_str(),
-                         "holds \"" + weight + "\", which is no number.", "");
+      return cross_fault(weights_key.c_str(), "holds \"" + weight + "\", which is no number.", "");
   }
   return {};
 }
