@@ -40,13 +40,6 @@ void ask_slices(Policy& policy, Generation& generation, const F& ask, const T& t
   }
 }
 
-<<<<<<< HEAD
-=======
-std::string where_of(const EncodedRow& row) {
-  return row.written ? row.written->where : "rollouts";
-}
-
->>>>>>> 3237cfd3c5ba52b8e7c4802f3128521f4ae84984
 }  // namespace
 
 Sampled::Sampled(const Recipe& recipe, const std::string& section)
