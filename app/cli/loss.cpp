@@ -6,6 +6,7 @@
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
 #include "engine/config/recipe_help.h"
+#include "engine/config/rollouts.h"
 #include "engine/device/failure.h"
 #include "engine/methods/adapter.h"
 #include "engine/session/run_observer.h"
@@ -24,6 +25,9 @@ Status loss(const LossOptions& o) try {
   std::vector<std::string> settings = o.set;
   settings.push_back("dataset=" + Json::array({o.rows}).dump());
   LUTHIER_TRY(Recipe recipe, read_recipe(o.recipe, settings));
+  // Samples are learned from as the rows bring them along.
+  if (const std::string key = rollouts_key(recipe); !key.empty())
+    recipe.more.set_json(key, Json(o.rows).dump());
   // Nothing is written but --out, so a recipe needs no folder for its run here.
   if (recipe.output_dir.empty()) recipe.output_dir = o.out + ".run";
   LUTHIER_CHECK(check_recipe(recipe));

@@ -44,7 +44,21 @@ std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
   return mixed_bits(seed * kGoldenStep + (counter + 1) * 0xd1b54a32d192ed03ull);
 }
 
-Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training) {
+Status check_generations(const GenerationPlan& generations, const TrainingSettings& training) {
+  if (!generations || generations.learned > 0) return {};
+  const std::int64_t samples = generations.batches * training.per_device_train_batch_size;
+  if (samples % generations.samples == 0) return {};
+  return input_error(
+      "A generation of " + std::to_string(generations.batches) + " micro-batches of " +
+          std::to_string(training.per_device_train_batch_size) + " holds no whole number of " +
+          std::to_string(generations.samples) + " samples of each prompt.",
+      "training.per_device_train_batch_size",
+      "Choose it, gradient_accumulation_steps or steps_per_generation so that their product can "
+      "be divided by num_generations.");
+}
+
+Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training,
+                            const GenerationPlan& generations) {
   if (rows < 1)
     return input_error("There is no usable row to train on.", "dataset",
                        "See `luthier-cli data check` for what is wrong with each row.");
@@ -53,6 +67,18 @@ Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training)
   plan.batch_size = training.per_device_train_batch_size;
   plan.accumulation = training.gradient_accumulation_steps;
   plan.batches_per_epoch = (rows + plan.batch_size - 1) / plan.batch_size;
+  plan.generations = generations;
+  if (generations) {
+    LUTHIER_CHECK(check_generations(generations, training));
+    const std::int64_t prompts = generations.prompts(plan.batch_size);
+    plan.batches_per_epoch = rows / prompts * generations.every();
+    if (plan.batches_per_epoch == 0)
+      return input_error("A generation takes " + std::to_string(prompts) + " prompts, and there " +
+                             (rows == 1 ? "is 1." : "are " + std::to_string(rows) + "."),
+                         "dataset",
+                         "Give more rows, or lower training.gradient_accumulation_steps or "
+                         "steps_per_generation.");
+  }
   plan.steps_per_epoch = (plan.batches_per_epoch + plan.accumulation - 1) / plan.accumulation;
   const double steps =
       std::ceil(training.num_train_epochs * static_cast<double>(plan.steps_per_epoch));

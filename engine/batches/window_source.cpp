@@ -25,14 +25,22 @@ bool is_picture_fault(RowFault fault) {
 Result<EncodedRow> RowReader::read(std::int64_t row, std::int64_t epoch, RowFault* fault,
                                    bool outline) const {
   const auto index = static_cast<std::size_t>(row);
-  LUTHIER_TRY(const Conversation conversation, read_row(*dataset, index, *kind, fault));
+  if (fault) *fault = RowFault::BadRow;
+  LUTHIER_TRY(Json written, dataset->row(index));
+  LUTHIER_TRY(const Conversation conversation,
+              kind->read(written, dataset->folder_of(index), dataset->where(index), fault));
   RowEncoding how;
   how.loss_on = loss_on;
   how.max_length = max_length;
   how.outline = outline;
   how.noise = stream_seed(stream_seed(seed, static_cast<std::uint64_t>(epoch)),
                           static_cast<std::uint64_t>(row));
-  return kind->encode(conversation, *processor, how, dataset->where(index), fault);
+  LUTHIER_TRY(EncodedRow encoded,
+              kind->encode(conversation, *processor, how, dataset->where(index), fault));
+  if (kind->carries_written())
+    encoded.written = std::make_shared<const WrittenRow>(
+        WrittenRow{std::move(written), conversation, dataset->where(index)});
+  return encoded;
 }
 
 std::size_t reading_threads(int cores, int busy) {
@@ -161,19 +169,29 @@ Result<Window> WindowSource::load(std::int64_t done) {
   }
   Window window;
   std::vector<Place> places;
+  const GenerationPlan& generations = plan_.generations;
   const std::int64_t first = window_place.first_batch;
+  // `at`: among the epoch's rows; `place`: the micro-batch or generation of the window.
+  const auto add = [&](std::int64_t at, std::size_t place) {
+    Place next;
+    next.batch = place;
+    const PlacedRow& placed = order_[static_cast<std::size_t>(at)];
+    next.row = usable_[static_cast<std::size_t>(placed.row)];
+    next.pass = placed.pass;
+    if (broken_.contains(next.row)) return;
+    // A generation's rows are whole ones; what is kept of a row is a part's.
+    if (cache_ && !generations) next.cached = cache_->find(next.row);
+    places.push_back(std::move(next));
+  };
   for (std::int64_t batch = first; batch < first + window_place.batches; ++batch) {
-    const std::int64_t end = std::min(plan_.rows, (batch + 1) * plan_.batch_size);
-    for (std::int64_t at = batch * plan_.batch_size; at < end; ++at) {
-      Place place;
-      place.batch = static_cast<std::size_t>(batch - first);
-      const PlacedRow& placed = order_[static_cast<std::size_t>(at)];
-      place.row = usable_[static_cast<std::size_t>(placed.row)];
-      place.pass = placed.pass;
-      if (broken_.contains(place.row)) continue;
-      if (cache_) place.cached = cache_->find(place.row);
-      places.push_back(std::move(place));
-    }
+    const auto here = static_cast<std::size_t>(batch - first);
+    if (generations && batch % generations.every() != 0) continue;
+    if (generations) window.generations.push_back({here, {}});
+    const std::int64_t size =
+                           generations ? generations.prompts(plan_.batch_size) : plan_.batch_size,
+                       number = generations ? batch / generations.every() : batch;
+    for (std::int64_t at = number * size; at < std::min(plan_.rows, (number + 1) * size); ++at)
+      add(at, generations ? window.generations.size() - 1 : here);
   }
   read_all(places);
   window.batches.resize(static_cast<std::size_t>(window_place.batches));
@@ -187,7 +205,8 @@ Result<Window> WindowSource::load(std::int64_t done) {
         window.broken.push_back({place.row, encoded.error().sentence()});
       continue;
     }
-    MicroBatch& micro = window.batches[place.batch];
+    MicroBatch& micro =
+        generations ? window.generations[place.batch].rows : window.batches[place.batch];
     micro.encoded.push_back(encoded.take());
     micro.cached.push_back(std::move(place.cached));
     micro.rows.push_back(place.row);

@@ -29,9 +29,17 @@ struct BrokenRow {
   std::string sentence;
 };
 
+/// Rows that are answered, or bring answers along, and are then cut into micro-batches.
+struct BegunGeneration {
+  std::size_t batch = 0;  ///< the window's micro-batch that it begins with
+  MicroBatch rows;
+};
+
 struct Window {
-  std::vector<MicroBatch>
-      batches;  ///< one whose rows were all left out is empty and keeps its number
+  /// One whose rows were all left out is empty and keeps its number; those of generations are
+  /// empty until these are there.
+  std::vector<MicroBatch> batches;
+  std::vector<BegunGeneration> generations;
   std::vector<BrokenRow> broken;  ///< rows that were found so here and are left out from now on
   std::int64_t tokens() const;    ///< of all sequences, without padding
 };

@@ -1,42 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Counting multisets of words and of character n-grams (code points, white space left out, as chrF
-// does).
+// Counting multisets of character n-grams (code points, white space left out, as chrF does).
 #include "engine/compare/scores.h"
 
-#include <algorithm>
-#include <sstream>
-#include <string_view>
 #include <vector>
 
-#include "engine/base/text.h"
-#include "engine/io/json.h"
+#include "engine/rewards/text_measures.h"
 
 namespace luthier {
 namespace {
-
-using Counts = std::map<std::string, int>;
-
-int shared(const Counts& a, const Counts& b) {
-  int sum = 0;
-  for (const auto& [key, count] : a) {
-    const auto other = b.find(key);
-    if (other != b.end()) sum += std::min(count, other->second);
-  }
-  return sum;
-}
-
-int total(const Counts& counts) {
-  int sum = 0;
-  for (const auto& [key, count] : counts) sum += count;
-  return sum;
-}
-
-Counts words(const std::string& text) {
-  Counts counts;
-  std::istringstream stream(text);
-  for (std::string word; stream >> word;) ++counts[word];
-  return counts;
-}
 
 /// Bytes of each code point, white space left out.
 std::vector<std::string> characters(const std::string& text) {
@@ -52,8 +23,8 @@ std::vector<std::string> characters(const std::string& text) {
   return result;
 }
 
-Counts grams(const std::vector<std::string>& characters, std::size_t length) {
-  Counts counts;
+TextCounts grams(const std::vector<std::string>& characters, std::size_t length) {
+  TextCounts counts;
   for (std::size_t begin = 0; begin + length <= characters.size(); ++begin) {
     std::string gram;
     for (std::size_t i = begin; i < begin + length; ++i) gram += characters[i];
@@ -62,19 +33,7 @@ Counts grams(const std::vector<std::string>& characters, std::size_t length) {
   return counts;
 }
 
-bool is_document(const std::string& text) {
-  const auto json = parse_json(text, "answer");
-  return json && (json->is_object() || json->is_array());
-}
-
 }  // namespace
-
-double token_f1(const std::string& answer, const std::string& expected) {
-  const Counts a = words(answer), b = words(expected);
-  if (a.empty() || b.empty()) return a.empty() && b.empty() ? 1 : 0;
-  const double same = shared(a, b);
-  return same == 0 ? 0 : 2 * same / (total(a) + total(b));
-}
 
 double chrf(const std::string& answer, const std::string& expected) {
   constexpr std::size_t kLongest = 6;
@@ -84,11 +43,11 @@ double chrf(const std::string& answer, const std::string& expected) {
   double precision = 0, recall = 0;
   int orders = 0;
   for (std::size_t length = 1; length <= kLongest; ++length) {
-    const Counts first = grams(a, length), second = grams(b, length);
+    const TextCounts first = grams(a, length), second = grams(b, length);
     if (first.empty() && second.empty()) continue;
-    const double same = shared(first, second);
-    precision += first.empty() ? 0 : same / total(first);
-    recall += second.empty() ? 0 : same / total(second);
+    const double same = shared_count(first, second);
+    precision += first.empty() ? 0 : same / total_count(first);
+    recall += second.empty() ? 0 : same / total_count(second);
     ++orders;
   }
   precision /= orders;
@@ -99,10 +58,10 @@ double chrf(const std::string& answer, const std::string& expected) {
 }
 
 std::map<std::string, double> score_answer(const std::string& answer, const std::string& expected) {
-  std::map<std::string, double> scores{{"exact", trimmed(answer) == trimmed(expected) ? 1.0 : 0.0},
+  std::map<std::string, double> scores{{"exact", same_text(answer, expected) ? 1.0 : 0.0},
                                        {"token_f1", token_f1(answer, expected)},
                                        {"chrf", chrf(answer, expected)}};
-  if (is_document(expected)) scores["json"] = is_document(answer) ? 1 : 0;
+  if (is_json_document(expected)) scores["json"] = is_json_document(answer) ? 1 : 0;
   return scores;
 }
 

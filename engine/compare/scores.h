@@ -17,7 +17,6 @@ inline constexpr std::array<const char*, 4> kScoreKeys{"exact", "token_f1", "chr
 /// to 1.
 std::map<std::string, double> score_answer(const std::string& answer, const std::string& expected);
 
-double token_f1(const std::string& answer, const std::string& expected);
 double chrf(const std::string& answer, const std::string& expected);
 
 }  // namespace luthier

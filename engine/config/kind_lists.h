@@ -34,10 +34,17 @@
   ROW(orpo)                     \
   ROW(cpo)                      \
   ROW(bco)                      \
+  ROW(grpo)                     \
+  ROW(rloo)                     \
   ROW(mlm)                      \
   ROW(span_corruption)          \
   ROW(contrastive)              \
-  ROW(infilling)
+  ROW(infilling)                \
+  ROW(gkd)                      \
+  ROW(distillation)             \
+  ROW(online_dpo)               \
+  ROW(xpo)                      \
+  ROW(nash_md)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \
   ROW(adamw_torch)              \

@@ -6,6 +6,7 @@
 
 #include "engine/config/field_rows.h"
 #include "engine/config/kinds.h"
+#include "engine/config/rollouts.h"
 
 namespace luthier {
 
@@ -67,6 +68,7 @@ std::vector<RecipeField> order_fields() {
 }
 
 std::vector<std::string> training_files(const Recipe& recipe) {
+  if (const std::string given = rollouts_of(recipe); !given.empty()) return {given};
   std::vector<std::string> files = recipe.dataset;
   const std::vector<std::string> earlier = recipe.more.names("replay.dataset");
   files.insert(files.end(), earlier.begin(), earlier.end());
@@ -110,8 +112,13 @@ Status check_order(const Recipe& recipe) {
       return cross_fault("mixture.weights", "leaves every file out.",
                          "Give one of them a weight above 0.");
   }
-  if (recipe.more.text("curriculum.by").empty()) return {};
   const bool mixed = !weights.empty() || tempered;
+  if (!rollouts_of(recipe).empty() &&
+      (order_repeats(recipe) || !recipe.more.text("curriculum.by").empty()))
+    return cross_fault(rollouts_key(recipe).c_str(),
+                       "is read row after row, and mixture, replay and curriculum say another order.",
+                       "Leave it or them out.");
+  if (recipe.more.text("curriculum.by").empty()) return {};
   if (mixed || !recipe.more.names("replay.dataset").empty())
     return cross_fault("curriculum.by", "goes over all rows, and a mixture draws from each file.",
                        "Leave out curriculum.by, or mixture and replay.");

@@ -16,7 +16,8 @@ std::vector<RecipeField> order_fields();
 /// What of them cannot be together.
 Status check_order(const Recipe& recipe);
 
-/// The files of `dataset` and, behind them, those of replay.dataset: what a run trains on.
+/// What a run trains on: the file of given samples (rollouts.h), else the files of `dataset` and,
+/// behind them, those of replay.dataset.
 std::vector<std::string> training_files(const Recipe& recipe);
 /// Whether a row may come twice within an epoch.
 bool order_repeats(const Recipe& recipe);

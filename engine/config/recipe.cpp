@@ -12,6 +12,7 @@
 #include "engine/config/nearest_name.h"
 #include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
+#include "engine/config/rollouts.h"
 
 namespace luthier {
 namespace {
@@ -229,7 +230,7 @@ Status check_film(const FilmSettings& film) {
 Status check_recipe(const Recipe& recipe) {
   if (recipe.model.empty())
     return cross_fault("model", "no model is named.", "Give the folder of a checkpoint.");
-  if (recipe.dataset.empty())
+  if (recipe.dataset.empty() && rollouts_of(recipe).empty())
     return cross_fault("dataset", "no training data is named.",
                        "Give a JSONL or JSON file of rows.");
   if (recipe.output_dir.empty())

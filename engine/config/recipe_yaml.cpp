@@ -96,6 +96,7 @@ Result<Recipe> build(const GivenByKey& given, const ChosenKinds& own, const Chos
 
 /// A relative path that exists only beside the recipe file is taken from there.
 void resolve_beside(Json& path, const std::filesystem::path& folder) {
+  if (!path.is_string()) return;
   const std::filesystem::path given = path.get<std::string>();
   if (given.empty() || given.is_absolute()) return;
   std::error_code ignored;
@@ -104,7 +105,11 @@ void resolve_beside(Json& path, const std::filesystem::path& folder) {
 }
 
 void resolve_beside(GivenByKey& given, const std::filesystem::path& folder) {
-  for (const char* key : {"model", "image_folder", "adapter.init_from"})
+  for (const char* key :
+       {"model", "image_folder", "adapter.init_from", "ref_model", "grpo.rollouts",
+        "rloo.rollouts", "distillation.rollouts", "online_dpo.rollouts", "xpo.rollouts",
+        "nash_md.rollouts", "gkd.teacher_model_name_or_path",
+        "distillation.teacher_model_name_or_path"})
     if (const auto found = given.find(key); found != given.end())
       resolve_beside(found->second.value, folder);
   for (const char* key : {"dataset", "eval_dataset", "replay.dataset"})

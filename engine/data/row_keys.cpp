@@ -44,7 +44,9 @@ const std::vector<std::string>& known_keys() {
                                                 "margin",
                                                 "completions",
                                                 "labels",
-                                                "rewards"};
+                                                "rewards",
+                                                "completion_ids",
+                                                "old_per_token_logps"};
   return keys;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,23 @@
 #include "engine/data/processor.h"
 
 namespace luthier {
+
+/// One of several answers to a row's prompt.
+struct RowSample {
+  /// As it was drawn: an end token is the last, unless the answer was cut off.
+  std::vector<TokenId> ids;
+  std::vector<double> rewards;  ///< one a reward of the row's; NaN: that had nothing to say
+  /// Of each token, by the model that drew it; empty: nobody has asked.
+  std::vector<float> old_log_probs;
+  double advantage = 0;  ///< over the other samples, once all of a generation are judged
+};
+
+/// A row as it stands in its file, for who judges answers by it.
+struct WrittenRow {
+  Json row;
+  Conversation conversation;
+  std::string where;  ///< "train.jsonl: row 3"
+};
 
 /// A row as the model gets it.
 struct EncodedRow {
@@ -27,6 +45,10 @@ struct EncodedRow {
   std::int64_t prompt_labels = 0;
   /// Where max_length has cut the answer and others are held against it: all of its tokens.
   std::vector<TokenId> whole_answer;
+  /// Of a row with several answers to its prompt, one a sequence; its sequences share pictures.
+  std::vector<RowSample> samples;
+  std::vector<std::string> reward_names;  ///< of the samples' rewards
+  std::shared_ptr<const WrittenRow> written;  ///< where its kind carries it; null: it does not
 
   const std::vector<PixelValues>& pictures_of(std::size_t sequence) const {
     return sequences[shares_pictures ? 0 : sequence].images;
@@ -34,6 +56,9 @@ struct EncodedRow {
   std::int64_t tokens() const;  ///< of all sequences, with what an encoder reads
   std::int64_t labels() const;  ///< of all sequences, after the shift
 };
+
+/// A prompt's tokens with an answer's behind them, which are labelled; without its pictures.
+Example answered(const Example& prompt, const std::vector<TokenId>& answer);
 
 /// Labelled positions after the shift: a row's first token is never predicted.
 std::int64_t count_labels(const Example& example);
@@ -62,6 +87,8 @@ class RowKind {
   /// Whether the same row comes out otherwise at another place (masks drawn anew), so that its
   /// tokens are not kept across epochs.
   virtual bool varies() const { return false; }
+  /// Whether an encoded row carries what was written, for who judges answers by it.
+  virtual bool carries_written() const { return false; }
   /// Whether a row as written is of this kind, where no objective says what it must be; the kind
   /// that every other row is said to be answers no.
   virtual bool recognises(const Json& /*row*/) const { return false; }
@@ -85,6 +112,8 @@ const RowKind& preference_rows();  ///< "preference": a prompt with a chosen and
 /// "preference_whole": the same, and the text of the chosen one's prompt is learned too.
 const RowKind& whole_preference_rows();
 const RowKind& unpaired_rows();  ///< "unpaired": a prompt, an answer, and whether it is good
+const RowKind& prompt_rows();    ///< "prompts": a prompt, which the model answers in training
+const RowKind& rollout_rows();   ///< "rollouts": a prompt with answers that were drawn and judged
 const RowKind& text_rows();      ///< "text": a plain text
 const RowKind& caption_rows();   ///< "caption": a picture and its text
 /// Whichever of all a row is: what is checked where no objective is named.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/config/kinds.h"
+#include "engine/config/rollouts.h"
 
 namespace luthier {
 
@@ -91,9 +92,9 @@ const RowKind& any_rows() {
 }
 
 const std::vector<const RowKind*>& row_kinds() {
-  static const std::vector<const RowKind*> kinds{&answer_rows(),           &preference_rows(),
-                                                 &whole_preference_rows(), &unpaired_rows(),
-                                                 &caption_rows(),          &text_rows()};
+  static const std::vector<const RowKind*> kinds{
+      &answer_rows(),  &preference_rows(), &whole_preference_rows(), &unpaired_rows(),
+      &caption_rows(), &text_rows(),       &prompt_rows(),           &rollout_rows()};
   return kinds;
 }
 
@@ -119,6 +120,7 @@ Result<Conversation> read_row_file(const std::filesystem::path& path,
 }
 
 const RowKind& row_kind_of(const Recipe& recipe) {
+  if (!rollouts_of(recipe).empty()) return rollout_rows();
   const RowKind* kind = find_row_kind(objective_kind(recipe.objective).row_kind);
   return kind ? *kind : any_rows();
 }

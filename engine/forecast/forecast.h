@@ -73,6 +73,8 @@ struct BatchShape {
   std::int64_t micro_batches = 0;  ///< of a step at most; 0: as many as the recipe says
   std::int64_t visited_rows = 0;   ///< of the data, where they come more than once
   PictureLoad visited;             ///< their pictures: what a fixed tower gives for them is kept
+  std::int64_t drawn_rows = 0;     ///< answers that are drawn together; 0: none is
+  std::int64_t drawn_length = 0;   ///< tokens of each at most, its prompt's with them
 };
 
 /// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the

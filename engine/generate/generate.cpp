@@ -28,6 +28,7 @@ constexpr std::size_t kMaxBatch = 32;
 struct Work {
   const LoadedModel& loaded;
   const std::vector<Example>& prompts;
+  const std::size_t samples;  ///< answers to each
   const GenerationOptions& options;
   const GenerationProgress& progress;
   std::span<const std::uint64_t> draws;
@@ -39,6 +40,8 @@ struct Work {
   std::unordered_map<TokenId, std::string> pieces;
   std::unique_ptr<StandingSteps> standing;  ///< null: steps are not recorded
 
+  /// Of an answer.
+  const Example& prompt(std::size_t index) const { return prompts[index / samples]; }
   const std::string& piece(TokenId id) {
     const auto [place, fresh] = pieces.try_emplace(id);
     if (fresh) place->second = piece_text(loaded.processor->tokenizer(), id);
@@ -121,14 +124,19 @@ class BatchDecoder {
   bool run() {
     const auto start = Clock::now();
     std::vector<Example> batch;
-    for (const std::size_t index : rows_) batch.push_back(work_.prompts[index]);
+    std::vector<std::int64_t> of_row;  // the batch's prompt behind each answer
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      if (row == 0 || &work_.prompt(rows_[row]) != &work_.prompt(rows_[row - 1]))
+        batch.push_back(work_.prompt(rows_[row]));
+      of_row.push_back(static_cast<std::int64_t>(batch.size()) - 1);
+    }
     const auto writer =
         make_writer(*loaded_.model, options_, work_.standing, work_.rules,
                     static_cast<std::int64_t>(prompt_ids(*loaded_.model, batch.front()).size()));
     for (std::int64_t step = 0; step < options_.max_new_tokens; ++step) {
       adapt_waiting();
       if (step == 0)
-        writer->begin(for_model(*loaded_.model, collate(batch)));
+        begin(*writer, batch, of_row);
       else
         writer->go_on(last_tokens());
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -147,6 +155,11 @@ class BatchDecoder {
   }
 
  private:
+  void begin(Writer& writer, const std::vector<Example>& batch,
+             const std::vector<std::int64_t>& of_row) const {
+    writer.begin(for_model(*loaded_.model, collate(batch)));
+    if (batch.size() < of_row.size()) writer.spread(of_row);
+  }
   bool ended(std::size_t row) const { return !work_.results[rows_[row]].finish.empty(); }
 
   /// Of each row; of one that has ended and stays, some token.
@@ -168,7 +181,7 @@ class BatchDecoder {
   std::vector<TokenId> standing_before(std::size_t index) const {
     SequenceToSequence* rewrites = loaded_.model->sequence_to_sequence();
     std::vector<TokenId> ids = rewrites ? std::vector<TokenId>{rewrites->start_token()}
-                                        : prompt_ids(*loaded_.model, work_.prompts[index]);
+                                        : prompt_ids(*loaded_.model, work_.prompt(index));
     for (const AnswerToken& token : work_.results[index].tokens) ids.push_back(token.id);
     return ids;
   }
@@ -227,7 +240,7 @@ std::size_t place_of(const Work& work, const Adapter* adapter) {
 }
 
 BatchKey batch_key(const Work& work, std::size_t index) {
-  const Example& prompt = work.prompts[index];
+  const Example& prompt = work.prompt(index);
   BatchKey key{prompt_ids(*work.loaded.model, prompt).size(), 0, {}};
   if (work.adapters.empty()) return key;
   const Adapter* adapter = work.adapters[index];
@@ -245,11 +258,13 @@ BatchKey batch_key(const Work& work, std::size_t index) {
 /// Batches of prompts that have a key in common, those of one adapter beside one another.
 std::vector<std::vector<std::size_t>> batches_of(const Work& work) {
   std::map<BatchKey, std::vector<std::size_t>> by_key;
-  for (std::size_t i = 0; i < work.prompts.size(); ++i) by_key[batch_key(work, i)].push_back(i);
+  for (std::size_t i = 0; i < work.results.size(); ++i) by_key[batch_key(work, i)].push_back(i);
+  const auto most =
+      static_cast<std::size_t>(answers_at_once(static_cast<std::int64_t>(work.samples)));
   std::vector<std::vector<std::size_t>> batches;
   for (auto& [key, indices] : by_key) {
-    for (std::size_t begin = 0; begin < indices.size(); begin += kMaxBatch) {
-      const std::size_t end = std::min(indices.size(), begin + kMaxBatch);
+    for (std::size_t begin = 0; begin < indices.size(); begin += most) {
+      const std::size_t end = std::min(indices.size(), begin + most);
       batches.emplace_back(indices.begin() + static_cast<std::ptrdiff_t>(begin),
                            indices.begin() + static_cast<std::ptrdiff_t>(end));
       if (work.adapters.empty()) continue;
@@ -264,6 +279,11 @@ std::vector<std::vector<std::size_t>> batches_of(const Work& work) {
 
 }  // namespace
 
+std::int64_t answers_at_once(std::int64_t samples) {
+  const auto most = static_cast<std::int64_t>(kMaxBatch);
+  return samples <= most ? most / samples * samples : most;
+}
+
 Status check_writes_text(const LoadedModel& loaded) {
   if (loaded.model->causal() || loaded.model->sequence_to_sequence()) return {};
   return input_error(
@@ -273,12 +293,10 @@ Status check_writes_text(const LoadedModel& loaded) {
 
 namespace {
 
-Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
-                                              const std::vector<Example>& prompts,
-                                              std::span<Adapter* const> adapters,
-                                              const GenerationOptions& options,
-                                              const GenerationProgress& progress,
-                                              std::span<const std::uint64_t> draws) try {
+Result<std::vector<Generated>> decode_prompts(
+    const LoadedModel& loaded, const std::vector<Example>& prompts, std::size_t samples,
+    std::span<Adapter* const> adapters, const GenerationOptions& options,
+    const GenerationProgress& progress, std::span<const std::uint64_t> draws) try {
   if (options.max_new_tokens < 1)
     return input_error("At least one new token must be allowed.", "max_new_tokens");
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature))
@@ -287,19 +305,20 @@ Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
     return input_error("top_p lies above 0 and at most at 1.", "top_p");
   LUTHIER_CHECK(check_writes_text(loaded));
   const c10::InferenceMode inference;
-  std::vector<Generated> results(prompts.size());
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
-    const std::size_t length = prompt_ids(*loaded.model, prompts[i]).size();
+  std::vector<Generated> results(prompts.size() * samples);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const std::size_t length = prompt_ids(*loaded.model, prompts[i / samples]).size();
     if (length == 0) return input_error("The prompt is empty.", "prompt");
     results[i].prompt_tokens = static_cast<std::int64_t>(length);
   }
-  if (!draws.empty() && draws.size() != prompts.size()) {
+  if (!draws.empty() && draws.size() != results.size()) {
     return input_error("Each prompt needs a stream of draws.", "draws");
   }
   const std::vector<TokenId> ends = options.ignore_eos ? std::vector<TokenId>() : loaded.eos_ids;
   const RuledScores rules(loaded.answer_rules, ends, options.max_new_tokens);
   Work work{loaded,
             prompts,
+            samples,
             options,
             progress,
             draws,
@@ -307,11 +326,12 @@ Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
             results,
             ends,
             rules,
-            std::vector<AnswerText>(prompts.size(), AnswerText(loaded.processor->tokenizer())),
+            std::vector<AnswerText>(results.size(), AnswerText(loaded.processor->tokenizer())),
             {},
             // A recording is of the plugs that hung when it was made, and keeps logits there.
-            !rules.any() && std::equal(adapters.begin() + (adapters.empty() ? 0 : 1),
-                                       adapters.end(), adapters.begin())
+            !rules.any() && samples == 1 && options.top_k == 0 && options.barred.empty() &&
+                    std::equal(adapters.begin() + (adapters.empty() ? 0 : 1), adapters.end(),
+                               adapters.begin())
                 ? make_standing_steps(*loaded.model, options)
                 : nullptr};
   for (const auto& batch : batches_of(work)) {
@@ -338,7 +358,17 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
                                         const GenerationOptions& options,
                                         const GenerationProgress& progress,
                                         std::span<const std::uint64_t> draws) {
-  return decode_prompts(loaded, prompts, {}, options, progress, draws);
+  return decode_prompts(loaded, prompts, /*samples=*/1, {}, options, progress, draws);
+}
+
+Result<std::vector<Generated>> generate_groups(const LoadedModel& loaded,
+                                               const std::vector<Example>& prompts,
+                                               std::size_t samples,
+                                               const GenerationOptions& options,
+                                               const GenerationProgress& progress,
+                                               std::span<const std::uint64_t> draws) {
+  if (samples < 1) return input_error("Each prompt needs at least one answer.", "samples");
+  return decode_prompts(loaded, prompts, samples, {}, options, progress, draws);
 }
 
 Result<std::vector<Generated>> generate_by(const LoadedModel& loaded,
@@ -349,7 +379,7 @@ Result<std::vector<Generated>> generate_by(const LoadedModel& loaded,
                                            std::span<const std::uint64_t> draws) {
   if (adapters.size() != prompts.size())
     return input_error("Each prompt needs an adapter, or none.", "adapters");
-  return decode_prompts(loaded, prompts, adapters, options, progress, draws);
+  return decode_prompts(loaded, prompts, /*samples=*/1, adapters, options, progress, draws);
 }
 
 }  // namespace luthier

@@ -39,6 +39,18 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
                                         const GenerationProgress& progress = {},
                                         std::span<const std::uint64_t> draws = {});
 
+/// The same, `samples` answers to each prompt, those of one prompt beside one another: it is read
+/// once with its pictures, and its answers share what was made of it. `draws`: one an answer.
+Result<std::vector<Generated>> generate_groups(const LoadedModel& loaded,
+                                               const std::vector<Example>& prompts,
+                                               std::size_t samples,
+                                               const GenerationOptions& options,
+                                               const GenerationProgress& progress,
+                                               std::span<const std::uint64_t> draws);
+
+/// How many answers are decoded together at most, of `samples` to each prompt.
+std::int64_t answers_at_once(std::int64_t samples);
+
 /// The same with an adapter for each prompt (null: the base alone), in the place of what is active,
 /// which is taken off by who hung it. Prompts that fit one batch are decoded together whatever
 /// adapters they have, so that the base's weights are read once a step for all of them; adapters

@@ -17,13 +17,15 @@ double uniform_at(std::uint64_t seed, std::uint64_t prompt, std::uint64_t step) 
                                    (step + 1) * 0x94d049bb133111ebull));
 }
 
-/// As transformers: scale by temperature, sort, keep the smallest set whose probability reaches
-/// top_p, draw.
+/// As transformers: scale by temperature, sort, keep the top_k likeliest and of these the smallest
+/// set whose probability reaches top_p, draw.
 std::size_t draw(std::span<const float> logits, const GenerationOptions& options, double u) {
   std::vector<std::size_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0u);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
+  if (options.top_k > 0 && static_cast<std::size_t>(options.top_k) < order.size())
+    order.resize(static_cast<std::size_t>(options.top_k));
   const double top = logits[order.front()];
   std::vector<double> weights(order.size());
   double total = 0;

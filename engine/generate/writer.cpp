@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/generate/writer.h"
 
+#include <limits>
 #include <optional>
 
 #include "engine/generate/leading_tokens.h"
@@ -77,7 +78,22 @@ class ModelWriter : public Writer {
         rules_(rules),
         writing_(make_writing(model, prompt, options.max_new_tokens)),
         standing_(standing),
-        device_(model.device()) {}
+        device_(model.device()),
+        by_rows_(rules.any() || options.top_k > 0 || !options.barred.empty()) {}
+
+  void spread(const std::vector<std::int64_t>& of_row) override {
+    TORCH_CHECK(!standing_, "a recorded batch keeps its rows");
+    const Tensor rows = torch::tensor(of_row, torch::kInt64), there = rows.to(device_);
+    rows_ = rows.numel();
+    writing_->cache().select(there);
+    logits_ = logits_.index_select(0, there);
+    here_ = Tensor();
+    if (next_.defined()) next_ = next_.index_select(0, there);
+    std::vector<LeadingTokens> leading;
+    for (const std::int64_t row : of_row)
+      if (!leading_.empty()) leading.push_back(leading_.at(static_cast<std::size_t>(row)));
+    leading_ = std::move(leading);
+  }
 
   void begin(const ModelInput& prompts) override {
     rows_ = static_cast<std::int64_t>(
@@ -112,8 +128,7 @@ class ModelWriter : public Writer {
 
   TokenChoice choice(std::size_t row, std::uint64_t prompt, std::int64_t step,
                      std::span<const TokenId> before) override {
-    const bool ruled = rules_.any();
-    if (!device_.is_cpu() && !ruled) {
+    if (!device_.is_cpu() && !by_rows_) {
       if (auto chosen = choose_among(leading_.at(row), options_, prompt, step)) return *chosen;
     }
     if (!here_.defined()) here_ = logits_.to(torch::kCPU).contiguous();
@@ -121,9 +136,13 @@ class ModelWriter : public Writer {
     const std::span<const float> logits(
         here_.const_data_ptr<float>() + static_cast<std::int64_t>(row) * vocabulary,
         static_cast<std::size_t>(vocabulary));
-    if (!ruled) return choose_token(logits, options_, prompt, step);
+    if (!rules_.any() && options_.barred.empty())
+      return choose_token(logits, options_, prompt, step);
     std::vector<float> scores(logits.begin(), logits.end());
-    rules_.apply(scores, before, static_cast<std::size_t>(step));
+    if (rules_.any()) rules_.apply(scores, before, static_cast<std::size_t>(step));
+    for (const std::int64_t id : options_.barred)
+      if (id >= 0 && id < vocabulary)
+        scores[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
     return choose_token(logits, options_, prompt, step, scores);
   }
 
@@ -141,16 +160,14 @@ class ModelWriter : public Writer {
 
  private:
   /// The next token is the most likely one, and the device has it.
-  bool stays_there() const {
-    return !device_.is_cpu() && options_.temperature == 0 && !rules_.any();
-  }
+  bool stays_there() const { return !device_.is_cpu() && options_.temperature == 0 && !by_rows_; }
 
   /// states [rows · tokens, hidden] as the head takes them.
   void look_at(const Tensor& states) {
     const Tensor last = states.view({rows_, -1, states.size(-1)}).select(1, -1);  // [rows, hidden]
     logits_ = model_.output_head()->forward(last).to(torch::kFloat32);
     here_ = Tensor();
-    if (device_.is_cpu() || rules_.any()) return;
+    if (device_.is_cpu() || by_rows_) return;
     const Tensor leading = leading_tokens(logits_, options_);
     if (stays_there()) next_ = most_likely(leading, logits_.size(1));
     leading_ = read_leading(leading, logits_.size(1));
@@ -162,6 +179,7 @@ class ModelWriter : public Writer {
   std::unique_ptr<Writing> writing_;
   StandingSteps* standing_;
   torch::Device device_;
+  const bool by_rows_;  ///< choices are made of a row's whole logits
   std::int64_t rows_ = 0;
   Tensor next_;    ///< [rows] int64, the next step's input
   Tensor logits_;  ///< [rows, vocab] float32 of this step, on the device

@@ -69,11 +69,12 @@ Batch Policy::batch(const MicroBatch& rows, SequenceOrder order, BatchMaker::Pas
 }
 
 LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, double temperature,
-                    const std::shared_ptr<RouterNotes>& routers) {
+                    const std::shared_ptr<RouterNotes>& routers, bool learns_entropy) {
   const LabelledStates states = labelled_states(model, input, routers);
   LogProbs result;
   result.target = states.target;
-  result.values = token_values(states.hidden, model.head(), states.target, temperature);
+  result.values =
+      token_values(states.hidden, model.head(), states.target, temperature, learns_entropy);
   std::vector<std::int64_t> starts, sequences;
   std::int64_t start = 0;
   for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
@@ -91,34 +92,55 @@ LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, d
 }
 
 LogProbs Policy::log_probs(const Batch& batch, double temperature,
-                           const std::shared_ptr<RouterNotes>& routers) {
-  return of(*base_.model, batch.input, batch, temperature, routers);
+                           const std::shared_ptr<RouterNotes>& routers, bool learns_entropy) {
+  return of(*base_.model, batch.input, batch, temperature, routers, learns_entropy);
+}
+
+void Policy::ask_reference(const Batch& batch,
+                           const std::function<void(Model& model, const Batch& own)>& ask) {
+  TORCH_CHECK(reference_, "the objective asks for a reference that it did not announce");
+  const torch::NoGradGuard no_grad;
+  if (reference_->model) {
+    // Its tower is its own.
+    const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
+    return ask(*reference_->model->model, own);
+  }
+  const Standing standing(adapter_.get(), reference_->adapter.get());
+  // Features of a tower that trains are the policy's alone.
+  if (tower_fixed_ || !batch.input.tower_features.defined()) return ask(*base_.model, batch);
+  const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
+  ask(*base_.model, own);
 }
 
 LogProbs Policy::by_reference(const Batch& batch, double temperature, const Batch* beside,
                               LogProbs* of_beside) {
-  TORCH_CHECK(reference_, "the objective asks for a reference that it did not announce");
-  const torch::NoGradGuard no_grad;
-  const auto asked = [&](Model& model, const Batch& own) {
-    const LogProbs found = of(model, own.input, batch, temperature);
+  LogProbs found;
+  ask_reference(batch, [&](Model& model, const Batch& own) {
+    found = of(model, own.input, batch, temperature);
     if (beside && &own == &batch) {
       *of_beside = of(model, beside->input, *beside, temperature);
     } else if (beside) {
       const Batch other = reference_maker_->beside(*beside->rows, own, pass_);
       *of_beside = of(model, other.input, *beside, temperature);
     }
-    return found;
-  };
-  if (reference_->model) {
-    // Its tower is its own.
-    const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
-    return asked(*reference_->model->model, own);
-  }
+  });
+  return found;
+}
+
+Status Policy::as_reference(const std::function<Status(const LoadedModel& reference)>& work) {
+  TORCH_CHECK(reference_, "the objective asks for a reference that it did not announce");
+  if (reference_->model) return work(*reference_->model);
   const Standing standing(adapter_.get(), reference_->adapter.get());
-  // Features of a tower that trains are the policy's alone.
-  if (tower_fixed_ || !batch.input.tower_features.defined()) return asked(*base_.model, batch);
-  const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
-  return asked(*base_.model, own);
+  return work(base_);
+}
+
+TeacherStates Policy::reference_states(const Batch& batch) {
+  std::optional<TeacherStates> states;
+  ask_reference(batch, [&](Model& model, const Batch& own) {
+    const torch::Tensor hidden = labelled_states(model, own.input).hidden;
+    states = TeacherStates{hidden, BareHead(*model.head())};
+  });
+  return std::move(*states);
 }
 
 void Policy::ask_beforehand(const MicroBatch& rows, SequenceOrder order, bool evaluation) {

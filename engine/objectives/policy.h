@@ -56,10 +56,17 @@ class Policy {
   void keep_features(const MicroBatch& rows) { maker_.keep_features(rows); }
 
   /// `routers`: where the model's mixtures of experts write down what they made of the batch.
+  /// `learns_entropy`: the entropies have a graph too.
   LogProbs log_probs(const Batch& batch, double temperature = 1,
-                     const std::shared_ptr<RouterNotes>& routers = {});
+                     const std::shared_ptr<RouterNotes>& routers = {},
+                     bool learns_entropy = false);
   /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.
   LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
+  /// What the reference makes of the batch before its head, where the batch has labels; without a
+  /// graph, and the reference must have been given.
+  TeacherStates reference_states(const Batch& batch);
+  /// Lets whoever stands behind the reference do something as itself.
+  Status as_reference(const std::function<Status(const LoadedModel& reference)>& work);
   /// Other sequences about the pictures of `shown`, the batch that was made last
   /// (BatchMaker::beside). Points to `rows`.
   Batch beside(const MicroBatch& rows, const Batch& shown) {
@@ -80,10 +87,13 @@ class Policy {
   /// [labels] on the CPU of each row's sequences, by the row's number.
   using Asked = std::unordered_map<std::int64_t, std::vector<torch::Tensor>>;
   LogProbs asked_beforehand(const Batch& batch) const;
+  /// Lets whoever stands behind the reference look at the batch as it takes it.
+  void ask_reference(const Batch& batch,
+                     const std::function<void(Model& model, const Batch& own)>& ask);
   LogProbs by_reference(const Batch& batch, double temperature, const Batch* beside,
                         LogProbs* of_beside);
   LogProbs of(Model& model, const ModelInput& input, const Batch& batch, double temperature,
-              const std::shared_ptr<RouterNotes>& routers = {});
+              const std::shared_ptr<RouterNotes>& routers = {}, bool learns_entropy = false);
 
   LoadedModel& base_;
   std::shared_ptr<Adapter> adapter_;

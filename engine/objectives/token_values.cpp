@@ -43,12 +43,20 @@ TokenValues joined(const std::vector<TokenValues>& chunks) {
           all(&TokenValues::is_top1), all(&TokenValues::log_sum_sq_probs)};
 }
 
+/// Of some rows of a gradient; undefined where it is.
+Tensor rows_of(const Tensor& gradient, std::int64_t begin, std::int64_t end) {
+  return gradient.defined() ? gradient.slice(0, begin, end) : Tensor();
+}
+
+/// → log-probabilities and entropies.
 class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
  public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
-                        const Tensor& leaf, const std::optional<Tensor>& head_bias,
-                        const Tensor& target, const Weight& weight, double softcap,
-                        double temperature, TokenValues* values) {
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                const Tensor& hidden, const Tensor& leaf,
+                                                const std::optional<Tensor>& head_bias,
+                                                const Tensor& target, const Weight& weight,
+                                                double softcap, double temperature,
+                                                TokenValues* values) {
     const Tensor bias = head_bias.value_or(Tensor());
     const std::int64_t chunk = loss_chunk(weight.rows(), hidden.is_cpu());
     std::vector<TokenValues> chunks;
@@ -64,7 +72,8 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     context->saved_data["weight"] = weight.kept();
     context->saved_data["temperature"] = temperature;
     context->saved_data["softcap"] = softcap;
-    return values->log_probs;
+    context->set_materialize_grads(false);
+    return {values->log_probs, values->entropy};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -75,7 +84,7 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     const Weight weight(leaf, context->saved_data["weight"]);
     const double temperature = context->saved_data["temperature"].toDouble(),
                  softcap = context->saved_data["softcap"].toDouble();
-    const Tensor& share = gradients[0];  // [n]
+    const Tensor &share = gradients[0], &of_entropy = gradients[1];  // [n]; undefined: none
     PlainHeadGradients made(
         {hidden.requires_grad(), weight.trained(), bias.defined() && bias.requires_grad()}, hidden,
         leaf, bias);
@@ -85,8 +94,8 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
       // [chunk, vocab], then their gradient
       const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
       const ChunkCap cap(softcap, logits, /*gradient=*/true);
-      log_prob_gradient_in_place(logits, target.slice(0, begin, end), share.slice(0, begin, end),
-                                 temperature);
+      log_prob_gradient_in_place(logits, target.slice(0, begin, end), rows_of(share, begin, end),
+                                 temperature, rows_of(of_entropy, begin, end));
       cap.back(logits);
       made.add(hidden, begin, end, logits, weight);
     }
@@ -107,15 +116,17 @@ struct HeadThen : torch::CustomClassHolder {
 
 class AdaptedLogProbFunction : public torch::autograd::Function<AdaptedLogProbFunction> {
  public:
-  /// `inputs`: hidden, and what trains of the head.
-  static Tensor forward(torch::autograd::AutogradContext* context, at::TensorList inputs,
-                        const Tensor& target, const Tensor* log_probs,
-                        const c10::intrusive_ptr<HeadThen>& head) {
+  /// `inputs`: hidden, and what trains of the head. → log-probabilities and entropies.
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                at::TensorList inputs, const Tensor& target,
+                                                const TokenValues* values,
+                                                const c10::intrusive_ptr<HeadThen>& head) {
     std::vector<Tensor> kept = inputs.vec();
     kept.push_back(target);
     context->save_for_backward(kept);
     context->saved_data["head"] = c10::IValue::make_capsule(head);
-    return *log_probs;
+    context->set_materialize_grads(false);
+    return {values->log_probs, values->entropy};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -134,7 +145,8 @@ class AdaptedLogProbFunction : public torch::autograd::Function<AdaptedLogProbFu
         return adapted_chunk(hidden, begin, end, then->head, then->plug);
       }();
       log_prob_gradient_in_place(chunk.logits, target.slice(0, begin, end),
-                                 gradients[0].slice(0, begin, end), then->temperature);
+                                 rows_of(gradients[0], begin, end), then->temperature,
+                                 rows_of(gradients[1], begin, end));
       const Tensor of_states = sums.add(chunk, chunk.logits);
       if (of_hidden.defined() && of_states.defined())
         of_hidden.slice(0, begin, end).copy_(of_states);
@@ -164,26 +176,33 @@ TokenValues adapted_values(const Tensor& hidden, const Linear& head, const Tenso
   TokenValues values = joined(chunks);
   std::vector<Tensor> inputs{hidden};
   inputs.insert(inputs.end(), found.tensors().begin(), found.tensors().end());
-  values.log_probs =
-      AdaptedLogProbFunction::apply(at::TensorList(inputs), target, &values.log_probs,
-                                    c10::make_intrusive<HeadThen>(head, temperature));
+  const auto made = AdaptedLogProbFunction::apply(at::TensorList(inputs), target, &values,
+                                                  c10::make_intrusive<HeadThen>(head, temperature));
+  values.log_probs = made[0];
+  values.entropy = made[1];
   return values;
 }
 
 }  // namespace
 
 TokenValues token_values(const Tensor& hidden, const Linear& head, const Tensor& target,
-                         double temperature) {
+                         double temperature, bool learns_entropy) {
   if (hidden.size(0) == 0) {
     const Tensor none = torch::zeros({0}, hidden.options().dtype(torch::kFloat32));
     return {none, none, none, none, none};
   }
-  if (head->plug) return adapted_values(hidden, head, target, temperature);
+  TokenValues values;
+  if (head->plug) {
+    values = adapted_values(hidden, head, target, temperature);
+    if (!learns_entropy) values.entropy = values.entropy.detach();
+    return values;
+  }
   const std::optional<Tensor> bias =
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
-  TokenValues values;
-  values.log_probs = LogProbFunction::apply(hidden, head->weight.leaf(), bias, target, head->weight,
-                                            head->softcap, temperature, &values);
+  const auto made = LogProbFunction::apply(hidden, head->weight.leaf(), bias, target, head->weight,
+                                           head->softcap, temperature, &values);
+  values.log_probs = made[0];
+  values.entropy = learns_entropy ? made[1] : made[1].detach();
   return values;
 }
 

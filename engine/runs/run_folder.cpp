@@ -38,9 +38,9 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 
 /// Whether a run of ours would have made an entry of this name at the top of its folder.
 bool is_own_name(const std::string& name) {
-  static const std::set<std::string> names{"recipe.yaml",  "run.json",    "metrics.jsonl",
-                                           "events.jsonl", "adapter",     "model",
-                                           "checkpoints",  "tensorboard", kRunLockName};
+  static const std::set<std::string> names{
+      "recipe.yaml", "run.json",    "metrics.jsonl",  "adapter",     "events.jsonl",
+      "model",       "checkpoints", "rollouts.jsonl", "tensorboard", kRunLockName};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -255,7 +255,8 @@ std::vector<RunEvent> RunFolder::read_events() const {
 }
 
 Status RunFolder::truncate_after(std::int64_t step) const {
-  LUTHIER_CHECK(keep_up_to(path_ / "metrics.jsonl", step));
+  for (const char* file : {"metrics.jsonl", "rollouts.jsonl"})
+    LUTHIER_CHECK(keep_up_to(path_ / file, step));
   return keep_up_to(path_ / "events.jsonl", step);
 }
 

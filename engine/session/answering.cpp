@@ -8,6 +8,7 @@
 
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
+#include "engine/config/order_fields.h"
 #include "engine/device/exact_math.h"
 #include "engine/device/failure.h"
 #include "engine/device/memory.h"
@@ -143,8 +144,8 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     reader.kind = &objective->row_kind();
     reader.loss_on = loss_on_from_name(recipe.training.loss_on);
     reader.max_length = recipe.training.max_length;
-    LUTHIER_TRY(reader.dataset,
-                Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
+    const std::vector<std::string> files = training_files(recipe);
+    LUTHIER_TRY(reader.dataset, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
     LUTHIER_TRY(const std::vector<RowShape> rows,
                 measure_rows(*reader.dataset, *base_->processor, recipe, 50'000,
                              [&](std::size_t, std::size_t) {
@@ -155,12 +156,18 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     LUTHIER_TRY(const MemoryForecast forecast, forecast_memory(summary, recipe, shape));
     Window window;
     window.batches.emplace_back();
-    for (std::int64_t i = 0; i < shape.batch_size; ++i) {
+    const GenerationPlan generations = objective->generations();
+    if (generations) window.generations.push_back({0, {}});
+    MicroBatch& longest = generations ? window.generations.front().rows : window.batches.front();
+    const std::int64_t taken =
+        generations ? (shape.batch_size + generations.samples - 1) / generations.samples
+                    : shape.batch_size;
+    for (std::int64_t i = 0; i < std::min(taken, static_cast<std::int64_t>(rows.size())); ++i) {
       const auto row = static_cast<std::int64_t>(rows[static_cast<std::size_t>(i)].row);
       LUTHIER_TRY(EncodedRow encoded, reader.read(row));
-      window.batches.front().rows.push_back(row);
-      window.batches.front().encoded.push_back(std::move(encoded));
-      window.batches.front().cached.emplace_back();
+      longest.rows.push_back(row);
+      longest.encoded.push_back(std::move(encoded));
+      longest.cached.emplace_back();
     }
     LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
     const std::unique_ptr<Optimizer> optimizer = make_optimizer(trainables.tensors, recipe);
@@ -176,8 +183,9 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     for (int turn = 0; turn < 2; ++turn) {
       const auto start = std::chrono::steady_clock::now();
       reset_memory_peak(device);
+      Window own = window;  // its rows may be used up
       LUTHIER_TRY(const WindowOutcome outcome,
-                  runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0));
+                  runner.accumulate(own, static_cast<std::uint64_t>(recipe.training.seed), 0));
       // Times a rate of zero it would still be no number, and so would the weights.
       if (!outcome.finite || !std::isfinite(outcome.norm))
         return input_error("The loss or its gradient is not finite on the longest rows.",

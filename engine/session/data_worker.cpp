@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "engine/config/order_fields.h"
 #include "engine/data/media_limits.h"
 #include "engine/data/row_kind.h"
 #include "engine/methods/adapter_notes.h"
@@ -35,7 +36,7 @@ std::string model_key(const Recipe& recipe) {
 
 std::string data_key(const Recipe& recipe) {
   std::string key;
-  for (const std::string& file : recipe.dataset) key += stamp(file);
+  for (const std::string& file : training_files(recipe)) key += stamp(file);
   return key + recipe.image_folder;
 }
 
@@ -117,12 +118,12 @@ Result<std::shared_ptr<const ModelSummary>> DataWorker::summary_for(const Recipe
 }
 
 Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& recipe) {
-  if (recipe.dataset.empty())
+  const std::vector<std::string> files = training_files(recipe);
+  if (files.empty())
     return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
   const std::string key = data_key(recipe);
   if (!dataset_ || key != dataset_key_) {
-    LUTHIER_TRY(dataset_,
-                Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
+    LUTHIER_TRY(dataset_, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
     dataset_key_ = key;
   }
   return dataset_;

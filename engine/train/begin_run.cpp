@@ -7,6 +7,7 @@
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
+#include "engine/objectives/objective.h"
 #include "engine/runs/named_run.h"
 #include "engine/runs/resume_device.h"
 #include "engine/train/trainer.h"
@@ -48,6 +49,8 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
   Recipe& recipe = begun.recipe;
   if (resume_run) recipe.output_dir = resume_run->string();
   LUTHIER_CHECK(check_recipe(recipe));
+  LUTHIER_TRY(const auto objective, make_objective(recipe));
+  LUTHIER_CHECK(check_generations(objective->generations(), recipe.training));
   std::error_code problem;
   if (resume_run) LUTHIER_CHECK(check_named_run(*resume_run, given.output_dir));
   const fs::path folder = resume_run ? *resume_run : fs::path(recipe.output_dir);

@@ -2,6 +2,8 @@
 // The same pieces as a run: its rows, its batch, its objective, its gradients.
 #include "engine/train/row_loss.h"
 
+#include <numeric>
+
 #include "engine/train/eva_rows.h"
 #include "engine/train/step_runner.h"
 
@@ -9,9 +11,12 @@ namespace luthier {
 
 namespace {
 
-Result<Window> window_of(const RowReader& reader) {
+/// All rows as one micro-batch or, where samples are learned from, as one generation of one.
+Result<Window> window_of(const RowReader& reader, bool generation) {
   Window window;
-  MicroBatch& batch = window.batches.emplace_back();
+  window.batches.emplace_back();
+  if (generation) window.generations.push_back({0, {}});
+  MicroBatch& batch = generation ? window.generations.front().rows : window.batches.front();
   for (std::size_t row = 0; row < reader.dataset->size(); ++row) {
     LUTHIER_TRY(EncodedRow encoded, reader.read(static_cast<std::int64_t>(row)));
     batch.rows.push_back(static_cast<std::int64_t>(row));
@@ -38,11 +43,16 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
                                   const std::filesystem::path& file) {
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(objective->fits(base));
+  objective->take_rows_as_written();
   RowReader reader = row_reader(recipe, base, *objective);
   reader.skip_broken = false;
+  const bool generation = static_cast<bool>(objective->generations());
+  if (generation) reader.kind = &rollout_rows();
   LUTHIER_TRY(reader.dataset, Dataset::open({file}, recipe.image_folder));
-  LUTHIER_TRY(Window window, window_of(reader));
-  LUTHIER_TRY(auto made, made_by_all(base, recipe, reader, window.batches.front().rows));
+  LUTHIER_TRY(Window window, window_of(reader, generation));
+  std::vector<std::int64_t> rows(reader.dataset->size());
+  std::iota(rows.begin(), rows.end(), std::int64_t{0});
+  LUTHIER_TRY(auto made, made_by_all(base, recipe, reader, rows));
   LUTHIER_TRY(const Trainables trainables, apply_strategy(base, recipe, {}, std::move(made)));
   LUTHIER_TRY(auto reference,
               make_reference(base, recipe, *objective, trainables.adapter != nullptr));

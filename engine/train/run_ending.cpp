@@ -5,6 +5,7 @@
 #include "engine/base/log.h"
 #include "engine/device/lost_device.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/train/rollout_file.h"
 #include "engine/train/run_ending.h"
 
 namespace luthier {
@@ -15,6 +16,12 @@ Status RunEnding::save_checkpoint() {
   run_.state.objective = run_.objective->state();
   LUTHIER_CHECK(write_checkpoint(writer.path(), run_.state, run_.trainables, *run_.optimizer,
                                  run_.recipe.model));
+  if (run_.plan.goes_on(run_.state.step)) {
+    LUTHIER_TRY(const std::string lines,
+                rollout_lines(*run_.runner->generations().current(), run_.state.step,
+                              run_.base.processor->tokenizer()));
+    LUTHIER_CHECK(write_file_atomically(writer.path() / kRolloutsFile, lines));
+  }
   if (!run_.moving_reference.empty())
     LUTHIER_CHECK(write_reference(writer.path(), run_.moving_reference));
   if (run_.trainables.adapter)

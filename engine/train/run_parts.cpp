@@ -14,6 +14,7 @@
 #include "engine/models/packing.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/eva_rows.h"
+#include "engine/train/rollout_file.h"
 #include "engine/train/run_parts.h"
 
 namespace luthier {
@@ -108,6 +109,8 @@ void make_cache(RunParts& run) {
   const bool again =
       run.plan.total_steps > run.plan.steps_per_epoch || (run.order && run.order->repeats());
   if (!run.trainables.tower_fixed || !again) return;
+  // A generation's rows are cut otherwise each time, and features have their batch's last bits.
+  if (run.plan.generations && !run.device.is_cpu()) return;
   const std::int64_t most =
       run.device.is_cpu() ? most_kept_features(available_memory(torch::kCPU)) : kMostKeptFeatures;
   run.cache = std::make_shared<RowCache>(
@@ -117,8 +120,9 @@ void make_cache(RunParts& run) {
 std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t step) {
   const TrainingSettings& training = run.recipe.training;
   const int busy = run.device.is_cpu() ? at::get_num_threads() : 1;
+  const bool shuffles = training.shuffle && !run.plan.generations.given;
   return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
-                                        training.shuffle, step, run.cache, run.state.broken_rows,
+                                        shuffles, step, run.cache, run.state.broken_rows,
                                         reading_threads(usable_cores(), busy), run.order);
 }
 
@@ -166,6 +170,43 @@ Status keep_again(RunParts& run, const std::function<bool()>& stopping) {
   return {};
 }
 
+/// What the next step goes on with, where it begins within a generation.
+Status go_on_with_samples(RunParts& run) {
+  if (!run.plan.generations) return {};
+  Generations& generations = run.runner->generations();
+  generations.set_plan(run.plan, run.recipe.training.shuffle,
+                       static_cast<std::uint64_t>(run.recipe.training.seed));
+  if (!run.plan.goes_on(run.state.step)) return {};
+  LUTHIER_TRY(MicroBatch rows,
+              read_rollouts(run.begun->checkpoint->path / kRolloutsFile, run.reader));
+  const std::int64_t number =
+      run.plan.batches_before(run.state.step) / run.plan.generations.every();
+  return generations.restore(std::move(rows), run.runner->policy(), number);
+}
+
+/// Given samples are as many of each prompt as the settings say.
+Status check_groups(const RunParts& run) {
+  const GenerationPlan& plan = run.plan.generations;
+  if (!plan.given) return {};
+  for (const std::int64_t row : run.rows.rows) {
+    const auto index = static_cast<std::size_t>(row);
+    LUTHIER_TRY(const Json written, run.reader.dataset->row(index));
+    const std::size_t samples = written["completion_ids"].size();
+    if (static_cast<std::int64_t>(samples) == plan.samples) continue;
+    if (plan.samples == 1)
+      return input_error("The row has " + std::to_string(samples) +
+                             " samples, and one of each prompt is learned from.",
+                         run.reader.dataset->where(index) + ": completion_ids",
+                         "Give each sample a row of its own.");
+    return input_error("The row has " + std::to_string(samples) + " samples, and " +
+                           run.recipe.objective + ".num_generations is " +
+                           std::to_string(plan.samples) + ".",
+                       run.reader.dataset->where(index) + ": completion_ids",
+                       "Give each prompt as many samples, or set num_generations to them.");
+  }
+  return {};
+}
+
 }  // namespace
 
 void RunParts::note(const std::string& kind, const std::string& detail) {
@@ -188,7 +229,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(prepare_data(run, stopping));
   LUTHIER_TRY(run.plan, plan_steps(run.order ? run.order->places()
                                              : static_cast<std::int64_t>(run.rows.rows.size()),
-                                   run.recipe.training));
+                                   run.recipe.training, run.objective->generations()));
+  if (!resumes) LUTHIER_CHECK(check_groups(run));
   if (resumes && run.state.total_steps != run.plan.total_steps) {
     return input_error("The checkpoint belongs to a run of " +
                            std::to_string(run.state.total_steps) + " steps, this one has " +
@@ -224,7 +266,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
                                              run.trainables.adapter != nullptr));
   const bool beforehand = run.objective->asks_reference_beforehand();
-  if (!(reference && reference->model) || beforehand) make_cache(run);
+  if ((!(reference && reference->model) || beforehand) && !run.objective->rolls_out_pictures())
+    make_cache(run);
   if (run.objective->reference_moves().every > 0) {
     LUTHIER_TRY(run.moving_reference, reference_tensors(*reference, run.trainables.named()));
     if (resumes) LUTHIER_CHECK(read_reference(run.begun->checkpoint->path, run.moving_reference));
@@ -248,6 +291,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run));
   LUTHIER_CHECK(keep_again(run, stopping));
+  LUTHIER_CHECK(go_on_with_samples(run));
   run.source = windows_from(run, run.state.step);
   return {};
 }

@@ -131,10 +131,11 @@ void add_gradients(const std::vector<TrainedTensor>& tensors,
 }  // namespace
 
 std::vector<std::size_t> StepRunner::parts(const MicroBatch& batch) {
-  // Without an adapter all of the model's gradients would be there several times.
+  // Without an adapter all of the model's gradients would be there several times. A reference
+  // answers for a micro-batch as a whole.
   if (!trainables_.adapter || objective_.window_rule() != WindowRule::Counts ||
-      !objective_.adds_up(policy_.model()) || !policy_.model().device().is_cpu() ||
-      policy_.model().sequence_to_sequence())
+      objective_.needs_reference() || !objective_.adds_up(policy_.model()) ||
+      !policy_.model().device().is_cpu() || policy_.model().sequence_to_sequence())
     return {};
   std::vector<std::int64_t> tokens;
   for (const EncodedRow& row : batch.encoded) tokens.push_back(row.tokens());
@@ -233,8 +234,17 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     outcome.abandoned = go_on && !go_on();
     return outcome.abandoned;
   };
-  std::vector<MicroBatch>& batches = as_they_go(window);
   if (cache_) cache_->abandon();  // of a window that was broken off
+  if (objective_.generations()) {
+    if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
+    const Status filled = generations_.fill(window, policy_, first_batch, go_on);
+    outcome.abandoned = !filled && filled.error().code == ErrorCode::Interrupted;
+    if (outcome.abandoned) return outcome;
+    LUTHIER_CHECK(filled);
+    for (const auto& begun : generations_.begun()) outcome.figures.add(begun->figures);
+  }
+  std::vector<MicroBatch>& batches = as_they_go(window);
+  outcome.tokens = window.tokens();
   const auto seed_of = [&](std::size_t i) {
     return stream_seed(seed, static_cast<std::uint64_t>(first_batch) + i);
   };
@@ -289,6 +299,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
       recorded_->apart([&] { launch(i); });
     }
     if (!outcome.finite) {
+      generations_.keep();
       undone.keep();
       return outcome;
     }
@@ -299,6 +310,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
   const bool read = take_told(told, recorded_ ? recorded_->shares() : torch::Tensor(),
                               gradient_norm_there(trainables_.tensors), outcome);
   if (cache_) cache_->arrived(/*waited=*/read);
+  generations_.keep();
   undone.keep();
   return outcome;
 }
@@ -338,6 +350,13 @@ Result<EvaluationOutcome> StepRunner::evaluate(
       if (broken) broken->push_back({rows[at], encoded.error().sentence()});
     }
     if (micro.empty()) continue;
+    Figures of_generation;
+    if (objective_.generations()) {
+      LUTHIER_TRY(const Generation made,
+                  generations_.alone(std::move(micro), policy_, stream_seed(seed, begin)));
+      micro = slice_of(made, 0);
+      of_generation = made.figures;
+    }
     if (objective_.rolls_out())
       LUTHIER_CHECK(objective_.roll_out(policy_, micro, stream_seed(seed, begin)));
     const Batch batch =
@@ -350,6 +369,7 @@ Result<EvaluationOutcome> StepRunner::evaluate(
     sum += told.loss / static_cast<double>(loss.count) * static_cast<double>(micro.encoded.size());
     counted += static_cast<std::int64_t>(micro.encoded.size());
     figures.add(told.figures);
+    figures.add(of_generation);
   }
   if (const AdapterCourse* course = trainables_.adapter ? trainables_.adapter->course() : nullptr)
     sum += static_cast<double>(counted) * course->loss_term().item<double>();

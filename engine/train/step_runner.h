@@ -10,6 +10,7 @@
 
 #include "engine/batches/window_source.h"
 #include "engine/objectives/objective.h"
+#include "engine/train/generations.h"
 #include "engine/train/recorded_steps.h"
 #include "engine/train/strategy.h"
 
@@ -22,6 +23,7 @@ struct WindowOutcome {
   bool finite = true;                  ///< every micro-batch's loss
   bool abandoned = false;              ///< `go_on` said no; gradients are not those of a window
   std::vector<std::int64_t> suspects;  ///< rows of the micro-batch whose loss is not finite
+  std::int64_t tokens = 0;             ///< of all sequences, as they were read or drawn
 };
 
 /// Of an evaluation dataset.
@@ -40,7 +42,8 @@ class StepRunner {
         trainables_(trainables),
         cache_(cache),
         policy_(base, trainables.adapter, trainables.tower_fixed, std::move(cache),
-                std::move(reference)) {
+                std::move(reference)),
+        generations_(objective) {
     policy_.model().train();  // a step with a graph is one of training; no other is
   }
 
@@ -61,6 +64,8 @@ class StepRunner {
       std::vector<BrokenRow>* broken = nullptr);
 
   Policy& policy() { return policy_; }
+  /// Of an objective that learns from several answers to a prompt.
+  Generations& generations() { return generations_; }
   /// From here on micro-batches are filled up as recordings ask for, at most so many a window, and,
   /// with `records`, recorded. can_record() was asked.
   void fill_up(std::int64_t most, bool records) {
@@ -86,6 +91,7 @@ class StepRunner {
   const Trainables& trainables_;
   std::shared_ptr<RowCache> cache_;
   Policy policy_;
+  Generations generations_;
   std::unique_ptr<RecordedSteps> recorded_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "engine/base/log.h"
 #include "engine/optim/gradients.h"
+#include "engine/train/rollout_file.h"
 
 namespace luthier {
 
@@ -70,6 +71,18 @@ void TrainingLoop::move_reference() {
   }
 }
 
+/// Samples that this step has drawn, into the run's folder.
+Status TrainingLoop::keep_drawn() {
+  for (const auto& begun : run_.runner->generations().begun()) {
+    if (!begun->drawn) continue;
+    LUTHIER_TRY(const std::string lines,
+                rollout_lines(*begun, run_.state.step + 1, run_.base.processor->tokenizer()));
+    LUTHIER_CHECK(
+        interference_.with_room([&] { return append_rollouts(run_.log->folder().path(), lines); }));
+  }
+  return {};
+}
+
 Status TrainingLoop::step() {
   auto loaded = run_.source->next();
   if (!loaded) return ending_.saved_before(loaded.error());
@@ -82,7 +95,6 @@ Status TrainingLoop::step() {
     interference_.serve_host();
     return !interference_.stopping();
   };
-  const std::int64_t tokens = window.tokens();  // as the rows are, before anything is rolled out
   LUTHIER_TRY(const WindowOutcome outcome,
               run_.runner->accumulate(window, static_cast<std::uint64_t>(run_.recipe.training.seed),
                                       run_.plan.batches_before(run_.state.step), go_on));
@@ -90,6 +102,8 @@ Status TrainingLoop::step() {
     run_.optimizer->clear_gradients();
     return {};
   }
+  LUTHIER_CHECK(keep_drawn());
+  const std::int64_t tokens = outcome.tokens;
   const double norm = outcome.norm;
   gradients_ = run_.optimizer->gradient_bytes();
   const double rate = run_.base_rate() * run_.schedule.factor(run_.state.step);

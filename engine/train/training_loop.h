@@ -31,6 +31,7 @@ class TrainingLoop {
   }
 
   Status step();
+  Status keep_drawn();
   void move_reference();
   Status after_step();
   Status note_broken(const Window& window);

@@ -9,6 +9,7 @@
 #include "engine/compare/result_folder.h"
 #include "engine/compare/scores.h"
 #include "engine/io/files.h"
+#include "engine/rewards/text_measures.h"
 
 using namespace luthier;
 

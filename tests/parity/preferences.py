@@ -80,6 +80,18 @@ def loss(world, path, lines, *extra):
     return load_file(out)
 
 
+def answered(checkpoint, prompt, answer):
+    """A prompt as it is answered, an answer's tokens behind it, which are labelled."""
+    example, answer = checkpoint.encode(prompt, prompt=True), torch.tensor([answer])
+    example["labels"] = torch.cat([torch.full_like(example["input_ids"], -100), answer], 1)
+    example["input_ids"] = torch.cat([example["input_ids"], answer], 1)
+    for key in ("attention_mask", "mm_token_type_ids", "token_type_ids"):
+        if key in example:
+            fill = torch.full_like(answer, int(key == "attention_mask"))
+            example[key] = torch.cat([example[key], fill], 1)
+    return example
+
+
 def own(model):
     """The tensors that train, by the names of our files."""
     return {name.replace(".default", ""): parameter for name, parameter in model.named_parameters()
@@ -158,7 +170,8 @@ def train_case(name, objective, lines_of, trainer, metrics, settings, kind="atte
                reference=None, strategy="lora", training=None, limit=train.CURVE, ours=None):
     """A run beside TRL's. `lines_of(world)`: its rows; `trainer(world, checkpoint, model, lines,
     settings, reference, training)`: the oracle's. `reference`: "base" where the recipe names the
-    base, else TRL's rule. `ours`: settings that TRL has no form for. All figures of every step, then what was trained."""
+    base, else TRL's rule. `ours`: settings that TRL has no form for, or what makes them of world and
+    checkpoint. All figures of every step, then what was trained."""
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         lines = lines_of(world)
@@ -168,7 +181,8 @@ def train_case(name, objective, lines_of, trainer, metrics, settings, kind="atte
         if strategy == "lora":
             folder = adapters.make(checkpoint, kind, world.adapters, random=drawn)
             model = adapters.PeftModel.from_pretrained(model, folder, is_trainable=True)
-        path = recipe(world, checkpoint, strategy, objective, settings | (ours or {}), folder,
+        more = ours(world, checkpoint) if callable(ours) else ours or {}
+        path = recipe(world, checkpoint, strategy, objective, settings | more, folder,
                       checkpoint.path if reference else None, training)
         world.program.run("train", path)
         made = trainer(world, checkpoint, model, lines, settings, reference_model, training)

@@ -24,7 +24,7 @@ LEVELS = [
     ["text", "vision", "config", "hub"],
     ["template"],
     ["data"],
-    ["runs"],
+    ["runs", "rewards"],
     ["device"],
     ["kernels"],
     ["nn"],
@@ -40,7 +40,8 @@ LEVELS = [
     ["session"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-CORE_ROOMS = {"base", "io", "text", "template", "vision", "config", "hub", "data", "runs"}
+CORE_ROOMS = {"base", "io", "text", "template", "vision", "config", "hub", "data", "rewards",
+              "runs"}
 # Headers of upper rooms that any room may include: plain data, no torch, held in the room that
 # fills them.
 PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h"}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/forecast/sampled_shape.h"
+
+#include <algorithm>
+
+#include "engine/generate/generate.h"
+
+namespace luthier {
+
+BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan& plan,
+                         const Recipe& recipe) {
+  const std::int64_t batch = recipe.training.per_device_train_batch_size,
+                     each = plan.learned > 0 ? plan.learned : plan.samples,
+                     size = plan.learned > 0 ? batch * plan.learned : batch,
+                     longest =
+                         plan.given
+                             ? 0
+                             : recipe.more.integer(recipe.objective + ".max_completion_length");
+  const auto count = static_cast<std::int64_t>(rows.size());
+  BatchShape shape;
+  shape.batch_size = size;
+  for (std::int64_t i = 0; i < size; ++i) {
+    const RowShape& row = rows[static_cast<std::size_t>(std::min(i / each, count - 1))];
+    // A prompt is measured with an answer of few tokens behind it.
+    const std::size_t place =
+        static_cast<std::size_t>(i % each) % std::max<std::size_t>(1, row.lengths.size());
+    const std::int64_t length = row.lengths.at(place) + (plan.given ? 0 : longest);
+    shape.lengths.push_back(length);
+    shape.tokens += length;
+    shape.labels +=
+        plan.given ? row.labels / static_cast<std::int64_t>(row.lengths.size()) + 1 : longest;
+  }
+  // Whole groups where nothing is shuffled, else any samples of the generation.
+  const bool apart = recipe.training.shuffle && plan.learned == 0;
+  const std::int64_t shown = apart ? std::min(size, plan.prompts(batch)) : (size + each - 1) / each;
+  for (std::int64_t i = 0; i < std::min(shown, count); ++i)
+    shape.pictures += rows[static_cast<std::size_t>(i)].pictures;
+  if (plan.given) return shape;
+  shape.drawn_rows = std::min(plan.batches * size, answers_at_once(plan.samples));
+  shape.drawn_length = rows.front().lengths.front() + longest;
+  return shape;
+}
+
+std::int64_t drawing_bytes(const ModelSummary& model, const BatchShape& batch,
+                           std::int64_t element) {
+  const ModelGeometry& geometry = model.geometry;
+  return batch.drawn_rows * batch.drawn_length * geometry.num_hidden_layers * 2 *
+         geometry.num_key_value_heads * geometry.head_dim * element;
+}
+
+}  // namespace luthier
