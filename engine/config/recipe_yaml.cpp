@@ -106,10 +106,9 @@ void resolve_beside(Json& path, const std::filesystem::path& folder) {
 
 void resolve_beside(GivenByKey& given, const std::filesystem::path& folder) {
   for (const char* key :
-       {"model", "image_folder", "adapter.init_from", "ref_model", "grpo.rollouts",
-        "rloo.rollouts", "distillation.rollouts", "online_dpo.rollouts", "xpo.rollouts",
-        "nash_md.rollouts", "gkd.teacher_model_name_or_path",
-        "distillation.teacher_model_name_or_path"})
+       {"model", "image_folder", "adapter.init_from", "ref_model", "grpo.rollouts", "rloo.rollouts",
+        "distillation.rollouts", "online_dpo.rollouts", "xpo.rollouts", "nash_md.rollouts",
+        "gkd.teacher_model_name_or_path", "distillation.teacher_model_name_or_path"})
     if (const auto found = given.find(key); found != given.end())
       resolve_beside(found->second.value, folder);
   for (const char* key : {"dataset", "eval_dataset", "replay.dataset"})
