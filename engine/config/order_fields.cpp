@@ -115,9 +115,10 @@ Status check_order(const Recipe& recipe) {
   const bool mixed = !weights.empty() || tempered;
   if (!rollouts_of(recipe).empty() &&
       (order_repeats(recipe) || !recipe.more.text("curriculum.by").empty()))
-    return cross_fault(rollouts_key(recipe).c_str(),
-                       "is read row after row, and mixture, replay and curriculum say another order.",
-                       "Leave it or them out.");
+    return cross_fault(
+        rollouts_key(recipe).c_str(),
+        "is read row after row, and mixture, replay and curriculum say another order.",
+        "Leave it or them out.");
   if (recipe.more.text("curriculum.by").empty()) return {};
   if (mixed || !recipe.more.names("replay.dataset").empty())
     return cross_fault("curriculum.by", "goes over all rows, and a mixture draws from each file.",
