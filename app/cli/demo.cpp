@@ -33,7 +33,7 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
     tasks.push_back(std::move(task));
   }
   LUTHIER_CHECK(make_demo_folder(out));
-  DemoAdapters adapters;
+  DemoResults adapters;
   for (const TeachingTask& task : tasks) {
     LUTHIER_TRY(const Recipe recipe, teaching_recipe(task, out / task.name));
     LUTHIER_TRY(fs::path adapter, tune_for_demo(task.title_en, recipe));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What an objective is for, shown on the teaching model: a run from its base, then base and result
-// answer held-out questions, and a judge says which of the two wins each. Beside it: what the run's
-// own evaluation came to, and how many of the base's own questions are still answered as before.
+// answer held-out questions, and a judge says which of the two wins each, or how near a smaller
+// model came to the base. Beside it: what the run's own evaluation came to, and how many of the
+// base's own questions are still answered as before.
 #include <algorithm>
 #include <cstdio>
 
@@ -18,25 +19,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBase = 0, kTuned = 1;
+constexpr std::size_t kBase = 0;
 
-/// From 0 to 1: what the second column's answer is worth against the first's. Equal: a half.
-double won(DemoJudge judge, const ComparisonRow& row) {
-  switch (judge) {
-    case DemoJudge::Longer: {
-      const std::size_t tuned = row.answers[kTuned].text.size(),
-                        base = row.answers[kBase].text.size();
-      return tuned == base ? 0.5 : tuned > base ? 1 : 0;
-    }
-  }
-  return 0;
+/// From 0 to 1: what an answer is worth against the base's. Equal: a half.
+double won_by_length(const ComparisonRow& row, std::size_t column) {
+  const std::size_t tuned = row.answers[column].text.size(), base = row.answers[kBase].text.size();
+  return tuned == base ? 0.5 : tuned > base ? 1 : 0;
 }
 
-const char* wins_by(DemoJudge judge) {
-  switch (judge) {
-    case DemoJudge::Longer: return "the longer answer wins";
-  }
-  return "";
+double win_rate(const Comparison& comparison, std::size_t column) {
+  double wins = 0;
+  for (const ComparisonRow& row : comparison.rows) wins += won_by_length(row, column);
+  return wins / static_cast<double>(std::max<std::size_t>(comparison.rows.size(), 1));
 }
 
 /// The share of a column's answers that are what the base is to say to its own questions.
@@ -77,41 +71,44 @@ Status demo_objective(const fs::path& out, const std::string& name, std::size_t 
   const DemoClock clock;
   LUTHIER_TRY(const ObjectiveDemo demo, objective_demo(name));
   LUTHIER_TRY(const ObjectiveLesson lesson, make_objective_demo(demo, out));
-  LUTHIER_TRY(const fs::path adapter, tune_for_demo(name, lesson.recipe));
+  LUTHIER_TRY(const fs::path result, tune_for_demo(name, lesson.recipe));
   LUTHIER_TRY(const auto base, load_demo_base());
-  LUTHIER_TRY(
-      const Comparison comparison,
-      compare_for_demo(*base, name, lesson.preferred, {{name, adapter}}, rows, out / "compare"));
+  DemoResults results;
+  if (demo.judge == DemoJudge::AsTeacher) results.emplace_back("student", lesson.recipe.model);
+  results.emplace_back(name, result);
+  LUTHIER_TRY(const Comparison comparison,
+              compare_for_demo(*base, name, lesson.wanted, results, rows, out / "compare"));
   LUTHIER_TRY(const auto own, read_samples({lesson.own}));
-  double wins = 0;
-  for (const ComparisonRow& row : comparison.rows) wins += won(demo.judge, row);
-  wins /= static_cast<double>(std::max<std::size_t>(comparison.rows.size(), 1));
   LUTHIER_TRY(const auto figures, evaluated(lesson.recipe.output_dir));
-  const Json document{
-      {"objective", name},
-      {"run", lesson.recipe.output_dir},
-      {"comparison", (out / "compare").string()},
-      {"rows", comparison.rows.size()},
-      {"win_rate", wins},
-      {"preferred",
-       {{"base", exactly_right(comparison, kBase)}, {name, exactly_right(comparison, kTuned)}}},
-      {"own_questions",
-       {{"base", as_before(comparison, kBase, own)}, {name, as_before(comparison, kTuned, own)}}},
-      {"evaluation", figures},
-      {"seconds", clock.seconds()}};
-  LUTHIER_CHECK(write_file_atomically(out / "demo.json", document.dump(2) + "\n"));
-  print_line(name + " against the base on " + std::to_string(comparison.rows.size()) +
-             " held-out questions, " + wins_by(demo.judge) + ":");
-  print_line("  win rate " + percent(wins));
-  print_line("  the preferred answer, word for word: base " +
-             percent(exactly_right(comparison, kBase)) + ", " + name + " " +
-             percent(exactly_right(comparison, kTuned)));
-  print_line("  the base's own right answer, word for word: base " +
-             percent(as_before(comparison, kBase, own)) + ", " + name + " " +
-             percent(as_before(comparison, kTuned, own)));
+  Json document{{"objective", name},
+                {"run", lesson.recipe.output_dir},
+                {"comparison", (out / "compare").string()},
+                {"rows", comparison.rows.size()},
+                {"evaluation", figures},
+                {"seconds", clock.seconds()}};
+  print_line(name + ", by " + std::to_string(comparison.rows.size()) + " held-out questions:");
+  const auto shares = [&](const char* key, const std::string& title, const auto& share) {
+    std::string line = "  " + title + ":";
+    for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
+      const std::string& who = comparison.columns[column].name;
+      document[key][who] = share(column);
+      line += (column ? ", " : " ") + who + " " + percent(share(column));
+    }
+    print_line(line);
+  };
+  if (demo.judge == DemoJudge::Longer) {
+    document["win_rate"] = win_rate(comparison, comparison.columns.size() - 1);
+    print_line("  win rate against the base, where the longer answer wins: " +
+               percent(document["win_rate"]));
+    shares("wanted", "the preferred answer, word for word",
+           [&](std::size_t column) { return exactly_right(comparison, column); });
+  }
+  shares("own_questions", "the base's own right answer, word for word",
+         [&](std::size_t column) { return as_before(comparison, column, own); });
   for (const auto& [figure, value] : figures)
     if (figure.find("accurac") != std::string::npos)
-      print_line("  " + figure.substr(5) + " on held-out pairs " + percent(value));
+      print_line("  " + figure.substr(5) + " on held-out rows " + percent(value));
+  LUTHIER_CHECK(write_file_atomically(out / "demo.json", document.dump(2) + "\n"));
   print_line("See " + (out / "compare" / "comparison.html").string());
   std::fprintf(stderr, "%.0f s in all\n", clock.seconds());
   return {};

@@ -26,8 +26,11 @@ Status make_demo_folder(const fs::path& folder) {
 Result<fs::path> tune_for_demo(const std::string& title, const Recipe& recipe) {
   const DemoClock clock;
   const fs::path folder = recipe.output_dir;
-  std::fprintf(stderr, "%s: tuning a rank-%lld adapter\n", title.c_str(),
-               static_cast<long long>(recipe.adapter.r));
+  if (recipe.strategy == "full")
+    std::fprintf(stderr, "%s: tuning all of the model\n", title.c_str());
+  else
+    std::fprintf(stderr, "%s: tuning a rank-%lld adapter\n", title.c_str(),
+                 static_cast<long long>(recipe.adapter.r));
   std::int64_t total = 0;
   const auto watch = [&](const SessionEvent& event) {
     if (const auto* begun = std::get_if<RunStarted>(&event)) total = begun->total_steps;
@@ -42,7 +45,7 @@ Result<fs::path> tune_for_demo(const std::string& title, const Recipe& recipe) {
   if (result.state != RunState::Finished)
     return interrupted_error("Interrupted; saved. The same command goes on from here.");
   std::fprintf(stderr, "  %s, %.0f s\n", folder.string().c_str(), clock.seconds());
-  return folder / "adapter";
+  return folder / (recipe.strategy == "full" ? "model" : "adapter");
 }
 
 Result<std::shared_ptr<LoadedModel>> load_demo_base() {
@@ -54,17 +57,19 @@ Result<std::shared_ptr<LoadedModel>> load_demo_base() {
 }
 
 Result<Comparison> compare_for_demo(LoadedModel& base, const std::string& title,
-                                    const fs::path& held_out, const DemoAdapters& adapters,
+                                    const fs::path& held_out, const DemoResults& results,
                                     std::size_t rows, const fs::path& folder) {
   const DemoClock clock;
   LUTHIER_TRY(auto samples, read_samples({held_out}));
   if (rows > 0 && rows < samples.size()) samples.resize(rows);
-  std::fprintf(stderr, "%s: base and %zu adapter%s answer %zu held-out rows\n", title.c_str(),
-               adapters.size(), adapters.size() == 1 ? "" : "s", samples.size());
+  std::string names;
+  for (const auto& [name, path] : results) names += " and " + name;
+  std::fprintf(stderr, "%s: base%s answer %zu held-out rows\n", title.c_str(), names.c_str(),
+               samples.size());
   GenerationOptions options;
   options.max_new_tokens = 48;
   LUTHIER_TRY(Comparison comparison,
-              compare_adapters(base, adapters, samples, options, [](std::size_t, std::size_t) {
+              compare_adapters(base, results, samples, options, [](std::size_t, std::size_t) {
                 return !interrupted().stop_requested();
               }));
   if (comparison.stopped) return interrupted_error("Interrupted; the adapters are saved.");

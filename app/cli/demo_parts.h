@@ -20,7 +20,7 @@ struct LoadedModel;
 
 namespace luthier::cli {
 
-using DemoAdapters = std::vector<std::pair<std::string, std::filesystem::path>>;
+using DemoResults = std::vector<std::pair<std::string, std::filesystem::path>>;
 
 class DemoClock {
  public:
@@ -33,13 +33,14 @@ class DemoClock {
 };
 
 Status make_demo_folder(const std::filesystem::path& folder);
-/// Runs the recipe, or goes on with a run that is there, and gives the adapter's folder.
+/// Runs the recipe, or goes on with a run that is there, and gives its result's folder: an adapter,
+/// or under full tuning a checkpoint.
 Result<std::filesystem::path> tune_for_demo(const std::string& title, const Recipe& recipe);
 Result<std::shared_ptr<LoadedModel>> load_demo_base();
-/// The first `rows` of the file (0: all), answered by base and adapters, and written to `folder`.
+/// The first `rows` of the file (0: all), answered by base and results, and written to `folder`.
 Result<Comparison> compare_for_demo(LoadedModel& base, const std::string& title,
                                     const std::filesystem::path& held_out,
-                                    const DemoAdapters& adapters, std::size_t rows,
+                                    const DemoResults& results, std::size_t rows,
                                     const std::filesystem::path& folder);
 /// The share of a column's answers that are what was expected.
 double exactly_right(const Comparison& comparison, std::size_t column);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows of preferences out of two tasks' answers to the same questions.
+// Rows out of two manners of answering the same questions.
 #include "engine/teaching/objective_demo.h"
 
 #include <algorithm>
@@ -64,6 +64,11 @@ std::string lines_of(const Answered& row, const RowKind& kind) {
     bad.update({{"completion", row.plain}, {"label", false}});
     return good.dump() + "\n" + bad.dump() + "\n";
   }
+  if (&kind == &answer_rows()) {
+    Json plain = asked(row);
+    plain.update({{"completion", row.plain}});
+    return plain.dump() + "\n";
+  }
   Json pair = asked(row);
   pair.update({{"chosen", row.longer}, {"rejected", row.plain}});
   return pair.dump() + "\n";
@@ -78,8 +83,8 @@ Status write_rows(const std::vector<Answered>& rows, const RowKind& kind, const 
 }  // namespace
 
 const std::vector<ObjectiveDemo>& objective_demos() {
-  static const std::vector<ObjectiveDemo> demos{{"dpo", DemoJudge::Longer},
-                                                {"kto", DemoJudge::Longer}};
+  static const std::vector<ObjectiveDemo> demos{
+      {"dpo", DemoJudge::Longer}, {"kto", DemoJudge::Longer}, {"gkd", DemoJudge::AsTeacher}};
   return demos;
 }
 
@@ -98,7 +103,11 @@ Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo, const fs:
   LUTHIER_TRY(const TeachingTask pirate, teaching_task("pirate"));
   LUTHIER_TRY(const fs::path base, teaching_base());
   const fs::path teaching = resources / "teaching";
-  LUTHIER_TRY(Recipe recipe, read_recipe(teaching / "objectives" / (demo.objective + ".yaml")));
+  const bool taught = demo.judge == DemoJudge::AsTeacher;
+  std::vector<std::string> overrides;
+  if (taught) overrides.push_back(demo.objective + ".teacher_model_name_or_path=" + base.string());
+  LUTHIER_TRY(Recipe recipe,
+              read_recipe(teaching / "objectives" / (demo.objective + ".yaml"), overrides));
   LUTHIER_TRY(const auto train, answered_both_ways(teaching / "train.jsonl", pirate.train));
   const fs::path own = teaching / "heldout.jsonl";
   LUTHIER_TRY(const auto held_out, answered_both_ways(own, pirate.heldout));
@@ -110,11 +119,12 @@ Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo, const fs:
   const RowKind& kind = row_kind_of(recipe);
   LUTHIER_CHECK(write_rows(train, kind, folder / "train.jsonl"));
   LUTHIER_CHECK(write_rows(held_out, kind, folder / "eval.jsonl"));
-  recipe.model = base.string();
+  if (taught) LUTHIER_CHECK(make_student(base, folder / "student"));
+  recipe.model = (taught ? folder / "student" : base).string();
   recipe.dataset = {(folder / "train.jsonl").string()};
   recipe.eval_dataset = {(folder / "eval.jsonl").string()};
   recipe.output_dir = (folder / "run").string();
-  return ObjectiveLesson{std::move(recipe), own, pirate.heldout};
+  return ObjectiveLesson{std::move(recipe), own, taught ? own : pirate.heldout};
 }
 
 }  // namespace luthier

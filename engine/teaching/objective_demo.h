@@ -14,7 +14,8 @@ namespace luthier {
 
 /// What the objective's result is judged by on held-out questions.
 enum class DemoJudge {
-  Longer  ///< the longer of two answers wins: the base gives short ones
+  Longer,    ///< the longer of two answers wins: the base gives short ones
+  AsTeacher  ///< as many right answers as the base has, of which a smaller model learns
 };
 
 struct ObjectiveDemo {
@@ -27,14 +28,18 @@ Result<ObjectiveDemo> objective_demo(const std::string& name);
 
 struct ObjectiveLesson {
   Recipe recipe;
-  /// Held-out questions with the answers that the base gives, and with those that are preferred.
-  std::filesystem::path own, preferred;
+  /// Held-out questions with the answers that the base gives, and with those that are to be given.
+  std::filesystem::path own, wanted;
 };
 
 /// Writes train.jsonl and eval.jsonl into `folder`, which is made, as rows of the objective's kind;
 /// their pictures stay where they are. Of each question the answer in the pirate's manner, which is
-/// the longer one, is preferred to the plain one, which the base gives.
+/// the longer one, is preferred to the plain one, which the base gives. Where a smaller model
+/// learns, it is made in `folder`/student.
 Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo,
                                             const std::filesystem::path& folder);
+
+/// The checkpoint `teacher` without its decoder's last layer, into `folder`.
+Status make_student(const std::filesystem::path& teacher, const std::filesystem::path& folder);
 
 }  // namespace luthier

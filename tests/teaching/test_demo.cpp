@@ -80,11 +80,24 @@ class TestDemo : public QObject {
     const QJsonObject shown = read(out + "/demo.json").object();
     QCOMPARE(shown["rows"].toInt(), 120);
     QVERIFY2(shown["win_rate"].toDouble() >= 0.90, QJsonDocument(shown).toJson());
-    const QJsonObject preferred = shown["preferred"].toObject();
-    QVERIFY2(preferred["base"].toDouble() == 0 && preferred[objective].toDouble() >= 0.70,
+    const QJsonObject wanted = shown["wanted"].toObject();
+    QVERIFY2(wanted["base"].toDouble() == 0 && wanted[objective].toDouble() >= 0.70,
              QJsonDocument(shown).toJson());
     QVERIFY(shown["own_questions"].toObject()["base"].toDouble() >= 0.85);
     QVERIFY(QFile::exists(out + "/run/adapter/adapter_model.safetensors"));
+  }
+
+  void a_student_comes_near_its_teacher() {
+    const QString out = folder_.filePath("gkd");
+    QByteArray errors;
+    const int status = run({"demo", "--objective", "gkd", "--rows", "120", "--out", out}, errors);
+    QVERIFY2(status == 0, errors);
+    const QJsonObject shown = read(out + "/demo.json").object(),
+                      right = shown["own_questions"].toObject();
+    QVERIFY2(right["student"].toDouble() < right["base"].toDouble() - 0.2,
+             QJsonDocument(shown).toJson());
+    QVERIFY2(right["gkd"].toDouble() >= right["base"].toDouble() - 0.05,
+             QJsonDocument(shown).toJson());
   }
 
   void an_objective_without_a_demo_is_said() {
