@@ -34,6 +34,8 @@
   ROW(orpo)                     \
   ROW(cpo)                      \
   ROW(bco)                      \
+  ROW(reward)                   \
+  ROW(prm)                      \
   ROW(mlm)                      \
   ROW(span_corruption)          \
   ROW(contrastive)

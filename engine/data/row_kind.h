@@ -65,6 +65,8 @@ class RowKind {
   /// Whether a row as written is of this kind, where no objective says what it must be; the kind
   /// that every other row is said to be answers no.
   virtual bool recognises(const Json& /*row*/) const { return false; }
+  /// The kind as this recipe's settings have it. Most kinds have none.
+  virtual const RowKind& under(const Recipe& /*recipe*/) const { return *this; }
   /// The row as written → its conversation. Most kinds take what read_conversation reads.
   virtual Result<Conversation> read(const Json& row, const std::filesystem::path& base,
                                     const std::string& where, RowFault* fault) const;
@@ -85,6 +87,9 @@ const RowKind& preference_rows();  ///< "preference": a prompt with a chosen and
 /// "preference_whole": the same, and the text of the chosen one's prompt is learned too.
 const RowKind& whole_preference_rows();
 const RowKind& unpaired_rows();  ///< "unpaired": a prompt, an answer, and whether it is good
+/// "stepwise": a prompt, an answer in steps, and whether each of them is right. Behind each step
+/// stands the separator, on whose last token the label is (0 or 1, of that very token).
+const RowKind& stepwise_rows(const std::string& separator = "\n");
 const RowKind& text_rows();      ///< "text": a plain text
 const RowKind& caption_rows();   ///< "caption": a picture and its text
 /// Whichever of all a row is: what is checked where no objective is named.

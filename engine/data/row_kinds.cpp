@@ -93,7 +93,8 @@ const RowKind& any_rows() {
 const std::vector<const RowKind*>& row_kinds() {
   static const std::vector<const RowKind*> kinds{&answer_rows(),           &preference_rows(),
                                                  &whole_preference_rows(), &unpaired_rows(),
-                                                 &caption_rows(),          &text_rows()};
+                                                 &caption_rows(),          &text_rows(),
+                                                 &stepwise_rows()};
   return kinds;
 }
 
@@ -120,7 +121,7 @@ Result<Conversation> read_row_file(const std::filesystem::path& path,
 
 const RowKind& row_kind_of(const Recipe& recipe) {
   const RowKind* kind = find_row_kind(objective_kind(recipe.objective).row_kind);
-  return kind ? *kind : any_rows();
+  return kind ? kind->under(recipe) : any_rows();
 }
 
 LossOn loss_on_from_name(const std::string& name) {

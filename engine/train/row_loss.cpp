@@ -2,6 +2,7 @@
 // The same pieces as a run: its rows, its batch, its objective, its gradients.
 #include "engine/train/row_loss.h"
 
+#include "engine/models/score_head.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/step_runner.h"
 
@@ -38,6 +39,9 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
                                   const std::filesystem::path& file) {
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(objective->fits(base));
+  const ScoreHeadWhile head(base);
+  LUTHIER_CHECK(set_score_head(base, objective->score_numbers(),
+                               static_cast<std::uint64_t>(recipe.training.seed)));
   RowReader reader = row_reader(recipe, base, *objective);
   reader.skip_broken = false;
   LUTHIER_TRY(reader.dataset, Dataset::open({file}, recipe.image_folder));

@@ -12,6 +12,7 @@
 #include "engine/device/product_library.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
+#include "engine/models/score_head.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/run_parts.h"
@@ -24,6 +25,8 @@ namespace {
 
 Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(run.objective->fits(run.base));
+  LUTHIER_CHECK(set_score_head(run.base, run.objective->score_numbers(),
+                               static_cast<std::uint64_t>(run.recipe.training.seed)));
   run.reader = run.eval_reader = row_reader(run.recipe, run.base, *run.objective);
   LUTHIER_TRY(run.reader.dataset,
               Dataset::open({run.recipe.dataset.begin(), run.recipe.dataset.end()},

@@ -84,6 +84,7 @@ IN_PART = (
     "dpo",
     "reference_free",
     "unpaired",
+    "reward_models",
     "quantized",
     "qlora",
     "hostile_folders",
