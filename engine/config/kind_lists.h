@@ -31,11 +31,11 @@
   ROW(sft)                      \
   ROW(dpo)                      \
   ROW(kto)                      \
+  ROW(reward)                   \
+  ROW(prm)                      \
   ROW(orpo)                     \
   ROW(cpo)                      \
   ROW(bco)                      \
-  ROW(reward)                   \
-  ROW(prm)                      \
   ROW(mlm)                      \
   ROW(span_corruption)          \
   ROW(contrastive)

@@ -87,11 +87,11 @@ const RowKind& preference_rows();  ///< "preference": a prompt with a chosen and
 /// "preference_whole": the same, and the text of the chosen one's prompt is learned too.
 const RowKind& whole_preference_rows();
 const RowKind& unpaired_rows();  ///< "unpaired": a prompt, an answer, and whether it is good
+const RowKind& text_rows();      ///< "text": a plain text
+const RowKind& caption_rows();   ///< "caption": a picture and its text
 /// "stepwise": a prompt, an answer in steps, and whether each of them is right. Behind each step
 /// stands the separator, on whose last token the label is (0 or 1, of that very token).
 const RowKind& stepwise_rows(const std::string& separator = "\n");
-const RowKind& text_rows();      ///< "text": a plain text
-const RowKind& caption_rows();   ///< "caption": a picture and its text
 /// Whichever of all a row is: what is checked where no objective is named.
 const RowKind& any_rows();
 

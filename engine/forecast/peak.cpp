@@ -25,13 +25,15 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
   pass.terms = terms;
   pass.pictures = batch.pictures;
   pass.terms.frames = std::max({std::int64_t{1}, batch.pictures.frames, batch.pictures.images});
+  const auto sequences = static_cast<std::int64_t>(batch.lengths.size());
+  pass.labels = objective.states_used(
+      std::min(batch.labels, batch.tokens),
+      sequences > 0 ? sequences : std::max<std::int64_t>(1, batch.batch_size));
   std::vector<std::int64_t> lengths = batch.lengths;
   if (lengths.empty()) {
     const std::int64_t rows = std::max<std::int64_t>(1, batch.batch_size);
     lengths.assign(static_cast<std::size_t>(rows), batch.tokens / rows);
   }
-  pass.labels = objective.states_used(std::min(batch.labels, batch.tokens),
-                                      static_cast<std::int64_t>(lengths.size()));
   RowLengths used = batch.source_lengths.empty() ? objective.lengths_used(lengths)
                                                  : RowLengths{lengths, batch.source_lengths};
   lengths = std::move(used.own);

@@ -66,6 +66,13 @@ class Objective {
   virtual WindowRule window_rule() const { return WindowRule::Means; }
   /// Whether the adapter's dropout acts in training.
   virtual bool dropout() const { return true; }
+  /// The head that makes numbers of a state in place of logits (models/score_head): how many; 0:
+  /// the loss is one of logits.
+  virtual std::int64_t score_numbers() const { return 0; }
+  /// Of so many labelled tokens in so many sequences, the states that the loss asks for.
+  virtual std::int64_t states_used(std::int64_t labels, std::int64_t /*sequences*/) const {
+    return labels_used(labels);
+  }
   /// Whether `loss` asks the policy for reference log-probabilities.
   virtual bool needs_reference() const { return false; }
   /// The checkpoint that its settings name as the reference; empty: the model as it began.
@@ -92,13 +99,6 @@ class Objective {
   virtual bool adds_up(Model& /*model*/) const { return true; }
   /// Of so many labelled tokens in rows, those that a pass is about.
   virtual std::int64_t labels_used(std::int64_t labels) const { return labels; }
-  /// And of so many sequences, the states that the loss asks for.
-  virtual std::int64_t states_used(std::int64_t labels, std::int64_t /*sequences*/) const {
-    return labels_used(labels);
-  }
-  /// The head that makes numbers of a state in place of logits (models/score_head): how many; 0:
-  /// the loss is one of logits.
-  virtual std::int64_t score_numbers() const { return 0; }
   /// What roll_out makes of rows of these lengths.
   virtual RowLengths lengths_used(const std::vector<std::int64_t>& lengths) const {
     return {lengths, {}};

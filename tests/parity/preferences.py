@@ -156,7 +156,8 @@ def check(result, label, got, wanted, metrics):
 
 
 def started(world, checkpoint, kind, drawn):
-    """An adapter's folder, and PEFT's model of it that trains."""
+    """An adapter's folder, and PEFT's model of it that trains: what `start` of a run makes, as `whole`
+    makes the model of one without an adapter, and `compare` holds that one against ours afterwards."""
     folder = adapters.make(checkpoint, kind, world.adapters, random=drawn)
     return folder, adapters.PeftModel.from_pretrained(checkpoint.model(), folder, is_trainable=True)
 
@@ -166,9 +167,7 @@ def train_case(name, objective, lines_of, trainer, metrics, settings, kind="atte
                start=started, whole=None, compare=train.compare_model):
     """A run beside TRL's. `lines_of(world)`: its rows; `trainer(world, checkpoint, model, lines,
     settings, reference, training)`: the oracle's. `reference`: "base" where the recipe names the
-    base, else TRL's rule. `ours`: settings that TRL has no form for. `start`: what an adapter starts
-    from; `whole`: the model of a run without one; `compare`: it afterwards. All figures of every
-    step, then what was trained."""
+    base, else TRL's rule. `ours`: settings that TRL has no form for. All figures of every step, then what was trained."""
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         lines = lines_of(world)
