@@ -31,6 +31,8 @@
   ROW(sft)                      \
   ROW(dpo)                      \
   ROW(kto)                      \
+  ROW(reward)                   \
+  ROW(prm)                      \
   ROW(orpo)                     \
   ROW(cpo)                      \
   ROW(bco)                      \

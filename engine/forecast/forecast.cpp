@@ -166,8 +166,10 @@ std::int64_t recorded_bytes(const ModelSummary& model, const BatchShape& batch, 
 
 }  // namespace
 
-Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
+Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const BatchShape& batch,
                           const StepTerms& asked, const CardFacts* card) {
+  LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(given, recipe));
+  const ModelSummary& model = scored ? *scored : given;
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));

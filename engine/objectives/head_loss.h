@@ -20,6 +20,10 @@ struct LabelledStates {
   torch::Tensor places;  ///< [labels] int64: where the predicting token stands in the input
   torch::Tensor shares;  ///< [labels] float32, by which each counts; undefined: all do
 };
+/// The batch through a causal model's decoder → its last states at `places` ([n] int64, into the
+/// batch's tokens): [n, hidden].
+torch::Tensor states_at(Model& model, const ModelInput& input, const torch::Tensor& places,
+                        const std::shared_ptr<RouterNotes>& routers = {});
 /// The batch through the decoder; position t predicts the label at t + 1 of its own row.
 LabelledStates labelled_states(Model& model, const ModelInput& input,
                                const std::shared_ptr<RouterNotes>& routers = {});

@@ -104,6 +104,9 @@ class Policy {
   Asked asked_of_training_, asked_of_evaluation_;
 };
 
+/// The tokens of any batch as the contract's `loss` verb writes them: input_ids, attention_mask and
+/// completion_mask (where labels are) [sequences, longest], right-padded.
+std::vector<std::pair<std::string, torch::Tensor>> padded_tokens(const Batch& batch);
 /// What the contract's `loss` verb writes of any batch: input_ids, attention_mask, completion_mask,
 /// token_logps [sequences, longest] (right-padded) and logps [sequences].
 std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,

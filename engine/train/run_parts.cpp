@@ -12,6 +12,7 @@
 #include "engine/device/product_library.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
+#include "engine/models/score_head.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/rollout_file.h"
@@ -25,6 +26,8 @@ namespace {
 
 Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(run.objective->fits(run.base));
+  LUTHIER_CHECK(set_score_head(run.base, run.objective->score_numbers(),
+                               static_cast<std::uint64_t>(run.recipe.training.seed)));
   run.reader = run.eval_reader = row_reader(run.recipe, run.base, *run.objective);
   LUTHIER_TRY(run.reader.dataset, open_training_data(run.recipe));
   const auto progress = [&](std::size_t done, std::size_t total) {

@@ -95,6 +95,7 @@ IN_PART = (
     "encoders",
     "encoder_decoders",
     "two_towers",
+    "reward_models",
     "base_tensor_methods",
     "visual_prompts",
     "experts",
