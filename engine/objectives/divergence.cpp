@@ -51,10 +51,15 @@ LossCost divergence_cost(const Pass& pass, const HeadCost& head, std::int64_t te
   const std::int64_t chunk = std::min(pass.labels, divergence_chunk(vocabulary, terms.cpu)),
                      numbers = chunk * vocabulary;
   const WeightGradient weight = weight_gradient(terms, head);
-  // Narrow logits of both stand beside what is made of them; what a plug scales stands twice.
+  // Narrow logits of both stand beside what is made of them; what a plug scales stands twice, and
+  // what it makes of the states beside them.
   const std::int64_t narrow = terms.element == 4 ? 0 : 2 * terms.block(numbers),
-                     product = head.scaled ? terms.block(numbers) : 0;
-  const std::int64_t made = 4 * terms.floats(numbers) + narrow + product +
+                     product = head.scaled ? terms.block(numbers) : 0,
+                     rank = head.plug_numbers / vocabulary,
+                     states = terms.block(chunk * head.width) +
+                              (head.plugged ? terms.floats(chunk * head.width) : 0) +
+                              2 * terms.floats(chunk * rank) + 4 * terms.floats(chunk);
+  const std::int64_t made = 4 * terms.floats(numbers) + narrow + product + states +
                             (head.capped ? (head.plugged ? 3 : 1) * terms.block(numbers) : 0),
                      back = chunk_bytes(terms, head, chunk, /*copied=*/false) + weight.growing;
   LossCost cost;

@@ -138,13 +138,20 @@ class TestAdaptedHead : public QObject {
     const Tensor wide = hidden.to(torch::kFloat64);
     compare(chunked_cross_entropy(hidden, with.head, target) / 37,
             at::cross_entropy_loss(with.logits(wide), target, {}, at::Reduction::Sum) / 37);
-    const Case other = made("plain", kVocabulary, torch::kFloat32);
-    const Tensor seen = torch::randn({kRows, kWidth});
-    const TeacherStates teacher{seen, BareHead(*other.head)};
+    const Linear other(kWidth, kVocabulary, false, torch::TensorOptions());
+    const Tensor their_weight = (torch::randn({kVocabulary, kWidth}) * 0.3).to(torch::kFloat32),
+                 seen = torch::randn({kRows, kWidth});
+    {
+      const torch::NoGradGuard no_grad;
+      Tensor(other->weight.dense()).copy_(their_weight);
+    }
+    const TeacherStates teacher{seen, BareHead(*other)};
     const HeadDivergence distance =
         chunked_divergence(hidden, with.head, teacher, {0.3, kTemperature});
     const Tensor mine = (with.logits(wide) / kTemperature).log_softmax(1),
-                 theirs = (other.logits(seen.to(torch::kFloat64)) / kTemperature).log_softmax(1),
+                 theirs = (at::mm(seen.to(torch::kFloat64), their_weight.to(torch::kFloat64).t()) /
+                           kTemperature)
+                              .log_softmax(1),
                  mixture = (0.7 * mine.exp() + 0.3 * theirs.exp()).log();
     compare(distance.sum / 37, (0.7 * (mine.exp() * (mine - mixture)).sum() +
                                 0.3 * (theirs.exp() * (theirs - mixture)).sum()) /
