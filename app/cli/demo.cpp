@@ -35,17 +35,21 @@ fs::path free_folder() {
   return folder;
 }
 
-/// Tunes one task (or goes on with a run that is there) and gives the adapter's folder.
-Result<fs::path> tune(const TeachingTask& task, const fs::path& folder) {
-  LUTHIER_TRY(const Recipe recipe, teaching_recipe(task, folder));
+/// Runs by the recipe (or goes on with a run that is there) and gives the adapter's folder.
+Result<fs::path> tune(const Recipe& recipe, const std::string& title, const fs::path& folder) {
   const auto start = Clock::now();
-  std::fprintf(stderr, "%s: tuning a rank-%lld adapter\n", task.title_en.c_str(),
+  std::fprintf(stderr, "%s: tuning a rank-%lld adapter\n", title.c_str(),
                static_cast<long long>(recipe.adapter.r));
   std::int64_t total = 0;
   const auto watch = [&](const SessionEvent& event) {
     if (const auto* begun = std::get_if<RunStarted>(&event)) total = begun->total_steps;
     const auto* step = std::get_if<StepDone>(&event);
-    if (step && (step->line.step % 20 == 0 || step->line.step == total)) {
+    if (!step) return;
+    if (const auto reward = step->line.figures.find("reward"); reward != step->line.figures.end())
+      std::fprintf(stderr, "  step %lld/%lld  reward %.2f\n",
+                   static_cast<long long>(step->line.step), static_cast<long long>(total),
+                   reward->second);
+    else if (step->line.step % 20 == 0 || step->line.step == total) {
       std::fprintf(stderr, "  step %lld/%lld  loss %.4f  %.0f tokens/s\n",
                    static_cast<long long>(step->line.step), static_cast<long long>(total),
                    step->line.loss, step->line.tokens_per_second);
@@ -78,10 +82,59 @@ Result<Comparison> compare(LoadedModel& base, const TeachingTask& task, const Ad
   return comparison;
 }
 
-double exact_of(const Comparison& comparison, std::size_t column) {
+double score_of(const Comparison& comparison, std::size_t column, const char* score = "exact") {
   const auto scores = column_scores(comparison, column);
-  const auto found = scores.find("exact");
+  const auto found = scores.find(score);
   return found == scores.end() ? 0 : found->second.mean;
+}
+
+Status make_folder(const fs::path& out) {
+  std::error_code failed;
+  fs::create_directories(out, failed);
+  if (!failed) return {};
+  return machine_error("The folder cannot be made: " + failed.message() + ".", out.string(),
+                       "Name another one with --out.");
+}
+
+/// The teaching model learns to answer in JSON from a reward alone, once a few answers are.
+Status demo_rewarded(const fs::path& out, std::size_t rows) {
+  const auto start = Clock::now();
+  LUTHIER_TRY(const TeachingTask task, teaching_task("json"));
+  LUTHIER_CHECK(make_folder(out));
+  Adapters adapters;
+  for (const std::string name : {"start", "grpo"}) {
+    TeachingTask part = task;
+    part.recipe = task.folder / (name + ".yaml");
+    const fs::path folder = out / ("json-" + name);
+    LUTHIER_TRY(Recipe recipe, teaching_recipe(part, folder));
+    if (!adapters.empty()) recipe.adapter.init_from = adapters.back().second.string();
+    LUTHIER_TRY(fs::path adapter, tune(recipe, task.title_en + ", " + name, folder));
+    adapters.emplace_back(name, std::move(adapter));
+  }
+  LUTHIER_TRY(const fs::path folder, teaching_base());
+  LoadOptions load;
+  load.go_on = [](double) { return !interrupted().stop_requested(); };
+  LUTHIER_TRY(LoadedModel base, load_model(folder, load));
+  const fs::path page = out / "compare-json";
+  LUTHIER_TRY(const Comparison comparison, compare(base, task, adapters, rows, page));
+  Json valid = Json::object();
+  std::string line = "Answers that are JSON, on held-out rows:";
+  for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
+    const double share = score_of(comparison, column, "json");
+    char text[96];
+    std::snprintf(text, sizeof text, "  %s %.1f %%", comparison.columns[column].name.c_str(),
+                  100 * share);
+    line += text;
+    valid[comparison.columns[column].name] = share;
+  }
+  const double seconds = seconds_since(start);
+  LUTHIER_CHECK(write_file_atomically(
+      out / "demo.json",
+      Json{{"seconds", seconds}, {"objective", "grpo"}, {"json_valid", valid}}.dump(2) + "\n"));
+  print_line(line);
+  print_line("See " + (page / "comparison.html").string());
+  std::fprintf(stderr, "%.0f s in all\n", seconds);
+  return {};
 }
 
 Status demo(const fs::path& out, const std::vector<std::string>& names, std::size_t rows) {
@@ -91,14 +144,11 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
     LUTHIER_TRY(TeachingTask task, teaching_task(name));
     tasks.push_back(std::move(task));
   }
-  std::error_code failed;
-  fs::create_directories(out, failed);
-  if (failed)
-    return machine_error("The folder cannot be made: " + failed.message() + ".", out.string(),
-                         "Name another one with --out.");
+  LUTHIER_CHECK(make_folder(out));
   Adapters adapters;
   for (const TeachingTask& task : tasks) {
-    LUTHIER_TRY(fs::path adapter, tune(task, out / task.name));
+    LUTHIER_TRY(const Recipe recipe, teaching_recipe(task, out / task.name));
+    LUTHIER_TRY(fs::path adapter, tune(recipe, task.title_en, out / task.name));
     adapters.emplace_back(task.name, std::move(adapter));
   }
   LUTHIER_TRY(const fs::path folder, teaching_base());
@@ -115,9 +165,9 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
     for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
       char text[96];
       std::snprintf(text, sizeof text, "  %s %.1f %%", comparison.columns[column].name.c_str(),
-                    100 * exact_of(comparison, column));
+                    100 * score_of(comparison, column));
       line += text;
-      exact[comparison.columns[column].name] = exact_of(comparison, column);
+      exact[comparison.columns[column].name] = score_of(comparison, column);
     }
     table.push_back(line);
     results.push_back({{"task", task.name},
@@ -142,6 +192,7 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
 Action add_demo(CLI::App& app) {
   struct DemoOptions {
     std::string out;
+    std::string objective = "sft";
     std::vector<std::string> tasks = {"korean", "json"};
     std::size_t rows = 0;
   };
@@ -152,6 +203,10 @@ Action add_demo(CLI::App& app) {
   app.add_option("--tasks", o->tasks, "Which tasks to tune: korean, json, pirate")
       ->delimiter(',')
       ->capture_default_str();
+  app.add_option("--objective", o->objective,
+                 "sft tunes on the tasks' answers; grpo teaches JSON by a reward alone")
+      ->check(CLI::IsMember({"sft", "grpo"}))
+      ->capture_default_str();
   app.add_option("--rows", o->rows, "Held-out rows of each task to answer; 0: all")
       ->capture_default_str();
   return [o] {
@@ -161,6 +216,8 @@ Action add_demo(CLI::App& app) {
         return Status(input_error("The task " + o->tasks[i] + " is named twice.", "--tasks"));
       }
     }
+    if (o->objective == "grpo")
+      return demo_rewarded(o->out.empty() ? free_folder() : fs::path(o->out), o->rows);
     return demo(o->out.empty() ? free_folder() : fs::path(o->out), o->tasks, o->rows);
   };
 }
