@@ -173,7 +173,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "num_epoch nb_epochs epoch_num");
   called("training.max_steps",
          "steps max_train_steps total_steps num_train_steps iterations "
-         "num_steps train_steps iters max_iters train_iters num_iterations "
+         "num_steps train_steps iters max_iters train_iters "
          "total_train_steps max_train_iters");
   called(
       "training.per_device_train_batch_size",
@@ -217,7 +217,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "optimizer optimizer_type optim_type optimiser opt optimizer_name use_muon");
   called("training.adam_beta1", "adam_b1 adam_betas betas");
   called("training.adam_beta2", "adam_b2");
-  called("training.adam_epsilon", "epsilon adam_eps optim_eps");
+  called("training.adam_epsilon", "adam_eps optim_eps");
   called("training.gradient_checkpointing",
          "use_gradient_checkpointing activation_checkpointing grad_checkpointing "
          "disable_gradient_checkpointing gradient_checkpointing_kwargs use_reentrant recompute "
