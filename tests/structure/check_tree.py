@@ -88,7 +88,8 @@ ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/models/open_weights.cpp", "CheckpointFiles::open("),
            ("engine/hub/found.cpp", "CheckpointFiles::open("),
            ("engine/methods/arithmetic/merge_models.cpp", "CheckpointFiles::open("),
-           ("engine/teaching/finish.cpp", "engine/teaching/student.cpp", "CheckpointFiles::open("),
+           ("engine/teaching/finish.cpp", "CheckpointFiles::open("),
+           ("engine/teaching/student.cpp", "CheckpointFiles::open("),
            ("engine/rewards/program_reward.cpp", "posix_spawn("),
            ("app/gui/start_anew.cpp", "execv(")}
 # A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy
