@@ -32,7 +32,7 @@ std::vector<RecipeField> order_fields() {
   rows.push_back(kind_value(Type::Paths, "replay.dataset", "Earlier data",
                             "Files of what was learned before: their rows are mixed in, so that it "
                             "is not forgotten.",
-                            Json::array())
+                            nullptr)
                      .advanced());
   rows.push_back(kind_number("replay.share", "Share of earlier data",
                              "So much of all rows is drawn from the earlier data.", 0.05)

@@ -106,10 +106,10 @@ std::optional<fs::path> run_around(fs::path path) {
 }  // namespace
 
 Status check_named_run(const fs::path& run, const fs::path& output_dir) {
-  if (is_run(run)) return {};
   if (is_stage_folder(run))
     return input_error("This is a run of stages, and the recipe has none.", run.string(),
                        "Resume it with its own recipe.yaml.");
+  if (is_run(run)) return {};
   const fs::path named = settled(run), own = output_dir.empty() ? fs::path() : settled(output_dir);
   const bool exists = is_there(named);
   if (named == own && (!exists || is_folder(named)))

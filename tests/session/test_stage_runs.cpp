@@ -6,6 +6,7 @@
 #include <fstream>
 #include <stop_token>
 
+#include "engine/compare/result_folder.h"
 #include "engine/methods/merge.h"
 #include "engine/runs/stage_folder.h"
 #include "engine/session/headless.h"
@@ -137,6 +138,11 @@ class TestStageRuns : public QObject {
     VERIFY_DONE(records);
     QCOMPARE(records->at(3).model, (all / "3-dpo-merged").string());
     QCOMPARE(records->at(2).model, (all / "1-whole/model").string());
+
+    // What the whole run came to is what its last stage did.
+    const auto found = find_result(root / "all");
+    VERIFY_DONE(found);
+    QCOMPARE(found->folder, all / "4-last/adapter");
 
     // A finished run has nothing left to do, and is not begun over.
     const auto again = train_stages_headless(staged, root / "all", {}, {});
