@@ -135,9 +135,10 @@ def processor_of(checkpoint):
     return processor
 
 
-def check(result, label, got, wanted, metrics):
+def check(result, label, got, wanted, metrics, terms=0.0):
     """What `loss` wrote against what an oracle says of the same batch: whichever tensors are wanted,
-    all of the metrics, all gradients."""
+    all of the metrics, all gradients. `terms`: the size of what the loss is the mean of, where
+    good and bad ones cancel one another."""
     mask = wanted["attention_mask"].bool()
     for key in ("attention_mask", "completion_mask", "label", "labels"):
         if key in wanted and not result.same(f"{label} {key}", got[key].tolist(),
@@ -150,7 +151,8 @@ def check(result, label, got, wanted, metrics):
                      "token_logps")
     for key in ("logps", "ref_logps", "rewards", "logits", "loss"):
         if key in wanted:
-            result.close(f"{label} {key}", got[key], wanted[key], SUMS, key.removeprefix("ref_"))
+            result.close(f"{label} {key}", got[key], wanted[key], SUMS, key.removeprefix("ref_"),
+                         terms if key == "loss" else 0.0)
     for name in metrics:
         key = f"metric.{name}"
         result.close(f"{label} {key}", got.get(key), wanted[key], 1e-4, "metrics", 0.1)
