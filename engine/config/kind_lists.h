@@ -31,6 +31,8 @@
   ROW(sft)                      \
   ROW(dpo)                      \
   ROW(kto)                      \
+  ROW(reward)                   \
+  ROW(prm)                      \
   ROW(orpo)                     \
   ROW(cpo)                      \
   ROW(bco)                      \
@@ -39,6 +41,7 @@
   ROW(mlm)                      \
   ROW(span_corruption)          \
   ROW(contrastive)              \
+  ROW(infilling)                \
   ROW(gkd)                      \
   ROW(distillation)             \
   ROW(online_dpo)               \

@@ -29,6 +29,10 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "val_size val_set_size test_size split_dataset_ratio validation_split "
          "eval_ratio val_ratio eval_size val_split eval_split_ratio",
          "Rows to evaluate on are a file of their own; nothing is split off.");
+  called("mixture.weights",
+         "interleave_probs interleave_prob probabilities dataset_weights sampling_weights "
+         "data_weights",
+         "A number for each file of dataset.");
   called("quantization.load_in_4bit",
          "quantization_bit quant_bits quant_method quantization_config quantization_method qlora "
          "use_qlora quant_n_bits load_in_4bits use_4bit quantize",
@@ -169,7 +173,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "num_epoch nb_epochs epoch_num");
   called("training.max_steps",
          "steps max_train_steps total_steps num_train_steps iterations "
-         "num_steps train_steps iters max_iters train_iters num_iterations "
+         "num_steps train_steps iters max_iters train_iters "
          "total_train_steps max_train_iters");
   called(
       "training.per_device_train_batch_size",
@@ -213,7 +217,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "optimizer optimizer_type optim_type optimiser opt optimizer_name use_muon");
   called("training.adam_beta1", "adam_b1 adam_betas betas");
   called("training.adam_beta2", "adam_b2");
-  called("training.adam_epsilon", "epsilon adam_eps optim_eps");
+  called("training.adam_epsilon", "adam_eps optim_eps");
   called("training.gradient_checkpointing",
          "use_gradient_checkpointing activation_checkpointing grad_checkpointing "
          "disable_gradient_checkpointing gradient_checkpointing_kwargs use_reentrant recompute "

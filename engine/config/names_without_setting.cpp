@@ -58,8 +58,8 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "marks, or image, prompt and completion.");
   missing(
       "streaming dataset_shuffle_buffer buffer_size shuffle_buffer_size mix_strategy "
-      "interleave_probs interleave_prob stopping_strategy",
-      "rows of all files are one dataset, each seen once an epoch.");
+      "stopping_strategy",
+      "rows of all files are one dataset; mixture.weights says how often each file's come.");
   missing(
       "max_samples num_samples max_train_samples train_samples max_eval_samples "
       "eval_num_samples val_dataset_sample dataset_sample train_dataset_sample",
@@ -139,10 +139,11 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "average_checkpoints gradient_noise llrd layerwise_lr_decay mixup",
       "see luthier-cli train --help for the settings that there are.");
   missing(
-      "pref_loss pref_ftx grpo_* ppo_* reward_* "
+      "pref_loss pref_ftx grpo_* ppo_* reward_model_type reward_model_adapters "
+      "reward_model_quantization_bit "
       "ref_model_adapters ref_model_quantization_bit "
-      "reward_model num_generations max_prompt_length max_completion_length use_vllm vllm_* "
-      "teacher_model teacher_* kl_coef rl trl reward_funcs temperature top_p top_k "
+      "reward_model max_prompt_length use_vllm vllm_* "
+      "teacher_model teacher_* kl_coef rl trl "
       "num_ppo_epochs rpo_alpha max_new_tokens lambda gamma_beta_ratio rlhf",
       "it belongs to other objectives; see luthier-cli train --help for those that there are.");
   missing(

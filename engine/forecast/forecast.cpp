@@ -9,6 +9,7 @@
 #include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
 #include "engine/config/kinds.h"
+#include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
@@ -165,8 +166,10 @@ std::int64_t recorded_bytes(const ModelSummary& model, const BatchShape& batch, 
 
 }  // namespace
 
-Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
+Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const BatchShape& batch,
                           const StepTerms& asked, const CardFacts* card) {
+  LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(given, recipe));
+  const ModelSummary& model = scored ? *scored : given;
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
@@ -432,7 +435,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   }
   LUTHIER_TRY(const StepPlan plan, plan_steps(rows_in_all, training, generations));
   shape.micro_batches = std::min(plan.accumulation, plan.batches_per_epoch);
-  if (plan.total_steps <= plan.steps_per_epoch) return shape;
+  if (plan.total_steps <= plan.steps_per_epoch && !order_repeats(recipe)) return shape;
   shape.visited_rows = rows_in_all;
   shape.visited = all;
   return shape;

@@ -25,7 +25,10 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
   pass.terms = terms;
   pass.pictures = batch.pictures;
   pass.terms.frames = std::max({std::int64_t{1}, batch.pictures.frames, batch.pictures.images});
-  pass.labels = objective.labels_used(std::min(batch.labels, batch.tokens));
+  const auto sequences = static_cast<std::int64_t>(batch.lengths.size());
+  pass.labels = objective.states_used(
+      std::min(batch.labels, batch.tokens),
+      sequences > 0 ? sequences : std::max<std::int64_t>(1, batch.batch_size));
   std::vector<std::int64_t> lengths = batch.lengths;
   if (lengths.empty()) {
     const std::int64_t rows = std::max<std::int64_t>(1, batch.batch_size);

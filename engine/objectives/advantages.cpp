@@ -46,9 +46,9 @@ Judged normalize_first(const Rewards& rewards) {
       columns.push_back((column - at::nanmean(column)) / (deviation(column) + kSmall));
     parts.push_back(at::stack(columns, 1));
   }
-  const Tensor sums = summed({at::cat(parts), rewards.weights, rewards.groups});
-  // A sample without rewards has none after they were normalized either.
-  const Tensor own = at::where(at::isnan(rewards.each).all(1), at::full_like(sums, NAN), sums);
+  // One whose rewards have nothing to be compared with is worth 0, and counts in what follows.
+  const Tensor sums = at::nansum(at::cat(parts) * rewards.weights.unsqueeze(0), 1),
+               own = at::where(at::isnan(rewards.each).all(1), at::full_like(sums, NAN), sums);
   const Tensor spread = for_all(deviation(own), own);
   return {without_nan((own - at::nanmean(own)) / (spread + kSmall)), is_zero(spread)};
 }

@@ -20,6 +20,10 @@ struct LabelledStates {
   torch::Tensor places;  ///< [labels] int64: where the predicting token stands in the input
   torch::Tensor shares;  ///< [labels] float32, by which each counts; undefined: all do
 };
+/// The batch through a causal model's decoder → its last states at `places` ([n] int64, into the
+/// batch's tokens): [n, hidden].
+torch::Tensor states_at(Model& model, const ModelInput& input, const torch::Tensor& places,
+                        const std::shared_ptr<RouterNotes>& routers = {});
 /// The batch through the decoder; position t predicts the label at t + 1 of its own row.
 LabelledStates labelled_states(Model& model, const ModelInput& input,
                                const std::shared_ptr<RouterNotes>& routers = {});
@@ -35,8 +39,8 @@ torch::Tensor chunked_loss(const torch::Tensor& hidden, const Linear& head, std:
 torch::Tensor chunked_cross_entropy(const torch::Tensor& hidden, const Linear& head,
                                     const torch::Tensor& target, const torch::Tensor& shares = {});
 
-/// Of each labelled token, all [labels] float32; only `log_probs` has a graph, and `entropy` where it
-/// is asked for.
+/// Of each labelled token, all [labels] float32; only `log_probs` has a graph, and `entropy` where
+/// it is asked for.
 struct TokenValues {
   torch::Tensor log_probs;         ///< of the logits over the temperature
   torch::Tensor entropy;           ///< of the whole distribution, in nats

@@ -73,6 +73,13 @@ class Objective {
   virtual WindowRule window_rule() const { return WindowRule::Means; }
   /// Whether the adapter's dropout acts in training.
   virtual bool dropout() const { return true; }
+  /// The head that makes numbers of a state in place of logits (models/score_head): how many; 0:
+  /// the loss is one of logits.
+  virtual std::int64_t score_numbers() const { return 0; }
+  /// Of so many labelled tokens in so many sequences, the states that the loss asks for.
+  virtual std::int64_t states_used(std::int64_t labels, std::int64_t /*sequences*/) const {
+    return labels_used(labels);
+  }
   /// Whether `loss` asks the policy for reference log-probabilities.
   virtual bool needs_reference() const { return false; }
   /// The checkpoint that its settings name as the reference; empty: the model as it began.

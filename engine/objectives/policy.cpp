@@ -190,8 +190,7 @@ std::pair<LogProbs, LogProbs> Policy::reference_log_probs_of_both(const Batch& b
   return both;
 }
 
-std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
-                                                          const Batch& batch) {
+std::vector<std::pair<std::string, torch::Tensor>> padded_tokens(const Batch& batch) {
   const auto rows = static_cast<std::int64_t>(batch.sequences.size());
   std::int64_t longest = 0;
   for (std::int64_t i = 0; i < rows; ++i)
@@ -209,14 +208,18 @@ std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
       completion[i][place] = example.labels[at] != kIgnoreLabel ? 1 : 0;
     }
   }
-  torch::Tensor logps = torch::zeros({rows, longest}, torch::kFloat32);
+  return {{"input_ids", ids}, {"attention_mask", attention}, {"completion_mask", completion}};
+}
+
+std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
+                                                          const Batch& batch) {
+  std::vector<std::pair<std::string, torch::Tensor>> tensors = padded_tokens(batch);
+  torch::Tensor logps = torch::zeros(tensors.front().second.sizes(), torch::kFloat32);
   logps.index_put_({probs.sequence.cpu(), probs.places.cpu()},
                    probs.values.log_probs.detach().cpu());
-  return {{"input_ids", ids},
-          {"attention_mask", attention},
-          {"completion_mask", completion},
-          {"token_logps", logps},
-          {"logps", probs.summed(probs.values.log_probs).detach().cpu()}};
+  tensors.emplace_back("token_logps", logps);
+  tensors.emplace_back("logps", probs.summed(probs.values.log_probs).detach().cpu());
+  return tensors;
 }
 
 }  // namespace luthier

@@ -58,8 +58,7 @@ class Policy {
   /// `routers`: where the model's mixtures of experts write down what they made of the batch.
   /// `learns_entropy`: the entropies have a graph too.
   LogProbs log_probs(const Batch& batch, double temperature = 1,
-                     const std::shared_ptr<RouterNotes>& routers = {},
-                     bool learns_entropy = false);
+                     const std::shared_ptr<RouterNotes>& routers = {}, bool learns_entropy = false);
   /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.
   LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
   /// What the reference makes of the batch before its head, where the batch has labels; without a
@@ -105,6 +104,9 @@ class Policy {
   Asked asked_of_training_, asked_of_evaluation_;
 };
 
+/// The tokens of any batch as the contract's `loss` verb writes them: input_ids, attention_mask and
+/// completion_mask (where labels are) [sequences, longest], right-padded.
+std::vector<std::pair<std::string, torch::Tensor>> padded_tokens(const Batch& batch);
 /// What the contract's `loss` verb writes of any batch: input_ids, attention_mask, completion_mask,
 /// token_logps [sequences, longest] (right-padded) and logps [sequences].
 std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,

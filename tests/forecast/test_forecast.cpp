@@ -19,12 +19,16 @@ namespace {
 /// The row as the objective of the settings takes it.
 Json as_asked(const Json& row, const QString& settings) {
   const Json asked = Json::array({row["messages"][0]}), said = Json::array({row["messages"][1]});
-  for (const char* pairs : {"dpo", "orpo", "cpo"})
+  for (const char* pairs : {"dpo", "orpo", "cpo", "reward"})
     if (settings.contains(QString("objective=%1").arg(pairs)))
       return {{"prompt", asked}, {"chosen", said}, {"rejected", said}};
   for (const char* single : {"kto", "bco"})
     if (settings.contains(QString("objective=%1").arg(single)))
       return {{"prompt", asked}, {"completion", said}, {"label", true}};
+  if (settings.contains("objective=prm")) {
+    const std::string step = row["messages"][1]["content"][0]["text"];
+    return {{"prompt", asked}, {"completions", {step, step}}, {"labels", {true, false}}};
+  }
   return row;
 }
 
@@ -100,7 +104,7 @@ class TestForecast : public QObject {
     QTest::newRow("visual prompts") << "strategy=visual_prompt_tuning";
     QTest::newRow("visual prompts, many and deep")
         << "strategy=visual_prompt_tuning;adapter.num_virtual_tokens=60;adapter.prompt_depth=deep";
-    for (const char* objective : {"dpo", "orpo", "cpo", "kto", "bco"}) {
+    for (const char* objective : {"dpo", "orpo", "cpo", "kto", "bco", "reward", "prm"}) {
       const QString chosen = QString("objective=%1;training.shuffle=false").arg(objective);
       QTest::addRow("%s", objective) << chosen;
       QTest::addRow("%s, full", objective) << chosen + ";strategy=full";

@@ -65,7 +65,7 @@ class TestAdvantages : public QObject {
     // Weighed: 2, 4, 6 and four of 1.
     QVERIFY(near(by_the_others(one_reward(), {}, {}).advantages, {-3, 0, 3, 0, 0, 0, 0, 0}));
     QVERIFY(near(by_the_others(one_reward(), {{{3, 5}}, false}, {}).advantages,
-                 {-1.5, .5, 1, 0, 0, 0, 0, 0}));
+                 {-1.5, 0, 1.5, 0, 0, 0, 0, 0}));
     const Tensor penalty = torch::tensor({0.f, 2.f, 0.f, 9.f, 1.f, 0.f, 0.f, 0.f});
     const std::vector<float> worth{-2, -2, 4, 0, -1, 1.f / 3, 1.f / 3, 1.f / 3};
     QVERIFY(near(by_the_others(one_reward(), {}, penalty).advantages, worth));

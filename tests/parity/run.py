@@ -95,11 +95,13 @@ IN_PART = (
     "encoders",
     "encoder_decoders",
     "two_towers",
+    "reward_models",
     "base_tensor_methods",
     "visual_prompts",
     "experts",
     "pages",
     "film_rows",
+    "infilling",
 )
 
 

@@ -237,7 +237,10 @@ def loss_case(name, objective, kind, choices, names=("reward",), count=2):
                                       checkpoint.path, size)
             got = preferences.loss(world, path, lines)
             metrics = [name.removeprefix("metric.") for name in wanted if name.startswith("metric.")]
-            preferences.check(result, label, got, wanted, metrics)
+            terms = wanted["advantages"].abs().max().item()
+            if settings.get("loss_type") in ("cispo", "vespo"):  # of log-probabilities
+                terms *= wanted["token_logps"].abs().max().item()
+            preferences.check(result, label, got, wanted, metrics, terms)
             result.close(f"{label} advantages", got["advantages"], wanted["advantages"],
                          preferences.SUMS, "advantages")
             result.same(f"{label} metrics", sorted(key for key in got if key.startswith("metric.")),
@@ -259,14 +262,19 @@ def train_case(name, objective, settings, count, training, seed=31, **how):
 
 
 def cases(everything=False):
-    some = {label: GRPO[label] for label in ("dapo", "luspo")} | {"kl": OPTIONS["kl"]}
+    def part(choices, *labels):
+        return choices if everything else {label: choices[label] for label in labels}
+
+    some = {"dapo": GRPO["dapo"], "kl": OPTIONS["kl"]}
     found = {
         "grpo/clip-llama/types": loss_case("clip-llama", "grpo", "attention", GRPO),
-        "grpo/clip-llama/options": loss_case("clip-llama", "grpo", "attention", OPTIONS),
-        "grpo/clip-llama/several": loss_case("clip-llama", "grpo", "attention", SEVERAL,
-                                             ("form", "answer")),
+        "grpo/clip-llama/options": loss_case("clip-llama", "grpo", "attention", part(
+            OPTIONS, "kl", "sequence", "clip", "batch", "cut", "entropy", "drift")),
+        "grpo/clip-llama/several": loss_case("clip-llama", "grpo", "attention",
+                                             part(SEVERAL, "apart"), ("form", "answer")),
         "grpo/qwen2_vl-plain/types": loss_case("qwen2_vl-plain", "grpo", "attention", some),
-        "rloo/clip-llama/options": loss_case("clip-llama", "rloo", "attention", RLOO),
+        "rloo/clip-llama/options": loss_case("clip-llama", "rloo", "attention",
+                                             part(RLOO, "plain", "ranged", "cut", "warm")),
         # Two steps on each generation, then its samples once more.
         "grpo/clip-llama/long": train_case(
             "clip-llama", "grpo", dict(steps_per_generation=2, num_iterations=2, beta=0.1,
