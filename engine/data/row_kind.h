@@ -47,7 +47,7 @@ struct EncodedRow {
   std::vector<TokenId> whole_answer;
   /// Of a row with several answers to its prompt, one a sequence; its sequences share pictures.
   std::vector<RowSample> samples;
-  std::vector<std::string> reward_names;  ///< of the samples' rewards
+  std::vector<std::string> reward_names;      ///< of the samples' rewards
   std::shared_ptr<const WrittenRow> written;  ///< where its kind carries it; null: it does not
 
   const std::vector<PixelValues>& pictures_of(std::size_t sequence) const {

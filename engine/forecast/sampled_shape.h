@@ -8,8 +8,8 @@
 
 namespace luthier {
 
-/// The largest micro-batch that a generation of these rows (longest first) can be cut into, and what
-/// is drawn at once for it.
+/// The largest micro-batch that a generation of these rows (longest first) can be cut into, and
+/// what is drawn at once for it.
 BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan& plan,
                          const Recipe& recipe);
 

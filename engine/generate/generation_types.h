@@ -19,7 +19,7 @@ struct GenerationOptions {
   std::int64_t top_k = 0;  ///< draws from so many of the likeliest; 0: from all
   std::uint64_t seed = 42;
   bool ignore_eos = false;
-  std::int64_t alternatives = 5;  ///< runners-up kept a token
+  std::int64_t alternatives = 5;          ///< runners-up kept a token
   std::vector<std::int64_t> barred = {};  ///< tokens that no answer holds
   /// A step is recorded on a device that can, and replayed (generate/standing_steps); unset: as
   /// LUTHIER_GRAPHS says.

@@ -20,8 +20,8 @@ class Writer {
   virtual ~Writer() = default;
   /// Reads a batch of prompts of one length, and has choices for the first token of each row.
   virtual void begin(const ModelInput& prompts) = 0;
-  /// Behind begin: row `i` of the batch is from here on what prompt `of_row[i]` was, so that several
-  /// answers to one prompt share what was made of it.
+  /// Behind begin: row `i` of the batch is from here on what prompt `of_row[i]` was, so that
+  /// several answers to one prompt share what was made of it.
   virtual void spread(const std::vector<std::int64_t>& of_row) = 0;
   /// And for the next one, behind the `tokens` that were chosen, one of each row.
   virtual void go_on(const std::vector<std::int64_t>& tokens) = 0;

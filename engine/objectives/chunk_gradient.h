@@ -28,8 +28,8 @@ class ChunkCap {
 };
 
 /// logits [n, vocab] become the gradient of Σ share · log softmax(logits / temperature)[target] by
-/// themselves: (onehot(target) − softmax) · share / temperature. share [n] float32. `of_entropy` [n]
-/// float32, where it is defined: the gradient of Σ of_entropy · entropy is added to it,
+/// themselves: (onehot(target) − softmax) · share / temperature. share [n] float32. `of_entropy`
+/// [n] float32, where it is defined: the gradient of Σ of_entropy · entropy is added to it,
 /// −softmax · (log softmax + entropy) · of_entropy / temperature; then `share` may be undefined.
 void log_prob_gradient_in_place(const torch::Tensor& logits, const torch::Tensor& target,
                                 const torch::Tensor& share, double temperature,

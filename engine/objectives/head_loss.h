@@ -28,8 +28,8 @@ LabelledStates labelled_states(Model& model, const ModelInput& input,
 torch::Tensor chunked_cross_entropy(const torch::Tensor& hidden, const Linear& head,
                                     const torch::Tensor& target, const torch::Tensor& shares = {});
 
-/// Of each labelled token, all [labels] float32; only `log_probs` has a graph, and `entropy` where it
-/// is asked for.
+/// Of each labelled token, all [labels] float32; only `log_probs` has a graph, and `entropy` where
+/// it is asked for.
 struct TokenValues {
   torch::Tensor log_probs;         ///< of the logits over the temperature
   torch::Tensor entropy;           ///< of the whole distribution, in nats

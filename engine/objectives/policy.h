@@ -58,8 +58,7 @@ class Policy {
   /// `routers`: where the model's mixtures of experts write down what they made of the batch.
   /// `learns_entropy`: the entropies have a graph too.
   LogProbs log_probs(const Batch& batch, double temperature = 1,
-                     const std::shared_ptr<RouterNotes>& routers = {},
-                     bool learns_entropy = false);
+                     const std::shared_ptr<RouterNotes>& routers = {}, bool learns_entropy = false);
   /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.
   LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
   /// Other sequences about the pictures of `shown`, the batch that was made last

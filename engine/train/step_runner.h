@@ -81,8 +81,8 @@ class StepRunner {
   std::vector<double> divisors(const std::vector<MicroBatch>& batches) const;
   /// Which part each row of a micro-batch goes with; empty: it goes as a whole.
   std::vector<std::size_t> parts(const MicroBatch& batch);
-  /// What the method adds to the loss (AdapterCourse), as often as micro-batches take part or, where
-  /// their means are averaged, once; with its gradients. Undefined: nothing.
+  /// What the method adds to the loss (AdapterCourse), as often as micro-batches take part or,
+  /// where their means are averaged, once; with its gradients. Undefined: nothing.
   torch::Tensor method_term(const std::vector<double>& divided_by);
   /// Forward and backward of a micro-batch's parts side by side, as accumulate's of a whole one.
   void in_parts(std::vector<MicroBatch> rows, double divisor, WindowOutcome& outcome);

@@ -73,8 +73,7 @@ inline Row clip_epsilon(const char* key) {
 }
 
 inline Row clip_epsilon_high(const char* key) {
-  return kind_optional_number(key, "Upper epsilon",
-                              "The same for ratios above 1; empty: as below.")
+  return kind_optional_number(key, "Upper epsilon", "The same for ratios above 1; empty: as below.")
       .at_least(0)
       .advanced();
 }
