@@ -686,6 +686,10 @@
             <translation>Open a file…</translation>
         </message>
         <message>
+            <source>One row. Not checked yet.</source>
+            <translation>One row. Not checked yet.</translation>
+        </message>
+        <message>
             <source>%1 rows. Not checked yet.</source>
             <translation>%1 rows. Not checked yet.</translation>
         </message>
@@ -2594,6 +2598,10 @@ of any size</translation>
             <source>Answering held-out rows</source>
             <translation>Answering held-out rows</translation>
         </message>
+        <message>
+            <source>Merging the last stage</source>
+            <translation>Merging the last stage</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -3284,6 +3292,14 @@ of any size</translation>
             <source>rejected</source>
             <translation>rejected</translation>
         </message>
+        <message>
+            <source>a good answer</source>
+            <translation>a good answer</translation>
+        </message>
+        <message>
+            <source>a bad answer</source>
+            <translation>a bad answer</translation>
+        </message>
     </context>
     <context>
         <name>state</name>
@@ -3790,6 +3806,25 @@ of any size</translation>
         <message>
             <source>%1–%2 of %3</source>
             <translation>%1–%2 of %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StagesStrip</name>
+        <message>
+            <source>%1, running</source>
+            <translation>%1, running</translation>
+        </message>
+        <message>
+            <source>%1, done</source>
+            <translation>%1, done</translation>
+        </message>
+        <message>
+            <source>The form shows the settings of this stage</source>
+            <translation>The form shows the settings of this stage</translation>
+        </message>
+        <message>
+            <source>Show the settings of this stage in the form</source>
+            <translation>Show the settings of this stage in the form</translation>
         </message>
     </context>
 </TS>

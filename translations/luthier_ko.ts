@@ -683,6 +683,10 @@
             <translation>파일 열기…</translation>
         </message>
         <message>
+            <source>One row. Not checked yet.</source>
+            <translation>1행. 아직 검사하지 않았습니다.</translation>
+        </message>
+        <message>
             <source>%1 rows. Not checked yet.</source>
             <translation>%1행. 아직 검사하지 않았습니다.</translation>
         </message>
@@ -2579,6 +2583,10 @@ of any size</source>
             <source>Answering held-out rows</source>
             <translation>평가 행에 답하는 중</translation>
         </message>
+        <message>
+            <source>Merging the last stage</source>
+            <translation>앞 단계를 병합하는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -3269,6 +3277,14 @@ of any size</source>
             <source>rejected</source>
             <translation>거부된 답</translation>
         </message>
+        <message>
+            <source>a good answer</source>
+            <translation>좋은 답</translation>
+        </message>
+        <message>
+            <source>a bad answer</source>
+            <translation>나쁜 답</translation>
+        </message>
     </context>
     <context>
         <name>state</name>
@@ -3774,6 +3790,25 @@ of any size</source>
         <message>
             <source>%1–%2 of %3</source>
             <translation>%3개 중 %1–%2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StagesStrip</name>
+        <message>
+            <source>%1, running</source>
+            <translation>%1, 학습 중</translation>
+        </message>
+        <message>
+            <source>%1, done</source>
+            <translation>%1, 끝남</translation>
+        </message>
+        <message>
+            <source>The form shows the settings of this stage</source>
+            <translation>양식이 이 단계의 설정을 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>Show the settings of this stage in the form</source>
+            <translation>이 단계의 설정을 양식에 보여 주기</translation>
         </message>
     </context>
 </TS>

@@ -49,6 +49,8 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit adapter_dropped(e);
         } else if constexpr (std::is_same_v<T, RunStarted>) {
           emit run_started(e);
+        } else if constexpr (std::is_same_v<T, StageBegan>) {
+          emit stage_began(e);
         } else if constexpr (std::is_same_v<T, StepDone>) {
           emit step_done(e);
         } else if constexpr (std::is_same_v<T, EvaluationDone>) {

@@ -32,6 +32,7 @@ class SessionBridge : public QObject {
   void adapter_attached(const luthier::AdapterAttached& event);
   void adapter_dropped(const luthier::AdapterDropped& event);
   void run_started(const luthier::RunStarted& event);
+  void stage_began(const luthier::StageBegan& event);
   void step_done(const luthier::StepDone& event);
   void evaluation_done(const luthier::EvaluationDone& event);
   void run_event(const luthier::RunEvent& event);

@@ -219,6 +219,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("progress", "Measuring rows"),
   QT_TRANSLATE_NOOP("progress", "Answering"),
   QT_TRANSLATE_NOOP("progress", "Answering held-out rows"),
+  QT_TRANSLATE_NOOP("progress", "Merging the last stage"),
   QT_TRANSLATE_NOOP("progress", "Loading a column's model"),
   QT_TRANSLATE_NOOP("progress", "Reading the weights"),
   QT_TRANSLATE_NOOP("state", "empty"),
@@ -269,6 +270,8 @@ namespace luthier {
   QT_TRANSLATE_NOOP("role", "text"),
   QT_TRANSLATE_NOOP("role", "chosen"),
   QT_TRANSLATE_NOOP("role", "rejected"),
+  QT_TRANSLATE_NOOP("role", "a good answer"),
+  QT_TRANSLATE_NOOP("role", "a bad answer"),
 };
 // clang-format on
 

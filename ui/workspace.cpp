@@ -202,6 +202,12 @@ bool Workspace::refuse_faults() {
 }
 
 void Workspace::replace_recipe(const Recipe& recipe, const QString& file) {
+  staged_.reset();
+  show_recipe(recipe, file);
+  emit stages_changed();
+}
+
+void Workspace::show_recipe(const Recipe& recipe, const QString& file) {
   recipe_ = recipe;
   recipe_file_ = file;
   drop_faults([](const FieldFault&) { return true; });
@@ -209,6 +215,11 @@ void Workspace::replace_recipe(const Recipe& recipe, const QString& file) {
 }
 
 Status Workspace::open_recipe(const QString& file) {
+  LUTHIER_TRY(const auto staged, read_staged_recipe(to_path(file)));
+  if (staged) {
+    set_staged(*staged, file);
+    return {};
+  }
   LUTHIER_TRY(Recipe recipe, read_recipe(to_path(file)));
   replace_recipe(recipe, file);
   return {};
@@ -216,7 +227,9 @@ Status Workspace::open_recipe(const QString& file) {
 
 Status Workspace::save_recipe(const QString& file) {
   QSaveFile out(file);
-  const QByteArray yaml = QByteArray::fromStdString(recipe_to_yaml(recipe_));
+  staged_ = staged();
+  const QByteArray yaml = QByteArray::fromStdString(staged_ ? staged_recipe_to_yaml(*staged_)
+                                                            : recipe_to_yaml(recipe_));
   if (!out.open(QIODevice::WriteOnly) || out.write(yaml) != yaml.size() || !out.commit())
     return machine_error(
         "The recipe could not be written: " + out.errorString().toStdString() + ".",
@@ -233,7 +246,7 @@ void Workspace::reset_recipe() {
   fresh.eval_dataset = recipe_.eval_dataset;
   fresh.image_folder = recipe_.image_folder;
   fresh.output_dir = recipe_.output_dir;
-  replace_recipe(fresh, recipe_file_);
+  show_recipe(fresh, recipe_file_);
 }
 
 std::vector<FieldDifference> Workspace::changed_fields() const {

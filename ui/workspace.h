@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/config/recipe.h"
+#include "engine/config/stages.h"
 #include "ui/session_bridge.h"
 
 namespace luthier {
@@ -50,6 +51,15 @@ struct LiveRun {
   double eta_seconds = 0;
   bool ended = false;
   std::string end_state;
+};
+
+/// A stage as the strip has it.
+struct StageShown {
+  enum class State { Waiting, Running, Done };
+  QString name;
+  State state = State::Waiting;
+  bool in_form = false;   ///< the form shows its settings
+  bool can_show = false;  ///< it could
 };
 
 class Workspace : public QObject {
@@ -90,6 +100,14 @@ class Workspace : public QObject {
   bool model_has(const std::string& key) const;
   /// The text of a field's default, which may depend on the method.
   QString default_of(const std::string& key) const;
+
+  // Stages.
+  /// Of the run in hand, else of the recipe; empty: it has none.
+  std::vector<StageShown> stages() const;
+  /// The recipe's, with what the form shows in its place; nullopt: it has none.
+  std::optional<StagedRecipe> staged() const;
+  /// The form shows the settings of another stage of the recipe; those it showed are kept.
+  void show_stage(std::size_t index);
 
   // The model.
   const std::optional<ModelLoaded>& model() const { return model_; }
@@ -158,6 +176,7 @@ class Workspace : public QObject {
   void adapters_changed();
   void merged_changed();
   void forecast_changed();
+  void stages_changed();
   void run_started();
   void run_grew();          ///< lines, events or evaluations were added
   void run_history_read();  ///< of a resumed run: what was before now stands in front of its lines
@@ -175,6 +194,13 @@ class Workspace : public QObject {
   void drop_faults(const std::function<bool(const FieldFault&)>& which);
   /// Reads what a resumed run wrote before, in a thread.
   void read_history();
+  void show_recipe(const Recipe& recipe, const QString& file);
+  void set_staged(const StagedRecipe& staged, const QString& file);
+  void show_stage_recipe(const QString& file);
+  /// False: the recipe has no stages.
+  bool launch_staged(const std::optional<std::filesystem::path>& resume);
+  /// False: the folder is no run of stages, nor in one.
+  bool resume_stages(const QString& folder);
   void ask_forecast();
   void forecast_failed(const Error& error);
 
@@ -183,6 +209,9 @@ class Workspace : public QObject {
   QString last_model_;  ///< the folder that was loaded last
   Recipe recipe_;
   QString recipe_file_;
+  std::optional<StagedRecipe> staged_;
+  std::size_t stage_shown_ = 0;
+  std::optional<StageBegan> stage_;  ///< of the newest run, where it has stages
   std::vector<FieldFault> faults_;
   std::optional<ModelLoaded> model_;
   std::vector<AttachedAdapter> adapters_;

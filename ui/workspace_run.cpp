@@ -95,7 +95,12 @@ void Workspace::connect_run() {
     folders.prepend(parent);
     QSettings().setValue(kRunFolders, QStringList(folders.mid(0, kRecentRunFolders)));
     emit run_started();
+    emit stages_changed();
     if (event.first_step > 0) read_history();
+  });
+  connect(&bridge_, &SessionBridge::stage_began, this, [this](const StageBegan& event) {
+    stage_ = event;
+    emit stages_changed();
   });
   connect(&bridge_, &SessionBridge::step_done, this, [this, grew](const StepDone& event) {
     if (!run_) return;
@@ -126,6 +131,7 @@ void Workspace::connect_run() {
       run_->ended = true;
       run_->end_state = event.state;
     }
+    emit stages_changed();
     emit run_ended(event);
   });
 }
@@ -155,6 +161,12 @@ void Workspace::read_history() {
 
 void Workspace::launch() {
   if (launching_ || refuse_faults()) return;  // launching: pressed twice
+  stage_.reset();
+  if (staged_) {
+    staged_ = staged();
+    launch_staged({});
+    return;
+  }
   if (const Status fine = check_recipe(recipe_); !fine) {
     emit launch_refused(fine.error());
     if (const std::string key = field_of(fine.error()); !key.empty()) emit field_wanted(key);
@@ -167,12 +179,15 @@ void Workspace::launch() {
 bool Workspace::launch_recipe(const Recipe& recipe, std::size_t held_out_answers) {
   if (launching_ || device_lost_ || session().has_run() || !can_launch(state())) return false;
   launching_ = true;
+  stage_.reset();
   session().launch(recipe, {}, held_out_answers);
   return true;
 }
 
 void Workspace::resume_run(const QString& folder) {
   if (launching_) return;
+  stage_.reset();
+  if (resume_stages(folder)) return;
   const QString file = QDir(folder).filePath(QStringLiteral("recipe.yaml"));
   auto recipe = read_recipe(to_path(file));
   if (!recipe) {

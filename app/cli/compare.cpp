@@ -7,8 +7,11 @@
 #include "app/cli/verbs.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/documents.h"
+#include "engine/compare/result_folder.h"
+#include "engine/compare/reward_scores.h"
 #include "engine/compare/scores.h"
 #include "engine/models/loaded_model.h"
+#include "engine/objectives/reward_model.h"
 #include "engine/session/run_observer.h"
 
 namespace luthier::cli {
@@ -18,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct CompareOptions {
-  std::string model, out, image_folder, device = "auto", dtype = "auto";
+  std::string model, out, image_folder, reward, device = "auto", dtype = "auto";
   std::vector<std::string> adapters, samples;
   GenerationOptions generation;
   MediaLimits pixels;
@@ -53,8 +56,24 @@ void print_scores(const Comparison& comparison) {
                     score->second.mean * 100, score->second.of);
       line += text;
     }
+    if (const auto reward = scores.find(kRewardScore); reward != scores.end()) {
+      char text[96];
+      std::snprintf(text, sizeof text, "  %s %.3f of %zu", score_name(kRewardScore).c_str(),
+                    reward->second.mean, reward->second.of);
+      line += text;
+    }
     print_line(line);
   }
+}
+
+/// What a reward model says of the answers; the base that they came from is let go of before it is
+/// loaded.
+Status ask_reward_model(const ResultFolder& reward, const CompareOptions& o,
+                        const LoadOptions& load, Comparison& comparison) {
+  LUTHIER_TRY(const std::unique_ptr<RewardModel> model,
+              RewardModel::open(o.model, reward.folder, load));
+  return score_by_reward(comparison, *model,
+                         [](std::size_t, std::size_t) { return !interrupted().stop_requested(); });
 }
 
 /// A comparison that was stopped: what is there is kept, unless it would take a whole one's place.
@@ -78,6 +97,10 @@ Status keep_stopped(const Comparison& comparison, const fs::path& out) {
 
 Status compare(const CompareOptions& o) {
   LUTHIER_TRY(const Named results, named_folders(o.adapters));
+  ResultFolder reward;
+  if (!o.reward.empty()) {
+    LUTHIER_TRY(reward, find_result(o.reward));
+  }
   LUTHIER_TRY(const auto samples,
               read_samples({o.samples.begin(), o.samples.end()}, o.image_folder));
   use_all_cores();
@@ -86,7 +109,9 @@ Status compare(const CompareOptions& o) {
   load.dtype = o.dtype;
   load.pixels = o.pixels;
   load.go_on = [](double) { return !interrupted().stop_requested(); };
-  LUTHIER_TRY(LoadedModel base, load_model(o.model, load));
+  auto loaded = load_model(o.model, load);
+  if (!loaded) return loaded.error();
+  auto base = std::make_unique<LoadedModel>(loaded.take());
   if (interrupted().stop_requested()) return interrupted_error();
   std::size_t shown = 0;
   const auto progress = [&](std::size_t done, std::size_t total) {
@@ -96,9 +121,17 @@ Status compare(const CompareOptions& o) {
     }
     return !interrupted().stop_requested();
   };
-  LUTHIER_TRY(const Comparison comparison,
-              compare_adapters(base, results, samples, o.generation, progress));
+  LUTHIER_TRY(Comparison comparison,
+              compare_adapters(*base, results, samples, o.generation, progress));
   if (comparison.stopped) return keep_stopped(comparison, o.out);
+  base.reset();
+  if (!o.reward.empty()) {
+    const Status asked = ask_reward_model(reward, o, load, comparison);
+    if (!asked) {  // the answers stand all the same
+      LUTHIER_CHECK(write_comparison(comparison, o.out));
+      return asked;
+    }
+  }
   LUTHIER_CHECK(write_comparison(comparison, o.out));
   print_scores(comparison);
   print_line((fs::path(o.out) / "comparison.html").string());
@@ -117,6 +150,8 @@ Action add_compare(CLI::App& app) {
                  "Rows to answer; a trailing assistant turn is the expected answer")
       ->required()
       ->allow_extra_args(false);
+  app.add_option("--reward", o->reward,
+                 "A reward model (its adapter, checkpoint or run) that scores the answers");
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of the samples start (else beside their file)");
   app.add_option("--out", o->out, "The folder to write comparison.json and comparison.html into")

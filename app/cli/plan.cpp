@@ -48,6 +48,51 @@ void show(const MemoryForecast& forecast, const Recipe& recipe) {
   for (const std::string& advice : forecast.advice) print_line("  " + advice);
 }
 
+/// Every stage, and the one that a machine must have room for.
+void show(const std::vector<StageForecast>& stages, const StagedRecipe& staged) {
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    print_line("stage " + std::to_string(i + 1) + " of " + std::to_string(stages.size()) + ": " +
+               stages[i].name);
+    show(stages[i].forecast, staged.stages[i].recipe);
+  }
+  const StageForecast& largest = stages[largest_stage(stages)];
+  print_line("The largest is " + largest.name + ": " + size_text(largest.forecast.parts.total()) +
+             ".");
+}
+
+/// The largest stage's figures stand where a single recipe's do.
+Json to_json(const std::vector<StageForecast>& stages) {
+  const StageForecast& largest = stages[largest_stage(stages)];
+  Json document = to_json(largest.forecast);
+  document["largest"] = largest.name;
+  document["stages"] = Json::array();
+  for (const StageForecast& stage : stages) {
+    Json each = to_json(stage.forecast);
+    each["name"] = stage.name;
+    document["stages"].push_back(std::move(each));
+  }
+  return document;
+}
+
+Status plan_verb(const std::string& path, const std::vector<std::string>& set, bool json) {
+  LUTHIER_TRY(const auto staged, read_staged_recipe(path, set));
+  if (staged) {
+    LUTHIER_TRY(const std::vector<StageForecast> stages, plan_stages(*staged));
+    if (json)
+      print_json(to_json(stages));
+    else
+      show(stages, *staged);
+    return {};
+  }
+  LUTHIER_TRY(const Recipe recipe, read_recipe(path, set));
+  LUTHIER_TRY(const MemoryForecast forecast, plan(recipe));
+  if (json)
+    print_json(to_json(forecast));
+  else
+    show(forecast, recipe);
+  return {};
+}
+
 }  // namespace
 
 Action add_plan(CLI::App& app) {
@@ -57,19 +102,11 @@ Action add_plan(CLI::App& app) {
     bool json = false;
   };
   const auto o = std::make_shared<PlanOptions>();
-  app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
+  app.add_option("RECIPE", o->recipe, "A recipe (YAML), also one of stages")->required();
   app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
       ->allow_extra_args(false);
   app.add_flag("--json", o->json, "One JSON document on stdout");
-  return [o]() -> Status {
-    LUTHIER_TRY(const Recipe recipe, read_recipe(o->recipe, o->set));
-    LUTHIER_TRY(const MemoryForecast forecast, plan(recipe));
-    if (o->json)
-      print_json(to_json(forecast));
-    else
-      show(forecast, recipe);
-    return {};
-  };
+  return [o] { return plan_verb(o->recipe, o->set, o->json); };
 }
 
 }  // namespace luthier::cli

@@ -47,6 +47,18 @@ class Reporter {
                    run.forecast.known() ? size_text(run.forecast.available).c_str() : "not known");
     }
   }
+  void show(const StageBegan& stage) {
+    const std::string& name = stage.names[stage.index];
+    std::fprintf(stderr, "stage %zu of %zu: %s%s\n", stage.index + 1, stage.names.size(),
+                 name.c_str(), start_text(stage).c_str());
+  }
+  static std::string start_text(const StageBegan& stage) {
+    if (stage.index == 0) return {};
+    const std::string& before = stage.names[stage.index - 1];
+    if (stage.start == "adapter") return ", goes on from the adapter of " + before;
+    if (stage.start == "merged") return ", over the merged result of " + before;
+    return ", over the checkpoint of " + before;
+  }
   void show(const StepDone& step) {
     const auto now = std::chrono::steady_clock::now();
     if (step.line.step != total_ && !step.line.eval_loss &&
@@ -81,15 +93,8 @@ class Reporter {
   std::chrono::steady_clock::time_point shown_{};
 };
 
-Status train(const std::string& path, const std::vector<std::string>& overrides,
-             const std::string& resume) {
-  LUTHIER_TRY(const Recipe recipe, read_recipe(path, overrides));
-  Reporter reporter;
-  const std::optional<std::filesystem::path> run =
-      resume.empty() ? std::nullopt : std::optional<std::filesystem::path>(resume);
-  LUTHIER_TRY(const RunResult result,
-              train_headless(
-                  recipe, run, [&](const SessionEvent& event) { reporter(event); }, interrupted()));
+/// What a run came to, and where it stopped how to go on.
+Status tell_result(const RunResult& result) {
   char loss[48] = "no loss logged";
   if (result.loss) std::snprintf(loss, sizeof loss, "loss %.4f", *result.loss);
   std::fprintf(stderr, "%s: %s at step %lld, %s, %s\n", result.folder.string().c_str(),
@@ -104,6 +109,22 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
   return {};
 }
 
+Status train(const std::string& path, const std::vector<std::string>& overrides,
+             const std::string& resume) {
+  Reporter reporter;
+  const auto report = [&](const SessionEvent& event) { reporter(event); };
+  const std::optional<std::filesystem::path> run =
+      resume.empty() ? std::nullopt : std::optional<std::filesystem::path>(resume);
+  LUTHIER_TRY(const auto staged, read_staged_recipe(path, overrides));
+  if (staged) {
+    LUTHIER_TRY(const RunResult result, train_stages_headless(*staged, run, report, interrupted()));
+    return tell_result(result);
+  }
+  LUTHIER_TRY(const Recipe recipe, read_recipe(path, overrides));
+  LUTHIER_TRY(const RunResult result, train_headless(recipe, run, report, interrupted()));
+  return tell_result(result);
+}
+
 }  // namespace
 
 Action add_train(CLI::App& app) {
@@ -112,12 +133,15 @@ Action add_train(CLI::App& app) {
     std::vector<std::string> set;
   };
   const auto o = std::make_shared<TrainOptions>();
-  app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
-  app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
+  app.add_option("RECIPE", o->recipe, "A recipe (YAML), also one of stages")->required();
+  app.add_option(
+         "--set", o->set,
+         "KEY=VALUE: a setting in place of the recipe's (several times); stages.2.KEY=VALUE "
+         "for one stage")
       ->allow_extra_args(false);
   app.add_option("--resume", o->resume,
                  "A run's folder: goes on from its newest whole checkpoint (the recipe's own "
-                 "output_dir may be new)");
+                 "output_dir may be new); of a run of stages the whole one's");
   app.footer(recipe_help());
   return [o] { return train(o->recipe, o->set, o->resume); };
 }

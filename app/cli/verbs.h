@@ -36,6 +36,7 @@ Action add_train(CLI::App& app);
 Action add_loss(CLI::App& app);
 Action add_plan(CLI::App& app);
 Action add_methods(CLI::App& app);
+Action add_score(CLI::App& app);
 Action add_compare(CLI::App& app);
 Action add_data(CLI::App& app);
 Action add_merge(CLI::App& app);

@@ -45,7 +45,7 @@ std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
 }
 
 Status check_generations(const GenerationPlan& generations, const TrainingSettings& training) {
-  if (!generations) return {};
+  if (!generations || generations.learned > 0) return {};
   const std::int64_t samples = generations.batches * training.per_device_train_batch_size;
   if (samples % generations.samples == 0) return {};
   return input_error(

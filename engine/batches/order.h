@@ -24,12 +24,17 @@ struct GenerationPlan {
   std::int64_t batches = 1;     ///< micro-batches that a generation is cut into
   std::int64_t iterations = 1;  ///< times that they are all used
   bool given = false;           ///< its rows bring their answers along, in the order of use
+  /// Samples of each prompt that are learned from, where a micro-batch's size counts prompts; 0: it
+  /// counts samples.
+  std::int64_t learned = 0;
 
   explicit operator bool() const { return samples > 0; }
   /// Micro-batches from one generation to the next.
   std::int64_t every() const { return batches * iterations; }
   /// Of one generation.
-  std::int64_t prompts(std::int64_t batch_size) const { return batches * batch_size / samples; }
+  std::int64_t prompts(std::int64_t batch_size) const {
+    return learned > 0 ? batches * batch_size : batches * batch_size / samples;
+  }
   /// Whether no step is taken between its drawing and its last use.
   bool fits_into(std::int64_t accumulation) const { return accumulation % every() == 0; }
 };

@@ -51,7 +51,8 @@ std::size_t reading_threads(int cores, int busy) {
 WindowSource::WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan,
                            std::int64_t seed, bool shuffle, std::int64_t done,
                            std::shared_ptr<const RowCache> cache,
-                           const std::vector<std::int64_t>& broken, std::size_t threads)
+                           const std::vector<std::int64_t>& broken, std::size_t threads,
+                           std::shared_ptr<const RowOrder> order)
     : reader_(std::move(reader)),
       usable_(std::move(usable)),
       plan_(plan),
@@ -60,6 +61,7 @@ WindowSource::WindowSource(RowReader reader, std::vector<std::int64_t> usable, c
       threads_(std::max<std::size_t>(1, threads)),
       next_done_(done),
       cache_(std::move(cache)),
+      order_rule_(std::move(order)),
       broken_(broken.begin(), broken.end()) {
   thread_ = std::thread([this] { work(); });
 }
@@ -127,7 +129,7 @@ bool WindowSource::stops() {
 }
 
 /// Until one of them cannot be read, by whatever thread comes to it first.
-void WindowSource::read_all(std::vector<Place>& places, std::int64_t epoch) {
+void WindowSource::read_all(std::vector<Place>& places) {
   std::atomic<std::size_t> next = 0;
   std::atomic<bool> enough = false;
   const auto read_some = [&] {
@@ -138,7 +140,7 @@ void WindowSource::read_all(std::vector<Place>& places, std::int64_t epoch) {
       if (at >= places.size()) return;
       Place& place = places[at];
       try {
-        place.encoded = read(place.row, epoch, place.cached.get(), &place.fault);
+        place.encoded = read(place.row, place.pass, place.cached.get(), &place.fault);
         const bool left_out = is_picture_fault(place.fault) && reader_.skip_broken;
         if (!place.encoded->ok() && !left_out) enough = true;
       } catch (...) {
@@ -156,7 +158,13 @@ void WindowSource::read_all(std::vector<Place>& places, std::int64_t epoch) {
 Result<Window> WindowSource::load(std::int64_t done) {
   const StepPlan::Window window_place = plan_.window(done);
   if (order_epoch_ != window_place.epoch) {
-    order_ = epoch_order(plan_.rows, seed_, window_place.epoch, shuffle_);
+    order_.clear();
+    if (order_rule_) {
+      order_ = order_rule_->epoch(plan_, window_place.epoch);
+    } else {
+      for (const std::int64_t row : epoch_order(plan_.rows, seed_, window_place.epoch, shuffle_))
+        order_.push_back({row, window_place.epoch});
+    }
     order_epoch_ = window_place.epoch;
   }
   Window window;
@@ -167,7 +175,9 @@ Result<Window> WindowSource::load(std::int64_t done) {
   const auto add = [&](std::int64_t at, std::size_t place) {
     Place next;
     next.batch = place;
-    next.row = usable_[static_cast<std::size_t>(order_[static_cast<std::size_t>(at)])];
+    const PlacedRow& placed = order_[static_cast<std::size_t>(at)];
+    next.row = usable_[static_cast<std::size_t>(placed.row)];
+    next.pass = placed.pass;
     if (broken_.contains(next.row)) return;
     // A generation's rows are whole ones; what is kept of a row is a part's.
     if (cache_ && !generations) next.cached = cache_->find(next.row);
@@ -183,7 +193,7 @@ Result<Window> WindowSource::load(std::int64_t done) {
     for (std::int64_t at = number * size; at < std::min(plan_.rows, (number + 1) * size); ++at)
       add(at, generations ? window.generations.size() - 1 : here);
   }
-  read_all(places, window_place.epoch);
+  read_all(places);
   window.batches.resize(static_cast<std::size_t>(window_place.batches));
   for (Place& place : places) {
     if (place.thrown) std::rethrow_exception(place.thrown);
@@ -191,8 +201,8 @@ Result<Window> WindowSource::load(std::int64_t done) {
     auto& encoded = *place.encoded;
     if (!encoded) {
       if (!is_picture_fault(place.fault) || !reader_.skip_broken) return encoded.error();
-      broken_.insert(place.row);
-      window.broken.push_back({place.row, encoded.error().sentence()});
+      if (broken_.insert(place.row).second)  // one that comes twice is told once
+        window.broken.push_back({place.row, encoded.error().sentence()});
       continue;
     }
     MicroBatch& micro =

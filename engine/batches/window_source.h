@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "engine/batches/batch.h"
-#include "engine/batches/order.h"
+#include "engine/batches/row_order.h"
 #include "engine/data/dataset.h"
 
 namespace luthier {
@@ -70,11 +70,11 @@ class WindowSource {
   /// after `done` steps. `cache` may be null. `broken`: those of the rows that earlier windows left
   /// out. They keep their places in the plan, so that the steps stay as they were counted, and a
   /// row's window is the same whenever it is loaded: by what the files hold, never by when.
-  /// `threads` read a window's rows side by side.
+  /// `threads` read a window's rows side by side. `order` stands in for that of seed and shuffle.
   WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan,
                std::int64_t seed, bool shuffle, std::int64_t done,
                std::shared_ptr<const RowCache> cache, const std::vector<std::int64_t>& broken = {},
-               std::size_t threads = 1);
+               std::size_t threads = 1, std::shared_ptr<const RowOrder> order = {});
   ~WindowSource();
   WindowSource(const WindowSource&) = delete;
   WindowSource& operator=(const WindowSource&) = delete;
@@ -86,7 +86,7 @@ class WindowSource {
   /// A row on its way into a window.
   struct Place {
     std::size_t batch = 0;
-    std::int64_t row = 0;
+    std::int64_t row = 0, pass = 0;
     std::shared_ptr<const CachedRow> cached;
     std::optional<Result<EncodedRow>> encoded;  ///< empty: nobody came to it
     RowFault fault = RowFault::BadRow;
@@ -94,7 +94,7 @@ class WindowSource {
   };
   void work();
   Result<Window> load(std::int64_t done);
-  void read_all(std::vector<Place>& places, std::int64_t epoch);
+  void read_all(std::vector<Place>& places);
   bool stops();
   Result<EncodedRow> read(std::int64_t row, std::int64_t epoch, const CachedRow* cached,
                           RowFault* fault) const;
@@ -107,8 +107,9 @@ class WindowSource {
   const std::size_t threads_;
   std::int64_t next_done_;
   std::shared_ptr<const RowCache> cache_;
+  const std::shared_ptr<const RowOrder> order_rule_;
   std::int64_t order_epoch_ = -1;
-  std::vector<std::int64_t> order_;
+  std::vector<PlacedRow> order_;
   std::set<std::int64_t> broken_;
 
   std::mutex mutex_;

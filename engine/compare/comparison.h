@@ -36,7 +36,7 @@ struct ComparisonAnswer {
   std::vector<AnswerToken> tokens;
   double seconds = 0;                    ///< until its last token, among prompts of the same length
   std::string finish;                    ///< eos | length; empty: not asked, or not at its end yet
-  std::map<std::string, double> scores;  ///< empty where nothing is expected
+  std::map<std::string, double> scores;  ///< empty where nothing is expected and none was asked
 
   /// Asked and answered to its end: only such an answer is scored, shown against others and
   /// written.
@@ -73,8 +73,8 @@ struct ColumnScore {
 /// An answer at its end into its cell, with its scores.
 void put_answer(ComparisonRow& row, std::size_t column, ComparisonAnswer answer);
 
-/// By the score's key (exact, token_f1, chrf, json); empty where no answer of the column was
-/// scored.
+/// By the score's key (exact, token_f1, chrf, json, reward, win_rate); empty where no answer of the
+/// column was scored.
 std::map<std::string, ColumnScore> column_scores(const Comparison& comparison, std::size_t column);
 
 }  // namespace luthier

@@ -30,6 +30,7 @@ struct ComparisonWords {
   std::string of = "%1 of %2";  ///< a share, how many answers it is of
   std::string exact_match = "exact match", token_f1 = "token F1", chrf = "chrF";
   std::string json = "valid JSON";
+  std::string reward = "reward", win_rate = "win rate";  ///< where a reward model was asked
 };
 
 /// A score's key as people read it: "token_f1" as "token F1".

@@ -227,6 +227,8 @@ std::string answer_html(const ComparisonAnswer& answer, const std::string* refer
   } else if (f1 != answer.scores.end()) {
     html += " · " + html_escaped(words.token_f1) + number(f1->second * 100, " %.0f %%");
   }
+  if (const auto reward = answer.scores.find(kRewardScore); reward != answer.scores.end())
+    html += " · " + html_escaped(words.reward) + number(reward->second, " %.3f");
   return html + "</div>";
 }
 
@@ -236,7 +238,10 @@ std::string scores_html(const Comparison& comparison, const ComparisonWords& wor
     scores.push_back(column_scores(comparison, i));
   }
   std::string html;
-  for (const char* key : kScoreKeys) {
+  std::vector<const char*> keys(kScoreKeys.begin(), kScoreKeys.end());
+  keys.push_back(kRewardScore);
+  for (const char* key : keys) {
+    const bool share = key != kRewardScore;
     std::string cells;
     bool any = false;
     for (const auto& column : scores) {
@@ -244,7 +249,9 @@ std::string scores_html(const Comparison& comparison, const ComparisonWords& wor
       any = any || found != column.end();
       const std::string text = found == column.end()
                                    ? "–"
-                                   : filled(words.of, number(found->second.mean * 100, "%.1f %%"),
+                                   : filled(words.of,
+                                            share ? number(found->second.mean * 100, "%.1f %%")
+                                                  : number(found->second.mean, "%.3f"),
                                             std::to_string(found->second.of));
       cells += "<td class=\"num\">" + text + "</td>";
     }
@@ -260,6 +267,8 @@ std::string score_name(const std::string& key, const ComparisonWords& words) {
   if (key == "exact") return words.exact_match;
   if (key == "token_f1") return words.token_f1;
   if (key == "chrf") return words.chrf;
+  if (key == kRewardScore) return words.reward;
+  if (key == kWinRate) return words.win_rate;
   return key == "json" ? words.json : key;
 }
 

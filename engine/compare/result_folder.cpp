@@ -7,6 +7,7 @@
 
 #include "engine/io/probe.h"
 #include "engine/runs/run_folder.h"
+#include "engine/runs/stage_folder.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -102,6 +103,13 @@ Result<ResultFolder> find_result(const fs::path& folder) {
   if (is_there(path / "trained.safetensors")) {
     return input_error("This is a checkpoint to resume from: it holds the trained weights alone.",
                        path.string(), "Resume the run to its end and name its result.");
+  }
+  if (is_stage_folder(path)) {  // what the last of its stages came to
+    const auto stages = read_stage_records(path);
+    if (!stages) return stages.error();
+    for (auto each = stages->rbegin(); each != stages->rend(); ++each) {
+      if (const auto result = result_in(path / each->folder)) return *result;
+    }
   }
   // A stopped run of an adapter: the newest whole checkpoint has it.
   if (const auto run = RunFolder::open(path)) {

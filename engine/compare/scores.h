@@ -10,8 +10,15 @@
 
 namespace luthier {
 
-/// The scores by their keys, in the order in which people are told of them.
-inline constexpr std::array<const char*, 4> kScoreKeys{"exact", "token_f1", "chrf", "json"};
+/// A reward model's word on an answer, which is no share (reward_scores.h).
+inline constexpr const char* kRewardScore = "reward";
+/// And beside it, but for the reference's column: 1 where the reward is above that of the
+/// reference's answer, 0.5 where they are equal, 0 below. The mean is a win rate.
+inline constexpr const char* kWinRate = "win_rate";
+
+/// The scores from 0 to 1 by their keys, in the order in which people are told of them.
+inline constexpr std::array<const char*, 5> kScoreKeys{"exact", "token_f1", "chrf", "json",
+                                                       kWinRate};
 
 /// exact, token_f1, chrf and, where the expected answer is a JSON object or list, json; each from 0
 /// to 1.

@@ -31,6 +31,8 @@
   ROW(sft)                      \
   ROW(dpo)                      \
   ROW(kto)                      \
+  ROW(reward)                   \
+  ROW(prm)                      \
   ROW(orpo)                     \
   ROW(cpo)                      \
   ROW(bco)                      \
@@ -38,7 +40,13 @@
   ROW(rloo)                     \
   ROW(mlm)                      \
   ROW(span_corruption)          \
-  ROW(contrastive)
+  ROW(contrastive)              \
+  ROW(infilling)                \
+  ROW(gkd)                      \
+  ROW(distillation)             \
+  ROW(online_dpo)               \
+  ROW(xpo)                      \
+  ROW(nash_md)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \
   ROW(adamw_torch)              \

@@ -29,6 +29,10 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "val_size val_set_size test_size split_dataset_ratio validation_split "
          "eval_ratio val_ratio eval_size val_split eval_split_ratio",
          "Rows to evaluate on are a file of their own; nothing is split off.");
+  called("mixture.weights",
+         "interleave_probs interleave_prob probabilities dataset_weights sampling_weights "
+         "data_weights",
+         "A number for each file of dataset.");
   called("quantization.load_in_4bit",
          "quantization_bit quant_bits quant_method quantization_config quantization_method qlora "
          "use_qlora quant_n_bits load_in_4bits use_4bit quantize",

@@ -58,8 +58,8 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "marks, or image, prompt and completion.");
   missing(
       "streaming dataset_shuffle_buffer buffer_size shuffle_buffer_size mix_strategy "
-      "interleave_probs interleave_prob stopping_strategy",
-      "rows of all files are one dataset, each seen once an epoch.");
+      "stopping_strategy",
+      "rows of all files are one dataset; mixture.weights says how often each file's come.");
   missing(
       "max_samples num_samples max_train_samples train_samples max_eval_samples "
       "eval_num_samples val_dataset_sample dataset_sample train_dataset_sample",

@@ -10,6 +10,7 @@
 #include "engine/config/kinds.h"
 #include "engine/config/names_elsewhere.h"
 #include "engine/config/nearest_name.h"
+#include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/config/rollouts.h"
 
@@ -149,9 +150,8 @@ Result<const RecipeField*> find_field(const std::string& key, const std::string&
     return input_error("\"" + key + "\" names more than one setting.", where,
                        "Write its section too, as in " + also + ".");
   if (is_reserved_key(key))
-    return input_error(
-        "\"" + key + "\" is for a later version, which will run several recipes one after another.",
-        where, "Run each stage as a recipe of its own.");
+    return input_error("\"" + key + "\" runs several recipes one after another.", where,
+                       "`train` and `plan` do that; elsewhere write one stage as a recipe.");
   std::string hint = hint_for_name(key);
   if (hint.empty()) {
     const std::string near = nearest_key(key), leaf = leaf_of(key);
@@ -253,6 +253,7 @@ Status check_recipe(const Recipe& recipe) {
     }
   }
   LUTHIER_CHECK(check_quantization(recipe));
+  LUTHIER_CHECK(check_order(recipe));
   if (recipe.image.min_pixels && recipe.image.max_pixels &&
       *recipe.image.min_pixels > *recipe.image.max_pixels)
     return cross_fault("image.min_pixels", "is above image.max_pixels.",

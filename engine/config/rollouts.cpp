@@ -17,9 +17,4 @@ std::string rollouts_of(const Recipe& recipe) {
   return key.empty() ? std::string() : recipe.more.text(key);
 }
 
-std::vector<std::string> training_files(const Recipe& recipe) {
-  const std::string given = rollouts_of(recipe);
-  return given.empty() ? recipe.dataset : std::vector<std::string>{given};
-}
-
 }  // namespace luthier

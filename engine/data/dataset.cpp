@@ -246,11 +246,13 @@ std::size_t Dataset::size() const {
   return sources_.empty() ? 0 : sources_.back()->first + sources_.back()->rows.size();
 }
 
-const Dataset::Source& Dataset::source_of(std::size_t row) const {
-  auto after =
+const Dataset::Source& Dataset::source_of(std::size_t row) const { return *sources_[file_of(row)]; }
+
+std::size_t Dataset::file_of(std::size_t row) const {
+  const auto after =
       std::upper_bound(sources_.begin(), sources_.end(), row,
                        [](std::size_t value, const auto& source) { return value < source->first; });
-  return **std::prev(after);
+  return static_cast<std::size_t>(after - sources_.begin()) - 1;
 }
 
 std::string Dataset::where(std::size_t row) const {

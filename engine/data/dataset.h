@@ -35,6 +35,8 @@ class Dataset {
   Result<Json> row(std::size_t row) const;
   /// What relative picture paths of the row start at.
   std::filesystem::path folder_of(std::size_t row) const;
+  /// Which of the files it is in, from 0.
+  std::size_t file_of(std::size_t row) const;
   /// "train.jsonl: row 3" (rows count from 1 within their file; the line too, where it is another).
   std::string where(std::size_t row) const;
   /// SHA-256 over the files' bytes: what a resume compares.
@@ -50,9 +52,9 @@ class Dataset {
 
 /// `kind`: bad_row | missing_image | broken_image | missing_film | broken_film | image_marks |
 /// empty_answer | equal_answers | no_labels | too_long | duplicate | template | unsupported_media |
-/// unsupported_tools | unknown_key. A duplicate, a pair of equal answers, a row that is too long but
-/// keeps labels when cut, and one with a key that is nearly a known one stay usable; every other
-/// kind makes its row unusable.
+/// unsupported_tools | unknown_key. A duplicate, a pair of equal answers, a row that is too long
+/// but keeps labels when cut, and one with a key that is nearly a known one stay usable; every
+/// other kind makes its row unusable.
 struct Finding {
   std::size_t row = 0;  ///< of the whole dataset, from 0 as Dataset::read counts
   std::string kind;

@@ -88,15 +88,13 @@ Result<std::vector<Json>> read_samples(const Json& row, const RolloutFault& refu
     LUTHIER_CHECK(check_ids(all[i], placed(kIds, i), refused));
     samples.push_back({{kIds, all[i]}, {kRewards, Json::object()}});
   }
-  if (!row.contains(kRewards) || row[kRewards].is_null())
-    return refused("The row does not say what its samples are worth.", kRewards,
-                   "Give a number for each, or null where there is none.");
-  const Json& rewards = row[kRewards];
+  // Who learns from rewards asks for them.
+  const Json rewards = row.value(kRewards, Json());
   if (rewards.is_object() && !rewards.empty()) {
     for (const auto& [name, values] : rewards.items())
       LUTHIER_CHECK(
           take_rewards(values, name, std::string(kRewards) + "." + name, samples, refused));
-  } else {
+  } else if (!rewards.is_null() && !rewards.is_object()) {
     LUTHIER_CHECK(take_rewards(rewards, "reward", kRewards, samples, refused));
   }
   if (row.contains(kOldLogps)) LUTHIER_CHECK(take_old(row[kOldLogps], samples, refused));

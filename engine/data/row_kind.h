@@ -92,6 +92,8 @@ class RowKind {
   /// Whether a row as written is of this kind, where no objective says what it must be; the kind
   /// that every other row is said to be answers no.
   virtual bool recognises(const Json& /*row*/) const { return false; }
+  /// The kind as this recipe's settings have it. Most kinds have none.
+  virtual const RowKind& under(const Recipe& /*recipe*/) const { return *this; }
   /// The row as written → its conversation. Most kinds take what read_conversation reads.
   virtual Result<Conversation> read(const Json& row, const std::filesystem::path& base,
                                     const std::string& where, RowFault* fault) const;
@@ -116,6 +118,9 @@ const RowKind& prompt_rows();    ///< "prompts": a prompt, which the model answe
 const RowKind& rollout_rows();   ///< "rollouts": a prompt with answers that were drawn and judged
 const RowKind& text_rows();      ///< "text": a plain text
 const RowKind& caption_rows();   ///< "caption": a picture and its text
+/// "stepwise": a prompt, an answer in steps, and whether each of them is right. Behind each step
+/// stands the separator, on whose last token the label is (0 or 1, of that very token).
+const RowKind& stepwise_rows(const std::string& separator = "\n");
 /// Whichever of all a row is: what is checked where no objective is named.
 const RowKind& any_rows();
 

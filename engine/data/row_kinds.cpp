@@ -93,8 +93,9 @@ const RowKind& any_rows() {
 
 const std::vector<const RowKind*>& row_kinds() {
   static const std::vector<const RowKind*> kinds{
-      &answer_rows(),  &preference_rows(), &whole_preference_rows(), &unpaired_rows(),
-      &caption_rows(), &text_rows(),       &prompt_rows(),           &rollout_rows()};
+      &answer_rows(),   &preference_rows(), &whole_preference_rows(),
+      &unpaired_rows(), &caption_rows(),    &text_rows(),
+      &prompt_rows(),   &rollout_rows(),    &stepwise_rows()};
   return kinds;
 }
 
@@ -122,7 +123,7 @@ Result<Conversation> read_row_file(const std::filesystem::path& path,
 const RowKind& row_kind_of(const Recipe& recipe) {
   if (!rollouts_of(recipe).empty()) return rollout_rows();
   const RowKind* kind = find_row_kind(objective_kind(recipe.objective).row_kind);
-  return kind ? *kind : any_rows();
+  return kind ? kind->under(recipe) : any_rows();
 }
 
 LossOn loss_on_from_name(const std::string& name) {

@@ -9,6 +9,7 @@
 #include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
 #include "engine/config/kinds.h"
+#include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
@@ -52,19 +53,49 @@ std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
 }
 
 /// What an objective compares the model with, beside it in memory.
-std::int64_t reference_bytes(const ModelSummary& model, const Recipe& recipe,
-                             const Objective& objective, bool plugs, const MemoryParts& parts,
-                             std::int64_t element) {
+struct OtherModel {
+  std::int64_t weights = 0;
+  bool own_pictures = false;  ///< it is a model of its own, and the pictures are shown to it, too
+  std::int64_t pass = 0;      ///< of a checkpoint that is named: what its pass needs at its height
+};
+
+/// A pass that keeps nothing has about what a layer keeps otherwise, where all of it trains.
+std::int64_t pass_of(const ModelSummary& other, Pass pass) {
+  if (!other.cost) return 0;
+  pass.terms.checkpointing = false;
+  std::vector<std::pair<std::string, TrainedShare>> all;
+  for (const ModuleSummary& module : other.modules) {
+    if (module.type != "Linear") continue;
+    TrainedShare share;
+    share.trains = true;
+    all.emplace_back(module.name, share);
+  }
+  std::int64_t most = 0;
+  for (const Stage& stage : other.cost->of(std::move(pass), all).stages)
+    most = std::max(most, stage.kept);
+  return most;
+}
+
+OtherModel other_model(const ModelSummary& model, const Recipe& recipe, const Objective& objective,
+                       bool plugs, const MemoryParts& parts, const Pass& pass) {
   switch (reference_kind(model.folder, recipe, objective, plugs)) {
     case ReferenceKind::None:
-    case ReferenceKind::Base: return 0;
-    case ReferenceKind::Adapter: return parts.adapter;
+    case ReferenceKind::Base: return {};
+    case ReferenceKind::Adapter: return {parts.adapter, false, 0};
     case ReferenceKind::Model: break;
   }
   const std::string named = objective.reference_checkpoint();
-  if (named.empty()) return parts.weights;
+  if (named.empty()) return {parts.weights, true, 0};
   const auto other = summarize_model(named);  // a broken one is refused when it is loaded
-  return other ? other->parameters * element : parts.weights;
+  if (!other) return {parts.weights, true, 0};
+  // As it is loaded (objectives/reference.cpp).
+  const auto by_part =
+      bytes_by_part(*other, pass.terms.element,
+                    objective.reference_teaches() ? Json() : quantization_settings(recipe));
+  std::int64_t weights = 0;
+  if (by_part)
+    for (const auto& [name, bytes] : *by_part) weights += bytes;
+  return {by_part ? weights : parts.weights, true, pass_of(*other, pass)};
 }
 
 /// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
@@ -135,8 +166,10 @@ std::int64_t recorded_bytes(const ModelSummary& model, const BatchShape& batch, 
 
 }  // namespace
 
-Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
+Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const BatchShape& batch,
                           const StepTerms& asked, const CardFacts* card) {
+  LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(given, recipe));
+  const ModelSummary& model = scored ? *scored : given;
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
@@ -176,7 +209,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   // As train/step_runner divides them.
   std::vector<std::size_t> part_of;
   if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts &&
-      batch.source_lengths.empty())
+      !objective->needs_reference() && batch.source_lengths.empty())
     part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, terms.threads);
   const Pass pass = lay_out(batch, terms, *objective, part_of);
   if (model.cost) {
@@ -189,14 +222,13 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   LUTHIER_TRY(result.weights_by_part, bytes_by_part(model, terms.element, packing));
   for (const auto& [name, bytes] : result.weights_by_part) parts.weights += bytes;
   parts.adapter = plugs ? adapter : 0;
-  const std::int64_t reference =
-      reference_bytes(model, recipe, *objective, plugs, parts, terms.element);
+  const OtherModel reference = other_model(model, recipe, *objective, plugs, parts, pass);
   const bool beforehand = objective->asks_reference_beforehand();
   const auto add_reference = [&](std::int64_t bytes) {
     if (bytes > 0) result.weights_by_part.emplace_back("reference", bytes);
     parts.weights += std::max<std::int64_t>(0, bytes);
   };
-  if (!beforehand) add_reference(reference);
+  if (!beforehand) add_reference(reference.weights);
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either, but for masters that begin in digits which
   // the weights have not.
@@ -226,18 +258,26 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   gradients.stepping += std::min(paged, kPagedBytes);
   if (terms.recorded) gradients.standing = gradients.all;
   const StepBytes step = peak_of(cost, loss, gradients, dense);
-  parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
+  parts.activations = step.kept;
+  // As train/run_parts decides.
+  if (!terms.cpu || !((reference.own_pictures && !beforehand) || objective->rolls_out_pictures()))
+    parts.activations += kept_features(model, batch, trained, terms, parts.weights);
   parts.workspace = step.workspace;
+  // The other model's pass comes first, while nothing of the step is there but gradients that
+  // stand.
+  const std::int64_t not_yet =
+      step.kept + step.workspace + (gradients.standing > 0 ? 0 : parts.gradients);
+  if (!beforehand) parts.workspace += std::max<std::int64_t>(0, reference.pass - not_yet);
   // Before a step, what answers are drawn with: then nothing of it is there.
   const std::int64_t drawing = drawing_bytes(model, batch, terms.element);
-  parts.workspace += std::max<std::int64_t>(0, drawing - step.kept - step.workspace);
+  parts.workspace += std::max<std::int64_t>(0, drawing - step.kept - parts.workspace);
   if (terms.recorded) {
     const std::int64_t apart = reached * (plugs ? 4 : terms.element);
     parts.recordings = dense + recorded_bytes(model, batch, pass, step, apart);
   }
   // Asked before the first step it counts for what a step does not take anyway.
   if (beforehand)
-    add_reference(reference - parts.gradients - parts.optimizer - parts.activations -
+    add_reference(reference.weights - parts.gradients - parts.optimizer - parts.activations -
                   parts.workspace);
   if (card) {
     const std::int64_t width = std::max(cost.head.width, model.geometry.hidden_size);
@@ -395,7 +435,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   }
   LUTHIER_TRY(const StepPlan plan, plan_steps(rows_in_all, training, generations));
   shape.micro_batches = std::min(plan.accumulation, plan.batches_per_epoch);
-  if (plan.total_steps <= plan.steps_per_epoch) return shape;
+  if (plan.total_steps <= plan.steps_per_epoch && !order_repeats(recipe)) return shape;
   shape.visited_rows = rows_in_all;
   shape.visited = all;
   return shape;

@@ -27,7 +27,9 @@ std::int64_t stored_element(const ModelSummary& model, std::int64_t element) {
   return model.dtype == "F16" || model.dtype == "BF16" ? 2 : 4;
 }
 
-Status fill(MethodRow& row, const ModelSummary& model, const Recipe& recipe, std::int64_t element) {
+Status fill(MethodRow& row, const ModelSummary& given, const Recipe& recipe, std::int64_t element) {
+  LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(given, recipe));
+  const ModelSummary& model = scored ? *scored : given;
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->kind.check) LUTHIER_CHECK(method->kind.check(recipe));
   LUTHIER_CHECK(check_quantization(recipe));

@@ -25,16 +25,20 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
   pass.terms = terms;
   pass.pictures = batch.pictures;
   pass.terms.frames = std::max({std::int64_t{1}, batch.pictures.frames, batch.pictures.images});
-  pass.labels = objective.labels_used(std::min(batch.labels, batch.tokens));
+  const auto sequences = static_cast<std::int64_t>(batch.lengths.size());
+  pass.labels = objective.states_used(
+      std::min(batch.labels, batch.tokens),
+      sequences > 0 ? sequences : std::max<std::int64_t>(1, batch.batch_size));
   std::vector<std::int64_t> lengths = batch.lengths;
   if (lengths.empty()) {
     const std::int64_t rows = std::max<std::int64_t>(1, batch.batch_size);
     lengths.assign(static_cast<std::size_t>(rows), batch.tokens / rows);
   }
-  RowLengths used = batch.source_lengths.empty() ? objective.lengths_used(lengths)
+  RowLengths used = batch.source_lengths.empty() ? objective.lengths_used(lengths, batch.labels)
                                                  : RowLengths{lengths, batch.source_lengths};
   lengths = std::move(used.own);
   std::int64_t tokens = batch.tokens;
+  if (used.labels >= 0) pass.labels = used.labels, tokens = sum_of(lengths);
   std::int64_t filler = terms.cpu ? filler_tokens(tokens) : 0;
   if (!used.source.empty()) {
     tokens = sum_of(lengths);

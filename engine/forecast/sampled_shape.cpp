@@ -9,16 +9,21 @@ namespace luthier {
 
 BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan& plan,
                          const Recipe& recipe) {
-  const std::int64_t size = recipe.training.per_device_train_batch_size,
-                     longest = recipe.more.integer(recipe.objective + ".max_completion_length");
+  const std::int64_t batch = recipe.training.per_device_train_batch_size,
+                     each = plan.learned > 0 ? plan.learned : plan.samples,
+                     size = plan.learned > 0 ? batch * plan.learned : batch,
+                     longest =
+                         plan.given
+                             ? 0
+                             : recipe.more.integer(recipe.objective + ".max_completion_length");
   const auto count = static_cast<std::int64_t>(rows.size());
   BatchShape shape;
   shape.batch_size = size;
   for (std::int64_t i = 0; i < size; ++i) {
-    const RowShape& row = rows[static_cast<std::size_t>(std::min(i / plan.samples, count - 1))];
+    const RowShape& row = rows[static_cast<std::size_t>(std::min(i / each, count - 1))];
     // A prompt is measured with an answer of few tokens behind it.
     const std::size_t place =
-        static_cast<std::size_t>(i % plan.samples) % std::max<std::size_t>(1, row.lengths.size());
+        static_cast<std::size_t>(i % each) % std::max<std::size_t>(1, row.lengths.size());
     const std::int64_t length = row.lengths.at(place) + (plan.given ? 0 : longest);
     shape.lengths.push_back(length);
     shape.tokens += length;
@@ -26,9 +31,8 @@ BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan
         plan.given ? row.labels / static_cast<std::int64_t>(row.lengths.size()) + 1 : longest;
   }
   // Whole groups where nothing is shuffled, else any samples of the generation.
-  const std::int64_t prompts = plan.prompts(size),
-                     shown = recipe.training.shuffle ? std::min(size, prompts)
-                                                     : (size + plan.samples - 1) / plan.samples;
+  const bool apart = recipe.training.shuffle && plan.learned == 0;
+  const std::int64_t shown = apart ? std::min(size, plan.prompts(batch)) : (size + each - 1) / each;
   for (std::int64_t i = 0; i < std::min(shown, count); ++i)
     shape.pictures += rows[static_cast<std::size_t>(i)].pictures;
   if (plan.given) return shape;

@@ -3,6 +3,7 @@
 // the objective and the optimizer answer.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "engine/config/kinds.h"
@@ -22,9 +23,14 @@ struct TrainedModule {
   TrainedShape shape(std::size_t i) const { return {shapes[i], i == 0 ? use : TensorUse::Other}; }
 };
 
+/// The model with the head of scores that the recipe's objective puts on it; none: it puts none.
+Result<std::optional<ModelSummary>> with_score_head(const ModelSummary& model,
+                                                    const Recipe& recipe);
+
 /// Whether the recipe's method has the setting of this key.
 bool has_setting(const Recipe& recipe, const std::string& key);
 
+/// Of a model that has the head of scores, where the objective puts one on it.
 Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const Recipe& recipe);
 
 /// What the modules are told of it, by their names. `dropout`: what plugs drop is drawn.

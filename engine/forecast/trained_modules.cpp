@@ -8,6 +8,8 @@
 #include "engine/config/kinds.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/method.h"
+#include "engine/models/score_head.h"
+#include "engine/objectives/objective.h"
 #include "engine/optim/step_room.h"
 
 namespace luthier {
@@ -44,6 +46,11 @@ std::int64_t bias_numbers(const ModuleSummary& module) {
   return std::max<std::int64_t>(0, module.parameters - elements(module.shape));
 }
 
+const ModuleSummary* score_head_of(const ModelSummary& model) {
+  const bool last = !model.modules.empty() && model.modules.back().name == kScoreHead;
+  return last ? &model.modules.back() : nullptr;
+}
+
 /// Of a method that changes the base's own weights.
 Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const Recipe& recipe,
                                               const Method& method) {
@@ -52,9 +59,12 @@ Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const R
   for (const ModuleSummary& module : model.modules) all.push_back({module.name, module.part});
   // Of what trains later, too: the step in which all of it does needs the most.
   LUTHIER_TRY(const FirstSteps steps, find_first_steps(method, all, recipe));
+  const ModuleSummary* scores = score_head_of(model);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (steps[i] != kNeverTrains && model.modules[i].parameters > 0)
-      trained.push_back(whole(model, model.modules[i], model.modules[i].parameters));
+    const ModuleSummary& module = model.modules[i];
+    if (scores && module.name == model.head) continue;  // nothing asks for logits
+    if ((steps[i] != kNeverTrains || &module == scores) && module.parameters > 0)
+      trained.push_back(whole(model, module, module.parameters));
   }
   if (trained.empty())
     return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
@@ -80,6 +90,25 @@ const ModuleSummary* token_embedding(const ModelSummary& model) {
 }
 
 }  // namespace
+
+Result<std::optional<ModelSummary>> with_score_head(const ModelSummary& model,
+                                                    const Recipe& recipe) {
+  LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
+  const std::int64_t numbers = objective->score_numbers();
+  if (numbers == 0) return std::optional<ModelSummary>();
+  ModelSummary with = model;
+  ModuleSummary head;
+  head.name = kScoreHead;
+  head.type = kOwnTensor;  // which adapters do not hang on
+  head.shape = {numbers, model.geometry.hidden_size};
+  head.bias = numbers > 1 ? numbers : 0;
+  head.parameters = numbers * model.geometry.hidden_size + head.bias;
+  head.dtype = "F32";
+  head.part = kLanguageModel;
+  head.stays_plain = true;
+  with.modules.push_back(std::move(head));
+  return std::optional<ModelSummary>(std::move(with));
+}
 
 bool has_setting(const Recipe& recipe, const std::string& key) {
   const MethodKind& kind = method_kind(recipe.strategy);
@@ -127,6 +156,8 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
       // A tied head has no weight of its own in the base, but its trained copy has.
       const std::int64_t own = module.parameters > 0 ? module.parameters : elements(module.shape);
       trained.push_back(whole(model, module, own));
+    } else if (&module == score_head_of(model)) {
+      trained.push_back(whole(model, module, module.parameters));
     }
   }
   return trained;
@@ -211,9 +242,11 @@ Result<std::int64_t> shared_bytes(const ModelSummary& model, const Recipe& recip
   return bytes;
 }
 
-Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {
+Result<TrainedModules> trained_modules(const ModelSummary& given, const Recipe& asked) {
   Recipe recipe = asked;
   LUTHIER_TRY(recipe.adapter, settings_to_train(asked));
+  LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(given, recipe));
+  const ModelSummary& model = scored ? *scored : given;
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   LUTHIER_TRY(const auto trained, list_trained(model, recipe));
   TrainedModules result;

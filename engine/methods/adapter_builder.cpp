@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/methods/token_rows.h"
+#include "engine/models/score_head.h"
 
 namespace luthier {
 
@@ -14,6 +15,24 @@ using torch::Tensor;
 namespace {
 
 constexpr std::string_view kBiasEnd = ".bias";
+
+/// The model, and with it the head of scores that it has now: an adapter's places outlive a head
+/// that is taken away.
+std::shared_ptr<torch::nn::Module> kept_with_head(const std::shared_ptr<Model>& model) {
+  const Linear head = score_head(*model);
+  if (!head) return model;
+  const auto both = std::make_shared<std::pair<std::shared_ptr<Model>, Linear>>(model, head);
+  return {both, model.get()};
+}
+
+/// What PEFT writes of an adapter whose model has such a head: what it is a model of, and that the
+/// head trains whole, by either name that transformers gives it.
+void tell_score_head(const Linear& head, std::vector<std::string> saved, Json& facts) {
+  if (!head) return;
+  saved.insert(saved.end(), {"classifier", kScoreHead});
+  facts["modules_to_save"] = saved;
+  facts["task_type"] = head->out_features() == 1 ? "SEQ_CLS" : "TOKEN_CLS";
+}
 
 }  // namespace
 
@@ -162,13 +181,37 @@ Status AdapterBuilder::hang_beside() {
   return hang ? hang(ports_, settings_, parts_) : Status();
 }
 
+Status AdapterBuilder::save_score_head(AdapterTensors& tensors, const std::string& where) {
+  for (const AdapterTensors::Whole& whole : tensors.whole) {
+    if (!is_of_score_head(whole.name) || ports_.slots.contains(whole.name)) continue;
+    return input_error("The adapter is a reward model's: it has a head of scores.",
+                       where + ": " + whole.key,
+                       "`luthier-cli score` says its figures; it answers nothing.");
+  }
+  for (const auto& [name, slot] : ports_.slots) {
+    if (slot.first != kScoreHead) continue;
+    Tensor own = slot.second->detach().clone();
+    const auto found = std::find_if(tensors.whole.begin(), tensors.whole.end(),
+                                    [key = name](const auto& whole) { return whole.name == key; });
+    if (found != tensors.whole.end()) {
+      LUTHIER_TRY(const Tensor read,
+                  read_adapter_tensor(found->view, own.sizes().vec(), where + ": " + found->key));
+      own.copy_(read);
+      tensors.whole.erase(found);
+    }
+    save_module(name, slot.second, std::move(own));
+  }
+  return {};
+}
+
 std::shared_ptr<Adapter> AdapterBuilder::finish(const ModuleSelection& selection) {
   if (const auto course = method_.of_modules->course)
     parts_.course = course(parts_.trained, settings_);
-  return std::make_shared<Adapter>(
-      method_,
-      settings_to_write(settings_, ports_.modules, selection, method_.of_modules->rank_keys),
-      base_.model, std::move(parts_));
+  AdapterSettings written =
+      settings_to_write(settings_, ports_.modules, selection, method_.of_modules->rank_keys);
+  tell_score_head(score_head(*base_.model), written.modules_to_save, parts_.facts);
+  return std::make_shared<Adapter>(method_, std::move(written), kept_with_head(base_.model),
+                                   std::move(parts_));
 }
 
 void AdapterBuilder::place(const ModuleToHang& to, const std::vector<TensorSize>& sizes,

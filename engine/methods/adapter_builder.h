@@ -42,6 +42,10 @@ class AdapterBuilder {
   void save_bias(const std::string& tensor, torch::Tensor* slot, torch::Tensor own, bool wrapped);
   /// One copy at both ends of a tied head, which the file has under both names.
   void save_tied(const Tie& tie, torch::Tensor own);
+  /// What the model's head of scores trains as, where it has one: the tensors that a file holds of
+  /// it, which are then taken out of `tensors`, else a copy of the head as it stands. A file that
+  /// holds some for a model that has none is an Input error.
+  Status save_score_head(AdapterTensors& tensors, const std::string& where);
   bool saves() const { return !parts_.saved.empty(); }
   /// Of modules that are trained whole, each tensor must be there.
   Status check_saved(const std::vector<std::string>& modules, const std::optional<Tie>& tie,

@@ -56,6 +56,8 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
       builder.save_module(name, slot.second, slot.second->detach().clone());
     saves_tied = saves_tied || tied;
   }
+  AdapterTensors none;
+  LUTHIER_CHECK(builder.save_score_head(none, ""));
   std::set<std::string> wrapped_modules;
   for (const WrappedModule& wrapped : selection.wrapped) wrapped_modules.insert(wrapped.name);
   const std::set<std::string> biases(selection.biases.begin(), selection.biases.end());

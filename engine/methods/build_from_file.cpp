@@ -9,6 +9,7 @@
 #include "engine/methods/build_adapter.h"
 #include "engine/methods/folder_check.h"
 #include "engine/methods/token_rows.h"
+#include "engine/models/score_head.h"
 
 namespace luthier {
 
@@ -221,6 +222,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   ModuleSelection selection;
   const std::optional<Tie> tie = tie_to_keep(builder.ports(), settings);
   LUTHIER_CHECK(load_shared(builder, of_modules, tensors, settings, where));
+  LUTHIER_CHECK(builder.save_score_head(tensors, where));
   LUTHIER_CHECK(load_saved(builder, tensors, settings, tie, where, selection));
   if (tensors.modules.empty() && !builder.saves())
     return input_error("The file holds no tensors.", where, "The adapter is empty.");
@@ -307,7 +309,7 @@ Result<ModuleSelection> selection_of(const Method& method, const Family& family,
                of_modules.shared->keys.end();
   };
   for (const AdapterTensors::Whole& whole : tensors.whole) {
-    if (is_shared(whole.key)) continue;
+    if (is_shared(whole.key) || is_of_score_head(whole.name)) continue;
     const std::string module = whole.name.substr(0, whole.name.rfind('.'));
     // Beside a plug it nearly always is the base's own weight.
     if (is_trained_bias(whole.name, settings))

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/methods/ports.h"
 
+#include "engine/models/score_head.h"
+
 namespace luthier {
 
 namespace {
@@ -43,6 +45,7 @@ Ports list_ports(Model& model) {
       ports.slots[item.key() + "." + tensor] = {item.key(), slot};
       if (tensor == "bias") own.bias = slot->numel();
     }
+    if (item.key() == kScoreHead) continue;  // it trains whole, and nothing hangs on it
     if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value())) {
       ports.linears.emplace(item.key(), Linear(linear));
       own.shape = {linear->out_features(), linear->in_features()};

@@ -10,9 +10,6 @@
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/functions/accumulate_grad.h>
 
-#include "engine/objectives/chunk_gradient.h"
-#include "engine/objectives/loss_cost.h"
-
 namespace luthier {
 
 namespace {
@@ -123,21 +120,19 @@ AdaptedChunk adapted_chunk(const Tensor& hidden, std::int64_t begin, std::int64_
   return chunk;
 }
 
-Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target,
-                             const Tensor& shares) {
+Tensor adapted_loss(const Tensor& hidden, const Linear& head, std::int64_t step,
+                    const ChunkLoss& loss, const Tensor& shares) {
   const std::int64_t rows = hidden.size(0);
-  const std::int64_t step = loss_chunk(head->out_features(), hidden.is_cpu());
   Tensor total = at::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
   Tensor of_hidden;
   HeadGradients gradients;
   for (std::int64_t begin = 0; begin < rows; begin += step) {
     const std::int64_t end = std::min(rows, begin + step);
     const AdaptedChunk chunk = adapted_chunk(hidden, begin, end, head, head->plug);
-    const Tensor share = shares.defined() ? shares.slice(0, begin, end) : shares;
-    total.add_(cross_entropy_in_place(chunk.logits, target.slice(0, begin, end), chunk.has_graph(),
-                                      share));
+    total.add_(loss(chunk.logits, begin, end, chunk.has_graph()));
     if (!chunk.has_graph()) continue;
-    if (share.defined()) torch::Tensor(chunk.logits).mul_(share.unsqueeze(1));
+    if (shares.defined())
+      torch::Tensor(chunk.logits).mul_(shares.slice(0, begin, end).unsqueeze(1));
     const Tensor of_states = gradients.add(chunk, chunk.logits);
     if (!of_states.defined()) continue;
     const torch::NoGradGuard no_grad;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/nn/linear.h"
+#include "engine/objectives/chunk_gradient.h"
 
 #include <torch/csrc/autograd/edge.h>
 
@@ -50,8 +51,8 @@ class HeadGradients {
 AdaptedChunk adapted_chunk(const torch::Tensor& hidden, std::int64_t begin, std::int64_t end,
                            const Linear& head, const LinearPlug* plug);
 
-/// Σ −log softmax(logits)[target], as chunked_cross_entropy.
-torch::Tensor adapted_cross_entropy(const torch::Tensor& hidden, const Linear& head,
-                                    const torch::Tensor& target, const torch::Tensor& shares = {});
+/// As chunked_loss, of a head that a plug hangs on.
+torch::Tensor adapted_loss(const torch::Tensor& hidden, const Linear& head, std::int64_t step,
+                           const ChunkLoss& loss, const torch::Tensor& shares = {});
 
 }  // namespace luthier

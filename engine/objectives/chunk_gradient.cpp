@@ -4,6 +4,8 @@
 // deterministic algorithms too. A tensor would be sorted first (index_put_ with accumulate).
 #include "engine/objectives/chunk_gradient.h"
 
+#include <cmath>
+
 #include "engine/kernels/cross_entropy.h"
 #include "engine/nn/cpu_passes.h"
 
@@ -56,6 +58,63 @@ ChunkCap::ChunkCap(double softcap, const Tensor& logits, bool gradient) {
 void ChunkCap::back(const Tensor& gradient) const {
   const torch::NoGradGuard no_grad;
   if (slope_.defined()) gradient.mul_(slope_);
+}
+
+namespace {
+
+/// Log-probabilities of the logits over the temperature, in float32 and, where they are float32
+/// already, in their own memory: row by row, each number from its own place.
+Tensor log_probs_in_place(const Tensor& logits, double temperature) {
+  Tensor wide = logits.to(torch::kFloat32);
+  if (temperature != 1) wide.div_(temperature);
+  return at::_log_softmax_out(wide, wide, 1, /*half_to_float=*/false);
+}
+
+/// Log-probabilities become the terms of their entropy.
+void tell_entropy(const Tensor& log_probs, const Tensor& probs, const Tensor& entropy) {
+  if (entropy.defined()) entropy.copy_(log_probs.mul_(probs).sum(1).neg_());
+}
+
+}  // namespace
+
+// At most four chunks of float32 stand at once, both models' logarithms among them.
+Tensor divergence_in_place(const Tensor& logits, const Tensor& teacher,
+                           const Divergence& divergence, bool gradient, const Tensor& entropy) {
+  const torch::NoGradGuard no_grad;
+  const double beta = divergence.beta, share = beta < 1 ? 1 - beta : 1;
+  Tensor mine = log_probs_in_place(logits, divergence.temperature),
+         theirs = log_probs_in_place(teacher, divergence.temperature);
+  Tensor sum, slope;  // the slope is by the logits over the temperature
+  if (beta == 0) {
+    const Tensor wanted = theirs.exp();
+    sum = theirs.sub_(mine).mul_(wanted).sum();
+    if (gradient || entropy.defined()) at::exp_out(theirs, mine);
+    tell_entropy(mine, theirs, entropy);
+    if (gradient) slope = theirs.sub_(wanted);
+  } else {
+    Tensor probs;
+    if (beta < 1) {
+      theirs.add_(std::log(beta));
+      Tensor mixture = mine + std::log1p(-beta);
+      at::logaddexp_out(mixture, mixture, theirs);
+      probs = theirs.exp();  // times beta
+      sum = theirs.sub_(mixture).sub_(std::log(beta)).mul_(probs).sum();
+      at::exp_out(probs, mine);
+      at::sub_out(theirs, mine, mixture);
+    } else {
+      probs = mine.exp();
+      at::sub_out(theirs, mine, theirs);
+    }
+    tell_entropy(mine, probs, entropy);
+    at::mul_out(mine, probs, theirs);
+    const Tensor distances = mine.sum(1, true);  // [n, 1]: of p from the mixture or from q
+    const Tensor weighed = distances.sum() * share;
+    sum = sum.defined() ? sum + weighed : weighed;
+    if (gradient) slope = mine.addcmul_(probs, distances, -1).mul_(share);
+  }
+  if (!gradient) return sum;
+  put_back(logits, divergence.temperature == 1 ? slope : slope.div_(divergence.temperature));
+  return sum;
 }
 
 void log_prob_gradient_in_place(const Tensor& logits, const Tensor& target, const Tensor& share,

@@ -3,6 +3,9 @@
 // chunk of a real vocabulary is the largest tensor of a step.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+
 #include "engine/nn/weight.h"
 
 namespace luthier {
@@ -13,6 +16,26 @@ namespace luthier {
 /// counts in the sum; the gradient is as if all counted.
 torch::Tensor cross_entropy_in_place(const torch::Tensor& logits, const torch::Tensor& target,
                                      bool gradient, const torch::Tensor& shares = {});
+
+/// How far a model's next-token distributions p lie from a teacher's q (Agarwal et al. 2023): beta
+/// 0 KL(q ‖ p), beta 1 KL(p ‖ q), between them beta · KL(q ‖ m) + (1 − beta) · KL(p ‖ m) with the
+/// mixture m = beta · q + (1 − beta) · p. Both are of the logits over the temperature.
+struct Divergence {
+  double beta = 0.5, temperature = 1;
+};
+
+/// Of logits [n, vocab] and a teacher's of the same shape, any floating types: the rows' sum, []
+/// float32. Both are used up; with `gradient` the first become what the sum's gradient by them is.
+/// `entropy` [n] float32, where it is defined, gets that of each p, in nats.
+torch::Tensor divergence_in_place(const torch::Tensor& logits, const torch::Tensor& teacher,
+                                  const Divergence& divergence, bool gradient,
+                                  const torch::Tensor& entropy = {});
+
+/// What a loss makes of a chunk's logits [end − begin, vocab], which are of the rows [begin, end):
+/// the sum of those rows' losses, [] float32. The logits are used up; with `gradient` they become
+/// what the sum's gradient by them is.
+using ChunkLoss = std::function<torch::Tensor(const torch::Tensor& logits, std::int64_t begin,
+                                              std::int64_t end, bool gradient)>;
 
 /// A head's softcap over one chunk of logits.
 class ChunkCap {

@@ -17,12 +17,12 @@ namespace {
 
 using torch::Tensor;
 
-class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
+class ChunkedLossFunction : public torch::autograd::Function<ChunkedLossFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
                         const Tensor& leaf, const std::optional<Tensor>& head_bias,
-                        const Tensor& target, const Tensor* given, const Weight& weight,
-                        double softcap, bool graph) {
+                        const Tensor* given, const Weight& weight, double softcap,
+                        std::int64_t chunk, const ChunkLoss* loss, bool graph) {
     const Tensor& shares = *given;  // an undefined one would not pass as an input, either
     const Tensor bias =
         head_bias.value_or(Tensor());  // an undefined tensor would not pass as an input of its own
@@ -30,7 +30,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     const PlainHeadGradients::Wanted wanted{graph && hidden.requires_grad(),
                                             graph && weight.trained(),
                                             graph && bias.defined() && bias.requires_grad()};
-    const std::int64_t rows = hidden.size(0), chunk = loss_chunk(weight.rows(), hidden.is_cpu());
+    const std::int64_t rows = hidden.size(0);
     Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
     PlainHeadGradients made(wanted, hidden, leaf, bias);
     for (std::int64_t begin = 0; begin < rows; begin += chunk) {
@@ -38,8 +38,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
       // [chunk, vocab], then their gradient
       const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
       const ChunkCap cap(softcap, logits, wanted.any());
-      total.add_(cross_entropy_in_place(logits, target.slice(0, begin, end), wanted.any(),
-                                        shares.defined() ? shares.slice(0, begin, end) : shares));
+      total.add_((*loss)(logits, begin, end, wanted.any()));
       cap.back(logits);
       made.add(hidden, begin, end, logits, weight, shares);
     }
@@ -61,19 +60,30 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
             Tensor(),
             Tensor(),
             Tensor(),
+            Tensor(),
             Tensor()};
   }
 };
 
 }  // namespace
 
-Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target,
-                             const Tensor& shares) {
-  if (head->plug) return adapted_cross_entropy(hidden, head, target, shares);
+Tensor chunked_loss(const Tensor& hidden, const Linear& head, std::int64_t step,
+                    const ChunkLoss& loss, const Tensor& shares) {
+  if (head->plug) return adapted_loss(hidden, head, step, loss, shares);
   const std::optional<Tensor> bias =
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
-  return CrossEntropyFunction::apply(hidden, head->weight.leaf(), bias, target, &shares,
-                                     head->weight, head->softcap, torch::GradMode::is_enabled());
+  return ChunkedLossFunction::apply(hidden, head->weight.leaf(), bias, &shares, head->weight,
+                                    head->softcap, step, &loss, torch::GradMode::is_enabled());
+}
+
+Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target,
+                             const Tensor& shares) {
+  const auto loss = [&](const Tensor& logits, std::int64_t begin, std::int64_t end, bool gradient) {
+    return cross_entropy_in_place(logits, target.slice(0, begin, end), gradient,
+                                  shares.defined() ? shares.slice(0, begin, end) : shares);
+  };
+  return chunked_loss(hidden, head, loss_chunk(head->out_features(), hidden.is_cpu()), loss,
+                      shares);
 }
 
 }  // namespace luthier

@@ -42,5 +42,8 @@ std::int64_t last_state_bytes(const Pass& pass, const HeadCost& head);
 LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head);
 /// Of the labels' log-probabilities (token_values), which make each chunk's logits twice.
 LossCost token_values_cost(const Pass& pass, const HeadCost& head);
+/// Of the distance from a teacher (chunked_divergence), whose states of so many numbers stand
+/// beside.
+LossCost divergence_cost(const Pass& pass, const HeadCost& head, std::int64_t teacher_width);
 
 }  // namespace luthier

@@ -38,6 +38,14 @@ Status Objective::fits(const LoadedModel& base) const {
                      "objective", "Choose an objective for such models, as mlm is for encoders.");
 }
 
+RowLengths lengths_when_drawn(std::vector<std::int64_t> lengths, std::int64_t labels,
+                              std::int64_t longest) {
+  const auto rows = std::max<std::int64_t>(1, static_cast<std::int64_t>(lengths.size()));
+  const std::int64_t more = std::max<std::int64_t>(0, longest - labels / rows);
+  for (std::int64_t& length : lengths) length += more;
+  return {std::move(lengths), {}, labels + rows * more};
+}
+
 LossCost Objective::cost(const Pass& pass, const HeadCost& head) const {
   return token_values_cost(pass, head);
 }

@@ -45,7 +45,13 @@ enum class WindowRule {
 struct RowLengths {
   std::vector<std::int64_t> own;     ///< that it learns on
   std::vector<std::int64_t> source;  ///< that an encoder reads beside them; empty: there is none
+  std::int64_t labels = -1;          ///< of all of them; below 0: as many as rows have
 };
+
+/// Of rows of these lengths, in which so many tokens have a label, when each is answered anew with
+/// `longest` tokens: the most that drawn answers come to.
+RowLengths lengths_when_drawn(std::vector<std::int64_t> lengths, std::int64_t labels,
+                              std::int64_t longest);
 
 /// What `luthier-cli loss` shows of a batch beside its loss.
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
@@ -67,10 +73,22 @@ class Objective {
   virtual WindowRule window_rule() const { return WindowRule::Means; }
   /// Whether the adapter's dropout acts in training.
   virtual bool dropout() const { return true; }
+  /// The head that makes numbers of a state in place of logits (models/score_head): how many; 0:
+  /// the loss is one of logits.
+  virtual std::int64_t score_numbers() const { return 0; }
+  /// Of so many labelled tokens in so many sequences, the states that the loss asks for.
+  virtual std::int64_t states_used(std::int64_t labels, std::int64_t /*sequences*/) const {
+    return labels_used(labels);
+  }
   /// Whether `loss` asks the policy for reference log-probabilities.
   virtual bool needs_reference() const { return false; }
   /// The checkpoint that its settings name as the reference; empty: the model as it began.
   virtual std::string reference_checkpoint() const { return {}; }
+  /// The recipe's setting that names it.
+  virtual const char* reference_field() const { return "ref_model"; }
+  /// Whether `loss` holds the model's distributions against the reference's (Policy's
+  /// reference_states): it may be of another size, and must tell the same tokens apart.
+  virtual bool reference_teaches() const { return false; }
   /// Whether the reference is asked about all rows before the first step, and let go of then.
   virtual bool asks_reference_beforehand() const { return false; }
   /// How a reference that is a model of its own goes after the policy.
@@ -84,6 +102,9 @@ class Objective {
   virtual Status roll_out(Policy& /*policy*/, MicroBatch& /*rows*/, std::uint64_t /*seed*/) {
     return {};
   }
+  /// Whether it looks at the rows' pictures for that: pixels are then not given up for what a fixed
+  /// tower makes of them.
+  virtual bool rolls_out_pictures() const { return false; }
   /// How rows become micro-batches where several answers to each prompt are learned from; none:
   /// they are micro-batches as they are.
   virtual GenerationPlan generations() const { return {}; }
@@ -91,6 +112,9 @@ class Objective {
   /// and says what each is worth. Interrupted when the generation's `go_on` says no.
   virtual Status prepare(Policy& /*policy*/, Generation& /*generation*/) { return {}; }
   virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
+  /// From here on rows are learned as they are written, whatever roll_out would make of them: what
+  /// `luthier-cli loss` asks for.
+  virtual void take_rows_as_written() {}
   /// Whether the work of `loss` is the same for all batches of one shape (device/graph): of the
   /// batch it reads `input` alone, label places that only fill up have no part in the sum, the
   /// count is `count`'s, and it tells no figures.
@@ -99,8 +123,9 @@ class Objective {
   virtual bool adds_up(Model& /*model*/) const { return true; }
   /// Of so many labelled tokens in rows, those that a pass is about.
   virtual std::int64_t labels_used(std::int64_t labels) const { return labels; }
-  /// What roll_out makes of rows of these lengths.
-  virtual RowLengths lengths_used(const std::vector<std::int64_t>& lengths) const {
+  /// What roll_out makes of rows of these lengths, in which so many tokens have a label.
+  virtual RowLengths lengths_used(const std::vector<std::int64_t>& lengths,
+                                  std::int64_t /*labels*/) const {
     return {lengths, {}};
   }
   /// What `loss` needs at the top of a pass; as it stands, that of the policy's log_probs.

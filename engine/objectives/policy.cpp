@@ -96,30 +96,51 @@ LogProbs Policy::log_probs(const Batch& batch, double temperature,
   return of(*base_.model, batch.input, batch, temperature, routers, learns_entropy);
 }
 
-LogProbs Policy::by_reference(const Batch& batch, double temperature, const Batch* beside,
-                              LogProbs* of_beside) {
+void Policy::ask_reference(const Batch& batch,
+                           const std::function<void(Model& model, const Batch& own)>& ask) {
   TORCH_CHECK(reference_, "the objective asks for a reference that it did not announce");
   const torch::NoGradGuard no_grad;
-  const auto asked = [&](Model& model, const Batch& own) {
-    const LogProbs found = of(model, own.input, batch, temperature);
+  if (reference_->model) {
+    // Its tower is its own.
+    const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
+    return ask(*reference_->model->model, own);
+  }
+  const Standing standing(adapter_.get(), reference_->adapter.get());
+  // Features of a tower that trains are the policy's alone.
+  if (tower_fixed_ || !batch.input.tower_features.defined()) return ask(*base_.model, batch);
+  const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
+  ask(*base_.model, own);
+}
+
+LogProbs Policy::by_reference(const Batch& batch, double temperature, const Batch* beside,
+                              LogProbs* of_beside) {
+  LogProbs found;
+  ask_reference(batch, [&](Model& model, const Batch& own) {
+    found = of(model, own.input, batch, temperature);
     if (beside && &own == &batch) {
       *of_beside = of(model, beside->input, *beside, temperature);
     } else if (beside) {
       const Batch other = reference_maker_->beside(*beside->rows, own, pass_);
       *of_beside = of(model, other.input, *beside, temperature);
     }
-    return found;
-  };
-  if (reference_->model) {
-    // Its tower is its own.
-    const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
-    return asked(*reference_->model->model, own);
-  }
+  });
+  return found;
+}
+
+Status Policy::as_reference(const std::function<Status(const LoadedModel& reference)>& work) {
+  TORCH_CHECK(reference_, "the objective asks for a reference that it did not announce");
+  if (reference_->model) return work(*reference_->model);
   const Standing standing(adapter_.get(), reference_->adapter.get());
-  // Features of a tower that trains are the policy's alone.
-  if (tower_fixed_ || !batch.input.tower_features.defined()) return asked(*base_.model, batch);
-  const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
-  return asked(*base_.model, own);
+  return work(base_);
+}
+
+TeacherStates Policy::reference_states(const Batch& batch) {
+  std::optional<TeacherStates> states;
+  ask_reference(batch, [&](Model& model, const Batch& own) {
+    const torch::Tensor hidden = labelled_states(model, own.input).hidden;
+    states = TeacherStates{hidden, BareHead(*model.head())};
+  });
+  return std::move(*states);
 }
 
 void Policy::ask_beforehand(const MicroBatch& rows, SequenceOrder order, bool evaluation) {
@@ -169,8 +190,7 @@ std::pair<LogProbs, LogProbs> Policy::reference_log_probs_of_both(const Batch& b
   return both;
 }
 
-std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
-                                                          const Batch& batch) {
+std::vector<std::pair<std::string, torch::Tensor>> padded_tokens(const Batch& batch) {
   const auto rows = static_cast<std::int64_t>(batch.sequences.size());
   std::int64_t longest = 0;
   for (std::int64_t i = 0; i < rows; ++i)
@@ -188,14 +208,18 @@ std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
       completion[i][place] = example.labels[at] != kIgnoreLabel ? 1 : 0;
     }
   }
-  torch::Tensor logps = torch::zeros({rows, longest}, torch::kFloat32);
+  return {{"input_ids", ids}, {"attention_mask", attention}, {"completion_mask", completion}};
+}
+
+std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
+                                                          const Batch& batch) {
+  std::vector<std::pair<std::string, torch::Tensor>> tensors = padded_tokens(batch);
+  torch::Tensor logps = torch::zeros(tensors.front().second.sizes(), torch::kFloat32);
   logps.index_put_({probs.sequence.cpu(), probs.places.cpu()},
                    probs.values.log_probs.detach().cpu());
-  return {{"input_ids", ids},
-          {"attention_mask", attention},
-          {"completion_mask", completion},
-          {"token_logps", logps},
-          {"logps", probs.summed(probs.values.log_probs).detach().cpu()}};
+  tensors.emplace_back("token_logps", logps);
+  tensors.emplace_back("logps", probs.summed(probs.values.log_probs).detach().cpu());
+  return tensors;
 }
 
 }  // namespace luthier

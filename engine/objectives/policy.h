@@ -61,6 +61,11 @@ class Policy {
                      const std::shared_ptr<RouterNotes>& routers = {}, bool learns_entropy = false);
   /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.
   LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
+  /// What the reference makes of the batch before its head, where the batch has labels; without a
+  /// graph, and the reference must have been given.
+  TeacherStates reference_states(const Batch& batch);
+  /// Lets whoever stands behind the reference do something as itself.
+  Status as_reference(const std::function<Status(const LoadedModel& reference)>& work);
   /// Other sequences about the pictures of `shown`, the batch that was made last
   /// (BatchMaker::beside). Points to `rows`.
   Batch beside(const MicroBatch& rows, const Batch& shown) {
@@ -81,6 +86,9 @@ class Policy {
   /// [labels] on the CPU of each row's sequences, by the row's number.
   using Asked = std::unordered_map<std::int64_t, std::vector<torch::Tensor>>;
   LogProbs asked_beforehand(const Batch& batch) const;
+  /// Lets whoever stands behind the reference look at the batch as it takes it.
+  void ask_reference(const Batch& batch,
+                     const std::function<void(Model& model, const Batch& own)>& ask);
   LogProbs by_reference(const Batch& batch, double temperature, const Batch* beside,
                         LogProbs* of_beside);
   LogProbs of(Model& model, const ModelInput& input, const Batch& batch, double temperature,
@@ -96,6 +104,9 @@ class Policy {
   Asked asked_of_training_, asked_of_evaluation_;
 };
 
+/// The tokens of any batch as the contract's `loss` verb writes them: input_ids, attention_mask and
+/// completion_mask (where labels are) [sequences, longest], right-padded.
+std::vector<std::pair<std::string, torch::Tensor>> padded_tokens(const Batch& batch);
 /// What the contract's `loss` verb writes of any batch: input_ids, attention_mask, completion_mask,
 /// token_logps [sequences, longest] (right-padded) and logps [sequences].
 std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,

@@ -55,6 +55,12 @@ Tensor bco_loss(const Tensor& rewards, const Tensor& signs, double delta) {
   return -at::log_sigmoid(signs * (rewards - delta));
 }
 
+Tensor reward_loss(const Tensor& chosen, const Tensor& rejected, const Tensor& margins,
+                   std::optional<double> centre) {
+  const Tensor loss = -at::log_sigmoid(chosen - rejected - margins);
+  return centre ? loss + *centre * (chosen + rejected).pow(2) : loss;
+}
+
 Figures pair_figures(const Tensor& chosen_rewards, const Tensor& rejected_rewards,
                      const Tensor& chosen, const Tensor& rejected) {
   const torch::NoGradGuard no_grad;

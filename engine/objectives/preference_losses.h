@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,12 @@ torch::Tensor kto_loss(const torch::Tensor& ratios, const torch::Tensor& signs,
 
 /// BCO (Jung et al. 2024): −log σ(±(reward − delta)) of rewards [n].
 torch::Tensor bco_loss(const torch::Tensor& rewards, const torch::Tensor& signs, double delta);
+
+/// A reward model's (Bradley and Terry 1952; Ouyang et al. 2022), as TRL's RewardTrainer has it:
+/// −log σ(chosen − rejected − margin), and with a coefficient that times (chosen + rejected)². Of
+/// rewards [n] → [n].
+torch::Tensor reward_loss(const torch::Tensor& chosen, const torch::Tensor& rejected,
+                          const torch::Tensor& margins, std::optional<double> centre);
 
 using Figures = std::map<std::string, torch::Tensor>;
 

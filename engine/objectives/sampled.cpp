@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/objectives/completions.h"
+
 namespace luthier {
 
 namespace {
@@ -19,14 +21,6 @@ void each_sample(Generation& generation, const F& work) {
   for (EncodedRow& row : generation.rows.encoded)
     for (std::size_t i = 0; i < row.samples.size(); ++i)
       work(row, row.samples[i], row.sequences[i]);
-}
-
-/// Whether an answer came to its end.
-bool has_ended(const LoadedModel& base, const RowSample& sample) {
-  const TokenId last = sample.ids.back();
-  const SpecialTokens& special = base.processor->tokenizer().special();
-  return std::find(base.eos_ids.begin(), base.eos_ids.end(), last) != base.eos_ids.end() ||
-         last == special.eos || last == special.pad;
 }
 
 /// Micro-batch after micro-batch, as the samples are learned from; the log-probabilities come to
@@ -44,10 +38,6 @@ void ask_slices(Policy& policy, Generation& generation, const F& ask, const T& t
     const std::vector<SamplePlace> places = places_of(generation, slice);
     for (std::size_t i = 0; i < places.size(); ++i) take(places[i], each[i].contiguous());
   }
-}
-
-std::string where_of(const EncodedRow& row) {
-  return row.written ? row.written->where : "rollouts";
 }
 
 }  // namespace
@@ -81,21 +71,16 @@ Status Sampled::fits(const LoadedModel& base) const {
 }
 
 Status Sampled::check_samples(Policy& policy, const Generation& generation) const {
-  const std::int64_t vocabulary = policy.model().head()->out_features();
+  LUTHIER_CHECK(check_completions(policy.base(), generation));
   for (const EncodedRow& row : generation.rows.encoded) {
-    if (row.samples.empty())
-      return input_error("The row has no samples.", where_of(row) + ": completion_ids");
+    if (row.reward_names.empty())
+      return input_error("The row does not say what its samples are worth.",
+                         where_of(row) + ": rewards",
+                         "Give a number for each, or null where there is none.");
     if (row.reward_names != generation.rows.encoded.front().reward_names)
       return input_error("The row's rewards have other names than those of " +
                              where_of(generation.rows.encoded.front()) + ".",
                          where_of(row) + ": rewards");
-    for (const RowSample& sample : row.samples)
-      for (const TokenId id : sample.ids)
-        if (id >= vocabulary)
-          return input_error("A sample holds the token " + std::to_string(id) +
-                                 ", and the model has " + std::to_string(vocabulary) + ".",
-                             where_of(row) + ": completion_ids",
-                             "Samples must be of a model with this tokenizer.");
   }
   return {};
 }
@@ -193,19 +178,7 @@ void Sampled::tell(Policy& policy, Generation& generation, const advantages::Rew
   say("reward", at::nanmean(sums).item<double>());
   say("reward_std", advantages::deviation(sums).item<double>());
   say("frac_reward_zero_std", judged.alike.to(torch::kFloat32).mean().item<double>());
-  std::vector<double> lengths;
-  std::int64_t cut = 0;
-  each_sample(generation, [&](const EncodedRow&, const RowSample& sample, const Example&) {
-    lengths.push_back(static_cast<double>(sample.ids.size()));
-    cut += !has_ended(policy.base(), sample);
-  });
-  double sum = 0;
-  for (const double length : lengths) sum += length;
-  const auto count = static_cast<double>(lengths.size());
-  say("completions/mean_length", sum / count);
-  say("completions/min_length", *std::min_element(lengths.begin(), lengths.end()));
-  say("completions/max_length", *std::max_element(lengths.begin(), lengths.end()));
-  say("completions/clipped_ratio", static_cast<double>(cut) / count);
+  tell_completions(policy.base(), generation);
 }
 
 Status Sampled::prepare(Policy& policy, Generation& generation) {

@@ -152,7 +152,8 @@ class SpanCorruption : public Objective {
     return loss;
   }
 
-  RowLengths lengths_used(const std::vector<std::int64_t>& lengths) const override {
+  RowLengths lengths_used(const std::vector<std::int64_t>& lengths,
+                          std::int64_t /*labels*/) const override {
     constexpr std::int64_t kSentinels = 100;  // T5's
     RowLengths used;
     for (const std::int64_t length : lengths) {

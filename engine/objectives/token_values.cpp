@@ -217,6 +217,16 @@ Tensor filled_up(const Tensor& places) {
 
 }  // namespace
 
+Tensor states_at(Model& model, const ModelInput& input, const Tensor& places,
+                 const std::shared_ptr<RouterNotes>& routers) {
+  TokenSequence sequence = model.embed(input);
+  sequence.routers = routers;
+  sequence.own = filled_up(places);
+  const std::int64_t asked = places.size(0);
+  const Tensor made = model.decode(sequence, nullptr);  // [own tokens, hidden]
+  return made.size(0) == asked ? made : made.slice(0, 0, asked);
+}
+
 LabelledStates labelled_states(Model& model, const ModelInput& input,
                                const std::shared_ptr<RouterNotes>& routers) {
   const NextLabels next = next_labels(input);
@@ -226,12 +236,7 @@ LabelledStates labelled_states(Model& model, const ModelInput& input,
     states.hidden = states_before_head(model, input).index_select(0, next.places);
     return states;
   }
-  TokenSequence sequence = model.embed(input);
-  sequence.routers = routers;
-  sequence.own = filled_up(next.places);
-  const std::int64_t labels = next.places.size(0);
-  const Tensor made = model.decode(sequence, nullptr);  // [own tokens, hidden]
-  states.hidden = made.size(0) == labels ? made : made.slice(0, 0, labels);
+  states.hidden = states_at(model, input, next.places, routers);
   return states;
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/runs/run_folder.h"
 #include "engine/runs/run_lock.h"
+#include "engine/runs/stage_folder.h"
 
 namespace luthier {
 
@@ -32,6 +33,22 @@ Result<RunSummary> summarize_run(const fs::path& folder) {
   return summary;
 }
 
+namespace {
+
+/// Stages are runs as any others, called by both names: "all/2-dpo".
+void add_stages(const fs::path& folder, std::vector<RunSummary>& runs) {
+  const auto stages = read_stage_records(folder);
+  if (!stages) return;
+  for (const StageRecord& stage : *stages) {
+    auto summary = summarize_run(folder / stage.folder);
+    if (!summary) continue;  // it has not begun
+    summary->name = folder.filename().string() + "/" + summary->name;
+    runs.push_back(summary.take());
+  }
+}
+
+}  // namespace
+
 std::vector<RunSummary> list_runs(const fs::path& folder) {
   std::vector<RunSummary> runs;
   std::error_code problem;
@@ -39,6 +56,10 @@ std::vector<RunSummary> list_runs(const fs::path& folder) {
   for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) {
     std::error_code ignored;
     if (!walk->is_directory(ignored)) continue;
+    if (is_stage_folder(walk->path())) {
+      add_stages(walk->path(), runs);
+      continue;
+    }
     if (auto summary = summarize_run(walk->path())) runs.push_back(summary.take());
   }
   std::sort(runs.begin(), runs.end(), [](const RunSummary& left, const RunSummary& right) {

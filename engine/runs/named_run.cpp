@@ -10,6 +10,7 @@
 #include "engine/config/nearest_name.h"
 #include "engine/io/probe.h"
 #include "engine/runs/run_lock.h"
+#include "engine/runs/stage_folder.h"
 
 namespace luthier {
 
@@ -105,6 +106,9 @@ std::optional<fs::path> run_around(fs::path path) {
 }  // namespace
 
 Status check_named_run(const fs::path& run, const fs::path& output_dir) {
+  if (is_stage_folder(run))
+    return input_error("This is a run of stages, and the recipe has none.", run.string(),
+                       "Resume it with its own recipe.yaml.");
   if (is_run(run)) return {};
   const fs::path named = settled(run), own = output_dir.empty() ? fs::path() : settled(output_dir);
   const bool exists = is_there(named);

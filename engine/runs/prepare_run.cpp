@@ -5,6 +5,7 @@
 
 #include "engine/base/log.h"
 #include "engine/io/safetensors.h"
+#include "engine/runs/changed_settings.h"
 #include "engine/runs/resume_device.h"
 #include "engine/runs/run_folder.h"
 
@@ -17,9 +18,9 @@ namespace {
 /// Settings that name places: what is there is compared by fingerprint instead. Device and compute
 /// type have rules of their own (resume_device.h).
 bool is_place(const std::string& key) {
-  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "image_folder" ||
-         key == "output_dir" || key == "adapter.init_from" || key == "training.device" ||
-         key == "training.dtype";
+  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "replay.dataset" ||
+         key == "image_folder" || key == "output_dir" || key == "adapter.init_from" ||
+         key == "training.device" || key == "training.dtype";
 }
 
 /// Settings that change no number of the result: what to lower when memory ran out, whether a run
@@ -33,21 +34,10 @@ bool is_free(const std::string& key) {
 
 /// The settings in which `recipe` differs from the one recorded in `run`; an error when that one
 /// cannot be read.
-Result<std::vector<FieldDifference>> changed_settings(const RunFolder& run, const Recipe& recipe) {
+Result<std::vector<FieldDifference>> changed_in(const RunFolder& run, const Recipe& recipe) {
   LUTHIER_TRY(const std::string yaml, run.read_recipe_yaml());
   LUTHIER_TRY(const Recipe recorded, parse_recipe(yaml, (run.path() / "recipe.yaml").string()));
-  std::vector<FieldDifference> changed = recipe_differences(recorded, recipe);
-  std::erase_if(
-      changed, [](const FieldDifference& each) { return is_place(each.key) || is_free(each.key); });
-  return changed;
-}
-
-std::string listed(const std::vector<FieldDifference>& changed) {
-  std::string text;
-  for (const FieldDifference& each : changed)
-    text +=
-        (text.empty() ? "" : "; ") + each.key + " was " + each.left + " and is now " + each.right;
-  return text;
+  return changed_settings(recorded, recipe);
 }
 
 std::string shown(const std::vector<std::string>& fingerprints) {
@@ -89,6 +79,22 @@ Result<std::string> weight_digest(const fs::path& path) {
 
 }  // namespace
 
+std::vector<FieldDifference> changed_settings(const Recipe& recorded, const Recipe& now) {
+  std::vector<FieldDifference> changed = recipe_differences(recorded, now);
+  std::erase_if(
+      changed, [](const FieldDifference& each) { return is_place(each.key) || is_free(each.key); });
+  return changed;
+}
+
+std::string changes_text(const std::vector<FieldDifference>& changed, const std::string& prefix) {
+  std::string text;
+  for (const FieldDifference& each : changed) {
+    text += (text.empty() ? "" : "; ") + prefix + each.key + " was " + each.left + " and is now " +
+            each.right;
+  }
+  return text;
+}
+
 Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::path>& resume_run) {
   if (!resume_run) return fresh(recipe, recipe.output_dir);
   std::error_code problem;
@@ -103,9 +109,10 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
                        run.path().string(), "Use that version to go on.");
   }
   if (recorded && recorded->state == RunState::Finished) {
-    const auto changed = changed_settings(run, recipe);
+    const auto changed = changed_in(run, recipe);
     if (changed && !changed->empty())
-      log_warning("The run is finished, by other settings than these: " + listed(*changed) + ".");
+      log_warning("The run is finished, by other settings than these: " + changes_text(*changed) +
+                  ".");
     return PreparedRun{PreparedRun::Kind::Finished, std::move(run), std::nullopt,
                        std::move(recorded)};
   }
@@ -115,9 +122,9 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
     { const RunFolder released = std::move(run); }
     return fresh(recipe, folder);
   }
-  LUTHIER_TRY(const std::vector<FieldDifference> changed, changed_settings(run, recipe));
+  LUTHIER_TRY(const std::vector<FieldDifference> changed, changed_in(run, recipe));
   if (!changed.empty()) {
-    return input_error("The run was started with other settings: " + listed(changed) + ".",
+    return input_error("The run was started with other settings: " + changes_text(changed) + ".",
                        run.path().string(),
                        "Resume with the same settings, or start a new run in another output_dir.");
   }

@@ -8,11 +8,12 @@
 
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
-#include "engine/config/rollouts.h"
+#include "engine/config/order_fields.h"
 #include "engine/device/exact_math.h"
 #include "engine/device/failure.h"
 #include "engine/device/memory.h"
 #include "engine/models/packing.h"
+#include "engine/models/score_head.h"
 #include "engine/optim/gradients.h"
 #include "engine/optim/optimizers.h"
 #include "engine/session/model_worker.h"
@@ -139,6 +140,9 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
   const auto work = [&]() -> Status {
     LUTHIER_TRY(const auto objective, make_objective(recipe));
     LUTHIER_CHECK(objective->fits(*base_));
+    const ScoreHeadWhile head(*base_);
+    LUTHIER_CHECK(set_score_head(*base_, objective->score_numbers(),
+                                 static_cast<std::uint64_t>(recipe.training.seed)));
     RowReader reader;
     reader.processor = base_->processor;
     reader.kind = &objective->row_kind();

@@ -5,7 +5,7 @@
 
 #include <chrono>
 
-#include "engine/config/rollouts.h"
+#include "engine/config/order_fields.h"
 #include "engine/data/media_limits.h"
 #include "engine/data/row_kind.h"
 #include "engine/methods/adapter_notes.h"
@@ -64,6 +64,7 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
   }
   for (const Example& sequence : encoded->sequences) {
     preview.truncated_tokens += sequence.truncated_tokens;
+    preview.begins.push_back(preview.ids.size());
     const auto show = [&](TokenId id, bool trained) {
       preview.ids.push_back(id);
       preview.pieces.push_back(processor.tokenizer().id_to_token(id));

@@ -3,37 +3,17 @@
 #include "engine/session/headless.h"
 
 #include "engine/session/run_observer.h"
+#include "engine/session/stage_runs.h"
 
 namespace luthier {
 namespace {
 constexpr std::size_t kLaunchForecastRows = 4000, kPlanRows = 50'000;
-}
 
-Result<RunResult> train_headless(const Recipe& recipe,
-                                 const std::optional<std::filesystem::path>& resume_run,
-                                 const std::function<void(const SessionEvent&)>& on_event,
-                                 std::stop_token stop, std::size_t held_out_answers) {
-  const auto emit = [&](const SessionEvent& event) {
-    if (on_event) on_event(event);
-  };
-  use_all_cores();
-  LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run));
-  if (auto before = begun.ended_before()) return *std::move(before);
-  emit(StateChanged{SessionState::Loading, recipe.model});
-  TrainerOptions options;
-  LUTHIER_TRY(const auto processor, load_processor(begun.recipe));
-  LUTHIER_TRY(auto forecast,
-              forecast_launch(*processor, begun.recipe, kLaunchForecastRows, options));
-  LoadOptions load = load_options(begun.recipe);
-  load.go_on = [&stop](double) { return !stop.stop_requested(); };
-  LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
-  TrainControl control;
-  control.follow(std::move(stop));
-  EventObserver observer(emit, std::move(forecast).value_or(MemoryForecast{}));
-  observer.answer_held_out(base, begun, held_out_answers);
-  auto result = train(base, std::move(begun), options, control, observer);
+using Emit = std::function<void(const SessionEvent&)>;
+
+void tell_end(const Emit& emit, const Result<RunResult>& result, const std::string& folder) {
   RunEnded ended;
-  ended.folder = recipe.output_dir;
+  ended.folder = folder;
   if (result) {
     ended.folder = result->folder;
     ended.state = run_state_name(result->state);
@@ -43,6 +23,62 @@ Result<RunResult> train_headless(const Recipe& recipe,
     ended.error = result.error();
   }
   emit(ended);
+}
+
+/// `stage`: of a run of stages, whose end is not this run's to tell.
+Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::filesystem::path>& run,
+                             const Emit& emit, const std::stop_token& stop,
+                             std::size_t held_out_answers, const StageRun* stage = nullptr) {
+  LUTHIER_TRY(BegunRun begun, begin_run(recipe, run));
+  if (auto before = begun.ended_before()) return *std::move(before);
+  if (stage) keep_stage_products(begun, *stage);
+  emit(StateChanged{SessionState::Loading, recipe.model});
+  TrainerOptions options;
+  LUTHIER_TRY(const auto processor, load_processor(begun.recipe));
+  LUTHIER_TRY(auto forecast,
+              forecast_launch(*processor, begun.recipe, kLaunchForecastRows, options));
+  LoadOptions load = load_options(begun.recipe);
+  load.go_on = [&stop](double) { return !stop.stop_requested(); };
+  LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
+  if (stage && stage->check) LUTHIER_CHECK(stage->check(base));
+  TrainControl control;
+  control.follow(stop);
+  EventObserver observer(emit, std::move(forecast).value_or(MemoryForecast{}));
+  observer.answer_held_out(base, begun, held_out_answers);
+  auto result = train(base, std::move(begun), options, control, observer);
+  if (!stage) tell_end(emit, result, recipe.output_dir);
+  return result;
+}
+
+Emit or_nobody(const Emit& on_event) {
+  return on_event ? on_event : [](const SessionEvent&) {};
+}
+
+}  // namespace
+
+Result<RunResult> train_headless(const Recipe& recipe,
+                                 const std::optional<std::filesystem::path>& resume_run,
+                                 const std::function<void(const SessionEvent&)>& on_event,
+                                 std::stop_token stop, std::size_t held_out_answers) {
+  const Emit emit = or_nobody(on_event);
+  use_all_cores();
+  return train_once(recipe, resume_run, emit, stop, held_out_answers);
+}
+
+Result<RunResult> train_stages_headless(const StagedRecipe& staged,
+                                        const std::optional<std::filesystem::path>& resume_run,
+                                        const std::function<void(const SessionEvent&)>& on_event,
+                                        std::stop_token stop) {
+  const Emit emit = or_nobody(on_event);
+  use_all_cores();
+  StageHost host;
+  host.emit = emit;
+  host.stopping = [&stop] { return stop.stop_requested(); };
+  host.train = [&](const StageRun& stage) {
+    return train_once(stage.recipe, stage.folder, emit, stop, /*held_out_answers=*/0, &stage);
+  };
+  auto result = run_stages(staged, resume_run, host);
+  tell_end(emit, result, staged.output_dir);
   return result;
 }
 
@@ -50,6 +86,25 @@ Result<MemoryForecast> plan(const Recipe& recipe) {
   LUTHIER_CHECK(check_recipe(recipe));
   LUTHIER_TRY(const auto processor, load_processor(recipe));
   return forecast_run(*processor, recipe, kPlanRows);
+}
+
+Result<std::vector<StageForecast>> plan_stages(const StagedRecipe& staged) {
+  LUTHIER_TRY(const std::vector<StageStep> steps, plan_course(staged));
+  std::vector<StageForecast> stages;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    auto forecast = plan(steps[i].foreseen);
+    if (!forecast) return in_stage(forecast.error(), i);
+    stages.push_back({steps[i].name, forecast.take()});
+  }
+  return stages;
+}
+
+std::size_t largest_stage(const std::vector<StageForecast>& stages) {
+  std::size_t largest = 0;
+  for (std::size_t i = 1; i < stages.size(); ++i) {
+    if (stages[i].forecast.parts.total() > stages[largest].forecast.parts.total()) largest = i;
+  }
+  return largest;
 }
 
 }  // namespace luthier

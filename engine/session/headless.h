@@ -22,8 +22,24 @@ Result<RunResult> train_headless(const Recipe& recipe,
                                  const std::function<void(const SessionEvent&)>& on_event,
                                  std::stop_token stop, std::size_t held_out_answers = 0);
 
+/// The same for stages, one after another. A stop ends with RunState::Stopped, and `resume_run` is
+/// the whole run's folder, which the result names too. One RunEnded comes, at the end of all.
+Result<RunResult> train_stages_headless(const StagedRecipe& staged,
+                                        const std::optional<std::filesystem::path>& resume_run,
+                                        const std::function<void(const SessionEvent&)>& on_event,
+                                        std::stop_token stop);
+
 /// What the recipe would take, from arithmetic and the longest rows of its dataset; no weight is
 /// loaded.
 Result<MemoryForecast> plan(const Recipe& recipe);
+
+struct StageForecast {
+  std::string name;
+  MemoryForecast forecast;
+};
+/// The same of every stage, before any has run: over the first one's model.
+Result<std::vector<StageForecast>> plan_stages(const StagedRecipe& staged);
+/// The place of the one that takes most.
+std::size_t largest_stage(const std::vector<StageForecast>& stages);
 
 }  // namespace luthier

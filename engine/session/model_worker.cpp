@@ -16,6 +16,7 @@
 #include "engine/device/memory.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
+#include "engine/session/stage_runs.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -155,15 +156,31 @@ Status ModelWorker::load_for(const Recipe& recipe, const Cancelled& cancelled) {
   return same ? set_pixels(wanted.pixels) : load(recipe.model, wanted, cancelled);
 }
 
-Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& resume_run,
-                          std::size_t held_out_answers, TrainControl& control,
-                          const Cancelled& cancelled) {
+Status ModelWorker::with_base(const Recipe& recipe, const std::function<bool()>& changes_base,
+                              const Cancelled& cancelled,
+                              const std::function<Result<RunResult>()>& work,
+                              const fs::path& folder) {
   const auto before =
       base_ ? std::optional<std::pair<fs::path, LoadOptions>>({base_->folder, base_options_})
             : std::nullopt;
   Status status;
+  const auto start = std::chrono::steady_clock::now();
   try {
-    status = run_training(recipe, resume_run, held_out_answers, control, cancelled);
+    const Result<RunResult> result = work();
+    RunEnded ended;  // the event tells an error, too
+    ended.folder = folder;
+    if (result) {
+      ended.folder = result->folder;
+      ended.state = run_state_name(result->state);
+      ended.seconds = result->seconds;
+    } else {
+      tell_loss();
+      const bool stopped = result.error().code == ErrorCode::Interrupted;
+      ended.state = stopped ? "stopped" : "failed";
+      if (!stopped) ended.error = result.error();
+      ended.seconds = seconds_since(start);
+    }
+    host_.emit(std::move(ended));
   } catch (const std::exception& failure) {
     status = device_failure(failure, machine_error("Memory ran out.", recipe.model),
                             machine_error(first_line(failure.what()), recipe.model));
@@ -174,16 +191,14 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
     host_.set_state(resting(), "");
     return status;
   }
-  const auto method = find_method(recipe.strategy);
-  const bool changed = base_ && (!method || (*method)->changes_base() || recipe.init == "random");
-  if (changed) {
-    const fs::path folder = before ? before->first : fs::path(recipe.model);
+  if (base_ && changes_base()) {
+    const fs::path again_from = before ? before->first : fs::path(recipe.model);
     LoadOptions options = before ? before->second : load_options(recipe);
     options.random_weights = false;
     if (!before) options.pixels = {};
     LUTHIER_CHECK(unload());
     if (before || recipe.init != "random") {
-      const Status again = load(folder, options, cancelled);
+      const Status again = load(again_from, options, cancelled);
       if (!again && again.error().code != ErrorCode::Interrupted)
         log_warning(again.error().sentence());
     }
@@ -198,49 +213,79 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
   return status;
 }
 
-Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::path>& resume_run,
-                                 std::size_t held_out_answers, TrainControl& control,
-                                 const Cancelled& cancelled) {
-  host_.set_state(SessionState::Preparing, "");
-  const auto start = std::chrono::steady_clock::now();
-  RunEnded ended;
-  ended.folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
-  const auto fail = [&](const Error& error) {
-    tell_loss();
-    ended.state = error.code == ErrorCode::Interrupted ? "stopped" : "failed";
-    if (error.code != ErrorCode::Interrupted) ended.error = error;
-    ended.seconds = seconds_since(start);
-    host_.emit(ended);
-    return Status();  // the event tells it
+namespace {
+/// Whether the recipe's run leaves a base behind that is not what its folder says.
+bool changes_weights(const Recipe& recipe) {
+  const auto method = find_method(recipe.strategy);
+  return !method || (*method)->changes_base() || recipe.init == "random";
+}
+}  // namespace
+
+Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& resume_run,
+                          std::size_t held_out_answers, TrainControl& control,
+                          const Cancelled& cancelled) {
+  const auto work = [&] {
+    return run_training(recipe, resume_run, held_out_answers, control, cancelled);
   };
-  auto begun = begin_run(recipe, resume_run);
-  if (!begun) return fail(begun.error());
-  if (const auto before = begun->ended_before()) {
-    ended.state = run_state_name(before->state);
-    host_.emit(ended);
-    return {};
-  }
+  return with_base(
+      recipe, [&] { return changes_weights(recipe); }, cancelled, work,
+      resume_run ? *resume_run : fs::path(recipe.output_dir));
+}
+
+Status ModelWorker::train_stages(const StagedRecipe& staged,
+                                 const std::optional<fs::path>& resume_run, TrainControl& control,
+                                 const Cancelled& cancelled) {
+  const Recipe& first = staged.stages.front().recipe;
+  StageHost host;
+  host.emit = host_.emit;
+  host.stopping = [&] {
+    return cancelled() || control.stop_kind() != TrainControl::Stop::None ||
+           host_.cancellations->cancelled(0);
+  };
+  bool changed = false;
+  host.let_go = [&] { let_go(); };
+  host.train = [&](const StageRun& stage) {
+    // Weights that a stage before has trained, or that were drawn, are no folder's.
+    if (changed) let_go();
+    changed = changes_weights(stage.recipe);
+    return run_training(stage.recipe, stage.folder, /*held_out_answers=*/0, control, cancelled,
+                        &stage);
+  };
+  const auto work = [&] {
+    host_.set_state(SessionState::Preparing, "");
+    return run_stages(staged, resume_run, host);
+  };
+  // A merged checkpoint, or another stage's, is not what was resident.
+  return with_base(
+      first,
+      [&] {
+        std::error_code problem;
+        return changed || !fs::equivalent(base_->folder, first.model, problem);
+      },
+      cancelled, work, resume_run ? *resume_run : fs::path(staged.output_dir));
+}
+
+Result<RunResult> ModelWorker::run_training(const Recipe& recipe,
+                                            const std::optional<fs::path>& resume_run,
+                                            std::size_t held_out_answers, TrainControl& control,
+                                            const Cancelled& cancelled, const StageRun* stage) {
+  host_.set_state(SessionState::Preparing, "");
+  LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run));
+  if (const auto before = begun.ended_before()) return *before;
+  if (stage) keep_stage_products(begun, *stage);
   const auto ended_early = [&] {
     return cancelled() || control.stop_kind() != TrainControl::Stop::None;
   };
   TrainerOptions options;
   options.interactive = true;
-  const auto processor = load_processor(begun->recipe);
-  if (!processor) return fail(processor.error());
-  auto forecast = forecast_launch(**processor, begun->recipe, kForecastRows, options);
-  if (!forecast) return fail(forecast.error());
-  if (const Status loaded = load_for(begun->recipe, ended_early); !loaded)
-    return fail(loaded.error());
+  LUTHIER_TRY(const auto processor, load_processor(begun.recipe));
+  LUTHIER_TRY(auto forecast, forecast_launch(*processor, begun.recipe, kForecastRows, options));
+  LUTHIER_CHECK(load_for(begun.recipe, ended_early));
+  if (stage && stage->check) LUTHIER_CHECK(stage->check(*base_));
   host_.set_state(SessionState::Preparing, "");
-  Observer observer(*this, forecast.take().value_or(MemoryForecast{}));
-  observer.answer_held_out(*base_, *begun, held_out_answers);
-  auto result = luthier::train(*base_, begun.take(), options, control, observer);
-  if (!result) return fail(result.error());
-  ended.folder = result->folder;
-  ended.state = run_state_name(result->state);
-  ended.seconds = result->seconds;
-  host_.emit(ended);
-  return {};
+  Observer observer(*this, std::move(forecast).value_or(MemoryForecast{}));
+  observer.answer_held_out(*base_, begun, held_out_answers);
+  return luthier::train(*base_, std::move(begun), options, control, observer);
 }
 
 Status ModelWorker::attach(const std::string& name, const fs::path& folder) {

@@ -22,6 +22,8 @@ namespace luthier {
 /// The column name that stands for the adapter in training.
 inline constexpr const char* kTrainingColumn = "training";
 
+struct StageRun;
+
 class ModelWorker {
  public:
   struct Host {
@@ -40,6 +42,10 @@ class ModelWorker {
   Status unload();
   Status train(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
                std::size_t held_out_answers, TrainControl& control, const Cancelled& cancelled);
+  /// Stages one after another; what they leave resident is what a single run does.
+  Status train_stages(const StagedRecipe& staged,
+                      const std::optional<std::filesystem::path>& resume_run, TrainControl& control,
+                      const Cancelled& cancelled);
   Status try_one_step(const Recipe& recipe, RequestId request, const Cancelled& cancelled);
   Status attach(const std::string& name, const std::filesystem::path& folder);
   Status drop(const std::string& name);
@@ -85,9 +91,15 @@ class ModelWorker {
   /// Pictures as the column's adapter was trained with them; null stands for the base.
   Result<std::shared_ptr<const ChatProcessor>> column_processor(const Adapter* adapter) const;
   Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;
-  Status run_training(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
-                      std::size_t held_out_answers, TrainControl& control,
-                      const Cancelled& cancelled);
+  /// Does `work`, which trains in `folder`, tells how it ended, and puts the session back: what
+  /// was resident before (else `recipe`'s model) is read again where `changes_base` says so.
+  Status with_base(const Recipe& recipe, const std::function<bool()>& changes_base,
+                   const Cancelled& cancelled, const std::function<Result<RunResult>()>& work,
+                   const std::filesystem::path& folder);
+  Result<RunResult> run_training(const Recipe& recipe,
+                                 const std::optional<std::filesystem::path>& resume_run,
+                                 std::size_t held_out_answers, TrainControl& control,
+                                 const Cancelled& cancelled, const StageRun* stage = nullptr);
 
   Host host_;
   std::unique_ptr<LoadedModel> base_;

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "engine/base/log.h"
+#include "engine/batches/row_order.h"
 #include "engine/compare/held_out.h"
 #include "engine/config/quantization_fields.h"
-#include "engine/config/rollouts.h"
 #include "engine/data/media_limits.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
@@ -74,8 +74,7 @@ LoadOptions load_options(const Recipe& recipe) {
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
                                     std::size_t max_rows) {
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
-  const std::vector<std::string> files = training_files(recipe);
-  LUTHIER_TRY(const auto dataset, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+  LUTHIER_TRY(const auto dataset, open_training_data(recipe));
   LUTHIER_TRY(const auto rows, measure_rows(*dataset, processor, recipe, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
   return forecast_memory(summary, recipe, shape);

@@ -114,6 +114,21 @@ struct Session::Impl {
                                                   command)});
     return true;
   }
+  /// What trains, as one long job of the model's thread.
+  using Training = std::function<Status(TrainControl&, const ModelWorker::Cancelled&)>;
+  void launch(Training training) {
+    if (refuse("launch", can_launch(state.load()) && !current())) return;
+    auto next = std::make_shared<TrainControl>();
+    set_current(next);
+    set_state(SessionState::Preparing, "");
+    const CancelFlag cancelled = begin_loading();
+    post({"launch", 0, false, [this, training = std::move(training), next, cancelled] {
+            const Status status = training(*next, [&] { return cancelled->load(); });
+            end_loading(cancelled);
+            set_current(nullptr);
+            return status;
+          }});
+  }
 
   EventQueue queue;
   Cancellations cancellations;
@@ -158,19 +173,17 @@ void Session::cancel_loading() {
 
 void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
                      std::size_t held_out_answers) {
-  if (impl_->refuse("launch", can_launch(state()) && !impl_->current())) return;
-  auto control = std::make_shared<TrainControl>();
-  impl_->set_current(control);
-  impl_->set_state(SessionState::Preparing, "");
-  const CancelFlag cancelled = impl_->begin_loading();
-  impl_->post(
-      {"launch", 0, false, [this, recipe, resume_run, held_out_answers, control, cancelled] {
-         const Status status = impl_->model.train(recipe, resume_run, held_out_answers, *control,
-                                                  [&] { return cancelled->load(); });
-         impl_->end_loading(cancelled);
-         impl_->set_current(nullptr);
-         return status;
-       }});
+  impl_->launch(
+      [this, recipe, resume_run, held_out_answers](TrainControl& control, const auto& cancelled) {
+        return impl_->model.train(recipe, resume_run, held_out_answers, control, cancelled);
+      });
+}
+
+void Session::launch_stages(const StagedRecipe& staged,
+                            const std::optional<std::filesystem::path>& resume_run) {
+  impl_->launch([this, staged, resume_run](TrainControl& control, const auto& cancelled) {
+    return impl_->model.train_stages(staged, resume_run, control, cancelled);
+  });
 }
 
 void Session::pause() {

@@ -18,6 +18,7 @@
 #include "engine/base/result.h"
 #include "engine/compare/sample.h"
 #include "engine/config/recipe.h"
+#include "engine/config/stages.h"
 #include "engine/data/dataset.h"
 #include "engine/forecast/forecast.h"
 #include "engine/forecast/method_table.h"
@@ -118,6 +119,14 @@ struct RunStarted {
   MemoryForecast forecast;
   double learning_rate = 0;  ///< the peak rate in force, which may have been changed by hand
 };
+/// A run of stages comes to one of them; its RunStarted follows, and RunEnded comes at the end of
+/// all.
+struct StageBegan {
+  std::vector<std::string> names;  ///< of all stages
+  std::size_t index;               ///< from 0
+  std::filesystem::path folder;    ///< of the whole run
+  std::string start;               ///< what it starts from: base | adapter | merged | checkpoint
+};
 struct StepDone {
   MetricsLine line;
   double eta_seconds;
@@ -162,8 +171,9 @@ struct RowPreview {
   Conversation conversation;
   std::vector<TokenId> ids;
   std::vector<std::string> pieces;
-  std::vector<bool> trained;  ///< whether the token carries a loss, one a token
-  std::vector<bool> image;    ///< whether it stands for a picture, one a token
+  std::vector<bool> trained;        ///< whether the token carries a loss, one a token
+  std::vector<bool> image;          ///< whether it stands for a picture, one a token
+  std::vector<std::size_t> begins;  ///< where each of the row's sequences begins among the tokens
   std::int64_t truncated_tokens;
   std::optional<Error> error;
 };
@@ -249,10 +259,10 @@ struct CommandFailed {
 
 using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
-                 StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate, RequestDone,
-                 DataChecked, RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, MergeMade,
-                 MergeProved, BaseMerged, MergeUndone, MergeWritten, RanksFound, ModelsFound,
-                 FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
+                 StageBegan, StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate,
+                 RequestDone, DataChecked, RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried,
+                 MergeMade, MergeProved, BaseMerged, MergeUndone, MergeWritten, RanksFound,
+                 ModelsFound, FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
 
 class Session {
  public:
@@ -272,6 +282,9 @@ class Session {
   /// are figures of it ("eval_exact_match"); 0: none, or those of the run that goes on.
   void launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {},
               std::size_t held_out_answers = 0);
+  /// The same for stages, one after another; the run's folder is the whole one's.
+  void launch_stages(const StagedRecipe& staged,
+                     const std::optional<std::filesystem::path>& resume_run = {});
   void pause();
   void resume();
   void stop(StopKind kind);

@@ -186,6 +186,7 @@ Status make_tasks(const fs::path& teaching, const TeachingMakeOptions& options) 
                .dump() +
            "\n";
   };
+  std::string plain;
   // Two questions a picture; the tasks share both, only the answers differ.
   for (int i = 0; 2 * i < options.train_rows; ++i) {
     RandomStream random(options.seed, kTrainStream, static_cast<std::uint64_t>(i));
@@ -196,12 +197,14 @@ Status make_tasks(const fs::path& teaching, const TeachingMakeOptions& options) 
     Question second = random_question(scene, random);
     for (int tries = 0; tries < 50 && ask(second) == ask(first); ++tries)
       second = random_question(scene, random);
-    for (Task& task : tasks) {
-      for (const Question& question : {first, second})
+    for (const Question& question : {first, second}) {
+      plain += row(picture, ask(question), answer(scene, question, Manner::Plain));
+      for (Task& task : tasks)
         task.train += row("../../" + picture, ask(question), answer(scene, question, task.manner));
     }
   }
-  std::string plain;
+  LUTHIER_CHECK(write_file_atomically(teaching / "train.jsonl", plain));
+  plain.clear();
   for (int i = 0; i < options.heldout_rows; ++i) {
     RandomStream random(options.seed, kHeldOutStream, static_cast<std::uint64_t>(i));
     const Scene scene = random_scene(random, SceneSplit::HeldOut);

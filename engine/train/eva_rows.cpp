@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "engine/config/rollouts.h"
 #include "engine/train/row_check.h"
 
 namespace luthier {
@@ -53,9 +52,17 @@ Result<std::shared_ptr<Adapter>> adapter_by_rows(LoadedModel& base, const Recipe
   if (!starts_by_eva(recipe.strategy, recipe.adapter)) return std::shared_ptr<Adapter>();
   LUTHIER_CHECK(check_eva_model(base));
   const TrainingSettings& training = recipe.training;
-  LUTHIER_TRY(const StepPlan plan, plan_steps(static_cast<std::int64_t>(usable.size()), training));
-  const std::vector<std::int64_t> order =
-      epoch_order(plan.rows, training.seed, /*epoch=*/0, training.shuffle);
+  const auto progress = [&](std::size_t, std::size_t) { return !done || done(0); };
+  LUTHIER_TRY(const auto rule, make_row_order(recipe, reader, usable, progress));
+  LUTHIER_TRY(
+      const StepPlan plan,
+      plan_steps(rule ? rule->places() : static_cast<std::int64_t>(usable.size()), training));
+  std::vector<std::int64_t> order;
+  if (rule) {
+    for (const PlacedRow& placed : rule->epoch(plan, /*epoch=*/0)) order.push_back(placed.row);
+  } else {
+    order = epoch_order(plan.rows, training.seed, /*epoch=*/0, training.shuffle);
+  }
   const BatchMaker maker(base, /*tower_fixed=*/false, nullptr);
   std::int64_t passes = 0;
   EvaBatches batches;
@@ -87,8 +94,7 @@ Result<std::shared_ptr<Adapter>> adapter_by_rows(LoadedModel& base, const Recipe
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(objective->fits(base));
   RowReader reader = row_reader(recipe, base, *objective);
-  const std::vector<std::string> files = training_files(recipe);
-  LUTHIER_TRY(reader.dataset, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+  LUTHIER_TRY(reader.dataset, open_training_data(recipe));
   LUTHIER_TRY(const UsableRows rows,
               check_rows(reader, recipe.image.on_error, "dataset",
                          [&](std::size_t, std::size_t) { return !done || done(0); }));

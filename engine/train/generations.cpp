@@ -15,7 +15,8 @@ Generation Generations::make(MicroBatch rows, std::int64_t number) const {
   made.number = number;
   if (!plan_) return made;
   made.slices = plan_->generations.batches;
-  made.shuffles = shuffles_;
+  // Where samples of a prompt are held against one another they stay together.
+  made.shuffles = shuffles_ && plan_->generations.learned == 0;
   made.fresh = plan_->generations.fits_into(plan_->accumulation);
   // Micro-batches have their seeds by their numbers from 0 on.
   made.seed = stream_seed(~seed_, static_cast<std::uint64_t>(number));

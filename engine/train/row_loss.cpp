@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "engine/models/score_head.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/step_runner.h"
 
@@ -43,6 +44,10 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
                                   const std::filesystem::path& file) {
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(objective->fits(base));
+  objective->take_rows_as_written();
+  const ScoreHeadWhile head(base);
+  LUTHIER_CHECK(set_score_head(base, objective->score_numbers(),
+                               static_cast<std::uint64_t>(recipe.training.seed)));
   RowReader reader = row_reader(recipe, base, *objective);
   reader.skip_broken = false;
   const bool generation = static_cast<bool>(objective->generations());

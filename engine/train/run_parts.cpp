@@ -7,12 +7,12 @@
 
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
-#include "engine/config/rollouts.h"
 #include "engine/device/device_facts.h"
 #include "engine/device/graph.h"
 #include "engine/device/product_library.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
+#include "engine/models/score_head.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/rollout_file.h"
@@ -26,10 +26,10 @@ namespace {
 
 Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(run.objective->fits(run.base));
+  LUTHIER_CHECK(set_score_head(run.base, run.objective->score_numbers(),
+                               static_cast<std::uint64_t>(run.recipe.training.seed)));
   run.reader = run.eval_reader = row_reader(run.recipe, run.base, *run.objective);
-  const std::vector<std::string> files = training_files(run.recipe);
-  LUTHIER_TRY(run.reader.dataset,
-              Dataset::open({files.begin(), files.end()}, run.recipe.image_folder));
+  LUTHIER_TRY(run.reader.dataset, open_training_data(run.recipe));
   const auto progress = [&](std::size_t done, std::size_t total) {
     run.observer.on_progress("Checking rows", static_cast<double>(done),
                              static_cast<double>(total));
@@ -47,6 +47,7 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
                   " more findings; `luthier-cli data check` lists all.");
     run.state.skipped_rows = run.rows.skipped;
   }
+  LUTHIER_TRY(run.order, make_row_order(run.recipe, run.reader, run.rows.rows, progress));
   if (!run.recipe.eval_dataset.empty()) {
     LUTHIER_TRY(run.eval_reader.dataset,
                 Dataset::open({run.recipe.eval_dataset.begin(), run.recipe.eval_dataset.end()},
@@ -108,7 +109,9 @@ Status prepare_folder(RunParts& run) {
 /// Only where rows come again. On a device the bound is not what happens to be free, since a resume
 /// must keep what the run did.
 void make_cache(RunParts& run) {
-  if (!run.trainables.tower_fixed || run.plan.total_steps <= run.plan.steps_per_epoch) return;
+  const bool again =
+      run.plan.total_steps > run.plan.steps_per_epoch || (run.order && run.order->repeats());
+  if (!run.trainables.tower_fixed || !again) return;
   // A generation's rows are cut otherwise each time, and features have their batch's last bits.
   if (run.plan.generations && !run.device.is_cpu()) return;
   const std::int64_t most =
@@ -123,7 +126,7 @@ std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t ste
   const bool shuffles = training.shuffle && !run.plan.generations.given;
   return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
                                         shuffles, step, run.cache, run.state.broken_rows,
-                                        reading_threads(usable_cores(), busy));
+                                        reading_threads(usable_cores(), busy), run.order);
 }
 
 /// Rows whose pictures turn out to be broken are left out, as they will be when their step comes.
@@ -193,6 +196,11 @@ Status check_groups(const RunParts& run) {
     LUTHIER_TRY(const Json written, run.reader.dataset->row(index));
     const std::size_t samples = written["completion_ids"].size();
     if (static_cast<std::int64_t>(samples) == plan.samples) continue;
+    if (plan.samples == 1)
+      return input_error("The row has " + std::to_string(samples) +
+                             " samples, and one of each prompt is learned from.",
+                         run.reader.dataset->where(index) + ": completion_ids",
+                         "Give each sample a row of its own.");
     return input_error("The row has " + std::to_string(samples) + " samples, and " +
                            run.recipe.objective + ".num_generations is " +
                            std::to_string(plan.samples) + ".",
@@ -222,7 +230,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
           run.objective->read_state(run.state.objective, run.begun->checkpoint->path.string()));
   }
   LUTHIER_CHECK(prepare_data(run, stopping));
-  LUTHIER_TRY(run.plan, plan_steps(static_cast<std::int64_t>(run.rows.rows.size()),
+  LUTHIER_TRY(run.plan, plan_steps(run.order ? run.order->places()
+                                             : static_cast<std::int64_t>(run.rows.rows.size()),
                                    run.recipe.training, run.objective->generations()));
   if (!resumes) LUTHIER_CHECK(check_groups(run));
   if (resumes && run.state.total_steps != run.plan.total_steps) {
@@ -260,7 +269,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
                                              run.trainables.adapter != nullptr));
   const bool beforehand = run.objective->asks_reference_beforehand();
-  if (!(reference && reference->model) || beforehand) make_cache(run);
+  if ((!(reference && reference->model) || beforehand) && !run.objective->rolls_out_pictures())
+    make_cache(run);
   if (run.objective->reference_moves().every > 0) {
     LUTHIER_TRY(run.moving_reference, reference_tensors(*reference, run.trainables.named()));
     if (resumes) LUTHIER_CHECK(read_reference(run.begun->checkpoint->path, run.moving_reference));

@@ -45,6 +45,7 @@ struct RunParts {
   std::unique_ptr<Objective> objective;
   RowReader reader, eval_reader;
   UsableRows rows, eval_rows;
+  std::shared_ptr<const RowOrder> order;  ///< null: by shuffle alone
   StepPlan plan;
   Schedule schedule;
   TrainerState state;

@@ -131,10 +131,11 @@ void add_gradients(const std::vector<TrainedTensor>& tensors,
 }  // namespace
 
 std::vector<std::size_t> StepRunner::parts(const MicroBatch& batch) {
-  // Without an adapter all of the model's gradients would be there several times.
+  // Without an adapter all of the model's gradients would be there several times. A reference
+  // answers for a micro-batch as a whole.
   if (!trainables_.adapter || objective_.window_rule() != WindowRule::Counts ||
-      !objective_.adds_up(policy_.model()) || !policy_.model().device().is_cpu() ||
-      policy_.model().sequence_to_sequence())
+      objective_.needs_reference() || !objective_.adds_up(policy_.model()) ||
+      !policy_.model().device().is_cpu() || policy_.model().sequence_to_sequence())
     return {};
   std::vector<std::int64_t> tokens;
   for (const EncodedRow& row : batch.encoded) tokens.push_back(row.tokens());

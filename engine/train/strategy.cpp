@@ -8,6 +8,8 @@
 
 #include "engine/methods/adapter_tensors.h"
 #include "engine/methods/method.h"
+#include "engine/models/score_head.h"
+#include "engine/models/stored_head.h"
 #include "engine/models/wider_weights.h"
 #include "engine/nn/parameters.h"
 #include "engine/optim/decay_rule.h"
@@ -34,7 +36,7 @@ std::map<std::string, TensorUse> tensor_uses(Model& model) {
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
     if (!module) continue;
     const std::string type = module->type_name();
-    const bool is_head = head && head.get() == module;
+    const bool is_head = (head && head.get() == module) || item.key() == kScoreHead;
     for (const auto& [slot, tensor] : module->slots()) {
       TensorUse& use = uses[item.key().empty() ? slot : item.key() + "." + slot];
       if (slot != "weight") continue;
@@ -161,16 +163,20 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
     const std::set<std::string> fixed = fixed_tensors(*base.model);
     std::vector<NamedPart> all;
     std::vector<torch::Tensor> parameters;
+    // Where numbers of a state are learned, nothing asks for its logits.
+    const std::string logits = score_head(*base.model) ? head_name(*base.model) + "." : "";
     for (const auto& item : base.model->named_parameters()) {
       if (fixed.contains(item.key())) continue;
+      if (!logits.empty() && item.key().starts_with(logits)) continue;
       all.push_back({item.key(), base.model->part_of(item.key())});
       parameters.push_back(item.value());
     }
     LUTHIER_TRY(const FirstSteps steps, find_first_steps(*method, all, recipe));
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (steps[i] == kNeverTrains) continue;
+      const std::int64_t first = is_of_score_head(all[i].name) ? 0 : steps[i];
+      if (first == kNeverTrains) continue;
       add(all[i].name, parameters[i], all[i].part);
-      trainables.tensors.back().from_step = steps[i];
+      trainables.tensors.back().from_step = first;
     }
     LUTHIER_CHECK(add_masters(base, trainables.tensors));
   }

@@ -5,6 +5,7 @@
 #include "engine/base/log.h"
 #include "engine/base/text.h"
 #include "engine/device/lost_device.h"
+#include "engine/models/score_head.h"
 #include "engine/train/training_loop.h"
 
 namespace luthier {
@@ -53,6 +54,7 @@ Result<RunResult> prepare_and_run(RunParts& run, Interference& interference, Run
 Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions& options,
                         TrainControl& control, TrainObserver& observer) {
   if (auto before = begun.ended_before()) return *std::move(before);
+  const ScoreHeadWhile head(base);  // until the run has let go of it
   RunParts run(base, std::move(begun), options, observer);
   Interference interference(run, control);
   RunEnding ending(run, interference);

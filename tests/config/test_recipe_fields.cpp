@@ -290,7 +290,7 @@ class TestRecipeFields : public QObject {
                               << "constant, constant_with_warmup, linear, cosine";
     QTest::newRow("stages") << "stages"
                             << "[]"
-                            << "later version";
+                            << "one after another";
     QTest::newRow("rank entry") << "adapter.rank_pattern"
                                 << "{q_proj: 0}"
                                 << "rank_pattern.q_proj";

@@ -215,7 +215,7 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
                                  << "a number";
     QTest::newRow("stages") << "stages: [{model: a}]"
                             << "test.yaml: stages"
-                            << "later version";
+                            << "one after another";
     QTest::newRow("corda") << "adapter: {init_lora_weights: corda}"
                            << "test.yaml: adapter.init_lora_weights"
                            << "not built";

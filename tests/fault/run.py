@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import full_disk
+import stages
 from tiny import command, environment, make_model, make_rows, recipe, result, undisturbed
 
 
@@ -127,6 +128,7 @@ def main():
         kills(options.cli.resolve(), root, "lora", 6 if options.quick else options.kills, chance)
         if not options.quick:
             kills(options.cli.resolve(), root, "full", options.kills, chance)
+        stages.check(options.cli.resolve(), root, 2 if options.quick else options.kills, chance)
         if options.disk:
             full_disk.check(options.cli.resolve(), root)
     finally:

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The forecast against what a run measures, for small models whose parts differ widely and for the
 // teaching model's tasks: within a twentieth.
-#include <QtTest>
-
 #include "engine/forecast/trained.h"
+#include "engine/models/loaded_model.h"
+
+#include <QtTest>  // after LibTorch, whose names Qt's keywords would break
+
 #include "engine/teaching/teaching.h"
 #include "tests/forecast/measured.h"
 #include "tests/train/tiny_run.h"
+#include "tests/train/tiny_weights.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -16,12 +19,16 @@ namespace {
 /// The row as the objective of the settings takes it.
 Json as_asked(const Json& row, const QString& settings) {
   const Json asked = Json::array({row["messages"][0]}), said = Json::array({row["messages"][1]});
-  for (const char* pairs : {"dpo", "orpo", "cpo"})
+  for (const char* pairs : {"dpo", "orpo", "cpo", "reward"})
     if (settings.contains(QString("objective=%1").arg(pairs)))
       return {{"prompt", asked}, {"chosen", said}, {"rejected", said}};
   for (const char* single : {"kto", "bco"})
     if (settings.contains(QString("objective=%1").arg(single)))
       return {{"prompt", asked}, {"completion", said}, {"label", true}};
+  if (settings.contains("objective=prm")) {
+    const std::string step = row["messages"][1]["content"][0]["text"];
+    return {{"prompt", asked}, {"completions", {step, step}}, {"labels", {true, false}}};
+  }
   return row;
 }
 
@@ -97,7 +104,7 @@ class TestForecast : public QObject {
     QTest::newRow("visual prompts") << "strategy=visual_prompt_tuning";
     QTest::newRow("visual prompts, many and deep")
         << "strategy=visual_prompt_tuning;adapter.num_virtual_tokens=60;adapter.prompt_depth=deep";
-    for (const char* objective : {"dpo", "orpo", "cpo", "kto", "bco"}) {
+    for (const char* objective : {"dpo", "orpo", "cpo", "kto", "bco", "reward", "prm"}) {
       const QString chosen = QString("objective=%1;training.shuffle=false").arg(objective);
       QTest::addRow("%s", objective) << chosen;
       QTest::addRow("%s, full", objective) << chosen + ";strategy=full";
@@ -107,6 +114,20 @@ class TestForecast : public QObject {
         << "objective=dpo;strategy=full;dpo.precompute_ref_log_probs=true";
     QTest::newRow("dpo, full, a moving reference")
         << "objective=dpo;strategy=full;dpo.sync_ref_model=true;dpo.ref_model_sync_steps=1";
+    const QString taught = "objective=gkd;gkd.lmbda=0";
+    QTest::newRow("gkd") << taught;
+    QTest::newRow("gkd, a larger teacher") << taught + ";teacher=320";
+    QTest::newRow("gkd, a far larger teacher, projector")
+        << taught + ";teacher=640;strategy=freeze";
+    QTest::newRow("gkd, a larger teacher, recomputed")
+        << taught + ";teacher=480;training.gradient_checkpointing=true";
+    QTest::newRow("gkd, full") << taught + ";strategy=full;teacher=96";
+    QTest::newRow("gkd, full, accumulated, bfloat16")
+        << taught +
+               ";strategy=full;training.dtype=bfloat16;"
+               "training.gradient_accumulation_steps=2;rows=16";
+    QTest::newRow("gkd, head adapted") << taught + ";adapter.target_modules=q_proj,lm_head";
+    QTest::newRow("gkd, own answers") << "objective=gkd;gkd.lmbda=1;gkd.max_new_tokens=120";
     QTest::newRow("prefix") << "strategy=prefix_tuning;training.gradient_checkpointing=false";
     QTest::newRow("prefix, long") << "strategy=prefix_tuning;adapter.num_virtual_tokens=150;"
                                      "training.gradient_checkpointing=false";
@@ -126,8 +147,10 @@ class TestForecast : public QObject {
                                    "here, said again and again. ") +
                                std::string("and again ", 10);
     int rows = 8;
+    TinyModel teacher = size;
     for (const QString& each : settings.split(';')) {
       if (each.startsWith("rows=")) rows = each.mid(5).toInt();
+      if (each.startsWith("teacher=")) teacher.hidden = each.mid(8).toInt();
     }
     for (int i = 0; i < rows; ++i) {
       std::string whole = answer + answer + answer + answer;
@@ -140,8 +163,12 @@ class TestForecast : public QObject {
     std::vector<std::string> all{"training.max_steps=3", "training.per_device_train_batch_size=8",
                                  "training.gradient_accumulation_steps=1", "training.save_steps=0"};
     for (const QString& each : settings.split(';')) {
-      if (!each.startsWith("ragged") && !each.startsWith("rows="))
+      if (!each.startsWith("ragged") && !each.startsWith("rows=") && !each.startsWith("teacher="))
         all.push_back(each.toStdString());
+    }
+    if (settings.contains("objective=gkd")) {
+      write_model(tiny.root() / "teacher", teacher, 3);
+      all.push_back("gkd.teacher_model_name_or_path=" + (tiny.root() / "teacher").string());
     }
     meets(tiny.recipe("run", all));
   }

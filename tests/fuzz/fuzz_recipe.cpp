@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/config/recipe.h"
+#include "engine/config/stages.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
@@ -22,6 +23,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::abort();
     }
     (void)luthier::check_recipe(*recipe);
+  }
+  if (const auto staged = luthier::parse_staged_recipe(text, "fuzz.yaml"); staged && *staged) {
+    const std::string yaml = luthier::staged_recipe_to_yaml(**staged);
+    const auto again = luthier::parse_staged_recipe(yaml, "again.yaml");
+    if (!again || !*again || luthier::staged_recipe_to_yaml(**again) != yaml) std::abort();
   }
   const auto overridden = luthier::parse_recipe("", "fuzz.yaml", {text});
   if (!overridden && overridden.error().sentence().empty()) std::abort();

@@ -9,7 +9,9 @@
 #include "engine/data/conversation.h"
 #include "engine/data/dataset_index.h"
 #include "engine/data/row_keys.h"
+#include "engine/data/row_kind.h"
 #include "engine/io/file_kind.h"
+#include "engine/rewards/built_in.h"
 
 namespace {
 
@@ -19,6 +21,11 @@ void read_rows(std::string_view text, const std::vector<luthier::detail::RowSpan
     const auto json = luthier::parse_json(text.substr(row.begin, row.end - row.begin), "fuzz");
     if (!json) continue;
     if (json->is_object()) (void)luthier::detail::unread_keys(*json);
+    const auto steps = luthier::stepwise_rows().read(*json, "base", "fuzz: row 1", nullptr);
+    if (steps && json->is_object() && (!steps->answer || steps->answer->empty())) std::abort();
+    for (const auto& reward : luthier::built_in_rewards())
+      if (std::string_view(reward.name) != "regex")  // which has seconds of its own
+        (void)reward.reward({std::string(text.substr(0, 4096)), &*json, nullptr, "fuzz"});
     const auto conversation = luthier::read_conversation(*json, "base", "fuzz: row 1");
     if (!conversation) {
       if (conversation.error().what.empty()) std::abort();

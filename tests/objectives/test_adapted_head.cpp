@@ -138,6 +138,24 @@ class TestAdaptedHead : public QObject {
     const Tensor wide = hidden.to(torch::kFloat64);
     compare(chunked_cross_entropy(hidden, with.head, target) / 37,
             at::cross_entropy_loss(with.logits(wide), target, {}, at::Reduction::Sum) / 37);
+    const Linear other(kWidth, kVocabulary, false, torch::TensorOptions());
+    const Tensor their_weight = (torch::randn({kVocabulary, kWidth}) * 0.3).to(torch::kFloat32),
+                 seen = torch::randn({kRows, kWidth});
+    {
+      const torch::NoGradGuard no_grad;
+      Tensor(other->weight.dense()).copy_(their_weight);
+    }
+    const TeacherStates teacher{seen, BareHead(*other)};
+    const HeadDivergence distance =
+        chunked_divergence(hidden, with.head, teacher, {0.3, kTemperature});
+    const Tensor mine = (with.logits(wide) / kTemperature).log_softmax(1),
+                 theirs = (at::mm(seen.to(torch::kFloat64), their_weight.to(torch::kFloat64).t()) /
+                           kTemperature)
+                              .log_softmax(1),
+                 mixture = (0.7 * mine.exp() + 0.3 * theirs.exp()).log();
+    compare(distance.sum / 37, (0.7 * (mine.exp() * (mine - mixture)).sum() +
+                                0.3 * (theirs.exp() * (theirs - mixture)).sum()) /
+                                   37);
     const TokenValues values = token_values(hidden, with.head, target, kTemperature);
     const Tensor log_probs = (with.logits(wide) / kTemperature).log_softmax(1);
     compare((values.log_probs * share).sum(),
@@ -169,21 +187,20 @@ class TestAdaptedHead : public QObject {
   void one_chunk_is_there_at_a_time_data() {
     QTest::addColumn<QString>("kind");
     QTest::addColumn<bool>("narrow");
-    QTest::addColumn<bool>("values");
+    QTest::addColumn<QString>("loss");
     for (const char* kind : {"plain", "plain, trained", "LoRA", "IA3"}) {
       for (const bool narrow : {false, true}) {
-        for (const bool values : {false, true}) {
-          const std::string name = std::string(kind) + (narrow ? ", bfloat16" : ", float32") +
-                                   (values ? ", log-probabilities" : ", cross-entropy");
-          QTest::newRow(name.c_str()) << kind << narrow << values;
-        }
+        for (const char* loss : {"log-probabilities", "cross-entropy", "divergence"})
+          QTest::addRow("%s, %s, %s", kind, narrow ? "bfloat16" : "float32", loss)
+              << kind << narrow << loss;
       }
     }
   }
   void one_chunk_is_there_at_a_time() {
     QFETCH(QString, kind);
     QFETCH(bool, narrow);
-    QFETCH(bool, values);
+    QFETCH(QString, loss);
+    const bool values = loss == "log-probabilities", divergence = loss == "divergence";
     constexpr std::int64_t kVocabulary = 4000;
     const std::int64_t chunk = loss_chunk(kVocabulary, true);
     const torch::ScalarType type = narrow ? torch::kBFloat16 : torch::kFloat32;
@@ -191,7 +208,16 @@ class TestAdaptedHead : public QObject {
     const HeadCost head = head_cost(kind.toStdString(), kVocabulary);
     const auto cost_of = [&](std::int64_t rows) {
       const Pass pass = pass_of(rows, type);
-      return values ? token_values_cost(pass, head) : cross_entropy_cost(pass, head);
+      return divergence ? divergence_cost(pass, head, kWidth)
+             : values   ? token_values_cost(pass, head)
+                        : cross_entropy_cost(pass, head);
+    };
+    const Case other = made("plain", kVocabulary, type);
+    const auto loss_of = [&](const Tensor& hidden, const Tensor& target, const Tensor& seen) {
+      if (divergence)
+        return chunked_divergence(hidden, with.head, {seen, BareHead(*other.head)}, {}).sum;
+      return values ? token_values(hidden, with.head, target).log_probs.sum()
+                    : chunked_cross_entropy(hidden, with.head, target);
     };
     const auto peak_of = [&](std::int64_t rows) {
       const Tensor target = torch::randint(kVocabulary, {rows}, torch::kInt64);
@@ -200,9 +226,8 @@ class TestAdaptedHead : public QObject {
       const Tensor states = torch::zeros({rows, kWidth}, type);
       const Tensor hidden = torch::randn({rows, kWidth}).to(type).set_requires_grad(true);
       reset_memory_peak(torch::kCPU);
-      const Tensor loss = values ? token_values(hidden, with.head, target).log_probs.sum()
-                                 : chunked_cross_entropy(hidden, with.head, target);
-      (loss / static_cast<double>(rows)).backward();
+      const Tensor seen = divergence ? torch::randn({rows, kWidth}).to(type) : Tensor();
+      (loss_of(hidden, target, seen) / static_cast<double>(rows)).backward();
       const std::int64_t peak = memory_use(torch::kCPU).peak - before;
       for (Tensor tensor : with.trained) tensor.mutable_grad() = Tensor();
       return peak;
@@ -216,7 +241,8 @@ class TestAdaptedHead : public QObject {
     // Four chunks more come to the states, their labelled rows, those rows' gradient and what is
     // kept of each row, and to no logits.
     const std::int64_t states = 4 * chunk * kWidth * (narrow ? 2 : 4), each_row = 4 * chunk * 6 * 4;
-    QVERIFY2(many - few <= 3 * states + each_row + 8192, qPrintable(QString::number(many - few)));
+    QVERIFY2(many - few <= (divergence ? 4 : 3) * states + each_row + 8192,
+             qPrintable(QString::number(many - few)));
     // Without bfloat16's products it depends on the library whether the logits are copied for one.
     const bool may_copy = narrow && !has_narrow_products(narrow_products());
     // A call of oneDNN's takes some kilobytes that are nobody's numbers.

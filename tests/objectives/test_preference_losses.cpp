@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Losses of ORPO, CPO, KTO and BCO against numbers worked out by hand and against their own slopes.
+// Losses of ORPO, CPO, KTO, BCO and reward models against numbers worked out by hand and against
+// their own slopes.
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -65,6 +66,14 @@ class TestPreferenceLosses : public QObject {
                   {1 - sigma(0.5), sigma(0.5)}));
     QVERIFY(
         holds(preference::bco_loss(ratios, signs, 0.25), {-log_sigma(0.75), -log_sigma(-0.75)}));
+    // A difference of 1.5 and one of −4, of which the rows ask for 0.5 and −1; sums −5.5 and −6.
+    const Tensor margins = tensor_of({0.5, -1});
+    QVERIFY(holds(preference::reward_loss(chosen, rejected, margins, {}),
+                  {-log_sigma(1), -log_sigma(-3)}));
+    QVERIFY(holds(preference::reward_loss(chosen, rejected, margins, 0.1),
+                  {-log_sigma(1) + 3.025, -log_sigma(-3) + 3.6}));
+    QVERIFY(holds(preference::reward_loss(chosen, chosen, tensor_of({0, 0}), {}),
+                  {std::log(2.0), std::log(2.0)}));
   }
 
   void slopes_are_those_of_the_losses() {
@@ -80,6 +89,7 @@ class TestPreferenceLosses : public QObject {
         {"ipo", [&](const Tensor& x) { return preference::cpo_loss(x, other, cpo("ipo")); }},
         {"simpo", [&](const Tensor& x) { return preference::cpo_loss(x, other, cpo("simpo")); }},
         {"kto", [&](const Tensor& x) { return preference::kto_loss(x, signs, kl, 0.5); }},
+        {"reward", [&](const Tensor& x) { return preference::reward_loss(x, other, kl, 0.3); }},
         {"bco", [&](const Tensor& x) { return preference::bco_loss(x, signs, 0.1); }}};
     for (const auto& [name, loss] : all) {
       Tensor at = tensor_of({-0.35, -2.2});  // on either side of where log(1 − p) changes its form

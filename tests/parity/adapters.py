@@ -48,6 +48,17 @@ def start(checkpoint, kind, seed=5):
     )
 
 
+def draw(model):
+    """Values for all that an adapter trains, so that it shows."""
+    generator = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name or "modules_to_save" in name:
+                scale = 0.7 / math.sqrt(parameter.shape[-1]) if "lora_" in name else 0.05
+                noise = torch.randn(parameter.shape, generator=generator) * scale
+                parameter.copy_(noise if "lora_" in name else parameter + noise)
+
+
 def make(checkpoint, kind, root: Path, generation="new", random=True):
     """Writes ROOT/CHECKPOINT-KIND-GENERATION once and returns it. `random`: A and B both drawn, so
     that the adapter shows."""
@@ -56,13 +67,7 @@ def make(checkpoint, kind, root: Path, generation="new", random=True):
         return folder
     model = start(checkpoint, kind)
     if random:
-        generator = torch.Generator().manual_seed(11)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if "lora_" in name or "modules_to_save" in name:
-                    scale = 0.7 / math.sqrt(parameter.shape[-1]) if "lora_" in name else 0.05
-                    noise = torch.randn(parameter.shape, generator=generator) * scale
-                    parameter.copy_(noise if "lora_" in name else parameter + noise)
+        draw(model)
     # As PEFT does by itself where the token embedding or the head is a target: the whole base
     # weight stands beside the pair.
     whole = any(

@@ -72,7 +72,11 @@ class Checkpoint:
 
 def make(name: str, root: Path) -> Checkpoint:
     """Writes ROOT/NAME (once) and returns it."""
-    family, spec = LARGER[name] if name in LARGER else (FAMILY_OF[name], SPECS[name])
+    return make_of(*LARGER[name] if name in LARGER else (FAMILY_OF[name], SPECS[name]), name, root)
+
+
+def make_of(family: Family, spec: Spec, name: str, root: Path) -> Checkpoint:
+    """The same of a spec that no table has."""
     path = root / name
     if not path.exists():
         scratch = root / f"{name}.tokenizer"

@@ -80,6 +80,18 @@ def loss(world, path, lines, *extra):
     return load_file(out)
 
 
+def answered(checkpoint, prompt, answer):
+    """A prompt as it is answered, an answer's tokens behind it, which are labelled."""
+    example, answer = checkpoint.encode(prompt, prompt=True), torch.tensor([answer])
+    example["labels"] = torch.cat([torch.full_like(example["input_ids"], -100), answer], 1)
+    example["input_ids"] = torch.cat([example["input_ids"], answer], 1)
+    for key in ("attention_mask", "mm_token_type_ids", "token_type_ids"):
+        if key in example:
+            fill = torch.full_like(answer, int(key == "attention_mask"))
+            example[key] = torch.cat([example[key], fill], 1)
+    return example
+
+
 def own(model):
     """The tensors that train, by the names of our files."""
     return {name.replace(".default", ""): parameter for name, parameter in model.named_parameters()
@@ -87,7 +99,7 @@ def own(model):
 
 
 def gradients(model):
-    return {f"grad.{name}": parameter.grad if parameter.grad is not None else
+    return {f"grad.{name.replace('.modules_to_save', '')}": parameter.grad if parameter.grad is not None else
             torch.zeros_like(parameter) for name, parameter in own(model).items()}
 
 
@@ -128,15 +140,16 @@ def check(result, label, got, wanted, metrics, terms=0.0):
     all of the metrics, all gradients. `terms`: the size of what the loss is the mean of, where
     good and bad ones cancel one another."""
     mask = wanted["attention_mask"].bool()
-    for key in ("attention_mask", "completion_mask", "label"):
+    for key in ("attention_mask", "completion_mask", "label", "labels"):
         if key in wanted and not result.same(f"{label} {key}", got[key].tolist(),
                                              wanted[key].tolist()):
             return
     result.same(f"{label} input_ids", got["input_ids"][mask].tolist(),
                 wanted["input_ids"][mask].tolist())
-    result.close(f"{label} token_logps", got["token_logps"], wanted["token_logps"], LOGITS,
-                 "token_logps")
-    for key in ("logps", "ref_logps", "loss"):
+    if "token_logps" in wanted:
+        result.close(f"{label} token_logps", got["token_logps"], wanted["token_logps"], LOGITS,
+                     "token_logps")
+    for key in ("logps", "ref_logps", "rewards", "logits", "loss"):
         if key in wanted:
             result.close(f"{label} {key}", got[key], wanted[key], SUMS, key.removeprefix("ref_"),
                          terms if key == "loss" else 0.0)
@@ -156,21 +169,30 @@ def check(result, label, got, wanted, metrics, terms=0.0):
                          largest * 1e-3)
 
 
+def started(world, checkpoint, kind, drawn):
+    """An adapter's folder, and PEFT's model of it that trains: what `start` of a run makes, as `whole`
+    makes the model of one without an adapter, and `compare` holds that one against ours afterwards."""
+    folder = adapters.make(checkpoint, kind, world.adapters, random=drawn)
+    return folder, adapters.PeftModel.from_pretrained(checkpoint.model(), folder, is_trainable=True)
+
+
 def train_case(name, objective, lines_of, trainer, metrics, settings, kind="attention", drawn=True,
-               reference=None, strategy="lora", training=None, limit=train.CURVE, ours=None):
+               reference=None, strategy="lora", training=None, limit=train.CURVE, ours=None,
+               start=started, whole=None, compare=train.compare_model):
     """A run beside TRL's. `lines_of(world)`: its rows; `trainer(world, checkpoint, model, lines,
     settings, reference, training)`: the oracle's. `reference`: "base" where the recipe names the
-    base, else TRL's rule. `ours`: settings that TRL has no form for. All figures of every step, then what was trained."""
+    base, else TRL's rule. `ours`: settings that TRL has no form for, or what makes them of world and
+    checkpoint. All figures of every step, then what was trained."""
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         lines = lines_of(world)
         write(world.scratch / "train.jsonl", lines)
-        folder, model = None, checkpoint.model()
+        folder, model = None, whole(checkpoint) if whole else checkpoint.model()
         reference_model = checkpoint.model() if reference or strategy == "full" else None
         if strategy == "lora":
-            folder = adapters.make(checkpoint, kind, world.adapters, random=drawn)
-            model = adapters.PeftModel.from_pretrained(model, folder, is_trainable=True)
-        path = recipe(world, checkpoint, strategy, objective, settings | (ours or {}), folder,
+            folder, model = start(world, checkpoint, kind, drawn)
+        more = ours(world, checkpoint) if callable(ours) else ours or {}
+        path = recipe(world, checkpoint, strategy, objective, settings | more, folder,
                       checkpoint.path if reference else None, training)
         world.program.run("train", path)
         made = trainer(world, checkpoint, model, lines, settings, reference_model, training)
@@ -192,5 +214,5 @@ def train_case(name, objective, lines_of, trainer, metrics, settings, kind="atte
                 for key, tensor in wanted.items():
                     result.close(key, got[key], tensor.detach(), train.WEIGHTS, "adapter")
         else:
-            train.compare_model(world, result, checkpoint, made.model)
+            compare(world, result, checkpoint, made.model)
     return case

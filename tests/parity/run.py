@@ -83,6 +83,8 @@ IN_PART = (
     "optimizers",
     "dpo",
     "reference_free",
+    "teachers",
+    "online",
     "unpaired",
     "sampled",
     "quantized",
@@ -93,11 +95,13 @@ IN_PART = (
     "encoders",
     "encoder_decoders",
     "two_towers",
+    "reward_models",
     "base_tensor_methods",
     "visual_prompts",
     "experts",
     "pages",
     "film_rows",
+    "infilling",
 )
 
 

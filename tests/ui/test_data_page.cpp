@@ -4,6 +4,8 @@
 #include "tests/ui/driver.h"
 #include "ui/model/module_tree_model.h"
 
+#include <QTextTable>
+
 using namespace luthier;
 using luthier::test::Desk;
 using luthier::test::Person;
@@ -93,6 +95,25 @@ void TestDataPage::rows_go_with_the_objective() {
   const auto said = [&] { return person.find<QTextBrowser>("rowConversation")->toPlainText(); };
   WAIT_UNTIL(said().contains(QStringLiteral("chosen\nThe red circle.")) &&
              said().contains(QStringLiteral("rejected\nNo idea.")));
+  // Side by side, their tokens too.
+  const auto columns = [&](const char* name) {
+    const QTextDocument* document = person.find<QTextBrowser>(name)->document();
+    for (const QTextFrame* frame : document->rootFrame()->childFrames())
+      if (const auto* found = qobject_cast<const QTextTable*>(frame)) return found->columns();
+    return 0;
+  };
+  QCOMPARE(columns("rowConversation"), 2);
+  WAIT_UNTIL_EQUAL(columns("rowTokens"), 2);
+  // One answer, and whether it is good.
+  {
+    QFile out(file);
+    QVERIFY(out.open(QIODevice::WriteOnly));
+    out.write(R"({"prompt": "Which one?", "completion": "No idea.", "label": false})"
+              "\n");
+  }
+  QVERIFY(window.workspace().set_field("objective", "kto").ok());
+  WAIT_UNTIL(said().contains(QStringLiteral("a bad answer\nNo idea.")));
+  WAIT_UNTIL_EQUAL(columns("rowTokens"), 0);
   // The same rows are not what another objective reads.
   QVERIFY(window.workspace().set_field("objective", "mlm").ok());
   WAIT_UNTIL(person.text("rowFindings").contains(QStringLiteral("has no text")));

@@ -254,11 +254,10 @@ Recipe DataPage::shown_recipe() const {
 std::string DataPage::signature() const {
   const Recipe recipe = shown_recipe();
   std::string text = recipe.model + '\n' + recipe.objective + '\n' + recipe.training.loss_on +
-                     '\n' + std::to_string(recipe.training.max_length) + '\n' +
-                     recipe.image_folder;
-  for (const char* key : {"image.min_pixels", "image.max_pixels", "film.num_frames", "film.fps",
-                          "film.min_frames", "film.max_frames", "film.min_pixels",
-                          "film.max_pixels"})
+                     '\n' + std::to_string(recipe.training.max_length) + '\n' + recipe.image_folder;
+  for (const char* key :
+       {"image.min_pixels", "image.max_pixels", "film.num_frames", "film.fps", "film.min_frames",
+        "film.max_frames", "film.min_pixels", "film.max_pixels"})
     text += '\n' + get_field(recipe, key).take();
   for (const std::string& file : recipe.dataset) text += '\n' + file;
   return text;
@@ -375,7 +374,9 @@ void DataPage::refresh() {
   progress_->setVisible(checking_ != 0);
   cancel_->setVisible(checking_ != 0);
   if (!report_)
-    summary_->setText(tr("%1 rows. Not checked yet.").arg(grouped_text(rows_->rowCount())));
+    summary_->setText(rows_->rowCount() == 1
+                          ? tr("One row. Not checked yet.")
+                          : tr("%1 rows. Not checked yet.").arg(grouped_text(rows_->rowCount())));
   else if (report_->findings.empty())
     summary_->setText(tr("%1 rows checked, all usable. The longest has %2 tokens.")
                           .arg(grouped_text(static_cast<std::int64_t>(report_->rows)),

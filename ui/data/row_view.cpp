@@ -179,39 +179,72 @@ QString message_html(const Message& message, const std::string& role) {
       .arg(colours().muted.name(), role_text(role).toHtmlEscaped(), text);
 }
 
+QString messages_html(const std::vector<Message>& messages, const std::string& role = {}) {
+  QString html;
+  for (const Message& message : messages)
+    html += message_html(message, role.empty() ? message.role : role);
+  return html;
+}
+
+/// As columns of one width, from the left.
+QString side_by_side(const QStringList& columns) {
+  QString html = QStringLiteral(
+      "<table width='100%' cellspacing='0' cellpadding='0' style='margin-top:8px'><tr>");
+  for (const QString& column : columns)
+    html += QStringLiteral("<td width='%1%' style='padding-right:16px'>%2</td>")
+                .arg(100 / columns.size())
+                .arg(column);
+  return html + QStringLiteral("</tr></table>");
+}
+
 }  // namespace
 
 QString RowView::conversation_html() const {
   const Conversation& row = row_.conversation;
-  QString html;
-  for (const Message& message : row.messages) html += message_html(message, message.role);
-  for (const Message& message : row.answer.value_or(std::vector<Message>()))
-    html += message_html(message, message.role);
+  QString html = messages_html(row.messages);
+  if (row.answer) {
+    const auto label = row.numbers.find("label");
+    html += messages_html(*row.answer, label == row.numbers.end() ? ""
+                                       : label->second > 0        ? "a good answer"
+                                                                  : "a bad answer");
+  }
   // Two answers to the same question.
-  const std::pair<const char*, const std::optional<std::vector<Message>>*> answers[] = {
-      {"chosen", &row.chosen}, {"rejected", &row.rejected}};
-  for (const auto& [name, answer] : answers)
-    if (*answer)
-      for (const Message& message : **answer) html += message_html(message, name);
+  if (row.chosen && row.rejected)
+    html += side_by_side(
+        {messages_html(*row.chosen, "chosen"), messages_html(*row.rejected, "rejected")});
   return html;
 }
 
 QString RowView::tokens_html() const {
+  const std::size_t sequences = row_.begins.size();
+  QStringList parts;
+  for (std::size_t i = 0; i < sequences; ++i)
+    parts << tokens_html(row_.begins[i],
+                         i + 1 < sequences ? row_.begins[i + 1] : row_.pieces.size());
+  const QString html = parts.size() == 2 ? side_by_side(parts) : parts.join("<br><br>");
+  if (row_.truncated_tokens <= 0) return html;
+  return html +
+         QStringLiteral(" <span style='background:%1'>&nbsp;✂ %2&nbsp;</span>")
+             .arg(tinted(colours().error, 0.3), tr("%n tokens cut off by the context length",
+                                                   nullptr, static_cast<int>(row_.truncated_tokens))
+                                                    .toHtmlEscaped());
+}
+
+QString RowView::tokens_html(std::size_t begin, std::size_t end) const {
   const Colours& c = colours();
   const QString learned =
       QStringLiteral("<span style='background:%1; text-decoration:underline'>%2</span><wbr>");
   const QString masked = QStringLiteral("<span style='color:%1'>%2</span><wbr>");
   QString html;
-  const std::size_t count = row_.pieces.size();
-  for (std::size_t i = 0; i < count;) {
-    if (i < row_.image.size() && row_.image[i]) {
-      std::size_t end = i;
-      while (end < count && end < row_.image.size() && row_.image[end]) ++end;
+  for (std::size_t i = begin; i < end;) {
+    if (row_.image[i]) {
+      std::size_t behind = i;
+      while (behind < end && row_.image[behind]) ++behind;
       html +=
           QStringLiteral(" <span style='background:%1'>&nbsp;▦ %2&nbsp;</span> ")
               .arg(tinted(c.series[4], 0.3),
-                   tr("picture: %n tokens", nullptr, static_cast<int>(end - i)).toHtmlEscaped());
-      i = end;
+                   tr("picture: %n tokens", nullptr, static_cast<int>(behind - i)).toHtmlEscaped());
+      i = behind;
       continue;
     }
     QString piece = QString::fromStdString(row_.pieces[i]).toHtmlEscaped();
@@ -222,17 +255,11 @@ QString RowView::tokens_html() const {
         .replace(QStringLiteral("&lt;0x0A&gt;"), QStringLiteral("⏎"))
         .replace(QLatin1Char('\n'), QStringLiteral("⏎"));
     if (piece.startsWith(QLatin1Char(' '))) piece.replace(0, 1, QStringLiteral("␣"));
-    const bool trained = i < row_.trained.size() && row_.trained[i];
-    html +=
-        trained ? learned.arg(tinted(c.series[2], 0.32), piece) : masked.arg(c.muted.name(), piece);
+    html += row_.trained[i] ? learned.arg(tinted(c.series[2], 0.32), piece)
+                            : masked.arg(c.muted.name(), piece);
     html += QStringLiteral("<span style='color:%1'>|</span>").arg(c.line.name());
     ++i;
   }
-  if (row_.truncated_tokens > 0)
-    html += QStringLiteral(" <span style='background:%1'>&nbsp;✂ %2&nbsp;</span>")
-                .arg(tinted(c.error, 0.3), tr("%n tokens cut off by the context length", nullptr,
-                                              static_cast<int>(row_.truncated_tokens))
-                                               .toHtmlEscaped());
   return html;
 }
 
@@ -249,9 +276,9 @@ void RowView::render() {
   conversation_->setHtml(conversation_html());
   std::int64_t learned = 0, pictures = 0;
   for (std::size_t i = 0; i < row_.ids.size(); ++i) {
-    if (i < row_.image.size() && row_.image[i])
+    if (row_.image[i])
       ++pictures;
-    else if (i < row_.trained.size() && row_.trained[i])
+    else if (row_.trained[i])
       ++learned;
   }
   const std::int64_t masked = static_cast<std::int64_t>(row_.ids.size()) - learned - pictures;

@@ -31,6 +31,8 @@ class RowView : public QWidget {
   QLabel* add_shown(const std::string& name);
   QString conversation_html() const;
   QString tokens_html() const;
+  /// Of one of its sequences.
+  QString tokens_html(std::size_t begin, std::size_t end) const;
 
   RowPreview row_;
   QStringList findings_;

@@ -54,17 +54,21 @@ Recipe placed(Recipe recipe) {
     *path = absolute(*path);
   for (std::vector<std::string>* files : {&recipe.dataset, &recipe.eval_dataset})
     for (std::string& file : *files) file = absolute(file);
+  Json earlier = Json::array();
+  for (const std::string& file : recipe.more.names("replay.dataset"))
+    earlier.push_back(absolute(file));
+  if (!earlier.empty()) recipe.more.set_json("replay.dataset", earlier.dump());
   return recipe;
 }
 
-Result<QString> write_recipe(const Recipe& recipe) {
+Result<QString> write_recipe(const std::string& output_dir, const std::string& text) {
   const QString folder = QDir(QStandardPaths::writableLocation(QStandardPaths::AppDataLocation))
                              .filePath(QStringLiteral("recipes"));
-  const QString run = QFileInfo(QString::fromStdString(recipe.output_dir)).fileName();
+  const QString run = QFileInfo(QString::fromStdString(output_dir)).fileName();
   const QString file = QDir(folder).filePath((run.isEmpty() ? QStringLiteral("recipe") : run) +
                                              QStringLiteral(".yaml"));
   QSaveFile out(file);
-  const QByteArray yaml = QByteArray::fromStdString(recipe_to_yaml(recipe));
+  const QByteArray yaml = QByteArray::fromStdString(text);
   if (!QDir().mkpath(folder) || !out.open(QIODevice::WriteOnly) || out.write(yaml) != yaml.size() ||
       !out.commit())
     return machine_error(
@@ -77,6 +81,14 @@ Result<QString> write_recipe(const Recipe& recipe) {
 
 Result<EquivalentCommand> equivalent_command(const Workspace& workspace) {
   EquivalentCommand command;
+  if (auto staged = workspace.staged()) {
+    staged->output_dir = absolute(staged->output_dir);
+    for (RecipeStage& stage : staged->stages) stage.recipe = placed(std::move(stage.recipe));
+    LUTHIER_TRY(command.file, write_recipe(staged->output_dir, staged_recipe_to_yaml(*staged)));
+    command.written = true;
+    command.text = quoted(program()) + QStringLiteral(" train ") + quoted(command.file);
+    return command;
+  }
   const Recipe wanted = placed(workspace.recipe());
   Recipe base = wanted;
   if (!workspace.recipe_file().isEmpty()) {
@@ -88,7 +100,7 @@ Result<EquivalentCommand> equivalent_command(const Workspace& workspace) {
     }
   }
   if (command.file.isEmpty()) {
-    LUTHIER_TRY(command.file, write_recipe(wanted));
+    LUTHIER_TRY(command.file, write_recipe(wanted.output_dir, recipe_to_yaml(wanted)));
     command.written = true;
   }
   command.text = quoted(program()) + QStringLiteral(" train ") + quoted(command.file);

@@ -12,6 +12,8 @@ std::string form_group(const FieldDescription& field) {
   if (field.key.starts_with("training.")) return "Training";
   if (field.key.starts_with("image.")) return "Pictures";
   if (field.key.starts_with("film.")) return "Films";
+  for (const char* section : {"mixture.", "replay.", "curriculum."})
+    if (field.key.starts_with(section)) return "Model and data";
   const auto dot = field.key.find('.');
   return dot == std::string::npos ? "Model and data" : field.key.substr(0, dot);
 }

@@ -20,6 +20,7 @@
 #include "ui/train/recipe_form.h"
 #include "ui/train/run_curves.h"
 #include "ui/train/run_log.h"
+#include "ui/train/stages_strip.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/splitter.h"
@@ -153,6 +154,7 @@ QWidget* TrainPage::make_run() {
   auto* right = new QWidget(this);
   auto* layout = new QVBoxLayout(right);
   layout->setContentsMargins(0, 0, 0, 0);
+  layout->addWidget(new StagesStrip(workspace(), right));
   curves_ = new RunCurves(right);
   tabs_ = new QTabWidget;
   tabs_->setObjectName(QStringLiteral("runTabs"));

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A reward function that is a program of the person's own. Only who starts a run may name it, on
+// the command line; no recipe, file or row can. It is started once, without a shell, and asked line
+// by line on its standard streams:
+//   to it    {"answers": [{"text": "...", "row": {...}, "where": "train.jsonl: row 3"}, ...]}
+//   from it  {"rewards": [1.5, null, ...]}     as many, in their order; null: it has none
+// What it writes to its standard error goes to ours. It ends when its standard input does.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "engine/rewards/reward_function.h"
+
+namespace luthier {
+
+/// `seconds`: what it may take for one line. An Input error where the program cannot be started. A
+/// program that hangs (it is ended then), ends by itself or answers otherwise is a Machine error of
+/// rewards(), and of every call after it.
+Result<std::unique_ptr<RewardFunction>> start_reward_program(const std::filesystem::path& program,
+                                                             double seconds = 60);
+
+}  // namespace luthier

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rows out of two manners of answering the same questions.
+#include "engine/teaching/objective_demo.h"
+
+#include <algorithm>
+
+#include "engine/data/dataset.h"
+#include "engine/data/row_kind.h"
+#include "engine/io/files.h"
+#include "engine/io/json.h"
+#include "engine/teaching/teaching.h"
+
+namespace luthier {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A question about one picture, answered in both manners.
+struct Answered {
+  std::string picture, question, plain, longer;
+};
+
+std::string text_of(const std::vector<ContentPart>& content) {
+  std::string text;
+  for (const ContentPart& part : content) text += part.text;
+  return text;
+}
+
+/// The rows of both files are of the same questions, in the same order.
+Result<std::vector<Answered>> answered_both_ways(const fs::path& plain, const fs::path& longer) {
+  LUTHIER_TRY(const auto plain_rows, Dataset::open({plain}));
+  LUTHIER_TRY(const auto longer_rows, Dataset::open({longer}));
+  if (plain_rows->size() != longer_rows->size())
+    return input_error("The file does not have as many rows as " + plain.string() + ".",
+                       longer.string(), "Make both anew: luthier-cli teach tasks.");
+  std::vector<Answered> made;
+  for (std::size_t row = 0; row < plain_rows->size(); ++row) {
+    LUTHIER_TRY(const Conversation one, plain_rows->read(row));
+    LUTHIER_TRY(const Conversation other, longer_rows->read(row));
+    Answered answered;
+    for (const ContentPart& part : one.messages.front().content)
+      if (part.kind == ContentPart::Kind::Image) answered.picture = fs::absolute(part.image);
+    answered.question = text_of(one.messages.front().content);
+    answered.plain = text_of(one.messages.back().content);
+    answered.longer = text_of(other.messages.back().content);
+    if (text_of(other.messages.front().content) != answered.question)
+      return input_error("The row asks another question than " + plain_rows->where(row) + " does.",
+                         longer_rows->where(row), "Make both anew: luthier-cli teach tasks.");
+    made.push_back(std::move(answered));
+  }
+  return made;
+}
+
+Json asked(const Answered& row) {
+  return {{"prompt", "<image>\n" + row.question}, {"images", {row.picture}}};
+}
+
+/// The lines that a question is, as rows of this kind.
+std::string lines_of(const Answered& row, const RowKind& kind) {
+  if (&kind == &unpaired_rows()) {
+    Json good = asked(row), bad = asked(row);
+    good.update({{"completion", row.longer}, {"label", true}});
+    bad.update({{"completion", row.plain}, {"label", false}});
+    return good.dump() + "\n" + bad.dump() + "\n";
+  }
+  if (&kind == &answer_rows()) {
+    Json plain = asked(row);
+    plain.update({{"completion", row.plain}});
+    return plain.dump() + "\n";
+  }
+  Json pair = asked(row);
+  pair.update({{"chosen", row.longer}, {"rejected", row.plain}});
+  return pair.dump() + "\n";
+}
+
+Status write_rows(const std::vector<Answered>& rows, const RowKind& kind, const fs::path& path) {
+  std::string lines;
+  for (const Answered& row : rows) lines += lines_of(row, kind);
+  return write_file_atomically(path, lines);
+}
+
+}  // namespace
+
+const std::vector<ObjectiveDemo>& objective_demos() {
+  static const std::vector<ObjectiveDemo> demos{
+      {"dpo", DemoJudge::Longer}, {"kto", DemoJudge::Longer}, {"gkd", DemoJudge::AsTeacher}};
+  return demos;
+}
+
+Result<ObjectiveDemo> objective_demo(const std::string& name) {
+  std::string known;
+  for (const ObjectiveDemo& demo : objective_demos()) {
+    if (demo.objective == name) return demo;
+    known += (known.empty() ? "" : ", ") + demo.objective;
+  }
+  return input_error("There is no demo of the objective \"" + name + "\".", "--objective",
+                     "There are demos of " + known + ".");
+}
+
+Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo, const fs::path& folder) {
+  LUTHIER_TRY(const fs::path resources, find_resources());
+  LUTHIER_TRY(const TeachingTask pirate, teaching_task("pirate"));
+  LUTHIER_TRY(const fs::path base, teaching_base());
+  const fs::path teaching = resources / "teaching";
+  const bool taught = demo.judge == DemoJudge::AsTeacher;
+  std::vector<std::string> overrides;
+  if (taught) overrides.push_back(demo.objective + ".teacher_model_name_or_path=" + base.string());
+  LUTHIER_TRY(Recipe recipe,
+              read_recipe(teaching / "objectives" / (demo.objective + ".yaml"), overrides));
+  LUTHIER_TRY(const auto train, answered_both_ways(teaching / "train.jsonl", pirate.train));
+  const fs::path own = teaching / "heldout.jsonl";
+  LUTHIER_TRY(const auto held_out, answered_both_ways(own, pirate.heldout));
+  std::error_code failed;
+  fs::create_directories(folder, failed);
+  if (failed)
+    return machine_error("The folder cannot be made: " + failed.message() + ".", folder.string(),
+                         "Name another one with --out.");
+  const RowKind& kind = row_kind_of(recipe);
+  LUTHIER_CHECK(write_rows(train, kind, folder / "train.jsonl"));
+  LUTHIER_CHECK(write_rows(held_out, kind, folder / "eval.jsonl"));
+  if (taught) LUTHIER_CHECK(make_student(base, folder / "student"));
+  recipe.model = (taught ? folder / "student" : base).string();
+  recipe.dataset = {(folder / "train.jsonl").string()};
+  recipe.eval_dataset = {(folder / "eval.jsonl").string()};
+  recipe.output_dir = (folder / "run").string();
+  return ObjectiveLesson{std::move(recipe), own, taught ? own : pirate.heldout};
+}
+
+}  // namespace luthier

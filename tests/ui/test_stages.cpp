@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A recipe of stages in the window: its stages stand above the curves, a click shows one's settings
+// in the form and keeps those of the other, and a launch runs them all.
+#include "engine/runs/stage_folder.h"
+#include "tests/ui/form_desk.h"
+
+using namespace luthier;
+using namespace luthier::test;
+
+class TestStages : public QObject, private FormDesk {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase() { open(); }
+
+  void a_recipe_of_stages_is_shown_edited_and_run() {
+    const Recipe plain = base();
+    const QString file = desk_.run(QStringLiteral("stages.yaml"));
+    QDir().mkpath(QFileInfo(file).path());
+    QFile out(file);
+    QVERIFY(out.open(QIODevice::WriteOnly));
+    out.write(QStringLiteral("model: %1\ndataset: %2\noutput_dir: %3\nadapter: {r: 4}\n"
+                             "training: {device: cpu, max_steps: 2, save_steps: 1, "
+                             "gradient_accumulation_steps: 1}\n"
+                             "stages: [{name: first}, {name: second, merge: true}]\n")
+                  .arg(QString::fromStdString(plain.model),
+                       QString::fromStdString(plain.dataset.front()),
+                       desk_.run(QStringLiteral("staged")))
+                  .toUtf8());
+    out.close();
+    QVERIFY(!person_->find<QWidget>("stagesStrip")->isVisible());
+    QVERIFY(workspace().open_recipe(file).ok());
+    auto* first = person_->find<QPushButton>("stage_1");
+    auto* second = person_->find<QPushButton>("stage_2");
+    QVERIFY(first && second && first->isVisible());
+    QCOMPARE(second->text(), QStringLiteral("2. second"));
+    QVERIFY(first->isChecked() && !second->isChecked());
+
+    QVERIFY(person_->click("stage_2"));
+    QVERIFY(second->isChecked() && !first->isChecked());
+    QCOMPARE(QString::fromStdString(workspace().recipe().model),
+             QString::fromStdString(plain.model));
+    person_->type("field_adapter_r", "2");
+    QVERIFY(person_->click("stage_1"));
+    QCOMPARE(line("adapter.r")->text(), QStringLiteral("4"));
+    const auto staged = workspace().staged();
+    QVERIFY(staged.has_value());
+    QCOMPARE(staged->stages[0].recipe.adapter.r, std::int64_t(4));
+    QCOMPARE(staged->stages[1].recipe.adapter.r, std::int64_t(2));
+    QVERIFY(staged->stages[1].recipe.model.empty());
+
+    QVERIFY(person_->click("launchButton"));
+    WAIT_UNTIL(second->text() == QStringLiteral("2. second, running"));
+    QCOMPARE(first->text(), QStringLiteral("1. first, done"));
+    WAIT_UNTIL(workspace().run() && workspace().run()->ended);
+    QVERIFY(!banner()->isHidden());
+    const std::filesystem::path run = desk_.run(QStringLiteral("staged")).toStdString();
+    QCOMPARE(stage_state(run / "stages/1-first"), std::string("finished"));
+    QCOMPARE(stage_state(run / "stages/2-second"), std::string("finished"));
+    QCOMPARE(second->text(), QStringLiteral("2. second, done"));
+    WAIT_UNTIL(workspace().state() == SessionState::Ready);
+  }
+
+  void cleanupTestCase() { close(); }
+};
+
+QTEST_MAIN(TestStages)
+#include "test_stages.moc"
