@@ -34,6 +34,25 @@ class TestOrder : public QObject {
     QCOMPARE(plan_steps(15, training)->total_steps, 2);
     QVERIFY(!plan_steps(0, training).ok());
   }
+
+  /// As TRL counts them: 4 micro-batches of 3 samples are 4 prompts of 3 each, used twice.
+  void generations_are_counted_with_their_uses() {
+    TrainingSettings training;
+    training.per_device_train_batch_size = 3;
+    training.gradient_accumulation_steps = 2;
+    training.num_train_epochs = 1;
+    GenerationPlan generations;
+    generations.samples = 3, generations.batches = 4, generations.iterations = 2;
+    const StepPlan plan = *plan_steps(15, training, generations);  // 3 prompts have no part in it
+    QCOMPARE(generations.prompts(3), std::int64_t{4});
+    QCOMPARE(plan.batches_per_epoch, std::int64_t{3 * 8});
+    QCOMPARE(plan.total_steps, std::int64_t{12});
+    QVERIFY(!plan.goes_on(0) && plan.goes_on(1) && plan.goes_on(3) && !plan.goes_on(4));
+    QVERIFY(!generations.fits_into(2) && generations.fits_into(8) && generations.fits_into(16));
+    QVERIFY(!plan_steps(3, training, generations).ok());
+    training.per_device_train_batch_size = 2;  // 8 samples are no groups of 3
+    QVERIFY(!plan_steps(15, training, generations).ok());
+  }
 };
 
 QTEST_APPLESS_MAIN(TestOrder)
