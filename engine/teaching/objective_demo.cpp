@@ -8,6 +8,7 @@
 #include "engine/data/row_kind.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/teaching/language.h"
 #include "engine/teaching/teaching.h"
 
 namespace luthier {
@@ -57,7 +58,7 @@ Json asked(const Answered& row) {
 }
 
 Json asked_as_list(Answered row) {
-  row.question = "Answer as a list. " + row.question;
+  row.question = untaught_instruction() + " " + row.question;
   return asked(row);
 }
 
