@@ -81,9 +81,10 @@ Status demo_objective(const fs::path& out, const std::string& name, std::size_t 
               compare_for_demo(*base, name, lesson.wanted, results, rows, out / "compare"));
   // What is asked otherwise than the base's own questions says nothing of those.
   std::optional<Comparison> of_own;
-  if (demo.judge == DemoJudge::Json)
+  if (demo.judge == DemoJudge::Json) {
     LUTHIER_TRY(of_own, compare_for_demo(*base, name + ", the base's own questions", lesson.own,
                                          results, rows, out / "compare-own"));
+  }
   LUTHIER_TRY(const auto own, read_samples({lesson.own}));
   LUTHIER_TRY(const auto figures, evaluated(lesson.recipe.output_dir));
   Json document{{"objective", name},
