@@ -41,7 +41,7 @@ struct ObjectiveLesson {
 Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo,
                                             const std::filesystem::path& folder);
 
-/// The checkpoint `teacher` without its decoder's last layer, into `folder`.
+/// The checkpoint `teacher`, a LLaVA, without its decoder's last layer but one, into `folder`.
 Status make_student(const std::filesystem::path& teacher, const std::filesystem::path& folder);
 
 }  // namespace luthier
