@@ -97,6 +97,7 @@ Action add_demo(CLI::App& app) {
   return [o] {
     const std::string base = "runs/demo" + (o->objective.empty() ? "" : "-" + o->objective);
     const fs::path out = o->out.empty() ? free_folder(base) : fs::path(o->out);
+    if (o->objective == "grpo") return demo_rewarded(out, o->rows);
     if (!o->objective.empty()) return demo_objective(out, o->objective, o->rows);
     for (std::size_t i = 0; i < o->tasks.size(); ++i) {
       if (std::find(o->tasks.begin(), o->tasks.begin() + static_cast<std::ptrdiff_t>(i),

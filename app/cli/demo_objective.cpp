@@ -64,7 +64,7 @@ std::string demo_objectives() {
   std::string names;
   for (const ObjectiveDemo& demo : objective_demos())
     names += (names.empty() ? "" : ", ") + demo.objective;
-  return names;
+  return names + ", grpo";
 }
 
 Status demo_objective(const fs::path& out, const std::string& name, std::size_t rows) {

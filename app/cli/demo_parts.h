@@ -47,6 +47,8 @@ double exactly_right(const Comparison& comparison, std::size_t column);
 
 /// The demo of one objective, into `out`.
 Status demo_objective(const std::filesystem::path& out, const std::string& name, std::size_t rows);
+/// The demo of GRPO, which learns from a reward, into `out`.
+Status demo_rewarded(const std::filesystem::path& out, std::size_t rows);
 /// "dpo, kto"
 std::string demo_objectives();
 
