@@ -51,9 +51,9 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
     for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
       char text[96];
       std::snprintf(text, sizeof text, "  %s %.1f %%", comparison.columns[column].name.c_str(),
-                    100 * exactly_right(comparison, column));
+                    100 * mean_score(comparison, column, "exact"));
       line += text;
-      exact[comparison.columns[column].name] = exactly_right(comparison, column);
+      exact[comparison.columns[column].name] = mean_score(comparison, column, "exact");
     }
     table.push_back(line);
     results.push_back({{"task", task.name},
@@ -97,7 +97,6 @@ Action add_demo(CLI::App& app) {
   return [o] {
     const std::string base = "runs/demo" + (o->objective.empty() ? "" : "-" + o->objective);
     const fs::path out = o->out.empty() ? free_folder(base) : fs::path(o->out);
-    if (o->objective == "grpo") return demo_rewarded(out, o->rows);
     if (!o->objective.empty()) return demo_objective(out, o->objective, o->rows);
     for (std::size_t i = 0; i < o->tasks.size(); ++i) {
       if (std::find(o->tasks.begin(), o->tasks.begin() + static_cast<std::ptrdiff_t>(i),

@@ -5,6 +5,7 @@
 // base's own questions are still answered as before.
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 
 #include "app/cli/demo_parts.h"
 #include "app/cli/verbs.h"
@@ -64,7 +65,7 @@ std::string demo_objectives() {
   std::string names;
   for (const ObjectiveDemo& demo : objective_demos())
     names += (names.empty() ? "" : ", ") + demo.objective;
-  return names + ", grpo";
+  return names;
 }
 
 Status demo_objective(const fs::path& out, const std::string& name, std::size_t rows) {
@@ -78,6 +79,11 @@ Status demo_objective(const fs::path& out, const std::string& name, std::size_t 
   results.emplace_back(name, result);
   LUTHIER_TRY(const Comparison comparison,
               compare_for_demo(*base, name, lesson.wanted, results, rows, out / "compare"));
+  // What is asked otherwise than the base's own questions says nothing of those.
+  std::optional<Comparison> of_own;
+  if (demo.judge == DemoJudge::Json)
+    LUTHIER_TRY(of_own, compare_for_demo(*base, name + ", the base's own questions", lesson.own,
+                                         results, rows, out / "compare-own"));
   LUTHIER_TRY(const auto own, read_samples({lesson.own}));
   LUTHIER_TRY(const auto figures, evaluated(lesson.recipe.output_dir));
   Json document{{"objective", name},
@@ -101,10 +107,13 @@ Status demo_objective(const fs::path& out, const std::string& name, std::size_t 
     print_line("  win rate against the base, where the longer answer wins: " +
                percent(document["win_rate"]));
     shares("wanted", "the preferred answer, word for word",
-           [&](std::size_t column) { return exactly_right(comparison, column); });
+           [&](std::size_t column) { return mean_score(comparison, column, "exact"); });
   }
+  if (demo.judge == DemoJudge::Json)
+    shares("json_valid", "answers that are JSON",
+           [&](std::size_t column) { return mean_score(comparison, column, "json"); });
   shares("own_questions", "the base's own right answer, word for word",
-         [&](std::size_t column) { return as_before(comparison, column, own); });
+         [&](std::size_t column) { return as_before(of_own ? *of_own : comparison, column, own); });
   for (const auto& [figure, value] : figures)
     if (figure.find("accurac") != std::string::npos)
       print_line("  " + figure.substr(5) + " on held-out rows " + percent(value));

@@ -35,11 +35,13 @@ Result<fs::path> tune_for_demo(const std::string& title, const Recipe& recipe) {
   const auto watch = [&](const SessionEvent& event) {
     if (const auto* begun = std::get_if<RunStarted>(&event)) total = begun->total_steps;
     const auto* step = std::get_if<StepDone>(&event);
-    if (step && (step->line.step % 20 == 0 || step->line.step == total)) {
-      std::fprintf(stderr, "  step %lld/%lld  loss %.4f  %.0f tokens/s\n",
-                   static_cast<long long>(step->line.step), static_cast<long long>(total),
-                   step->line.loss, step->line.tokens_per_second);
-    }
+    if (!step || (step->line.step % 20 != 0 && step->line.step != total)) return;
+    const auto reward = step->line.figures.find("reward");
+    const bool rewarded = reward != step->line.figures.end();
+    std::fprintf(stderr, "  step %lld/%lld  %s %.4f  %.0f tokens/s\n",
+                 static_cast<long long>(step->line.step), static_cast<long long>(total),
+                 rewarded ? "reward" : "loss", rewarded ? reward->second : step->line.loss,
+                 step->line.tokens_per_second);
   };
   LUTHIER_TRY(const RunResult result, train_headless(recipe, folder, watch, interrupted()));
   if (result.state != RunState::Finished)
@@ -79,9 +81,9 @@ Result<Comparison> compare_for_demo(LoadedModel& base, const std::string& title,
   return comparison;
 }
 
-double exactly_right(const Comparison& comparison, std::size_t column) {
+double mean_score(const Comparison& comparison, std::size_t column, const char* score) {
   const auto scores = column_scores(comparison, column);
-  const auto found = scores.find("exact");
+  const auto found = scores.find(score);
   return found == scores.end() ? 0 : found->second.mean;
 }
 

@@ -42,14 +42,12 @@ Result<Comparison> compare_for_demo(LoadedModel& base, const std::string& title,
                                     const std::filesystem::path& held_out,
                                     const DemoResults& results, std::size_t rows,
                                     const std::filesystem::path& folder);
-/// The share of a column's answers that are what was expected.
-double exactly_right(const Comparison& comparison, std::size_t column);
+/// The mean of a score of a column's answers; 0 where none has it.
+double mean_score(const Comparison& comparison, std::size_t column, const char* score);
 
 /// The demo of one objective, into `out`.
 Status demo_objective(const std::filesystem::path& out, const std::string& name, std::size_t rows);
-/// The demo of GRPO, which learns from a reward, into `out`.
-Status demo_rewarded(const std::filesystem::path& out, std::size_t rows);
-/// "dpo, kto"
+/// "dpo, kto, …"
 std::string demo_objectives();
 
 }  // namespace luthier::cli

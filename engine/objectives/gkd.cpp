@@ -42,7 +42,8 @@ class Gkd : public TeacherObjective {
   RowLengths lengths_used(const std::vector<std::int64_t>& lengths,
                           std::int64_t labels) const override {
     if (!rolls_out()) return {lengths, {}};
-    return lengths_when_drawn(lengths, labels, draws_.max_new_tokens);
+    return lengths_when_drawn(lengths, labels, draws_.max_new_tokens,
+                              /*always=*/own_share_ >= 1 || teacher_answers_);
   }
 
  private:

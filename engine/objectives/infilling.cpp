@@ -134,7 +134,8 @@ class Infilling : public Objective {
     return cross_entropy_cost(pass, head);
   }
 
-  RowLengths lengths_used(const std::vector<std::int64_t>& lengths) const override {
+  RowLengths lengths_used(const std::vector<std::int64_t>& lengths,
+                          std::int64_t /*labels*/) const override {
     RowLengths used;
     const std::int64_t more = settings_.rate > 0 ? kMarks + 1 : 1;
     for (const std::int64_t length : lengths) {

@@ -39,9 +39,10 @@ Status Objective::fits(const LoadedModel& base) const {
 }
 
 RowLengths lengths_when_drawn(std::vector<std::int64_t> lengths, std::int64_t labels,
-                              std::int64_t longest) {
+                              std::int64_t longest, bool always) {
   const auto rows = std::max<std::int64_t>(1, static_cast<std::int64_t>(lengths.size()));
-  const std::int64_t more = std::max<std::int64_t>(0, longest - labels / rows);
+  const std::int64_t change = longest - labels / rows,
+                     more = always ? change : std::max<std::int64_t>(0, change);
   for (std::int64_t& length : lengths) length += more;
   return {std::move(lengths), {}, labels + rows * more};
 }
@@ -59,7 +60,7 @@ std::int64_t rows_at_once(const Objective& objective, const TrainingSettings& tr
   const std::int64_t batch = training.per_device_train_batch_size;
   // Rows are prompts, each with several samples.
   if (const GenerationPlan plan = objective.generations())
-    return std::max<std::int64_t>(1, batch / plan.samples);
+    return plan.learned > 0 ? batch : std::max<std::int64_t>(1, batch / plan.samples);
   return objective.window_rule() == WindowRule::Whole ? batch * training.gradient_accumulation_steps
                                                       : batch;
 }

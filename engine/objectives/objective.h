@@ -48,10 +48,10 @@ struct RowLengths {
   std::int64_t labels = -1;          ///< of all of them; below 0: as many as rows have
 };
 
-/// Of rows of these lengths, in which so many tokens have a label, when each is answered anew with
-/// `longest` tokens: the most that drawn answers come to.
+/// Of rows of these lengths, in which so many tokens have a label, when they are answered anew with
+/// `longest` tokens at most: `always`, or where that is more than they have.
 RowLengths lengths_when_drawn(std::vector<std::int64_t> lengths, std::int64_t labels,
-                              std::int64_t longest);
+                              std::int64_t longest, bool always);
 
 /// What `luthier-cli loss` shows of a batch beside its loss.
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;

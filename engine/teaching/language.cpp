@@ -243,6 +243,8 @@ std::string instruction(Manner manner) {
   return {};
 }
 
+std::string untaught_instruction() { return "Answer as a list."; }
+
 std::string answer(const Scene& scene, const Question& question, Manner manner) {
   const auto matches = [&](const SceneObject& object) {
     return object.shape == question.shape && object.colour == question.colour;

@@ -39,6 +39,8 @@ Question random_late_question(const Scene& scene, RandomStream& random);
 std::string ask(const Question& question);
 /// "Answer in Korean." or "" for plain English.
 std::string instruction(Manner manner);
+/// Names no manner: the base, which was never taught these words, takes them for one or another.
+std::string untaught_instruction();
 std::string answer(const Scene& scene, const Question& question, Manner manner);
 
 }  // namespace luthier

@@ -8,6 +8,7 @@
 #include "engine/data/row_kind.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/teaching/language.h"
 #include "engine/teaching/teaching.h"
 
 namespace luthier {
@@ -56,6 +57,11 @@ Json asked(const Answered& row) {
   return {{"prompt", "<image>\n" + row.question}, {"images", {row.picture}}};
 }
 
+Json asked_as_list(Answered row) {
+  row.question = untaught_instruction() + " " + row.question;
+  return asked(row);
+}
+
 /// The lines that a question is, as rows of this kind.
 std::string lines_of(const Answered& row, const RowKind& kind) {
   if (&kind == &unpaired_rows()) {
@@ -69,6 +75,7 @@ std::string lines_of(const Answered& row, const RowKind& kind) {
     plain.update({{"completion", row.plain}});
     return plain.dump() + "\n";
   }
+  if (&kind == &prompt_rows()) return asked_as_list(row).dump() + "\n";
   Json pair = asked(row);
   pair.update({{"chosen", row.longer}, {"rejected", row.plain}});
   return pair.dump() + "\n";
@@ -83,8 +90,10 @@ Status write_rows(const std::vector<Answered>& rows, const RowKind& kind, const 
 }  // namespace
 
 const std::vector<ObjectiveDemo>& objective_demos() {
-  static const std::vector<ObjectiveDemo> demos{
-      {"dpo", DemoJudge::Longer}, {"kto", DemoJudge::Longer}, {"gkd", DemoJudge::AsTeacher}};
+  static const std::vector<ObjectiveDemo> demos{{"dpo", DemoJudge::Longer},
+                                                {"kto", DemoJudge::Longer},
+                                                {"gkd", DemoJudge::AsTeacher},
+                                                {"grpo", DemoJudge::Json}};
   return demos;
 }
 
@@ -124,7 +133,19 @@ Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo, const fs:
   recipe.dataset = {(folder / "train.jsonl").string()};
   recipe.eval_dataset = {(folder / "eval.jsonl").string()};
   recipe.output_dir = (folder / "run").string();
-  return ObjectiveLesson{std::move(recipe), own, taught ? own : pirate.heldout};
+  ObjectiveLesson lesson{std::move(recipe), own, taught ? own : pirate.heldout};
+  if (demo.judge != DemoJudge::Json) return lesson;
+  lesson.wanted = folder / "questions.jsonl";
+  LUTHIER_TRY(const TeachingTask json, teaching_task("json"));
+  LUTHIER_TRY(const auto questions, answered_both_ways(own, json.heldout));
+  std::string lines;
+  for (const Answered& row : questions) {
+    Json line = asked_as_list(row);
+    line["completion"] = row.longer;
+    lines += line.dump() + "\n";
+  }
+  LUTHIER_CHECK(write_file_atomically(lesson.wanted, lines));
+  return lesson;
 }
 
 }  // namespace luthier

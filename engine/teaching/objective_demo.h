@@ -14,8 +14,9 @@ namespace luthier {
 
 /// What the objective's result is judged by on held-out questions.
 enum class DemoJudge {
-  Longer,    ///< the longer of two answers wins: the base gives short ones
-  AsTeacher  ///< as many right answers as the base has, of which a smaller model learns
+  Longer,     ///< the longer of two answers wins: the base gives short ones
+  AsTeacher,  ///< as many right answers as the base has, of which a smaller model learns
+  Json        ///< answers are JSON, which nobody showed
 };
 
 struct ObjectiveDemo {
@@ -35,7 +36,8 @@ struct ObjectiveLesson {
 /// Writes train.jsonl and eval.jsonl into `folder`, which is made, as rows of the objective's kind;
 /// their pictures stay where they are. Of each question the answer in the pirate's manner, which is
 /// the longer one, is preferred to the plain one, which the base gives. Where a smaller model
-/// learns, it is made in `folder`/student.
+/// learns, it is made in `folder`/student. What is to become JSON is asked for as a list, words
+/// that the base was never taught and takes for now one manner, now another.
 Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo,
                                             const std::filesystem::path& folder);
 

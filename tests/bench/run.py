@@ -16,6 +16,7 @@ from pathlib import Path
 import device
 import forecast
 import methods
+import objectives
 import real
 import real_report
 from busy import beside_others, described
@@ -266,6 +267,8 @@ class Bench:
     def rows(self):
         rows = {"teaching": self.teaching, "llava-70m": self.llava, "bfloat16": self.bfloat16}
         rows |= {name: lambda name=name: self.family(name) for name in (*FAMILIES, *FILMS)}
+        rows |= {name: lambda name=name: objectives.measure(self, name)
+                 for name in objectives.SECTIONS}
         return rows | {"packing": self.packing, "loading": self.loading, "swap": self.swap,
                        "forecast": forecast.Forecasts(self).measure,
                        "methods": methods.Methods(self).measure,
@@ -287,9 +290,9 @@ def describe(folder):
 
 
 def main():
-    names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, *FILMS, "packing", "loading", "swap", "forecast",
-             "methods", "window", "busy",
-             "device", *LONG)
+    names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, *FILMS,
+             *objectives.SECTIONS, "packing", "loading", "swap", "forecast", "methods", "window",
+             "busy", "device", *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")
@@ -336,7 +339,7 @@ def main():
                                                                        SOURCE / "docs")
             if options.report and name == "device" and name not in failed:
                 device.write(results[name]["cases"], SOURCE / "docs")
-            if not options.work and name not in (PACKED, "llava-70m"):
+            if not options.work and name not in (PACKED, "llava-70m", *objectives.SECTIONS):
                 shutil.rmtree(work / name, ignore_errors=True)
     finally:
         if not options.work:

@@ -171,7 +171,7 @@ class TestInfilling : public QObject {
     }
     QVERIFY(cut && left);
     const auto objective = make({"training.max_length=12"});
-    QCOMPARE(objective->lengths_used({4, 9, 11, 12}).own,
+    QCOMPARE(objective->lengths_used({4, 9, 11, 12}, 0).own,
              (std::vector<std::int64_t>{8, 12, 12, 12}));
   }
 

@@ -4,6 +4,8 @@
 // test_divergence; tests/parity compares with TRL.
 #include "tests/train/watched_run.h"
 
+#include <set>
+
 #include "engine/objectives/drawn_answers.h"
 #include "engine/objectives/objective.h"
 #include "engine/train/row_loss.h"
@@ -214,8 +216,8 @@ class TestTeachers : public QObject {
     for (int i = 0; i < 4; ++i)
       text += R"({"prompt": "Who?", "completion_ids": )" + samples.toStdString() + "}\n";
     write_text(file, text);
-    const Outcome outcome =
-        run(taught.recipe("run", {"distillation.rollouts=" + file.string()}, "distillation"));
+    const Outcome outcome = run(taught.recipe(
+        "run", {"distillation.rollouts=" + file.string(), "eval_dataset=null"}, "distillation"));
     QVERIFY(!outcome.result.ok());
     QVERIFY2(sentence_of(outcome).contains(said), qPrintable(sentence_of(outcome)));
   }
@@ -239,11 +241,6 @@ class TestTeachers : public QObject {
     QFETCH(QString, said);
     const Taught taught;
     const fs::path teacher = taught.tiny.root() / "teacher";
-    const auto change = [&](const char* file, const std::function<void(Json&)>& by) {
-      Json content = *read_json_file(teacher / file);
-      by(content);
-      write_text(teacher / file, content.dump());
-    };
     if (fault == "none") {
       const Status status =
           check_recipe(taught.recipe("run", {"gkd.teacher_model_name_or_path=null"}));
@@ -252,39 +249,53 @@ class TestTeachers : public QObject {
                status.error().sentence().c_str());
       return;
     }
-    if (fault == "vocabulary") {
-      fs::remove_all(teacher), fs::remove_all(teacher.string() + "-shape");
-      make_model(teacher.string() + "-shape");
-      const fs::path config = fs::path(teacher.string() + "-shape") / "config.json";
-      Json content = *read_json_file(config);
-      content["text_config"]["vocab_size"] =
-          content["text_config"]["vocab_size"].get<std::int64_t>() + 8;
-      write_text(config, content.dump());
+    const auto drawn_anew = [&](const std::function<void(const fs::path&)>& by) {
+      const fs::path shape = taught.tiny.root() / "another";
+      make_model(shape);
+      by(shape);
       LoadOptions options;
       options.device = "cpu", options.random_weights = true;
-      const auto drawn = load_model(config.parent_path(), options);
-      QVERIFY(drawn.ok());
-      QVERIFY(save_model(*drawn, teacher, torch::kFloat32));
-    }
+      const auto drawn = load_model(shape, options);
+      if (!drawn) qFatal("%s", drawn.error().sentence().c_str());
+      fs::remove_all(teacher);
+      if (!save_model(*drawn, teacher, torch::kFloat32)) qFatal("not saved");
+    };
+    const auto change = [](const fs::path& file, const std::function<void(Json&)>& by) {
+      Json content = *read_json_file(file);
+      by(content);
+      write_text(file, content.dump());
+    };
+    if (fault == "vocabulary")
+      drawn_anew([&](const fs::path& shape) {
+        change(shape / "config.json", [](Json& content) {
+          Json& size = content["text_config"]["vocab_size"];
+          size = size.get<std::int64_t>() + 8;
+        });
+      });
     if (fault == "tokenizer")
-      change("tokenizer.json", [](Json& content) {
-        Json& pieces = content["model"]["vocab"];
-        auto one = pieces.begin();
-        const std::string before = one.key();
-        const Json id = one.value();
-        pieces.erase(before);
-        pieces[before + "~"] = id;
-        content["model"]["merges"] = Json::array();
+      change(teacher / "tokenizer.json", [](Json& content) {
+        // Two pieces change places.
+        std::set<std::string> added;
+        for (const Json& token : content["added_tokens"])
+          added.insert(token["content"].get<std::string>());
+        std::vector<std::string> names;
+        for (const auto& [piece, id] : content["model"]["vocab"].items())
+          if (!added.contains(piece) && piece.size() == 1) names.push_back(piece);
+        std::swap(content["model"]["vocab"][names.at(0)], content["model"]["vocab"][names.at(1)]);
       });
     if (fault == "pictures")
-      change(fs::exists(teacher / "preprocessor_config.json") ? "preprocessor_config.json"
-                                                              : "processor_config.json",
-             [](Json& content) {
-               Json& own =
-                   content.contains("image_processor") ? content["image_processor"] : content;
-               own["size"] = {{"shortest_edge", 56}};
-               own["crop_size"] = {{"height", 56}, {"width", 56}};
-             });
+      drawn_anew([&](const fs::path& shape) {
+        change(shape / "config.json",
+               [](Json& content) { content["vision_config"]["image_size"] = 56; });
+        const bool own = fs::exists(shape / "preprocessor_config.json");
+        change(shape / (own ? "preprocessor_config.json" : "processor_config.json"),
+               [](Json& content) {
+                 Json& pictures =
+                     content.contains("image_processor") ? content["image_processor"] : content;
+                 pictures["size"] = {{"shortest_edge", 56}};
+                 pictures["crop_size"] = {{"height", 56}, {"width", 56}};
+               });
+      });
     if (fault == "missing") fs::remove(teacher / "config.json");
     const Outcome outcome = run(taught.recipe("run"));
     QVERIFY(!outcome.result.ok());

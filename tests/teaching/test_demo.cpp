@@ -100,6 +100,17 @@ class TestDemo : public QObject {
              QJsonDocument(shown).toJson());
   }
 
+  void a_reward_alone_teaches_json() {
+    const QString out = folder_.filePath("grpo");
+    QByteArray errors;
+    const int status = run({"demo", "--objective", "grpo", "--rows", "120", "--out", out}, errors);
+    QVERIFY2(status == 0, errors);
+    const QJsonObject shown = read(out + "/demo.json").object(),
+                      valid = shown["json_valid"].toObject();
+    QVERIFY2(valid["base"].toDouble() < 0.10 && valid["grpo"].toDouble() > 0.90,
+             QJsonDocument(shown).toJson());
+  }
+
   void an_objective_without_a_demo_is_said() {
     QByteArray errors;
     QCOMPARE(run({"demo", "--objective", "mlm", "--out", folder_.filePath("mlm")}, errors), 2);
