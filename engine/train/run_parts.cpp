@@ -47,7 +47,10 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
                   " more findings; `luthier-cli data check` lists all.");
     run.state.skipped_rows = run.rows.skipped;
   }
-  LUTHIER_TRY(run.order, make_row_order(run.recipe, run.reader, run.rows.rows, progress));
+  // Given samples come in the order of their file.
+  if (!run.objective->generations().given) {
+    LUTHIER_TRY(run.order, make_row_order(run.recipe, run.reader, run.rows.rows, progress));
+  }
   if (!run.recipe.eval_dataset.empty()) {
     LUTHIER_TRY(run.eval_reader.dataset,
                 Dataset::open({run.recipe.eval_dataset.begin(), run.recipe.eval_dataset.end()},
