@@ -180,7 +180,10 @@ def step_batch(checkpoint, lines, separator="\n", last_only=False):
                     batch[key][index, begin:end] = (torch.tensor(ids) if key == "input_ids" else 1)
     for key in of_rows[0][0]:
         if key not in batch:
-            batch[key] = torch.cat([given[key] for given, _, _ in of_rows])
+            each = [given[key] for given, _, _ in of_rows]
+            most = max(value.shape[1] for value in each)    # tiles, where rows have several
+            batch[key] = torch.cat([torch.cat([value, value.new_zeros(
+                value.shape[0], most - value.shape[1], *value.shape[2:])], 1) for value in each])
     return batch
 
 
@@ -255,7 +258,8 @@ def step_case(name, choices, kind="attention"):
 def compare_whole(world, result, checkpoint, model):
     """The checkpoint has the head, and the base's own head of logits as it was."""
     got = load_file(world.scratch / "run" / "model" / "model.safetensors")
-    named = {checkpoint.family.native_name(key): tensor for key, tensor in got.items()}
+    named = {key if key.startswith("score.") else checkpoint.family.native_name(key): tensor
+             for key, tensor in got.items()}
     wanted = {key: tensor for key, tensor in model.state_dict().items()
               if key in named or key.startswith("score.")}
     result.expect("score.weight" in got, f"score.weight is not in the file: {sorted(got)[-3:]}")
@@ -279,6 +283,9 @@ def folder_case(name, objective):
         result.same("modules_to_save", config["modules_to_save"], ["classifier", "score"])
         model = PeftModel.from_pretrained(with_head(checkpoint, objective), written,
                                           is_trainable=True)
+        for module in model.modules():      # as TRL's disable_dropout does
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
         path = preferences.recipe(world, checkpoint, "lora", objective, {}, written)
         got = preferences.loss(world, path, lines)
         if objective == "reward":
@@ -308,7 +315,7 @@ def reward_run(name, settings, **how):
 def trained_whole(checkpoint, objective):
     """Without the head of logits, which such a model has not."""
     model = with_head(checkpoint, objective)
-    if not model.config.get_text_config().tie_word_embeddings:
+    if model.lm_head.weight is not model.get_input_embeddings().weight:
         model.lm_head.requires_grad_(False)
     return model
 
