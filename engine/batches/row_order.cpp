@@ -91,7 +91,7 @@ class CourseOrder : public RowOrder {
     const std::vector<std::int64_t> plain = epoch_order(places(), seed_, epoch, shuffle_);
     for (std::int64_t at = 0; at < places(); ++at) {
       const std::int64_t step =
-          epoch * plan.steps_per_epoch + at / plan.batch_size / plan.accumulation;
+          epoch * plan.steps_per_epoch + batch_of(plan, at) / plan.accumulation;
       const std::int64_t there = rows_at(step, plan.total_steps);
       if (there == places()) {
         placed.push_back({plain[static_cast<std::size_t>(at)], epoch});
@@ -107,6 +107,11 @@ class CourseOrder : public RowOrder {
   }
 
  private:
+  /// The epoch's micro-batch that a place is first in.
+  static std::int64_t batch_of(const StepPlan& plan, std::int64_t at) {
+    if (!plan.generations) return at / plan.batch_size;
+    return at / plan.generations.prompts(plan.batch_size) * plan.generations.every();
+  }
   /// How many of the easiest rows are there at this step.
   std::int64_t rows_at(std::int64_t step, std::int64_t total) const {
     const double course = course_.full_after * static_cast<double>(total);
