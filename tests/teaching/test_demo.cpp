@@ -111,6 +111,16 @@ class TestDemo : public QObject {
              QJsonDocument(shown).toJson());
   }
 
+  void a_reward_model_ranks_held_out_pairs() {
+    const QString out = folder_.filePath("reward");
+    QByteArray errors;
+    const int status = run({"demo", "--objective", "reward", "--out", out}, errors);
+    QVERIFY2(status == 0, errors);
+    const QJsonObject shown = read(out + "/demo.json").object();
+    QVERIFY2(shown["evaluation"].toObject()["eval_accuracy"].toDouble() >= 0.95,
+             QJsonDocument(shown).toJson());
+  }
+
   void an_objective_without_a_demo_is_said() {
     QByteArray errors;
     QCOMPARE(run({"demo", "--objective", "mlm", "--out", folder_.filePath("mlm")}, errors), 2);
