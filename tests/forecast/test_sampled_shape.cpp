@@ -5,7 +5,7 @@
 
 #include "engine/data/row_kind.h"
 #include "engine/forecast/sampled_shape.h"
-#include "engine/models/loaded_model.h"
+#include "engine/models/model_summary.h"
 #include "tests/forecast/measured.h"
 #include "tests/train/tiny_run.h"
 
