@@ -6,6 +6,7 @@
 #include "engine/methods/adapter.h"
 #include "engine/methods/method.h"
 #include "engine/models/model_summary.h"
+#include "engine/objectives/objective.h"
 
 namespace luthier {
 
@@ -66,6 +67,21 @@ Status check_merge(const StageStep& before, const Method& method, std::size_t in
         "its base is quantized, and the merged weights would not be the ones that it "
         "learned over.");
   return {};
+}
+
+/// An adapter with a head of scores (reward, prm) answers nothing and merges into nothing: what
+/// learns from answers cannot go on from it.
+Status check_scores(const StageStep& before, const StageStep& now, std::size_t index) {
+  if (now.start == StageStart::Checkpoint) return {};
+  const auto last = make_objective(before.foreseen), next = make_objective(now.foreseen);
+  if (!last || !next || (*last)->score_numbers() == 0) return {};  // a refusal comes with its turn
+  const bool same = (*last)->score_numbers() == (*next)->score_numbers();
+  if (same && now.start != StageStart::Merged) return {};
+  return stage_fault(
+      index, "objective",
+      quoted_name(before.name) +
+          " leaves an adapter with a head of scores, which this stage cannot start from.",
+      "Put the stage that learns scores at the end.");
 }
 
 /// What is known of a later stage.
@@ -134,6 +150,7 @@ Result<std::vector<StageStep>> plan_course(const StagedRecipe& staged) {
     } else {
       LUTHIER_TRY(StageStep step, follow(steps.back(), staged.stages[i - 1], stage, i));
       step.foreseen.adapter.init_from.clear();
+      LUTHIER_CHECK(check_scores(steps.back(), step, i));
       steps.push_back(std::move(step));
     }
     Recipe& foreseen = steps.back().foreseen;

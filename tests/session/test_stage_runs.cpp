@@ -220,6 +220,7 @@ class TestStageRuns : public QObject {
     row("stages: [{strategy: prompt_tuning}, {strategy: full}]", "cannot be merged");
     row("stages: [{strategy: full}, {adapter: {target_modules: [nothing]}}]", "stages.2");
     row("stages: [{}, {objective: mlm}]", "stages.2");
+    row("stages: [{objective: reward, dataset: PAIRS}, {}]", "with a head of scores");
     row("stages: [{strategy: full}, {quantization: {load_in_4bit: true}}, {strategy: full}]",
         "is quantized");
   }
