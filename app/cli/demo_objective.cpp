@@ -59,20 +59,11 @@ Result<std::map<std::string, double>> evaluated(const fs::path& folder) {
   return figures;
 }
 
-}  // namespace
-
-std::string demo_objectives() {
-  std::string names;
-  for (const ObjectiveDemo& demo : objective_demos())
-    names += (names.empty() ? "" : ", ") + demo.objective;
-  return names;
-}
-
-Status demo_objective(const fs::path& out, const std::string& name, std::size_t rows) {
-  const DemoClock clock;
-  LUTHIER_TRY(const ObjectiveDemo demo, objective_demo(name));
-  LUTHIER_TRY(const ObjectiveLesson lesson, make_objective_demo(demo, out));
-  LUTHIER_TRY(const fs::path result, tune_for_demo(name, lesson.recipe));
+/// What base and result answer, by the demo's judge: told, and put into `document`.
+Status judge_answers(const ObjectiveDemo& demo, const ObjectiveLesson& lesson,
+                     const fs::path& result, const fs::path& out, std::size_t rows,
+                     Json& document) {
+  const std::string& name = demo.objective;
   LUTHIER_TRY(const auto base, load_demo_base());
   DemoResults results;
   if (demo.judge == DemoJudge::AsTeacher) results.emplace_back("student", lesson.recipe.model);
@@ -86,13 +77,8 @@ Status demo_objective(const fs::path& out, const std::string& name, std::size_t 
                                          results, rows, out / "compare-own"));
   }
   LUTHIER_TRY(const auto own, read_samples({lesson.own}));
-  LUTHIER_TRY(const auto figures, evaluated(lesson.recipe.output_dir));
-  Json document{{"objective", name},
-                {"run", lesson.recipe.output_dir},
-                {"comparison", (out / "compare").string()},
-                {"rows", comparison.rows.size()},
-                {"evaluation", figures},
-                {"seconds", clock.seconds()}};
+  document["comparison"] = (out / "compare").string();
+  document["rows"] = comparison.rows.size();
   print_line(name + ", by " + std::to_string(comparison.rows.size()) + " held-out questions:");
   const auto shares = [&](const char* key, const std::string& title, const auto& share) {
     std::string line = "  " + title + ":";
@@ -115,11 +101,34 @@ Status demo_objective(const fs::path& out, const std::string& name, std::size_t 
            [&](std::size_t column) { return mean_score(comparison, column, "json"); });
   shares("own_questions", "the base's own right answer, word for word",
          [&](std::size_t column) { return as_before(of_own ? *of_own : comparison, column, own); });
+  print_line("See " + (out / "compare" / "comparison.html").string());
+  return {};
+}
+
+}  // namespace
+
+std::string demo_objectives() {
+  std::string names;
+  for (const ObjectiveDemo& demo : objective_demos())
+    names += (names.empty() ? "" : ", ") + demo.objective;
+  return names;
+}
+
+Status demo_objective(const fs::path& out, const std::string& name, std::size_t rows) {
+  const DemoClock clock;
+  LUTHIER_TRY(const ObjectiveDemo demo, objective_demo(name));
+  LUTHIER_TRY(const ObjectiveLesson lesson, make_objective_demo(demo, out));
+  LUTHIER_TRY(const fs::path result, tune_for_demo(name, lesson.recipe));
+  Json document{{"objective", name}, {"run", lesson.recipe.output_dir}};
+  if (demo.judge != DemoJudge::Ranks)
+    LUTHIER_CHECK(judge_answers(demo, lesson, result, out, rows, document));
+  LUTHIER_TRY(const auto figures, evaluated(lesson.recipe.output_dir));
+  document["evaluation"] = figures;
+  document["seconds"] = clock.seconds();
+  LUTHIER_CHECK(write_file_atomically(out / "demo.json", document.dump(2) + "\n"));
   for (const auto& [figure, value] : figures)
     if (figure.find("accurac") != std::string::npos)
-      print_line("  " + figure.substr(5) + " on held-out rows " + percent(value));
-  LUTHIER_CHECK(write_file_atomically(out / "demo.json", document.dump(2) + "\n"));
-  print_line("See " + (out / "compare" / "comparison.html").string());
+      print_line(name + ", " + figure.substr(5) + " on held-out rows: " + percent(value));
   std::fprintf(stderr, "%.0f s in all\n", clock.seconds());
   return {};
 }

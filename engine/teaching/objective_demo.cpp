@@ -93,7 +93,8 @@ const std::vector<ObjectiveDemo>& objective_demos() {
   static const std::vector<ObjectiveDemo> demos{{"dpo", DemoJudge::Longer},
                                                 {"kto", DemoJudge::Longer},
                                                 {"gkd", DemoJudge::AsTeacher},
-                                                {"grpo", DemoJudge::Json}};
+                                                {"grpo", DemoJudge::Json},
+                                                {"reward", DemoJudge::Ranks}};
   return demos;
 }
 

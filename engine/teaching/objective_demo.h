@@ -16,7 +16,8 @@ namespace luthier {
 enum class DemoJudge {
   Longer,     ///< the longer of two answers wins: the base gives short ones
   AsTeacher,  ///< as many right answers as the base has, of which a smaller model learns
-  Json        ///< answers are JSON, which nobody showed
+  Json,       ///< answers are JSON, which nobody showed
+  Ranks       ///< of two answers the preferred one gets the higher reward
 };
 
 struct ObjectiveDemo {

@@ -4,7 +4,8 @@
 #include <QtTest>
 
 #include "engine/data/row_kind.h"
-#include "engine/forecast/forecast.h"
+#include "engine/forecast/sampled_shape.h"
+#include "engine/models/model_summary.h"
 #include "tests/forecast/measured.h"
 #include "tests/train/tiny_run.h"
 
@@ -17,7 +18,7 @@ namespace {
 void write_rows(const fs::path& path, int count, int samples = 0, int length = 0) {
   std::string text;
   for (int i = 0; i < count; ++i) {
-    Json row = {{"prompt", "<image>What is number " + std::to_string(i) + "?"},
+    Json row = {{"prompt", "<image>What is number " + std::to_string(i % 9) + "?"},
                 {"images", {(fixture() / "b.jpg").string()}},
                 {"target_length", 9}};
     for (int j = 0; j < samples; ++j) {
@@ -53,7 +54,7 @@ class TestSampledShape : public QObject {
  private slots:
   void groups_make_a_micro_batch() {
     TinyRun tiny;
-    write_rows(tiny.root() / "prompts.jsonl", 6);
+    write_rows(tiny.root() / "prompts.jsonl", 12);
     const auto forecast = plan(recipe_of(tiny, {}));
     QVERIFY2(forecast.ok(), forecast ? "" : forecast.error().sentence().c_str());
     const auto longer = plan(recipe_of(tiny, {"grpo.max_completion_length=41"}));
@@ -64,21 +65,28 @@ class TestSampledShape : public QObject {
     QCOMPARE(more->batch_tokens, 2 * forecast->batch_tokens);
   }
 
-  /// 16 answers of 2 micro-batches are drawn at once, with keys and values of 2 layers, 2 heads of
-  /// 16 numbers each: of answers so long that a step of one sample is small beside them.
+  /// Keys and values of 2 layers, 2 heads of 16 numbers each; of answers so long, and so many at
+  /// once, that a step of two of them is small beside them.
   void what_answers_are_drawn_with_counts() {
     TinyRun tiny;
-    write_rows(tiny.root() / "prompts.jsonl", 6);
-    const auto drawn = [&](int batches) {
-      const auto forecast = plan(
-          recipe_of(tiny, {"grpo.max_completion_length=3000", "grpo.num_generations=2",
-                           "training.per_device_train_batch_size=2",
-                           "training.gradient_accumulation_steps=" + std::to_string(batches)}));
+    write_rows(tiny.root() / "prompts.jsonl", 16);
+    const auto summary = summarize_model(tiny.root() / "model");
+    QVERIFY(summary.ok());
+    BatchShape batch;
+    batch.drawn_rows = 32, batch.drawn_length = 100;
+    QCOMPARE(drawing_bytes(*summary, batch, 4), std::int64_t{32} * 100 * 2 * 2 * 2 * 16 * 4);
+    const auto room = [&](int batches) {
+      const auto forecast = plan(recipe_of(
+          tiny, {"grpo.max_completion_length=12000", "grpo.num_generations=2",
+                 "training.per_device_train_batch_size=2", "training.gradient_checkpointing=true",
+                 "training.gradient_accumulation_steps=1",
+                 "grpo.steps_per_generation=" + std::to_string(batches)}));
       if (!forecast) qWarning("%s", forecast.error().sentence().c_str());
       return forecast ? forecast->parts.activations + forecast->parts.workspace : 0;
     };
-    QVERIFY(drawn(1) > 0);
-    QVERIFY(drawn(6) >= drawn(1));
+    const std::int64_t few = room(1), many = room(16), cache = std::int64_t{32} * 12000 * 512;
+    QVERIFY2(few > 0 && few < cache, qPrintable(QString::number(few)));
+    QVERIFY2(many > cache && many < cache * 11 / 10, qPrintable(QString::number(many)));
   }
 
   void a_run_meets_it_data() {

@@ -256,7 +256,7 @@ def main():
             | train.cases()
             | defaults.cases()
             | lora_settings.cases()
-            | verbs.cases()
+            | verbs.cases(options.all)
         )
         found |= measure.cases() | hostile_configs.cases()
         found |= results.cases() | runs_of_before.cases()

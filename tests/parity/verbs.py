@@ -167,9 +167,31 @@ def full_case(world, result):
         result.expect("could not be written" in ended.stderr, f"{what}: {ended.stderr!r}")
 
 
-def cases():
+def demo_case(objective, holds):
+    """What an objective's demo prints about held-out questions."""
+    def case(world, result):
+        out = world.scratch / "demo"
+        world.program.run("demo", "--objective", objective, "--out", out)
+        shown = json.loads((out / "demo.json").read_text())
+        result.expect(holds(shown), json.dumps(shown))
+    return case
+
+
+def longer_wins(shown):
+    return shown["win_rate"] >= 0.9 and shown["wanted"]["kto"] >= 0.7
+
+
+def near_its_teacher(shown):
+    right = shown["own_questions"]
+    return right["student"] < right["base"] - 0.2 and right["gkd"] >= right["base"] - 0.05
+
+
+def cases(everything=False):
     found = {f"info/{name}": info_case(name) for family in FAMILIES for name in family.informed}
     found |= {f"plan/{name}/{kind}": plan_case(name, kind)
               for name, kind in (("clip-llama", "linear"), ("siglip-qwen2", "attention"))}
+    if everything:      # their siblings are tests/teaching/test_demo's
+        found |= {"demo/kto": demo_case("kto", longer_wins),
+                  "demo/gkd": demo_case("gkd", near_its_teacher)}
     return found | {"data/check": data_case, "compare/shape": compare_case,
                     "program/ready": ready_case, "program/full": full_case}
