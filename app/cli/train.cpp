@@ -9,6 +9,7 @@
 #include "engine/base/log.h"
 #include "engine/base/text.h"
 #include "engine/config/recipe_help.h"
+#include "engine/rewards/program_reward.h"
 #include "engine/session/headless.h"
 
 namespace luthier::cli {
@@ -129,7 +130,7 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
 
 Action add_train(CLI::App& app) {
   struct TrainOptions {
-    std::string recipe, resume;
+    std::string recipe, resume, program;
     std::vector<std::string> set;
   };
   const auto o = std::make_shared<TrainOptions>();
@@ -139,11 +140,17 @@ Action add_train(CLI::App& app) {
          "KEY=VALUE: a setting in place of the recipe's (several times); stages.2.KEY=VALUE "
          "for one stage")
       ->allow_extra_args(false);
+  app.add_option("--reward-program", o->program,
+                 "A program of yours that says what answers are worth, for the reward function "
+                 "\"program\" of the recipe: JSON lines on its standard streams");
   app.add_option("--resume", o->resume,
                  "A run's folder: goes on from its newest whole checkpoint (the recipe's own "
                  "output_dir may be new); of a run of stages the whole one's");
   app.footer(recipe_help());
-  return [o] { return train(o->recipe, o->set, o->resume); };
+  return [o]() -> Status {
+    if (!o->program.empty()) LUTHIER_CHECK(name_reward_program(o->program));
+    return train(o->recipe, o->set, o->resume);
+  };
 }
 
 }  // namespace luthier::cli

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/rewards/program_reward.h"
+
 namespace luthier {
 
 namespace {
@@ -131,6 +133,7 @@ const std::vector<BuiltInReward>& built_in_rewards() {
 std::unique_ptr<RewardFunction> make_built_in_reward(std::string_view name) {
   for (const BuiltInReward& row : built_in_rewards())
     if (name == row.name) return std::make_unique<BuiltInFunction>(row);
+  if (name == kProgramReward) return named_reward_program();
   return nullptr;
 }
 
@@ -138,6 +141,9 @@ Error no_such_reward(const std::string& name, const std::string& where) {
   std::string known;
   for (const BuiltInReward& row : built_in_rewards())
     known += (known.empty() ? "" : ", ") + std::string(row.name);
+  if (name == kProgramReward)
+    return input_error("No program for rewards is named.", where,
+                       "Name it on the command line: --reward-program PATH. A recipe cannot.");
   return input_error("There is no reward function '" + name + "'.", where,
                      "Name one of " + known + ", or the folder of a reward model.");
 }

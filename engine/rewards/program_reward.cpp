@@ -179,7 +179,37 @@ class ProgramReward : public RewardFunction {
   std::string received_;
 };
 
+/// The one that the person has named.
+std::shared_ptr<RewardFunction>& named_program() {
+  static std::shared_ptr<RewardFunction> program;
+  return program;
+}
+
+class NamedProgram : public RewardFunction {
+ public:
+  explicit NamedProgram(std::shared_ptr<RewardFunction> program) : program_(std::move(program)) {}
+
+  const std::string& name() const override { return name_; }
+  Result<std::vector<Reward>> rewards(const std::vector<AnsweredRow>& answers) override {
+    return program_->rewards(answers);
+  }
+
+ private:
+  const std::string name_ = kProgramReward;
+  const std::shared_ptr<RewardFunction> program_;
+};
+
 }  // namespace
+
+Status name_reward_program(const fs::path& program, double seconds) {
+  LUTHIER_TRY(named_program(), start_reward_program(program, seconds));
+  return {};
+}
+
+std::unique_ptr<RewardFunction> named_reward_program() {
+  if (!named_program()) return nullptr;
+  return std::make_unique<NamedProgram>(named_program());
+}
 
 Result<std::unique_ptr<RewardFunction>> start_reward_program(const fs::path& program,
                                                              double seconds) {

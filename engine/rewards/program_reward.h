@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A reward function that is a program of the person's own. Only who starts a run may name it, on
-// the command line; no recipe, file or row can. It is started once, without a shell, and asked line
-// by line on its standard streams:
+// the command line (`luthier-cli train --reward-program`); a recipe can only ask for whichever that
+// is, as `program`, and no file or row can name one. It is started once, without a shell, and asked
+// line by line on its standard streams:
 //   to it    {"answers": [{"text": "...", "row": {...}, "where": "train.jsonl: row 3"}, ...]}
 //   from it  {"rewards": [1.5, null, ...]}     as many, in their order; null: it has none
 // What it writes to its standard error goes to ours. It ends when its standard input does.
@@ -19,5 +20,13 @@ namespace luthier {
 /// rewards(), and of every call after it.
 Result<std::unique_ptr<RewardFunction>> start_reward_program(const std::filesystem::path& program,
                                                              double seconds = 60);
+
+/// The name under which a recipe asks for the program that the person has named, whichever it is.
+inline constexpr const char* kProgramReward = "program";
+/// Starts the person's program and keeps it, for as long as this process lasts, as the reward
+/// function of that name. An Input error where it cannot be started.
+Status name_reward_program(const std::filesystem::path& program, double seconds = 60);
+/// That one, shared by all who ask; null: nobody has named one.
+std::unique_ptr<RewardFunction> named_reward_program();
 
 }  // namespace luthier

@@ -41,7 +41,8 @@ class RewardFunction {
   virtual Result<std::vector<Reward>> rewards(const std::vector<AnsweredRow>& answers) = 0;
 };
 
-/// The built-in function of that name; null: there is none.
+/// The built-in function of that name, or under `program` the one that the person has named
+/// (program_reward.h); null: there is none.
 std::unique_ptr<RewardFunction> make_built_in_reward(std::string_view name);
 /// An Input error that names the field `where` and lists what is there.
 Error no_such_reward(const std::string& name, const std::string& where);

@@ -134,6 +134,26 @@ class TestProgramReward : public QObject {
     QVERIFY2(sentence.find(named.toStdString()) != std::string::npos, sentence.c_str());
   }
 
+  /// A recipe asks for `program`; which one that is the person alone says.
+  void the_persons_program_is_found_by_its_name() {
+    QVERIFY(make_built_in_reward("program") == nullptr);
+    const Error none = no_such_reward("program", "grpo.reward_funcs");
+    QVERIFY(none.hint.find("--reward-program") != std::string::npos);
+    QVERIFY(!name_reward_program("/nowhere/program").ok());
+    QVERIFY(make_built_in_reward("program") == nullptr);
+    const Status named = name_reward_program(
+        scripts_.write("mine.sh", "while read line; do echo '{\"rewards\": [4]}'; done"));
+    QVERIFY2(named.ok(), named ? "" : named.error().sentence().c_str());
+    for (int turn = 0; turn < 2; ++turn) {
+      const auto program = make_built_in_reward("program");
+      QVERIFY(program != nullptr);
+      QCOMPARE(program->name(), std::string("program"));
+      const auto rewards = program->rewards({{"x", nullptr, nullptr, "row 1"}});
+      QVERIFY2(rewards.ok(), fault(rewards).c_str());
+      QCOMPARE(rewards->front(), Reward(4));
+    }
+  }
+
   void what_cannot_be_run_is_refused() {
     const fs::path plain = scripts_.write("plain.sh", "exit 0");
     fs::permissions(plain, fs::perms::owner_read);
