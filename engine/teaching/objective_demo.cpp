@@ -34,7 +34,7 @@ Result<std::vector<Answered>> answered_both_ways(const fs::path& plain, const fs
   LUTHIER_TRY(const auto longer_rows, Dataset::open({longer}));
   if (plain_rows->size() != longer_rows->size())
     return input_error("The file does not have as many rows as " + plain.string() + ".",
-                       longer.string(), "Make both anew: luthier-cli teach tasks.");
+                       longer.string(), "Make both anew with luthier-cli teach.");
   std::vector<Answered> made;
   for (std::size_t row = 0; row < plain_rows->size(); ++row) {
     LUTHIER_TRY(const Conversation one, plain_rows->read(row));
@@ -47,7 +47,7 @@ Result<std::vector<Answered>> answered_both_ways(const fs::path& plain, const fs
     answered.longer = text_of(other.messages.back().content);
     if (text_of(other.messages.front().content) != answered.question)
       return input_error("The row asks another question than " + plain_rows->where(row) + " does.",
-                         longer_rows->where(row), "Make both anew: luthier-cli teach tasks.");
+                         longer_rows->where(row), "Make both anew with luthier-cli teach.");
     made.push_back(std::move(answered));
   }
   return made;
