@@ -226,12 +226,15 @@ Result<std::optional<StagedRecipe>> parse_staged_recipe(const std::string& yaml,
 
 std::string staged_recipe_to_yaml(const StagedRecipe& staged) {
   std::string text = "output_dir: " + yaml_text(staged.output_dir) + "\nstages:\n";
+  const auto say = [&](const char* key, const char* value) {
+    text += std::string("    ") + key + ": " + value + "\n";
+  };
   for (std::size_t i = 0; i < staged.stages.size(); ++i) {
     const RecipeStage& stage = staged.stages[i];
     std::vector<std::string> left_out{"output_dir"};
     if (i > 0) left_out.insert(left_out.end(), kOfTheFirst.begin(), kOfTheFirst.end());
     text += "  - name: " + yaml_text(stage.name) + "\n";
-    if (stage.merge) text += "    merge: true\n";
+    if (stage.merge) say("merge", "true");
     text += settings_to_yaml(stage.recipe, "    ", left_out);
   }
   return text;
