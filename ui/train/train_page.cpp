@@ -79,7 +79,9 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     if (!model) return;
     // The base is loaded again after a refusal that came late: what was said of a setting stays.
     if (!refused_setting_) other_settings();
-    if (path_text(model->summary.folder) != run_model_) banner_->dismiss_about(kAboutEnd);
+    std::error_code ignored;
+    if (!std::filesystem::equivalent(model->summary.folder, run_model_, ignored))
+      banner_->dismiss_about(kAboutEnd);
   });
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
     static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"),
@@ -236,7 +238,11 @@ void TrainPage::start_run() {
 
 void TrainPage::end_run(const RunEnded& event) {
   const auto& model = workspace().model();
-  run_model_ = model ? path_text(model->summary.folder) : QString();
+  // Behind stages over merged models the first one's base is loaded again.
+  const auto staged = workspace().staged();
+  run_model_ = staged  ? std::filesystem::path(staged->stages.front().recipe.model)
+               : model ? model->summary.folder
+                       : std::filesystem::path();
   if (event.error) {
     banner_->show_error(*event.error);
     const auto there = summarize_run(event.folder);

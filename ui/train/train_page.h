@@ -4,6 +4,7 @@
 #pragma once
 
 #include <QTimer>
+#include <filesystem>
 
 #include "ui/page.h"
 
@@ -48,7 +49,8 @@ class TrainPage : public Page {
   QLabel* rate_now_;
   QPushButton* apply_rate_;
   double asked_rate_ = -1;  ///< applied, but not in force yet; below 0: none
-  QString run_model_;  ///< the folder of the model that the message about the run's end is about
+  std::filesystem::path
+      run_model_;  ///< the folder of the model that the message about the run's end is about
   bool refused_setting_ = false;  ///< what a launch was refused for is a setting, and not the model
 };
 
