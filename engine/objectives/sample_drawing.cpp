@@ -3,7 +3,9 @@
 // them.
 #include <limits>
 
+#include "engine/io/probe.h"
 #include "engine/objectives/drawn_answers.h"
+#include "engine/objectives/reward_model.h"
 #include "engine/objectives/sampled.h"
 
 namespace luthier {
@@ -17,14 +19,26 @@ Status Sampled::draw(Policy& policy, Generation& generation) {
   options.seed = generation.seed;
   LUTHIER_TRY(const std::vector<std::string> texts,
               draw_samples(policy.base(), generation, plan_.samples, options));
-  return judge(generation, texts);
+  return judge(policy.base(), generation, texts);
 }
 
-Status Sampled::judge(Generation& generation, const std::vector<std::string>& texts) {
+/// A reward model stands beside the one in training, over a base of its own.
+Result<std::unique_ptr<RewardFunction>> Sampled::function_of(const std::string& name,
+                                                             const LoadedModel& base) const {
+  if (auto built_in = make_built_in_reward(name)) return built_in;
+  if (!is_folder(name)) return no_such_reward(name, section_ + ".reward_funcs");
+  LoadOptions options;
+  options.device = base.model->device().str();
+  LUTHIER_TRY(auto model, RewardModel::open(base.folder, name, options));
+  return std::unique_ptr<RewardFunction>(std::move(model));
+}
+
+Status Sampled::judge(const LoadedModel& base, Generation& generation,
+                      const std::vector<std::string>& texts) {
   if (functions_.empty())
     for (const std::string& name : reward_funcs_) {
-      functions_.push_back(make_built_in_reward(name));
-      if (!functions_.back()) return no_such_reward(name, section_ + ".reward_funcs");
+      LUTHIER_TRY(auto function, function_of(name, base));
+      functions_.push_back(std::move(function));
     }
   std::vector<AnsweredRow> answers;
   auto text = texts.begin();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/io/probe.h"
 #include "engine/objectives/completions.h"
 
 namespace luthier {
@@ -66,7 +67,8 @@ Status Sampled::fits(const LoadedModel& base) const {
   LUTHIER_CHECK(Objective::fits(base));
   if (!given_)
     for (const std::string& name : reward_funcs_)
-      if (!make_built_in_reward(name)) return no_such_reward(name, section_ + ".reward_funcs");
+      if (!make_built_in_reward(name) && !is_folder(name))
+        return no_such_reward(name, section_ + ".reward_funcs");
   return routers_.fits(base);
 }
 

@@ -64,7 +64,10 @@ class Sampled : public Objective {
  private:
   /// Lets the policy answer, and has the answers judged.
   Status draw(Policy& policy, Generation& generation);
-  Status judge(Generation& generation, const std::vector<std::string>& texts);
+  Status judge(const LoadedModel& base, Generation& generation,
+               const std::vector<std::string>& texts);
+  Result<std::unique_ptr<RewardFunction>> function_of(const std::string& name,
+                                                      const LoadedModel& base) const;
   Status check_samples(Policy& policy, const Generation& generation) const;
   Status take_rewards(const Generation& generation, advantages::Rewards& rewards,
                       std::vector<std::string>& names) const;
