@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/train/rollout_file.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "engine/io/files.h"
 #include "engine/vision/inline_picture.h"
@@ -54,7 +56,11 @@ Result<std::string> rollout_lines(const Generation& generation, std::int64_t ste
     line["old_per_token_logps"] = Json::array();
     for (const RowSample& sample : row.samples) {
       line["completion_ids"].push_back(sample.ids);
-      LUTHIER_TRY(const std::string text, tokenizer.decode(sample.ids, /*skip_special=*/true));
+      // A model may have more tokens than its tokenizer has texts for.
+      std::vector<TokenId> written;
+      std::copy_if(sample.ids.begin(), sample.ids.end(), std::back_inserter(written),
+                   [&](TokenId id) { return id < tokenizer.vocab_size(); });
+      LUTHIER_TRY(const std::string text, tokenizer.decode(written, /*skip_special=*/true));
       line["completions"].push_back(text);
       for (std::size_t j = 0; j < row.reward_names.size(); ++j) {
         const double reward = sample.rewards[j];
