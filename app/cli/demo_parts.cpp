@@ -7,6 +7,8 @@
 #include "app/cli/verbs.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/documents.h"
+#include "engine/compare/result_folder.h"
+#include "engine/config/kinds.h"
 #include "engine/models/loaded_model.h"
 #include "engine/session/headless.h"
 #include "engine/teaching/teaching.h"
@@ -26,11 +28,11 @@ Status make_demo_folder(const fs::path& folder) {
 Result<fs::path> tune_for_demo(const std::string& title, const Recipe& recipe) {
   const DemoClock clock;
   const fs::path folder = recipe.output_dir;
-  if (recipe.strategy == "full")
-    std::fprintf(stderr, "%s: tuning all of the model\n", title.c_str());
-  else
+  if (method_kind(recipe.strategy).hangs_adapter())
     std::fprintf(stderr, "%s: tuning a rank-%lld adapter\n", title.c_str(),
                  static_cast<long long>(recipe.adapter.r));
+  else
+    std::fprintf(stderr, "%s: tuning the model's own weights\n", title.c_str());
   std::int64_t total = 0;
   const auto watch = [&](const SessionEvent& event) {
     if (const auto* begun = std::get_if<RunStarted>(&event)) total = begun->total_steps;
@@ -47,7 +49,8 @@ Result<fs::path> tune_for_demo(const std::string& title, const Recipe& recipe) {
   if (result.state != RunState::Finished)
     return interrupted_error("Interrupted; saved. The same command goes on from here.");
   std::fprintf(stderr, "  %s, %.0f s\n", folder.string().c_str(), clock.seconds());
-  return folder / (recipe.strategy == "full" ? "model" : "adapter");
+  LUTHIER_TRY(const ResultFolder found, find_result(folder));
+  return found.folder;
 }
 
 Result<std::shared_ptr<LoadedModel>> load_demo_base() {

@@ -2,10 +2,10 @@
 #include "engine/config/order_fields.h"
 
 #include <cmath>
-#include <cstdlib>
 
 #include "engine/config/field_rows.h"
 #include "engine/config/kinds.h"
+#include "engine/config/number_texts.h"
 #include "engine/config/rollouts.h"
 
 namespace luthier {
@@ -83,13 +83,11 @@ bool order_repeats(const Recipe& recipe) {
 }
 
 std::vector<double> mixture_weights(const Recipe& recipe) {
-  std::vector<double> weights;
-  for (const std::string& text : recipe.more.names("mixture.weights"))
-    weights.push_back(std::strtod(text.c_str(), nullptr));
-  return weights;
+  return numbers_of(recipe.more.names("mixture.weights"));
 }
 
 Status check_order(const Recipe& recipe) {
+  LUTHIER_CHECK(check_number_texts("mixture.weights", recipe.more.names("mixture.weights")));
   const std::vector<double> weights = mixture_weights(recipe);
   const bool tempered = recipe.more.optional_number("mixture.temperature").has_value();
   if (!weights.empty()) {

@@ -12,16 +12,11 @@ constexpr std::size_t kLaunchForecastRows = 4000, kPlanRows = 50'000;
 using Emit = std::function<void(const SessionEvent&)>;
 
 void tell_end(const Emit& emit, const Result<RunResult>& result, const std::string& folder) {
+  if (result) return emit(ended_as(*result));
   RunEnded ended;
   ended.folder = folder;
-  if (result) {
-    ended.folder = result->folder;
-    ended.state = run_state_name(result->state);
-    ended.seconds = result->seconds;
-  } else {
-    ended.state = "failed";
-    ended.error = result.error();
-  }
+  ended.state = "failed";
+  ended.error = result.error();
   emit(ended);
 }
 

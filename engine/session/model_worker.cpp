@@ -168,12 +168,10 @@ Status ModelWorker::with_base(const Recipe& recipe, const std::function<bool()>&
   try {
     const Result<RunResult> result = work();
     RunEnded ended;  // the event tells an error, too
-    ended.folder = folder;
     if (result) {
-      ended.folder = result->folder;
-      ended.state = run_state_name(result->state);
-      ended.seconds = result->seconds;
+      ended = ended_as(*result);
     } else {
+      ended.folder = folder;
       tell_loss();
       const bool stopped = result.error().code == ErrorCode::Interrupted;
       ended.state = stopped ? "stopped" : "failed";

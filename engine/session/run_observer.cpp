@@ -71,6 +71,14 @@ LoadOptions load_options(const Recipe& recipe) {
   return options;
 }
 
+RunEnded ended_as(const RunResult& result) {
+  RunEnded ended;
+  ended.folder = result.folder;
+  ended.state = run_state_name(result.state);
+  ended.seconds = result.seconds;
+  return ended;
+}
+
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
                                     std::size_t max_rows) {
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));

@@ -52,6 +52,9 @@ class EventObserver : public TrainObserver {
 /// Loads as the recipe says: device, dtype, random weights, pixel limits.
 LoadOptions load_options(const Recipe& recipe);
 
+/// What a run came to, as its event.
+RunEnded ended_as(const RunResult& result);
+
 /// The forecast for a recipe, its model described and its data measured (at most `max_rows` rows of
 /// it) with `processor`.
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,

@@ -146,6 +146,7 @@ class TestRowOrders : public QObject {
       QTest::newRow(setting) << name << setting << part;
     };
     row("weights", "mixture.weights=[1]", "mixture.weights: has 1 numbers, dataset has 2");
+    row("weights", "mixture.weights=[1, x]", "mixture.weights: holds \"x\", which is no number");
     row("weights", "mixture.weights=[0, 0]", "mixture.weights: leaves every file out");
     row("weights", "mixture.weights=[1, -1]", "mixture.weights: holds a number that is no weight");
     row("weights", "mixture.temperature=2", "mixture.temperature: says the weights");

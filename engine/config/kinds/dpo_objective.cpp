@@ -6,6 +6,7 @@
 #include "engine/config/kinds.h"
 #include "engine/config/kinds/reference_rows.h"
 #include "engine/config/kinds/router_rows.h"
+#include "engine/config/number_texts.h"
 
 namespace luthier {
 
@@ -36,17 +37,7 @@ Status check_weights(const std::vector<std::string>& weights, std::size_t losses
                        "holds " + std::to_string(weights.size()) + " weights for " +
                            std::to_string(losses) + " losses of dpo.loss_type.",
                        "Give one weight a loss, or null.");
-  for (const std::string& weight : weights) {
-    std::size_t read = 0;
-    try {
-      std::stod(weight, &read);
-    } catch (const std::exception&) {
-      read = 0;
-    }
-    if (read == 0 || read != weight.size())
-      return cross_fault("dpo.loss_weights", "holds \"" + weight + "\", which is no number.", "");
-  }
-  return {};
+  return check_number_texts("dpo.loss_weights", weights);
 }
 
 Status check_reference(const Recipe& recipe) {

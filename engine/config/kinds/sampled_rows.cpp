@@ -2,6 +2,7 @@
 #include "engine/config/kinds/sampled_rows.h"
 
 #include "engine/config/kinds.h"
+#include "engine/config/number_texts.h"
 
 namespace luthier::rows {
 
@@ -20,17 +21,7 @@ Status check_sampled(const Recipe& recipe, const std::string& section) {
                        "holds " + std::to_string(weights.size()) + " weights for " +
                            std::to_string(rewards.size()) + " rewards.",
                        "Give one weight a reward, or null.");
-  for (const std::string& weight : weights) {
-    std::size_t read = 0;
-    try {
-      std::stod(weight, &read);
-    } catch (const std::exception&) {
-      read = 0;
-    }
-    if (read == 0 || read != weight.size())
-      return cross_fault(weights_key.c_str(), "holds \"" + weight + "\", which is no number.", "");
-  }
-  return {};
+  return check_number_texts(weights_key, weights);
 }
 
 }  // namespace luthier::rows
