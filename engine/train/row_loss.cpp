@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/models/score_head.h"
+#include "engine/train/asked_rows.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/step_runner.h"
 
@@ -58,9 +59,14 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
   std::iota(rows.begin(), rows.end(), std::int64_t{0});
   LUTHIER_TRY(auto made, made_by_all(base, recipe, reader, rows));
   LUTHIER_TRY(const Trainables trainables, apply_strategy(base, recipe, {}, std::move(made)));
+  if (const std::string asked = objective->asked_file(); !asked.empty()) {
+    AskedAbout about = asked_about(recipe, base, reader, rows, {}, {});
+    LUTHIER_CHECK(objective->read_asked(asked, about));
+  }
   LUTHIER_TRY(auto reference,
               make_reference(base, recipe, *objective, trainables.adapter != nullptr));
   StepRunner runner(base, *objective, trainables, nullptr, std::move(reference));
+  runner.keep_rows();
   LUTHIER_TRY(const WindowOutcome outcome, runner.accumulate(window, reader.seed, 0));
   const Batch batch = runner.policy().batch(window.batches.front(), objective->row_kind().order(),
                                             BatchMaker::Pass::Training);
