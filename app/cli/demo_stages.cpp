@@ -78,9 +78,6 @@ Status demo_stages(const fs::path& out, std::size_t rows) {
   LUTHIER_TRY(const auto base, load_demo_base());
   LUTHIER_TRY(const Comparison own,
               compare_for_demo(*base, "stages", lesson.own, results, rows, out / "compare"));
-  LUTHIER_TRY(const Comparison lists,
-              compare_for_demo(*base, "stages, asked for a list", lesson.as_list, results, rows,
-                               out / "compare-list"));
   document["rows"] = own.rows.size();
   document["comparison"] = (out / "compare").string();
   print_line("stages, by " + std::to_string(own.rows.size()) + " held-out questions:");
@@ -103,12 +100,6 @@ Status demo_stages(const fs::path& out, std::size_t rows) {
         return row.answers[column].text == lesson.held_out[at].plain ? 1.0 : 0.0;
       },
       document["own_questions"]);
-  tell_shares(
-      lists, "JSON, where a list is asked for",
-      [](const ComparisonRow& row, std::size_t, std::size_t column) {
-        return Json::accept(row.answers[column].text) ? 1.0 : 0.0;
-      },
-      document["json_valid"]);
   document["seconds"] = clock.seconds();
   LUTHIER_CHECK(write_file_atomically(out / "demo.json", document.dump(2) + "\n"));
   print_line("See " + (out / "compare" / "comparison.html").string());

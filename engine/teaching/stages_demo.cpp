@@ -2,6 +2,7 @@
 #include "engine/teaching/stages_demo.h"
 
 #include <functional>
+#include <set>
 
 #include "engine/io/files.h"
 #include "engine/teaching/teaching.h"
@@ -13,7 +14,10 @@ namespace {
 namespace fs = std::filesystem;
 using Line = std::function<Json(const Answered&)>;
 
-Json text_line(const Answered& row) { return {{"text", row.longer}}; }
+/// Without its picture.
+Json text_line(const Answered& row) {
+  return {{"prompt", row.question}, {"completion", row.longer}};
+}
 
 Json answer_line(const Answered& row) {
   Json line = asked(row);
@@ -27,9 +31,20 @@ Json pair_line(const Answered& row) {
   return line;
 }
 
+Json solved_line(const Answered& row) {
+  Json line = asked(row);
+  line["solution"] = row.plain;
+  return line;
+}
+
+/// A line that stands there already is left out: texts without their pictures are often alike.
 Status write_lines(const std::vector<Answered>& rows, const Line& line_of, const fs::path& path) {
   std::string lines;
-  for (const Answered& row : rows) lines += line_of(row).dump() + "\n";
+  std::set<std::string> written;
+  for (const Answered& row : rows) {
+    const std::string line = line_of(row).dump() + "\n";
+    if (written.insert(line).second) lines += line;
+  }
   return write_file_atomically(path, lines);
 }
 
@@ -38,21 +53,19 @@ Status write_lines(const std::vector<Answered>& rows, const Line& line_of, const
 Result<StagesLesson> make_stages_demo(const fs::path& folder) {
   LUTHIER_TRY(const fs::path resources, find_resources());
   LUTHIER_TRY(const TeachingTask pirate, teaching_task("pirate"));
-  LUTHIER_TRY(const TeachingTask json, teaching_task("json"));
   LUTHIER_TRY(const fs::path base, teaching_base());
   const fs::path teaching = resources / "teaching", recipe = teaching / "objectives/stages.yaml";
   LUTHIER_TRY(auto staged, read_staged_recipe(recipe));
   const std::vector<std::pair<std::string, Line>> stages{{"words", text_line},
                                                          {"manner", answer_line},
                                                          {"preference", pair_line},
-                                                         {"reward", asked_as_list}};
+                                                         {"reward", solved_line}};
   if (!staged || staged->stages.size() != stages.size())
     return input_error("The recipe does not have the demo's four stages.", recipe.string(),
                        "Install the program's resources anew.");
   const fs::path own = teaching / "heldout.jsonl";
   LUTHIER_TRY(const auto train, answered_both_ways(teaching / "train.jsonl", pirate.train));
-  LUTHIER_TRY(const auto questions, answered_both_ways(own, json.heldout));
-  StagesLesson lesson{std::move(*staged), {}, own, folder / "questions.jsonl"};
+  StagesLesson lesson{std::move(*staged), {}, own};
   LUTHIER_TRY(lesson.held_out, answered_both_ways(own, pirate.heldout));
   std::error_code failed;
   fs::create_directories(folder, failed);
@@ -70,7 +83,6 @@ Result<StagesLesson> make_stages_demo(const fs::path& folder) {
   }
   lesson.staged.stages.front().recipe.model = base.string();
   lesson.staged.output_dir = (folder / "run").string();
-  LUTHIER_CHECK(write_file_atomically(lesson.as_list, list_lines(questions)));
   return lesson;
 }
 

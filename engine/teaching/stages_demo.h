@@ -13,12 +13,11 @@
 namespace luthier {
 
 /// The words of the pirate's manner from texts alone; that manner for answers; the plain one, which
-/// is the shorter, preferred again; JSON where a list is asked for, by a reward alone.
+/// is the shorter, preferred again; right answers, by a reward alone.
 struct StagesLesson {
   StagedRecipe staged;             ///< words, manner, preference, reward
   std::vector<Answered> held_out;  ///< in the order of the rows of `own`
   std::filesystem::path own;       ///< held-out questions with the base's own answers
-  std::filesystem::path as_list;   ///< the same asked for a list, answered in JSON
 };
 
 /// Writes the stages' rows into `folder`, which is made; pictures stay where they are.
