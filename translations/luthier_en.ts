@@ -3827,4 +3827,141 @@ of any size</translation>
             <translation>Show the settings of this stage in the form</translation>
         </message>
     </context>
+    <context>
+        <name>luthier::DrawnRowView</name>
+        <message numerus="yes">
+            <source>%n tokens</source>
+            <translation>
+                <numerusform>%n token</numerusform>
+                <numerusform>%n tokens</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>shorter</source>
+            <translation>shorter</translation>
+        </message>
+        <message>
+            <source>all %1 characters</source>
+            <translation>all %1 characters</translation>
+        </message>
+        <message>
+            <source>(empty)</source>
+            <translation>(empty)</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>best</translation>
+        </message>
+        <message>
+            <source>worst</source>
+            <translation>worst</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RewardPlot</name>
+        <message>
+            <source>How the rewards are spread</source>
+            <translation>How the rewards are spread</translation>
+        </message>
+        <message>
+            <source>Step %1: no rewards</source>
+            <translation>Step %1: no rewards</translation>
+        </message>
+        <message>
+            <source>Step %1: mean %2</source>
+            <translation>Step %1: mean %2</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n answers</source>
+            <translation>
+                <numerusform>%n answer</numerusform>
+                <numerusform>%n answers</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Over the run, with the mean</source>
+            <translation>Over the run, with the mean</translation>
+        </message>
+        <message>
+            <source>step %1</source>
+            <translation>step %1</translation>
+        </message>
+        <message>
+            <source>Step %1</source>
+            <translation>Step %1</translation>
+        </message>
+        <message>
+            <source>Steps %1 to %2</source>
+            <translation>Steps %1 to %2</translation>
+        </message>
+        <message>
+            <source>%1: %2, mean %3, from %4 to %5</source>
+            <translation>%1: %2, mean %3, from %4 to %5</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 to %2: %n answers</source>
+            <translation>
+                <numerusform>%1 to %2: %n answer</numerusform>
+                <numerusform>%1 to %2: %n answers</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RolloutPanel</name>
+        <message>
+            <source>Prompts and their answers</source>
+            <translation>Prompts and their answers</translation>
+        </message>
+        <message>
+            <source>The step before</source>
+            <translation>The step before</translation>
+        </message>
+        <message>
+            <source>The next step</source>
+            <translation>The next step</translation>
+        </message>
+        <message>
+            <source>Newest</source>
+            <translation>Newest</translation>
+        </message>
+        <message>
+            <source>Follows the newest step as it comes</source>
+            <translation>Follows the newest step as it comes</translation>
+        </message>
+        <message>
+            <source>Whose rewards are shown</source>
+            <translation>Whose rewards are shown</translation>
+        </message>
+        <message>
+            <source>Sum of rewards</source>
+            <translation>Sum of rewards</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 of %3</source>
+            <translation>Step %1 · %2 of %3</translation>
+        </message>
+        <message>
+            <source>No step has drawn answers yet</source>
+            <translation>No step has drawn answers yet</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunViews</name>
+        <message>
+            <source>What is shown of the run</source>
+            <translation>What is shown of the run</translation>
+        </message>
+        <message>
+            <source>Curves</source>
+            <translation>Curves</translation>
+        </message>
+        <message>
+            <source>Roll-outs</source>
+            <translation>Roll-outs</translation>
+        </message>
+        <message>
+            <source>The answers that the run draws, with their rewards</source>
+            <translation>The answers that the run draws, with their rewards</translation>
+        </message>
+    </context>
 </TS>

@@ -3811,4 +3811,138 @@ of any size</source>
             <translation>이 단계의 설정을 양식에 보여 주기</translation>
         </message>
     </context>
+    <context>
+        <name>luthier::DrawnRowView</name>
+        <message numerus="yes">
+            <source>%n tokens</source>
+            <translation>
+                <numerusform>토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>shorter</source>
+            <translation>짧게</translation>
+        </message>
+        <message>
+            <source>all %1 characters</source>
+            <translation>전체 %1자</translation>
+        </message>
+        <message>
+            <source>(empty)</source>
+            <translation>(빈 답)</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>최고</translation>
+        </message>
+        <message>
+            <source>worst</source>
+            <translation>최저</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RewardPlot</name>
+        <message>
+            <source>How the rewards are spread</source>
+            <translation>보상의 분포</translation>
+        </message>
+        <message>
+            <source>Step %1: no rewards</source>
+            <translation>스텝 %1: 보상 없음</translation>
+        </message>
+        <message>
+            <source>Step %1: mean %2</source>
+            <translation>스텝 %1: 평균 %2</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n answers</source>
+            <translation>
+                <numerusform>답 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Over the run, with the mean</source>
+            <translation>학습 전체와 평균</translation>
+        </message>
+        <message>
+            <source>step %1</source>
+            <translation>스텝 %1</translation>
+        </message>
+        <message>
+            <source>Step %1</source>
+            <translation>스텝 %1</translation>
+        </message>
+        <message>
+            <source>Steps %1 to %2</source>
+            <translation>스텝 %1–%2</translation>
+        </message>
+        <message>
+            <source>%1: %2, mean %3, from %4 to %5</source>
+            <translation>%1: %2, 평균 %3, %4에서 %5까지</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 to %2: %n answers</source>
+            <translation>
+                <numerusform>%1에서 %2까지: 답 %n개</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RolloutPanel</name>
+        <message>
+            <source>Prompts and their answers</source>
+            <translation>프롬프트와 답</translation>
+        </message>
+        <message>
+            <source>The step before</source>
+            <translation>이전 스텝</translation>
+        </message>
+        <message>
+            <source>The next step</source>
+            <translation>다음 스텝</translation>
+        </message>
+        <message>
+            <source>Newest</source>
+            <translation>최신</translation>
+        </message>
+        <message>
+            <source>Follows the newest step as it comes</source>
+            <translation>가장 새로운 스텝을 나오는 대로 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>Whose rewards are shown</source>
+            <translation>어느 보상을 볼지</translation>
+        </message>
+        <message>
+            <source>Sum of rewards</source>
+            <translation>보상의 합</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 of %3</source>
+            <translation>스텝 %1 · %3개 중 %2번째</translation>
+        </message>
+        <message>
+            <source>No step has drawn answers yet</source>
+            <translation>아직 답을 뽑은 스텝이 없습니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunViews</name>
+        <message>
+            <source>What is shown of the run</source>
+            <translation>학습에서 볼 것</translation>
+        </message>
+        <message>
+            <source>Curves</source>
+            <translation>곡선</translation>
+        </message>
+        <message>
+            <source>Roll-outs</source>
+            <translation>롤아웃</translation>
+        </message>
+        <message>
+            <source>The answers that the run draws, with their rewards</source>
+            <translation>학습이 뽑은 답과 그 보상</translation>
+        </message>
+    </context>
 </TS>

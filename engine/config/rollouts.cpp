@@ -2,14 +2,27 @@
 #include "engine/config/rollouts.h"
 
 #include "engine/config/kinds.h"
+#include "engine/config/number_texts.h"
 
 namespace luthier {
 
-std::string rollouts_key(const Recipe& recipe) {
-  std::string key = recipe.objective + ".rollouts";
+namespace {
+
+/// The objective's own setting of that name; empty: it has none.
+std::string own_key(const Recipe& recipe, const char* name) {
+  std::string key = recipe.objective + "." + name;
   for (const RecipeField& field : objective_kind(recipe.objective).fields)
     if (field.about.key == key) return key;
   return {};
+}
+
+}  // namespace
+
+std::string rollouts_key(const Recipe& recipe) { return own_key(recipe, "rollouts"); }
+
+std::vector<double> reward_weights_of(const Recipe& recipe) {
+  const std::string key = own_key(recipe, "reward_weights");
+  return key.empty() ? std::vector<double>() : numbers_of(recipe.more.names(key));
 }
 
 std::string rollouts_of(const Recipe& recipe) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A file of samples that were drawn before, from which a run learns instead of its dataset.
+// What objectives have in common that learn from samples: a file of those that were drawn before,
+// from which a run learns instead of its dataset, and what each judge's word weighs.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/config/recipe.h"
 
@@ -13,5 +15,8 @@ namespace luthier {
 std::string rollouts_of(const Recipe& recipe);
 /// The setting that names it; empty: the objective has none.
 std::string rollouts_key(const Recipe& recipe);
+/// What the reward of each judge is multiplied with (`grpo.reward_weights`, …), in the order of the
+/// judges; empty: each counts as it is.
+std::vector<double> reward_weights_of(const Recipe& recipe);
 
 }  // namespace luthier

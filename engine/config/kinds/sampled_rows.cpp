@@ -18,8 +18,9 @@ Status check_sampled(const Recipe& recipe, const std::string& section) {
                            section + ".rollouts.");
   if (!weights.empty() && !rewards.empty() && weights.size() != rewards.size())
     return cross_fault(weights_key.c_str(),
-                       "holds " + std::to_string(weights.size()) + " weights for " +
-                           std::to_string(rewards.size()) + " rewards.",
+                       "must have as many weights as there are rewards: " +
+                           std::to_string(rewards.size()) + ", not " +
+                           std::to_string(weights.size()) + ".",
                        "Give one weight a reward, or null.");
   return check_number_texts(weights_key, weights);
 }
