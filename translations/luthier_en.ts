@@ -87,6 +87,18 @@
             <source>valid JSON</source>
             <translation>valid JSON</translation>
         </message>
+        <message>
+            <source>reward</source>
+            <translation>reward</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>win rate</translation>
+        </message>
+        <message>
+            <source>rewards by %1</source>
+            <translation>rewards by %1</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -257,6 +269,10 @@
         <message>
             <source>cut at the limit</source>
             <translation>cut at the limit</translation>
+        </message>
+        <message>
+            <source>reward %1</source>
+            <translation>reward %1</translation>
         </message>
     </context>
     <context>
@@ -429,6 +445,14 @@
             <source>valid JSON %1</source>
             <translation>valid JSON %1</translation>
         </message>
+        <message>
+            <source>reward %1</source>
+            <translation>reward %1</translation>
+        </message>
+        <message>
+            <source>win rate %1 of %2</source>
+            <translation>win rate %1 of %2</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ComparePage</name>
@@ -589,6 +613,26 @@
         <message>
             <source>Asks for the answers that are not there yet</source>
             <translation>Asks for the answers that are not there yet</translation>
+        </message>
+        <message>
+            <source>Every answer gets its reward by a model that a run with the objective reward or prm has left; each column its mean, and how often it is above the reference's</source>
+            <translation>Every answer gets its reward by a model that a run with the objective reward or prm has left; each column its mean, and how often it is above the reference's</translation>
+        </message>
+        <message>
+            <source>None</source>
+            <translation>None</translation>
+        </message>
+        <message>
+            <source>Open a reward model, or a run that left one</source>
+            <translation>Open a reward model, or a run that left one</translation>
+        </message>
+        <message>
+            <source>Reward model</source>
+            <translation>Reward model</translation>
+        </message>
+        <message>
+            <source>Rewards: %1</source>
+            <translation>Rewards: %1</translation>
         </message>
     </context>
     <context>
@@ -2601,6 +2645,14 @@ of any size</translation>
         <message>
             <source>Merging the last stage</source>
             <translation>Merging the last stage</translation>
+        </message>
+        <message>
+            <source>Loading the reward model</source>
+            <translation>Loading the reward model</translation>
+        </message>
+        <message>
+            <source>Scoring answers</source>
+            <translation>Scoring answers</translation>
         </message>
     </context>
     <context>

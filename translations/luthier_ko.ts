@@ -87,6 +87,18 @@
             <source>valid JSON</source>
             <translation>올바른 JSON</translation>
         </message>
+        <message>
+            <source>reward</source>
+            <translation>보상</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>승률</translation>
+        </message>
+        <message>
+            <source>rewards by %1</source>
+            <translation>보상: %1</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -256,6 +268,10 @@
         <message>
             <source>cut at the limit</source>
             <translation>길이 제한에서 끊김</translation>
+        </message>
+        <message>
+            <source>reward %1</source>
+            <translation>보상 %1</translation>
         </message>
     </context>
     <context>
@@ -428,6 +444,14 @@
             <source>valid JSON %1</source>
             <translation>올바른 JSON %1</translation>
         </message>
+        <message>
+            <source>reward %1</source>
+            <translation>보상 %1</translation>
+        </message>
+        <message>
+            <source>win rate %1 of %2</source>
+            <translation>승률 %1 (%2개 기준)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ComparePage</name>
@@ -586,6 +610,26 @@
         <message>
             <source>Asks for the answers that are not there yet</source>
             <translation>아직 없는 답만 묻습니다</translation>
+        </message>
+        <message>
+            <source>Every answer gets its reward by a model that a run with the objective reward or prm has left; each column its mean, and how often it is above the reference's</source>
+            <translation>목표가 reward나 prm인 학습이 남긴 모델이 답마다 보상을 매기고, 열마다 평균과 기준 답보다 높은 비율을 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>None</source>
+            <translation>없음</translation>
+        </message>
+        <message>
+            <source>Open a reward model, or a run that left one</source>
+            <translation>보상 모델이나 그것을 남긴 학습 열기</translation>
+        </message>
+        <message>
+            <source>Reward model</source>
+            <translation>보상 모델</translation>
+        </message>
+        <message>
+            <source>Rewards: %1</source>
+            <translation>보상: %1</translation>
         </message>
     </context>
     <context>
@@ -2586,6 +2630,14 @@ of any size</source>
         <message>
             <source>Merging the last stage</source>
             <translation>앞 단계를 병합하는 중</translation>
+        </message>
+        <message>
+            <source>Loading the reward model</source>
+            <translation>보상 모델 불러오는 중</translation>
+        </message>
+        <message>
+            <source>Scoring answers</source>
+            <translation>답에 보상을 매기는 중</translation>
         </message>
     </context>
     <context>

@@ -51,6 +51,8 @@ class ModelWorker {
   Status drop(const std::string& name);
   Status set_strength(const std::string& name, double strength);
   Status answer(const AnswerRequest& asked, RequestId request);
+  /// What the reward model in `folder` says of a comparison's answers (scoring.cpp).
+  Status score_answers(Comparison asked, const std::filesystem::path& folder, RequestId request);
   // Merging (merging.cpp).
   Status answer_merged(const MergeRecipe& recipe, AnswerRequest asked, RequestId request);
   Status merge_into_base(const MergeRecipe& recipe, RequestId request);

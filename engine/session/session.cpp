@@ -263,6 +263,15 @@ RequestId Session::answer(AnswerRequest request) {
   return id;
 }
 
+RequestId Session::score_answers(Comparison comparison, const std::filesystem::path& reward_model) {
+  const RequestId id = impl_->next_request++;
+  impl_->post(
+      {"score_answers", id, true, [this, asked = std::move(comparison), reward_model, id]() mutable {
+         return impl_->model.score_answers(std::move(asked), reward_model, id);
+       }});
+  return id;
+}
+
 RequestId Session::answer_merged(MergeRecipe recipe, AnswerRequest request) {
   const RequestId id = impl_->next_request++;
   // Only the newest weights matter.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/compare/comparison.h"
 #include "engine/compare/sample.h"
 #include "engine/config/recipe.h"
 #include "engine/config/stages.h"
@@ -156,6 +157,12 @@ struct AnswerUpdate {
   std::string finish;
   bool final;
 };
+/// What a reward model says of the answers of a comparison that came to their end.
+struct AnswersScored {
+  RequestId request;
+  /// One a row and column; NaN: no answer, or none that it could judge.
+  std::vector<std::vector<double>> rewards;
+};
 struct RequestDone {
   RequestId request;
   std::optional<Error> error;
@@ -260,7 +267,7 @@ struct CommandFailed {
 using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
                  StageBegan, StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate,
-                 RequestDone, DataChecked, RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried,
+                 AnswersScored, RequestDone, DataChecked, RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried,
                  MergeMade, MergeProved, BaseMerged, MergeUndone, MergeWritten, RanksFound,
                  ModelsFound, FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
 
@@ -299,6 +306,11 @@ class Session {
   void drop_adapter(const std::string& name);
   void set_adapter_strength(const std::string& name, double strength);  ///< 1 = as trained
   RequestId answer(AnswerRequest request);
+
+  /// The rewards of a comparison's answers by a reward model that a run has left: its adapter over
+  /// the resident base's checkpoint, or its own, as attach_adapter takes them. It stands in memory
+  /// beside the base for as long as that takes.
+  RequestId score_answers(Comparison comparison, const std::filesystem::path& reward_model);
 
   /// The merge is made in memory, answers every sample (as one column; the request's own are not
   /// looked at), and proves itself. A newer one takes the place of those that wait or are at work.
