@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/io/probe.h"
 #include "engine/objectives/completions.h"
+#include "engine/objectives/drawn_answers.h"
 
 namespace luthier {
 
@@ -55,7 +55,8 @@ Sampled::Sampled(const Recipe& recipe, const std::string& section)
       longest_(recipe.more.integer(section + ".max_completion_length")),
       leaves_out_cut_(recipe.more.flag(section + ".mask_truncated_completions")),
       reward_funcs_(recipe.more.names(section + ".reward_funcs")),
-      weights_(recipe.more.names(section + ".reward_weights")) {
+      weights_(recipe.more.names(section + ".reward_weights")),
+      judges_(reward_funcs_, section + ".reward_funcs") {
   plan_.samples = recipe.more.integer(section + ".num_generations");
   plan_.batches = recipe.more.optional_integer(section + ".steps_per_generation")
                       .value_or(recipe.training.gradient_accumulation_steps);
@@ -65,10 +66,7 @@ Sampled::Sampled(const Recipe& recipe, const std::string& section)
 
 Status Sampled::fits(const LoadedModel& base) const {
   LUTHIER_CHECK(Objective::fits(base));
-  if (!given_)
-    for (const std::string& name : reward_funcs_)
-      if (!make_built_in_reward(name) && !is_folder(name))
-        return no_such_reward(name, section_ + ".reward_funcs");
+  if (!given_) LUTHIER_CHECK(judges_.check());
   return routers_.fits(base);
 }
 
@@ -181,6 +179,18 @@ void Sampled::tell(Policy& policy, Generation& generation, const advantages::Rew
   say("reward_std", advantages::deviation(sums).item<double>());
   say("frac_reward_zero_std", judged.alike.to(torch::kFloat32).mean().item<double>());
   tell_completions(policy.base(), generation);
+}
+
+Status Sampled::draw(Policy& policy, Generation& generation) {
+  GenerationOptions options;
+  options.max_new_tokens = longest_;
+  options.temperature = temperature_;
+  options.top_p = top_p_;
+  options.top_k = top_k_;
+  options.seed = generation.seed;
+  LUTHIER_TRY(const std::vector<std::string> texts,
+              draw_samples(policy.base(), generation, plan_.samples, options));
+  return judges_.judge(policy.base(), generation, texts);
 }
 
 Status Sampled::prepare(Policy& policy, Generation& generation) {

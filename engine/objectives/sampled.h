@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/objectives/advantages.h"
+#include "engine/objectives/judges.h"
 #include "engine/objectives/router_loss.h"
-#include "engine/rewards/reward_function.h"
 
 namespace luthier {
 
@@ -64,10 +64,6 @@ class Sampled : public Objective {
  private:
   /// Lets the policy answer, and has the answers judged.
   Status draw(Policy& policy, Generation& generation);
-  Status judge(const LoadedModel& base, Generation& generation,
-               const std::vector<std::string>& texts);
-  Result<std::unique_ptr<RewardFunction>> function_of(const std::string& name,
-                                                      const LoadedModel& base) const;
   Status check_samples(Policy& policy, const Generation& generation) const;
   Status take_rewards(const Generation& generation, advantages::Rewards& rewards,
                       std::vector<std::string>& names) const;
@@ -84,7 +80,7 @@ class Sampled : public Objective {
   const std::int64_t top_k_, longest_;
   const bool leaves_out_cut_;
   const std::vector<std::string> reward_funcs_, weights_;
-  std::vector<std::unique_ptr<RewardFunction>> functions_;
+  Judges judges_;
 };
 
 /// The mean over labels, and 0 where there are none.

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Who says what drawn answers are worth: reward functions that are built in, the person's own
+// program, and reward models, by the names that a recipe's setting gives them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/batches/generation.h"
+#include "engine/models/loaded_model.h"
+#include "engine/rewards/reward_function.h"
+
+namespace luthier {
+
+class Judges {
+ public:
+  /// `field`: the recipe's setting that names them.
+  Judges(std::vector<std::string> names, std::string field)
+      : names_(std::move(names)), field_(std::move(field)) {}
+
+  /// An Input error naming the setting: what is neither a function nor a folder.
+  Status check() const;
+  /// Gives every sample its rewards, one from each of them, NaN where one has none to give.
+  /// `texts`: of the samples, row by row. A reward model is loaded when it is first asked, over a
+  /// base of its own, which is `base`'s folder, on `base`'s device.
+  Status judge(const LoadedModel& base, Generation& generation,
+               const std::vector<std::string>& texts);
+
+ private:
+  Result<std::unique_ptr<RewardFunction>> function_of(const std::string& name,
+                                                      const LoadedModel& base) const;
+
+  const std::vector<std::string> names_;
+  const std::string field_;
+  std::vector<std::unique_ptr<RewardFunction>> functions_;  ///< empty: nobody was asked yet
+};
+
+}  // namespace luthier
