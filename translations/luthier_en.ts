@@ -748,6 +748,10 @@
                 <numerusform>%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.</numerusform>
             </translation>
         </message>
+        <message>
+            <source>Rows of %1</source>
+            <translation>Rows of %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::EventTable</name>
@@ -1522,6 +1526,14 @@ of any size</translation>
         <message>
             <source>cut off</source>
             <translation>cut off</translation>
+        </message>
+        <message>
+            <source>✓ step %1, right</source>
+            <translation>✓ step %1, right</translation>
+        </message>
+        <message>
+            <source>✗ step %1, wrong</source>
+            <translation>✗ step %1, wrong</translation>
         </message>
     </context>
     <context>
@@ -3880,36 +3892,6 @@ of any size</translation>
         </message>
     </context>
     <context>
-        <name>luthier::DrawnRowView</name>
-        <message numerus="yes">
-            <source>%n tokens</source>
-            <translation>
-                <numerusform>%n token</numerusform>
-                <numerusform>%n tokens</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>shorter</source>
-            <translation>shorter</translation>
-        </message>
-        <message>
-            <source>all %1 characters</source>
-            <translation>all %1 characters</translation>
-        </message>
-        <message>
-            <source>(empty)</source>
-            <translation>(empty)</translation>
-        </message>
-        <message>
-            <source>best</source>
-            <translation>best</translation>
-        </message>
-        <message>
-            <source>worst</source>
-            <translation>worst</translation>
-        </message>
-    </context>
-    <context>
         <name>luthier::RewardPlot</name>
         <message>
             <source>How the rewards are spread</source>
@@ -4014,6 +3996,63 @@ of any size</translation>
         <message>
             <source>The answers that the run draws, with their rewards</source>
             <translation>The answers that the run draws, with their rewards</translation>
+        </message>
+    </context>
+    <context>
+        <name>DrawnAnswers</name>
+        <message numerus="yes">
+            <source>%n tokens</source>
+            <translation>
+                <numerusform>%n token</numerusform>
+                <numerusform>%n tokens</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>(empty)</source>
+            <translation>(empty)</translation>
+        </message>
+        <message>
+            <source>shorter</source>
+            <translation>shorter</translation>
+        </message>
+        <message>
+            <source>all %1 characters</source>
+            <translation>all %1 characters</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>best</translation>
+        </message>
+        <message>
+            <source>worst</source>
+            <translation>worst</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ProgramChooser</name>
+        <message>
+            <source>A program of your own…</source>
+            <translation>A program of your own…</translation>
+        </message>
+        <message>
+            <source>No program</source>
+            <translation>No program</translation>
+        </message>
+        <message>
+            <source>Choose a program that judges answers</source>
+            <translation>Choose a program that judges answers</translation>
+        </message>
+        <message>
+            <source>It is run as you, with all that you may do, from this run's start to its end. No recipe keeps it.</source>
+            <translation>It is run as you, with all that you may do, from this run's start to its end. No recipe keeps it.</translation>
+        </message>
+        <message>
+            <source>It is not run: the rewards do not name "%1".</source>
+            <translation>It is not run: the rewards do not name "%1".</translation>
+        </message>
+        <message>
+            <source>The rewards name "%1", and none is chosen.</source>
+            <translation>The rewards name "%1", and none is chosen.</translation>
         </message>
     </context>
 </TS>

@@ -744,6 +744,10 @@
                 <numerusform>%1행을 검사했습니다. %2행을 쓸 수 있고 문제 %n건이 있습니다. 가장 긴 행은 %3토큰입니다.</numerusform>
             </translation>
         </message>
+        <message>
+            <source>Rows of %1</source>
+            <translation>%1의 행</translation>
+        </message>
     </context>
     <context>
         <name>luthier::EventTable</name>
@@ -1512,6 +1516,14 @@ of any size</source>
         <message>
             <source>cut off</source>
             <translation>잘림</translation>
+        </message>
+        <message>
+            <source>✓ step %1, right</source>
+            <translation>✓ %1단계, 맞음</translation>
+        </message>
+        <message>
+            <source>✗ step %1, wrong</source>
+            <translation>✗ %1단계, 틀림</translation>
         </message>
     </context>
     <context>
@@ -3864,35 +3876,6 @@ of any size</source>
         </message>
     </context>
     <context>
-        <name>luthier::DrawnRowView</name>
-        <message numerus="yes">
-            <source>%n tokens</source>
-            <translation>
-                <numerusform>토큰 %n개</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>shorter</source>
-            <translation>짧게</translation>
-        </message>
-        <message>
-            <source>all %1 characters</source>
-            <translation>전체 %1자</translation>
-        </message>
-        <message>
-            <source>(empty)</source>
-            <translation>(빈 답)</translation>
-        </message>
-        <message>
-            <source>best</source>
-            <translation>최고</translation>
-        </message>
-        <message>
-            <source>worst</source>
-            <translation>최저</translation>
-        </message>
-    </context>
-    <context>
         <name>luthier::RewardPlot</name>
         <message>
             <source>How the rewards are spread</source>
@@ -3995,6 +3978,62 @@ of any size</source>
         <message>
             <source>The answers that the run draws, with their rewards</source>
             <translation>학습이 뽑은 답과 그 보상</translation>
+        </message>
+    </context>
+    <context>
+        <name>DrawnAnswers</name>
+        <message numerus="yes">
+            <source>%n tokens</source>
+            <translation>
+                <numerusform>토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>(empty)</source>
+            <translation>(빈 답)</translation>
+        </message>
+        <message>
+            <source>shorter</source>
+            <translation>짧게</translation>
+        </message>
+        <message>
+            <source>all %1 characters</source>
+            <translation>전체 %1자</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>최고</translation>
+        </message>
+        <message>
+            <source>worst</source>
+            <translation>최저</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ProgramChooser</name>
+        <message>
+            <source>A program of your own…</source>
+            <translation>내 프로그램…</translation>
+        </message>
+        <message>
+            <source>No program</source>
+            <translation>프로그램 없음</translation>
+        </message>
+        <message>
+            <source>Choose a program that judges answers</source>
+            <translation>답을 평가할 프로그램 고르기</translation>
+        </message>
+        <message>
+            <source>It is run as you, with all that you may do, from this run's start to its end. No recipe keeps it.</source>
+            <translation>학습이 시작해서 끝날 때까지, 지금 사용자의 권한 그대로 실행됩니다. 레시피에는 남지 않습니다.</translation>
+        </message>
+        <message>
+            <source>It is not run: the rewards do not name "%1".</source>
+            <translation>실행되지 않습니다. 보상에 "%1"이 없습니다.</translation>
+        </message>
+        <message>
+            <source>The rewards name "%1", and none is chosen.</source>
+            <translation>보상에 "%1"이 있는데 프로그램을 고르지 않았습니다.</translation>
         </message>
     </context>
 </TS>

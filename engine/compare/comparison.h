@@ -54,7 +54,7 @@ struct ComparisonRow {
 struct Comparison {
   std::filesystem::path model;
   std::filesystem::path reward_model = {};  ///< whose word stands in the scores; empty: none
-  std::string device, dtype;  ///< as it was loaded; may be empty
+  std::string device, dtype;                ///< as it was loaded; may be empty
   GenerationOptions options;
   std::size_t reference = 0;  ///< the column that the others are marked against
   std::vector<ComparisonColumn> columns;

@@ -40,8 +40,8 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 /// Whether a run of ours would have made an entry of this name at the top of its folder.
 bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
-      "recipe.yaml", "run.json",    "metrics.jsonl",  "adapter",     "events.jsonl",
-      "model",       "checkpoints", kRolloutsFile,    "tensorboard", kRunLockName};
+      "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
+      "model",       "checkpoints", kRolloutsFile,   "tensorboard", kRunLockName};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 

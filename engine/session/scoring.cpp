@@ -20,9 +20,8 @@ AnswersScored rewards_in(const Comparison& comparison, RequestId request) {
     scored.rewards.emplace_back();
     for (const ComparisonAnswer& answer : row.answers) {
       const auto found = answer.scores.find(kRewardScore);
-      scored.rewards.back().push_back(found == answer.scores.end()
-                                          ? std::numeric_limits<double>::quiet_NaN()
-                                          : found->second);
+      scored.rewards.back().push_back(
+          found == answer.scores.end() ? std::numeric_limits<double>::quiet_NaN() : found->second);
     }
   }
   return scored;

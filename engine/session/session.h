@@ -267,9 +267,10 @@ struct CommandFailed {
 using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
                  StageBegan, StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate,
-                 AnswersScored, RequestDone, DataChecked, RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried,
-                 MergeMade, MergeProved, BaseMerged, MergeUndone, MergeWritten, RanksFound,
-                 ModelsFound, FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
+                 AnswersScored, RequestDone, DataChecked, RowsPreviewed, ForecastMade,
+                 MethodsTabled, OneStepTried, MergeMade, MergeProved, BaseMerged, MergeUndone,
+                 MergeWritten, RanksFound, ModelsFound, FetchProgressed, ModelFetched, DeviceLost,
+                 CommandFailed>;
 
 class Session {
  public:
@@ -287,18 +288,21 @@ class Session {
   /// Trains by the recipe (loading its model if another or none is loaded). `resume_run`: as `train
   /// RECIPE --resume RUN`. So many held-out rows are answered at each evaluation, and their scores
   /// are figures of it ("eval_exact_match"); 0: none, or those of the run that goes on.
+  /// `reward_program`: of the person's own, which this run may ask as the reward `program`
+  /// (rewards/program_reward.h); it is run as they are, and ends with the run. Empty: none.
   void launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {},
-              std::size_t held_out_answers = 0);
+              std::size_t held_out_answers = 0, const std::filesystem::path& reward_program = {});
   /// The same for stages, one after another; the run's folder is the whole one's.
   void launch_stages(const StagedRecipe& staged,
-                     const std::optional<std::filesystem::path>& resume_run = {});
+                     const std::optional<std::filesystem::path>& resume_run = {},
+                     const std::filesystem::path& reward_program = {});
   void pause();
   void resume();
   void stop(StopKind kind);
   void save_now();
   void set_learning_rate(double learning_rate);
   /// One step on the longest row, nothing written: what memory it really takes.
-  RequestId try_one_step(const Recipe& recipe);
+  RequestId try_one_step(const Recipe& recipe, const std::filesystem::path& reward_program = {});
 
   /// A PEFT folder, a whole checkpoint, or a run that holds either (compare/result_folder.h). The
   /// names "base" and "training" are taken.

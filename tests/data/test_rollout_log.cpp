@@ -16,8 +16,8 @@ namespace {
 /// A row of two answers: judges "a" and "b", of which b says nothing about the second.
 std::string line_of(int step, int row, double first, double second) {
   Json line{{"step", step}, {"row", row}};
-  line["prompt"] = {{{"role", "user"},
-                     {"content", {{{"type", "text"}, {"text", "Q" + std::to_string(row)}}}}}};
+  line["prompt"] = {
+      {{"role", "user"}, {"content", {{{"type", "text"}, {"text", "Q" + std::to_string(row)}}}}}};
   line["completion_ids"] = {{1, 2, 3}, {4}};
   line["completions"] = {"one " + std::to_string(step), "two"};
   line["rewards"]["a"] = {first, second};

@@ -69,8 +69,8 @@ void TestCompareRewards::answers_get_its_rewards() {
   page->load_samples(few_rows(desk_, "korean", 4, QStringLiteral("held.jsonl")), 4);
   WAIT_UNTIL_EQUAL(data().rows.size(), std::size_t(4));
   const QString own = desk_.folder.filePath(QStringLiteral("again"));
-  QVERIFY(QFile::link(path_text(std::filesystem::absolute(workspace().model()->summary.folder)),
-                      own));
+  QVERIFY(
+      QFile::link(path_text(std::filesystem::absolute(workspace().model()->summary.folder)), own));
   workspace().attach_adapter(own);
   WAIT_UNTIL_EQUAL(data().columns.size(), std::size_t(2));
   auto* button = person_->find<QToolButton>("rewardModel");
@@ -127,8 +127,7 @@ void TestCompareRewards::a_reference_decides_who_wins() {
   QCOMPARE(button->text(), QStringLiteral("Reward model"));
   QCOMPARE(rewarded(), std::size_t(0));
   for (const ComparisonRow& row : data().rows)
-    for (const ComparisonAnswer& answer : row.answers)
-      QVERIFY(!answer.scores.contains(kWinRate));
+    for (const ComparisonAnswer& answer : row.answers) QVERIFY(!answer.scores.contains(kWinRate));
   QVERIFY(!to_json(data(), {}).contains("reward_model"));
 }
 

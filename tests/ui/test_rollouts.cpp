@@ -100,7 +100,8 @@ void TestRollouts::answers_come_and_can_be_stepped_through() {
     more = piece->more;
     join_rollouts(steps, piece.take());
   }
-  const QString last = QStringLiteral("Step %1 · %2 of %2").arg(steps.back().step).arg(steps.size());
+  const QString last =
+      QStringLiteral("Step %1 · %2 of %2").arg(steps.back().step).arg(steps.size());
   WAIT_UNTIL_EQUAL(place(PageId::Train), last);
 }
 
@@ -125,9 +126,8 @@ void TestRollouts::rewards_choose_who_is_best() {
   DrawnRow row;
   row.prompt.messages = {{"user", {ContentPart::of_text("Which one?")}}};
   row.judges = {"a", "b"};
-  row.answers = {{"first", 1, {0, 3}},
-                 {"second", 2, {2, 0}},
-                 {std::string(2000, 'x'), 3, {1, std::nan("")}}};
+  row.answers = {
+      {"first", 1, {0, 3}}, {"second", 2, {2, 0}}, {std::string(2000, 'x'), 3, {1, std::nan("")}}};
   const auto text_by = [&](const std::string& judge, const std::vector<double>& weights) {
     const DrawnRowView view(row, judge, weights);
     QTextDocument shown;
@@ -169,9 +169,11 @@ void TestRollouts::a_long_file_holds_nothing() {
   while (file.size() < 100'000'000) {
     ++steps;
     for (int row = 0; row < 4; ++row) {
-      QByteArray line = "{\"step\":" + QByteArray::number(steps) + ",\"row\":0,\"prompt\":[{\"role\":"
+      QByteArray line = "{\"step\":" + QByteArray::number(steps) +
+                        ",\"row\":0,\"prompt\":[{\"role\":"
                         "\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Q\"}]}],"
-                        "\"completion_ids\":[" + ids + "," + ids + "],\"completions\":[\"" +
+                        "\"completion_ids\":[" +
+                        ids + "," + ids + "],\"completions\":[\"" +
                         QByteArray("word ").repeated(1500) + "\",\"b\"],\"rewards\":{\"a\":[" +
                         QByteArray::number(0.1 * row) + ",1]},\"old_per_token_logps\":[" + odds +
                         "," + odds + "]}\n";

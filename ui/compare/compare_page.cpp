@@ -353,8 +353,9 @@ void ComparePage::refresh() {
   cancel_->setVisible(busy);
   export_->setEnabled(any);
   const std::filesystem::path& reward = comparison_->data().reward_model;
-  reward_->setText(reward.empty() ? tr("Reward model")
-                                  : tr("Rewards: %1").arg(QString::fromStdString(result_name(reward))));
+  reward_->setText(reward.empty()
+                       ? tr("Reward model")
+                       : tr("Rewards: %1").arg(QString::fromStdString(result_name(reward))));
   reward_->setEnabled(model && any && can_answer(workspace().state()));
   pager_->set_place(grid_->page(), CompareGrid::kPerPage, total);
 }

@@ -6,7 +6,7 @@
 #include <QFrame>
 #include <set>
 
-#include "engine/data/rollout_log.h"
+#include "ui/train/drawn_answers.h"
 
 class QLabel;
 class QVBoxLayout;
@@ -27,13 +27,10 @@ class DrawnRowView : public QFrame {
  private:
   QWidget* make_picture();
   void render();
-  QString answer_html(std::size_t answer) const;
-  QString facts_of(const DrawnAnswer& answer) const;
 
   const DrawnRow row_;
-  std::vector<double> worth_;       ///< one an answer; NaN: none
-  std::vector<std::size_t> order_;  ///< of the answers as they are shown
-  std::set<std::size_t> whole_;     ///< long answers that are shown to their end
+  const RankedAnswers ranked_;
+  std::set<std::size_t> whole_;  ///< long answers that are shown to their end
   QLabel* answers_;
 };
 

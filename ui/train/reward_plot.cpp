@@ -134,10 +134,10 @@ void RewardPlot::paint_bars(QPainter& p) const {
   p.setPen(colours().line);
   p.drawLine(area.left() - 1, area.top(), area.left() - 1, area.bottom());
   p.setPen(colours().text);
-  const QString head = spread.count == 0
-                           ? tr("Step %1: no rewards").arg(spread.step)
-                           : tr("Step %1: mean %2")
-                                 .arg(QString::number(spread.step), number_text(spread.mean, 3));
+  const QString head =
+      spread.count == 0
+          ? tr("Step %1: no rewards").arg(spread.step)
+          : tr("Step %1: mean %2").arg(QString::number(spread.step), number_text(spread.mean, 3));
   const QFontMetrics metrics(p.font());
   p.drawText(QRect(area.left(), 0, area.width(), kHead), Qt::AlignLeft | Qt::AlignTop,
              metrics.elidedText(head, Qt::ElideRight, area.width()));
@@ -159,8 +159,8 @@ void RewardPlot::paint_run(QPainter& p) const {
     const double left = area.left() + width * static_cast<double>(i);
     for (std::size_t bin = 0; bin < kRewardBins; ++bin) {
       if (column.bins[bin] == 0) continue;
-      const double share = static_cast<double>(column.bins[bin]) /
-                           static_cast<double>(column.count);
+      const double share =
+          static_cast<double>(column.bins[bin]) / static_cast<double>(column.count);
       const double top = area.bottom() + 1 - tall * static_cast<double>(bin + 1);
       p.fillRect(QRectF(left, top, width - gap, tall - gap), shade_of(share));
     }
@@ -227,14 +227,14 @@ void RewardPlot::show_tip(const QPoint& at, const QPoint& on_screen) {
     QToolTip::hideText();
     return;
   }
-  const auto bin = static_cast<std::size_t>(std::clamp(
-      (area.bottom() - at.y()) * static_cast<int>(kRewardBins) / area.height(), 0,
-      static_cast<int>(kRewardBins) - 1));
-  QToolTip::showText(on_screen,
-                     tr("%1 to %2: %n answers", nullptr,
-                        static_cast<int>(spreads_[shown_].bins[bin]))
-                         .arg(number_text(scale_.edge(bin), 3), number_text(scale_.edge(bin + 1), 3)),
-                     this);
+  const auto bin = static_cast<std::size_t>(
+      std::clamp((area.bottom() - at.y()) * static_cast<int>(kRewardBins) / area.height(), 0,
+                 static_cast<int>(kRewardBins) - 1));
+  QToolTip::showText(
+      on_screen,
+      tr("%1 to %2: %n answers", nullptr, static_cast<int>(spreads_[shown_].bins[bin]))
+          .arg(number_text(scale_.edge(bin), 3), number_text(scale_.edge(bin + 1), 3)),
+      this);
 }
 
 void RewardPlot::mouseMoveEvent(QMouseEvent* event) {

@@ -65,8 +65,7 @@ void RolloutFeed::take(RolloutIndex piece) {
   whole_ = !more;
   for (const DrawnStep& step : piece.steps)
     for (const auto& [name, values] : step.rewards)
-      if (std::find(judges_.begin(), judges_.end(), name) == judges_.end())
-        judges_.push_back(name);
+      if (std::find(judges_.begin(), judges_.end(), name) == judges_.end()) judges_.push_back(name);
   join_rollouts(steps_, std::move(piece));
   if (news) emit grew();
   if (more || again_) look();

@@ -114,9 +114,7 @@ QWidget* RolloutPanel::make_head() {
   return head;
 }
 
-std::string RolloutPanel::judge() const {
-  return judge_->currentData().toString().toStdString();
-}
+std::string RolloutPanel::judge() const { return judge_->currentData().toString().toStdString(); }
 
 /// The sum, and each judge where there are several.
 void RolloutPanel::fill_judges() {
@@ -221,8 +219,7 @@ void RolloutPanel::add_next_row() {
   if (!filling_) return;
   auto* column = static_cast<QVBoxLayout*>(filling_->layout());
   if (filled_ < waiting_.size()) {
-    column->addWidget(
-        new DrawnRowView(waiting_[filled_++], judge(), feed_.weights(), filling_));
+    column->addWidget(new DrawnRowView(waiting_[filled_++], judge(), feed_.weights(), filling_));
     QTimer::singleShot(0, filling_, [this] { add_next_row(); });
     return;
   }

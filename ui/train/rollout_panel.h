@@ -57,8 +57,8 @@ class RolloutPanel : public QWidget {
   Pager* pager_;
   RewardScale scale_;
   std::vector<RewardSpread> spreads_;
-  double low_ = 0, high_ = 0;    ///< of all rewards by the judge
-  bool any_ = false;             ///< there is one
+  double low_ = 0, high_ = 0;  ///< of all rewards by the judge
+  bool any_ = false;           ///< there is one
   std::size_t place_ = 0, page_ = 0;
   bool follows_ = true, stale_ = false;
   std::vector<DrawnRow> waiting_;  ///< rows that are to be shown, one a turn of the event loop
