@@ -78,7 +78,7 @@ QWidget* DrawnRowView::make_picture() {
   if (!part) return nullptr;
   auto* label = new QLabel(this);
   label->setFixedWidth(kThumbEdge);
-  label->setAlignment(Qt::AlignTop | Qt::AlignHCenter);
+  label->setAlignment(Qt::AlignTop | Qt::AlignLeft);
   const auto show = [label](const QImage& image, const QString& error) {
     if (image.isNull()) {
       label->setPixmap(themed_icon(QStringLiteral("warning"), colours().warning).pixmap(24, 24));

@@ -39,6 +39,12 @@ RolloutPanel::RolloutPanel(RolloutFeed& feed, QWidget* parent) : QWidget(parent)
   scroll_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   scroll_->viewport()->setAutoFillBackground(false);
   card->body()->addWidget(scroll_, 1);
+  pager_ = new Pager(QStringLiteral("Prompts"), card);
+  card->body()->addWidget(pager_, 0, Qt::AlignRight);
+  connect(pager_, &Pager::turned, this, [this](std::size_t page) {
+    follows_ = false;
+    show_place(place_, page);
+  });
   layout->addWidget(card, 1);
   connect(plot_, &RewardPlot::chosen, this, &RolloutPanel::go_to);
   connect(&feed_, &RolloutFeed::began, this, &RolloutPanel::restart);
@@ -77,12 +83,10 @@ QWidget* RolloutPanel::make_head() {
   newest_ = button("newestDrawn");
   newest_->setCheckable(true);
   row->addStretch(1);
-  pager_ = new Pager(QStringLiteral("Prompts"), head);
-  row->addWidget(pager_);
   judge_ = new QComboBox(head);
   judge_->setObjectName(QStringLiteral("drawnJudge"));
   judge_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-  judge_->setMinimumContentsLength(10);
+  judge_->setMinimumContentsLength(16);
   row->addWidget(judge_);
   connect(before_, &QToolButton::clicked, this, [this] { go_to(place_ > 0 ? place_ - 1 : 0); });
   connect(behind_, &QToolButton::clicked, this, [this] { go_to(place_ + 1); });
@@ -90,10 +94,6 @@ QWidget* RolloutPanel::make_head() {
     follows_ = on;
     if (on && !feed_.steps().empty()) show_place(feed_.steps().size() - 1, 0);
     refresh();
-  });
-  connect(pager_, &Pager::turned, this, [this](std::size_t page) {
-    follows_ = false;
-    show_place(place_, page);
   });
   connect(judge_, &QComboBox::currentIndexChanged, this, [this] {
     any_ = false;
@@ -225,6 +225,7 @@ void RolloutPanel::add_next_row() {
   }
   column->addStretch(1);
   scroll_->setWidget(std::exchange(filling_, nullptr));  // which deletes the old ones
+  scroll_->widget()->setAutoFillBackground(false);
   scroll_->widget()->show();
 }
 
