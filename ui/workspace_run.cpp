@@ -165,12 +165,14 @@ void Workspace::set_reward_program(const QString& path) {
   const std::string key = reward_funcs_key(recipe_);
   std::vector<std::string> names =
       key.empty() ? std::vector<std::string>() : recipe_.more.names(key);
-  std::erase(names, kProgramReward);
-  if (!path.isEmpty()) names.push_back(kProgramReward);
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  // Where the objective has no judges, or a field is at fault, the choice alone is kept.
-  if (key.empty() || !set_field(key, text.empty() ? "null" : text)) emit recipe_changed();
+  const auto named = std::find(names.begin(), names.end(), kProgramReward);
+  const bool stays = key.empty() || path.isEmpty() == (named == names.end());
+  if (path.isEmpty() && named != names.end())
+    names.erase(named);
+  else if (named == names.end())
+    names.push_back(kProgramReward);
+  // What is chosen is shown where the recipe is, whether that changes or not.
+  if (stays || !set_field(key, Json(names).dump())) emit recipe_changed();
 }
 
 std::filesystem::path Workspace::program_for(const Recipe& recipe) const {
