@@ -148,7 +148,7 @@ Action add_train(CLI::App& app) {
                  "output_dir may be new); of a run of stages the whole one's");
   app.footer(recipe_help());
   return [o]() -> Status {
-    if (!o->program.empty()) LUTHIER_CHECK(name_reward_program(o->program));
+    LUTHIER_TRY(const auto program, name_reward_program(o->program));  // while the run lasts
     return train(o->recipe, o->set, o->resume);
   };
 }
