@@ -12,10 +12,7 @@ BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan
   const std::int64_t batch = recipe.training.per_device_train_batch_size,
                      each = plan.learned > 0 ? plan.learned : plan.samples,
                      size = plan.learned > 0 ? batch * plan.learned : batch,
-                     longest =
-                         plan.given
-                             ? 0
-                             : recipe.more.integer(recipe.objective + ".max_completion_length");
+                     longest = plan.given ? 0 : plan.longest;
   const auto count = static_cast<std::int64_t>(rows.size());
   BatchShape shape;
   shape.batch_size = size;
@@ -41,8 +38,11 @@ BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan
         {row.beginning, i > 0 && apart ? 1 : std::min(each, apart ? size - shown + 1 : each)});
   }
   if (plan.given) return shape;
-  shape.drawn_rows = std::min(plan.batches * size, answers_at_once(plan.samples));
+  const std::int64_t drawn = plan.drawn > 0 ? plan.drawn : plan.samples;
+  shape.drawn_rows = std::min(plan.prompts(batch) * drawn, answers_at_once(drawn)) * plan.caches;
+  shape.drawn_answers = plan.prompts(batch) * plan.samples;
   shape.drawn_length = rows.front().lengths.front() + longest;
+  shape.drawn_pictures = rows.front().pictures;
   return shape;
 }
 
