@@ -46,7 +46,8 @@
   ROW(distillation)             \
   ROW(online_dpo)               \
   ROW(xpo)                      \
-  ROW(nash_md)
+  ROW(nash_md)                  \
+  ROW(ppo)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \
   ROW(adamw_torch)              \

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/objectives/online.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "engine/objectives/completions.h"
@@ -14,20 +13,6 @@ namespace {
 
 constexpr const char* kScores[] = {"scores/first", "scores/second"};
 constexpr const char* kEnded[] = {"ended/first", "ended/second"};
-
-bool holds_end(const LoadedModel& base, const RowSample& sample) {
-  return std::any_of(sample.ids.begin(), sample.ids.end(), [&](TokenId id) {
-    return std::find(base.eos_ids.begin(), base.eos_ids.end(), id) != base.eos_ids.end();
-  });
-}
-
-/// Of the rewards that there are.
-double sum_of(const RowSample& sample) {
-  double sum = 0, count = 0;
-  for (const double reward : sample.rewards)
-    if (!std::isnan(reward)) sum += reward, ++count;
-  return count > 0 ? sum : std::nan("");
-}
 
 /// [rows, 2] float32.
 Tensor of_rows(const Batch& batch, const char* const (&names)[2], const Tensor& like) {
@@ -58,7 +43,7 @@ Status Online::prepare(Policy& policy, Generation& generation) {
                              " samples, and two of each prompt are compared.",
                          where_of(row) + ": completion_ids", "Give each prompt two samples.");
     for (std::size_t i = 0; i < 2; ++i) {
-      double score = sum_of(row.samples[i]);
+      double score = sum_of_rewards(row.samples[i]);
       if (std::isnan(score))
         return input_error("The row does not say what its samples are worth.",
                            where_of(row) + ": rewards", "Give a number for each.");

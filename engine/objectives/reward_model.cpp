@@ -47,15 +47,14 @@ Error no_head(const fs::path& folder) {
                      "Name what a run with objective: reward or prm has left.");
 }
 
-/// How many numbers the head of an adapter's folder gives.
-Result<std::int64_t> head_in_adapter(const fs::path& folder) {
+}  // namespace
+
+Result<std::int64_t> numbers_of_adapter_head(const fs::path& folder) {
   LUTHIER_TRY(const AdapterFolder opened, open_adapter_folder(folder));
   const auto view = opened.file.find(std::string(kPeftPrefix) + kScoreHead + ".weight");
   if (!view || view->info.shape.empty()) return no_head(folder);
   return view->info.shape.front();
 }
-
-}  // namespace
 
 Result<std::vector<AnswerToScore>> answers_in(const Conversation& row, const std::string& where) {
   AnswerToScore asked{row, {}, where};
@@ -87,7 +86,7 @@ Result<std::unique_ptr<RewardModel>> RewardModel::open(const fs::path& base, con
   std::error_code ignored;
   const bool adapter = fs::exists(folder / Adapter::kConfigFile, ignored);
   if (adapter) {
-    LUTHIER_TRY(made->numbers_, head_in_adapter(folder));
+    LUTHIER_TRY(made->numbers_, numbers_of_adapter_head(folder));
   }
   LUTHIER_TRY(made->base_, load_model(adapter ? base : folder, options));
   if (!adapter) {

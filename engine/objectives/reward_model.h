@@ -24,6 +24,10 @@ struct AnswerToScore {
 /// An Input error where it has none.
 Result<std::vector<AnswerToScore>> answers_in(const Conversation& row, const std::string& where);
 
+/// How many numbers the head of scores in an adapter's folder gives. An Input error where there is
+/// none.
+Result<std::int64_t> numbers_of_adapter_head(const std::filesystem::path& folder);
+
 class RewardModel : public RewardFunction {
  public:
   /// `folder`: an adapter with a head, which is put on the model in `base`, or a whole checkpoint
