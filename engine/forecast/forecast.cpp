@@ -8,6 +8,7 @@
 #include "engine/batches/order.h"
 #include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
+#include "engine/batches/shared_beginnings.h"
 #include "engine/config/kinds.h"
 #include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
@@ -122,6 +123,11 @@ PictureLoad picture_load(const Example& example, const ChatProcessor& processor)
   return load;
 }
 
+bool is_of_eight_bits(const Json& quantization) {
+  return quantization.is_object() && quantization.contains("load_in_8bit") &&
+         quantization["load_in_8bit"] == true;
+}
+
 /// The card behind a CUDA device as it is now; nullopt: the CPU.
 std::optional<CardFacts> card_now(torch::Device device) {
   if (device.is_cpu()) return std::nullopt;
@@ -204,9 +210,15 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts &&
       !objective->needs_reference() && batch.source_lengths.empty())
     part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, terms.threads);
-  const Pass pass = lay_out(batch, terms, *objective, part_of);
+  const auto hung_shares = shares(trained, objective->dropout());
+  BatchShape laid = batch;
+  // Of eight bits a product's outliers go by all rows of a batch.
+  if (!terms.cpu || !model.cost || is_of_eight_bits(packing) ||
+      is_of_eight_bits(model.quantization) || !model.cost->takes_forks(terms, hung_shares))
+    laid.beginnings.clear();
+  const Pass pass = lay_out(laid, terms, *objective, part_of);
   if (model.cost) {
-    cost = model.cost->of(pass, shares(trained, objective->dropout()));
+    cost = model.cost->of(pass, hung_shares);
     loss = objective->cost(pass, cost.head);
   }
   if (companion) companion->join(pass, objective->dropout(), cost, loss);
@@ -392,6 +404,7 @@ Result<std::vector<RowShape>> measure_rows(
       PictureLoad load = picture_load(example, processor);
       shape.pictures += load;
     }
+    shape.beginning = shared_beginning(*encoded, processor);
     rows.push_back(shape);
   }
   std::stable_sort(rows.begin(), rows.end(),
@@ -421,6 +434,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
           std::min(rows[i].lengths[j], read > 0 ? std::max<std::int64_t>(1, most - read) : most));
       tokens += read + shape.lengths.back();
     }
+    shape.beginnings.push_back({std::min(rows[i].beginning, most), std::ssize(rows[i].lengths)});
     shape.tokens += tokens;
     shape.labels += std::min(rows[i].labels, tokens);
     shape.pictures += rows[i].pictures;

@@ -30,8 +30,13 @@ BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan
   // Whole groups where nothing is shuffled, else any samples of the generation.
   const bool apart = recipe.training.shuffle && plan.learned == 0;
   const std::int64_t shown = apart ? std::min(size, plan.prompts(batch)) : (size + each - 1) / each;
-  for (std::int64_t i = 0; i < std::min(shown, count); ++i)
-    shape.pictures += rows[static_cast<std::size_t>(i)].pictures;
+  for (std::int64_t i = 0; i < shown; ++i) {
+    const RowShape& row = rows[static_cast<std::size_t>(std::min(i, count - 1))];
+    if (i < count) shape.pictures += row.pictures;
+    // However they are spread, as many prompts as there are go once.
+    shape.beginnings.push_back(
+        {row.beginning, i > 0 && apart ? 1 : std::min(each, apart ? size - shown + 1 : each)});
+  }
   if (plan.given) return shape;
   shape.drawn_rows = std::min(plan.batches * size, answers_at_once(plan.samples));
   shape.drawn_length = rows.front().lengths.front() + longest;
