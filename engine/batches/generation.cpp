@@ -9,12 +9,15 @@ namespace luthier {
 
 namespace {
 
-/// All samples in the order in which micro-batches take them.
+/// All samples that are learned from, in the order in which micro-batches take them.
 std::vector<SamplePlace> order_of(const Generation& generation, std::int64_t use) {
   std::vector<SamplePlace> places;
-  for (std::size_t row = 0; row < generation.rows.encoded.size(); ++row)
-    for (std::size_t i = 0; i < generation.rows.encoded[row].samples.size(); ++i)
-      places.push_back({row, i});
+  for (std::size_t row = 0; row < generation.rows.encoded.size(); ++row) {
+    std::size_t samples = generation.rows.encoded[row].samples.size();
+    if (generation.learned > 0)
+      samples = std::min(samples, static_cast<std::size_t>(generation.learned));
+    for (std::size_t i = 0; i < samples; ++i) places.push_back({row, i});
+  }
   if (!generation.shuffles) return places;
   RandomStream draws(generation.seed, static_cast<std::uint64_t>(use));
   for (std::size_t left = places.size(); left > 1; --left)

@@ -19,6 +19,8 @@ struct Generation {
   MicroBatch rows;          ///< its prompts, with their samples once there are some
   std::int64_t number = 0;  ///< from the run's start
   std::int64_t slices = 1;  ///< micro-batches that it is cut into
+  /// Of each prompt's samples the first so many are learned from; 0: all.
+  std::int64_t learned = 0;
   std::uint64_t seed = 0;   ///< of what is drawn for it
   bool shuffles = false;    ///< its samples go to its micro-batches in an order drawn by `seed`
   bool reshuffles = false;  ///< and each use has an order of its own

@@ -25,6 +25,8 @@ struct GenerationPlan {
   std::int64_t iterations = 1;  ///< times that they are all used
   bool given = false;           ///< its rows bring their answers along, in the order of use
   std::int64_t longest = 0;     ///< tokens of an answer that is drawn, at most
+  std::int64_t drawn = 0;       ///< of the samples, those that are drawn together; 0: all
+  std::int64_t caches = 1;      ///< that each of them is drawn with
   /// Samples of each prompt that are learned from, where a micro-batch's size counts prompts; 0: it
   /// counts samples.
   std::int64_t learned = 0;

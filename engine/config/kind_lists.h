@@ -47,6 +47,7 @@
   ROW(online_dpo)               \
   ROW(xpo)                      \
   ROW(nash_md)                  \
+  ROW(simpo)                    \
   ROW(ppo)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \

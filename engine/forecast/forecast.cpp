@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "engine/batches/order.h"
 #include "engine/batches/parts.h"
@@ -21,6 +22,7 @@
 #include "engine/device/processor.h"
 #include "engine/device/threads.h"
 #include "engine/forecast/card_room.h"
+#include "engine/forecast/judge_bytes.h"
 #include "engine/forecast/sampled_shape.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
@@ -60,23 +62,6 @@ struct OtherModel {
   std::int64_t pass = 0;      ///< of a checkpoint that is named: what its pass needs at its height
 };
 
-/// A pass that keeps nothing has about what a layer keeps otherwise, where all of it trains.
-std::int64_t pass_of(const ModelSummary& other, Pass pass) {
-  if (!other.cost) return 0;
-  pass.terms.checkpointing = false;
-  std::vector<std::pair<std::string, TrainedShare>> all;
-  for (const ModuleSummary& module : other.modules) {
-    if (module.type != "Linear") continue;
-    TrainedShare share;
-    share.trains = true;
-    all.emplace_back(module.name, share);
-  }
-  std::int64_t most = 0;
-  for (const Stage& stage : other.cost->of(std::move(pass), all).stages)
-    most = std::max(most, stage.kept);
-  return most;
-}
-
 OtherModel other_model(const ModelSummary& model, const Recipe& recipe, const Objective& objective,
                        bool plugs, const MemoryParts& parts, const Pass& pass) {
   switch (reference_kind(model.folder, recipe, objective, plugs)) {
@@ -96,7 +81,7 @@ OtherModel other_model(const ModelSummary& model, const Recipe& recipe, const Ob
   std::int64_t weights = 0;
   if (by_part)
     for (const auto& [name, bytes] : *by_part) weights += bytes;
-  return {by_part ? weights : parts.weights, true, pass_of(*other, pass)};
+  return {by_part ? weights : parts.weights, true, height_of_pass(*other, pass)};
 }
 
 /// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
@@ -279,8 +264,11 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   const std::int64_t not_yet =
       step.kept + step.workspace + (gradients.standing > 0 ? 0 : parts.gradients);
   if (!beforehand) parts.workspace += std::max<std::int64_t>(0, reference.pass - not_yet);
-  // Before a step, what answers are drawn with: then nothing of it is there.
-  const std::int64_t drawing = drawing_bytes(model, batch, terms.element);
+  // Before a step, what answers are drawn with, and then what judges them: nothing of it is there.
+  LUTHIER_TRY(const JudgeBytes judges, judge_bytes(model, recipe, *objective, batch, terms));
+  if (judges.weights > 0) result.weights_by_part.emplace_back("reward_model", judges.weights);
+  parts.weights += judges.weights;
+  const std::int64_t drawing = std::max(drawing_bytes(model, batch, terms.element), judges.pass);
   parts.workspace += std::max<std::int64_t>(0, drawing - step.kept - parts.workspace);
   if (terms.recorded) {
     const std::int64_t apart = reached * (plugs ? 4 : terms.element);
@@ -391,6 +379,7 @@ Result<std::vector<RowShape>> measure_rows(
     if (!encoded) continue;
     RowShape shape;
     shape.row = row;
+    shape.file = dataset.file_of(row);
     shape.stands_for = static_cast<std::int64_t>(std::min(stride, total - row));
     for (const Example& example : encoded->sequences) {
       shape.lengths.push_back(static_cast<std::int64_t>(example.input_ids.size()));
@@ -412,13 +401,43 @@ Result<std::vector<RowShape>> measure_rows(
   return rows;
 }
 
-Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& recipe) {
-  if (rows.empty())
+namespace {
+
+/// The rows that can come together in so many places, longest first. A mixture goes through a
+/// file's rows again and again, each time in another order, so that one may stand at the end of a
+/// time and at the beginning of the next; a course draws any row at any place.
+std::vector<RowShape> most_together(const std::vector<RowShape>& rows, const Recipe& recipe,
+                                    std::int64_t places) {
+  if (!order_repeats(recipe)) return rows;
+  const bool course = !recipe.more.text("curriculum.by").empty();
+  const std::vector<double> weights = mixture_weights(recipe);
+  std::map<std::size_t, std::int64_t> in_file;
+  for (const RowShape& row : rows) in_file[row.file] += row.stands_for;
+  std::vector<RowShape> found;
+  for (const RowShape& row : rows) {
+    if (row.file < weights.size() && weights[row.file] == 0) continue;  // never comes
+    const std::int64_t each = in_file.at(row.file), left = places - std::ssize(found);
+    std::int64_t times =
+        recipe.training.shuffle && places > 1 ? (places - 2) / each + 2 : (places - 1) / each + 1;
+    if (course) times = places;
+    for (std::int64_t i = 0; i < std::min(times, left); ++i) found.push_back(row);
+  }
+  return found.empty() ? rows : found;
+}
+
+}  // namespace
+
+Result<BatchShape> batch_shape(const std::vector<RowShape>& measured, const Recipe& recipe) {
+  if (measured.empty())
     return input_error("No row of the data can be read.", "dataset",
                        "`luthier-cli data check` says what is wrong with each.");
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
   const TrainingSettings& training = recipe.training;
   const GenerationPlan generations = objective->generations();
+  const std::int64_t together =
+      std::max(rows_at_once(*objective, training),
+               generations ? generations.prompts(step_size(training, generations).batch_size) : 0);
+  const std::vector<RowShape> rows = most_together(measured, recipe, together);
   BatchShape shape;
   shape.batch_size =
       std::min(rows_at_once(*objective, training), static_cast<std::int64_t>(rows.size()));
@@ -442,7 +461,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   // What a fixed tower gives is kept where rows come again, and then all have come.
   std::int64_t rows_in_all = 0;
   PictureLoad all;
-  for (const RowShape& row : rows) {
+  for (const RowShape& row : measured) {
     rows_in_all += row.stands_for;
     for (std::int64_t i = 0; i < row.stands_for; ++i) all += row.pictures;
   }

@@ -38,8 +38,11 @@ BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan
         {row.beginning, i > 0 && apart ? 1 : std::min(each, apart ? size - shown + 1 : each)});
   }
   if (plan.given) return shape;
-  shape.drawn_rows = std::min(plan.batches * size, answers_at_once(plan.samples));
+  const std::int64_t drawn = plan.drawn > 0 ? plan.drawn : plan.samples;
+  shape.drawn_rows = std::min(plan.prompts(batch) * drawn, answers_at_once(drawn)) * plan.caches;
+  shape.drawn_answers = plan.prompts(batch) * plan.samples;
   shape.drawn_length = rows.front().lengths.front() + longest;
+  shape.drawn_pictures = rows.front().pictures;
   return shape;
 }
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/objectives/companion.h"
 
-#include "engine/io/probe.h"
 #include "engine/methods/adapter_folder.h"
+#include "engine/objectives/reward_model.h"
 
 namespace luthier {
 
 Result<CompanionStart> companion_start(const CompanionPlan& plan, const Recipe& recipe) {
   const std::filesystem::path folder = plan.folder;
-  if (!is_folder(plan.folder))
-    return input_error("There is no folder of this name.", plan.field + ": " + plan.folder,
-                       "Name what a run with objective: reward has left.");
+  LUTHIER_CHECK(check_judge(folder, plan.field));
   CompanionStart start{false, folder, recipe};
   start.recipe.objective = "reward";
   start.recipe.adapter = {};

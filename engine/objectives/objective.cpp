@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/config/kind_lists.h"
+#include "engine/hub/folder_kind.h"
 
 namespace luthier {
 
@@ -29,6 +30,16 @@ Figures FigureSums::means() const {
   for (const auto& [name, each] : sums)
     if (each.count > 0) means[name] = each.sum / static_cast<double>(each.count);
   return means;
+}
+
+Status Objective::can_begin() const {
+  const std::string named = reference_checkpoint();
+  if (named.empty()) return {};
+  Status found = check_model_folder(named);
+  if (found) return {};
+  Error refused = found.error();
+  refused.where = std::string(reference_field()) + ": " + refused.where;
+  return refused;
 }
 
 Status Objective::fits(const LoadedModel& base) const {

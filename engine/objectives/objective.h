@@ -69,6 +69,9 @@ class Objective {
   virtual ~Objective() = default;
 
   virtual const RowKind& row_kind() const = 0;
+  /// Refuses what its settings name in other places, a folder that is not there or is none of what
+  /// is asked for; before the model is loaded.
+  virtual Status can_begin() const;
   /// Refuses a model that cannot do what the loss asks of it. Most losses ask for the next token.
   virtual Status fits(const LoadedModel& base) const;
   virtual WindowRule window_rule() const { return WindowRule::Means; }
@@ -113,6 +116,8 @@ class Objective {
   /// How rows become micro-batches where several answers to each prompt are learned from; none:
   /// they are micro-batches as they are.
   virtual GenerationPlan generations() const { return {}; }
+  /// The folders of reward models that judge what is drawn, which stand in memory beside it all.
+  virtual std::vector<std::string> judging_folders() const { return {}; }
   /// Before a generation's first loss: gives its rows their samples, where they bring none along,
   /// and says what each is worth. Interrupted when the generation's `go_on` says no.
   virtual Status prepare(Policy& /*policy*/, Generation& /*generation*/) { return {}; }

@@ -12,6 +12,7 @@
 #include "engine/objectives/drawn_answers.h"
 #include "engine/objectives/judges.h"
 #include "engine/objectives/ppo_worth.h"
+#include "engine/objectives/reward_model.h"
 #include "engine/objectives/scored.h"
 
 namespace luthier {
@@ -29,6 +30,11 @@ struct PpoSettings {
   std::optional<double> missing_eos_penalty;
   ppo::WorthRule worth;
 };
+
+/// In full, so that a folder is never taken for a built-in function of its name.
+std::string in_full(const std::string& folder) {
+  return folder.empty() ? folder : std::filesystem::absolute(folder).string();
+}
 
 /// A row of [n, width] from so many numbers on the host.
 void fill_row(const Tensor& rows, std::int64_t row, const std::vector<float>& numbers) {
@@ -55,7 +61,7 @@ class Ppo : public Objective {
         reference_(recipe.more.text("ref_model")),
         given_(!recipe.more.text("ppo.rollouts").empty()),
         judges_(given_ ? std::vector<std::string>()
-                       : std::vector<std::string>{recipe.more.text("ppo.reward_model")},
+                       : std::vector<std::string>{in_full(recipe.more.text("ppo.reward_model"))},
                 "ppo.reward_model") {
     value_.name = "value_model";
     value_.gradients = "value_grad.";
@@ -75,10 +81,13 @@ class Ppo : public Objective {
   }
 
   const RowKind& row_kind() const override { return given_ ? rollout_rows() : prompt_rows(); }
-  Status fits(const LoadedModel& base) const override {
-    LUTHIER_CHECK(Objective::fits(base));
-    return judges_.check();
+  Status can_begin() const override {
+    LUTHIER_CHECK(Objective::can_begin());
+    for (const std::string& folder : judges_.folders())
+      LUTHIER_CHECK(check_judge(folder, "ppo.reward_model"));
+    return check_judge(value_.folder, value_.field);
   }
+  std::vector<std::string> judging_folders() const override { return judges_.folders(); }
   bool dropout() const override { return false; }  // TRL's disable_dropout
   bool needs_reference() const override { return true; }
   std::string reference_checkpoint() const override { return reference_; }

@@ -42,10 +42,18 @@ Sampled::Sampled(const Recipe& recipe, const std::string& section)
   plan_.longest = longest_;
 }
 
+Status Sampled::can_begin() const {
+  LUTHIER_CHECK(Objective::can_begin());
+  return given_ ? Status() : judges_.check();
+}
+
 Status Sampled::fits(const LoadedModel& base) const {
   LUTHIER_CHECK(Objective::fits(base));
-  if (!given_) LUTHIER_CHECK(judges_.check());
   return routers_.fits(base);
+}
+
+std::vector<std::string> Sampled::judging_folders() const {
+  return given_ ? std::vector<std::string>() : judges_.folders();
 }
 
 Status Sampled::check_samples(Policy& policy, const Generation& generation) const {

@@ -265,8 +265,8 @@ class TestPpo : public QObject {
     QTest::newRow("nothing judges") << "ppo.rollouts=null" << none << "ppo.reward_model";
     QTest::newRow("no value model") << "ppo.value_model=null" << none << "ppo.value_model";
     QTest::newRow("no such folder")
-        << "ppo.value_model=/nowhere/values" << none << "ppo.value_model: /nowhere/values";
-    QTest::newRow("a folder of something else") << "PLAIN" << none << "one score";
+        << "ppo.value_model=/nowhere/values" << none << "ppo.value_model";
+    QTest::newRow("a folder of something else") << "PLAIN" << none << "no head of scores";
     const auto row = [](const char* rest) {
       return QString(R"({"prompt": "Who?", )") + rest + "}";
     };
