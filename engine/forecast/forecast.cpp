@@ -129,13 +129,6 @@ std::optional<CardFacts> card_now(torch::Device device) {
   return card;
 }
 
-/// A plug on a linear that keeps its input and numbers of its own besides makes products with its
-/// tensors, in copies of the products' type (nn/narrow_copy.h).
-bool makes_products(const TrainedModule& each) {
-  return !each.share.whole && each.share.keeps_input && each.share.row_numbers > 0 &&
-         each.branch.empty() && each.module->type == "Linear";
-}
-
 /// What recorded steps keep (train/recorded_steps). A micro-batch's tensors lie in memory that is
 /// the recordings' own, and those of one that is launched, the first of its size, beside it. What
 /// they read of a batch stands in one block, or in two where a larger batch came later. And
@@ -182,17 +175,17 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   LUTHIER_TRY(const std::int64_t dense,
               largest_dense_run(model, packing, terms.element, terms.cpu));
   terms.dense_weights = dense == 0;
-  std::int64_t parameters = 0, adapter = 0;
-  for (const TrainedModule& each : trained) {
-    parameters += each.share.parameters;
-    adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
-    adapter += each.share.fixed_numbers * terms.element + each.share.fixed_bytes;
-    // What a product keeps of them each time has no copy that stands.
-    if (terms.element < 4 && makes_products(each))
-      adapter += (each.share.parameters - each.share.kept_numbers) * terms.element;
+  std::int64_t parameters = 0;
+  LUTHIER_TRY(const std::unique_ptr<CompanionSummary> companion,
+              companion_of(*objective, recipe, terms.element));
+  std::vector<TrainedModule> all_trained = trained;
+  if (companion)
+    all_trained.insert(all_trained.end(), companion->trained.begin(), companion->trained.end());
+  for (const TrainedModule& each : all_trained) parameters += each.share.parameters;
+  std::int64_t adapter = 0;
+  if (plugs) {
+    LUTHIER_TRY(adapter, adapter_bytes(trained, model, recipe, terms.element));
   }
-  LUTHIER_TRY(const std::int64_t shared, shared_bytes(model, recipe));
-  adapter += shared;
   const ModuleMethod* hung = method->of_modules;
   const bool course_reaches = hung && hung->course_reaches;
   PassCost cost;
@@ -213,6 +206,7 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
     cost = model.cost->of(pass, hung_shares);
     loss = objective->cost(pass, cost.head);
   }
+  if (companion) companion->join(pass, objective->dropout(), cost, loss);
   const std::int64_t reached = parameters - (course_reaches ? 0 : cost.unreached);
   Estimate result;
   MemoryParts& parts = result.parts;
@@ -226,14 +220,19 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
     parts.weights += std::max<std::int64_t>(0, bytes);
   };
   if (!beforehand) add_reference(reference.weights);
+  if (companion) {
+    result.weights_by_part.emplace_back(companion->name, companion->weights);
+    parts.weights += companion->weights;
+    parts.adapter += companion->adapter;
+  }
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either, but for masters that begin in digits which
   // the weights have not.
   const double arrived =
       static_cast<double>(reached) / static_cast<double>(std::max<std::int64_t>(1, parameters));
-  const std::int64_t all_state = optimizer_bytes(trained, recipe, /*element=*/4),
-                     masters = optimizer_bytes(trained, recipe, terms.element) - all_state,
-                     paged = terms.cpu ? 0 : paged_optimizer_bytes(trained, recipe),
+  const std::int64_t all_state = optimizer_bytes(all_trained, recipe, /*element=*/4),
+                     masters = optimizer_bytes(all_trained, recipe, terms.element) - all_state,
+                     paged = terms.cpu ? 0 : paged_optimizer_bytes(all_trained, recipe),
                      state = all_state - paged;
   parts.paged = std::llround(static_cast<double>(paged) * arrived);
   const bool from_start = !plugs && (recipe.init == "random" || model.dtype != "BF16");
@@ -243,11 +242,11 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   GradientBytes gradients;
   gradients.all = parts.gradients;
   if (!terms.checkpointing) gradients.parts = static_cast<std::int64_t>(count_parts(part_of));
-  gradients.stepping = step_bytes(trained, recipe, terms.element);
+  gradients.stepping = step_bytes(all_trained, recipe, terms.element);
   if (accumulates) {
     gradients.standing = gradients.all;
     // The CPU adds two types by widening one first, a device on the way.
-    gradients.adding = terms.cpu ? largest_master(trained, terms.element) : 0;
+    gradients.adding = terms.cpu ? largest_master(all_trained, terms.element) : 0;
     // Widened already, but for a window at an epoch's end that has one micro-batch alone.
     const std::int64_t narrower = reached * std::max<std::int64_t>(0, 4 - terms.element);
     gradients.stepping = std::max<std::int64_t>(0, gradients.stepping - narrower);
@@ -437,7 +436,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& measured, const Reci
   const GenerationPlan generations = objective->generations();
   const std::int64_t together =
       std::max(rows_at_once(*objective, training),
-               generations ? generations.prompts(training.per_device_train_batch_size) : 0);
+               generations ? generations.prompts(step_size(training, generations).batch_size) : 0);
   const std::vector<RowShape> rows = most_together(measured, recipe, together);
   BatchShape shape;
   shape.batch_size =

@@ -9,7 +9,7 @@ namespace luthier {
 
 BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan& plan,
                          const Recipe& recipe) {
-  const std::int64_t batch = recipe.training.per_device_train_batch_size,
+  const std::int64_t batch = step_size(recipe.training, plan).batch_size,
                      each = plan.learned > 0 ? plan.learned : plan.samples,
                      size = plan.learned > 0 ? batch * plan.learned : batch,
                      longest = plan.given ? 0 : plan.longest;
