@@ -47,7 +47,8 @@
   ROW(online_dpo)               \
   ROW(xpo)                      \
   ROW(nash_md)                  \
-  ROW(simpo)
+  ROW(simpo)                    \
+  ROW(ppo)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \
   ROW(adamw_torch)              \

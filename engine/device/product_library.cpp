@@ -12,6 +12,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/thread_clock.h"
+#include "engine/device/few_rows.h"
 #include "engine/device/split_product.h"
 #include "engine/device/tiles.h"
 
@@ -40,11 +41,12 @@ const c10::TypedOperatorHandle<Pointwise>* one_dnn_linear() {
   return found ? &*found : nullptr;
 }
 
-/// Who makes products of each class, and whether tiles make those that are worth splitting.
+/// Who makes products of each class, whether tiles make those that are worth splitting, and whether
+/// those of few rows are made as the weight lies.
 struct Makers {
   ProductLibrary large = ProductLibrary::Mkl, small = ProductLibrary::Mkl,
                  few = ProductLibrary::Mkl;
-  bool tiles = false;
+  bool tiles = false, rows = false;
 
   bool operator==(const Makers&) const = default;
   ProductLibrary of(ProductClass size) const {
@@ -55,8 +57,8 @@ struct Makers {
 constexpr ProductLibrary kOneDnn = ProductLibrary::OneDnn, kMkl = ProductLibrary::Mkl;
 constexpr Makers kAllMkl{}, kAllOneDnn{kOneDnn, kOneDnn, kOneDnn};
 
-/// Two parts: who makes large and small ones, and who those of few rows. Three: each apart. Behind
-/// kByTiles in a name of whole.
+/// Two parts: who makes large and small ones, and who those of few rows. Three: each apart. In a
+/// name of whole behind kByTiles and before kByRows.
 constexpr struct {
   std::string_view name;
   Makers makers;
@@ -71,11 +73,12 @@ constexpr struct {
     {"mkl/onednn/onednn", {kMkl, kOneDnn, kOneDnn}},
 };
 
-constexpr std::string_view kByTiles = "tiles+";
+constexpr std::string_view kByTiles = "tiles+", kByRows = "+rows";
 
 thread_local bool other_products = false;
-std::atomic<int> kept_products{-1};   ///< a place of kNamedMakers; −1: the process's choice
-std::atomic<bool> kept_tiles{false};  ///< counts where kept_products is a place
+std::atomic<int> kept_products{-1};  ///< a place of kNamedMakers; −1: the process's choice
+/// These count where kept_products is a place.
+std::atomic<bool> kept_tiles{false}, kept_rows{false};
 
 constexpr const char* kSetting = "LUTHIER_PRODUCTS";
 
@@ -91,31 +94,54 @@ double seconds_of(const Product& product) {
   return thread_seconds() - start;
 }
 
-/// How many times faster oneDNN is at products of this shape, each by its best of some rounds in
-/// turn, on one thread. `calls` of them are timed together.
-double one_dnn_speed(std::int64_t rows, std::int64_t in, std::int64_t out, int calls) {
-  const torch::NoGradGuard no_grad;
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const Tensor x = torch::full({rows, in}, 0.5f), weight = torch::full({out, in}, 0.25f);
-  const auto repeated = [calls](const auto& product) {
-    return [calls, &product] {
-      for (int i = 1; i < calls; ++i) product();
-      return product();
-    };
-  };
-  const auto by_one_dnn = [&] { return one_dnn_product(x, weight, {}); };
-  const auto by_mkl = [&] { return at::mm(x, weight.t()); };
-  double one_dnn = 1e9, mkl = 1e9;
-  for (int round = 0; round <= kRounds; ++round) {
-    const double first = seconds_of(repeated(by_one_dnn)), second = seconds_of(repeated(by_mkl));
-    if (round == 0) continue;  // kernels are compiled, pages come
-    one_dnn = std::min(one_dnn, first);
-    mkl = std::min(mkl, second);
+/// Of products of one shape on one thread, as in a run.
+class Contest {
+ public:
+  /// `calls` of them are timed together.
+  Contest(std::int64_t rows, std::int64_t in, std::int64_t out, int calls)
+      : x_(torch::full({rows, in}, 0.5f)), weight_(torch::full({out, in}, 0.25f)), calls_(calls) {}
+
+  /// How many times faster oneDNN is than MKL.
+  double one_dnn_speed() const {
+    return speed([&] { return one_dnn_product(x_, weight_, {}); },
+                 [&] { return at::mm(x_, weight_.t()); });
   }
-  at::set_num_threads(threads);
-  return mkl / one_dnn;
-}
+  /// How many times faster a weight is read as it lies than by this library.
+  double rows_speed(ProductLibrary library) const {
+    return speed([&] { return few_rows_product(x_, weight_, {}, 1); },
+                 [&] {
+                   return library == kOneDnn ? one_dnn_product(x_, weight_, {})
+                                             : at::mm(x_, weight_.t());
+                 });
+  }
+
+ private:
+  /// Each by its best of some rounds in turn.
+  template <class First, class Second>
+  double speed(const First& first, const Second& second) const {
+    const torch::NoGradGuard no_grad;
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    const auto repeated = [this](const auto& product) {
+      return [this, &product] {
+        for (int i = 1; i < calls_; ++i) product();
+        return product();
+      };
+    };
+    double best = 1e9, others = 1e9;
+    for (int round = 0; round <= kRounds; ++round) {
+      const double one = seconds_of(repeated(first)), other = seconds_of(repeated(second));
+      if (round == 0) continue;  // kernels are compiled, pages come
+      best = std::min(best, one);
+      others = std::min(others, other);
+    }
+    at::set_num_threads(threads);
+    return others / best;
+  }
+
+  const Tensor x_, weight_;
+  const int calls_;
+};
 
 /// The usual one, unless the other is clearly faster.
 ProductLibrary chosen(ProductLibrary usual, double one_dnn) {
@@ -137,8 +163,9 @@ Makers the_one_there() { return one_dnn_linear() ? kAllOneDnn : kAllMkl; }
 
 Makers choose_libraries() {
   if (!has_both()) return the_one_there();
-  const double large = one_dnn_speed(512, 512, 512, 1), small = one_dnn_speed(192, 96, 256, 4),
-               few = one_dnn_speed(kFewRows / 2, 512, 512, 8);
+  const double large = Contest(512, 512, 512, 1).one_dnn_speed(),
+               small = Contest(192, 96, 256, 4).one_dnn_speed(),
+               few = Contest(kFewRows / 2, 512, 512, 8).one_dnn_speed();
   log_debug("float32 products: oneDNN has " + std::to_string(large) +
             " times MKL's speed, with small ones " + std::to_string(small) + ", with few rows " +
             std::to_string(few) + ".");
@@ -160,6 +187,8 @@ Makers choose_makers() {
     log_warning("LUTHIER_PRODUCTS is tiles, which this processor does not have.");
   Makers made = choose_libraries();
   made.tiles = tiles::available();
+  made.rows = few_rows::available() &&
+              Contest(kFewRows / 4, 512, 2048, 2).rows_speed(made.few) >= kClearlyFaster;
   return made;
 }
 
@@ -169,6 +198,7 @@ Makers makers() {
   if (kept < 0) return chosen;
   Makers made = kNamedMakers[kept].makers;
   made.tiles = kept_tiles.load(std::memory_order_relaxed);
+  made.rows = kept_rows.load(std::memory_order_relaxed);
   return made;
 }
 
@@ -179,9 +209,13 @@ ProductClass product_class(std::int64_t rows, std::int64_t in, std::int64_t out)
   return rows * std::max(in, out) < kLargeProduct ? ProductClass::Small : ProductClass::Large;
 }
 
-ProductLibrary product_library(std::int64_t rows, std::int64_t in, std::int64_t out) {
+ProductLibrary product_library(std::int64_t rows, std::int64_t in, std::int64_t out,
+                               bool as_it_lies) {
   const Makers now = makers();
-  const ProductLibrary library = now.of(product_class(rows, in, out));
+  const ProductClass size = product_class(rows, in, out);
+  const ProductLibrary library = now.of(size);
+  if (now.rows && as_it_lies && size == ProductClass::FewRows)
+    return other_products ? library : ProductLibrary::FewRows;
   if (now.tiles && tiles::worth_splitting(rows, out, in))
     return other_products ? library : ProductLibrary::Tiles;
   if (!other_products || !has_both()) return library;
@@ -195,23 +229,27 @@ bool mkl_makes_products() {
 
 std::string product_library_name() {
   Makers now = makers();
-  const std::string_view before = now.tiles ? kByTiles : "";
-  now.tiles = false;
+  const std::string_view before = now.tiles ? kByTiles : "", behind = now.rows ? kByRows : "";
+  now.tiles = now.rows = false;
   for (const auto& each : kNamedMakers) {
-    if (each.makers == now) return std::string(before) + std::string(each.name);
+    if (each.makers == now)
+      return std::string(before) + std::string(each.name) + std::string(behind);
   }
   return {};
 }
 
 void keep_products(std::string_view name) {
   kept_products = -1;
-  const bool by_tiles = name.substr(0, kByTiles.size()) == kByTiles;
-  if (std::getenv(kSetting) || (by_tiles && !tiles::available())) return;
+  const bool by_tiles = name.starts_with(kByTiles), by_rows = name.ends_with(kByRows);
+  if (std::getenv(kSetting) || (by_tiles && !tiles::available()) ||
+      (by_rows && !few_rows::available()))
+    return;
   if (by_tiles) name.remove_prefix(kByTiles.size());
+  if (by_rows) name.remove_suffix(kByRows.size());
   for (std::size_t i = 0; i < std::size(kNamedMakers); ++i) {
     const bool can_be = has_both() || kNamedMakers[i].makers == the_one_there();
     if (kNamedMakers[i].name != name || !can_be) continue;
-    kept_tiles = by_tiles;
+    kept_tiles = by_tiles, kept_rows = by_rows;
     kept_products = static_cast<int>(i);
   }
 }
@@ -223,6 +261,28 @@ Tensor one_dnn_product(const Tensor& x, const Tensor& weight, const Tensor& bias
   return one_dnn_linear()->call(x, weight,
                                 bias.defined() ? std::optional<Tensor>(bias) : std::nullopt, "none",
                                 c10::List<std::optional<at::Scalar>>(), "");
+}
+
+Tensor few_rows_product(const Tensor& x, const Tensor& weight, const Tensor& bias, double scale) {
+  Tensor y = torch::empty({x.size(0), weight.size(0)}, x.options().requires_grad(false));
+  put_few_rows(y, x, weight, bias, scale, /*adds=*/false);
+  return y;
+}
+
+void put_few_rows(Tensor& result, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                  double scale, bool adds) {
+  const Tensor beside = bias.defined() ? bias.contiguous() : Tensor();
+  few_rows::Product product;
+  product.x = x.const_data_ptr<float>();
+  product.weight = weight.const_data_ptr<float>();
+  product.bias = beside.defined() ? beside.const_data_ptr<float>() : nullptr;
+  product.result = result.mutable_data_ptr<float>();
+  product.x_stride = x.stride(0), product.weight_stride = weight.stride(0),
+  product.result_stride = result.stride(0);
+  product.rows = x.size(0), product.in = x.size(1), product.out = weight.size(0);
+  product.scale = static_cast<float>(scale);
+  product.adds = adds;
+  few_rows::product(product);
 }
 
 }  // namespace luthier

@@ -4,7 +4,8 @@
 // oneDNN reaches it on every maker's (1.1 to 2.3 times MKL's speed on two that are not Intel's). No
 // table of processors is kept: both are timed for some milliseconds at first use, and the maker
 // decides where they are near one another. Where cores multiply tiles, products with no small side
-// are made of those (device/split_product), which is faster than either and more exact.
+// are made of those (device/split_product), which is faster than either and more exact; those of
+// few rows are made as the weight lies (device/few_rows), where that is.
 #pragma once
 
 #include <string>
@@ -15,7 +16,7 @@
 namespace luthier {
 
 /// Mkl: whatever LibTorch takes by itself.
-enum class ProductLibrary { OneDnn, Mkl, Tiles };
+enum class ProductLibrary { OneDnn, Mkl, Tiles, FewRows };
 
 /// A product of so few rows reads its weights for little work, and in one that neither reads nor
 /// makes this many numbers a call's own time shows: a library that is slower at large ones may be
@@ -29,13 +30,16 @@ ProductClass product_class(std::int64_t rows, std::int64_t in, std::int64_t out)
 /// the thread that asks, which must not yet compute. The last bits of a product depend on it, so
 /// the answer is made to be the same on one machine every time: a library must be a good deal
 /// faster to be taken in place of the usual one, in processor time, which other programs hardly
-/// change. LUTHIER_PRODUCTS (onednn, mkl or tiles) decides instead where it is set.
-ProductLibrary product_library(std::int64_t rows, std::int64_t in, std::int64_t out);
+/// change. LUTHIER_PRODUCTS (onednn, mkl or tiles) decides instead where it is set. `as_it_lies`:
+/// the numbers of a row stand side by side, of x and of the weight.
+ProductLibrary product_library(std::int64_t rows, std::int64_t in, std::int64_t out,
+                               bool as_it_lies = false);
 /// Whether MKL makes products of any class.
 bool mkl_makes_products();
 /// "mkl" or "onednn", as a run records it; "onednn/mkl" where few rows are the other's;
 /// "onednn/mkl/mkl" where small products are not made as large ones are: large, small, few rows.
-/// "tiles+" stands before it where tiles make those with no small side.
+/// "tiles+" stands before it where tiles make those with no small side, "+rows" behind it where
+/// those of few rows are made as their weights lie.
 std::string product_library_name();
 /// From now on the products are made as this name says, as a resumed run had them; of any other
 /// name, or where LUTHIER_PRODUCTS is set or this LibTorch lacks it, the process's choice.
@@ -55,5 +59,12 @@ class OtherProducts {
 /// only where product_library() says OneDnn.
 torch::Tensor one_dnn_product(const torch::Tensor& x, const torch::Tensor& weight,
                               const torch::Tensor& bias);
+/// scale · x [n, in] · weightᵀ + bias → [n, out] as the weight lies, outside autograd. Call this
+/// and put_few_rows only where product_library() says FewRows.
+torch::Tensor few_rows_product(const torch::Tensor& x, const torch::Tensor& weight,
+                               const torch::Tensor& bias, double scale);
+/// The same into `result` [n, out], whose rows may lie apart; adds: to what stands there.
+void put_few_rows(torch::Tensor& result, const torch::Tensor& x, const torch::Tensor& weight,
+                  const torch::Tensor& bias, double scale, bool adds);
 
 }  // namespace luthier

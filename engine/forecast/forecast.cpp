@@ -9,6 +9,7 @@
 #include "engine/batches/order.h"
 #include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
+#include "engine/batches/shared_beginnings.h"
 #include "engine/config/kinds.h"
 #include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
@@ -107,6 +108,11 @@ PictureLoad picture_load(const Example& example, const ChatProcessor& processor)
   return load;
 }
 
+bool is_of_eight_bits(const Json& quantization) {
+  return quantization.is_object() && quantization.contains("load_in_8bit") &&
+         quantization["load_in_8bit"] == true;
+}
+
 /// The card behind a CUDA device as it is now; nullopt: the CPU.
 std::optional<CardFacts> card_now(torch::Device device) {
   if (device.is_cpu()) return std::nullopt;
@@ -121,13 +127,6 @@ std::optional<CardFacts> card_now(torch::Device device) {
     }
   }
   return card;
-}
-
-/// A plug on a linear that keeps its input and numbers of its own besides makes products with its
-/// tensors, in copies of the products' type (nn/narrow_copy.h).
-bool makes_products(const TrainedModule& each) {
-  return !each.share.whole && each.share.keeps_input && each.share.row_numbers > 0 &&
-         each.branch.empty() && each.module->type == "Linear";
 }
 
 /// What recorded steps keep (train/recorded_steps). A micro-batch's tensors lie in memory that is
@@ -176,17 +175,17 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   LUTHIER_TRY(const std::int64_t dense,
               largest_dense_run(model, packing, terms.element, terms.cpu));
   terms.dense_weights = dense == 0;
-  std::int64_t parameters = 0, adapter = 0;
-  for (const TrainedModule& each : trained) {
-    parameters += each.share.parameters;
-    adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
-    adapter += each.share.fixed_numbers * terms.element + each.share.fixed_bytes;
-    // What a product keeps of them each time has no copy that stands.
-    if (terms.element < 4 && makes_products(each))
-      adapter += (each.share.parameters - each.share.kept_numbers) * terms.element;
+  std::int64_t parameters = 0;
+  LUTHIER_TRY(const std::unique_ptr<CompanionSummary> companion,
+              companion_of(*objective, recipe, terms.element));
+  std::vector<TrainedModule> all_trained = trained;
+  if (companion)
+    all_trained.insert(all_trained.end(), companion->trained.begin(), companion->trained.end());
+  for (const TrainedModule& each : all_trained) parameters += each.share.parameters;
+  std::int64_t adapter = 0;
+  if (plugs) {
+    LUTHIER_TRY(adapter, adapter_bytes(trained, model, recipe, terms.element));
   }
-  LUTHIER_TRY(const std::int64_t shared, shared_bytes(model, recipe));
-  adapter += shared;
   const ModuleMethod* hung = method->of_modules;
   const bool course_reaches = hung && hung->course_reaches;
   PassCost cost;
@@ -196,11 +195,18 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts &&
       !objective->needs_reference() && batch.source_lengths.empty())
     part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, terms.threads);
-  const Pass pass = lay_out(batch, terms, *objective, part_of);
+  const auto hung_shares = shares(trained, objective->dropout());
+  BatchShape laid = batch;
+  // Of eight bits a product's outliers go by all rows of a batch.
+  if (!terms.cpu || !model.cost || is_of_eight_bits(packing) ||
+      is_of_eight_bits(model.quantization) || !model.cost->takes_forks(terms, hung_shares))
+    laid.beginnings.clear();
+  const Pass pass = lay_out(laid, terms, *objective, part_of);
   if (model.cost) {
-    cost = model.cost->of(pass, shares(trained, objective->dropout()));
+    cost = model.cost->of(pass, hung_shares);
     loss = objective->cost(pass, cost.head);
   }
+  if (companion) companion->join(pass, objective->dropout(), cost, loss);
   const std::int64_t reached = parameters - (course_reaches ? 0 : cost.unreached);
   Estimate result;
   MemoryParts& parts = result.parts;
@@ -214,14 +220,19 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
     parts.weights += std::max<std::int64_t>(0, bytes);
   };
   if (!beforehand) add_reference(reference.weights);
+  if (companion) {
+    result.weights_by_part.emplace_back(companion->name, companion->weights);
+    parts.weights += companion->weights;
+    parts.adapter += companion->adapter;
+  }
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either, but for masters that begin in digits which
   // the weights have not.
   const double arrived =
       static_cast<double>(reached) / static_cast<double>(std::max<std::int64_t>(1, parameters));
-  const std::int64_t all_state = optimizer_bytes(trained, recipe, /*element=*/4),
-                     masters = optimizer_bytes(trained, recipe, terms.element) - all_state,
-                     paged = terms.cpu ? 0 : paged_optimizer_bytes(trained, recipe),
+  const std::int64_t all_state = optimizer_bytes(all_trained, recipe, /*element=*/4),
+                     masters = optimizer_bytes(all_trained, recipe, terms.element) - all_state,
+                     paged = terms.cpu ? 0 : paged_optimizer_bytes(all_trained, recipe),
                      state = all_state - paged;
   parts.paged = std::llround(static_cast<double>(paged) * arrived);
   const bool from_start = !plugs && (recipe.init == "random" || model.dtype != "BF16");
@@ -231,11 +242,11 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   GradientBytes gradients;
   gradients.all = parts.gradients;
   if (!terms.checkpointing) gradients.parts = static_cast<std::int64_t>(count_parts(part_of));
-  gradients.stepping = step_bytes(trained, recipe, terms.element);
+  gradients.stepping = step_bytes(all_trained, recipe, terms.element);
   if (accumulates) {
     gradients.standing = gradients.all;
     // The CPU adds two types by widening one first, a device on the way.
-    gradients.adding = terms.cpu ? largest_master(trained, terms.element) : 0;
+    gradients.adding = terms.cpu ? largest_master(all_trained, terms.element) : 0;
     // Widened already, but for a window at an epoch's end that has one micro-batch alone.
     const std::int64_t narrower = reached * std::max<std::int64_t>(0, 4 - terms.element);
     gradients.stepping = std::max<std::int64_t>(0, gradients.stepping - narrower);
@@ -382,6 +393,7 @@ Result<std::vector<RowShape>> measure_rows(
       PictureLoad load = picture_load(example, processor);
       shape.pictures += load;
     }
+    shape.beginning = shared_beginning(*encoded, processor);
     rows.push_back(shape);
   }
   std::stable_sort(rows.begin(), rows.end(),
@@ -424,7 +436,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& measured, const Reci
   const GenerationPlan generations = objective->generations();
   const std::int64_t together =
       std::max(rows_at_once(*objective, training),
-               generations ? generations.prompts(training.per_device_train_batch_size) : 0);
+               generations ? generations.prompts(step_size(training, generations).batch_size) : 0);
   const std::vector<RowShape> rows = most_together(measured, recipe, together);
   BatchShape shape;
   shape.batch_size =
@@ -441,6 +453,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& measured, const Reci
           std::min(rows[i].lengths[j], read > 0 ? std::max<std::int64_t>(1, most - read) : most));
       tokens += read + shape.lengths.back();
     }
+    shape.beginnings.push_back({std::min(rows[i].beginning, most), std::ssize(rows[i].lengths)});
     shape.tokens += tokens;
     shape.labels += std::min(rows[i].labels, tokens);
     shape.pictures += rows[i].pictures;

@@ -61,13 +61,19 @@ Status check_room(const MemoryForecast& forecast, const Recipe& recipe);
 /// What is said where nobody can know whether it fits; else empty.
 std::string unknown_room(const MemoryForecast& forecast);
 
+/// Sequences of one row that begin alike (batches/shared_beginnings.h).
+struct AlikeBeginning {
+  std::int64_t tokens = 0, sequences = 0;
+};
+
 /// What the largest micro-batch looks like.
 struct BatchShape {
   std::int64_t batch_size = 1;
   std::int64_t tokens = 0;  ///< of all rows together
   std::int64_t labels = 0;  ///< labelled tokens in the batch
   PictureLoad pictures;
-  std::vector<std::int64_t> lengths;  ///< of the rows; empty: all alike
+  std::vector<std::int64_t> lengths;            ///< of the rows; empty: all alike
+  std::vector<AlikeBeginning> beginnings = {};  ///< of neighbours among them; empty: of none
   /// Of what an encoder reads beside them, where the rows themselves have that; `tokens` holds it.
   std::vector<std::int64_t> source_lengths = {};
   std::int64_t micro_batches = 0;   ///< of a step at most; 0: as many as the recipe says
@@ -107,6 +113,7 @@ struct RowShape {
   PictureLoad pictures;
   std::vector<std::int64_t> lengths;              ///< of each sequence
   std::vector<std::int64_t> source_lengths = {};  ///< what is read beside each; empty: nothing
+  std::int64_t beginning = 0;   ///< tokens that all its sequences begin with; 0: of no use
   std::int64_t stands_for = 1;  ///< rows of the dataset, where only some are measured
   std::size_t file = 0;         ///< of the dataset, from 0
 };

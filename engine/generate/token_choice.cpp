@@ -2,10 +2,12 @@
 #include "engine/generate/token_choice.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
 #include "engine/base/random_stream.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 
@@ -17,37 +19,98 @@ double uniform_at(std::uint64_t seed, std::uint64_t prompt, std::uint64_t step) 
                                    (step + 1) * 0x94d049bb133111ebull));
 }
 
-/// As transformers: scale by temperature, sort, keep the top_k likeliest and of these the smallest
-/// set whose probability reaches top_p, draw.
-std::size_t draw(std::span<const float> logits, const GenerationOptions& options, double u) {
-  std::vector<std::size_t> order(logits.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
-  if (options.top_k > 0 && static_cast<std::size_t>(options.top_k) < order.size())
-    order.resize(static_cast<std::size_t>(options.top_k));
-  const double top = logits[order.front()];
-  std::vector<double> weights(order.size());
-  double total = 0;
-  for (std::size_t i = 0; i < order.size(); ++i)
-    total += weights[i] = std::exp((logits[order[i]] - top) / options.temperature);
-  double kept = 0;
-  std::size_t count = 0;
-  while (count < order.size() && (count == 0 || kept < options.top_p * total))
-    kept += weights[count++];
-  double target = u * kept;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (target < weights[i] || i + 1 == count) return order[i];
-    target -= weights[i];
-  }
-  return order.front();
-}
-
-/// How far a sum may be off for the order of its terms: 2⁻⁵³ a term at most, of which there are
-/// less than a million.
-constexpr double kOtherOrder = 1e-9;
 /// Sent where tokens are drawn: nearly all of the probability of a model that knows what it says.
 constexpr std::size_t kDrawnAmong = 256;
+
+std::size_t largest(std::span<const float> of) {
+  return static_cast<std::size_t>(std::max_element(of.begin(), of.end()) - of.begin());
+}
+
+/// e^((logit − top) / temperature) of each.
+std::vector<double> weights_of(std::span<const float> logits, float top, double temperature) {
+  std::vector<double> weights(logits.size());
+  const std::int64_t count = std::ssize(logits);
+  torch::Tensor wide = torch::from_blob(weights.data(), {count}, torch::kFloat64);
+  wide.copy_(torch::from_blob(const_cast<float*>(logits.data()), {count}, torch::kFloat32));
+  wide.sub_(top);
+  if (temperature != 1) wide.div_(temperature);
+  wide.exp_();
+  return weights;
+}
+
+/// A vocabulary in the order in which it is drawn from: by falling logits, of equal ones by id. It
+/// is parted into stretches of the logits' range, and of those a draw sorts the ones in which it
+/// ends: sorting all of it would take longer than making the logits.
+class FallingTokens {
+ public:
+  FallingTokens(std::span<const float> logits, std::span<const double> weights)
+      : logits_(logits), weights_(weights), stretch_of_(logits.size()) {
+    const float top = *std::max_element(logits.begin(), logits.end());
+    float bottom = top;
+    for (const float logit : logits)
+      if (std::isfinite(logit)) bottom = std::min(bottom, logit);
+    const float per_stretch = top > bottom ? static_cast<float>(kStretches) / (top - bottom) : 0.0f;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      const float below = (top - logits[i]) * per_stretch;  // no number where all are equal
+      const auto stretch = below < kStretches - 1 ? static_cast<std::uint16_t>(below)
+                           : below > 0            ? static_cast<std::uint16_t>(kStretches - 1)
+                                                  : std::uint16_t{0};
+      stretch_of_[i] = stretch;
+      sums_[stretch] += weights[i];
+    }
+    for (const double sum : sums_) total_ += sum;
+  }
+
+  double total() const { return total_; }
+
+  /// The first token with which the sum of weights reaches `target` (or goes above it, where
+  /// `above`), and that sum.
+  struct Place {
+    std::size_t token = 0;
+    double sum = 0;
+  };
+  Place reaching(double target, bool above) const {
+    Place place{0, 0};
+    for (std::size_t stretch = 0; stretch < kStretches; ++stretch) {
+      if (sums_[stretch] == 0) continue;
+      const double behind = place.sum + sums_[stretch];
+      const bool here = above ? behind > target : behind >= target;
+      if (!here && !is_last(stretch)) {
+        place.sum = behind;
+        continue;
+      }
+      for (const std::size_t token : sorted(stretch)) {
+        if (weights_[token] == 0) break;
+        place = {token, place.sum + weights_[token]};
+        if (above ? place.sum > target : place.sum >= target) break;
+      }
+      break;
+    }
+    return place;
+  }
+
+ private:
+  static constexpr std::size_t kStretches = 512;
+
+  bool is_last(std::size_t stretch) const {
+    return std::all_of(sums_.begin() + static_cast<std::ptrdiff_t>(stretch) + 1, sums_.end(),
+                       [](double sum) { return sum == 0; });
+  }
+  std::vector<std::size_t> sorted(std::size_t stretch) const {
+    std::vector<std::size_t> tokens;
+    for (std::size_t i = 0; i < stretch_of_.size(); ++i)
+      if (stretch_of_[i] == stretch) tokens.push_back(i);
+    std::stable_sort(tokens.begin(), tokens.end(),
+                     [&](std::size_t a, std::size_t b) { return logits_[a] > logits_[b]; });
+    return tokens;
+  }
+
+  std::span<const float> logits_;
+  std::span<const double> weights_;
+  std::vector<std::uint16_t> stretch_of_;
+  std::array<double, kStretches> sums_{};
+  double total_ = 0;
+};
 
 /// The place, among weights that descend, where `target` of their sum is reached; nothing: behind
 /// them.
@@ -59,6 +122,47 @@ std::optional<std::size_t> reached(std::span<const double> weights, double targe
   return std::nullopt;
 }
 
+/// How many leading weights come to `share` of `total`, and their sum.
+std::pair<std::size_t, double> kept_of(std::span<const double> weights, double share,
+                                       double total) {
+  double kept = 0;
+  std::size_t count = 0;
+  while (count < weights.size() && (count == 0 || kept < share * total)) kept += weights[count++];
+  return {count, kept};
+}
+
+/// As transformers: scale by temperature, keep the top_k likeliest and of these the smallest set
+/// whose probability reaches top_p, draw.
+std::size_t draw(std::span<const float> logits, const GenerationOptions& options, double u) {
+  const std::vector<double> weights =
+      weights_of(logits, logits[largest(logits)], options.temperature);
+  const std::size_t most =
+      options.top_k > 0 ? static_cast<std::size_t>(options.top_k) : kDrawnAmong;
+  if (options.top_k <= 0 && logits.size() > most) {
+    const FallingTokens falling(logits, weights);
+    const double kept = options.top_p < 1
+                            ? falling.reaching(options.top_p * falling.total(), false).sum
+                            : falling.total();
+    return falling.reaching(u * kept, true).token;
+  }
+  std::vector<std::size_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0u);
+  const auto falls = [&](std::size_t a, std::size_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  };
+  const std::size_t count = std::min(most, order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                    falls);
+  std::vector<double> leading;
+  for (std::size_t i = 0; i < count; ++i) leading.push_back(weights[order[i]]);
+  const double total = std::accumulate(leading.begin(), leading.end(), 0.0);
+  const auto [among, kept] = kept_of(leading, options.top_p, total);
+  return order[reached(std::span(leading).first(among), u * kept).value_or(among - 1)];
+}
+
+/// How far a sum may be off for the order of its terms: 2⁻⁵³ a term at most, of which there are
+/// less than a million.
+constexpr double kOtherOrder = 1e-9;
 /// draw() as far as the leading tokens decide it → a place among them.
 std::optional<std::size_t> draw_among(const LeadingTokens& leading,
                                       const GenerationOptions& options, double u) {
@@ -72,14 +176,13 @@ std::optional<std::size_t> draw_among(const LeadingTokens& leading,
   const bool whole = weights.size() == leading.vocabulary;
   const double least = whole ? all : leading.weights * (1 - kOtherOrder),
                most = whole ? all : leading.weights * (1 + kOtherOrder);
-  double kept = 0;
-  std::size_t count = 0;
-  while (count < weights.size() && (count == 0 || kept < options.top_p * least))
-    kept += weights[count++];
-  const bool ends = kept >= options.top_p * most || (whole && count == weights.size());
-  if (ends) {  // what is kept is known to the bit
-    const std::span<const double> among(weights.data(), count);
-    return reached(among, u * kept).value_or(count - 1);
+  const auto [count, kept] = kept_of(weights, options.top_p, least);
+  const std::span<const double> among(weights.data(), count);
+  if (whole) return reached(among, u * kept).value_or(count - 1);
+  if (kept >= options.top_p * most) {  // it ends among them
+    const auto first = reached(among, u * kept * (1 - kOtherOrder)),
+               last = reached(among, u * kept * (1 + kOtherOrder));
+    return first == last ? std::optional(first.value_or(count - 1)) : std::nullopt;
   }
   // It ends at one of two of them or behind them all, so that the target is known within what may
   // be kept.
@@ -122,13 +225,10 @@ std::optional<TokenChoice> choose_among(const LeadingTokens& leading,
 
 TokenChoice choose_token(std::span<const float> logits, const GenerationOptions& options,
                          std::uint64_t prompt, std::int64_t step, std::span<const float> scores) {
-  const auto largest = [](std::span<const float> of) {
-    return static_cast<std::size_t>(std::max_element(of.begin(), of.end()) - of.begin());
-  };
   const std::size_t best = largest(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - logits[best]);
-  const double log_total = logits[best] + std::log(sum);
+  const std::vector<double> shares = weights_of(logits, logits[best], 1);
+  const double log_total =
+      logits[best] + std::log(std::accumulate(shares.begin(), shares.end(), 0.0));
   const std::size_t chosen =
       options.temperature > 0
           ? draw(scores.empty() ? logits : scores, options,

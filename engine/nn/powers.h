@@ -7,14 +7,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define LUTHIER_HAS_AVX512
-#include <immintrin.h>
-// g++ 12 takes what its own header leaves undefined on purpose for a mistake.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include "engine/device/wide_registers.h"
 
-#define LUTHIER_AVX512 __attribute__((target("avx512f,fma")))
+#ifdef LUTHIER_HAS_AVX512
 
 namespace luthier {
 

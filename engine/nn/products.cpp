@@ -40,7 +40,10 @@ ProductLibrary maker(const Tensor& x, const Tensor& weight) {
   if (!x.is_cpu() || x.scalar_type() != torch::kFloat32 ||
       weight.scalar_type() != torch::kFloat32 || x.numel() * weight.size(0) < kLeast)
     return own;
-  const ProductLibrary chosen = product_library(x.numel() / x.size(-1), x.size(-1), weight.size(0));
+  const bool as_it_lies = weight.stride(1) == 1 && x.stride(-1) == 1;
+  const ProductLibrary chosen =
+      product_library(x.numel() / x.size(-1), x.size(-1), weight.size(0), as_it_lies);
+  if (chosen == ProductLibrary::FewRows) return chosen;
   if (chosen == ProductLibrary::OneDnn)
     return lies_in_one_piece(weight) && (x.dim() != 2 || goes_as_it_is(x, weight)) ? chosen : own;
   if (chosen == ProductLibrary::Tiles)
@@ -81,6 +84,7 @@ Tensor plain_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, d
     put_by_tiles(y, x, weight, bias, scale, false);
     return y;
   }
+  if (by == ProductLibrary::FewRows) return few_rows_product(x, weight, bias, scale);
   if (by == ProductLibrary::OneDnn) {
     Tensor y = one_dnn_product(x, weight, bias);
     return scale == 1 ? y : y.mul_(scale);
@@ -91,11 +95,11 @@ Tensor plain_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, d
       .addmm_(x, weight.t(), /*beta=*/0, /*alpha=*/scale);
 }
 
-/// Who makes a · b into `sum`: tiles want a row's numbers side by side there, too.
+/// Who makes a · b into `sum`: loops of our own want a row's numbers side by side there, too.
 ProductLibrary maker_into(const Tensor& sum, const Tensor& a, const Tensor& b) {
   const ProductLibrary by = maker(a, b.t());
   const bool fits = sum.stride(1) == 1 && sum.scalar_type() == torch::kFloat32;
-  return by == ProductLibrary::Tiles && !fits ? ProductLibrary::Mkl : by;
+  return by != ProductLibrary::OneDnn && !fits ? ProductLibrary::Mkl : by;
 }
 
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
@@ -129,6 +133,8 @@ void add_product(Tensor& sum, const Tensor& a, const Tensor& b) {
   const ProductLibrary by = maker_into(sum, a, b);
   if (by == ProductLibrary::Tiles)
     put_by_tiles(sum, a, b.t(), {}, 1, /*adds=*/true);
+  else if (by == ProductLibrary::FewRows)
+    put_few_rows(sum, a, b.t(), {}, 1, /*adds=*/true);
   else if (by == ProductLibrary::OneDnn)
     sum.add_(one_dnn_product(a, b.t(), {}));
   else
@@ -139,6 +145,8 @@ void put_product(Tensor sum, const Tensor& a, const Tensor& b, double scale) {
   const ProductLibrary by = maker_into(sum, a, b);
   if (by == ProductLibrary::Tiles)
     put_by_tiles(sum, a, b.t(), {}, scale, /*adds=*/false);
+  else if (by == ProductLibrary::FewRows)
+    put_few_rows(sum, a, b.t(), {}, scale, /*adds=*/false);
   else if (by == ProductLibrary::OneDnn)
     sum.copy_(one_dnn_product(a, b.t(), {}).mul_(scale));
   else

@@ -76,7 +76,9 @@ std::int64_t rows_at_once(const Objective& objective, const TrainingSettings& tr
   const std::int64_t batch = training.per_device_train_batch_size;
   // Rows are prompts, each with several samples.
   if (const GenerationPlan plan = objective.generations())
-    return plan.learned > 0 ? batch : std::max<std::int64_t>(1, batch / plan.samples);
+    return plan.learned > 0
+               ? batch
+               : std::max<std::int64_t>(1, step_size(training, plan).batch_size / plan.samples);
   return objective.window_rule() == WindowRule::Whole ? batch * training.gradient_accumulation_steps
                                                       : batch;
 }

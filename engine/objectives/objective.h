@@ -16,6 +16,7 @@
 #include "engine/config/kinds.h"
 #include "engine/config/recipe.h"
 #include "engine/io/json.h"
+#include "engine/objectives/companion.h"
 #include "engine/objectives/figures.h"
 #include "engine/objectives/loss_cost.h"
 #include "engine/objectives/policy.h"
@@ -119,6 +120,10 @@ class Objective {
   }
   /// How a reference that is a model of its own goes after the policy.
   virtual ReferenceMoves reference_moves() const { return {}; }
+  /// The second model that learns beside the policy, whose trained tensors join the run's.
+  virtual CompanionPlan companion() const { return {}; }
+  /// That model, before the first row is prepared.
+  virtual void take_companion(std::shared_ptr<Companion> /*companion*/) {}
   /// How many terms the loss of these rows will have; asked after roll_out, for the whole window
   /// before the first loss.
   virtual std::int64_t count(const MicroBatch& rows) const = 0;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/objectives/online.h"
 
-#include <algorithm>
 #include <cmath>
 
-#include "engine/io/probe.h"
 #include "engine/objectives/completions.h"
 #include "engine/objectives/reward_model.h"
 
@@ -18,20 +16,6 @@ namespace {
 constexpr double kTemperature = 0.9;
 constexpr const char* kScores[] = {"scores/first", "scores/second"};
 constexpr const char* kEnded[] = {"ended/first", "ended/second"};
-
-bool holds_end(const LoadedModel& base, const RowSample& sample) {
-  return std::any_of(sample.ids.begin(), sample.ids.end(), [&](TokenId id) {
-    return std::find(base.eos_ids.begin(), base.eos_ids.end(), id) != base.eos_ids.end();
-  });
-}
-
-/// Of the rewards that there are.
-double sum_of(const RowSample& sample) {
-  double sum = 0, count = 0;
-  for (const double reward : sample.rewards)
-    if (!std::isnan(reward)) sum += reward, ++count;
-  return count > 0 ? sum : std::nan("");
-}
 
 /// The reward model's folder; written in full, since it is never the name of a built-in function.
 std::vector<std::string> folders_in(const std::string& named) {
@@ -71,17 +55,7 @@ Status Online::can_begin() const {
   LUTHIER_CHECK(Objective::can_begin());
   if (given_) return {};
   for (const std::string& folder : judges_.folders())
-    if (!is_folder(folder))
-      return input_error("There is no folder " + folder + ".", judge_field_,
-                         "Name what a run with objective: reward has left.");
-  LUTHIER_CHECK(judges_.check());
-  for (const std::string& folder : judges_.folders()) {
-    LUTHIER_TRY(const std::int64_t numbers, reward_numbers(folder));
-    if (numbers > 1)
-      return input_error("The folder's model judges steps, and here whole answers are.",
-                         judge_field_ + ": " + folder,
-                         "Name what a run with objective: reward has left.");
-  }
+    LUTHIER_CHECK(check_judge(folder, judge_field_));
   return {};
 }
 
@@ -108,7 +82,7 @@ Status Online::prepare(Policy& policy, Generation& generation) {
                              " samples, and two of each prompt are compared.",
                          where_of(row) + ": completion_ids", "Give each prompt two samples.");
     for (std::size_t i = 0; i < 2; ++i) {
-      double score = sum_of(row.samples[i]);
+      double score = sum_of_rewards(row.samples[i]);
       if (std::isnan(score))
         return input_error("The row does not say what its samples are worth.",
                            where_of(row) + ": rewards", "Give a number for each.");

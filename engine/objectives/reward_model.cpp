@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/device/failure.h"
+#include "engine/io/probe.h"
 #include "engine/methods/adapter_folder.h"
 #include "engine/methods/adapter_tensors.h"
 #include "engine/models/score_head.h"
@@ -64,6 +65,22 @@ Result<std::int64_t> reward_numbers(const fs::path& folder) {
               holds_adapter(folder) ? head_in_adapter(folder) : stored_score_numbers(folder));
   if (numbers < 1) return no_head(folder);
   return numbers;
+}
+
+Status check_judge(const fs::path& folder, const std::string& field) {
+  if (!is_folder(folder.string()))
+    return input_error("There is no folder " + folder.string() + ".", field,
+                       "Name what a run with objective: reward has left.");
+  const auto numbers = reward_numbers(folder);
+  if (!numbers) {
+    Error refused = numbers.error();
+    refused.where = field + ": " + refused.where;
+    return refused;
+  }
+  if (*numbers == 1) return {};
+  return input_error("The folder's model judges steps, and here whole answers are.",
+                     field + ": " + folder.string(),
+                     "Name what a run with objective: reward has left.");
 }
 
 Result<std::vector<AnswerToScore>> answers_in(const Conversation& row, const std::string& where) {

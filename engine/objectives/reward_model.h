@@ -27,6 +27,9 @@ Result<std::vector<AnswerToScore>> answers_in(const Conversation& row, const std
 /// How many numbers the reward model in this folder gives of an answer, before anything is loaded:
 /// 1, or of a process reward model 2. An Input error naming the folder: it is none.
 Result<std::int64_t> reward_numbers(const std::filesystem::path& folder);
+/// Fine where the folder holds one that judges whole answers; else an Input error that names the
+/// recipe's setting.
+Status check_judge(const std::filesystem::path& folder, const std::string& field);
 
 class RewardModel : public RewardFunction {
  public:

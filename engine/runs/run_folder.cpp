@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "engine/base/log.h"
+#include "engine/data/rollout_log.h"
 #include "engine/io/system_error.h"
 #include "engine/runs/run_lock.h"
 
@@ -39,8 +40,9 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 /// Whether a run of ours would have made an entry of this name at the top of its folder.
 bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
-      "recipe.yaml", "run.json",    "metrics.jsonl",  "adapter",     "events.jsonl",
-      "model",       "checkpoints", "rollouts.jsonl", "tensorboard", kRunLockName};
+      "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
+      "model",       "checkpoints", kRolloutsFile,   "tensorboard", "value_model",
+      kRunLockName};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -175,7 +177,7 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
         folder.string(),
         "Go on from it with --resume, choose another output_dir, or remove the folder.");
   }
-  for (const char* result : {"adapter", "model"}) {
+  for (const char* result : {"adapter", "model", "value_model"}) {
     if (fs::exists(folder / result, problem)) {
       return input_error("The folder holds a run's result, \"" + std::string(result) + "\".",
                          folder.string(), "Choose another output_dir, or move it away.");
@@ -255,7 +257,7 @@ std::vector<RunEvent> RunFolder::read_events() const {
 }
 
 Status RunFolder::truncate_after(std::int64_t step) const {
-  for (const char* file : {"metrics.jsonl", "rollouts.jsonl"})
+  for (const char* file : {"metrics.jsonl", kRolloutsFile})
     LUTHIER_CHECK(keep_up_to(path_ / file, step));
   return keep_up_to(path_ / "events.jsonl", step);
 }
