@@ -114,9 +114,12 @@ class TestOnlineDraws : public QObject {
     QFETCH(QString, objective);
     QFETCH(QString, settings);
     const Drawn drawn;
-    const std::vector<std::string> all{settings.toStdString()};
+    const std::vector<std::string> all{
+        settings.toStdString(), "training.eval_steps=2",
+        "eval_dataset=" + (drawn.tiny.root() / "prompts.jsonl").string()};
     const Outcome whole = run(drawn.recipe("whole", objective.toStdString(), all));
     VERIFY_OK(whole);
+    QVERIFY(whole.watcher.lines.back().eval_loss.has_value());
     // Two prompts a step, each with two answers and what the reward model makes of them.
     const std::vector<Json> rows = drawn.rows("whole");
     QCOMPARE(rows.size(), std::size_t{8});
