@@ -87,6 +87,18 @@
             <source>valid JSON</source>
             <translation>valid JSON</translation>
         </message>
+        <message>
+            <source>reward</source>
+            <translation>reward</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>win rate</translation>
+        </message>
+        <message>
+            <source>rewards by %1</source>
+            <translation>rewards by %1</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -257,6 +269,10 @@
         <message>
             <source>cut at the limit</source>
             <translation>cut at the limit</translation>
+        </message>
+        <message>
+            <source>reward %1</source>
+            <translation>reward %1</translation>
         </message>
     </context>
     <context>
@@ -429,6 +445,14 @@
             <source>valid JSON %1</source>
             <translation>valid JSON %1</translation>
         </message>
+        <message>
+            <source>reward %1</source>
+            <translation>reward %1</translation>
+        </message>
+        <message>
+            <source>win rate %1 of %2</source>
+            <translation>win rate %1 of %2</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ComparePage</name>
@@ -590,6 +614,26 @@
             <source>Asks for the answers that are not there yet</source>
             <translation>Asks for the answers that are not there yet</translation>
         </message>
+        <message>
+            <source>Every answer gets its reward by a model that a run with the objective reward or prm has left; each column its mean, and how often it is above the reference's</source>
+            <translation>Every answer gets its reward by a model that a run with the objective reward or prm has left; each column its mean, and how often it is above the reference's</translation>
+        </message>
+        <message>
+            <source>None</source>
+            <translation>None</translation>
+        </message>
+        <message>
+            <source>Open a reward model, or a run that left one</source>
+            <translation>Open a reward model, or a run that left one</translation>
+        </message>
+        <message>
+            <source>Reward model</source>
+            <translation>Reward model</translation>
+        </message>
+        <message>
+            <source>Rewards: %1</source>
+            <translation>Rewards: %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::DataPage</name>
@@ -703,6 +747,10 @@
                 <numerusform>%1 rows checked, %2 usable, %n finding. The longest has %3 tokens.</numerusform>
                 <numerusform>%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.</numerusform>
             </translation>
+        </message>
+        <message>
+            <source>Rows of %1</source>
+            <translation>Rows of %1</translation>
         </message>
     </context>
     <context>
@@ -1478,6 +1526,14 @@ of any size</translation>
         <message>
             <source>cut off</source>
             <translation>cut off</translation>
+        </message>
+        <message>
+            <source>✓ step %1, right</source>
+            <translation>✓ step %1, right</translation>
+        </message>
+        <message>
+            <source>✗ step %1, wrong</source>
+            <translation>✗ step %1, wrong</translation>
         </message>
     </context>
     <context>
@@ -2601,6 +2657,14 @@ of any size</translation>
         <message>
             <source>Merging the last stage</source>
             <translation>Merging the last stage</translation>
+        </message>
+        <message>
+            <source>Loading the reward model</source>
+            <translation>Loading the reward model</translation>
+        </message>
+        <message>
+            <source>Scoring answers</source>
+            <translation>Scoring answers</translation>
         </message>
     </context>
     <context>
@@ -3825,6 +3889,170 @@ of any size</translation>
         <message>
             <source>Show the settings of this stage in the form</source>
             <translation>Show the settings of this stage in the form</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RewardPlot</name>
+        <message>
+            <source>How the rewards are spread</source>
+            <translation>How the rewards are spread</translation>
+        </message>
+        <message>
+            <source>Step %1: no rewards</source>
+            <translation>Step %1: no rewards</translation>
+        </message>
+        <message>
+            <source>Step %1: mean %2</source>
+            <translation>Step %1: mean %2</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n answers</source>
+            <translation>
+                <numerusform>%n answer</numerusform>
+                <numerusform>%n answers</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Over the run, with the mean</source>
+            <translation>Over the run, with the mean</translation>
+        </message>
+        <message>
+            <source>step %1</source>
+            <translation>step %1</translation>
+        </message>
+        <message>
+            <source>Step %1</source>
+            <translation>Step %1</translation>
+        </message>
+        <message>
+            <source>Steps %1 to %2</source>
+            <translation>Steps %1 to %2</translation>
+        </message>
+        <message>
+            <source>%1: %2, mean %3, from %4 to %5</source>
+            <translation>%1: %2, mean %3, from %4 to %5</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 to %2: %n answers</source>
+            <translation>
+                <numerusform>%1 to %2: %n answer</numerusform>
+                <numerusform>%1 to %2: %n answers</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RolloutPanel</name>
+        <message>
+            <source>Prompts and their answers</source>
+            <translation>Prompts and their answers</translation>
+        </message>
+        <message>
+            <source>The step before</source>
+            <translation>The step before</translation>
+        </message>
+        <message>
+            <source>The next step</source>
+            <translation>The next step</translation>
+        </message>
+        <message>
+            <source>Newest</source>
+            <translation>Newest</translation>
+        </message>
+        <message>
+            <source>Follows the newest step as it comes</source>
+            <translation>Follows the newest step as it comes</translation>
+        </message>
+        <message>
+            <source>Whose rewards are shown</source>
+            <translation>Whose rewards are shown</translation>
+        </message>
+        <message>
+            <source>Sum of rewards</source>
+            <translation>Sum of rewards</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 of %3</source>
+            <translation>Step %1 · %2 of %3</translation>
+        </message>
+        <message>
+            <source>No step has drawn answers yet</source>
+            <translation>No step has drawn answers yet</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunViews</name>
+        <message>
+            <source>What is shown of the run</source>
+            <translation>What is shown of the run</translation>
+        </message>
+        <message>
+            <source>Curves</source>
+            <translation>Curves</translation>
+        </message>
+        <message>
+            <source>Roll-outs</source>
+            <translation>Roll-outs</translation>
+        </message>
+        <message>
+            <source>The answers that the run draws, with their rewards</source>
+            <translation>The answers that the run draws, with their rewards</translation>
+        </message>
+    </context>
+    <context>
+        <name>DrawnAnswers</name>
+        <message numerus="yes">
+            <source>%n tokens</source>
+            <translation>
+                <numerusform>%n token</numerusform>
+                <numerusform>%n tokens</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>(empty)</source>
+            <translation>(empty)</translation>
+        </message>
+        <message>
+            <source>shorter</source>
+            <translation>shorter</translation>
+        </message>
+        <message>
+            <source>all %1 characters</source>
+            <translation>all %1 characters</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>best</translation>
+        </message>
+        <message>
+            <source>worst</source>
+            <translation>worst</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ProgramChooser</name>
+        <message>
+            <source>A program of your own…</source>
+            <translation>A program of your own…</translation>
+        </message>
+        <message>
+            <source>No program</source>
+            <translation>No program</translation>
+        </message>
+        <message>
+            <source>Choose a program that judges answers</source>
+            <translation>Choose a program that judges answers</translation>
+        </message>
+        <message>
+            <source>It is run as you, with all that you may do, from this run's start to its end. No recipe keeps it.</source>
+            <translation>It is run as you, with all that you may do, from this run's start to its end. No recipe keeps it.</translation>
+        </message>
+        <message>
+            <source>It is not run: the rewards do not name "%1".</source>
+            <translation>It is not run: the rewards do not name "%1".</translation>
+        </message>
+        <message>
+            <source>The rewards name "%1", and none is chosen.</source>
+            <translation>The rewards name "%1", and none is chosen.</translation>
         </message>
     </context>
 </TS>

@@ -87,6 +87,18 @@
             <source>valid JSON</source>
             <translation>올바른 JSON</translation>
         </message>
+        <message>
+            <source>reward</source>
+            <translation>보상</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>승률</translation>
+        </message>
+        <message>
+            <source>rewards by %1</source>
+            <translation>보상: %1</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -256,6 +268,10 @@
         <message>
             <source>cut at the limit</source>
             <translation>길이 제한에서 끊김</translation>
+        </message>
+        <message>
+            <source>reward %1</source>
+            <translation>보상 %1</translation>
         </message>
     </context>
     <context>
@@ -428,6 +444,14 @@
             <source>valid JSON %1</source>
             <translation>올바른 JSON %1</translation>
         </message>
+        <message>
+            <source>reward %1</source>
+            <translation>보상 %1</translation>
+        </message>
+        <message>
+            <source>win rate %1 of %2</source>
+            <translation>승률 %1 (%2개 기준)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ComparePage</name>
@@ -587,6 +611,26 @@
             <source>Asks for the answers that are not there yet</source>
             <translation>아직 없는 답만 묻습니다</translation>
         </message>
+        <message>
+            <source>Every answer gets its reward by a model that a run with the objective reward or prm has left; each column its mean, and how often it is above the reference's</source>
+            <translation>목표가 reward나 prm인 학습이 남긴 모델이 답마다 보상을 매기고, 열마다 평균과 기준 답보다 높은 비율을 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>None</source>
+            <translation>없음</translation>
+        </message>
+        <message>
+            <source>Open a reward model, or a run that left one</source>
+            <translation>보상 모델이나 그것을 남긴 학습 열기</translation>
+        </message>
+        <message>
+            <source>Reward model</source>
+            <translation>보상 모델</translation>
+        </message>
+        <message>
+            <source>Rewards: %1</source>
+            <translation>보상: %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::DataPage</name>
@@ -699,6 +743,10 @@
             <translation>
                 <numerusform>%1행을 검사했습니다. %2행을 쓸 수 있고 문제 %n건이 있습니다. 가장 긴 행은 %3토큰입니다.</numerusform>
             </translation>
+        </message>
+        <message>
+            <source>Rows of %1</source>
+            <translation>%1의 행</translation>
         </message>
     </context>
     <context>
@@ -1468,6 +1516,14 @@ of any size</source>
         <message>
             <source>cut off</source>
             <translation>잘림</translation>
+        </message>
+        <message>
+            <source>✓ step %1, right</source>
+            <translation>✓ %1단계, 맞음</translation>
+        </message>
+        <message>
+            <source>✗ step %1, wrong</source>
+            <translation>✗ %1단계, 틀림</translation>
         </message>
     </context>
     <context>
@@ -2586,6 +2642,14 @@ of any size</source>
         <message>
             <source>Merging the last stage</source>
             <translation>앞 단계를 병합하는 중</translation>
+        </message>
+        <message>
+            <source>Loading the reward model</source>
+            <translation>보상 모델 불러오는 중</translation>
+        </message>
+        <message>
+            <source>Scoring answers</source>
+            <translation>답에 보상을 매기는 중</translation>
         </message>
     </context>
     <context>
@@ -3809,6 +3873,167 @@ of any size</source>
         <message>
             <source>Show the settings of this stage in the form</source>
             <translation>이 단계의 설정을 양식에 보여 주기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RewardPlot</name>
+        <message>
+            <source>How the rewards are spread</source>
+            <translation>보상의 분포</translation>
+        </message>
+        <message>
+            <source>Step %1: no rewards</source>
+            <translation>스텝 %1: 보상 없음</translation>
+        </message>
+        <message>
+            <source>Step %1: mean %2</source>
+            <translation>스텝 %1: 평균 %2</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n answers</source>
+            <translation>
+                <numerusform>답 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Over the run, with the mean</source>
+            <translation>학습 전체와 평균</translation>
+        </message>
+        <message>
+            <source>step %1</source>
+            <translation>스텝 %1</translation>
+        </message>
+        <message>
+            <source>Step %1</source>
+            <translation>스텝 %1</translation>
+        </message>
+        <message>
+            <source>Steps %1 to %2</source>
+            <translation>스텝 %1–%2</translation>
+        </message>
+        <message>
+            <source>%1: %2, mean %3, from %4 to %5</source>
+            <translation>%1: %2, 평균 %3, %4에서 %5까지</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 to %2: %n answers</source>
+            <translation>
+                <numerusform>%1에서 %2까지: 답 %n개</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RolloutPanel</name>
+        <message>
+            <source>Prompts and their answers</source>
+            <translation>프롬프트와 답</translation>
+        </message>
+        <message>
+            <source>The step before</source>
+            <translation>이전 스텝</translation>
+        </message>
+        <message>
+            <source>The next step</source>
+            <translation>다음 스텝</translation>
+        </message>
+        <message>
+            <source>Newest</source>
+            <translation>최신</translation>
+        </message>
+        <message>
+            <source>Follows the newest step as it comes</source>
+            <translation>가장 새로운 스텝을 나오는 대로 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>Whose rewards are shown</source>
+            <translation>어느 보상을 볼지</translation>
+        </message>
+        <message>
+            <source>Sum of rewards</source>
+            <translation>보상의 합</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 of %3</source>
+            <translation>스텝 %1 · %3개 중 %2번째</translation>
+        </message>
+        <message>
+            <source>No step has drawn answers yet</source>
+            <translation>아직 답을 뽑은 스텝이 없습니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunViews</name>
+        <message>
+            <source>What is shown of the run</source>
+            <translation>학습에서 볼 것</translation>
+        </message>
+        <message>
+            <source>Curves</source>
+            <translation>곡선</translation>
+        </message>
+        <message>
+            <source>Roll-outs</source>
+            <translation>롤아웃</translation>
+        </message>
+        <message>
+            <source>The answers that the run draws, with their rewards</source>
+            <translation>학습이 뽑은 답과 그 보상</translation>
+        </message>
+    </context>
+    <context>
+        <name>DrawnAnswers</name>
+        <message numerus="yes">
+            <source>%n tokens</source>
+            <translation>
+                <numerusform>토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>(empty)</source>
+            <translation>(빈 답)</translation>
+        </message>
+        <message>
+            <source>shorter</source>
+            <translation>짧게</translation>
+        </message>
+        <message>
+            <source>all %1 characters</source>
+            <translation>전체 %1자</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>최고</translation>
+        </message>
+        <message>
+            <source>worst</source>
+            <translation>최저</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ProgramChooser</name>
+        <message>
+            <source>A program of your own…</source>
+            <translation>내 프로그램…</translation>
+        </message>
+        <message>
+            <source>No program</source>
+            <translation>프로그램 없음</translation>
+        </message>
+        <message>
+            <source>Choose a program that judges answers</source>
+            <translation>답을 평가할 프로그램 고르기</translation>
+        </message>
+        <message>
+            <source>It is run as you, with all that you may do, from this run's start to its end. No recipe keeps it.</source>
+            <translation>학습이 시작해서 끝날 때까지, 지금 사용자의 권한 그대로 실행됩니다. 레시피에는 남지 않습니다.</translation>
+        </message>
+        <message>
+            <source>It is not run: the rewards do not name "%1".</source>
+            <translation>실행되지 않습니다. 보상에 "%1"이 없습니다.</translation>
+        </message>
+        <message>
+            <source>The rewards name "%1", and none is chosen.</source>
+            <translation>보상에 "%1"이 있는데 프로그램을 고르지 않았습니다.</translation>
         </message>
     </context>
 </TS>

@@ -61,6 +61,8 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit run_ended(e);
         } else if constexpr (std::is_same_v<T, AnswerUpdate>) {
           emit answer_updated(e);
+        } else if constexpr (std::is_same_v<T, AnswersScored>) {
+          emit answers_scored(e);
         } else if constexpr (std::is_same_v<T, RequestDone>) {
           emit request_done(e);
         } else if constexpr (std::is_same_v<T, DataChecked>) {

@@ -38,6 +38,7 @@ class SessionBridge : public QObject {
   void run_event(const luthier::RunEvent& event);
   void run_ended(const luthier::RunEnded& event);
   void answer_updated(const luthier::AnswerUpdate& event);
+  void answers_scored(const luthier::AnswersScored& event);
   void request_done(const luthier::RequestDone& event);
   void data_checked(const luthier::DataChecked& event);
   void rows_previewed(const luthier::RowsPreviewed& event);

@@ -221,6 +221,8 @@ namespace luthier {
   QT_TRANSLATE_NOOP("progress", "Answering held-out rows"),
   QT_TRANSLATE_NOOP("progress", "Merging the last stage"),
   QT_TRANSLATE_NOOP("progress", "Loading a column's model"),
+  QT_TRANSLATE_NOOP("progress", "Loading the reward model"),
+  QT_TRANSLATE_NOOP("progress", "Scoring answers"),
   QT_TRANSLATE_NOOP("progress", "Reading the weights"),
   QT_TRANSLATE_NOOP("state", "empty"),
   QT_TRANSLATE_NOOP("state", "loading"),

@@ -101,6 +101,14 @@ class Workspace : public QObject {
   /// The text of a field's default, which may depend on the method.
   QString default_of(const std::string& key) const;
 
+  /// A program of the person's own that judges answers where a recipe asks for one: of the runs
+  /// that are started from now on. It is in no recipe and no setting, and empty until it is chosen.
+  const QString& reward_program() const { return reward_program_; }
+  /// The recipe's judges name it then, or no more.
+  void set_reward_program(const QString& path);
+  /// As a start of this recipe names it; empty where the recipe does not ask for it.
+  std::filesystem::path program_for(const Recipe& recipe) const;
+
   // Stages.
   /// Of the run in hand, else of the recipe; empty: it has none.
   std::vector<StageShown> stages() const;
@@ -209,6 +217,7 @@ class Workspace : public QObject {
   QString last_model_;  ///< the folder that was loaded last
   Recipe recipe_;
   QString recipe_file_;
+  QString reward_program_;
   std::optional<StagedRecipe> staged_;
   std::size_t stage_shown_ = 0;
   std::optional<StageBegan> stage_;  ///< of the newest run, where it has stages

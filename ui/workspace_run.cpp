@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/config/kinds.h"
+#include "engine/config/rollouts.h"
 #include "engine/runs/run_folder.h"
 #include "ui/background.h"
 #include "ui/format.h"
@@ -159,6 +160,25 @@ void Workspace::read_history() {
       });
 }
 
+void Workspace::set_reward_program(const QString& path) {
+  reward_program_ = path;
+  const std::string key = reward_funcs_key(recipe_);
+  std::vector<std::string> names =
+      key.empty() ? std::vector<std::string>() : recipe_.more.names(key);
+  const auto named = std::find(names.begin(), names.end(), kProgramReward);
+  const bool stays = key.empty() || path.isEmpty() == (named == names.end());
+  if (path.isEmpty() && named != names.end())
+    names.erase(named);
+  else if (named == names.end())
+    names.push_back(kProgramReward);
+  // What is chosen is shown where the recipe is, whether that changes or not.
+  if (stays || !set_field(key, Json(names).dump())) emit recipe_changed();
+}
+
+std::filesystem::path Workspace::program_for(const Recipe& recipe) const {
+  return asks_for_program(recipe) ? to_path(reward_program_) : std::filesystem::path();
+}
+
 void Workspace::launch() {
   if (launching_ || refuse_faults()) return;  // launching: pressed twice
   stage_.reset();
@@ -173,14 +193,14 @@ void Workspace::launch() {
     return;
   }
   launching_ = true;
-  session().launch(recipe_);
+  session().launch(recipe_, {}, 0, program_for(recipe_));
 }
 
 bool Workspace::launch_recipe(const Recipe& recipe, std::size_t held_out_answers) {
   if (launching_ || device_lost_ || session().has_run() || !can_launch(state())) return false;
   launching_ = true;
   stage_.reset();
-  session().launch(recipe, {}, held_out_answers);
+  session().launch(recipe, {}, held_out_answers, program_for(recipe));
   return true;
 }
 
@@ -197,7 +217,7 @@ void Workspace::resume_run(const QString& folder) {
   // The run's own recipe.yaml is no file to save changes to.
   replace_recipe(*recipe);
   launching_ = true;
-  session().launch(recipe_, to_path(folder));
+  session().launch(recipe_, to_path(folder), 0, program_for(recipe_));
 }
 
 void Workspace::start_anew(const QString& run) {

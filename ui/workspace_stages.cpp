@@ -74,7 +74,10 @@ std::vector<StageShown> Workspace::stages() const {
 bool Workspace::launch_staged(const std::optional<std::filesystem::path>& resume) {
   if (!staged_) return false;
   launching_ = true;
-  session().launch_stages(*staged_, resume);
+  std::filesystem::path program;
+  for (const RecipeStage& stage : staged_->stages)
+    if (program.empty()) program = program_for(stage.recipe);
+  session().launch_stages(*staged_, resume, program);
   return true;
 }
 

@@ -72,6 +72,7 @@ Status ask_reward_model(const ResultFolder& reward, const CompareOptions& o,
                         const LoadOptions& load, Comparison& comparison) {
   LUTHIER_TRY(const std::unique_ptr<RewardModel> model,
               RewardModel::open(o.model, reward.folder, load));
+  comparison.reward_model = reward.folder;
   return score_by_reward(comparison, *model,
                          [](std::size_t, std::size_t) { return !interrupted().stop_requested(); });
 }

@@ -59,9 +59,9 @@ Status check_generations(const GenerationPlan& generations, const TrainingSettin
   const std::int64_t samples = generations.batches * step_size(training, generations).batch_size;
   if (samples % generations.samples == 0) return {};
   return input_error(
-      "A generation of " + std::to_string(generations.batches) + " micro-batches of " +
-          std::to_string(training.per_device_train_batch_size) + " holds no whole number of " +
-          std::to_string(generations.samples) + " samples of each prompt.",
+      "A generation has room for " + std::to_string(generations.batches) + " × " +
+          std::to_string(training.per_device_train_batch_size) + " samples, which is no multiple " +
+          "of the " + std::to_string(generations.samples) + " of each prompt.",
       "training.per_device_train_batch_size",
       "Choose it, gradient_accumulation_steps or steps_per_generation so that their product can "
       "be divided by num_generations.");

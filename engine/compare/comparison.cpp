@@ -34,6 +34,22 @@ void put_answer(ComparisonRow& row, std::size_t column, ComparisonAnswer answer)
   row.answers[column] = std::move(answer);
 }
 
+void count_wins(Comparison& comparison) {
+  for (ComparisonRow& row : comparison.rows) {
+    for (ComparisonAnswer& answer : row.answers) answer.scores.erase(kWinRate);
+    if (comparison.reference >= row.answers.size()) continue;
+    const auto& scores = row.answers[comparison.reference].scores;
+    const auto held = scores.find(kRewardScore);
+    if (held == scores.end()) continue;
+    for (std::size_t column = 0; column < row.answers.size(); ++column) {
+      auto& own = row.answers[column].scores;
+      const auto found = own.find(kRewardScore);
+      if (column == comparison.reference || found == own.end()) continue;
+      own[kWinRate] = found->second > held->second ? 1 : found->second == held->second ? 0.5 : 0;
+    }
+  }
+}
+
 std::map<std::string, ColumnScore> column_scores(const Comparison& comparison, std::size_t column) {
   std::map<std::string, ColumnScore> scores;
   for (const ComparisonRow& row : comparison.rows) {

@@ -53,7 +53,8 @@ struct ComparisonRow {
 
 struct Comparison {
   std::filesystem::path model;
-  std::string device, dtype;  ///< as it was loaded; may be empty
+  std::filesystem::path reward_model = {};  ///< whose word stands in the scores; empty: none
+  std::string device, dtype;                ///< as it was loaded; may be empty
   GenerationOptions options;
   std::size_t reference = 0;  ///< the column that the others are marked against
   std::vector<ComparisonColumn> columns;
@@ -72,6 +73,10 @@ struct ColumnScore {
 
 /// An answer at its end into its cell, with its scores.
 void put_answer(ComparisonRow& row, std::size_t column, ComparisonAnswer answer);
+
+/// Every column's win rate anew, where rewards stand (reward_scores.h): against the reference's
+/// answer to the same sample.
+void count_wins(Comparison& comparison);
 
 /// By the score's key (exact, token_f1, chrf, json, reward, win_rate); empty where no answer of the
 /// column was scored.

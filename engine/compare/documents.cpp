@@ -121,6 +121,7 @@ Json to_json(const Comparison& comparison, const fs::path& folder) {
   json["reference"] = comparison.reference < comparison.columns.size()
                           ? Json(comparison.columns[comparison.reference].name)
                           : Json(nullptr);
+  if (!comparison.reward_model.empty()) json["reward_model"] = comparison.reward_model.string();
   json["answered"] = comparison.answered();
   json["complete"] = comparison.answered() == all;
   json["columns"] = std::move(columns);

@@ -31,6 +31,7 @@ struct ComparisonWords {
   std::string exact_match = "exact match", token_f1 = "token F1", chrf = "chrF";
   std::string json = "valid JSON";
   std::string reward = "reward", win_rate = "win rate";  ///< where a reward model was asked
+  std::string rewarded = "rewards by %1";                ///< its name
 };
 
 /// A score's key as people read it: "token_f1" as "token F1".

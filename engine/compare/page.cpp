@@ -114,6 +114,8 @@ std::string facts_of(const Comparison& comparison, const ComparisonWords& words)
     const std::string name = name_of(comparison.columns[comparison.reference], words);
     add(html_escaped(words.reference + " " + name));
   }
+  if (!comparison.reward_model.empty())
+    add(filled(words.rewarded, result_name(comparison.reward_model)));
   add(html_escaped(words.marks));
   std::string text;
   for (const std::string& fact : facts) text += (text.empty() ? "" : " · ") + fact;

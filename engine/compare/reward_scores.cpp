@@ -7,24 +7,6 @@
 
 namespace luthier {
 
-namespace {
-
-/// Every column against the reference's answer to the same sample.
-void add_wins(ComparisonRow& row, std::size_t reference) {
-  if (reference >= row.answers.size()) return;
-  const auto& scores = row.answers[reference].scores;
-  const auto held = scores.find(kRewardScore);
-  if (held == scores.end()) return;
-  for (std::size_t column = 0; column < row.answers.size(); ++column) {
-    auto& own = row.answers[column].scores;
-    const auto found = own.find(kRewardScore);
-    if (column == reference || found == own.end()) continue;
-    own[kWinRate] = found->second > held->second ? 1 : found->second == held->second ? 0.5 : 0;
-  }
-}
-
-}  // namespace
-
 Status score_by_reward(Comparison& comparison, RewardModel& model,
                        const std::function<bool(std::size_t, std::size_t)>& progress) {
   std::vector<AnswerToScore> asked;
@@ -43,7 +25,7 @@ Status score_by_reward(Comparison& comparison, RewardModel& model,
   for (std::size_t i = 0; i < of.size(); ++i)
     if (!scores[i].empty())
       of[i]->scores[kRewardScore] = *std::min_element(scores[i].begin(), scores[i].end());
-  for (ComparisonRow& row : comparison.rows) add_wins(row, comparison.reference);
+  count_wins(comparison);
   return {};
 }
 

@@ -105,6 +105,8 @@ RowsShape forked_shape(const std::vector<std::int64_t>& lengths,
   }
   RowsShape shape = rows_shape(first, /*causal=*/true);
   shape.forks = std::move(forks);
+  shape.as_they_lie = shape.tokens == shape.own_tokens &&
+                      std::is_sorted(first.begin(), first.end(), std::greater<>());
   return shape;
 }
 
@@ -173,8 +175,8 @@ AttentionCost with_forks(const StepTerms& terms, const RowsShape& rows, std::int
     own += fork.rows * fork.length, seen += keys;
   }
   cost.kept += 2 * terms.block(seen * key_width);
-  if (!rows.copied) cost.kept += terms.block(own * width);
-  if (!rows.copied && key_width == kv_heads * head_dim)
+  if (rows.as_they_lie) cost.kept += terms.block(own * width);
+  if (rows.as_they_lie && key_width == kv_heads * head_dim)
     cost.kept += 2 * terms.block(own * kv_heads * head_dim);
   cost.work =
       std::max(cost.work, work + 2 * terms.block((own + rows.own_keys) * kv_heads * head_dim));

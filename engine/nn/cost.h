@@ -94,6 +94,7 @@ struct RowsShape {
     std::int64_t rows = 0, length = 0, seen = 0;
   };
   std::vector<Fork> forks;
+  bool as_they_lie = false;  ///< and those others are attended to without being copied
 };
 /// Rows of any lengths; `causal` ones may be padded.
 RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal);

@@ -103,12 +103,12 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths, const std::vector<std::i
     starts.push_back(start);
     start += lengths[row];
     if (trunks[row] < 0) {
-      if (!forks_.empty()) throw std::logic_error("rows that begin by themselves come first");
+      TORCH_CHECK(forks_.empty(), "rows that begin by themselves come first");
       first.push_back(lengths[row]);
       continue;
     }
     const auto trunk = static_cast<std::size_t>(trunks[row]);
-    if (trunk >= first.size()) throw std::logic_error("a trunk begins by itself");
+    TORCH_CHECK(trunk < first.size(), "a trunk begins by itself");
     forks_.push_back({starts[trunk], lengths[trunk], starts[row], lengths[row]});
     reach_ = std::max(reach_, lengths[trunk] + lengths[row]);
   }

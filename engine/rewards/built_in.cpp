@@ -143,7 +143,8 @@ Error no_such_reward(const std::string& name, const std::string& where) {
     known += (known.empty() ? "" : ", ") + std::string(row.name);
   if (name == kProgramReward)
     return input_error("No program for rewards is named.", where,
-                       "Name it on the command line: --reward-program PATH. A recipe cannot.");
+                       "Name it where the run is started: in the window beside the rewards, or by "
+                       "--reward-program PATH. A recipe cannot.");
   return input_error("There is no reward function '" + name + "'.", where,
                      "Name one of " + known + ", or the folder of a reward model.");
 }

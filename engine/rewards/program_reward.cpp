@@ -15,6 +15,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
+#include <mutex>
 
 #include "engine/base/utf8.h"
 
@@ -179,9 +180,25 @@ class ProgramReward : public RewardFunction {
   std::string received_;
 };
 
-/// The one that the person has named.
-std::shared_ptr<RewardFunction>& named_program() {
-  static std::shared_ptr<RewardFunction> program;
+/// The one that the person has named last; who named it keeps it.
+class ProgramOfPerson {
+ public:
+  void set(const std::shared_ptr<RewardFunction>& program) {
+    const std::lock_guard lock(mutex_);
+    program_ = program;
+  }
+  std::shared_ptr<RewardFunction> get() const {
+    const std::lock_guard lock(mutex_);
+    return program_.lock();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::weak_ptr<RewardFunction> program_;
+};
+
+ProgramOfPerson& program_of_person() {
+  static ProgramOfPerson program;
   return program;
 }
 
@@ -201,14 +218,17 @@ class NamedProgram : public RewardFunction {
 
 }  // namespace
 
-Status name_reward_program(const fs::path& program, double seconds) {
-  LUTHIER_TRY(named_program(), start_reward_program(program, seconds));
-  return {};
+Result<std::shared_ptr<RewardFunction>> name_reward_program(const fs::path& program,
+                                                            double seconds) {
+  if (program.empty()) return std::shared_ptr<RewardFunction>();
+  LUTHIER_TRY(std::shared_ptr<RewardFunction> started, start_reward_program(program, seconds));
+  program_of_person().set(started);
+  return started;
 }
 
 std::unique_ptr<RewardFunction> named_reward_program() {
-  if (!named_program()) return nullptr;
-  return std::make_unique<NamedProgram>(named_program());
+  auto program = program_of_person().get();
+  return program ? std::make_unique<NamedProgram>(std::move(program)) : nullptr;
 }
 
 Result<std::unique_ptr<RewardFunction>> start_reward_program(const fs::path& program,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A reward function that is a program of the person's own. Only who starts a run may name it, on
-// the command line (`luthier-cli train --reward-program`); a recipe can only ask for whichever that
-// is, as `program`, and no file or row can name one. It is started once, without a shell, and asked
-// line by line on its standard streams:
+// the command line (`luthier-cli train --reward-program`) or in the window, and for that run alone;
+// a recipe can only ask for whichever that is, as `program`, and no file or row can name one. It is
+// started once, without a shell, and asked line by line on its standard streams:
 //   to it    {"answers": [{"text": "...", "row": {...}, "where": "train.jsonl: row 3"}, ...]}
 //   from it  {"rewards": [1.5, null, ...]}     as many, in their order; null: it has none
 // What it writes to its standard error goes to ours. It ends when its standard input does.
@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "engine/config/rollouts.h"
 #include "engine/rewards/reward_function.h"
 
 namespace luthier {
@@ -21,11 +22,11 @@ namespace luthier {
 Result<std::unique_ptr<RewardFunction>> start_reward_program(const std::filesystem::path& program,
                                                              double seconds = 60);
 
-/// The name under which a recipe asks for the program that the person has named, whichever it is.
-inline constexpr const char* kProgramReward = "program";
-/// Starts the person's program and keeps it, for as long as this process lasts, as the reward
-/// function of that name. An Input error where it cannot be started.
-Status name_reward_program(const std::filesystem::path& program, double seconds = 60);
+/// Starts the person's program. It is the reward function kProgramReward for as long as what is
+/// returned, or a function that was made of it, lives; the newest, where there are several.
+/// An empty path names none, and null is returned. An Input error where it cannot be started.
+Result<std::shared_ptr<RewardFunction>> name_reward_program(const std::filesystem::path& program,
+                                                            double seconds = 60);
 /// That one, shared by all who ask; null: nobody has named one.
 std::unique_ptr<RewardFunction> named_reward_program();
 

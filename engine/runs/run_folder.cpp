@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "engine/base/log.h"
+#include "engine/data/rollout_log.h"
 #include "engine/io/system_error.h"
 #include "engine/runs/run_lock.h"
 
@@ -39,8 +40,8 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 /// Whether a run of ours would have made an entry of this name at the top of its folder.
 bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
-      "recipe.yaml", "run.json",    "metrics.jsonl",  "adapter",     "events.jsonl",
-      "model",       "checkpoints", "rollouts.jsonl", "tensorboard", "value_model",
+      "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
+      "model",       "checkpoints", kRolloutsFile,   "tensorboard", "value_model",
       kRunLockName};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
@@ -256,7 +257,7 @@ std::vector<RunEvent> RunFolder::read_events() const {
 }
 
 Status RunFolder::truncate_after(std::int64_t step) const {
-  for (const char* file : {"metrics.jsonl", "rollouts.jsonl"})
+  for (const char* file : {"metrics.jsonl", kRolloutsFile})
     LUTHIER_CHECK(keep_up_to(path_ / file, step));
   return keep_up_to(path_ / "events.jsonl", step);
 }

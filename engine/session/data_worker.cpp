@@ -40,6 +40,21 @@ std::string data_key(const Recipe& recipe) {
   return key + recipe.image_folder;
 }
 
+/// The text of answers that stand in their row as tokens alone.
+void write_samples(Conversation& row, const Tokenizer& tokenizer) {
+  if (!row.answer) return;
+  for (Message& answer : *row.answer) {
+    const auto ids =
+        answer.extra.is_object() ? answer.extra.find("completion_ids") : answer.extra.end();
+    if (ids == answer.extra.end() || !answer.content.empty()) continue;
+    std::vector<TokenId> written;
+    for (const Json& id : *ids)
+      if (id < tokenizer.vocab_size()) written.push_back(id.get<TokenId>());
+    if (const auto text = tokenizer.decode(written, /*skip_special=*/true))
+      answer.content.push_back(ContentPart::of_text(*text));
+  }
+}
+
 /// The row's sentence where an end was found: what the model gets of each token.
 RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe,
                        std::size_t row) {
@@ -53,6 +68,7 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
     return preview;
   }
   preview.conversation = conversation.take();
+  write_samples(preview.conversation, processor.tokenizer());
   RowEncoding how;
   how.loss_on = loss_on_from_name(recipe.training.loss_on);
   how.max_length = recipe.training.max_length;

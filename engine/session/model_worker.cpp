@@ -16,6 +16,7 @@
 #include "engine/device/memory.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
+#include "engine/rewards/program_reward.h"
 #include "engine/session/stage_runs.h"
 
 namespace luthier {
@@ -219,20 +220,19 @@ bool changes_weights(const Recipe& recipe) {
 }
 }  // namespace
 
-Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& resume_run,
-                          std::size_t held_out_answers, TrainControl& control,
+Status ModelWorker::train(const Recipe& recipe, const RunStart& start, TrainControl& control,
                           const Cancelled& cancelled) {
-  const auto work = [&] {
-    return run_training(recipe, resume_run, held_out_answers, control, cancelled);
+  const auto work = [&]() -> Result<RunResult> {
+    LUTHIER_TRY(const auto program, name_reward_program(start.reward_program));
+    return run_training(recipe, start.resume_run, start.held_out_answers, control, cancelled);
   };
   return with_base(
       recipe, [&] { return changes_weights(recipe); }, cancelled, work,
-      resume_run ? *resume_run : fs::path(recipe.output_dir));
+      start.resume_run.value_or(recipe.output_dir));
 }
 
-Status ModelWorker::train_stages(const StagedRecipe& staged,
-                                 const std::optional<fs::path>& resume_run, TrainControl& control,
-                                 const Cancelled& cancelled) {
+Status ModelWorker::train_stages(const StagedRecipe& staged, const RunStart& start,
+                                 TrainControl& control, const Cancelled& cancelled) {
   const Recipe& first = staged.stages.front().recipe;
   StageHost host;
   host.emit = host_.emit;
@@ -249,9 +249,10 @@ Status ModelWorker::train_stages(const StagedRecipe& staged,
     return run_training(stage.recipe, stage.folder, /*held_out_answers=*/0, control, cancelled,
                         &stage);
   };
-  const auto work = [&] {
+  const auto work = [&]() -> Result<RunResult> {
     host_.set_state(SessionState::Preparing, "");
-    return run_stages(staged, resume_run, host);
+    LUTHIER_TRY(const auto program, name_reward_program(start.reward_program));
+    return run_stages(staged, start.resume_run, host);
   };
   // A merged checkpoint, or another stage's, is not what was resident.
   return with_base(
@@ -260,7 +261,7 @@ Status ModelWorker::train_stages(const StagedRecipe& staged,
         std::error_code problem;
         return changed || !fs::equivalent(base_->folder, first.model, problem);
       },
-      cancelled, work, resume_run ? *resume_run : fs::path(staged.output_dir));
+      cancelled, work, start.resume_run.value_or(staged.output_dir));
 }
 
 Result<RunResult> ModelWorker::run_training(const Recipe& recipe,

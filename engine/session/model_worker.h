@@ -40,17 +40,24 @@ class ModelWorker {
 
   Status load(const std::filesystem::path& folder, LoadOptions options, const Cancelled& cancelled);
   Status unload();
-  Status train(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
-               std::size_t held_out_answers, TrainControl& control, const Cancelled& cancelled);
+  /// What is said of a run at its start beside its recipe, as Session::launch has it.
+  struct RunStart {
+    std::optional<std::filesystem::path> resume_run;
+    std::size_t held_out_answers = 0;
+    std::filesystem::path reward_program;
+  };
+  Status train(const Recipe& recipe, const RunStart& start, TrainControl& control,
+               const Cancelled& cancelled);
   /// Stages one after another; what they leave resident is what a single run does.
-  Status train_stages(const StagedRecipe& staged,
-                      const std::optional<std::filesystem::path>& resume_run, TrainControl& control,
+  Status train_stages(const StagedRecipe& staged, const RunStart& start, TrainControl& control,
                       const Cancelled& cancelled);
   Status try_one_step(const Recipe& recipe, RequestId request, const Cancelled& cancelled);
   Status attach(const std::string& name, const std::filesystem::path& folder);
   Status drop(const std::string& name);
   Status set_strength(const std::string& name, double strength);
   Status answer(const AnswerRequest& asked, RequestId request);
+  /// What the reward model in `folder` says of a comparison's answers (scoring.cpp).
+  Status score_answers(Comparison asked, const std::filesystem::path& folder, RequestId request);
   // Merging (merging.cpp).
   Status answer_merged(const MergeRecipe& recipe, AnswerRequest asked, RequestId request);
   Status merge_into_base(const MergeRecipe& recipe, RequestId request);

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "engine/device/memory.h"
+#include "engine/rewards/program_reward.h"
 #include "engine/session/data_worker.h"
 #include "engine/session/event_queue.h"
 #include "engine/session/model_worker.h"
@@ -172,17 +173,19 @@ void Session::cancel_loading() {
 }
 
 void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
-                     std::size_t held_out_answers) {
-  impl_->launch(
-      [this, recipe, resume_run, held_out_answers](TrainControl& control, const auto& cancelled) {
-        return impl_->model.train(recipe, resume_run, held_out_answers, control, cancelled);
-      });
+                     std::size_t held_out_answers, const std::filesystem::path& reward_program) {
+  ModelWorker::RunStart start{resume_run, held_out_answers, reward_program};
+  impl_->launch([this, recipe, start](TrainControl& control, const auto& cancelled) {
+    return impl_->model.train(recipe, start, control, cancelled);
+  });
 }
 
 void Session::launch_stages(const StagedRecipe& staged,
-                            const std::optional<std::filesystem::path>& resume_run) {
-  impl_->launch([this, staged, resume_run](TrainControl& control, const auto& cancelled) {
-    return impl_->model.train_stages(staged, resume_run, control, cancelled);
+                            const std::optional<std::filesystem::path>& resume_run,
+                            const std::filesystem::path& reward_program) {
+  ModelWorker::RunStart start{resume_run, 0, reward_program};
+  impl_->launch([this, staged, start](TrainControl& control, const auto& cancelled) {
+    return impl_->model.train_stages(staged, start, control, cancelled);
   });
 }
 
@@ -230,9 +233,10 @@ void Session::set_learning_rate(double learning_rate) {
   running->set_learning_rate(learning_rate);
 }
 
-RequestId Session::try_one_step(const Recipe& recipe) {
+RequestId Session::try_one_step(const Recipe& recipe, const std::filesystem::path& reward_program) {
   const RequestId request = impl_->next_request++;
-  impl_->post({"try_one_step", request, false, [this, recipe, request] {
+  impl_->post({"try_one_step", request, false, [this, recipe, reward_program, request]() -> Status {
+                 LUTHIER_TRY(const auto program, name_reward_program(reward_program));
                  const CancelFlag cancelled = impl_->begin_loading();
                  const Status status =
                      impl_->model.try_one_step(recipe, request, [&] { return cancelled->load(); });
@@ -260,6 +264,15 @@ RequestId Session::answer(AnswerRequest request) {
   const RequestId id = impl_->next_request++;
   impl_->post({"answer", id, true,
                [this, asked = std::move(request), id] { return impl_->model.answer(asked, id); }});
+  return id;
+}
+
+RequestId Session::score_answers(Comparison comparison, const std::filesystem::path& reward_model) {
+  const RequestId id = impl_->next_request++;
+  impl_->post({"score_answers", id, true,
+               [this, asked = std::move(comparison), reward_model, id]() mutable {
+                 return impl_->model.score_answers(std::move(asked), reward_model, id);
+               }});
   return id;
 }
 

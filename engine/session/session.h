@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/compare/comparison.h"
 #include "engine/compare/sample.h"
 #include "engine/config/recipe.h"
 #include "engine/config/stages.h"
@@ -156,6 +157,12 @@ struct AnswerUpdate {
   std::string finish;
   bool final;
 };
+/// What a reward model says of the answers of a comparison that came to their end.
+struct AnswersScored {
+  RequestId request;
+  /// One a row and column; NaN: no answer, or none that it could judge.
+  std::vector<std::vector<double>> rewards;
+};
 struct RequestDone {
   RequestId request;
   std::optional<Error> error;
@@ -260,9 +267,10 @@ struct CommandFailed {
 using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
                  StageBegan, StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate,
-                 RequestDone, DataChecked, RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried,
-                 MergeMade, MergeProved, BaseMerged, MergeUndone, MergeWritten, RanksFound,
-                 ModelsFound, FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
+                 AnswersScored, RequestDone, DataChecked, RowsPreviewed, ForecastMade,
+                 MethodsTabled, OneStepTried, MergeMade, MergeProved, BaseMerged, MergeUndone,
+                 MergeWritten, RanksFound, ModelsFound, FetchProgressed, ModelFetched, DeviceLost,
+                 CommandFailed>;
 
 class Session {
  public:
@@ -280,18 +288,21 @@ class Session {
   /// Trains by the recipe (loading its model if another or none is loaded). `resume_run`: as `train
   /// RECIPE --resume RUN`. So many held-out rows are answered at each evaluation, and their scores
   /// are figures of it ("eval_exact_match"); 0: none, or those of the run that goes on.
+  /// `reward_program`: of the person's own, which this run may ask as the reward `program`
+  /// (rewards/program_reward.h); it is run as they are, and ends with the run. Empty: none.
   void launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {},
-              std::size_t held_out_answers = 0);
+              std::size_t held_out_answers = 0, const std::filesystem::path& reward_program = {});
   /// The same for stages, one after another; the run's folder is the whole one's.
   void launch_stages(const StagedRecipe& staged,
-                     const std::optional<std::filesystem::path>& resume_run = {});
+                     const std::optional<std::filesystem::path>& resume_run = {},
+                     const std::filesystem::path& reward_program = {});
   void pause();
   void resume();
   void stop(StopKind kind);
   void save_now();
   void set_learning_rate(double learning_rate);
   /// One step on the longest row, nothing written: what memory it really takes.
-  RequestId try_one_step(const Recipe& recipe);
+  RequestId try_one_step(const Recipe& recipe, const std::filesystem::path& reward_program = {});
 
   /// A PEFT folder, a whole checkpoint, or a run that holds either (compare/result_folder.h). The
   /// names "base" and "training" are taken.
@@ -299,6 +310,11 @@ class Session {
   void drop_adapter(const std::string& name);
   void set_adapter_strength(const std::string& name, double strength);  ///< 1 = as trained
   RequestId answer(AnswerRequest request);
+
+  /// The rewards of a comparison's answers by a reward model that a run has left: its adapter over
+  /// the resident base's checkpoint, or its own, as attach_adapter takes them. It stands in memory
+  /// beside the base for as long as that takes.
+  RequestId score_answers(Comparison comparison, const std::filesystem::path& reward_model);
 
   /// The merge is made in memory, answers every sample (as one column; the request's own are not
   /// looked at), and proves itself. A newer one takes the place of those that wait or are at work.

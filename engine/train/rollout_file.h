@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Samples as rows in a file: what a run has drawn (rollouts.jsonl in its folder), which another
+// Samples as rows in a file: what a run has drawn (kRolloutsFile in its folder), which another
 // run's `rollouts` reads again, and in a checkpoint those that the next step goes on with.
 #pragma once
 
@@ -8,10 +8,9 @@
 
 #include "engine/batches/generation.h"
 #include "engine/batches/window_source.h"
+#include "engine/data/rollout_log.h"
 
 namespace luthier {
-
-inline constexpr const char* kRolloutsFile = "rollouts.jsonl";
 
 /// A line for each of the generation's rows: its prompt as messages with absolute paths, its
 /// samples, rewards and old log-probabilities; beside them the step that drew it, the row's number

@@ -39,8 +39,8 @@ class TestForkedRows : public QObject {
     const Tensor expected =
         torch::tensor(Numbers{0, 1, 2, 0, 1, 2, 3, 4, 3, 4, 3, 4, 5}, torch::kInt64);
     QVERIFY(at::equal(rows.positions(torch::kCPU), expected));
-    QVERIFY_EXCEPTION_THROWN(RowLayout({3, 2, 1}, {-1, 0, -1}), std::logic_error);
-    QVERIFY_EXCEPTION_THROWN(RowLayout({3, 2, 1}, {-1, 0, 1}), std::logic_error);
+    QVERIFY_EXCEPTION_THROWN(RowLayout({3, 2, 1}, {-1, 0, -1}), c10::Error);
+    QVERIFY_EXCEPTION_THROWN(RowLayout({3, 2, 1}, {-1, 0, 1}), c10::Error);
   }
 
   void attention_is_that_of_whole_rows_data() {

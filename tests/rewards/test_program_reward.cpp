@@ -141,7 +141,7 @@ class TestProgramReward : public QObject {
     QVERIFY(none.hint.find("--reward-program") != std::string::npos);
     QVERIFY(!name_reward_program("/nowhere/program").ok());
     QVERIFY(make_built_in_reward("program") == nullptr);
-    const Status named = name_reward_program(
+    auto named = name_reward_program(
         scripts_.write("mine.sh", "while read line; do echo '{\"rewards\": [4]}'; done"));
     QVERIFY2(named.ok(), named ? "" : named.error().sentence().c_str());
     for (int turn = 0; turn < 2; ++turn) {
@@ -152,6 +152,9 @@ class TestProgramReward : public QObject {
       QVERIFY2(rewards.ok(), fault(rewards).c_str());
       QCOMPARE(rewards->front(), Reward(4));
     }
+    // It was of that start alone: the next one has to name it again.
+    named = input_error("none", "");
+    QVERIFY(make_built_in_reward("program") == nullptr);
   }
 
   void what_cannot_be_run_is_refused() {

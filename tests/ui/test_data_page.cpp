@@ -16,6 +16,7 @@ class TestDataPage : public QObject {
  private slots:
   void rows_check_and_jump();
   void rows_go_with_the_objective();
+  void steps_and_judged_answers_are_shown();
   void ticks_choose_targets();
   void a_broken_folder_says_so_in_the_page();
 
@@ -117,6 +118,45 @@ void TestDataPage::rows_go_with_the_objective() {
   // The same rows are not what another objective reads.
   QVERIFY(window.workspace().set_field("objective", "mlm").ok());
   WAIT_UNTIL(person.text("rowFindings").contains(QStringLiteral("has no text")));
+}
+
+void TestDataPage::steps_and_judged_answers_are_shown() {
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  Person person(window);
+  QVERIFY(luthier::test::load_teaching(window, person));
+  const auto write = [&](const QString& name, const QByteArray& row) {
+    const QString file = desk_.folder.filePath(name);
+    QFile out(file);
+    if (out.open(QIODevice::WriteOnly)) out.write(row + "\n");
+    return file;
+  };
+  QTest::keyClick(&window, Qt::Key_2, Qt::ControlModifier);
+  person.type("dataPath", write("steps.jsonl", R"({"prompt": "Which one?", "completions": )"
+                                               R"(["It is round.", "It is blue."], )"
+                                               R"("labels": [true, false]})"));
+  QVERIFY(window.workspace().set_field("objective", "prm").ok());
+  const auto said = [&] { return person.find<QTextBrowser>("rowConversation")->toPlainText(); };
+  WAIT_UNTIL(said().contains(QStringLiteral("✓ step 1, right\nIt is round.")) &&
+             said().contains(QStringLiteral("✗ step 2, wrong\nIt is blue.")));
+
+  // Answers that were judged before take the dataset's place, the best of them first; their text is
+  // that of their tokens.
+  const QString judged =
+      write("judged.jsonl", R"({"prompt": "Which one?", "completion_ids": [[40, 41], [42], [43]], )"
+                            R"("rewards": {"near": [0.25, 1, null], "short": [0.5, 0.5, 0.5]}})");
+  QVERIFY(window.workspace().set_field("objective", "grpo").ok());
+  QVERIFY(window.workspace().set_field("dataset", "null").ok());
+  QVERIFY(window.workspace().set_field("grpo.rollouts", judged.toStdString()).ok());
+  WAIT_UNTIL(said().contains(QStringLiteral("near 1  ·  short 0.5  ·  1 token")));
+  const QString text = said();
+  const auto place = [&](const char* words) { return text.indexOf(QString::fromUtf8(words)); };
+  QVERIFY2(place("▲") >= 0 && place("▲") < place("near 1"), qPrintable(text));
+  QVERIFY(place("near 1") < place("near 0.25") && place("near 0.25") < place("near –"));
+  QVERIFY(place("2 tokens") > place("near 0.25") && !text.contains(QStringLiteral("(empty)")));
+  QCOMPARE(person.find<QTableView>("rowTable")->model()->rowCount(), 1);
 }
 
 void TestDataPage::ticks_choose_targets() {

@@ -9,6 +9,7 @@
 #include <QVBoxLayout>
 #include <cmath>
 
+#include "engine/compare/scores.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -103,6 +104,8 @@ QString AnswerCell::facts_text(const std::string* reference) const {
   if (const auto exact = answer_.scores.find("exact"); exact != answer_.scores.end()) {
     facts << (exact->second == 1 ? tr("✓ exact") : tr("✗ not exact"));
   }
+  if (const auto reward = answer_.scores.find(kRewardScore); reward != answer_.scores.end())
+    facts << tr("reward %1").arg(number_text(reward->second, 3));
   const QString confidence = QString::number(answer_.confidence(), 'f', 2);
   if (!answer_.tokens.empty()) facts << tr("p %1").arg(confidence);
   facts << tr("%n tokens", nullptr, static_cast<int>(answer_.tokens.size()));

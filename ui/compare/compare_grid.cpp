@@ -5,6 +5,7 @@
 #include <QGridLayout>
 #include <QLabel>
 
+#include "engine/compare/scores.h"
 #include "ui/compare/answer_cell.h"
 #include "ui/compare/column_head.h"
 #include "ui/compare/sample_cell.h"
@@ -179,6 +180,10 @@ void CompareGrid::refresh_scores() {
     if (scores.contains("token_f1")) others << tr("token F1 %1").arg(text("token_f1"));
     if (scores.contains("chrf")) others << tr("chrF %1").arg(text("chrf"));
     if (scores.contains("json")) others << tr("valid JSON %1").arg(text("json"));
+    if (const auto reward = scores.find(kRewardScore); reward != scores.end())
+      others << tr("reward %1").arg(number_text(reward->second.mean, 3));
+    if (const auto wins = scores.find(kWinRate); wins != scores.end())
+      others << tr("win rate %1 of %2").arg(text(kWinRate), QString::number(wins->second.of));
     scores_[c].others->setText(others.join(QStringLiteral("  ·  ")));
   }
 }

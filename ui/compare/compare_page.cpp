@@ -169,13 +169,24 @@ QWidget* ComparePage::make_foot() {
   row->setContentsMargins(0, 0, 0, 0);
   QLabel* hint = muted_label(foot, 0.85);
   row->addWidget(hint, 1);
+  reward_ = new QToolButton(foot);
+  reward_->setObjectName(QStringLiteral("rewardModel"));
+  reward_->setPopupMode(QToolButton::InstantPopup);
+  reward_->setToolButtonStyle(Qt::ToolButtonTextOnly);
+  reward_menu_ = new QMenu(reward_);
+  reward_->setMenu(reward_menu_);
+  connect(reward_menu_, &QMenu::aboutToShow, this, &ComparePage::fill_reward_menu);
+  row->addWidget(reward_);
   pager_ = new Pager(QStringLiteral("Samples"), foot);
   row->addWidget(pager_);
   connect(pager_, &Pager::turned, this, [this](std::size_t page) {
     grid_->show_page(page);
     refresh();
   });
-  on_language(foot, [hint] {
+  on_language(foot, [this, hint] {
+    reward_->setToolTip(
+        tr("Every answer gets its reward by a model that a run with the objective reward or prm "
+           "has left; each column its mean, and how often it is above the reference's"));
     hint->setText(
         tr("Hover a token: its probability and the runners-up. Click a column's name: make it the "
            "reference. Underlined words differ from it."));
@@ -207,6 +218,30 @@ void ComparePage::fill_adapter_menu() {
     if (!folder.isEmpty()) workspace().attach_adapter(folder);
   });
   browse->setObjectName(QStringLiteral("browseAdapter"));
+}
+
+void ComparePage::fill_reward_menu() {
+  reward_menu_->clear();
+  const std::filesystem::path& chosen = comparison_->data().reward_model;
+  const auto add = [this, &chosen](const QString& name, const std::filesystem::path& folder) {
+    QAction* action = reward_menu_->addAction(
+        name, this, [this, folder] { comparison_->set_reward_model(folder); });
+    action->setCheckable(true);
+    action->setChecked(folder == chosen);
+    return action;
+  };
+  add(tr("None"), {})->setObjectName(QStringLiteral("noReward"));
+  const QStringList found = reward_results(workspace().recipe());
+  for (const QString& folder : found)
+    add(QString::fromStdString(result_name(to_path(folder))), to_path(folder))->setToolTip(folder);
+  if (!chosen.empty() && !found.contains(path_text(chosen)))
+    add(QString::fromStdString(result_name(chosen)), chosen);
+  reward_menu_->addSeparator();
+  reward_menu_->addAction(tr("Open a folder…"), this, [this] {
+    const QString folder =
+        QFileDialog::getExistingDirectory(this, tr("Open a reward model, or a run that left one"));
+    if (!folder.isEmpty()) comparison_->set_reward_model(to_path(folder));
+  });
 }
 
 void ComparePage::choose_samples() {
@@ -311,11 +346,17 @@ void ComparePage::refresh() {
                        : QString());
   add_->setEnabled(model && can_answer(workspace().state()));
   const QString why_not = why_not_run();
-  run_->setEnabled(why_not.isEmpty() && !comparison_->running());
+  const bool busy = comparison_->running() || comparison_->scoring();
+  run_->setEnabled(why_not.isEmpty() && !busy);
   run_->setToolTip(why_not.isEmpty() ? tr("Asks for the answers that are not there yet") : why_not);
-  run_->setVisible(!comparison_->running());
-  cancel_->setVisible(comparison_->running());
+  run_->setVisible(!busy);
+  cancel_->setVisible(busy);
   export_->setEnabled(any);
+  const std::filesystem::path& reward = comparison_->data().reward_model;
+  reward_->setText(reward.empty()
+                       ? tr("Reward model")
+                       : tr("Rewards: %1").arg(QString::fromStdString(result_name(reward))));
+  reward_->setEnabled(model && any && can_answer(workspace().state()));
   pager_->set_place(grid_->page(), CompareGrid::kPerPage, total);
 }
 

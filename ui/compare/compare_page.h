@@ -34,6 +34,7 @@ class ComparePage : public Page {
   QWidget* make_head();
   QWidget* make_foot();
   void fill_adapter_menu();
+  void fill_reward_menu();
   void choose_samples();
   void follow_samples();
   void take_options();
@@ -50,7 +51,8 @@ class ComparePage : public Page {
   QPushButton *samples_, *run_, *cancel_;
   QSpinBox *count_, *most_, *seed_;
   QComboBox* sampling_;
-  QToolButton* export_;
+  QToolButton *export_, *reward_;
+  QMenu* reward_menu_;
   QStackedWidget* stack_;
   EmptyState* empty_;
   CompareGrid* grid_;

@@ -3,6 +3,9 @@
 #include "ui/compare/live_comparison.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "engine/compare/scores.h"
 
 namespace luthier {
 
@@ -18,6 +21,8 @@ LiveComparison::LiveComparison(Workspace& workspace, QObject* parent)
   SessionBridge& bridge = workspace_.bridge();
   connect(&bridge, &SessionBridge::answer_updated, this, &LiveComparison::take);
   connect(&bridge, &SessionBridge::request_done, this, &LiveComparison::end);
+  connect(&bridge, &SessionBridge::answers_scored, this, &LiveComparison::take_rewards);
+  connect(&bridge, &SessionBridge::request_done, this, &LiveComparison::end_scoring);
   follow_model();
 }
 
@@ -77,6 +82,7 @@ void LiveComparison::follow_columns() {
   for (std::size_t i = 1; i < data_.columns.size(); ++i) {
     if (data_.columns[i].name == reference) data_.reference = i;
   }
+  count_wins(data_);
   emit columns_changed();
 }
 
@@ -103,6 +109,7 @@ void LiveComparison::set_samples(std::vector<Sample> samples) {
 void LiveComparison::set_reference(std::size_t column) {
   if (column >= data_.columns.size()) return;
   data_.reference = column;
+  count_wins(data_);
   emit columns_changed();
 }
 
@@ -181,6 +188,7 @@ void LiveComparison::run() {
 }
 
 void LiveComparison::cancel() {
+  if (scoring_) workspace_.session().cancel(scoring_);
   for (const auto& [id, asked] : requests_) workspace_.session().cancel(id);
 }
 
@@ -220,6 +228,60 @@ void LiveComparison::end(const RequestDone& event) {
       emit answer_changed(row, column);
     }
   }
+  if (event.error) emit failed(*event.error);
+  if (requests_.empty() && !event.error && !event.cancelled) score();
+  emit running_changed();
+}
+
+void LiveComparison::set_reward_model(const std::filesystem::path& folder) {
+  if (folder == data_.reward_model) return score();
+  if (scoring_) workspace_.session().cancel(std::exchange(scoring_, 0));
+  data_.reward_model = folder;
+  for (std::size_t r = 0; r < data_.rows.size(); ++r)
+    for (std::size_t c = 0; c < data_.columns.size(); ++c)
+      if (data_.rows[r].answers[c].scores.erase(kRewardScore)) emit answer_changed(r, c);
+  count_wins(data_);
+  score();
+  emit running_changed();
+}
+
+void LiveComparison::score() {
+  if (data_.reward_model.empty() || scoring_) return;
+  Comparison asked = data_;
+  bool any = false;
+  for (ComparisonRow& row : asked.rows) {
+    for (ComparisonAnswer& answer : row.answers) {
+      if (!answer.whole() || answer.scores.contains(kRewardScore)) answer = {};
+      any = any || answer.whole();
+      answer.tokens.clear();
+    }
+  }
+  if (!any) return;
+  scored_columns_ = versions_;
+  scoring_ = workspace_.session().score_answers(std::move(asked), data_.reward_model);
+  emit running_changed();
+}
+
+void LiveComparison::take_rewards(const AnswersScored& event) {
+  if (event.request != scoring_) return;
+  for (std::size_t r = 0; r < std::min(event.rewards.size(), data_.rows.size()); ++r) {
+    for (std::size_t c = 0; c < event.rewards[r].size() && c < scored_columns_.size(); ++c) {
+      const double reward = event.rewards[r][c];
+      const auto version = std::find(versions_.begin(), versions_.end(), scored_columns_[c]);
+      if (std::isnan(reward) || version == versions_.end()) continue;
+      const auto column = static_cast<std::size_t>(version - versions_.begin());
+      ComparisonAnswer& answer = data_.rows[r].answers[column];
+      if (!answer.whole()) continue;
+      answer.scores[kRewardScore] = reward;
+      emit answer_changed(r, column);
+    }
+  }
+  count_wins(data_);
+}
+
+void LiveComparison::end_scoring(const RequestDone& event) {
+  if (event.request != scoring_ || scoring_ == 0) return;
+  scoring_ = 0;
   if (event.error) emit failed(*event.error);
   emit running_changed();
 }

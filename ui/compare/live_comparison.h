@@ -38,6 +38,12 @@ class LiveComparison : public QObject {
   void cancel();
   bool running() const { return !requests_.empty(); }
 
+  /// A reward model that a run has left: every answer gets its reward, one that comes later once
+  /// all that were asked are there. Empty: none, and the rewards go.
+  void set_reward_model(const std::filesystem::path& folder);
+  /// It is being asked.
+  bool scoring() const { return scoring_ != 0; }
+
  signals:
   void columns_changed();
   void samples_changed();
@@ -50,6 +56,10 @@ class LiveComparison : public QObject {
   void follow_model();
   void take(const AnswerUpdate& event);
   void end(const RequestDone& event);
+  /// Asks about the answers that have no reward.
+  void score();
+  void take_rewards(const AnswersScored& event);
+  void end_scoring(const RequestDone& event);
   void forget(std::size_t column);
 
   struct Asked {
@@ -64,6 +74,8 @@ class LiveComparison : public QObject {
   std::vector<std::uint64_t> versions_;
   std::uint64_t next_version_ = 1;
   std::map<RequestId, Asked> requests_;
+  RequestId scoring_ = 0;                      ///< 0: the reward model is not being asked
+  std::vector<std::uint64_t> scored_columns_;  ///< versions of what it is asked about
 };
 
 }  // namespace luthier

@@ -12,4 +12,7 @@ namespace luthier {
 /// folder, newest first.
 QStringList finished_results(const Recipe& recipe);
 
+/// Of those the ones that score answers.
+QStringList reward_results(const Recipe& recipe);
+
 }  // namespace luthier

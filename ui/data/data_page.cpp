@@ -4,6 +4,7 @@
 
 #include <QComboBox>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
@@ -16,6 +17,8 @@
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "engine/config/order_fields.h"
+#include "engine/config/rollouts.h"
 #include "ui/data/finding_words.h"
 #include "ui/data/row_model.h"
 #include "ui/data/row_view.h"
@@ -131,7 +134,7 @@ QWidget* DataPage::make_head() {
 }
 
 QWidget* DataPage::make_rows() {
-  auto* card = new Card(this);
+  auto* card = rows_card_ = new Card(this);
   rows_ = new RowModel(workspace(), this);
   table_ = new QTableView(card);
   table_->setObjectName(QStringLiteral("rowTable"));
@@ -167,10 +170,7 @@ QWidget* DataPage::make_rows() {
   });
   connect(rows_, &RowModel::failed, this,
           [this](const Error& error) { banner_->show_error(error); });
-  on_language(card, [this, card] {
-    card->set_title(tr("Rows"));
-    table_->setAccessibleName(tr("Rows"));
-  });
+  on_language(card, [this] { table_->setAccessibleName(tr("Rows")); });
   return card;
 }
 
@@ -247,7 +247,12 @@ void DataPage::connect_session() {
 
 Recipe DataPage::shown_recipe() const {
   Recipe recipe = workspace().recipe();
-  if (which_->currentIndex() == 1) recipe.dataset = recipe.eval_dataset;
+  if (which_->currentIndex() == 0) return recipe;
+  recipe.dataset = recipe.eval_dataset;
+  recipe.more.set_json("replay.dataset", "null");  // earlier rows are of the training alone
+  // With judged answers to learn from, those to evaluate on are read alike.
+  if (!rollouts_of(recipe).empty() && !recipe.dataset.empty())
+    recipe.more.set_json(rollouts_key(recipe), Json(recipe.dataset.front()).dump());
   return recipe;
 }
 
@@ -259,7 +264,8 @@ std::string DataPage::signature() const {
        {"image.min_pixels", "image.max_pixels", "film.num_frames", "film.fps", "film.min_frames",
         "film.max_frames", "film.min_pixels", "film.max_pixels"})
     text += '\n' + get_field(recipe, key).take();
-  for (const std::string& file : recipe.dataset) text += '\n' + file;
+  text += '\n' + recipe.more.text("prm.step_separator");
+  for (const std::string& file : training_files(recipe)) text += '\n' + file;
   return text;
 }
 
@@ -277,7 +283,7 @@ void DataPage::reload() {
   findings_->setRowCount(0);
   view_->clear();
   // Rows are read from the first visit on, not before.
-  if (recipe.model.empty() || recipe.dataset.empty() || !seen_)
+  if (recipe.model.empty() || training_files(recipe).empty() || !seen_)
     rows_->clear();
   else
     rows_->restart(recipe);
@@ -353,7 +359,12 @@ void DataPage::show_current() {
 
 void DataPage::refresh() {
   const Recipe recipe = shown_recipe();
-  const bool model = !recipe.model.empty(), data = !recipe.dataset.empty();
+  const bool model = !recipe.model.empty(), data = !training_files(recipe).empty();
+  // Judged answers take the dataset's place.
+  const QString judged = QString::fromStdString(rollouts_of(recipe));
+  rows_card_->set_title(judged.isEmpty() ? tr("Rows")
+                                         : tr("Rows of %1").arg(QFileInfo(judged).fileName()));
+  rows_card_->setToolTip(judged);
   stack_->setCurrentIndex(model && data ? 1 : 0);
   const bool pictures = workspace().model_has("image_folder");
   table_->setColumnHidden(RowModel::Picture, !pictures);

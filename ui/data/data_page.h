@@ -18,6 +18,7 @@ class QTableWidget;
 namespace luthier {
 
 class Banner;
+class Card;
 class EmptyState;
 class RowModel;
 class RowView;
@@ -59,6 +60,7 @@ class DataPage : public Page {
   QTableWidget* findings_;
   QSplitter* left_;
   RowView* view_;
+  Card* rows_card_;
   RequestId checking_ = 0;
   std::optional<DatasetReport> report_;
   bool seen_ = false;

@@ -8,6 +8,8 @@
 #include <QSplitter>
 #include <QTextBrowser>
 #include <QVBoxLayout>
+#include <algorithm>
+#include <cmath>
 
 #include "engine/vision/inline_picture.h"
 #include "ui/data/finding_words.h"
@@ -16,6 +18,7 @@
 #include "ui/messages.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
+#include "ui/train/drawn_answers.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/legend.h"
 #include "ui/widgets/quiet_view.h"
@@ -167,7 +170,7 @@ QString shown_name(const ContentPart& part) {
   return path_text(part.image.filename());
 }
 
-QString message_html(const Message& message, const std::string& role) {
+QString text_html(const Message& message) {
   QString text;
   for (const ContentPart& part : message.content)
     text += part.kind != ContentPart::Kind::Text
@@ -175,8 +178,39 @@ QString message_html(const Message& message, const std::string& role) {
                       .arg(colours().muted.name(), shown_name(part).toHtmlEscaped())
                 : QString::fromStdString(part.text).toHtmlEscaped().replace(QLatin1Char('\n'),
                                                                             QStringLiteral("<br>"));
+  return text;
+}
+
+QString message_html(const Message& message, const std::string& role) {
   return QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>")
-      .arg(colours().muted.name(), role_text(role).toHtmlEscaped(), text);
+      .arg(colours().muted.name(), role_text(role).toHtmlEscaped(), text_html(message));
+}
+
+/// Answers that were drawn and judged: what is said of each stands beside it.
+bool is_group(const std::vector<Message>& answers) {
+  return !answers.empty() && answers.front().extra.is_object() &&
+         answers.front().extra.contains("rewards");
+}
+
+bool is_in_steps(const std::vector<Message>& answer) {
+  return std::all_of(answer.begin(), answer.end(), [](const Message& step) {
+    return step.extra.is_object() && step.extra.contains("label");
+  });
+}
+
+DrawnRow drawn_of(const std::vector<Message>& answers) {
+  DrawnRow drawn;
+  for (const auto& [name, reward] : answers.front().extra["rewards"].items())
+    drawn.judges.push_back(name);
+  for (const Message& message : answers) {
+    DrawnAnswer answer;
+    for (const ContentPart& part : message.content) answer.text += part.text;
+    answer.tokens = message.extra["completion_ids"].size();
+    for (const auto& [name, reward] : message.extra["rewards"].items())
+      answer.rewards.push_back(reward.is_number() ? reward.get<double>() : std::nan(""));
+    drawn.answers.push_back(std::move(answer));
+  }
+  return drawn;
 }
 
 QString messages_html(const std::vector<Message>& messages, const std::string& role = {}) {
@@ -202,7 +236,12 @@ QString side_by_side(const QStringList& columns) {
 QString RowView::conversation_html() const {
   const Conversation& row = row_.conversation;
   QString html = messages_html(row.messages);
-  if (row.answer) {
+  if (row.answer && is_group(*row.answer)) {
+    const DrawnRow drawn = drawn_of(*row.answer);
+    html += answers_html(drawn, ranked_answers(drawn, {}, {}), nullptr);
+  } else if (row.answer && is_in_steps(*row.answer)) {
+    html += steps_html(*row.answer);
+  } else if (row.answer) {
     const auto label = row.numbers.find("label");
     html += messages_html(*row.answer, label == row.numbers.end() ? ""
                                        : label->second > 0        ? "a good answer"
@@ -212,6 +251,19 @@ QString RowView::conversation_html() const {
   if (row.chosen && row.rejected)
     html += side_by_side(
         {messages_html(*row.chosen, "chosen"), messages_html(*row.rejected, "rejected")});
+  return html;
+}
+
+/// Each step with what is said of it.
+QString RowView::steps_html(const std::vector<Message>& steps) const {
+  QString html;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const bool right = steps[i].extra.value("label", false);
+    const QString head =
+        right ? tr("✓ step %1, right").arg(i + 1) : tr("✗ step %1, wrong").arg(i + 1);
+    html += QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>")
+                .arg((right ? colours().good : colours().error).name(), head, text_html(steps[i]));
+  }
   return html;
 }
 

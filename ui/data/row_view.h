@@ -30,6 +30,7 @@ class RowView : public QWidget {
   void show_pictures();
   QLabel* add_shown(const std::string& name);
   QString conversation_html() const;
+  QString steps_html(const std::vector<Message>& steps) const;
   QString tokens_html() const;
   /// Of one of its sequences.
   QString tokens_html(std::size_t begin, std::size_t end) const;

@@ -25,6 +25,7 @@
 #include "ui/runs/run_list_model.h"
 #include "ui/theme.h"
 #include "ui/train/run_curves.h"
+#include "ui/train/run_views.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
@@ -196,6 +197,8 @@ QWidget* RunsPage::make_table() {
   connect(model_, &RunListModel::ticks_changed, this, &RunsPage::show_ticked);
   connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
           &RunsPage::refresh);
+  connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+          &RunsPage::show_drawn);
   on_language(card, [this] {
     table_->setAccessibleName(tr("Past runs"));
     // No heading is cut, whatever the language.
@@ -209,8 +212,9 @@ QWidget* RunsPage::make_table() {
 
 QWidget* RunsPage::make_below() {
   auto* splitter = new Splitter(Qt::Horizontal, this);
-  curves_ = new RunCurves(splitter);
-  splitter->addWidget(curves_);
+  views_ = new RunViews(splitter);
+  curves_ = views_->curves();
+  splitter->addWidget(views_);
   auto* card = new Card(splitter);
   differences_note_ = muted_label(card, 0.88);
   card->body()->addWidget(differences_note_);
@@ -285,6 +289,7 @@ void RunsPage::show_rows(std::vector<RunRow> rows) {
   if (count > 0) table_->selectRow(chosen);
   if (model_->any_active() && isVisible()) follow_->start();
   show_ticked();
+  show_drawn();
   refresh();
 }
 
@@ -316,6 +321,20 @@ void RunsPage::read_metrics(const std::filesystem::path& run) {
         read_[run] = std::move(series);
         show_ticked();
       });
+}
+
+/// Of the selected run, which is looked at alone.
+void RunsPage::show_drawn() {
+  const int at = current_row();
+  if (at < 0 || at >= model_->rowCount()) {
+    views_->follow(false);
+    views_->set_run({}, {});
+    return;
+  }
+  const RunRow& row = model_->rows()[static_cast<std::size_t>(at)];
+  if (views_->folder() != row.summary.path)
+    views_->set_run(row.summary.path, row.recipe.value_or(Recipe()));
+  views_->follow(row.summary.active);
 }
 
 void RunsPage::show_differences() {

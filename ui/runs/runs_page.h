@@ -23,6 +23,7 @@ class Banner;
 class EmptyState;
 class RunCurves;
 class RunListModel;
+class RunViews;
 struct RunRow;
 struct RunSeries;
 
@@ -42,6 +43,7 @@ class RunsPage : public Page {
   void show_rows(std::vector<RunRow> rows);
   void show_ticked();
   void read_metrics(const std::filesystem::path& run);
+  void show_drawn();
   void show_differences();
   void compare_ticked();
   void refresh();
@@ -54,7 +56,8 @@ class RunsPage : public Page {
   EmptyState* empty_;
   RunListModel* model_;
   QTableView* table_;
-  RunCurves* curves_;
+  RunViews* views_;
+  RunCurves* curves_;  ///< among the views
   QTableWidget* differences_;
   QLabel* differences_note_;
   std::map<std::filesystem::path, RunSeries> read_;  ///< curves read so far

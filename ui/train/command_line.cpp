@@ -77,6 +77,15 @@ Result<QString> write_recipe(const std::string& output_dir, const std::string& t
   return file;
 }
 
+/// Whether the person's program belongs to the command.
+bool add_program(const Workspace& workspace, const Recipe& recipe, QString& text) {
+  const std::filesystem::path own = workspace.program_for(recipe);
+  if (!own.empty())
+    text += QStringLiteral(" --reward-program ") +
+            quoted(QString::fromStdString(absolute(own.string())));
+  return !own.empty();
+}
+
 }  // namespace
 
 Result<EquivalentCommand> equivalent_command(const Workspace& workspace) {
@@ -87,6 +96,8 @@ Result<EquivalentCommand> equivalent_command(const Workspace& workspace) {
     LUTHIER_TRY(command.file, write_recipe(staged->output_dir, staged_recipe_to_yaml(*staged)));
     command.written = true;
     command.text = quoted(program()) + QStringLiteral(" train ") + quoted(command.file);
+    for (const RecipeStage& stage : staged->stages)
+      if (add_program(workspace, stage.recipe, command.text)) break;
     return command;
   }
   const Recipe wanted = placed(workspace.recipe());
@@ -115,6 +126,7 @@ Result<EquivalentCommand> equivalent_command(const Workspace& workspace) {
     if (const auto with = read_recipe(to_path(command.file), settings)) add(*with);
   for (const std::string& setting : settings)
     command.text += QStringLiteral(" --set ") + quoted(QString::fromStdString(setting));
+  add_program(workspace, wanted, command.text);
   return command;
 }
 

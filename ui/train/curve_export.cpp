@@ -79,7 +79,8 @@ QString curves_csv(const std::vector<RunSeries>& series) {
           << l.memory.allocated << ',' << l.memory.peak;
       for (const std::string& figure : figures) {
         out << ',';
-        if (const auto found = l.figures.find(figure); found != l.figures.end()) out << found->second;
+        if (const auto found = l.figures.find(figure); found != l.figures.end())
+          out << found->second;
       }
       out << '\n';
     }

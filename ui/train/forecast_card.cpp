@@ -252,7 +252,8 @@ void ForecastCard::try_one_step() {
   measured_->setText(tr("Trying one step on the longest row…"));
   measured_->show();
   trial_of_ = recipe_to_yaml(workspace_.recipe());
-  trial_ = workspace_.session().try_one_step(workspace_.recipe());
+  const Recipe& recipe = workspace_.recipe();
+  trial_ = workspace_.session().try_one_step(recipe, workspace_.program_for(recipe));
   refresh_buttons();
 }
 

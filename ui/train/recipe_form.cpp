@@ -22,6 +22,7 @@
 #include "ui/train/command_line.h"
 #include "ui/train/field_editor.h"
 #include "ui/train/form_order.h"
+#include "ui/train/program_chooser.h"
 #include "ui/widgets/card.h"
 
 namespace luthier {
@@ -29,6 +30,7 @@ namespace luthier {
 namespace {
 
 constexpr int kLabelWidth = 136;
+constexpr const char* kJudges = ".reward_funcs";
 
 }  // namespace
 
@@ -168,6 +170,11 @@ void RecipeForm::make_rows(QWidget* canvas, QVBoxLayout* layout) {
     label->setMinimumHeight(26);
     row->addWidget(editor, 1);
     if (editor->below()) column->addWidget(editor->below());
+    if (field.key.ends_with(kJudges)) {
+      const QString section = QString::fromStdString(field.key.substr(0, field.key.find('.')));
+      programs_.push_back(new ProgramChooser(workspace_, section, holder));
+      column->addWidget(programs_.back());
+    }
     layout->addWidget(holder);
     rows_.push_back({editor, label, holder, group});
     connect(
@@ -275,6 +282,7 @@ void RecipeForm::refresh() {
 void RecipeForm::refresh_locks() {
   const bool locked = can_stop(workspace_.state());
   for (const Row& row : rows_) row.editor->set_locked(locked);
+  for (ProgramChooser* program : programs_) program->set_locked(locked);
   refresh();
 }
 

@@ -18,6 +18,7 @@ class QVBoxLayout;
 namespace luthier {
 
 class FieldEditor;
+class ProgramChooser;
 
 class RecipeForm : public QWidget {
   Q_OBJECT
@@ -60,6 +61,7 @@ class RecipeForm : public QWidget {
 
   Workspace& workspace_;
   std::vector<Row> rows_;
+  std::vector<ProgramChooser*> programs_;  ///< below the names of judges, one an objective
   std::vector<Heading> headings_;
   QToolButton* advanced_;
   QLabel* changed_;

@@ -20,6 +20,7 @@
 #include "ui/train/recipe_form.h"
 #include "ui/train/run_curves.h"
 #include "ui/train/run_log.h"
+#include "ui/train/run_views.h"
 #include "ui/train/stages_strip.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
@@ -157,7 +158,8 @@ QWidget* TrainPage::make_run() {
   auto* layout = new QVBoxLayout(right);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->addWidget(new StagesStrip(workspace(), right));
-  curves_ = new RunCurves(right);
+  views_ = new RunViews(right);
+  curves_ = views_->curves();
   tabs_ = new QTabWidget;
   tabs_->setObjectName(QStringLiteral("runTabs"));
   tabs_->setDocumentMode(true);
@@ -168,7 +170,7 @@ QWidget* TrainPage::make_run() {
   curves_->splitter()->addWidget(tabs_);
   curves_->splitter()->setStretchFactor(3, 2);
   curves_->splitter()->setSizes({224, 172, 120, 172});
-  layout->addWidget(curves_);
+  layout->addWidget(views_);
   on_language(tabs_, [this] {
     tabs_->setTabText(0, tr("Log"));
     tabs_->setTabText(1, tr("Events"));
@@ -234,9 +236,13 @@ void TrainPage::start_run() {
   show_rate();
   curves_->series().clear();
   follow_run();
+  const RunStarted& started = workspace().run()->started;
+  views_->set_run(started.folder, started.recipe);
+  views_->follow(true);
 }
 
 void TrainPage::end_run(const RunEnded& event) {
+  views_->follow(false);
   const auto& model = workspace().model();
   // Behind stages over merged models the first one's base is loaded again.
   const auto staged = workspace().staged();

@@ -18,6 +18,7 @@ namespace luthier {
 
 class Banner;
 class RunCurves;
+class RunViews;
 
 class TrainPage : public Page {
   Q_OBJECT
@@ -42,7 +43,8 @@ class TrainPage : public Page {
 
   Banner* banner_;
   QSplitter* splitter_;
-  RunCurves* curves_;
+  RunViews* views_;
+  RunCurves* curves_;  ///< among the views
   QTabWidget* tabs_;
   QWidget* live_;
   QLineEdit* rate_;

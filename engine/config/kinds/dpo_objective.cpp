@@ -34,8 +34,8 @@ Status check_weights(const std::vector<std::string>& weights, std::size_t losses
   if (weights.empty()) return {};
   if (weights.size() != losses)
     return cross_fault("dpo.loss_weights",
-                       "holds " + std::to_string(weights.size()) + " weights for " +
-                           std::to_string(losses) + " losses of dpo.loss_type.",
+                       "must have as many weights as dpo.loss_type has losses: " +
+                           std::to_string(losses) + ", not " + std::to_string(weights.size()) + ".",
                        "Give one weight a loss, or null.");
   return check_number_texts("dpo.loss_weights", weights);
 }

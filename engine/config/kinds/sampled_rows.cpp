@@ -17,10 +17,11 @@ Status check_sampled(const Recipe& recipe, const std::string& section) {
                        "Name a reward, such as exact_match, or a file of judged samples as " +
                            section + ".rollouts.");
   if (!weights.empty() && !rewards.empty() && weights.size() != rewards.size())
-    return cross_fault(weights_key.c_str(),
-                       "holds " + std::to_string(weights.size()) + " weights for " +
-                           std::to_string(rewards.size()) + " rewards.",
-                       "Give one weight a reward, or null.");
+    return cross_fault(
+        weights_key.c_str(),
+        "must have as many weights as there are rewards: " + std::to_string(rewards.size()) +
+            ", not " + std::to_string(weights.size()) + ".",
+        "Give one weight a reward, or null.");
   return check_number_texts(weights_key, weights);
 }
 
