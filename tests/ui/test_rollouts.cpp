@@ -109,7 +109,7 @@ void TestRollouts::answers_come_and_can_be_stepped_through() {
 }
 
 void TestRollouts::a_run_that_has_ended_shows_them_again() {
-  QTest::keyClick(window_.get(), Qt::Key_5, Qt::ControlModifier);
+  window_->show_page(PageId::Runs);
   person_->type("runsFolder", QFileInfo(desk_.run("drawn")).path());
   auto* tabs = in<QTabBar>(PageId::Runs, "runViews");
   WAIT_UNTIL(tabs->isVisible());
@@ -122,7 +122,7 @@ void TestRollouts::a_run_that_has_ended_shows_them_again() {
   QVERIFY(place(PageId::Runs).startsWith(QStringLiteral("Step 1 · 1 of ")));
   QTest::keyClick(plot, Qt::Key_Right);
   QVERIFY(place(PageId::Runs).startsWith(QStringLiteral("Step 2 · 2 of ")));
-  QTest::keyClick(window_.get(), Qt::Key_3, Qt::ControlModifier);
+  window_->show_page(PageId::Train);
 }
 
 void TestRollouts::rewards_choose_who_is_best() {
