@@ -43,12 +43,6 @@ double as_before(const Comparison& comparison, std::size_t column, const std::ve
          static_cast<double>(std::max<std::size_t>(comparison.rows.size(), 1));
 }
 
-std::string percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
-  return text;
-}
-
 /// The figures of the last evaluation.
 Result<std::map<std::string, double>> evaluated(const fs::path& folder) {
   LUTHIER_TRY(const RunFolder run, RunFolder::open(folder));
@@ -85,14 +79,14 @@ Status judge_answers(const ObjectiveDemo& demo, const ObjectiveLesson& lesson,
     for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
       const std::string& who = comparison.columns[column].name;
       document[key][who] = share(column);
-      line += (column ? ", " : " ") + who + " " + percent(share(column));
+      line += (column ? ", " : " ") + who + " " + percent_text(share(column));
     }
     print_line(line);
   };
   if (demo.judge == DemoJudge::Longer) {
     document["win_rate"] = win_rate(comparison, comparison.columns.size() - 1);
     print_line("  win rate against the base, where the longer answer wins: " +
-               percent(document["win_rate"]));
+               percent_text(document["win_rate"]));
     shares("wanted", "the preferred answer, word for word",
            [&](std::size_t column) { return mean_score(comparison, column, "exact"); });
   }
@@ -111,10 +105,11 @@ std::string demo_objectives() {
   std::string names;
   for (const ObjectiveDemo& demo : objective_demos())
     names += (names.empty() ? "" : ", ") + demo.objective;
-  return names;
+  return names + ", stages";
 }
 
 Status demo_objective(const fs::path& out, const std::string& name, std::size_t rows) {
+  if (name == "stages") return demo_stages(out, rows);
   const DemoClock clock;
   LUTHIER_TRY(const ObjectiveDemo demo, objective_demo(name));
   LUTHIER_TRY(const ObjectiveLesson lesson, make_objective_demo(demo, out));
@@ -128,7 +123,7 @@ Status demo_objective(const fs::path& out, const std::string& name, std::size_t 
   LUTHIER_CHECK(write_file_atomically(out / "demo.json", document.dump(2) + "\n"));
   for (const auto& [figure, value] : figures)
     if (figure.find("accurac") != std::string::npos)
-      print_line(name + ", " + figure.substr(5) + " on held-out rows: " + percent(value));
+      print_line(name + ", " + figure.substr(5) + " on held-out rows: " + percent_text(value));
   std::fprintf(stderr, "%.0f s in all\n", clock.seconds());
   return {};
 }

@@ -84,6 +84,12 @@ Result<Comparison> compare_for_demo(LoadedModel& base, const std::string& title,
   return comparison;
 }
 
+std::string percent_text(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
+  return text;
+}
+
 double mean_score(const Comparison& comparison, std::size_t column, const char* score) {
   const auto scores = column_scores(comparison, column);
   const auto found = scores.find(score);

@@ -45,6 +45,11 @@ Result<Comparison> compare_for_demo(LoadedModel& base, const std::string& title,
 /// The mean of a score of a column's answers; 0 where none has it.
 double mean_score(const Comparison& comparison, std::size_t column, const char* score);
 
+/// "91.2 %", of a share of 1.
+std::string percent_text(double share);
+
+/// The demo of runs of stages, into `out`.
+Status demo_stages(const std::filesystem::path& out, std::size_t rows);
 /// The demo of one objective, into `out`.
 Status demo_objective(const std::filesystem::path& out, const std::string& name, std::size_t rows);
 /// "dpo, kto, …"

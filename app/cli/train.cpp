@@ -10,6 +10,7 @@
 #include "engine/base/text.h"
 #include "engine/config/recipe_help.h"
 #include "engine/rewards/program_reward.h"
+#include "engine/runs/task_table.h"
 #include "engine/session/headless.h"
 
 namespace luthier::cli {
@@ -119,6 +120,10 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
   LUTHIER_TRY(const auto staged, read_staged_recipe(path, overrides));
   if (staged) {
     LUTHIER_TRY(const RunResult result, train_stages_headless(*staged, run, report, interrupted()));
+    if (staged->task_table) {
+      LUTHIER_TRY(const auto table, read_task_table(result.folder));
+      if (table) std::fputs(task_table_text(*table).c_str(), stdout);
+    }
     return tell_result(result);
   }
   LUTHIER_TRY(const Recipe recipe, read_recipe(path, overrides));

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "engine/batches/shared_beginnings.h"
 #include "engine/device/brief_tensors.h"
 #include "engine/device/threads.h"
 
@@ -61,6 +62,29 @@ ModelInput rounded_up(ModelInput input, TokenId filler) {
   return input;
 }
 
+/// Prompts first, then filler, then what goes on from the prompts, sequence after sequence.
+ModelInput forked_input(const ForkedRows& rows, const std::vector<const Example*>& trunks,
+                        const std::vector<std::size_t>& order, const MicroBatch& micro,
+                        TokenId filler, bool fills) {
+  std::vector<const Example*> examples = trunks;
+  std::vector<std::int64_t> of_rows(trunks.size(), -1), all;
+  std::int64_t tokens = 0;
+  for (const Example* trunk : trunks) tokens += std::ssize(trunk->input_ids);
+  for (const Example& fork : rows.forks) tokens += std::ssize(fork.input_ids);
+  Example fill;
+  fill.input_ids.assign(static_cast<std::size_t>(fills ? filler_tokens(tokens) : 0), filler);
+  if (!fill.input_ids.empty()) examples.push_back(&fill), of_rows.push_back(-1);
+  for (std::size_t row = 0; row < micro.encoded.size(); ++row)
+    all.insert(all.end(), micro.encoded[row].sequences.size(), static_cast<std::int64_t>(row));
+  for (const std::size_t fork : order) {
+    examples.push_back(&rows.forks[fork]);
+    of_rows.push_back(all[fork]);
+  }
+  ModelInput input = collate(examples);
+  input.trunks = std::move(of_rows);
+  return input;
+}
+
 /// As a recording meets it: a row of filler behind the others, and behind it empty ones.
 ModelInput recorded_size(ModelInput input, TokenId filler) {
   const std::int64_t tokens = input.input_ids.size(0),
@@ -98,6 +122,24 @@ bool shows_again(const EncodedRow& row) {
 }
 
 }  // namespace
+
+std::vector<LyingSequence> lying_sequences(const Batch& batch) {
+  const std::vector<std::int64_t>&lengths = batch.input.lengths, &trunks = batch.input.trunks;
+  std::vector<std::int64_t> starts{0};
+  for (const std::int64_t length : lengths) starts.push_back(starts.back() + length);
+  std::vector<LyingSequence> found;
+  // What goes on from a trunk lies behind all else.
+  const std::size_t first = trunks.empty() ? 0 : lengths.size() - batch.sequences.size();
+  for (std::size_t i = first; i < first + batch.sequences.size(); ++i) {
+    LyingSequence own{0, 0, starts[i]};
+    if (!trunks.empty()) {
+      const auto trunk = static_cast<std::size_t>(trunks[i]);
+      own.trunk = starts[trunk], own.shared = lengths[trunk];
+    }
+    found.push_back(own);
+  }
+  return found;
+}
 
 std::int64_t MicroBatch::tokens() const {
   std::int64_t sum = 0;
@@ -271,7 +313,11 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   };
   Batch batch = without_input(rows, order);
   const bool trains = pass != Pass::Evaluation;
-  const bool before = (tower_fixed_ && trains) ||
+  // A device's kernels know no rows that fork.
+  const bool can_fork = device.is_cpu() && base_.model->causal() && base_.model->causal()->forks();
+  const std::optional<ForkedRows> apart =
+      can_fork ? forked(rows.encoded, *base_.processor) : std::nullopt;
+  const bool before = apart || (tower_fixed_ && trains) ||
                       std::any_of(rows.encoded.begin(), rows.encoded.end(), shows_again);
   std::vector<const Example*> examples;
   if (!before) {
@@ -285,14 +331,28 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   std::vector<TowerCall> calls = tower_calls(rows, kept);
   std::vector<Example> texts;
   std::vector<Place> shown;
+  for (std::size_t row = 0; apart && row < rows.encoded.size(); ++row) {
+    texts.push_back(without_pixels(apart->trunks[row], rows.encoded[row].pictures_of(0)));
+    if (!texts.back().images.empty()) shown.emplace_back(row, 0);
+  }
   for (const Batch::Sequence& place : batch.sequences) {
+    if (apart) break;
     const EncodedRow& row = rows.encoded[place.row];
     texts.push_back(without_pixels(row.sequences[place.number], row.pictures_of(place.number)));
     if (!texts.back().images.empty())
       shown.emplace_back(place.row, row.shares_pictures ? 0 : place.number);
   }
   for (const Example& text : texts) examples.push_back(&text);
-  batch.input = laid(examples);
+  if (apart) {
+    std::vector<std::size_t> starts{0}, forks;
+    for (const EncodedRow& row : rows.encoded)
+      starts.push_back(starts.back() + row.sequences.size());
+    for (const Batch::Sequence& place : batch.sequences)
+      forks.push_back(starts[place.row] + place.number);
+    batch.input = forked_input(*apart, examples, forks, rows, filler, pass == Pass::Training);
+  } else {
+    batch.input = laid(examples);
+  }
   std::vector<torch::Tensor> parts(shown.size());
   for (std::size_t i = 0; i < shown.size(); ++i)
     if (kept[shown[i].first]) parts[i] = kept[shown[i].first]->features[shown[i].second];

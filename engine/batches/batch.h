@@ -35,13 +35,26 @@ struct Batch {
   SequenceOrder order = SequenceOrder::RowByRow;
   TokenId padding = 0;  ///< the tokenizer's, else its end token
   ModelInput input;     ///< on the model's device; behind the sequences a row of filler may stand
-  std::vector<Sequence> sequences;  ///< in the order in which they lie in `input`
+  /// In the order in which they lie in `input`, or what of them goes on from prompts that lie there
+  /// once (batches/shared_beginnings.h).
+  std::vector<Sequence> sequences;
 
   const Example& example(std::size_t sequence) const {
     const Sequence& place = sequences[sequence];
     return rows->encoded[place.row].sequences[place.number];
   }
 };
+
+/// Where a sequence's tokens lie in a batch's input: the first `shared` from `trunk` on, the others
+/// from `start` on.
+struct LyingSequence {
+  std::int64_t trunk = 0, shared = 0, start = 0;
+  std::int64_t place(std::int64_t token) const {
+    return token < shared ? trunk + token : start + token - shared;
+  }
+};
+/// Of each sequence.
+std::vector<LyingSequence> lying_sequences(const Batch& batch);
 
 /// Makes the batches of one model.
 class BatchMaker {

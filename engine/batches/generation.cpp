@@ -9,14 +9,17 @@ namespace luthier {
 
 namespace {
 
-/// All samples in the order in which micro-batches take them.
-std::vector<SamplePlace> order_of(const Generation& generation) {
+/// All samples that are learned from, in the order in which micro-batches take them.
+std::vector<SamplePlace> order_of(const Generation& generation, std::int64_t use) {
   std::vector<SamplePlace> places;
-  for (std::size_t row = 0; row < generation.rows.encoded.size(); ++row)
-    for (std::size_t i = 0; i < generation.rows.encoded[row].samples.size(); ++i)
-      places.push_back({row, i});
+  for (std::size_t row = 0; row < generation.rows.encoded.size(); ++row) {
+    std::size_t samples = generation.rows.encoded[row].samples.size();
+    if (generation.learned > 0)
+      samples = std::min(samples, static_cast<std::size_t>(generation.learned));
+    for (std::size_t i = 0; i < samples; ++i) places.push_back({row, i});
+  }
   if (!generation.shuffles) return places;
-  RandomStream draws(generation.seed, /*stream=*/0);
+  RandomStream draws(generation.seed, static_cast<std::uint64_t>(use));
   for (std::size_t left = places.size(); left > 1; --left)
     std::swap(places[left - 1],
               places[static_cast<std::size_t>(draws.below(static_cast<int>(left)))]);
@@ -41,7 +44,9 @@ std::int64_t Generation::samples() const {
 }
 
 std::vector<SamplePlace> places_of(const Generation& generation, std::int64_t slice) {
-  std::vector<SamplePlace> places = order_of(generation);
+  const std::int64_t use = generation.reshuffles ? slice / generation.slices : 0;
+  slice -= use * generation.slices;
+  std::vector<SamplePlace> places = order_of(generation, use);
   const auto slices = static_cast<std::size_t>(generation.slices);
   const std::size_t each = (places.size() + slices - 1) / slices,
                     begin = std::min(places.size(), static_cast<std::size_t>(slice) * each),

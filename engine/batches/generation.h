@@ -19,8 +19,11 @@ struct Generation {
   MicroBatch rows;          ///< its prompts, with their samples once there are some
   std::int64_t number = 0;  ///< from the run's start
   std::int64_t slices = 1;  ///< micro-batches that it is cut into
+  /// Of each prompt's samples the first so many are learned from; 0: all.
+  std::int64_t learned = 0;
   std::uint64_t seed = 0;   ///< of what is drawn for it
   bool shuffles = false;    ///< its samples go to its micro-batches in an order drawn by `seed`
+  bool reshuffles = false;  ///< and each use has an order of its own
   /// No step is taken between its drawing and its last use: who learns is who drew.
   bool fresh = true;
   bool drawn = false;                     ///< its samples are this run's own
@@ -34,7 +37,8 @@ struct Generation {
 struct SamplePlace {
   std::size_t row = 0, sample = 0;
 };
-/// The samples of micro-batch `slice` in the order in which it has them.
+/// The samples of micro-batch `slice` in the order in which it has them. Slices of later uses count
+/// on where the generation is shuffled anew for each.
 std::vector<SamplePlace> places_of(const Generation& generation, std::int64_t slice);
 /// The samples of micro-batch `slice`, those of one prompt beside one another as a row of their own
 /// that shows the prompt's pictures once.

@@ -3,6 +3,7 @@
 // what the reference sampler draws.
 #include "engine/batches/order.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -44,9 +45,18 @@ std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
   return mixed_bits(seed * kGoldenStep + (counter + 1) * 0xd1b54a32d192ed03ull);
 }
 
+StepSize step_size(const TrainingSettings& training, const GenerationPlan& generations) {
+  const std::int64_t batch = training.per_device_train_batch_size,
+                     accumulation = training.gradient_accumulation_steps;
+  if (generations.parts == 1) return {batch, accumulation};
+  const std::int64_t rows = std::max<std::int64_t>(1, batch * accumulation / generations.parts),
+                     size = std::min(rows, batch);
+  return {size, rows / size};
+}
+
 Status check_generations(const GenerationPlan& generations, const TrainingSettings& training) {
   if (!generations || generations.learned > 0) return {};
-  const std::int64_t samples = generations.batches * training.per_device_train_batch_size;
+  const std::int64_t samples = generations.batches * step_size(training, generations).batch_size;
   if (samples % generations.samples == 0) return {};
   return input_error(
       "A generation has room for " + std::to_string(generations.batches) + " × " +
@@ -64,8 +74,9 @@ Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training,
                        "See `luthier-cli data check` for what is wrong with each row.");
   StepPlan plan;
   plan.rows = rows;
-  plan.batch_size = training.per_device_train_batch_size;
-  plan.accumulation = training.gradient_accumulation_steps;
+  const StepSize size = step_size(training, generations);
+  plan.batch_size = size.batch_size;
+  plan.accumulation = size.accumulation;
   plan.batches_per_epoch = (rows + plan.batch_size - 1) / plan.batch_size;
   plan.generations = generations;
   if (generations) {

@@ -24,9 +24,16 @@ struct GenerationPlan {
   std::int64_t batches = 1;     ///< micro-batches that a generation is cut into
   std::int64_t iterations = 1;  ///< times that they are all used
   bool given = false;           ///< its rows bring their answers along, in the order of use
+  std::int64_t longest = 0;     ///< tokens of an answer that is drawn, at most
+  std::int64_t drawn = 0;       ///< of the samples, those that are drawn together; 0: all
+  std::int64_t caches = 1;      ///< that each of them is drawn with
   /// Samples of each prompt that are learned from, where a micro-batch's size counts prompts; 0: it
   /// counts samples.
   std::int64_t learned = 0;
+  /// A step learns from one of so many equal parts of what its micro-batches would otherwise hold,
+  /// all of which is a generation (PPO's mini-batches).
+  std::int64_t parts = 1;
+  bool reshuffles = false;  ///< each use has its samples in an order of its own
 
   explicit operator bool() const { return samples > 0; }
   /// Micro-batches from one generation to the next.
@@ -38,6 +45,11 @@ struct GenerationPlan {
   /// Whether no step is taken between its drawing and its last use.
   bool fits_into(std::int64_t accumulation) const { return accumulation % every() == 0; }
 };
+/// Rows of a micro-batch, and micro-batches of a step.
+struct StepSize {
+  std::int64_t batch_size = 1, accumulation = 1;
+};
+StepSize step_size(const TrainingSettings& training, const GenerationPlan& generations);
 /// An Input error where a generation would not hold whole groups.
 Status check_generations(const GenerationPlan& generations, const TrainingSettings& training);
 

@@ -46,7 +46,9 @@
   ROW(distillation)             \
   ROW(online_dpo)               \
   ROW(xpo)                      \
-  ROW(nash_md)
+  ROW(nash_md)                  \
+  ROW(simpo)                    \
+  ROW(ppo)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) \
   ROW(adamw_torch)              \

@@ -13,6 +13,7 @@
 namespace luthier {
 namespace {
 
+constexpr std::int64_t kMostTaskAnswers = 100'000;
 constexpr std::size_t kMostStages = 100, kLongestStageName = 40;
 const std::vector<std::string> kOfTheFirst{"model", "init", "adapter.init_from"};
 
@@ -164,6 +165,30 @@ void name_stages(std::vector<WrittenStage>& stages, const std::vector<Written>& 
   }
 }
 
+/// What the file says of the table of tasks, which it loses.
+Result<std::optional<TaskTableSettings>> take_task_table(Json& document, const std::string& at) {
+  constexpr const char* kKey = "task_table";
+  const auto found = document.find(kKey);
+  if (found == document.end()) return std::optional<TaskTableSettings>();
+  const Json said = *found;
+  document.erase(kKey);
+  const std::string where = at + kKey;
+  if (said.is_null() || said == Json(false)) return std::optional<TaskTableSettings>();
+  TaskTableSettings settings;
+  if (said == Json(true)) return std::optional(settings);
+  if (!said.is_object())
+    return input_error("must be true, false or a map of settings.", where,
+                       "Write task_table: true, or task_table: {answers: 50}.");
+  for (const auto& [key, value] : said.items()) {
+    if (key != "answers") return input_error("is unknown.", where + "." + key, "Known is answers.");
+    if (!value.is_number_integer() || value.get<std::int64_t>() < 0 ||
+        value.get<std::int64_t>() > kMostTaskAnswers)
+      return input_error("must be a whole number from 0 to 100000.", where + ".answers");
+    settings.answers = value.get<std::int64_t>();
+  }
+  return std::optional(settings);
+}
+
 Result<std::optional<StagedRecipe>> staged_of(const std::string& yaml, const std::string& where,
                                               const std::vector<std::string>& overrides,
                                               const std::filesystem::path& beside) {
@@ -177,6 +202,7 @@ Result<std::optional<StagedRecipe>> staged_of(const std::string& yaml, const std
                        "Write \"- objective: sft\" under it, a dash for each stage.");
   if (list.size() > kMostStages)
     return input_error("There are more than 100 stages.", at + "stages");
+  LUTHIER_TRY(const auto task_table, take_task_table(document, at));
   LUTHIER_TRY(std::vector<Written> shared, written_in(document, at));
   for (Written& each : shared) each.shared = true;
   std::vector<WrittenStage> stages;
@@ -196,6 +222,7 @@ Result<std::optional<StagedRecipe>> staged_of(const std::string& yaml, const std
   std::vector<Written> for_all = shared;
   LUTHIER_CHECK(add_overrides(stages, for_all, overrides));
   StagedRecipe staged;
+  staged.task_table = task_table;
   for (std::size_t i = 0; i < stages.size(); ++i) {
     WrittenRecipe written{shared, std::move(stages[i].over), at + stage_prefix(i), beside};
     written.file.insert(written.file.end(), stages[i].own.begin(), stages[i].own.end());
@@ -225,7 +252,10 @@ Result<std::optional<StagedRecipe>> parse_staged_recipe(const std::string& yaml,
 }
 
 std::string staged_recipe_to_yaml(const StagedRecipe& staged) {
-  std::string text = "output_dir: " + yaml_text(staged.output_dir) + "\nstages:\n";
+  std::string text = "output_dir: " + yaml_text(staged.output_dir) + "\n";
+  if (staged.task_table)
+    text += "task_table: {answers: " + std::to_string(staged.task_table->answers) + "}\n";
+  text += "stages:\n";
   const auto say = [&](const char* key, const char* value) {
     text += std::string("    ") + key + ": " + value + "\n";
   };

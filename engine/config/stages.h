@@ -4,6 +4,7 @@
 // How a stage starts from the last one's result is the session's to say (session/stage_course.h).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -24,9 +25,16 @@ struct RecipeStage {
   Recipe recipe;
 };
 
+/// After each stage its result is evaluated on every stage's eval_dataset (runs/task_table.h).
+struct TaskTableSettings {
+  std::int64_t answers = 0;  ///< so many rows of each task are answered, too
+  bool operator==(const TaskTableSettings&) const = default;
+};
+
 struct StagedRecipe {
   std::string output_dir;
   std::vector<RecipeStage> stages;  ///< never empty
+  std::optional<TaskTableSettings> task_table = {};
 };
 
 /// The recipe of stages in a file, nullopt where it has no `stages` (it is one recipe then). Reads

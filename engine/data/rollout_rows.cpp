@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kIds = "completion_ids";
 constexpr const char* kRewards = "rewards";
-constexpr const char* kOldLogps = "old_per_token_logps";
+constexpr const char *kOldLogps = "old_per_token_logps", *kOldValues = "old_values";
 /// The role of a message that is one of the answers: no template writes it, `extra` has what the
 /// row says of it.
 constexpr const char* kSample = "sample";
@@ -57,20 +57,34 @@ Status take_rewards(const Json& values, const std::string& name, const std::stri
   return {};
 }
 
-Status take_old(const Json& values, std::vector<Json>& samples, const RolloutFault& refused) {
+/// Of each sample a list of numbers, one a token and so many `more`, or null.
+struct OldNumbers {
+  const char* field;
+  std::size_t more;
+  const char *no_lists, *no_numbers;  ///< what is said of others
+};
+constexpr OldNumbers kLogps{kOldLogps, 0,
+                            "There must be one list of log-probabilities for each sample.",
+                            "There must be one log-probability for each token of the sample."};
+constexpr OldNumbers kValues{kOldValues, 1, "There must be one list of values for each sample.",
+                             "There must be one value for each token of the sample and one behind "
+                             "the last."};
+
+Status take_old(const Json& row, const OldNumbers& old, std::vector<Json>& samples,
+                const RolloutFault& refused) {
+  const Json values = row.value(old.field, Json());
   if (values.is_null()) return {};
   if (!values.is_array() || values.size() != samples.size())
-    return refused("There must be one list of log-probabilities for each sample.", kOldLogps);
+    return refused(old.no_lists, old.field);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i].is_null()) continue;
-    const bool fits = values[i].is_array() && values[i].size() == samples[i][kIds].size() &&
+    const bool fits = values[i].is_array() &&
+                      values[i].size() == samples[i][kIds].size() + old.more &&
                       std::all_of(values[i].begin(), values[i].end(), [](const Json& each) {
                         return each.is_number() && std::isfinite(each.get<double>());
                       });
-    if (!fits)
-      return refused("There must be one log-probability for each token of the sample.",
-                     placed(kOldLogps, i));
-    samples[i][kOldLogps] = values[i];
+    if (!fits) return refused(old.no_numbers, placed(old.field, i));
+    samples[i][old.field] = values[i];
   }
   return {};
 }
@@ -97,7 +111,8 @@ Result<std::vector<Json>> read_samples(const Json& row, const RolloutFault& refu
   } else if (!rewards.is_null() && !rewards.is_object()) {
     LUTHIER_CHECK(take_rewards(rewards, "reward", kRewards, samples, refused));
   }
-  if (row.contains(kOldLogps)) LUTHIER_CHECK(take_old(row[kOldLogps], samples, refused));
+  for (const OldNumbers& old : {kLogps, kValues})
+    LUTHIER_CHECK(take_old(row, old, samples, refused));
   return samples;
 }
 
@@ -107,8 +122,8 @@ RowSample sample_of(const Json& said) {
   for (const auto& [name, value] : said[kRewards].items())
     sample.rewards.push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
                                              : value.get<double>());
-  if (said.contains(kOldLogps))
-    for (const Json& value : said[kOldLogps]) sample.old_log_probs.push_back(value.get<float>());
+  if (said.contains(kOldLogps)) sample.old_log_probs = said[kOldLogps].get<std::vector<float>>();
+  if (said.contains(kOldValues)) sample.old_values = said[kOldValues].get<std::vector<float>>();
   return sample;
 }
 

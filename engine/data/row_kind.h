@@ -25,6 +25,11 @@ struct RowSample {
   /// Of each token, by the model that drew it; empty: nobody has asked.
   std::vector<float> old_log_probs;
   double advantage = 0;  ///< over the other samples, once all of a generation are judged
+  /// Before each token and behind the last, by the value model of who drew it; empty: nobody has
+  /// asked.
+  std::vector<float> old_values = {};
+  /// Numbers that an objective has made for each token, by their names.
+  std::map<std::string, std::vector<float>> of_tokens = {};
 };
 
 /// A row as it stands in its file, for who judges answers by it.

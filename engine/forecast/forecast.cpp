@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "engine/batches/order.h"
 #include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
+#include "engine/batches/shared_beginnings.h"
 #include "engine/config/kinds.h"
 #include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
@@ -20,6 +22,7 @@
 #include "engine/device/processor.h"
 #include "engine/device/threads.h"
 #include "engine/forecast/card_room.h"
+#include "engine/forecast/judge_bytes.h"
 #include "engine/forecast/sampled_shape.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
@@ -59,23 +62,6 @@ struct OtherModel {
   std::int64_t pass = 0;      ///< of a checkpoint that is named: what its pass needs at its height
 };
 
-/// A pass that keeps nothing has about what a layer keeps otherwise, where all of it trains.
-std::int64_t pass_of(const ModelSummary& other, Pass pass) {
-  if (!other.cost) return 0;
-  pass.terms.checkpointing = false;
-  std::vector<std::pair<std::string, TrainedShare>> all;
-  for (const ModuleSummary& module : other.modules) {
-    if (module.type != "Linear") continue;
-    TrainedShare share;
-    share.trains = true;
-    all.emplace_back(module.name, share);
-  }
-  std::int64_t most = 0;
-  for (const Stage& stage : other.cost->of(std::move(pass), all).stages)
-    most = std::max(most, stage.kept);
-  return most;
-}
-
 OtherModel other_model(const ModelSummary& model, const Recipe& recipe, const Objective& objective,
                        bool plugs, const MemoryParts& parts, const Pass& pass) {
   switch (reference_kind(model.folder, recipe, objective, plugs)) {
@@ -95,7 +81,7 @@ OtherModel other_model(const ModelSummary& model, const Recipe& recipe, const Ob
   std::int64_t weights = 0;
   if (by_part)
     for (const auto& [name, bytes] : *by_part) weights += bytes;
-  return {by_part ? weights : parts.weights, true, pass_of(*other, pass)};
+  return {by_part ? weights : parts.weights, true, height_of_pass(*other, pass)};
 }
 
 /// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
@@ -122,6 +108,11 @@ PictureLoad picture_load(const Example& example, const ChatProcessor& processor)
   return load;
 }
 
+bool is_of_eight_bits(const Json& quantization) {
+  return quantization.is_object() && quantization.contains("load_in_8bit") &&
+         quantization["load_in_8bit"] == true;
+}
+
 /// The card behind a CUDA device as it is now; nullopt: the CPU.
 std::optional<CardFacts> card_now(torch::Device device) {
   if (device.is_cpu()) return std::nullopt;
@@ -136,13 +127,6 @@ std::optional<CardFacts> card_now(torch::Device device) {
     }
   }
   return card;
-}
-
-/// A plug on a linear that keeps its input and numbers of its own besides makes products with its
-/// tensors, in copies of the products' type (nn/narrow_copy.h).
-bool makes_products(const TrainedModule& each) {
-  return !each.share.whole && each.share.keeps_input && each.share.row_numbers > 0 &&
-         each.branch.empty() && each.module->type == "Linear";
 }
 
 /// What recorded steps keep (train/recorded_steps). A micro-batch's tensors lie in memory that is
@@ -191,17 +175,17 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   LUTHIER_TRY(const std::int64_t dense,
               largest_dense_run(model, packing, terms.element, terms.cpu));
   terms.dense_weights = dense == 0;
-  std::int64_t parameters = 0, adapter = 0;
-  for (const TrainedModule& each : trained) {
-    parameters += each.share.parameters;
-    adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
-    adapter += each.share.fixed_numbers * terms.element + each.share.fixed_bytes;
-    // What a product keeps of them each time has no copy that stands.
-    if (terms.element < 4 && makes_products(each))
-      adapter += (each.share.parameters - each.share.kept_numbers) * terms.element;
+  std::int64_t parameters = 0;
+  LUTHIER_TRY(const std::unique_ptr<CompanionSummary> companion,
+              companion_of(*objective, recipe, terms.element));
+  std::vector<TrainedModule> all_trained = trained;
+  if (companion)
+    all_trained.insert(all_trained.end(), companion->trained.begin(), companion->trained.end());
+  for (const TrainedModule& each : all_trained) parameters += each.share.parameters;
+  std::int64_t adapter = 0;
+  if (plugs) {
+    LUTHIER_TRY(adapter, adapter_bytes(trained, model, recipe, terms.element));
   }
-  LUTHIER_TRY(const std::int64_t shared, shared_bytes(model, recipe));
-  adapter += shared;
   const ModuleMethod* hung = method->of_modules;
   const bool course_reaches = hung && hung->course_reaches;
   PassCost cost;
@@ -211,11 +195,18 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts &&
       !objective->needs_reference() && batch.source_lengths.empty())
     part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, terms.threads);
-  const Pass pass = lay_out(batch, terms, *objective, part_of);
+  const auto hung_shares = shares(trained, objective->dropout());
+  BatchShape laid = batch;
+  // Of eight bits a product's outliers go by all rows of a batch.
+  if (!terms.cpu || !model.cost || is_of_eight_bits(packing) ||
+      is_of_eight_bits(model.quantization) || !model.cost->takes_forks(terms, hung_shares))
+    laid.beginnings.clear();
+  const Pass pass = lay_out(laid, terms, *objective, part_of);
   if (model.cost) {
-    cost = model.cost->of(pass, shares(trained, objective->dropout()));
+    cost = model.cost->of(pass, hung_shares);
     loss = objective->cost(pass, cost.head);
   }
+  if (companion) companion->join(pass, objective->dropout(), cost, loss);
   const std::int64_t reached = parameters - (course_reaches ? 0 : cost.unreached);
   Estimate result;
   MemoryParts& parts = result.parts;
@@ -229,14 +220,19 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
     parts.weights += std::max<std::int64_t>(0, bytes);
   };
   if (!beforehand) add_reference(reference.weights);
+  if (companion) {
+    result.weights_by_part.emplace_back(companion->name, companion->weights);
+    parts.weights += companion->weights;
+    parts.adapter += companion->adapter;
+  }
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either, but for masters that begin in digits which
   // the weights have not.
   const double arrived =
       static_cast<double>(reached) / static_cast<double>(std::max<std::int64_t>(1, parameters));
-  const std::int64_t all_state = optimizer_bytes(trained, recipe, /*element=*/4),
-                     masters = optimizer_bytes(trained, recipe, terms.element) - all_state,
-                     paged = terms.cpu ? 0 : paged_optimizer_bytes(trained, recipe),
+  const std::int64_t all_state = optimizer_bytes(all_trained, recipe, /*element=*/4),
+                     masters = optimizer_bytes(all_trained, recipe, terms.element) - all_state,
+                     paged = terms.cpu ? 0 : paged_optimizer_bytes(all_trained, recipe),
                      state = all_state - paged;
   parts.paged = std::llround(static_cast<double>(paged) * arrived);
   const bool from_start = !plugs && (recipe.init == "random" || model.dtype != "BF16");
@@ -246,11 +242,11 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   GradientBytes gradients;
   gradients.all = parts.gradients;
   if (!terms.checkpointing) gradients.parts = static_cast<std::int64_t>(count_parts(part_of));
-  gradients.stepping = step_bytes(trained, recipe, terms.element);
+  gradients.stepping = step_bytes(all_trained, recipe, terms.element);
   if (accumulates) {
     gradients.standing = gradients.all;
     // The CPU adds two types by widening one first, a device on the way.
-    gradients.adding = terms.cpu ? largest_master(trained, terms.element) : 0;
+    gradients.adding = terms.cpu ? largest_master(all_trained, terms.element) : 0;
     // Widened already, but for a window at an epoch's end that has one micro-batch alone.
     const std::int64_t narrower = reached * std::max<std::int64_t>(0, 4 - terms.element);
     gradients.stepping = std::max<std::int64_t>(0, gradients.stepping - narrower);
@@ -268,8 +264,11 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
   const std::int64_t not_yet =
       step.kept + step.workspace + (gradients.standing > 0 ? 0 : parts.gradients);
   if (!beforehand) parts.workspace += std::max<std::int64_t>(0, reference.pass - not_yet);
-  // Before a step, what answers are drawn with: then nothing of it is there.
-  const std::int64_t drawing = drawing_bytes(model, batch, terms.element);
+  // Before a step, what answers are drawn with, and then what judges them: nothing of it is there.
+  LUTHIER_TRY(const JudgeBytes judges, judge_bytes(model, recipe, *objective, batch, terms));
+  if (judges.weights > 0) result.weights_by_part.emplace_back("reward_model", judges.weights);
+  parts.weights += judges.weights;
+  const std::int64_t drawing = std::max(drawing_bytes(model, batch, terms.element), judges.pass);
   parts.workspace += std::max<std::int64_t>(0, drawing - step.kept - parts.workspace);
   if (terms.recorded) {
     const std::int64_t apart = reached * (plugs ? 4 : terms.element);
@@ -380,6 +379,7 @@ Result<std::vector<RowShape>> measure_rows(
     if (!encoded) continue;
     RowShape shape;
     shape.row = row;
+    shape.file = dataset.file_of(row);
     shape.stands_for = static_cast<std::int64_t>(std::min(stride, total - row));
     for (const Example& example : encoded->sequences) {
       shape.lengths.push_back(static_cast<std::int64_t>(example.input_ids.size()));
@@ -393,6 +393,7 @@ Result<std::vector<RowShape>> measure_rows(
       PictureLoad load = picture_load(example, processor);
       shape.pictures += load;
     }
+    shape.beginning = shared_beginning(*encoded, processor);
     rows.push_back(shape);
   }
   std::stable_sort(rows.begin(), rows.end(),
@@ -400,13 +401,43 @@ Result<std::vector<RowShape>> measure_rows(
   return rows;
 }
 
-Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& recipe) {
-  if (rows.empty())
+namespace {
+
+/// The rows that can come together in so many places, longest first. A mixture goes through a
+/// file's rows again and again, each time in another order, so that one may stand at the end of a
+/// time and at the beginning of the next; a course draws any row at any place.
+std::vector<RowShape> most_together(const std::vector<RowShape>& rows, const Recipe& recipe,
+                                    std::int64_t places) {
+  if (!order_repeats(recipe)) return rows;
+  const bool course = !recipe.more.text("curriculum.by").empty();
+  const std::vector<double> weights = mixture_weights(recipe);
+  std::map<std::size_t, std::int64_t> in_file;
+  for (const RowShape& row : rows) in_file[row.file] += row.stands_for;
+  std::vector<RowShape> found;
+  for (const RowShape& row : rows) {
+    if (row.file < weights.size() && weights[row.file] == 0) continue;  // never comes
+    const std::int64_t each = in_file.at(row.file), left = places - std::ssize(found);
+    std::int64_t times =
+        recipe.training.shuffle && places > 1 ? (places - 2) / each + 2 : (places - 1) / each + 1;
+    if (course) times = places;
+    for (std::int64_t i = 0; i < std::min(times, left); ++i) found.push_back(row);
+  }
+  return found.empty() ? rows : found;
+}
+
+}  // namespace
+
+Result<BatchShape> batch_shape(const std::vector<RowShape>& measured, const Recipe& recipe) {
+  if (measured.empty())
     return input_error("No row of the data can be read.", "dataset",
                        "`luthier-cli data check` says what is wrong with each.");
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
   const TrainingSettings& training = recipe.training;
   const GenerationPlan generations = objective->generations();
+  const std::int64_t together =
+      std::max(rows_at_once(*objective, training),
+               generations ? generations.prompts(step_size(training, generations).batch_size) : 0);
+  const std::vector<RowShape> rows = most_together(measured, recipe, together);
   BatchShape shape;
   shape.batch_size =
       std::min(rows_at_once(*objective, training), static_cast<std::int64_t>(rows.size()));
@@ -422,6 +453,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
           std::min(rows[i].lengths[j], read > 0 ? std::max<std::int64_t>(1, most - read) : most));
       tokens += read + shape.lengths.back();
     }
+    shape.beginnings.push_back({std::min(rows[i].beginning, most), std::ssize(rows[i].lengths)});
     shape.tokens += tokens;
     shape.labels += std::min(rows[i].labels, tokens);
     shape.pictures += rows[i].pictures;
@@ -429,7 +461,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   // What a fixed tower gives is kept where rows come again, and then all have come.
   std::int64_t rows_in_all = 0;
   PictureLoad all;
-  for (const RowShape& row : rows) {
+  for (const RowShape& row : measured) {
     rows_in_all += row.stands_for;
     for (std::int64_t i = 0; i < row.stands_for; ++i) all += row.pictures;
   }

@@ -61,20 +61,28 @@ Status check_room(const MemoryForecast& forecast, const Recipe& recipe);
 /// What is said where nobody can know whether it fits; else empty.
 std::string unknown_room(const MemoryForecast& forecast);
 
+/// Sequences of one row that begin alike (batches/shared_beginnings.h).
+struct AlikeBeginning {
+  std::int64_t tokens = 0, sequences = 0;
+};
+
 /// What the largest micro-batch looks like.
 struct BatchShape {
   std::int64_t batch_size = 1;
   std::int64_t tokens = 0;  ///< of all rows together
   std::int64_t labels = 0;  ///< labelled tokens in the batch
   PictureLoad pictures;
-  std::vector<std::int64_t> lengths;  ///< of the rows; empty: all alike
+  std::vector<std::int64_t> lengths;            ///< of the rows; empty: all alike
+  std::vector<AlikeBeginning> beginnings = {};  ///< of neighbours among them; empty: of none
   /// Of what an encoder reads beside them, where the rows themselves have that; `tokens` holds it.
   std::vector<std::int64_t> source_lengths = {};
-  std::int64_t micro_batches = 0;  ///< of a step at most; 0: as many as the recipe says
-  std::int64_t visited_rows = 0;   ///< of the data, where they come more than once
-  PictureLoad visited;             ///< their pictures: what a fixed tower gives for them is kept
-  std::int64_t drawn_rows = 0;     ///< answers that are drawn together; 0: none is
-  std::int64_t drawn_length = 0;   ///< tokens of each at most, its prompt's with them
+  std::int64_t micro_batches = 0;   ///< of a step at most; 0: as many as the recipe says
+  std::int64_t visited_rows = 0;    ///< of the data, where they come more than once
+  PictureLoad visited;              ///< their pictures: what a fixed tower gives for them is kept
+  std::int64_t drawn_answers = 0;   ///< of a generation
+  std::int64_t drawn_rows = 0;      ///< answers that are drawn together; 0: none is
+  std::int64_t drawn_length = 0;    ///< tokens of each at most, its prompt's with them
+  PictureLoad drawn_pictures = {};  ///< of the largest prompt
 };
 
 /// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the
@@ -105,7 +113,9 @@ struct RowShape {
   PictureLoad pictures;
   std::vector<std::int64_t> lengths;              ///< of each sequence
   std::vector<std::int64_t> source_lengths = {};  ///< what is read beside each; empty: nothing
+  std::int64_t beginning = 0;   ///< tokens that all its sequences begin with; 0: of no use
   std::int64_t stands_for = 1;  ///< rows of the dataset, where only some are measured
+  std::size_t file = 0;         ///< of the dataset, from 0
 };
 
 /// The sizes of up to `max_rows` rows, spread evenly, longest first, from the pictures' sizes and

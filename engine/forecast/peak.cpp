@@ -6,6 +6,7 @@
 
 #include "engine/batches/filler.h"
 #include "engine/batches/parts.h"
+#include "engine/batches/shared_beginnings.h"
 #include "engine/forecast/trained.h"
 #include "engine/objectives/objective.h"
 
@@ -15,6 +16,30 @@ namespace {
 
 std::int64_t sum_of(const std::vector<std::int64_t>& lengths) {
   return std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+}
+
+/// As batches/shared_beginnings lays sequences out: `lengths` become those of the rows, and of each
+/// the row that it goes on from is returned; nothing where it does not.
+std::vector<std::int64_t> fork_rows(const std::vector<AlikeBeginning>& beginnings,
+                                    std::vector<std::int64_t>& lengths) {
+  std::vector<std::int64_t> rows, forks, trunks, of_forks;
+  std::int64_t saved = 0;
+  std::size_t sequence = 0;
+  for (const AlikeBeginning& each : beginnings) {
+    if (each.tokens == 0) return {};
+    rows.push_back(each.tokens);
+    trunks.push_back(-1);
+    saved += each.tokens * (each.sequences - 1);
+    for (std::int64_t i = 0; i < each.sequences && sequence < lengths.size(); ++i, ++sequence) {
+      forks.push_back(std::max<std::int64_t>(0, lengths[sequence] - each.tokens));
+      of_forks.push_back(std::ssize(rows) - 1);
+    }
+  }
+  if (sequence < lengths.size() || saved == 0 || !worth_forking(saved, sum_of(lengths))) return {};
+  rows.insert(rows.end(), forks.begin(), forks.end());
+  trunks.insert(trunks.end(), of_forks.begin(), of_forks.end());
+  lengths = std::move(rows);
+  return trunks;
 }
 
 }  // namespace
@@ -51,7 +76,19 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
     }
     pass.source_lengths = std::move(used.source);
   }
-  if (!part_of.empty()) {
+  std::vector<std::int64_t> trunks;
+  if (!batch.beginnings.empty() && part_of.empty() && pass.source_lengths.empty())
+    trunks = fork_rows(batch.beginnings, lengths);
+  if (!trunks.empty()) {
+    tokens = sum_of(lengths);
+    filler = filler_tokens(tokens);
+    if (filler > 0) {  // it stands behind the trunks
+      const auto first = std::count(trunks.begin(), trunks.end(), -1);
+      lengths.insert(lengths.begin() + first, filler);
+      trunks.insert(trunks.begin() + first, -1);
+    }
+    pass.forks = true;
+  } else if (!part_of.empty()) {
     std::vector<std::int64_t> sums(count_parts(part_of));
     for (std::size_t row = 0; row < part_of.size(); ++row) sums[part_of[row]] += lengths[row];
     filler = 0;
@@ -74,7 +111,7 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
   const auto parts = static_cast<std::int64_t>(count_parts(part_of));
   const std::int64_t each = (pass.labels + parts - 1) / parts;
   pass.asked = parts * (each + (terms.cpu ? filler_tokens(each) : 0));
-  pass.rows = rows_shape(lengths, /*causal=*/true);
+  pass.rows = pass.forks ? forked_shape(lengths, trunks) : rows_shape(lengths, /*causal=*/true);
   pass.lengths = std::move(lengths);
   return pass;
 }

@@ -9,13 +9,10 @@ namespace luthier {
 
 BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan& plan,
                          const Recipe& recipe) {
-  const std::int64_t batch = recipe.training.per_device_train_batch_size,
+  const std::int64_t batch = step_size(recipe.training, plan).batch_size,
                      each = plan.learned > 0 ? plan.learned : plan.samples,
                      size = plan.learned > 0 ? batch * plan.learned : batch,
-                     longest =
-                         plan.given
-                             ? 0
-                             : recipe.more.integer(recipe.objective + ".max_completion_length");
+                     longest = plan.given ? 0 : plan.longest;
   const auto count = static_cast<std::int64_t>(rows.size());
   BatchShape shape;
   shape.batch_size = size;
@@ -33,11 +30,19 @@ BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan
   // Whole groups where nothing is shuffled, else any samples of the generation.
   const bool apart = recipe.training.shuffle && plan.learned == 0;
   const std::int64_t shown = apart ? std::min(size, plan.prompts(batch)) : (size + each - 1) / each;
-  for (std::int64_t i = 0; i < std::min(shown, count); ++i)
-    shape.pictures += rows[static_cast<std::size_t>(i)].pictures;
+  for (std::int64_t i = 0; i < shown; ++i) {
+    const RowShape& row = rows[static_cast<std::size_t>(std::min(i, count - 1))];
+    if (i < count) shape.pictures += row.pictures;
+    // However they are spread, as many prompts as there are go once.
+    shape.beginnings.push_back(
+        {row.beginning, i > 0 && apart ? 1 : std::min(each, apart ? size - shown + 1 : each)});
+  }
   if (plan.given) return shape;
-  shape.drawn_rows = std::min(plan.batches * size, answers_at_once(plan.samples));
+  const std::int64_t drawn = plan.drawn > 0 ? plan.drawn : plan.samples;
+  shape.drawn_rows = std::min(plan.prompts(batch) * drawn, answers_at_once(drawn)) * plan.caches;
+  shape.drawn_answers = plan.prompts(batch) * plan.samples;
   shape.drawn_length = rows.front().lengths.front() + longest;
+  shape.drawn_pictures = rows.front().pictures;
   return shape;
 }
 

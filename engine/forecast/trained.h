@@ -3,6 +3,7 @@
 // the objective and the optimizer answer.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -55,6 +56,26 @@ Result<std::int64_t> shared_bytes(const ModelSummary& model, const Recipe& recip
 std::int64_t largest_master(const std::vector<TrainedModule>& trained, std::int64_t element);
 
 class Objective;
+
+/// A second model that learns beside (objectives/companion.h), as the forecast asks about it.
+struct CompanionSummary {
+  std::string name;
+  ModelSummary model;                  ///< with its head of scores
+  std::vector<TrainedModule> trained;  ///< of that
+  std::int64_t weights = 0, adapter = 0;
+
+  /// Its forward comes after the policy's, and its backward before.
+  void join(const Pass& policy, bool dropout, PassCost& cost, LossCost& loss) const;
+};
+/// Null: the objective wants none, or names a folder that is refused when it is loaded.
+Result<std::unique_ptr<CompanionSummary>> companion_of(const Objective& objective,
+                                                       const Recipe& recipe, std::int64_t element);
+
+/// Bytes of what stands beside a base's weights: plugs' tensors, copies that train whole, what
+/// products keep of them in a narrower type, and what all plugs have together.
+Result<std::int64_t> adapter_bytes(const std::vector<TrainedModule>& trained,
+                                   const ModelSummary& model, const Recipe& recipe,
+                                   std::int64_t element);
 
 /// The recipe's micro-batch as the model meets it: precision and allocator of `terms`, the loop's
 /// filler, how attention takes the rows, what the objective makes of them. `part_of`: the part that

@@ -40,6 +40,7 @@ struct Pass {
   std::int64_t asked = 0;                    ///< tokens whose last states a decoder hands to the
                                              ///< loss, with filler; 0: all
   std::vector<std::int64_t> lengths;         ///< of the rows, the filler's last
+  bool forks = false;                        ///< some of those go on from others
   RowsShape rows;                            ///< as causal attention meets them
   std::vector<std::int64_t> source_lengths;  ///< of what an encoder reads, row by row; empty:
                                              ///< there is one text alone
@@ -153,6 +154,8 @@ class StepCosts {
  public:
   virtual ~StepCosts() = default;
   virtual PassCost cost(const Pass& pass) const = 0;
+  /// What Causal::forks() answers in such a step.
+  virtual bool takes_forks(const StepTerms&) const { return false; }
   /// Numbers that a fixed tower hands on for these pictures.
   virtual std::int64_t feature_numbers(const PictureLoad&) const { return 0; }
 };
@@ -165,6 +168,8 @@ class ModelCost {
   /// left out.
   virtual PassCost of(Pass pass,
                       const std::vector<std::pair<std::string, TrainedShare>>& trained) const = 0;
+  virtual bool takes_forks(
+      StepTerms terms, const std::vector<std::pair<std::string, TrainedShare>>& trained) const = 0;
   /// Numbers that a fixed tower hands on for these pictures.
   virtual std::int64_t feature_numbers(const PictureLoad& pictures) const = 0;
 };

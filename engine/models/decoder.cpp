@@ -210,6 +210,12 @@ Tensor DecoderImpl::embed(const Tensor& ids) const {
                                                             found.options().requires_grad(false));
 }
 
+bool DecoderImpl::forks() const {
+  if (!options.forks() || sequence_plug || !rows_alone(*this)) return false;
+  return std::all_of(layers_.begin(), layers_.end(),
+                     [](const auto& layer) { return layer->count_before() == 0; });
+}
+
 TokenSequence with_prompt(const TokenSequence& sequence, const Tensor& prompt) {
   const torch::Device device = sequence.embeddings.device();
   const std::int64_t count = prompt.size(0);
@@ -339,7 +345,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     positions = cache->positions();
   } else if (!positions.defined()) {
     positions = sequence.rows.positions(device);
-    end = before + sequence.rows.longest();
+    end = before + sequence.rows.reach();
     if (cache && cache->length() > 0) {
       positions = positions + cache->length();
       end = *end + cache->length();

@@ -83,6 +83,11 @@ struct DecoderOptions {
 
   /// Of some layers the cache holds what is carried along a row, not keys and values.
   bool carries_states() const { return delta || convolutions; }
+  /// Whether rows may fork: experts count their tokens, Gemma 4's layers see those of others, and
+  /// pictures are looked across to row by row.
+  bool forks() const {
+    return !carries_states() && !experts && !gemma4 && !gemma3n && across.empty();
+  }
 
   bool looks_across(std::int64_t layer) const {
     return !across.empty() && across.at(static_cast<std::size_t>(layer));
@@ -187,6 +192,8 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
   DecoderImpl(const DecoderOptions& options, const torch::TensorOptions& tensors);
   /// ids [tokens] → [tokens, hidden], scaled where the model scales them.
   torch::Tensor embed(const torch::Tensor& ids) const override;
+  /// See Causal::forks.
+  bool forks() const;
   /// → [own tokens, hidden] after the final norm: what a plug has put before them is left out. The
   /// last layer makes no others, where it can. With a cache (rows of equal length) positions
   /// continue from it.

@@ -23,9 +23,11 @@ class DecoderModel : public Model, public Causal, public StepCosts {
     return found ? &*found : nullptr;
   }
   bool carries_states() const override { return decoder_->options.carries_states(); }
+  bool forks() const override { return decoder_->forks(); }
   /// What the decoder alone has.
   ModelGeometry geometry() const override;
   PassCost cost(const Pass& pass) const override;
+  bool takes_forks(const StepTerms& terms) const override;
 
  protected:
   /// Adds the stages before the decoder: the tokens' ids and labels, which stand through the step.

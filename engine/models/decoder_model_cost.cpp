@@ -11,6 +11,11 @@ DecoderEntry DecoderModel::add_entry_cost(const Pass& pass, PassCost& cost) cons
   return {};
 }
 
+bool DecoderModel::takes_forks(const StepTerms& terms) const {
+  return decoder_->options.forks() && terms.tokens_before == 0 && terms.keys_before == 0 &&
+         trained_within(terms, *decoder_).row_by_row;
+}
+
 PassCost DecoderModel::cost(const Pass& pass) const {
   PassCost cost;
   DecoderEntry entry = add_entry_cost(pass, cost);

@@ -37,6 +37,9 @@ class Causal {
   virtual const ExpertOptions* experts() const { return nullptr; }
   /// Some layers carry a state along each row, whose length the host has to know.
   virtual bool carries_states() const { return false; }
+  /// Whether rows may fork (RowLayout::forks), with what hangs on the model now: attention alone
+  /// brings a row's tokens together, and a token's place goes by those before it.
+  virtual bool forks() const { return false; }
 };
 
 /// Each token's state sees its whole row, and what was covered in the row is predicted from it.

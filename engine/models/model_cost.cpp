@@ -9,6 +9,8 @@
 namespace luthier {
 namespace {
 
+using Trained = std::vector<std::pair<std::string, TrainedShare>>;
+
 class AskedModel : public ModelCost, public KnowsTowers {
  public:
   explicit AskedModel(std::shared_ptr<const Model> model) : model_(std::move(model)) {
@@ -26,18 +28,13 @@ class AskedModel : public ModelCost, public KnowsTowers {
     for (const auto& [name, slot] : model_->slots()) modules_[name] = model_.get();
   }
 
-  PassCost of(Pass pass,
-              const std::vector<std::pair<std::string, TrainedShare>>& trained) const override {
-    for (const auto& [name, share] : trained) {
-      const auto found = modules_.find(name);
-      const auto branch = branches_.find(name);
-      // Of a branch that holds tensors those train whole; what hangs there hangs behind the branch.
-      if (found != modules_.end() && (branch == branches_.end() || share.whole))
-        pass.terms.trained[found->second] += share;
-      else if (branch != branches_.end())
-        pass.terms.branches[branch->second] += share;
-    }
+  PassCost of(Pass pass, const Trained& trained) const override {
+    add(pass.terms, trained);
     return model_->step_costs()->cost(pass);
+  }
+  bool takes_forks(StepTerms terms, const Trained& trained) const override {
+    add(terms, trained);
+    return model_->step_costs()->takes_forks(terms);
   }
 
   std::vector<TowerFacts> towers() const override { return towers_; }
@@ -47,6 +44,18 @@ class AskedModel : public ModelCost, public KnowsTowers {
   }
 
  private:
+  void add(StepTerms& terms, const Trained& trained) const {
+    for (const auto& [name, share] : trained) {
+      const auto found = modules_.find(name);
+      const auto branch = branches_.find(name);
+      // Of a branch that holds tensors those train whole; what hangs there hangs behind the branch.
+      if (found != modules_.end() && (branch == branches_.end() || share.whole))
+        terms.trained[found->second] += share;
+      else if (branch != branches_.end())
+        terms.branches[branch->second] += share;
+    }
+  }
+
   std::shared_ptr<const Model> model_;
   std::unordered_map<std::string, const ParameterModule*> modules_;
   std::unordered_map<std::string, const BranchPort*> branches_;

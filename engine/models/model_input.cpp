@@ -27,6 +27,29 @@ NextLabels filled_up(const NextLabels& next, std::int64_t labels, std::int64_t l
           with(torch::ones(next.places.sizes(), torch::kFloat32), 0)};
 }
 
+/// Row by row; a fork's first token stands behind its trunk's last.
+NextLabels labels_of_forks(const ModelInput& input) {
+  const torch::Tensor here = input.labels.cpu().contiguous();
+  const std::int64_t* labels = here.const_data_ptr<std::int64_t>();
+  std::vector<std::int64_t> starts, places, next;
+  std::int64_t start = 0;
+  for (std::size_t row = 0; row < input.lengths.size(); ++row) {
+    starts.push_back(start);
+    const std::int64_t trunk = input.trunks[row];
+    for (std::int64_t i = trunk < 0 ? 1 : 0; i < input.lengths[row]; ++i) {
+      if (labels[start + i] == kIgnoreLabel) continue;
+      const auto from = static_cast<std::size_t>(std::max<std::int64_t>(0, trunk));
+      places.push_back(i > 0 ? start + i - 1 : starts[from] + input.lengths[from] - 1);
+      next.push_back(labels[start + i]);
+    }
+    start += input.lengths[row];
+  }
+  const torch::Device device = input.labels.device();
+  return {torch::tensor(places, torch::kInt64).to(device),
+          torch::tensor(next, torch::kInt64).to(device),
+          {}};
+}
+
 }  // namespace
 
 bool has_films(const ModelInput& input) {
@@ -81,7 +104,8 @@ ModelInput to_device(const ModelInput& input, torch::Device device) {
 RowLayout row_layout(const ModelInput& input) {
   RowLayout rows = input.standing.rows > 0
                        ? RowLayout::standing(input.standing.rows, input.input_ids.size(0))
-                       : RowLayout(input.lengths);
+                   : input.trunks.empty() ? RowLayout(input.lengths)
+                                          : RowLayout(input.lengths, input.trunks);
   rows.take_back(input.aside, kRows);
   return rows;
 }
@@ -103,6 +127,7 @@ NextLabels next_labels(const ModelInput& input) {
     const torch::Tensor* shares = found_aside(input, kNextShares);
     return {*places, input.aside.at(kNextLabels), shares ? *shares : torch::Tensor()};
   }
+  if (!input.trunks.empty()) return labels_of_forks(input);
   torch::Tensor shifted = input.labels.roll(-1);
   std::vector<std::int64_t> ends;  // a row's last token predicts nothing
   std::int64_t end = 0;

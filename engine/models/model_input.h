@@ -30,6 +30,8 @@ struct StandingShape {
 struct ModelInput {
   torch::Tensor input_ids;                   ///< [tokens] int64
   std::vector<std::int64_t> lengths;         ///< of each row
+  /// Of rows that fork (RowLayout): which row each goes on from. Empty: none does.
+  std::vector<std::int64_t> trunks;
   std::vector<std::int64_t> prompt_lengths;  ///< tokens of each row before its answer; empty: not
                                              ///< known (decoding goes on from a cache)
   torch::Tensor pixel_values;    ///< [rows of all pictures, ...] float32, as the family's processor
@@ -68,7 +70,8 @@ RowLayout row_layout(const ModelInput& input);
 RowLayout source_layout(const ModelInput& input);
 /// Places that have a label: [labels] int64.
 torch::Tensor label_places(const ModelInput& input);
-/// Places whose next token in their own row has a label, and those labels: [labels] int64 each.
+/// Places whose next token in their own row has a label, and those labels: [labels] int64 each. What
+/// stands before a fork's first token is its trunk's last.
 struct NextLabels {
   torch::Tensor places, labels;
   /// [labels] float32, by which each is to count: 0 where a place only fills up, and then it is the

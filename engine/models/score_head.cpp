@@ -4,6 +4,8 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
+#include "engine/hub/folder_kind.h"
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_parameter.h"
@@ -26,11 +28,10 @@ struct OpenedScores {
   }
 };
 
-Result<OpenedScores> open_scores(const LoadedModel& loaded) {
-  LUTHIER_TRY(CheckpointFiles files,
-              open_weights(loaded.folder, loaded.config, *loaded.family, *loaded.model));
-  LUTHIER_TRY(auto names,
-              stored_names(*loaded.family, files, PackingPlan{}, loaded.folder.string()));
+Result<OpenedScores> open_scores(const std::filesystem::path& folder, const Json& config,
+                                 const Family& family, const Model& shapes) {
+  LUTHIER_TRY(CheckpointFiles files, open_weights(folder, config, family, shapes));
+  LUTHIER_TRY(auto names, stored_names(family, files, PackingPlan{}, folder.string()));
   return OpenedScores{std::move(files), {names.begin(), names.end()}};
 }
 
@@ -48,7 +49,8 @@ Status draw_head(LinearImpl& head, const LoadedModel& loaded, std::uint64_t seed
 /// The checkpoint's own head, where it has one of this size → whether it has.
 Result<bool> read_own_head(LinearImpl& head, const LoadedModel& loaded) {
   if (loaded.drawn) return false;
-  LUTHIER_TRY(const OpenedScores opened, open_scores(loaded));
+  LUTHIER_TRY(const OpenedScores opened,
+              open_scores(loaded.folder, loaded.config, *loaded.family, *loaded.model));
   const std::int64_t there = opened.numbers();
   if (there == 0) return false;
   if (there != head.out_features()) {
@@ -100,9 +102,18 @@ ScoreHeadWhile::~ScoreHeadWhile() {
   if (score_head(*loaded_.model)) loaded_.model->unregister_module(kScoreHead);
 }
 
-Result<std::int64_t> stored_score_numbers(const LoadedModel& loaded) {
-  LUTHIER_TRY(const OpenedScores opened, open_scores(loaded));
+Result<std::int64_t> stored_score_numbers(const std::filesystem::path& folder) try {
+  LUTHIER_CHECK(check_model_folder(folder));
+  const std::string where = (folder / "config.json").string();
+  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
+  LUTHIER_TRY(const Family* family, find_family(config, where));
+  LUTHIER_TRY(const Plan plan, family->read(config, folder));
+  const auto shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
+  LUTHIER_TRY(const OpenedScores opened, open_scores(folder, config, *family, *shapes));
   return opened.numbers();
+} catch (const std::exception& problem) {
+  return input_error("The model cannot be described: " + first_line(problem.what()),
+                     folder.string());
 }
 
 }  // namespace luthier

@@ -33,7 +33,8 @@ class ScoreHeadWhile {
   LoadedModel& loaded_;
 };
 
-/// How many numbers the head of a whole checkpoint gives; 0: it has none.
-Result<std::int64_t> stored_score_numbers(const LoadedModel& loaded);
+/// How many numbers the head of a whole checkpoint gives, by the names in its files alone; 0: it
+/// has none. An Input error where the folder is no checkpoint.
+Result<std::int64_t> stored_score_numbers(const std::filesystem::path& folder);
 
 }  // namespace luthier

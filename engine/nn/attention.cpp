@@ -8,6 +8,8 @@
 #include <cmath>
 #include <utility>
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "engine/nn/attention_masks.h"
 #include "engine/nn/flash_attention.h"
 #include "engine/nn/loop_attention.h"
@@ -234,6 +236,87 @@ struct Pairs {
   }
 };
 
+/// Of all rows' keys or values [tokens, kv_heads, head_dim] those that each fork sees: its trunk's,
+/// then its own, one fork after another. Their gradients are added up in that order.
+class SeenByForks : public torch::autograd::Function<SeenByForks> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
+                        const RowLayout& rows) {
+    std::int64_t seen = 0;
+    for (const RowLayout::Fork& fork : rows.forks()) seen += fork.trunk_length + fork.length;
+    context->saved_data["shape"] = x.sizes().vec();
+    std::vector<std::int64_t> places;
+    for (const RowLayout::Fork& fork : rows.forks())
+      for (const std::int64_t each : {fork.trunk, fork.trunk_length, fork.start, fork.length})
+        places.push_back(each);
+    context->saved_data["forks"] = places;
+    auto shape = x.sizes().vec();
+    shape[0] = seen;
+    Tensor made = torch::empty(shape, x.options().requires_grad(false));
+    for_each(places, [&](std::int64_t from, std::int64_t to, std::int64_t count, bool) {
+      made.narrow(0, to, count).copy_(x.narrow(0, from, count));
+    });
+    return made;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    Tensor sum = torch::zeros(context->saved_data["shape"].toIntVector(), gradients[0].options());
+    for_each(context->saved_data["forks"].toIntVector(),
+             [&](std::int64_t to, std::int64_t from, std::int64_t count, bool shared) {
+               const Tensor own = gradients[0].narrow(0, from, count);
+               Tensor there = sum.narrow(0, to, count);
+               shared ? there.add_(own) : there.copy_(own);
+             });
+    return {sum, Tensor()};
+  }
+
+ private:
+  /// work(place in the rows, place among what is seen, count, whether it is a trunk's).
+  template <class Work>
+  static void for_each(const std::vector<std::int64_t>& forks, const Work& work) {
+    std::int64_t place = 0;
+    for (std::size_t i = 0; i < forks.size(); i += 4) {
+      work(forks[i], place, forks[i + 1], true);
+      place += forks[i + 1];
+      work(forks[i + 2], place, forks[i + 3], false);
+      place += forks[i + 3];
+    }
+  }
+};
+
+/// What forks' tokens make of those of their trunk and their own: q of theirs alone [tokens, heads,
+/// head_dim], keys and values of all rows → [tokens, heads·head_dim]. Neighbours of the same two
+/// lengths go in one call.
+Tensor attend_forks(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout& rows,
+                    const AttentionRule& rule) {
+  const std::vector<RowLayout::Fork>& forks = rows.forks();
+  const Tensor keys = SeenByForks::apply(k, rows), values = SeenByForks::apply(v, rows);
+  std::vector<std::int64_t> sizes, seen_sizes;
+  std::vector<std::int64_t> counts;
+  for (std::size_t i = 0; i < forks.size(); ++i) {
+    const bool alike = i > 0 && forks[i].length == forks[i - 1].length &&
+                       forks[i].trunk_length == forks[i - 1].trunk_length;
+    if (!alike) sizes.push_back(0), seen_sizes.push_back(0), counts.push_back(0);
+    sizes.back() += forks[i].length;
+    seen_sizes.back() += forks[i].trunk_length + forks[i].length;
+    ++counts.back();
+  }
+  const auto query = q.split_with_sizes(sizes), key = keys.split_with_sizes(seen_sizes),
+             value = values.split_with_sizes(seen_sizes);
+  std::vector<Tensor> mixed;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 0) continue;
+    const auto split = [&](const Tensor& x) {
+      return swapped(x.reshape({counts[i], -1, x.size(1), x.size(2)}));
+    };
+    mixed.push_back(
+        swapped(attend_equal(split(query[i]), split(key[i]), split(value[i]), rule, {}, Masks{}))
+            .reshape({sizes[i], q.size(1) * q.size(2)}));
+  }
+  return mixed.size() == 1 ? mixed.front() : at::cat(mixed);
+}
+
 }  // namespace
 
 Tensor ScoreBias::once(const std::vector<std::int64_t>& key,
@@ -263,6 +346,16 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
         blocks.defined() && begins ? behind_count(first.count(), rows.pad(blocks)) : Tensor();
     return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{}, bias))
         .reshape({-1, width});
+  }
+  if (rows.forked()) {
+    TORCH_CHECK(before.count() == 0 && !bias, "rows that fork have nothing before them");
+    const std::int64_t first = rows.beginnings().tokens();
+    const auto parts = q.split_with_sizes({first, q.size(0) - first});
+    const Tensor own = blocks.defined() ? blocks.slice(0, 0, first) : Tensor();
+    const Tensor begun =
+        attend(parts[0], k.slice(0, 0, first), v.slice(0, 0, first), rows.beginnings(), rule, own);
+    if (parts[1].size(0) == 0) return begun;
+    return at::cat({begun, attend_forks(parts[1], k, v, rows, rule)});
   }
   if (!rows.equal() && before.count() == 0 && goes_flash(q, rule, blocks, bias))
     return flash_attention(q, k, v, rows, rows, rule).reshape({-1, width});
@@ -309,7 +402,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
 bool keeps_as_given(const Tensor& like, std::int64_t heads, std::int64_t kv_heads,
                     std::int64_t head_dim, const RowLayout& rows, const AttentionRule& rule,
                     const Tensor& blocks, bool before) {
-  if (before) return false;
+  if (before || rows.forked()) return false;
   if (goes_flash(like, head_dim, rule, blocks, nullptr)) return true;
   if (heads != kv_heads || rule.softcap > 0) return false;
   return rows.equal() || (rows.grouped() && !goes_padded(rows, rule));

@@ -56,7 +56,8 @@ class ScoreBias {
 /// stands takes a token of each row. `before`
 /// stands in front of every row, as tokens that all of it may see; in a cache at its beginning.
 /// Undefined k and v, with a cache: `layer` has been given these tokens' already, by another one.
-/// `bias` counts places from the first key, and has no part in a rule with a softcap.
+/// `bias` counts places from the first key, and has no part in a rule with a softcap. Rows that fork
+/// have neither; a fork's tokens are in no block.
 torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                      const RowLayout& rows, const AttentionRule& rule,
                      const torch::Tensor& blocks = {}, KeyValueCache* cache = nullptr,

@@ -89,6 +89,27 @@ RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
   return shape;
 }
 
+RowsShape forked_shape(const std::vector<std::int64_t>& lengths,
+                       const std::vector<std::int64_t>& trunks) {
+  std::vector<std::int64_t> first;
+  std::vector<RowsShape::Fork> forks;
+  for (std::size_t row = 0; row < lengths.size(); ++row) {
+    if (trunks[row] < 0) {
+      first.push_back(lengths[row]);
+      continue;
+    }
+    const std::int64_t seen = lengths[static_cast<std::size_t>(trunks[row])] + lengths[row];
+    if (forks.empty() || forks.back().length != lengths[row] || forks.back().seen != seen)
+      forks.push_back({0, lengths[row], seen});
+    ++forks.back().rows;
+  }
+  RowsShape shape = rows_shape(first, /*causal=*/true);
+  shape.forks = std::move(forks);
+  shape.as_they_lie = shape.tokens == shape.own_tokens &&
+                      std::is_sorted(first.begin(), first.end(), std::greater<>());
+  return shape;
+}
+
 RowsShape across_shape(const std::vector<std::int64_t>& lengths,
                        const std::vector<std::int64_t>& memory) {
   RowsShape shape;
@@ -137,10 +158,42 @@ std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64
   return most;
 }
 
+/// What rows that go on from others add: each sees copies of its trunk's keys and values before its
+/// own, and stands behind as many queries. `cost` is of those others, which hold on to the memory
+/// of all queries, keys and values where nothing copies them.
+AttentionCost with_forks(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
+                         std::int64_t kv_heads, std::int64_t head_dim, AttentionCost cost) {
+  const std::int64_t width = heads * head_dim,
+                     key_width = (heads > kv_heads && kv_heads > 1 ? heads : kv_heads) * head_dim;
+  const bool longer = goes_in_loops(terms, head_dim);
+  std::int64_t own = 0, seen = 0, work = 0;
+  for (const RowsShape::Fork& fork : rows.forks) {
+    const std::int64_t queries = fork.rows * (longer ? fork.seen : fork.length),
+                       keys = fork.rows * fork.seen;
+    cost.kept += 2 * terms.block(queries * width) + terms.floats(queries * heads);
+    work = std::max(work, 2 * terms.block(queries * width) + 2 * terms.block(keys * key_width));
+    own += fork.rows * fork.length, seen += keys;
+  }
+  cost.kept += 2 * terms.block(seen * key_width);
+  if (rows.as_they_lie) cost.kept += terms.block(own * width);
+  if (rows.as_they_lie && key_width == kv_heads * head_dim)
+    cost.kept += 2 * terms.block(own * kv_heads * head_dim);
+  cost.work =
+      std::max(cost.work, work + 2 * terms.block((own + rows.own_keys) * kv_heads * head_dim));
+  cost.holds_mixture = false;
+  return cost;
+}
+
 }  // namespace
 
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
                              std::int64_t kv_heads, std::int64_t head_dim, Scores asked) {
+  if (!rows.forks.empty()) {
+    RowsShape first = rows;
+    first.forks.clear();
+    return with_forks(terms, rows, heads, kv_heads, head_dim,
+                      attention_cost(terms, first, heads, kv_heads, head_dim, asked));
+  }
   const Scores kind = asked != Scores::Stretched           ? asked
                       : goes_in_stretches(terms, head_dim) ? Scores::Fused
                                                            : Scores::Masked;

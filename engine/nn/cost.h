@@ -89,9 +89,18 @@ struct RowsShape {
     std::int64_t rows = 0, length = 0;
   };
   std::vector<Group> groups;
+  /// Rows of one call that go on from others, which alone are counted above.
+  struct Fork {
+    std::int64_t rows = 0, length = 0, seen = 0;
+  };
+  std::vector<Fork> forks;
+  bool as_they_lie = false;  ///< and those others are attended to without being copied
 };
 /// Rows of any lengths; `causal` ones may be padded.
 RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal);
+/// Causal rows that fork (RowLayout).
+RowsShape forked_shape(const std::vector<std::int64_t>& lengths,
+                       const std::vector<std::int64_t>& trunks);
 /// Rows that see so many keys in front of them, which ask nothing themselves.
 RowsShape behind_keys(RowsShape rows, std::int64_t before);
 /// So many more tokens in front of each row.

@@ -54,6 +54,7 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths)
     tokens_ += length;
     longest_ = std::max(longest_, length);
   }
+  reach_ = longest_;
   made_ = std::make_shared<std::map<std::vector<std::int64_t>, Tensor>>();
   std::map<std::int64_t, std::vector<std::int64_t>, std::greater<>>
       by_length;  // → where such rows start
@@ -94,9 +95,30 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths)
   order_back_ = index_tensor(back);
 }
 
+RowLayout::RowLayout(std::vector<std::int64_t> lengths, const std::vector<std::int64_t>& trunks)
+    : RowLayout(lengths) {
+  std::vector<std::int64_t> starts, first;
+  std::int64_t start = 0;
+  for (std::size_t row = 0; row < lengths.size(); ++row) {
+    starts.push_back(start);
+    start += lengths[row];
+    if (trunks[row] < 0) {
+      TORCH_CHECK(forks_.empty(), "rows that begin by themselves come first");
+      first.push_back(lengths[row]);
+      continue;
+    }
+    const auto trunk = static_cast<std::size_t>(trunks[row]);
+    TORCH_CHECK(trunk < first.size(), "a trunk begins by itself");
+    forks_.push_back({starts[trunk], lengths[trunk], starts[row], lengths[row]});
+    reach_ = std::max(reach_, lengths[trunk] + lengths[row]);
+  }
+  beginnings_ = std::make_shared<const RowLayout>(std::move(first));
+}
+
 RowLayout RowLayout::standing(std::int64_t rows, std::int64_t tokens) {
   RowLayout layout;
-  layout.rows_ = rows, layout.tokens_ = layout.longest_ = tokens, layout.stands_ = true;
+  layout.rows_ = rows, layout.stands_ = true;
+  layout.tokens_ = layout.longest_ = layout.reach_ = tokens;
   layout.made_ = std::make_shared<std::map<std::vector<std::int64_t>, Tensor>>();
   return layout;
 }
@@ -133,14 +155,21 @@ Tensor RowLayout::unpad(const Tensor& padded) const {
 
 Tensor RowLayout::positions_here() const {
   std::vector<Tensor> parts;
-  for (const std::int64_t length : lengths()) parts.push_back(torch::arange(length, torch::kInt64));
+  if (forked()) {
+    parts.push_back(beginnings().positions_here());
+    for (const Fork& fork : forks_)
+      parts.push_back(torch::arange(fork.length, torch::kInt64) + fork.trunk_length);
+  } else {
+    for (const std::int64_t length : lengths())
+      parts.push_back(torch::arange(length, torch::kInt64));
+  }
   return parts.empty() ? torch::empty({0}, torch::kInt64) : at::cat(parts);
 }
 
 Tensor RowLayout::positions(torch::Device device) const {
   if (positions_.defined()) return positions_;
   // Of rows of one token, which decoding has at every step, nothing need be brought there.
-  if (longest_ == 1 && !stands_)
+  if (longest_ == 1 && !stands_ && !forked())
     return torch::zeros({tokens_}, torch::TensorOptions().device(device).dtype(torch::kInt64));
   return positions_here().to(device);
 }

@@ -29,6 +29,10 @@ class RowLayout {
  public:
   RowLayout() = default;
   explicit RowLayout(std::vector<std::int64_t> lengths);
+  /// Rows that fork: `trunks` has for each the row behind whose last token it goes on, whose tokens
+  /// it sees as its own first ones; −1: it begins by itself. Those that do come first. Nothing but
+  /// attention (nn/attention.h) and positions may ask what rows are to one another.
+  RowLayout(std::vector<std::int64_t> lengths, const std::vector<std::int64_t>& trunks);
   /// As a recording meets rows (device/graph): only their number and that of all tokens are the
   /// host's; where they end stands in the device's memory and differs from time to time. What was
   /// set aside has to be taken back, and what follows from a length throws StandingRowsAsked.
@@ -43,12 +47,23 @@ class RowLayout {
   /// All rows are as long as the longest: the flat tensor is a view of the padded one.
   bool equal() const { return !stands_ && rows_ * longest_ == tokens_; }
 
+  /// A row that goes on from another: where either's tokens begin, and how many there are.
+  struct Fork {
+    std::int64_t trunk = 0, trunk_length = 0, start = 0, length = 0;
+  };
+  bool forked() const { return static_cast<bool>(beginnings_); }
+  const std::vector<Fork>& forks() const { return forks_; }
+  /// Those that begin by themselves, of a layout that forks.
+  const RowLayout& beginnings() const { return *beginnings_; }
+  /// One more than the largest place in a row, with its trunk's.
+  std::int64_t reach() const { return reach_; }
+
   /// [tokens, ...] → [rows, longest, ...]; what fills the end of short rows is finite and means
   /// nothing.
   torch::Tensor pad(const torch::Tensor& flat) const;
   /// [rows, longest, ...] → [tokens, ...].
   torch::Tensor unpad(const torch::Tensor& padded) const;
-  /// 0, 1, 2, ... within each row: [tokens] int64.
+  /// 0, 1, 2, ... within each row, behind its trunk where it has one: [tokens] int64.
   torch::Tensor positions(torch::Device device) const;
   /// Where each row ends, 0 in front: [rows + 1] int32, as kernels that know of rows ask for it.
   torch::Tensor ends(torch::Device device) const;
@@ -89,10 +104,12 @@ class RowLayout {
   torch::Tensor ends_here() const;
 
   std::vector<std::int64_t> lengths_;
-  std::int64_t rows_ = 0, tokens_ = 0, longest_ = 0;
+  std::int64_t rows_ = 0, tokens_ = 0, longest_ = 0, reach_ = 0;
   bool stands_ = false;
   std::vector<Group> groups_;
   bool grouped_ = true;
+  std::vector<Fork> forks_;
+  std::shared_ptr<const RowLayout> beginnings_;
   std::shared_ptr<std::map<std::vector<std::int64_t>, torch::Tensor>> made_;
   mutable torch::Tensor padded_, flat_, order_,
       order_back_;           ///< int64 gathers, moved to the device at first use

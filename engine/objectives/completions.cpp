@@ -2,6 +2,7 @@
 #include "engine/objectives/completions.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace luthier {
 
@@ -14,6 +15,19 @@ bool has_ended(const LoadedModel& base, const RowSample& sample) {
   const SpecialTokens& special = base.processor->tokenizer().special();
   return std::find(base.eos_ids.begin(), base.eos_ids.end(), last) != base.eos_ids.end() ||
          last == special.eos || last == special.pad;
+}
+
+bool holds_end(const LoadedModel& base, const RowSample& sample) {
+  return std::any_of(sample.ids.begin(), sample.ids.end(), [&](TokenId id) {
+    return std::find(base.eos_ids.begin(), base.eos_ids.end(), id) != base.eos_ids.end();
+  });
+}
+
+double sum_of_rewards(const RowSample& sample) {
+  double sum = 0, count = 0;
+  for (const double reward : sample.rewards)
+    if (!std::isnan(reward)) sum += reward, ++count;
+  return count > 0 ? sum : std::nan("");
 }
 
 Status check_completions(const LoadedModel& base, const Generation& generation) {

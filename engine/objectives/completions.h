@@ -15,6 +15,12 @@ std::string where_of(const EncodedRow& row);
 /// tokenizer's padding.
 bool has_ended(const LoadedModel& base, const RowSample& sample);
 
+/// Whether one of the model's end tokens stands anywhere in it.
+bool holds_end(const LoadedModel& base, const RowSample& sample);
+
+/// The sum of those of its rewards that are there; NaN where none is.
+double sum_of_rewards(const RowSample& sample);
+
 /// An Input error where a row has no samples, or one holds a token that the model does not have.
 Status check_completions(const LoadedModel& base, const Generation& generation);
 

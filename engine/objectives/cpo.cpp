@@ -14,10 +14,12 @@ using torch::Tensor;
 
 class Cpo : public PreferenceObjective {
  public:
-  Cpo(preference::CpoSettings settings, const Recipe& recipe)
-      : PreferenceObjective(recipe, "cpo"),
+  /// `section`: of the recipe. `likelihood`: how much the chosen answers' counts.
+  Cpo(preference::CpoSettings settings, double likelihood, const Recipe& recipe,
+      const std::string& section)
+      : PreferenceObjective(recipe, section),
         settings_(std::move(settings)),
-        likelihood_(recipe.more.number("cpo.cpo_alpha")) {}
+        likelihood_(likelihood) {}
 
   const RowKind& row_kind() const override { return preference_rows(); }
 
@@ -65,17 +67,27 @@ class Cpo : public PreferenceObjective {
   const double likelihood_;
 };
 
+std::unique_ptr<Objective> contrast(const Recipe& recipe, const std::string& section,
+                                    std::string loss_type, double likelihood) {
+  const KindValues& values = recipe.more;
+  preference::CpoSettings settings;
+  settings.loss_type = std::move(loss_type);
+  settings.beta = values.number(section + ".beta");
+  settings.smoothing = values.number(section + ".label_smoothing");
+  settings.gamma = values.number(section + ".simpo_gamma");
+  settings.alpha = values.number(section + ".alpha");
+  return std::make_unique<Cpo>(std::move(settings), likelihood, recipe, section);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Objective>> make_cpo(const Recipe& recipe) {
-  const KindValues& values = recipe.more;
-  preference::CpoSettings settings;
-  settings.loss_type = values.text("cpo.loss_type");
-  settings.beta = values.number("cpo.beta");
-  settings.smoothing = values.number("cpo.label_smoothing");
-  settings.gamma = values.number("cpo.simpo_gamma");
-  settings.alpha = values.number("cpo.alpha");
-  return std::unique_ptr<Objective>(std::make_unique<Cpo>(std::move(settings), recipe));
+  return contrast(recipe, "cpo", recipe.more.text("cpo.loss_type"),
+                  recipe.more.number("cpo.cpo_alpha"));
+}
+
+Result<std::unique_ptr<Objective>> make_simpo(const Recipe& recipe) {
+  return contrast(recipe, "simpo", "simpo", /*likelihood=*/0);
 }
 
 }  // namespace luthier

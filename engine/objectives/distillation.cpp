@@ -20,7 +20,8 @@ class Distillation : public TeacherObjective {
     plan_.batches = recipe.training.gradient_accumulation_steps;
     plan_.given = given_;
     draws_.temperature = recipe.more.number("distillation.temperature");
-    draws_.max_new_tokens = recipe.more.integer("distillation.max_completion_length");
+    draws_.max_new_tokens = plan_.longest =
+        recipe.more.integer("distillation.max_completion_length");
   }
 
   const RowKind& row_kind() const override { return given_ ? rollout_rows() : prompt_rows(); }

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/objectives/drawn_answers.h"
 
-#include <numeric>
-
-#include "engine/generate/generate.h"
-
 namespace luthier {
 
 namespace {
@@ -62,36 +58,60 @@ Status draw_answers(const LoadedModel& model, MicroBatch& rows, GenerationOption
   return {};
 }
 
-Result<std::vector<std::string>> draw_samples(const LoadedModel& model, Generation& generation,
-                                              std::int64_t each, GenerationOptions options) {
-  bar_pictures(model, options);
+Drawer drawn_by(const LoadedModel& model, std::int64_t samples) {
+  return {samples,
+          [&model, samples](const std::vector<Example>& prompts, const GenerationOptions& options,
+                            const GenerationProgress& go_on, std::span<const std::uint64_t> draws) {
+            return generate_groups(model, prompts, static_cast<std::size_t>(samples), options,
+                                   go_on, draws);
+          }};
+}
+
+Result<std::vector<std::string>> draw_samples(const LoadedModel& base, Generation& generation,
+                                              const std::vector<Drawer>& drawers,
+                                              GenerationOptions options) {
+  bar_pictures(base, options);
   std::vector<Example> prompts;
   for (const EncodedRow& row : generation.rows.encoded) prompts.push_back(row.sequences.front());
-  std::vector<std::uint64_t> draws(prompts.size() * static_cast<std::size_t>(each));
-  std::iota(draws.begin(), draws.end(), std::uint64_t{0});
+  std::uint64_t all = 0, before = 0;
+  for (const Drawer& drawer : drawers) all += static_cast<std::uint64_t>(drawer.samples);
   const auto go_on = [&](std::size_t, const Generated&) {
     return !generation.go_on || generation.go_on();
   };
-  LUTHIER_TRY(
-      const std::vector<Generated> answers,
-      generate_groups(model, prompts, static_cast<std::size_t>(each), options, go_on, draws));
-  std::vector<std::string> texts;
-  auto answer = answers.begin();
-  for (EncodedRow& row : generation.rows.encoded) {
-    Example prompt = std::move(row.sequences.front());
-    row.sequences.clear();
-    for (std::int64_t i = 0; i < each; ++i, ++answer) {
-      if (answer->finish == "cancelled") return interrupted_error();
-      RowSample sample;
-      sample.ids = ids_of(*answer);
-      row.sequences.push_back(answered(prompt, sample.ids));
-      row.samples.push_back(std::move(sample));
-      texts.push_back(answer->text);
+  std::vector<std::vector<Generated>> answers(prompts.size());
+  for (const Drawer& drawer : drawers) {
+    const auto samples = static_cast<std::uint64_t>(drawer.samples);
+    std::vector<std::uint64_t> draws;  // by the sample's place among all
+    for (std::uint64_t row = 0; row < prompts.size(); ++row)
+      for (std::uint64_t i = 0; i < samples; ++i) draws.push_back(row * all + before + i);
+    LUTHIER_TRY(std::vector<Generated> made, drawer.answers(prompts, options, go_on, draws));
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      if (made[i].finish == "cancelled") return interrupted_error();
+      answers[i / samples].push_back(std::move(made[i]));
     }
-    row.sequences.front().images = std::move(prompt.images);
+    before += samples;
+  }
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    EncodedRow& row = generation.rows.encoded[i];
+    row.sequences.clear();
+    for (const Generated& answer : answers[i]) {
+      RowSample sample;
+      sample.ids = ids_of(answer);
+      row.sequences.push_back(answered(prompts[i], sample.ids));
+      row.samples.push_back(std::move(sample));
+      texts.push_back(answer.text);
+    }
+    row.sequences.front().images = std::move(prompts[i].images);
   }
   generation.drawn = true;
   return texts;
+}
+
+Result<std::vector<std::string>> draw_samples(const LoadedModel& model, Generation& generation,
+                                              std::int64_t each, GenerationOptions options) {
+  return draw_samples(model, generation, std::vector<Drawer>{drawn_by(model, each)},
+                      std::move(options));
 }
 
 }  // namespace luthier

@@ -5,11 +5,12 @@
 // pixels.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "engine/batches/generation.h"
-#include "engine/generate/generation_types.h"
+#include "engine/generate/generate.h"
 
 namespace luthier {
 
@@ -18,8 +19,26 @@ namespace luthier {
 /// prompt and are labelled; a sequence without a label stays as it is.
 Status draw_answers(const LoadedModel& model, MicroBatch& rows, GenerationOptions options);
 
-/// The generation's rows, which are prompts, get `each` samples, which share what was made of their
-/// prompt → the samples' texts, row by row. Interrupted when the generation's `go_on` says no.
+/// Who answers: so many samples of each prompt, those of one prompt beside one another. `draws`:
+/// one a sample.
+struct Drawer {
+  using Answers = Result<std::vector<Generated>>;
+  std::int64_t samples = 1;
+  std::function<Answers(const std::vector<Example>& prompts, const GenerationOptions& options,
+                        const GenerationProgress& go_on, std::span<const std::uint64_t> draws)>
+      answers;
+};
+/// The model with whatever adapter is active, which lives as long; a prompt's samples share what
+/// was made of it.
+Drawer drawn_by(const LoadedModel& model, std::int64_t samples);
+
+/// The generation's rows, which are prompts, get samples of each drawer, in their order → the
+/// samples' texts, row by row. `base`: whose processor made the rows. Interrupted when the
+/// generation's `go_on` says no.
+Result<std::vector<std::string>> draw_samples(const LoadedModel& base, Generation& generation,
+                                              const std::vector<Drawer>& drawers,
+                                              GenerationOptions options);
+/// The same of the model alone.
 Result<std::vector<std::string>> draw_samples(const LoadedModel& model, Generation& generation,
                                               std::int64_t each, GenerationOptions options);
 

@@ -9,9 +9,23 @@
 namespace luthier {
 
 Status Judges::check() const {
-  for (const std::string& name : names_)
-    if (!make_built_in_reward(name) && !is_folder(name)) return no_such_reward(name, field_);
+  for (const std::string& name : names_) {
+    if (make_built_in_reward(name)) continue;
+    if (!is_folder(name)) return no_such_reward(name, field_);
+    if (const auto numbers = reward_numbers(name); !numbers) {
+      Error refused = numbers.error();
+      refused.where = field_ + ": " + refused.where;
+      return refused;
+    }
+  }
   return {};
+}
+
+std::vector<std::string> Judges::folders() const {
+  std::vector<std::string> found;
+  for (const std::string& name : names_)
+    if (!make_built_in_reward(name)) found.push_back(name);
+  return found;
 }
 
 Result<std::unique_ptr<RewardFunction>> Judges::function_of(const std::string& name,

@@ -19,8 +19,11 @@ class Judges {
   Judges(std::vector<std::string> names, std::string field)
       : names_(std::move(names)), field_(std::move(field)) {}
 
-  /// An Input error naming the setting: what is neither a function nor a folder.
+  /// An Input error naming the setting: what is neither a function nor the folder of a reward
+  /// model, by the folder's files alone.
   Status check() const;
+  /// The folders of reward models among them.
+  std::vector<std::string> folders() const;
   /// Gives every sample its rewards, one from each of them, NaN where one has none to give.
   /// `texts`: of the samples, row by row. A reward model is loaded when it is first asked, over a
   /// base of its own, which is `base`'s folder, on `base`'s device.

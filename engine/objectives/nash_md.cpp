@@ -2,6 +2,7 @@
 // Nash learning (Munos et al. 2023), the loss of TRL 1.9's NashMDTrainer, the last one: the model's
 // answer is reinforced by how probably it beats that of a mixture with the reference, and held to
 // the reference token by token. The mixture's answer is compared with and not learned from.
+#include "engine/generate/mixed_answers.h"
 #include "engine/objectives/online.h"
 
 namespace luthier {
@@ -12,7 +13,11 @@ using torch::Tensor;
 
 class NashMd : public Online {
  public:
-  explicit NashMd(const Recipe& recipe) : Online(recipe, "nash_md", /*both=*/false) {}
+  explicit NashMd(const Recipe& recipe)
+      : Online(recipe, "nash_md", /*both=*/false),
+        share_(recipe.more.number("nash_md.mixture_coef")) {
+    set_drawing(/*together=*/1, /*caches=*/2);
+  }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
     const JudgedAnswers answers = judged(policy, batch);
@@ -40,6 +45,22 @@ class NashMd : public Online {
     for (auto& [name, figure] : result.figures) figure = figure.detach();
     return result;
   }
+
+ private:
+  std::vector<Drawer> drawers(Policy& policy) const override {
+    const MixedWith other{[&policy](const std::function<Status(const LoadedModel&)>& work) {
+                            return policy.as_reference(work);
+                          },
+                          share_, policy.shares_tower()};
+    return {drawn_by(policy.base(), 1),
+            {1, [&policy, other](const std::vector<Example>& prompts,
+                                 const GenerationOptions& options, const GenerationProgress& go_on,
+                                 std::span<const std::uint64_t> draws) {
+               return generate_mixed(policy.base(), other, prompts, options, go_on, draws);
+             }}};
+  }
+
+  const double share_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/config/kind_lists.h"
+#include "engine/hub/folder_kind.h"
 
 namespace luthier {
 
@@ -29,6 +30,16 @@ Figures FigureSums::means() const {
   for (const auto& [name, each] : sums)
     if (each.count > 0) means[name] = each.sum / static_cast<double>(each.count);
   return means;
+}
+
+Status Objective::can_begin() const {
+  const std::string named = reference_checkpoint();
+  if (named.empty()) return {};
+  Status found = check_model_folder(named);
+  if (found) return {};
+  Error refused = found.error();
+  refused.where = std::string(reference_field()) + ": " + refused.where;
+  return refused;
 }
 
 Status Objective::fits(const LoadedModel& base) const {
@@ -60,7 +71,9 @@ std::int64_t rows_at_once(const Objective& objective, const TrainingSettings& tr
   const std::int64_t batch = training.per_device_train_batch_size;
   // Rows are prompts, each with several samples.
   if (const GenerationPlan plan = objective.generations())
-    return plan.learned > 0 ? batch : std::max<std::int64_t>(1, batch / plan.samples);
+    return plan.learned > 0
+               ? batch
+               : std::max<std::int64_t>(1, step_size(training, plan).batch_size / plan.samples);
   return objective.window_rule() == WindowRule::Whole ? batch * training.gradient_accumulation_steps
                                                       : batch;
 }

@@ -16,6 +16,7 @@
 #include "engine/config/kinds.h"
 #include "engine/config/recipe.h"
 #include "engine/io/json.h"
+#include "engine/objectives/companion.h"
 #include "engine/objectives/figures.h"
 #include "engine/objectives/loss_cost.h"
 #include "engine/objectives/policy.h"
@@ -68,6 +69,9 @@ class Objective {
   virtual ~Objective() = default;
 
   virtual const RowKind& row_kind() const = 0;
+  /// Refuses what its settings name in other places, a folder that is not there or is none of what
+  /// is asked for; before the model is loaded.
+  virtual Status can_begin() const;
   /// Refuses a model that cannot do what the loss asks of it. Most losses ask for the next token.
   virtual Status fits(const LoadedModel& base) const;
   virtual WindowRule window_rule() const { return WindowRule::Means; }
@@ -93,6 +97,10 @@ class Objective {
   virtual bool asks_reference_beforehand() const { return false; }
   /// How a reference that is a model of its own goes after the policy.
   virtual ReferenceMoves reference_moves() const { return {}; }
+  /// The second model that learns beside the policy, whose trained tensors join the run's.
+  virtual CompanionPlan companion() const { return {}; }
+  /// That model, before the first row is prepared.
+  virtual void take_companion(std::shared_ptr<Companion> /*companion*/) {}
   /// How many terms the loss of these rows will have; asked after roll_out, for the whole window
   /// before the first loss.
   virtual std::int64_t count(const MicroBatch& rows) const = 0;
@@ -108,6 +116,8 @@ class Objective {
   /// How rows become micro-batches where several answers to each prompt are learned from; none:
   /// they are micro-batches as they are.
   virtual GenerationPlan generations() const { return {}; }
+  /// The folders of reward models that judge what is drawn, which stand in memory beside it all.
+  virtual std::vector<std::string> judging_folders() const { return {}; }
   /// Before a generation's first loss: gives its rows their samples, where they bring none along,
   /// and says what each is worth. Interrupted when the generation's `go_on` says no.
   virtual Status prepare(Policy& /*policy*/, Generation& /*generation*/) { return {}; }

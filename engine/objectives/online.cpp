@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/objectives/online.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "engine/objectives/completions.h"
+#include "engine/objectives/reward_model.h"
 
 namespace luthier {
 
@@ -12,21 +12,15 @@ using torch::Tensor;
 
 namespace {
 
+/// TRL's default, of all three; the recipe has no setting for it.
+constexpr double kTemperature = 0.9;
 constexpr const char* kScores[] = {"scores/first", "scores/second"};
 constexpr const char* kEnded[] = {"ended/first", "ended/second"};
 
-bool holds_end(const LoadedModel& base, const RowSample& sample) {
-  return std::any_of(sample.ids.begin(), sample.ids.end(), [&](TokenId id) {
-    return std::find(base.eos_ids.begin(), base.eos_ids.end(), id) != base.eos_ids.end();
-  });
-}
-
-/// Of the rewards that there are.
-double sum_of(const RowSample& sample) {
-  double sum = 0, count = 0;
-  for (const double reward : sample.rewards)
-    if (!std::isnan(reward)) sum += reward, ++count;
-  return count > 0 ? sum : std::nan("");
+/// The reward model's folder; written in full, since it is never the name of a built-in function.
+std::vector<std::string> folders_in(const std::string& named) {
+  if (named.empty()) return {};
+  return {std::filesystem::absolute(named).string()};
 }
 
 /// [rows, 2] float32.
@@ -41,16 +35,46 @@ Tensor of_rows(const Batch& batch, const char* const (&names)[2], const Tensor& 
 
 Online::Online(const Recipe& recipe, const std::string& section, bool both)
     : reference_(recipe.more.text("ref_model")),
+      judge_field_(section + ".reward_model"),
+      given_(!recipe.more.text(section + ".rollouts").empty()),
       beta_(recipe.more.number(section + ".beta")),
-      missing_eos_penalty_(recipe.more.optional_number(section + ".missing_eos_penalty")) {
+      missing_eos_penalty_(recipe.more.optional_number(section + ".missing_eos_penalty")),
+      judges_(folders_in(recipe.more.text(judge_field_)), judge_field_) {
   plan_.samples = 2;
   plan_.batches = recipe.training.gradient_accumulation_steps;
-  plan_.given = true;
+  plan_.given = given_;
+  plan_.longest = recipe.more.integer(section + ".max_new_tokens");
   plan_.learned = both ? 2 : 1;
+}
+
+std::vector<std::string> Online::judging_folders() const {
+  return given_ ? std::vector<std::string>() : judges_.folders();
+}
+
+Status Online::can_begin() const {
+  LUTHIER_CHECK(Objective::can_begin());
+  if (given_) return {};
+  for (const std::string& folder : judges_.folders())
+    LUTHIER_CHECK(check_judge(folder, judge_field_));
+  return {};
+}
+
+Status Online::draw(Policy& policy, Generation& generation) {
+  const torch::NoGradGuard no_grad;
+  GenerationOptions options;
+  options.max_new_tokens = plan_.longest;
+  options.temperature = kTemperature;
+  options.seed = generation.seed;
+  LUTHIER_TRY(const std::vector<std::string> texts,
+              draw_samples(policy.base(), generation, drawers(policy), options));
+  return judges_.judge(policy.base(), generation, texts);
 }
 
 Status Online::prepare(Policy& policy, Generation& generation) {
   if (generation.rows.empty()) return {};
+  generation.learned = plan_.learned;
+  if (generation.rows.encoded.front().samples.empty() && !given_)
+    LUTHIER_CHECK(draw(policy, generation));
   LUTHIER_CHECK(check_completions(policy.base(), generation));
   for (EncodedRow& row : generation.rows.encoded) {
     if (row.samples.size() != 2)
@@ -58,7 +82,7 @@ Status Online::prepare(Policy& policy, Generation& generation) {
                              " samples, and two of each prompt are compared.",
                          where_of(row) + ": completion_ids", "Give each prompt two samples.");
     for (std::size_t i = 0; i < 2; ++i) {
-      double score = sum_of(row.samples[i]);
+      double score = sum_of_rewards(row.samples[i]);
       if (std::isnan(score))
         return input_error("The row does not say what its samples are worth.",
                            where_of(row) + ": rewards", "Give a number for each.");
@@ -67,9 +91,6 @@ Status Online::prepare(Policy& policy, Generation& generation) {
       row.numbers[kScores[i]] = score;
       row.numbers[kEnded[i]] = ended ? 1 : 0;
     }
-    const auto learned = static_cast<std::size_t>(plan_.learned);
-    row.samples.resize(learned);
-    row.sequences.resize(learned);
   }
   return {};
 }
@@ -93,6 +114,20 @@ NamedTensors Online::shown(Policy& policy, const Batch& batch) {
   NamedTensors tensors = padded(found.now, batch);
   tensors.emplace_back("ref_logps", found.before_sums.flatten().cpu());
   return tensors;
+}
+
+Drawer drawn_by_reference(Policy& policy) {
+  return {1,
+          [&policy](const std::vector<Example>& prompts, const GenerationOptions& options,
+                    const GenerationProgress& go_on,
+                    std::span<const std::uint64_t> draws) -> Drawer::Answers {
+            std::vector<Generated> made;
+            LUTHIER_CHECK(policy.as_reference([&](const LoadedModel& reference) -> Status {
+              LUTHIER_TRY(made, generate(reference, prompts, options, go_on, draws));
+              return {};
+            }));
+            return made;
+          }};
 }
 
 Tensor pair_loss(const Tensor& margins, double beta, bool ipo) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What objectives have in common that learn from two answers to each prompt, given with what they
-// are worth: their rows, the scores, and both models' log-probabilities of what is learned from. A
-// micro-batch's size counts prompts.
+// What objectives have in common that learn from two answers to each prompt: their rows, drawing
+// the answers and having them judged where they are not given, the scores, and both models'
+// log-probabilities of what is learned from. A micro-batch's size counts prompts.
 #pragma once
 
 #include <string>
 
+#include "engine/objectives/drawn_answers.h"
+#include "engine/objectives/judges.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -27,7 +29,9 @@ class Online : public Objective {
   /// `section`: of the recipe. `both`: the second answer is learned from, too.
   Online(const Recipe& recipe, const std::string& section, bool both);
 
-  const RowKind& row_kind() const override { return rollout_rows(); }
+  const RowKind& row_kind() const override { return given_ ? rollout_rows() : prompt_rows(); }
+  Status can_begin() const override;
+  std::vector<std::string> judging_folders() const override;
   bool dropout() const override { return false; }
   bool needs_reference() const override { return true; }
   std::string reference_checkpoint() const override { return reference_; }
@@ -39,15 +43,29 @@ class Online : public Objective {
   NamedTensors shown(Policy& policy, const Batch& batch) override;
 
  protected:
+  /// Who draws the two answers to each prompt, the first of them by the policy.
+  virtual std::vector<Drawer> drawers(Policy& policy) const = 0;
+  /// How many of the two are drawn together, and with how many caches each: as one would say it of
+  /// the largest of the drawers.
+  void set_drawing(std::int64_t together, std::int64_t caches) {
+    plan_.drawn = together, plan_.caches = caches;
+  }
   JudgedAnswers judged(Policy& policy, const Batch& batch) const;
   double beta() const { return beta_; }
 
  private:
-  const std::string reference_;
+  Status draw(Policy& policy, Generation& generation);
+
+  const std::string reference_, judge_field_;
+  const bool given_;
   const double beta_;
   const std::optional<double> missing_eos_penalty_;
   GenerationPlan plan_;
+  Judges judges_;
 };
+
+/// One answer by the reference.
+Drawer drawn_by_reference(Policy& policy);
 
 /// How pairs are compared: −log σ(β s), or (s − 1/(2β))² under `ipo`, of s [n]: the chosen answer's
 /// log-ratio less the rejected one's.

@@ -40,6 +40,10 @@ class OnlineDpo : public Online {
   }
 
  private:
+  std::vector<Drawer> drawers(Policy& policy) const override {
+    return {drawn_by(policy.base(), 2)};
+  }
+
   const bool ipo_;
 };
 

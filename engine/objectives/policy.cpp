@@ -75,19 +75,18 @@ LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, d
   result.target = states.target;
   result.values =
       token_values(states.hidden, model.head(), states.target, temperature, learns_entropy);
-  std::vector<std::int64_t> starts, sequences;
-  std::int64_t start = 0;
+  std::vector<std::int64_t> places, sequences;
   for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
-    const std::int64_t count = count_labels(batch.example(i));
-    result.counts.push_back(count);
-    sequences.insert(sequences.end(), static_cast<std::size_t>(count),
-                     static_cast<std::int64_t>(i));
-    starts.insert(starts.end(), static_cast<std::size_t>(count), start);
-    start += batch.input.lengths[i];
+    const std::vector<std::int64_t>& labels = batch.example(i).labels;
+    const std::size_t before = places.size();
+    for (std::size_t at = 1; at < labels.size(); ++at)  // a row's first token is never predicted
+      if (labels[at] != kIgnoreLabel) places.push_back(static_cast<std::int64_t>(at));
+    result.counts.push_back(static_cast<std::int64_t>(places.size() - before));
+    sequences.insert(sequences.end(), places.size() - before, static_cast<std::int64_t>(i));
   }
-  result.sequence = torch::tensor(sequences, torch::kInt64).to(states.places.device());
-  result.places =
-      states.places + 1 - torch::tensor(starts, torch::kInt64).to(states.places.device());
+  const torch::Device device = states.places.device();
+  result.sequence = torch::tensor(sequences, torch::kInt64).to(device);
+  result.places = torch::tensor(places, torch::kInt64).to(device);
   return result;
 }
 
@@ -194,7 +193,7 @@ std::vector<std::pair<std::string, torch::Tensor>> padded_tokens(const Batch& ba
   const auto rows = static_cast<std::int64_t>(batch.sequences.size());
   std::int64_t longest = 0;
   for (std::int64_t i = 0; i < rows; ++i)
-    longest = std::max(longest, batch.input.lengths[static_cast<std::size_t>(i)]);
+    longest = std::max(longest, std::ssize(batch.example(static_cast<std::size_t>(i)).input_ids));
   const TokenId pad = batch.padding;
   torch::Tensor ids = torch::full({rows, longest}, pad, torch::kInt64);
   torch::Tensor attention = torch::zeros({rows, longest}, torch::kInt64);

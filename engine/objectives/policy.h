@@ -66,6 +66,8 @@ class Policy {
   TeacherStates reference_states(const Batch& batch);
   /// Lets whoever stands behind the reference do something as itself.
   Status as_reference(const std::function<Status(const LoadedModel& reference)>& work);
+  /// Whether what the policy's tower gives for a picture is what the reference's would.
+  bool shares_tower() const { return tower_fixed_ && reference_ && !reference_->model; }
   /// Other sequences about the pictures of `shown`, the batch that was made last
   /// (BatchMaker::beside). Points to `rows`.
   Batch beside(const MicroBatch& rows, const Batch& shown) {

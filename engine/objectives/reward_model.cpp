@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/device/failure.h"
+#include "engine/io/probe.h"
 #include "engine/methods/adapter_folder.h"
 #include "engine/methods/adapter_tensors.h"
 #include "engine/models/score_head.h"
@@ -14,8 +15,6 @@ namespace luthier {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kAnswersAtOnce = 8;
 
 std::string text_in(const std::vector<Message>& messages) {
   std::string text;
@@ -47,15 +46,42 @@ Error no_head(const fs::path& folder) {
                      "Name what a run with objective: reward or prm has left.");
 }
 
-/// How many numbers the head of an adapter's folder gives.
+bool holds_adapter(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / Adapter::kConfigFile, ignored);
+}
+
+/// How many numbers the head of an adapter's folder gives; 0: it has none.
 Result<std::int64_t> head_in_adapter(const fs::path& folder) {
   LUTHIER_TRY(const AdapterFolder opened, open_adapter_folder(folder));
   const auto view = opened.file.find(std::string(kPeftPrefix) + kScoreHead + ".weight");
-  if (!view || view->info.shape.empty()) return no_head(folder);
-  return view->info.shape.front();
+  return view && !view->info.shape.empty() ? view->info.shape.front() : 0;
 }
 
 }  // namespace
+
+Result<std::int64_t> reward_numbers(const fs::path& folder) {
+  LUTHIER_TRY(const std::int64_t numbers,
+              holds_adapter(folder) ? head_in_adapter(folder) : stored_score_numbers(folder));
+  if (numbers < 1) return no_head(folder);
+  return numbers;
+}
+
+Status check_judge(const fs::path& folder, const std::string& field) {
+  if (!is_folder(folder.string()))
+    return input_error("There is no folder " + folder.string() + ".", field,
+                       "Name what a run with objective: reward has left.");
+  const auto numbers = reward_numbers(folder);
+  if (!numbers) {
+    Error refused = numbers.error();
+    refused.where = field + ": " + refused.where;
+    return refused;
+  }
+  if (*numbers == 1) return {};
+  return input_error("The folder's model judges steps, and here whole answers are.",
+                     field + ": " + folder.string(),
+                     "Name what a run with objective: reward has left.");
+}
 
 Result<std::vector<AnswerToScore>> answers_in(const Conversation& row, const std::string& where) {
   AnswerToScore asked{row, {}, where};
@@ -84,16 +110,10 @@ Result<std::unique_ptr<RewardModel>> RewardModel::open(const fs::path& base, con
   std::unique_ptr<RewardModel> made(new RewardModel());
   made->name_ = folder.filename().empty() ? folder.parent_path().filename().string()
                                           : folder.filename().string();
-  std::error_code ignored;
-  const bool adapter = fs::exists(folder / Adapter::kConfigFile, ignored);
-  if (adapter) {
-    LUTHIER_TRY(made->numbers_, head_in_adapter(folder));
-  }
+  LUTHIER_TRY(made->numbers_, reward_numbers(folder));
+  const bool adapter = holds_adapter(folder);
   LUTHIER_TRY(made->base_, load_model(adapter ? base : folder, options));
-  if (!adapter) {
-    LUTHIER_TRY(made->numbers_, stored_score_numbers(made->base_));
-  }
-  if (!made->base_.model->causal() || made->numbers_ < 1) return no_head(folder);
+  if (!made->base_.model->causal()) return no_head(folder);
   LUTHIER_CHECK(set_score_head(made->base_, made->numbers_, options.seed));
   made->processor_ = made->base_.processor;
   if (!adapter) return made;

@@ -24,6 +24,13 @@ struct AnswerToScore {
 /// An Input error where it has none.
 Result<std::vector<AnswerToScore>> answers_in(const Conversation& row, const std::string& where);
 
+/// How many numbers the reward model in this folder gives of an answer, before anything is loaded:
+/// 1, or of a process reward model 2. An Input error naming the folder: it is none.
+Result<std::int64_t> reward_numbers(const std::filesystem::path& folder);
+/// Fine where the folder holds one that judges whole answers; else an Input error that names the
+/// recipe's setting.
+Status check_judge(const std::filesystem::path& folder, const std::string& field);
+
 class RewardModel : public RewardFunction {
  public:
   /// `folder`: an adapter with a head, which is put on the model in `base`, or a whole checkpoint
@@ -31,6 +38,9 @@ class RewardModel : public RewardFunction {
   static Result<std::unique_ptr<RewardModel>> open(const std::filesystem::path& base,
                                                    const std::filesystem::path& folder,
                                                    const LoadOptions& options);
+
+  /// It looks at so many answers together.
+  static constexpr std::size_t kAnswersAtOnce = 8;
 
   /// Whether it says of each step whether it is right, and not what the whole is worth.
   bool of_steps() const { return numbers_ > 1; }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/objectives/asked_samples.h"
 #include "engine/objectives/completions.h"
 #include "engine/objectives/drawn_answers.h"
 
@@ -16,30 +17,6 @@ namespace {
 using torch::Tensor;
 
 constexpr const char* kTokensOfSlice = "generation/tokens";
-
-template <class F>
-void each_sample(Generation& generation, const F& work) {
-  for (EncodedRow& row : generation.rows.encoded)
-    for (std::size_t i = 0; i < row.samples.size(); ++i)
-      work(row, row.samples[i], row.sequences[i]);
-}
-
-/// Micro-batch after micro-batch, as the samples are learned from; the log-probabilities come to
-/// the host. `take` gets each sample's.
-template <class F, class T>
-void ask_slices(Policy& policy, Generation& generation, const F& ask, const T& take) {
-  const torch::NoGradGuard no_grad;
-  for (std::int64_t slice = 0; slice < generation.slices; ++slice) {
-    const MicroBatch rows = slice_of(generation, slice);
-    if (rows.empty()) continue;
-    const Batch batch = policy.batch(rows, SequenceOrder::RowByRow, BatchMaker::Pass::Evaluation);
-    const LogProbs found = ask(batch);
-    const std::vector<Tensor> each =
-        found.values.log_probs.to(torch::kCPU).split_with_sizes(found.counts);
-    const std::vector<SamplePlace> places = places_of(generation, slice);
-    for (std::size_t i = 0; i < places.size(); ++i) take(places[i], each[i].contiguous());
-  }
-}
 
 }  // namespace
 
@@ -62,12 +39,21 @@ Sampled::Sampled(const Recipe& recipe, const std::string& section)
                       .value_or(recipe.training.gradient_accumulation_steps);
   plan_.iterations = recipe.more.integer(section + ".num_iterations");
   plan_.given = given_;
+  plan_.longest = longest_;
+}
+
+Status Sampled::can_begin() const {
+  LUTHIER_CHECK(Objective::can_begin());
+  return given_ ? Status() : judges_.check();
 }
 
 Status Sampled::fits(const LoadedModel& base) const {
   LUTHIER_CHECK(Objective::fits(base));
-  if (!given_) LUTHIER_CHECK(judges_.check());
   return routers_.fits(base);
+}
+
+std::vector<std::string> Sampled::judging_folders() const {
+  return given_ ? std::vector<std::string>() : judges_.folders();
 }
 
 Status Sampled::check_samples(Policy& policy, const Generation& generation) const {
@@ -133,7 +119,8 @@ void Sampled::ask_old(Policy& policy, Generation& generation) const {
   });
   if (known) return;
   ask_slices(
-      policy, generation, [&](const Batch& batch) { return policy.log_probs(batch, temperature_); },
+      policy, generation,
+      [&](const Batch& batch) { return of_each(policy.log_probs(batch, temperature_)); },
       [&](const SamplePlace& place, const Tensor& found) {
         std::vector<float>& old =
             generation.rows.encoded[place.row].samples[place.sample].old_log_probs;
@@ -149,7 +136,7 @@ Sampled::Distance Sampled::distance_from_reference(Policy& policy, Generation& g
   std::int64_t tokens = 0;
   ask_slices(
       policy, generation,
-      [&](const Batch& batch) { return policy.reference_log_probs(batch, temperature_); },
+      [&](const Batch& batch) { return of_each(policy.reference_log_probs(batch, temperature_)); },
       [&](const SamplePlace& place, const Tensor& reference) {
         const RowSample& sample = generation.rows.encoded[place.row].samples[place.sample];
         const Tensor old = torch::tensor(sample.old_log_probs);

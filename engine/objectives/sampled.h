@@ -25,7 +25,9 @@ class Sampled : public Objective {
   Sampled(const Recipe& recipe, const std::string& section);
 
   const RowKind& row_kind() const override { return given_ ? rollout_rows() : prompt_rows(); }
+  Status can_begin() const override;
   Status fits(const LoadedModel& base) const override;
+  std::vector<std::string> judging_folders() const override;
   bool needs_reference() const override { return beta_ != 0; }
   std::string reference_checkpoint() const override { return reference_; }
   GenerationPlan generations() const override { return plan_; }

@@ -8,45 +8,33 @@
 
 namespace luthier {
 
-namespace {
-
-/// Calls back with each sequence's number and the place of its first token in the batch.
-template <class Each>
-void for_sequences(const Batch& batch, Each each) {
-  std::int64_t start = 0;
-  for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
-    each(i, start);
-    start += batch.input.lengths[i];
-  }
-}
-
-}  // namespace
-
 ScoredPlaces last_places(const Batch& batch) {
   ScoredPlaces places;
-  for_sequences(batch, [&](std::size_t sequence, std::int64_t start) {
+  const std::vector<LyingSequence> lying = lying_sequences(batch);
+  for (std::size_t sequence = 0; sequence < lying.size(); ++sequence) {
     const std::vector<TokenId>& ids = batch.example(sequence).input_ids;
     const auto last =
         std::find_if(ids.rbegin(), ids.rend(), [&](TokenId id) { return id != batch.padding; });
     const std::int64_t behind = ids.rend() - last;  // of the token; 0: there is none
-    places.tokens.push_back(start + std::max<std::int64_t>(0, behind - 1));
+    places.tokens.push_back(lying[sequence].place(std::max<std::int64_t>(0, behind - 1)));
     places.counts.push_back(1);
-  });
+  }
   return places;
 }
 
 ScoredPlaces labelled_places(const Batch& batch, bool last_only) {
   ScoredPlaces places;
-  for_sequences(batch, [&](std::size_t sequence, std::int64_t start) {
+  const std::vector<LyingSequence> lying = lying_sequences(batch);
+  for (std::size_t sequence = 0; sequence < lying.size(); ++sequence) {
     const std::vector<std::int64_t>& labels = batch.example(sequence).labels;
     const std::size_t before = places.tokens.size();
     for (std::size_t at = 0; at < labels.size(); ++at) {
       if (labels[at] == kIgnoreLabel) continue;
       if (last_only) places.tokens.resize(before);
-      places.tokens.push_back(start + static_cast<std::int64_t>(at));
+      places.tokens.push_back(lying[sequence].place(static_cast<std::int64_t>(at)));
     }
     places.counts.push_back(static_cast<std::int64_t>(places.tokens.size() - before));
-  });
+  }
   return places;
 }
 

@@ -16,7 +16,9 @@ class Xpo : public Online {
   explicit Xpo(const Recipe& recipe)
       : Online(recipe, "xpo", /*both=*/true),
         ipo_(recipe.more.text("xpo.loss_type") == "ipo"),
-        alpha_(recipe.more.number("xpo.alpha")) {}
+        alpha_(recipe.more.number("xpo.alpha")) {
+    set_drawing(/*together=*/1, /*caches=*/1);
+  }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
     const JudgedAnswers pairs = judged(policy, batch);
@@ -46,6 +48,10 @@ class Xpo : public Online {
   }
 
  private:
+  std::vector<Drawer> drawers(Policy& policy) const override {
+    return {drawn_by(policy.base(), 1), drawn_by_reference(policy)};
+  }
+
   const bool ipo_;
   const double alpha_;
 };

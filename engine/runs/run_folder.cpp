@@ -41,7 +41,8 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
       "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
-      "model",       "checkpoints", kRolloutsFile,   "tensorboard", kRunLockName};
+      "model",       "checkpoints", kRolloutsFile,   "tensorboard", "value_model",
+      kRunLockName};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -176,7 +177,7 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
         folder.string(),
         "Go on from it with --resume, choose another output_dir, or remove the folder.");
   }
-  for (const char* result : {"adapter", "model"}) {
+  for (const char* result : {"adapter", "model", "value_model"}) {
     if (fs::exists(folder / result, problem)) {
       return input_error("The folder holds a run's result, \"" + std::string(result) + "\".",
                          folder.string(), "Choose another output_dir, or move it away.");

@@ -11,6 +11,7 @@
 #include "engine/runs/named_run.h"
 #include "engine/runs/run_folder.h"
 #include "engine/runs/run_lock.h"
+#include "engine/runs/task_table.h"
 
 namespace luthier {
 
@@ -42,7 +43,8 @@ Status check_leftover(const fs::path& folder) {
                        folder.string(), "Choose another output_dir, or empty it.");
   for (const std::string& name : names) {
     if (name == kStagesFile || name == kStagesFolder || name == "recipe.yaml" ||
-        name == kRunLockName || (name.starts_with('.') && name.find(".partial") != name.npos))
+        name == kTaskTableFile || name == kRunLockName ||
+        (name.starts_with('.') && name.find(".partial") != name.npos))
       continue;
     return input_error("The folder holds \"" + name + "\", which is not a run's.", folder.string(),
                        "Choose another output_dir, or move it away.");
@@ -81,6 +83,12 @@ Status check_same_stages(const StagedRecipe& now, const fs::path& folder) {
       names += (names.empty() ? "" : ", ") + stage.name + (stage.merge ? " (merge)" : "");
     return names;
   };
+  const auto table = [](const StagedRecipe& staged) -> std::string {
+    if (!staged.task_table) return "false";
+    return "{answers: " + std::to_string(staged.task_table->answers) + "}";
+  };
+  if (recorded->task_table != now.task_table)
+    add("task_table was " + table(*recorded) + " and is now " + table(now));
   if (said(*recorded) != said(now))
     add("stages was " + said(*recorded) + " and is now " + said(now));
   for (std::size_t i = 0; i < std::min(recorded->stages.size(), now.stages.size()); ++i)

@@ -18,6 +18,7 @@
 #include "engine/optim/optimizers.h"
 #include "engine/session/model_worker.h"
 #include "engine/session/worker_asking.h"
+#include "engine/train/companion.h"
 #include "engine/train/step_runner.h"
 
 namespace luthier {
@@ -173,12 +174,15 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
       longest.encoded.push_back(std::move(encoded));
       longest.cached.emplace_back();
     }
-    LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
+    LUTHIER_TRY(Trainables trainables, apply_strategy(*base_, recipe));
+    LUTHIER_CHECK(add_companion(trainables, *base_, recipe, *objective));
     const std::unique_ptr<Optimizer> optimizer = make_optimizer(trainables.tensors, recipe);
     LUTHIER_TRY(auto reference,
                 make_reference(*base_, recipe, *objective, trainables.adapter != nullptr));
     StepRunner runner(*base_, *objective, trainables, nullptr, std::move(reference));
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
+    if (trainables.companion)
+      trainables.companion->model().set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();
     const ExactMath exact(device);  // as a run would
     OneStepTried tried{request, forecast, {}, 0};

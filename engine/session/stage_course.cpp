@@ -7,6 +7,7 @@
 #include "engine/methods/method.h"
 #include "engine/models/model_summary.h"
 #include "engine/objectives/objective.h"
+#include "engine/session/task_evaluation.h"
 
 namespace luthier {
 
@@ -156,6 +157,8 @@ Result<std::vector<StageStep>> plan_course(const StagedRecipe& staged) {
     Recipe& foreseen = steps.back().foreseen;
     foreseen.output_dir = staged.output_dir;
     if (const Status fine = check_recipe(foreseen); !fine) return in_stage(fine.error(), i);
+    if (!staged.task_table) continue;
+    if (const Status fine = check_task(foreseen); !fine) return in_stage(fine.error(), i);
   }
   return steps;
 }

@@ -8,9 +8,11 @@
 #include "engine/device/product_library.h"
 #include "engine/device/threads.h"
 #include "engine/methods/merge.h"
+#include "engine/methods/method.h"
 #include "engine/objectives/objective.h"
 #include "engine/runs/run_folder.h"
 #include "engine/session/run_observer.h"
+#include "engine/session/task_evaluation.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/row_check.h"
 
@@ -96,7 +98,10 @@ class StageRuns {
     LUTHIER_TRY(std::optional<StageFolder> folder, StageFolder::find(staged_, resume_run));
     std::size_t first = 0;
     while (folder && first < steps_.size() && is_finished(folder->run_path(first))) ++first;
-    if (folder && first == steps_.size()) return ended(*folder, first - 1);
+    if (folder && first == steps_.size()) {
+      LUTHIER_CHECK(fill_task_table(*folder, first));
+      return ended(*folder, first - 1);
+    }
     for (std::size_t i = first + 1; i < steps_.size(); ++i) {
       if (const Status fine = check_later_stage(steps_[i], host_); !fine)
         return in_stage(fine.error(), i);
@@ -107,9 +112,12 @@ class StageRuns {
                   StageFolder::create(staged_, place, stage_records(steps_, staged_, place)));
     }
     for (std::size_t i = first; i < steps_.size(); ++i) {
+      LUTHIER_CHECK(fill_task_table(*folder, i));
       auto result = run_one(*folder, i, first);
       if (!result) return in_stage(result.error(), i);
-      if (result->state != RunState::Finished || i + 1 == steps_.size()) {
+      const bool finished = result->state == RunState::Finished;
+      if (finished && i + 1 == steps_.size()) LUTHIER_CHECK(fill_task_table(*folder, i + 1));
+      if (!finished || i + 1 == steps_.size()) {
         result->folder = folder->path();
         return result;
       }
@@ -118,6 +126,48 @@ class StageRuns {
   }
 
  private:
+  /// The rows of the base and of the `done` stages that have ended, where they are not there yet.
+  Status fill_task_table(const StageFolder& folder, std::size_t done) {
+    if (!staged_.task_table) return {};
+    LUTHIER_TRY(std::optional<TaskTable> found, read_task_table(folder.path()));
+    if (!found) found = TaskTable{names_, staged_.task_table->answers, {}};
+    if (found->tasks != names_ || found->answers != staged_.task_table->answers)
+      return input_error("The table is of other tasks than the run's.",
+                         (folder.path() / kTaskTableFile).string(),
+                         "Remove the file: the resume makes it again.");
+    while (found->rows.size() <= done) {
+      LUTHIER_TRY(auto row, task_row(folder, found->rows.size()));
+      found->rows.push_back(std::move(row));
+      LUTHIER_CHECK(write_task_table(*found, folder.path()));
+    }
+    return {};
+  }
+
+  /// What is known before the first stage (0) or after one.
+  Result<std::vector<TaskScore>> task_row(const StageFolder& folder, std::size_t row) {
+    if (host_.let_go) host_.let_go();
+    TaskAsking asking;
+    for (const StageStep& step : steps_) asking.tasks.push_back(step.foreseen);
+    asking.answers = staged_.task_table->answers;
+    asking.progress = [&](std::size_t done, std::size_t total) {
+      host_.emit(Progress{0, "Evaluating every task", static_cast<double>(done),
+                          static_cast<double>(total)});
+      return !host_.stopping();
+    };
+    Recipe trained = stage_recipe(steps_, row == 0 ? 0 : row - 1, staged_, folder);
+    if (row == 0) return score_tasks(trained, trained.adapter.init_from, asking);
+    const fs::path run = folder.run_path(row - 1);
+    if (const auto summary = summarize_run(run)) {
+      keep_products(summary->manifest.products);  // as the stage has had them
+      take_all_cores();
+    }
+    LUTHIER_TRY(const Method* method, find_method(trained.strategy));
+    if (method->hangs_adapter()) return score_tasks(trained, run / "adapter", asking);
+    trained.model = (run / "model").string();
+    trained.init = "pretrained";
+    return score_tasks(trained, {}, asking);
+  }
+
   /// How the last one ended before.
   Result<RunResult> ended(const StageFolder& folder, std::size_t last) const {
     LUTHIER_TRY(const RunSummary summary, summarize_run(folder.run_path(last)));

@@ -2,13 +2,9 @@
 // Rows out of two manners of answering the same questions.
 #include "engine/teaching/objective_demo.h"
 
-#include <algorithm>
-
-#include "engine/data/dataset.h"
 #include "engine/data/row_kind.h"
 #include "engine/io/files.h"
-#include "engine/io/json.h"
-#include "engine/teaching/language.h"
+#include "engine/teaching/manners.h"
 #include "engine/teaching/teaching.h"
 
 namespace luthier {
@@ -16,51 +12,6 @@ namespace luthier {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A question about one picture, answered in both manners.
-struct Answered {
-  std::string picture, question, plain, longer;
-};
-
-std::string text_of(const std::vector<ContentPart>& content) {
-  std::string text;
-  for (const ContentPart& part : content) text += part.text;
-  return text;
-}
-
-/// The rows of both files are of the same questions, in the same order.
-Result<std::vector<Answered>> answered_both_ways(const fs::path& plain, const fs::path& longer) {
-  LUTHIER_TRY(const auto plain_rows, Dataset::open({plain}));
-  LUTHIER_TRY(const auto longer_rows, Dataset::open({longer}));
-  if (plain_rows->size() != longer_rows->size())
-    return input_error("The file does not have as many rows as " + plain.string() + ".",
-                       longer.string(), "Make both anew with luthier-cli teach.");
-  std::vector<Answered> made;
-  for (std::size_t row = 0; row < plain_rows->size(); ++row) {
-    LUTHIER_TRY(const Conversation one, plain_rows->read(row));
-    LUTHIER_TRY(const Conversation other, longer_rows->read(row));
-    Answered answered;
-    for (const ContentPart& part : one.messages.front().content)
-      if (part.kind == ContentPart::Kind::Image) answered.picture = fs::absolute(part.image);
-    answered.question = text_of(one.messages.front().content);
-    answered.plain = text_of(one.messages.back().content);
-    answered.longer = text_of(other.messages.back().content);
-    if (text_of(other.messages.front().content) != answered.question)
-      return input_error("The row asks another question than " + plain_rows->where(row) + " does.",
-                         longer_rows->where(row), "Make both anew with luthier-cli teach.");
-    made.push_back(std::move(answered));
-  }
-  return made;
-}
-
-Json asked(const Answered& row) {
-  return {{"prompt", "<image>\n" + row.question}, {"images", {row.picture}}};
-}
-
-Json asked_as_list(Answered row) {
-  row.question = untaught_instruction() + " " + row.question;
-  return asked(row);
-}
 
 /// The lines that a question is, as rows of this kind.
 std::string lines_of(const Answered& row, const RowKind& kind) {
@@ -105,7 +56,7 @@ Result<ObjectiveDemo> objective_demo(const std::string& name) {
     known += (known.empty() ? "" : ", ") + demo.objective;
   }
   return input_error("There is no demo of the objective \"" + name + "\".", "--objective",
-                     "There are demos of " + known + ".");
+                     "There are demos of " + known + " and of stages.");
 }
 
 Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo, const fs::path& folder) {
@@ -139,13 +90,7 @@ Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo, const fs:
   lesson.wanted = folder / "questions.jsonl";
   LUTHIER_TRY(const TeachingTask json, teaching_task("json"));
   LUTHIER_TRY(const auto questions, answered_both_ways(own, json.heldout));
-  std::string lines;
-  for (const Answered& row : questions) {
-    Json line = asked_as_list(row);
-    line["completion"] = row.longer;
-    lines += line.dump() + "\n";
-  }
-  LUTHIER_CHECK(write_file_atomically(lesson.wanted, lines));
+  LUTHIER_CHECK(write_file_atomically(lesson.wanted, list_lines(questions)));
   return lesson;
 }
 

@@ -87,6 +87,8 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
       products = found.recorded->products;
     }
   }
+  // A run that has ended needs nothing any more.
+  if (!begun.ended_before()) LUTHIER_CHECK(objective->can_begin());
   keep_products(products);
   take_all_cores();  // MKL's threads go by who makes the products
   return begun;

@@ -4,8 +4,10 @@
 #include "engine/train/checkpoint.h"
 
 #include "engine/io/files.h"
+#include "engine/methods/adapter_notes.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/models/tensor_file.h"
+#include "engine/objectives/companion.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -55,6 +57,25 @@ Status read_in_place(const fs::path& path, const NamedTensors& tensors) {
     LUTHIER_CHECK(read_stored(*found, tensor, where));
   }
   return file.check_unchanged();
+}
+
+Status make_folder(const fs::path& folder) {
+  std::error_code problem;
+  fs::create_directory(folder, problem);
+  if (!problem) return {};
+  return machine_error("The folder cannot be made: " + problem.message() + ".", folder.string());
+}
+
+/// Its adapter or its weights, in a folder of its name.
+Status write_companion(const fs::path& checkpoint, const Trainables& trainables,
+                       const std::string& base_name) {
+  const Companion& companion = *trainables.companion;
+  const fs::path folder = checkpoint / companion.plan.name;
+  LUTHIER_CHECK(make_folder(folder));
+  if (!companion.adapter)
+    return write_tensor_file(folder / kTrainedFile, trainables.named_of_companion());
+  LUTHIER_CHECK(companion.adapter->save(folder, base_name, {}, /*finished=*/false));
+  return write_adapter_notes(folder, companion.base.pixels);
 }
 
 }  // namespace
@@ -120,11 +141,7 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
                         const Trainables& trainables, const Optimizer& optimizer,
                         const std::string& base_name) {
   if (trainables.adapter) {
-    std::error_code problem;
-    fs::create_directory(folder / "adapter", problem);
-    if (problem)
-      return machine_error("The folder cannot be made: " + problem.message() + ".",
-                           (folder / "adapter").string());
+    LUTHIER_CHECK(make_folder(folder / "adapter"));
     LUTHIER_CHECK(trainables.adapter->save(folder / "adapter", base_name, {}, /*finished=*/false));
     if (const AdapterCourse* course = trainables.adapter->course()) {
       const auto kept = course->state();
@@ -134,6 +151,7 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
   } else {
     LUTHIER_CHECK(write_tensor_file(folder / kTrainedFile, trainables.named()));
   }
+  if (trainables.companion) LUTHIER_CHECK(write_companion(folder, trainables, base_name));
   const auto kept = optimizer.state();
   LUTHIER_CHECK(
       write_tensor_file(folder / "optimizer.safetensors", NamedTensors(kept.begin(), kept.end())));
@@ -152,6 +170,9 @@ Status read_reference(const fs::path& folder, const NamedTensors& reference) {
 Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
   const torch::NoGradGuard no_grad;
   if (!trainables.adapter) LUTHIER_CHECK(read_in_place(folder / kTrainedFile, trainables.named()));
+  if (const Companion* companion = trainables.companion.get(); companion && !companion->adapter)
+    LUTHIER_CHECK(read_in_place(folder / companion->plan.name / kTrainedFile,
+                                trainables.named_of_companion()));
   if (AdapterCourse* course = trainables.adapter ? trainables.adapter->course() : nullptr) {
     LUTHIER_TRY(const auto kept, read_tensor_file(folder / kMethodFile, torch::kCPU));
     LUTHIER_CHECK(course->load_state(kept, (folder / kMethodFile).string()));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A training checkpoint: everything that the next step depends on and nothing else. `adapter/` (as
-// PEFT writes it) or `trained.safetensors`, the optimizer's moments, what a method keeps from step
-// to step (`method.safetensors`), and a small state. The data's position and all random streams
-// follow from the number of steps done.
+// PEFT writes it) or `trained.safetensors`, the same of a model that learns beside
+// (`value_model/`), the optimizer's moments, what a method keeps from step to step
+// (`method.safetensors`), and a small state. The data's position and all random streams follow from
+// the number of steps done.
 #pragma once
 
 #include <cstdint>

@@ -17,6 +17,7 @@ Generation Generations::make(MicroBatch rows, std::int64_t number) const {
   made.slices = plan_->generations.batches;
   // Where samples of a prompt are held against one another they stay together.
   made.shuffles = shuffles_ && plan_->generations.learned == 0;
+  made.reshuffles = plan_->generations.reshuffles;
   made.fresh = plan_->generations.fits_into(plan_->accumulation);
   // Micro-batches have their seeds by their numbers from 0 on.
   made.seed = stream_seed(~seed_, static_cast<std::uint64_t>(number));
@@ -51,7 +52,7 @@ Status Generations::fill(Window& window, Policy& policy, std::int64_t first_batc
     if (!latest_)
       return input_error("The samples that this step goes on with are not there.", "checkpoint",
                          "Start a new run in another output_dir.");
-    window.batches[i] = slice_of(*latest_, batch % plan.batches);
+    window.batches[i] = slice_of(*latest_, batch % (plan.reshuffles ? plan.every() : plan.batches));
   }
   return {};
 }

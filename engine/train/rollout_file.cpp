@@ -68,6 +68,7 @@ Result<std::string> rollout_lines(const Generation& generation, std::int64_t ste
       }
       const bool known = !sample.old_log_probs.empty();
       line["old_per_token_logps"].push_back(known ? Json(sample.old_log_probs) : Json());
+      if (!sample.old_values.empty()) line["old_values"].push_back(sample.old_values);
     }
     lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/models/score_head.h"
+#include "engine/train/companion.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/step_runner.h"
 
@@ -36,6 +37,12 @@ Result<std::shared_ptr<Adapter>> made_by_all(LoadedModel& base, Recipe recipe,
   return adapter_by_rows(base, recipe, reader, rows);
 }
 
+/// "grad.KEY", and "value_grad.KEY" of a value model.
+std::string name_of_gradient(const std::string& name, const Companion* companion) {
+  if (!companion || !name.starts_with(companion->plan.prefix())) return "grad." + name;
+  return companion->plan.gradients + name.substr(companion->plan.prefix().size());
+}
+
 torch::Tensor one(double value) { return torch::full({1}, value, torch::kFloat32); }
 
 }  // namespace
@@ -57,7 +64,8 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
   std::vector<std::int64_t> rows(reader.dataset->size());
   std::iota(rows.begin(), rows.end(), std::int64_t{0});
   LUTHIER_TRY(auto made, made_by_all(base, recipe, reader, rows));
-  LUTHIER_TRY(const Trainables trainables, apply_strategy(base, recipe, {}, std::move(made)));
+  LUTHIER_TRY(Trainables trainables, apply_strategy(base, recipe, {}, std::move(made)));
+  LUTHIER_CHECK(add_companion(trainables, base, recipe, *objective));
   LUTHIER_TRY(auto reference,
               make_reference(base, recipe, *objective, trainables.adapter != nullptr));
   StepRunner runner(base, *objective, trainables, nullptr, std::move(reference));
@@ -68,7 +76,7 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
   tensors.emplace_back("loss", one(outcome.loss));
   for (const TrainedTensor& trained : trainables.tensors) {
     const torch::Tensor& gradient = trained.tensor.grad();
-    tensors.emplace_back("grad." + trained.name,
+    tensors.emplace_back(name_of_gradient(trained.name, trainables.companion.get()),
                          gradient.defined()
                              ? gradient.to(torch::kFloat32)
                              : torch::zeros(trained.tensor.sizes(), torch::kFloat32));

@@ -5,6 +5,7 @@
 #include "engine/base/log.h"
 #include "engine/device/lost_device.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/train/companion.h"
 #include "engine/train/rollout_file.h"
 #include "engine/train/run_ending.h"
 
@@ -108,7 +109,10 @@ Status RunEnding::save_result() {
     LUTHIER_CHECK(save_model(run_.base, writer.path(), result_dtype(run_.base, run_.recipe),
                              run_.optimizer->masters()));
   }
-  return writer.commit();
+  LUTHIER_CHECK(writer.commit());
+  if (!run_.trainables.companion) return {};
+  return save_companion(run_.log->folder().path(), *run_.trainables.companion, run_.recipe,
+                        run_.optimizer->masters());
 }
 
 Error RunEnding::out_of_memory() {

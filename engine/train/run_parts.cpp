@@ -14,6 +14,7 @@
 #include "engine/models/packing.h"
 #include "engine/models/score_head.h"
 #include "engine/optim/optimizers.h"
+#include "engine/train/companion.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/rollout_file.h"
 #include "engine/train/run_parts.h"
@@ -261,6 +262,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     if (fresh) run.observer.on_progress("Looking at what layers read", 1, 1);
   }
   LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter, fresh));
+  LUTHIER_CHECK(add_companion(run.trainables, run.base, run.recipe, *run.objective,
+                              resumes ? run.begun->checkpoint->path : fs::path()));
   AdapterCourse* course = run.trainables.adapter ? run.trainables.adapter->course() : nullptr;
   if (course) LUTHIER_CHECK(course->begin(run.plan.total_steps));
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
@@ -287,6 +290,9 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     run.runner->policy().let_go_of_reference();
   }
   run.base.model->set_gradient_checkpointing(run.options.gradient_checkpointing);
+  if (run.trainables.companion)
+    run.trainables.companion->model().set_gradient_checkpointing(
+        run.options.gradient_checkpointing);
   // A recording holds what trained when it was made.
   run.recordable = can_record(run.base, *run.objective) && !run.trainables.gradual() &&
                    !(run.trainables.adapter && !run.trainables.adapter->can_be_recorded());

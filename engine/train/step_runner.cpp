@@ -236,7 +236,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
   };
   if (cache_) cache_->abandon();  // of a window that was broken off
   if (objective_.generations()) {
-    if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
+    trainables_.set_training(false, 0);
     const Status filled = generations_.fill(window, policy_, first_batch, go_on);
     outcome.abandoned = !filled && filled.error().code == ErrorCode::Interrupted;
     if (outcome.abandoned) return outcome;
@@ -249,7 +249,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     return stream_seed(seed, static_cast<std::uint64_t>(first_batch) + i);
   };
   if (objective_.rolls_out()) {
-    if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
+    trainables_.set_training(false, 0);
     for (std::size_t i = 0; i < batches.size(); ++i) {
       if (batches[i].empty()) continue;
       if (abandoned()) return outcome;
@@ -285,7 +285,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     if (abandoned()) return outcome;
     adapt_waiting();
     if (batches[i].empty()) continue;
-    if (trainables_.adapter) trainables_.adapter->set_training(objective_.dropout(), seed_of(i));
+    trainables_.set_training(objective_.dropout(), seed_of(i));
     const std::vector<std::size_t> part_of =
         !recorded_ && divided_by[i] > 0 ? parts(batches[i]) : std::vector<std::size_t>();
     if (!part_of.empty()) {
@@ -328,7 +328,7 @@ Result<EvaluationOutcome> StepRunner::evaluate(
     std::vector<BrokenRow>* broken) {
   const SubnormalsAreZero vanished;
   const torch::NoGradGuard no_grad;
-  if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
+  trainables_.set_training(false, 0);
   double sum = 0;
   std::int64_t counted = 0;
   FigureSums figures;

@@ -45,6 +45,7 @@ class StepRunner {
                 std::move(reference)),
         generations_(objective) {
     policy_.model().train();  // a step with a graph is one of training; no other is
+    if (trainables.companion) trainables.companion->model().train();
   }
 
   /// Adds the window's gradients: in float32 where more than one micro-batch has some, else they

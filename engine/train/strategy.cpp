@@ -12,6 +12,7 @@
 #include "engine/models/stored_head.h"
 #include "engine/models/wider_weights.h"
 #include "engine/nn/parameters.h"
+#include "engine/objectives/companion.h"
 #include "engine/optim/decay_rule.h"
 #include "engine/optim/rates.h"
 
@@ -89,8 +90,26 @@ Status add_masters(const LoadedModel& base, std::vector<TrainedTensor>& tensors)
 
 std::vector<std::pair<std::string, torch::Tensor>> Trainables::named() const {
   std::vector<std::pair<std::string, torch::Tensor>> all;
-  for (const TrainedTensor& trained : tensors) all.emplace_back(trained.name, trained.tensor);
+  const std::string others = companion ? companion->plan.prefix() : std::string();
+  for (const TrainedTensor& trained : tensors)
+    if (!companion || !trained.name.starts_with(others))
+      all.emplace_back(trained.name, trained.tensor);
   return all;
+}
+
+std::vector<std::pair<std::string, torch::Tensor>> Trainables::named_of_companion() const {
+  std::vector<std::pair<std::string, torch::Tensor>> all;
+  if (!companion) return all;
+  const std::string own = companion->plan.prefix();
+  for (const TrainedTensor& trained : tensors)
+    if (trained.name.starts_with(own))
+      all.emplace_back(trained.name.substr(own.size()), trained.tensor);
+  return all;
+}
+
+void Trainables::set_training(bool training, std::uint64_t seed) const {
+  if (adapter) adapter->set_training(training, seed);
+  if (companion && companion->adapter) companion->adapter->set_training(training, seed);
 }
 
 std::int64_t Trainables::parameters() const {

@@ -17,18 +17,26 @@
 
 namespace luthier {
 
+struct Companion;
+
 struct Trainables {
-  std::vector<TrainedTensor> tensors;  ///< sorted by name
-  std::shared_ptr<Adapter> adapter;    ///< of a method that hangs one; active on the model
+  /// Sorted by name, those of a companion behind them.
+  std::vector<TrainedTensor> tensors;
+  std::shared_ptr<Adapter> adapter;      ///< of a method that hangs one; active on the model
+  std::shared_ptr<Companion> companion;  ///< a second model that learns beside; null: there is none
   bool tower_fixed = false;  ///< no tensor of the vision tower trains, so its features can be kept
 
+  /// Of the adapters (Adapter::set_training).
+  void set_training(bool training, std::uint64_t seed) const;
   /// Before a step (counted from 0 on): what trains from a later one on takes no gradient yet.
   void begin_step(std::int64_t step) const;
   /// Whether what trains changes in the course of the run.
   bool gradual() const;
 
-  /// The tensors by their names, in their order.
+  /// The policy's tensors by their names, in their order.
   std::vector<std::pair<std::string, torch::Tensor>> named() const;
+  /// The companion's by its own names.
+  std::vector<std::pair<std::string, torch::Tensor>> named_of_companion() const;
   std::int64_t parameters() const;
   std::int64_t bytes() const;
 };

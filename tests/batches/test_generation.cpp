@@ -90,6 +90,26 @@ class TestGeneration : public QObject {
   }
 
   /// Rows that were left out leave smaller micro-batches.
+  /// Slices of later uses count on, and each use has all samples once, in an order of its own.
+  void each_use_may_have_an_order_of_its_own() {
+    Generation generation = of_rows(4, 4, 2);
+    generation.shuffles = true;
+    const auto of_use = [&](int use) {
+      std::vector<int> ids;
+      for (const int slice : {2 * use, 2 * use + 1})
+        for (const int id : ids_of(slice_of(generation, slice))) ids.push_back(id);
+      return ids;
+    };
+    const std::vector<int> first = of_use(0);
+    generation.reshuffles = true;
+    QCOMPARE(of_use(0), first);
+    const std::vector<int> second = of_use(1);
+    QVERIFY(second != first);
+    QCOMPARE(std::set<int>(second.begin(), second.end()),
+             std::set<int>(first.begin(), first.end()));
+    QCOMPARE(second.size(), first.size());
+  }
+
   void fewer_samples_make_smaller_slices() {
     const Generation generation = of_rows(1, 2, 4);
     std::vector<int> all;

@@ -35,6 +35,32 @@ class TestOrder : public QObject {
     QVERIFY(!plan_steps(0, training).ok());
   }
 
+  /// Steps of equal parts of a generation: of four micro-batches of 6 rows, or of one's share.
+  void parts_of_a_generation_are_steps() {
+    TrainingSettings training;
+    training.per_device_train_batch_size = 6;
+    training.gradient_accumulation_steps = 4;
+    training.max_steps = 10;
+    GenerationPlan generations;
+    generations.samples = 1;
+    const auto of_parts = [&](std::int64_t parts) {
+      generations.parts = parts;
+      const StepSize size = step_size(training, generations);
+      generations.batches = parts * size.accumulation;
+      generations.iterations = 3;
+      return plan_steps(48, training, generations);
+    };
+    const auto two = of_parts(2), eight = of_parts(8);
+    QVERIFY(two.ok() && eight.ok());
+    QCOMPARE(two->batch_size, std::int64_t{6});
+    QCOMPARE(two->accumulation, std::int64_t{2});
+    QCOMPARE(two->steps_per_epoch, std::int64_t{2 * 2 * 3});
+    QCOMPARE(eight->batch_size, std::int64_t{3});
+    QCOMPARE(eight->accumulation, std::int64_t{1});
+    QCOMPARE(eight->steps_per_epoch, std::int64_t{2 * 8 * 3});
+    QVERIFY(!eight->goes_on(24) && eight->goes_on(23));
+  }
+
   /// As TRL counts them: 4 micro-batches of 3 samples are 4 prompts of 3 each, used twice.
   void generations_are_counted_with_their_uses() {
     TrainingSettings training;

@@ -92,10 +92,15 @@ class TestStages : public QObject {
   void reads_back_what_it_writes() {
     StagedRecipe all = staged(three_stages);
     all.stages[2].merge = true;
+    all.task_table = TaskTableSettings{12};
     const std::string yaml = staged_recipe_to_yaml(all);
     const StagedRecipe again = staged(yaml);
     QCOMPARE(staged_recipe_to_yaml(again), yaml);
     QCOMPARE(again.output_dir, all.output_dir);
+    QVERIFY(again.task_table == all.task_table);
+    QVERIFY(staged("task_table: true\nstages: [{}]").task_table == TaskTableSettings{});
+    QVERIFY(!staged("task_table: false\nstages: [{}]").task_table);
+    QVERIFY(!staged("stages: [{}]").task_table);
     for (std::size_t i = 0; i < all.stages.size(); ++i) {
       QCOMPARE(again.stages[i].name, all.stages[i].name);
       QCOMPARE(again.stages[i].merge, all.stages[i].merge);
@@ -153,6 +158,12 @@ class TestStages : public QObject {
     row("stages: [{}, {merge: 1}]", "test.yaml: stages.2.merge", "true or false");
     row("stages: [{}, {dpo: {beta: 0.1}}]", "test.yaml: stages.2.dpo.beta", "belongs to dpo");
     row("dpo: {beta: 0.1}\nstages: [{}, {}]", "test.yaml: dpo.beta", "belongs to dpo");
+    row("task_table: 3\nstages: [{}]", "test.yaml: task_table", "true, false or a map");
+    row("task_table: {rows: 3}\nstages: [{}]", "test.yaml: task_table.rows", "unknown");
+    row("task_table: {answers: -1}\nstages: [{}]", "test.yaml: task_table.answers", "whole number");
+    row("task_table: {answers: all}\nstages: [{}]", "test.yaml: task_table.answers",
+        "whole number");
+    row("stages: [{task_table: true}]", "test.yaml: stages.1.task_table", "unknown");
     row("stages: [{}]", "--set stages.4.training.seed", "no stage", "stages.4.training.seed=1");
     row("stages: [{}, {}]", "--set stages.1", "names no setting", "stages.1=1");
     row("stages: [{}, {}, {}]", "--set stages.2.model", "result of the one before",

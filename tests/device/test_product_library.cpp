@@ -72,6 +72,8 @@ class TestProductLibrary : public QObject {
                                         << "";
     QTest::newRow("tiles, few rows by MKL") << "tiles+onednn/mkl"
                                             << "f";
+    QTest::newRow("few rows as they lie, else MKL") << "onednn/mkl+rows"
+                                                    << "f";
   }
   void a_resumed_run_keeps_its_own() {
     QFETCH(QString, name);
@@ -81,23 +83,25 @@ class TestProductLibrary : public QObject {
     keep_products(name.toStdString());
     const std::string kept = product_library_name();
     const bool any = mkl_makes_products();
-    const ProductLibrary broad = product_library(512, 512, 512);
+    const ProductLibrary broad = product_library(512, 512, 512),
+                         few = product_library(kFewRows, 512, 512, /*as_it_lies=*/true);
     QString found;  // of products that are one number wide, which tiles do not make
     for (const auto& [rows, in, letter] :
          {std::tuple(1024, 512, 'l'), std::tuple(1024, 16, 's'), std::tuple(1, 512, 'f')}) {
       if (product_library(rows, in, 1) == ProductLibrary::Mkl) found += letter;
     }
-    for (const char* other : {"a library of later", "", "mkl/", "/mkl", "tiles+", "tiles+mkl/"}) {
+    for (const char* other : {"a library of later", "", "mkl/", "/mkl", "tiles+", "tiles+mkl/", "+rows"}) {
       keep_products(name.toStdString());
       keep_products(other);
       QCOMPARE(product_library_name(), chosen);
     }
     if (kept == chosen && kept != name.toStdString())
-      QSKIP("LUTHIER_PRODUCTS decides, or this LibTorch has one library, or there are no tiles");
+      QSKIP("LUTHIER_PRODUCTS decides, or this LibTorch or this processor lacks something");
     QCOMPARE(QString::fromStdString(kept), name);
     QCOMPARE(found, mkl_makes);
     QCOMPARE(any, !mkl_makes.isEmpty());
     QCOMPARE(broad == ProductLibrary::Tiles, name.startsWith("tiles+"));
+    QCOMPARE(few == ProductLibrary::FewRows, name.endsWith("+rows"));
   }
 
   void classes_go_by_rows_and_work() {

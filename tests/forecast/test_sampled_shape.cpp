@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The forecast of runs that learn from several samples of a prompt: what a micro-batch of them is,
 // that what they are drawn with counts, and that a run measures what was said.
-#include <QtTest>
-
 #include "engine/data/row_kind.h"
 #include "engine/forecast/sampled_shape.h"
-#include "engine/models/model_summary.h"
+#include "engine/models/loaded_model.h"
+
+#include <QtTest>  // after LibTorch, whose names Qt's keywords would break
+
 #include "tests/forecast/measured.h"
 #include "tests/train/tiny_run.h"
+#include "tests/train/tiny_weights.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -29,6 +31,15 @@ void write_rows(const fs::path& path, int count, int samples = 0, int length = 0
     }
     text += row.dump() + "\n";
   }
+  write_text(path, text);
+}
+
+void write_pairs(const fs::path& path) {
+  std::string text;
+  for (int i = 0; i < 4; ++i)
+    text += Json({{"prompt", "Who?"}, {"chosen", "It is " + std::to_string(i)}, {"rejected", "No"}})
+                .dump() +
+            "\n";
   write_text(path, text);
 }
 
@@ -105,6 +116,99 @@ class TestSampledShape : public QObject {
     std::vector<std::string> more{"strategy=" + strategy.toStdString()};
     if (given) more.push_back("grpo.rollouts=" + (tiny.root() / "samples.jsonl").string());
     meets(recipe_of(tiny, more));
+  }
+
+  /// The teacher and the reward model stand beside what learns; answers are as long as they may be.
+  void others_beside_it_count_data() {
+    QTest::addColumn<QString>("settings");
+    QTest::newRow("grpo, a reward model")
+        << "objective=grpo;grpo.reward_funcs=[JUDGE];grpo.num_generations=4;"
+           "grpo.max_completion_length=40";
+    QTest::newRow("grpo, an adapter's reward model")
+        << "objective=grpo;grpo.reward_funcs=[HUNG];grpo.num_generations=4;"
+           "grpo.max_completion_length=40";
+    QTest::newRow("online_dpo") << "objective=online_dpo;online_dpo.reward_model=JUDGE;"
+                                   "online_dpo.max_new_tokens=40";
+    QTest::newRow("xpo, full") << "objective=xpo;strategy=full;xpo.reward_model=JUDGE;"
+                                  "xpo.max_new_tokens=40";
+    QTest::newRow("nash_md") << "objective=nash_md;nash_md.reward_model=JUDGE;"
+                                "nash_md.max_new_tokens=40";
+    QTest::newRow("distillation") << "objective=distillation;"
+                                     "distillation.max_completion_length=40;"
+                                     "distillation.teacher_model_name_or_path=TEACHER";
+    QTest::newRow("distillation, full")
+        << "objective=distillation;strategy=full;distillation.max_completion_length=40;"
+           "distillation.teacher_model_name_or_path=TEACHER";
+  }
+  void others_beside_it_count() {
+    QFETCH(QString, settings);
+    const TinyModel size{256, 512, 4, 64, 128};
+    TinyRun tiny(size);
+    write_model(tiny.root() / "base", size, 3);
+    TinyModel larger = size;
+    larger.hidden = 320;
+    write_model(tiny.root() / "teacher", larger, 4);
+    write_rows(tiny.root() / "prompts.jsonl", 8);
+    write_pairs(tiny.root() / "pairs.jsonl");
+    const auto in = [&](const char* name) { return (tiny.root() / name).string(); };
+    for (const bool whole : {true, false}) {
+      const std::string out = whole ? "whole" : "hung";
+      const auto left = train_headless(
+          tiny.recipe(out, {"init=pretrained", "model=" + in("base"), "objective=reward",
+                            "dataset=" + in("pairs.jsonl"),
+                            whole ? "strategy=full" : "strategy=lora", "training.max_steps=1"}),
+          {}, [](const SessionEvent&) {}, {});
+      QVERIFY2(left.ok(), left ? "" : left.error().sentence().c_str());
+    }
+    std::vector<std::string> more{"init=pretrained",
+                                  "model=" + in("base"),
+                                  "dataset=" + in("prompts.jsonl"),
+                                  "training.per_device_train_batch_size=4",
+                                  "training.max_steps=3",
+                                  "training.logging_steps=1",
+                                  "training.shuffle=false"};
+    for (QString each : settings.split(';')) {
+      each.replace("JUDGE", QString::fromStdString(in("whole/model")));
+      each.replace("HUNG", QString::fromStdString(in("hung/adapter")));
+      each.replace("TEACHER", QString::fromStdString(in("teacher")));
+      more.push_back(each.toStdString());
+    }
+    meets(tiny.recipe("run", more));
+  }
+
+  /// A file's rows come again and again, so that one may stand twice in a micro-batch; those of a
+  /// file without weight never come.
+  void rows_of_a_mixture_may_come_twice() {
+    TinyRun tiny;
+    write_text(tiny.root() / "one.jsonl", Json({{"prompt", "<image>" + std::string(300, 'a')},
+                                                {"images", {(fixture() / "b.jpg").string()}},
+                                                {"completion", "It is."}})
+                                                  .dump() +
+                                              "\n");
+    write_text(tiny.root() / "many.jsonl", [] {
+      std::string text;
+      for (int i = 0; i < 9; ++i)
+        text += Json({{"prompt", "What is it?"}, {"completion", "Number " + std::to_string(i)}})
+                    .dump() +
+                "\n";
+      return text;
+    }());
+    const auto tokens = [&](const std::vector<std::string>& more) {
+      std::vector<std::string> settings{"dataset=[" + (tiny.root() / "many.jsonl").string() + ", " +
+                                            (tiny.root() / "one.jsonl").string() + "]",
+                                        "training.per_device_train_batch_size=4"};
+      settings.insert(settings.end(), more.begin(), more.end());
+      const auto forecast = plan(tiny.recipe("run", settings));
+      if (!forecast) qWarning("%s", forecast.error().sentence().c_str());
+      return forecast ? forecast->batch_tokens : 0;
+    };
+    const std::int64_t once = tokens({}), often = tokens({"mixture.weights=[1, 9]"}),
+                       never = tokens({"mixture.weights=[1, 0]"});
+    const std::int64_t of_one = once - never * 3 / 4;
+    QVERIFY2(never > 0 && std::abs(often - 4 * of_one) <= 4,
+             qPrintable(QString("%1 %2 %3").arg(once).arg(often).arg(never)));
+    const std::int64_t course = tokens({"curriculum.by=length"});
+    QCOMPARE(course, often);
   }
 };
 

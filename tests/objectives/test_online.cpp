@@ -152,7 +152,7 @@ class TestOnline : public QObject {
         << R"({"prompt": "Who?", "completion_ids": [[5, 6], [7]], "rewards": [1, null]})"
         << "rewards";
     QTest::newRow("no file") << ""
-                             << "names no file";
+                             << "names nothing that judges answers";
   }
   void what_cannot_be_compared_is_refused() {
     QFETCH(QString, row);

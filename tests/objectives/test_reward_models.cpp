@@ -326,7 +326,7 @@ class TestRewardModels : public QObject {
     auto base = loaded();
     QVERIFY(base.ok());
     const Tensor stored = tensors_in(model / "model.safetensors").at("score.weight");
-    QCOMPARE(stored_score_numbers(*base).value(), std::int64_t{1});
+    QCOMPARE(stored_score_numbers(model).value(), std::int64_t{1});
     QVERIFY(set_score_head(*base, 1, 7).ok());
     QVERIFY(at::equal(score_head(*base->model)->weight.dense(), stored.to(torch::kFloat32)));
     QVERIFY(set_score_head(*base, 2, 7).ok());

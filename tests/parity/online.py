@@ -2,8 +2,10 @@
 """Online DPO, XPO and Nash-MD from judged answers against the losses of TRL's trainers, which draw and
 judge inside of their training_step. XPO's and Nash-MD's have left TRL (1.9 had them). They are
 written down here, on logits of the model with its pictures; OnlineDPOTrainer's own step is asked,
-too, with answers and rewards given to it."""
+too, with answers and rewards given to it. Answers that a run has drawn itself are held against
+transformers' logits: each token is the one that our random number falls on."""
 import collections
+import json
 import random
 
 import torch
@@ -15,6 +17,8 @@ from trl.trainer.utils import selective_log_softmax
 
 import adapters
 import preferences
+import reward_models
+import train
 from checkpoints import make
 
 PAIRS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies",
@@ -260,6 +264,91 @@ def train_case(name, objective, settings, **how):
                                   reference="base", **how)
 
 
+BITS = (1 << 64) - 1
+GOLDEN, FIRST, SECOND = 0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb
+LONGEST, TEMPERATURE = 6, 0.9
+# Of the reference in what each answer is drawn from; TRL's mixture_coef is a half.
+SHARES = {"online_dpo": (0, 0), "xpo": (0, 1), "nash_md": (0, 0.5)}
+
+
+def mixed_bits(state):
+    """SplitMix64's."""
+    state = (state ^ (state >> 30)) * FIRST & BITS
+    state = (state ^ (state >> 27)) * SECOND & BITS
+    return state ^ (state >> 31)
+
+
+def drawn_number(seed, draw, step):
+    """In [0, 1), of the first generation of a run."""
+    generation = mixed_bits((~seed & BITS) * GOLDEN + 0xd1b54a32d192ed03 & BITS)
+    return (mixed_bits(generation * GOLDEN + draw * FIRST + (step + 1) * SECOND & BITS)
+            >> 11) * 2.0 ** -53
+
+
+def reached(logits, token):
+    """Where the token lies when probabilities are laid one behind the other, largest first."""
+    order = torch.sort(logits, descending=True, stable=True).indices
+    shares = torch.softmax(logits[order] / TEMPERATURE, 0).cumsum(0)
+    place = int((order == token).nonzero())
+    return (float(shares[place - 1]) if place else 0.0), float(shares[place])
+
+
+def drawn_case(name, objectives):
+    """One step of a run that draws: its answers, what a reward model says of them, and its loss."""
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        folder = adapters.make(checkpoint, "attention", world.adapters)
+        judge, _ = reward_models.started("reward")(world, checkpoint, "attention", True)
+        model = adapters.PeftModel.from_pretrained(checkpoint.model(), folder, is_trainable=True)
+        prompts = [{"prompt": line["prompt"]} for line in preferences.pairs(world, 2)]
+        preferences.write(world.scratch / "train.jsonl", prompts)
+        end = checkpoint.processor.tokenizer.eos_token_id
+        pictures = {checkpoint.family.image_token_id(checkpoint),
+                    getattr(checkpoint.model().config, "video_token_id", None)} - {None}
+        for objective in objectives:
+            settings = {"reward_model": str(judge), "max_new_tokens": LONGEST}
+            path = preferences.recipe(world, checkpoint, "lora", objective, settings, folder,
+                                      checkpoint.path, dict(max_steps=1))
+            world.program.run("train", path)
+            lines = [json.loads(line) for line in
+                     (world.scratch / "run" / "rollouts.jsonl").read_text().splitlines()]
+            result.same(f"{objective} rows", [line["row"] for line in lines], [0, 1])
+            for row, line in enumerate(lines):
+                for place, (ids, share) in enumerate(zip(line["completion_ids"],
+                                                         SHARES[objective])):
+                    told = f"{objective} row {row} answer {place}"
+                    batch = preferences.answered(checkpoint, prompts[row]["prompt"], ids)
+                    batch.pop("labels")
+                    with torch.no_grad():
+                        own = model(**batch).logits[0]
+                        with model.disable_adapter():
+                            other = model(**batch).logits[0]
+                    logits = ((1 - share) * own + share * other)[-len(ids) - 1:-1].double()
+                    logits[:, list(pictures)] = float("-inf")
+                    for step, token in enumerate(ids):
+                        number = drawn_number(42, 2 * row + place, step)
+                        low, high = reached(logits[step], token)
+                        result.expect(low - 1e-4 <= number <= high + 1e-4,
+                                      f"{told} token {step}: {number} is not in {low} to {high}")
+                    result.same(f"{told} length", len(ids) if end in ids else LONGEST, len(ids))
+            answers = [{"prompt": line["prompt"], "completion": text} for line in lines
+                       for text in line["completions"]]
+            scores = world.program.json(
+                "score", checkpoint.path, "--reward", judge, "--samples",
+                preferences.write(world.scratch / "answers.jsonl", answers), "--json",
+                "--device", "cpu", "--dtype", "float32")["samples"]
+            rewards = [reward for line in lines for reward in line["rewards"][judge.name]]
+            result.close(f"{objective} rewards", torch.tensor(rewards),
+                         torch.tensor([each["score"] for each in scores]), preferences.SUMS)
+            judged_lines = [line | {"prompt": prompt["prompt"], "rewards": line["rewards"][judge.name]}
+                            for line, prompt in zip(lines, prompts)]
+            made = trainer(objective)(world, checkpoint, model, judged_lines, {})
+            wanted = float(expected(made, objective, 2)["loss"])
+            result.near(f"{objective} loss", train.curve(world.scratch / "run")[0]["loss"], wanted,
+                        1e-4, "loss", 0.05)
+    return case
+
+
 def cases(everything=False):
     accumulated = dict(gradient_accumulation_steps=2, per_device_train_batch_size=1)
     found = {
@@ -268,8 +357,11 @@ def cases(everything=False):
                                                   training=accumulated),
         "xpo/clip-llama/loss": loss_case("clip-llama", "xpo", CHOICES["xpo"]),
         "nash_md/clip-llama/loss": loss_case("clip-llama", "nash_md", CHOICES["nash_md"]),
+        "nash_md/clip-llama/drawn": drawn_case("clip-llama", ["xpo", "nash_md"]),
     }
     if everything:
+        for name in ("clip-llama", "qwen2_vl-plain", "smolvlm-plain"):
+            found[f"online_dpo/{name}/drawn"] = drawn_case(name, list(SHARES))
         for objective, choices in CHOICES.items():
             for name in ("qwen2_vl-plain", "smolvlm-plain"):
                 found[f"{objective}/{name}/loss"] = loss_case(name, objective, choices,

@@ -29,12 +29,16 @@ CHOICES = {
         "alpha below 0": dict(loss_type="ipo", alpha=-0.5),
     },
 }
+CHOICES["simpo"] = {"plain": {}, "margin": dict(beta=2.5, simpo_gamma=1.4),
+                    "alpha": dict(beta=2.5, alpha=0.25, label_smoothing=0.1)}
+METRICS["simpo"] = PAIRS
 DEFAULTS = {"orpo": dict(beta=0.1),
             "cpo": dict(loss_type="sigmoid", beta=0.1, label_smoothing=0.0, cpo_alpha=1.0,
                         simpo_gamma=0.5, alpha=0.0)}
+DEFAULTS["simpo"] = DEFAULTS["cpo"] | dict(loss_type="simpo", cpo_alpha=0.0)
 
 
-def with_pictures(base):
+def with_pictures(base, objective):
     """TRL's trainer with its loss, its metrics and its log, on batches of a picture collator."""
     class Pictured(base):
         def __init__(self, settings, picture_token, **given):
@@ -47,8 +51,7 @@ def with_pictures(base):
             self.choose(settings)
 
         def choose(self, settings):
-            for key, value in (DEFAULTS["orpo" if base is ORPOTrainer else "cpo"]
-                               | settings).items():
+            for key, value in (DEFAULTS[objective] | settings).items():
                 setattr(self, key, value)
 
         def concatenated_inputs(self, batch, **_):
@@ -75,7 +78,8 @@ def with_pictures(base):
     return Pictured
 
 
-TRAINERS = {"orpo": with_pictures(ORPOTrainer), "cpo": with_pictures(CPOTrainer)}
+TRAINERS = {"orpo": with_pictures(ORPOTrainer, "orpo"), "cpo": with_pictures(CPOTrainer, "cpo"),
+            "simpo": with_pictures(CPOTrainer, "simpo")}
 
 
 def trainer(objective):
@@ -154,6 +158,7 @@ def cases(everything=False):
         "cpo/qwen2_vl-plain/loss": loss_case("qwen2_vl-plain", "cpo",
                                              {"sigmoid": {}, "simpo": simpo}),
         "cpo/smolvlm-plain/loss": loss_case("smolvlm-plain", "cpo", {"sigmoid": {}}),
+        "simpo/clip-llama/loss": loss_case("clip-llama", "simpo", CHOICES["simpo"]),
         "cpo/clip-llama/train": train_case("clip-llama", "cpo", {}, training=accumulated),
         "cpo/clip-llama/simpo": train_case("clip-llama", "cpo", simpo, drawn=False),
     }

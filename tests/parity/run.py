@@ -87,6 +87,7 @@ IN_PART = (
     "online",
     "unpaired",
     "sampled",
+    "ppo",
     "quantized",
     "qlora",
     "hostile_folders",

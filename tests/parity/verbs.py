@@ -186,12 +186,20 @@ def near_its_teacher(shown):
     return right["student"] < right["base"] - 0.2 and right["gkd"] >= right["base"] - 0.05
 
 
+def stage_after_stage(shown):
+    """Each stage does what it is for; the last ones bring back what the second had taken."""
+    manner, shorter, own = shown["manner"], shown["shorter"], shown["own_questions"]
+    return (manner["manner"] >= 0.8 and own["manner"] < 0.1 and shorter["preference"] >= 0.9
+            and own["reward"] >= own["base"] - 0.05 and own["reward"] >= own["preference"] - 0.02)
+
+
 def cases(everything=False):
     found = {f"info/{name}": info_case(name) for family in FAMILIES for name in family.informed}
     found |= {f"plan/{name}/{kind}": plan_case(name, kind)
               for name, kind in (("clip-llama", "linear"), ("siglip-qwen2", "attention"))}
     if everything:      # their siblings are tests/teaching/test_demo's
         found |= {"demo/kto": demo_case("kto", longer_wins),
-                  "demo/gkd": demo_case("gkd", near_its_teacher)}
+                  "demo/gkd": demo_case("gkd", near_its_teacher),
+                  "demo/stages": demo_case("stages", stage_after_stage)}
     return found | {"data/check": data_case, "compare/shape": compare_case,
                     "program/ready": ready_case, "program/full": full_case}

@@ -3,12 +3,16 @@
 // resume to the byte, and what is refused before the first stage begins.
 #include <QtTest>
 
+#include <cmath>
 #include <fstream>
+#include <map>
 #include <stop_token>
 
 #include "engine/compare/result_folder.h"
 #include "engine/methods/merge.h"
+#include "engine/runs/run_folder.h"
 #include "engine/runs/stage_folder.h"
+#include "engine/runs/task_table.h"
 #include "engine/session/headless.h"
 #include "engine/session/session.h"
 #include "tests/session/drained.h"
@@ -26,6 +30,14 @@ training: {device: cpu, dtype: float32, max_steps: 4, per_device_train_batch_siz
   gradient_checkpointing: false}
 )";
 /// One of each start: the base, its checkpoint, its adapter, its merged adapter.
+constexpr const char* kTasks = R"(
+eval_dataset: EVAL
+task_table: {answers: 2}
+stages:
+  - {strategy: full, name: whole}
+  - {strategy: lora, adapter: {r: 4, lora_dropout: 0.1}}
+  - {strategy: ia3, name: last, eval_dataset: ROWS, training: {loss_on: all}}
+)";
 constexpr const char* kEveryStart = R"(
 stages:
   - {strategy: full, name: whole}
@@ -52,8 +64,11 @@ class Stages {
 
   StagedRecipe recipe(const std::string& out, std::string stages,
                       const std::vector<std::string>& overrides = {}) const {
-    const std::string pairs = (root() / "pairs.jsonl").string();
-    if (const auto at = stages.find("PAIRS"); at != std::string::npos) stages.replace(at, 5, pairs);
+    for (const auto& [mark, file] : std::map<std::string, std::string>{
+             {"PAIRS", "pairs.jsonl"}, {"EVAL", "eval.jsonl"}, {"ROWS", "rows.jsonl"}}) {
+      if (const auto at = stages.find(mark); at != std::string::npos)
+        stages.replace(at, mark.size(), (root() / file).string());
+    }
     const std::string yaml = "model: " + (root() / "model").string() +
                              "\ndataset: " + (root() / "rows.jsonl").string() +
                              "\noutput_dir: " + (root() / out).string() + kShared + stages;
@@ -82,6 +97,18 @@ Recipe alone(const StagedRecipe& staged, std::size_t index, const fs::path& out,
   recipe.model = model.string();
   recipe.adapter.init_from = init_from.string();
   return recipe;
+}
+
+/// Of a run's metrics.
+double last_eval_loss(const fs::path& run) {
+  std::ifstream file(run / "metrics.jsonl");
+  double found = std::nan("");
+  for (std::string line; std::getline(file, line);) {
+    const auto json = parse_json(line, "metrics.jsonl");
+    if (json && json->contains("eval_loss") && (*json)["eval_loss"].is_number())
+      found = (*json)["eval_loss"].get<double>();
+  }
+  return found;
 }
 
 std::string file_digest(const fs::path& path) {
@@ -212,6 +239,9 @@ class TestStageRuns : public QObject {
     row("stages: [{}, {dataset: nothing.jsonl}]", "stages.2: nothing.jsonl");
     row("stages: [{}, {objective: dpo}]", "stages.2.dataset");  // rows of another kind
     row("stages: [{}, {eval_dataset: PAIRS}]", "stages.2.eval_dataset");
+    row("task_table: true\nstages: [{}, {}]", "stages.1.eval_dataset: The table of tasks");
+    row("task_table: true\neval_dataset: EVAL\nstages: [{}, {objective: dpo, dataset: PAIRS}]",
+        "stages.2.objective");
     row("stages: [{}, {training: {eval_steps: 2}}]", "stages.2.training.eval_steps");
     row("stages: [{}, {adapter: {r: 4}}]", "stages.2.adapter.r: This is 4");
     row("stages: [{}, {training: {seed: 6}}]", "stages.2.training.seed");
@@ -246,6 +276,74 @@ class TestStageRuns : public QObject {
     const auto refused = plan_stages(stages.recipe("run", "stages: [{}, {dataset: nothing}]"));
     QVERIFY(!refused.ok());
     QVERIFY(refused.error().where.find("stages.2") != std::string::npos);
+  }
+
+  void every_task_is_asked_after_every_task() {
+    const Stages stages;
+    const StagedRecipe staged = stages.recipe("run", kTasks);
+    VERIFY_DONE(train_stages_headless(staged, {}, {}, {}));
+    const fs::path run = stages.root() / "run";
+    const auto read = read_task_table(run);
+    VERIFY_DONE(read);
+    QVERIFY(*read);
+    const TaskTable& table = **read;
+    QVERIFY(table.whole());
+    QCOMPARE(table.tasks, (std::vector<std::string>{"whole", "sft", "last"}));
+    QCOMPARE(table.rows[0][0].rows, std::int64_t(3));
+    QCOMPARE(table.rows[0][2].rows, std::int64_t(11));
+    QVERIFY(table.rows[0][0] == table.rows[0][1]);  // the same rows
+    QVERIFY(table.figures().front() == "exact_match");
+    QCOMPARE(table.rows[3][1].figures.at("answered"), 2.0);
+    // What a stage's own evaluation said of its result.
+    const char* names[] = {"1-whole", "2-sft", "3-last"};
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto summary = summarize_run(run / "stages" / names[i]);
+      VERIFY_DONE(summary);
+      QVERIFY(summary->manifest.best_eval_loss.has_value());
+      const double own = last_eval_loss(run / "stages" / names[i]);
+      QVERIFY2(std::abs(table.at(i + 1, i, kTaskLoss) - own) < 1e-5 * own,
+               qPrintable(QString("%1 and %2").arg(table.at(i + 1, i, kTaskLoss)).arg(own)));
+    }
+    QVERIFY(table.at(1, 0, kTaskLoss) < table.at(0, 0, kTaskLoss));
+    QVERIFY(table.at(3, 0, kTaskLoss) != table.at(2, 0, kTaskLoss));
+  }
+
+  void a_stop_within_the_table_resumes_to_the_byte() {
+    const Stages stages;
+    const StagedRecipe staged = stages.recipe("run", kTasks);
+    const fs::path run = stages.root() / "run", whole = stages.root() / "undisturbed";
+    VERIFY_DONE(train_stages_headless(staged, {}, {}, {}));
+    fs::rename(run, whole);
+    // Before the first stage, after the first, and after the last.
+    for (const std::size_t rows : {0, 1, 3}) {
+      std::stop_source stop;
+      const auto on_event = [&](const SessionEvent& event) {
+        const auto* progress = std::get_if<Progress>(&event);
+        if (!progress || progress->what != "Evaluating every task" || progress->done < 1000) return;
+        const auto table = read_task_table(run);
+        if (table && (*table ? (*table)->rows.size() : 0) == rows) stop.request_stop();
+      };
+      const auto stopped = train_stages_headless(staged, run, on_event, stop.get_token());
+      QVERIFY(!stopped.ok());
+      QCOMPARE(stopped.error().code, ErrorCode::Interrupted);
+    }
+    VERIFY_DONE(train_stages_headless(staged, run, {}, {}));
+    QCOMPARE(file_digest(run / kTaskTableFile), file_digest(whole / kTaskTableFile));
+    for (const char* stage : {"1-whole", "2-sft", "3-last"}) {
+      const QString found = differences(run / "stages" / stage, whole / "stages" / stage);
+      QVERIFY2(found.isEmpty(), qPrintable(QString(stage) + ": " + found));
+    }
+    // Another number of answers is another table.
+    StagedRecipe other = staged;
+    other.task_table->answers = 1;
+    const auto refused = train_stages_headless(other, run, {}, {});
+    QVERIFY(!refused.ok());
+    QVERIFY(refused.error().sentence().find("task_table was {answers: 2}") != std::string::npos);
+    // One that is of other tasks, or broken, is named.
+    write_text(run / kTaskTableFile, R"({"format_version": 1, "tasks": ["a"], "rows": []})");
+    const auto foreign = train_stages_headless(staged, run, {}, {});
+    QVERIFY(!foreign.ok());
+    QVERIFY(foreign.error().sentence().find("other tasks") != std::string::npos);
   }
 
   /// The window's way: one worker, one pause and stop for whichever stage runs.

@@ -2,6 +2,7 @@
 // Contrastive preference optimization (Xu et al. 2024) and, by its settings, SimPO (Meng et al.
 // 2024) and AlphaPO (Gupta et al. 2025): names and defaults of TRL's CPOConfig.
 #include "engine/config/kinds.h"
+#include "engine/config/kinds/contrast_rows.h"
 #include "engine/config/kinds/router_rows.h"
 
 namespace luthier {
@@ -30,8 +31,7 @@ ObjectiveKind cpo_objective_kind() {
                        "How the two answers are compared; ipo and simpo take each answer by its "
                        "mean over tokens.",
                        {"sigmoid", "hinge", "ipo", "simpo"}, "sigmoid"),
-           kind_number("cpo.beta", "Beta", "How sharply the two answers are told apart.", 0.1)
-               .above(0),
+           contrast_beta("cpo.beta"),
            kind_number("cpo.label_smoothing", "Label smoothing",
                        "The share of pairs that may be the wrong way round; sigmoid and simpo read "
                        "it.",
@@ -44,14 +44,9 @@ ObjectiveKind cpo_objective_kind() {
                        "0: not at all.",
                        1)
                .at_least(0),
-           kind_number("cpo.simpo_gamma", "Margin",
-                       "By how much the chosen answer is to lead under simpo, divided by beta.",
-                       0.5),
-           kind_number("cpo.alpha", "Alpha of the reward",
-                       "Bends each answer's reward to (1 − p^(−alpha)) / alpha, p its probability "
-                       "(AlphaPO); 0: the logarithm of p.",
-                       0)
-               .advanced(),
+           target_margin("cpo.simpo_gamma",
+                         "By how much the chosen answer is to lead under simpo, divided by beta."),
+           reward_alpha("cpo.alpha"),
            router_loss("cpo.router_aux_loss_coef"),
        }),
        {},

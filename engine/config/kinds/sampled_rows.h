@@ -23,9 +23,9 @@ inline Row max_completion_length(const char* key) {
       .at_most(1048576);
 }
 
-inline Row sampling_temperature(const char* key) {
+inline Row sampling_temperature(const char* key, double fallback = 1) {
   return kind_number(key, "Temperature",
-                     "Of the draws, and of the probabilities that are learned from.", 1)
+                     "Of the draws, and of the probabilities that are learned from.", fallback)
       .above(0);
 }
 

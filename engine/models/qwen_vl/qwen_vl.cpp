@@ -114,8 +114,23 @@ class QwenVl : public TowerModel {
       if (apart) grid.frames = 1;
       placed.insert(placed.end(), static_cast<std::size_t>(pieces), grid);
     }
-    return mrope_positions(input.input_ids.cpu(), input.lengths, placed, options_.image_token_id,
-                           has_films(input) ? film_token_ : -1, options_.vision.merge);
+    MropePositions found =
+        mrope_positions(input.input_ids.cpu(), input.lengths, placed, options_.image_token_id,
+                        has_films(input) ? film_token_ : -1, options_.vision.merge);
+    if (!input.trunks.empty()) go_on_from_trunks(input, found);
+    return found;
+  }
+
+  /// A fork's places are text's behind its trunk's.
+  static void go_on_from_trunks(const ModelInput& input, MropePositions& found) {
+    std::int64_t start = 0;
+    for (std::size_t row = 0; row < input.lengths.size(); ++row) {
+      const std::int64_t trunk = input.trunks[row], end = start + input.lengths[row];
+      if (trunk >= 0)
+        found.positions.slice(1, start, end) +=
+            found.offsets[trunk].cpu() + input.lengths[static_cast<std::size_t>(trunk)];
+      start = end;
+    }
   }
 
   static constexpr const char *kPositions = "axes", *kPositionOffsets = "position_offsets";
