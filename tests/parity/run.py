@@ -102,6 +102,7 @@ IN_PART = (
     "pages",
     "film_rows",
     "infilling",
+    "longer_texts",
 )
 
 
