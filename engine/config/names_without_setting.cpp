@@ -142,7 +142,7 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "pref_loss pref_ftx grpo_* ppo_* reward_model_type reward_model_adapters "
       "reward_model_quantization_bit "
       "ref_model_adapters ref_model_quantization_bit "
-      "reward_model max_prompt_length use_vllm vllm_* "
+      "max_prompt_length use_vllm vllm_* "
       "teacher_model teacher_model_init_kwargs teacher_model_revision kl_coef rl trl "
       "num_ppo_epochs rpo_alpha lambda gamma_beta_ratio rlhf",
       "it belongs to other objectives; see luthier-cli train --help for those that there are.");

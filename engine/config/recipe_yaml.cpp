@@ -105,12 +105,26 @@ void resolve_beside(Json& path, const std::filesystem::path& folder) {
 }
 
 void resolve_beside(GivenByKey& given, const std::filesystem::path& folder) {
-  for (const char* key :
-       {"model", "image_folder", "adapter.init_from", "ref_model", "grpo.rollouts", "rloo.rollouts",
-        "distillation.rollouts", "online_dpo.rollouts", "xpo.rollouts", "nash_md.rollouts",
-        "online_dpo.reward_model", "xpo.reward_model", "nash_md.reward_model",
-        "gkd.teacher_model_name_or_path", "distillation.teacher_model_name_or_path", "ppo.rollouts",
-        "ppo.reward_model", "ppo.value_model"})
+  for (const char* key : {"model",
+                          "image_folder",
+                          "adapter.init_from",
+                          "ref_model",
+                          "grpo.rollouts",
+                          "rloo.rollouts",
+                          "distillation.rollouts",
+                          "online_dpo.rollouts",
+                          "xpo.rollouts",
+                          "nash_md.rollouts",
+                          "online_dpo.reward_model",
+                          "xpo.reward_model",
+                          "nash_md.reward_model",
+                          "gkd.teacher_model_name_or_path",
+                          "distillation.teacher_model_name_or_path",
+                          "ppo.rollouts",
+                          "ppo.reward_model",
+                          "ppo.value_model",
+                          "gkd.teacher_logits",
+                          "distillation.teacher_logits"})
     if (const auto found = given.find(key); found != given.end())
       resolve_beside(found->second.value, folder);
   for (const char* key :

@@ -64,6 +64,15 @@ struct ReferenceMoves {
   double share = 0;
 };
 
+/// What a reference was asked about beforehand, as far as its answers depend on it.
+struct AskedAbout {
+  std::filesystem::path model;  ///< whose processor made the rows
+  std::string rows, eval_rows;  ///< fingerprints of the datasets; empty: there is none
+  std::string encoding;         ///< how rows are cut and labelled, and pictures' limits
+  std::int64_t vocabulary = 0;
+  std::vector<std::int64_t> usable, eval_usable;  ///< rows of which there must be an answer
+};
+
 class Objective {
  public:
   virtual ~Objective() = default;
@@ -95,6 +104,20 @@ class Objective {
   virtual bool reference_teaches() const { return false; }
   /// Whether the reference is asked about all rows before the first step, and let go of then.
   virtual bool asks_reference_beforehand() const { return false; }
+  /// Asks about these rows, beforehand.
+  virtual Status ask_beforehand(Policy& policy, const MicroBatch& rows, bool evaluation);
+  /// The file in the run's folder in which the answers are kept; null: the policy has them.
+  virtual const char* file_of_asked() const { return nullptr; }
+  /// The file that the settings name in the place of the reference; empty: none.
+  virtual std::string asked_file() const { return {}; }
+  /// All rows were asked about: the answers go into the file, and are read from it.
+  virtual Status keep_asked(const std::filesystem::path& /*file*/, const AskedAbout& /*about*/) {
+    return {};
+  }
+  /// The answers are those in the file. An Input error where it is about something else.
+  virtual Status read_asked(const std::filesystem::path& /*file*/, const AskedAbout& /*about*/) {
+    return {};
+  }
   /// How a reference that is a model of its own goes after the policy.
   virtual ReferenceMoves reference_moves() const { return {}; }
   /// The second model that learns beside the policy, whose trained tensors join the run's.

@@ -5,22 +5,97 @@
 
 #include <algorithm>
 
+#include "engine/io/probe.h"
 #include "engine/models/cost.h"
+#include "engine/runs/run_folder.h"
 
 namespace luthier {
 
 TeacherObjective::TeacherObjective(const Recipe& recipe, const std::string& section,
                                    double temperature, bool tells_entropy)
     : field_(section + ".teacher_model_name_or_path"),
+      given_field_(section + ".teacher_logits"),
       teacher_(recipe.more.text(field_)),
+      given_(recipe.more.text(given_field_)),
+      top_k_(recipe.more.optional_integer(section + ".teacher_top_k")),
+      run_(recipe.output_dir),
       divergence_{recipe.more.number(section + ".beta"), temperature},
       tells_entropy_(tells_entropy) {}
 
+Status TeacherObjective::can_begin() const {
+  LUTHIER_CHECK(Objective::can_begin());
+  if (given_.empty()) return {};
+  if (!is_there(given_) || is_folder(given_))
+    return input_error("There is no file " + given_ + ".", given_field_,
+                       "Name the teacher.safetensors of a run with teacher_top_k.");
+  const auto opened = TeacherFile::open(given_);
+  return opened ? Status() : Status(opened.error());
+}
+
+Result<TeacherFacts> TeacherObjective::facts(const AskedAbout& about) const {
+  TeacherFacts facts;
+  if (!teacher_.empty()) {
+    LUTHIER_TRY(facts.teacher, fingerprint_model(teacher_));
+  }
+  facts.rows = about.rows, facts.eval_rows = about.eval_rows;
+  LUTHIER_TRY(facts.processor, fingerprint_processor(about.model));
+  facts.encoding = about.encoding;
+  facts.temperature = Json(divergence_.temperature).dump();
+  facts.vocabulary = std::to_string(about.vocabulary);
+  return facts;
+}
+
+Status TeacherObjective::ask_beforehand(Policy& policy, const MicroBatch& rows, bool evaluation) {
+  if (!asked_) {
+    LUTHIER_TRY(asked_, TeacherFileWriter::begin(run_));
+  }
+  const Batch batch = policy.batch(rows, row_kind().order(), BatchMaker::Pass::Evaluation);
+  if (rows.labels() == 0) return asked_->add(batch, {}, evaluation);
+  const std::int64_t vocabulary = policy.model().head()->out_features();
+  return asked_->add(
+      batch, top_k_of(policy.reference_states(batch), *top_k_, divergence_.temperature, vocabulary),
+      evaluation);
+}
+
+Status TeacherObjective::keep_asked(const std::filesystem::path& file, const AskedAbout& about) {
+  LUTHIER_TRY(const TeacherFacts made, facts(about));
+  if (!asked_) {
+    LUTHIER_TRY(asked_, TeacherFileWriter::begin(run_));
+  }
+  LUTHIER_CHECK(asked_->finish(file, made));
+  asked_.reset();
+  LUTHIER_TRY(said_, TeacherFile::open(file));
+  return {};
+}
+
+Status TeacherObjective::read_asked(const std::filesystem::path& file, const AskedAbout& about) {
+  LUTHIER_TRY(const auto opened, TeacherFile::open(file));
+  LUTHIER_TRY(const TeacherFacts now, facts(about));
+  LUTHIER_CHECK(opened->facts().check(now, file.string()));
+  LUTHIER_CHECK(opened->check_rows(about.usable, /*evaluation=*/false));
+  LUTHIER_CHECK(opened->check_rows(about.eval_usable, /*evaluation=*/true));
+  said_ = opened;
+  return {};
+}
+
 LossSum TeacherObjective::loss(Policy& policy, const Batch& batch) {
-  const TeacherStates teacher = policy.reference_states(batch);
+  std::optional<TeacherStates> teacher;
+  TopK kept;
+  if (said_) {
+    kept = said_->of(batch, /*evaluation=*/!policy.trains());
+  } else {
+    teacher = policy.reference_states(batch);
+    if (top_k_) {
+      kept = top_k_of(*teacher, *top_k_, divergence_.temperature,
+                      policy.model().head()->out_features());
+      teacher.reset();
+    }
+  }
   const LabelledStates states = labelled_states(policy.model(), batch.input);
-  const HeadDivergence distance = chunked_divergence(states.hidden, policy.model().head(), teacher,
-                                                     divergence_, tells_entropy_);
+  const Linear head = policy.model().head();
+  const HeadDivergence distance =
+      teacher ? chunked_divergence(states.hidden, head, *teacher, divergence_, tells_entropy_)
+              : chunked_divergence(states.hidden, head, kept, divergence_, tells_entropy_);
   LossSum loss;
   loss.count = states.target.size(0);
   loss.sum = distance.sum;
@@ -31,6 +106,7 @@ LossSum TeacherObjective::loss(Policy& policy, const Batch& batch) {
 }
 
 LossCost TeacherObjective::cost(const Pass& pass, const HeadCost& head) const {
+  if (top_k_ || !given_.empty()) return divergence_cost(pass, head, /*teacher_width=*/0);
   const auto teacher = summarize_model(teacher_);  // a broken one is refused when it is loaded
   return divergence_cost(pass, head, teacher ? teacher->geometry.hidden_size : head.width);
 }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/models/score_head.h"
+#include "engine/train/asked_rows.h"
 #include "engine/train/companion.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/step_runner.h"
@@ -66,9 +67,14 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
   LUTHIER_TRY(auto made, made_by_all(base, recipe, reader, rows));
   LUTHIER_TRY(Trainables trainables, apply_strategy(base, recipe, {}, std::move(made)));
   LUTHIER_CHECK(add_companion(trainables, base, recipe, *objective));
+  if (const std::string asked = objective->asked_file(); !asked.empty()) {
+    AskedAbout about = asked_about(recipe, base, reader, rows, {}, {});
+    LUTHIER_CHECK(objective->read_asked(asked, about));
+  }
   LUTHIER_TRY(auto reference,
               make_reference(base, recipe, *objective, trainables.adapter != nullptr));
   StepRunner runner(base, *objective, trainables, nullptr, std::move(reference));
+  runner.keep_rows();
   LUTHIER_TRY(const WindowOutcome outcome, runner.accumulate(window, reader.seed, 0));
   const Batch batch = runner.policy().batch(window.batches.front(), objective->row_kind().order(),
                                             BatchMaker::Pass::Training);

@@ -14,6 +14,7 @@
 #include "engine/models/packing.h"
 #include "engine/models/score_head.h"
 #include "engine/optim/optimizers.h"
+#include "engine/train/asked_rows.h"
 #include "engine/train/companion.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/rollout_file.h"
@@ -133,31 +134,6 @@ std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t ste
                                         reading_threads(usable_cores(), busy), run.order);
 }
 
-/// Rows whose pictures turn out to be broken are left out, as they will be when their step comes.
-Status ask_reference(RunParts& run, const RowReader& reader, const UsableRows& usable,
-                     bool evaluation, const std::function<bool()>& stopping) {
-  const auto batch = static_cast<std::size_t>(run.recipe.training.per_device_train_batch_size);
-  const std::vector<std::int64_t>& rows = usable.rows;
-  for (std::size_t begin = 0; begin < rows.size(); begin += batch) {
-    if (stopping()) return interrupted_error();
-    run.observer.on_progress("Asking the reference", static_cast<double>(begin),
-                             static_cast<double>(rows.size()));
-    MicroBatch micro;
-    for (std::size_t at = begin; at < std::min(rows.size(), begin + batch); ++at) {
-      RowFault fault = RowFault::BadRow;
-      auto encoded = reader.read(rows[at], 0, &fault);
-      if (!encoded && is_picture_fault(fault) && reader.skip_broken) continue;
-      if (!encoded) return encoded.error();
-      micro.rows.push_back(rows[at]);
-      micro.encoded.push_back(encoded.take());
-      micro.cached.emplace_back();
-    }
-    if (!micro.empty())
-      run.runner->policy().ask_beforehand(micro, run.objective->row_kind().order(), evaluation);
-  }
-  return {};
-}
-
 /// A resume has kept nothing yet. On a device a row's features have the last bits of the batch that
 /// they were made in, so those that the run had kept are made again as it made them: each with its
 /// batch of the first epoch, until no more are kept. On the CPU they come out the same in any batch
@@ -205,7 +181,7 @@ Status check_groups(const RunParts& run) {
                              " samples, and one of each prompt is learned from.",
                          run.reader.dataset->where(index) + ": completion_ids",
                          "Give each sample a row of its own.");
-    return input_error("The row has " + std::to_string(samples) + " samples, and " +
+    return input_error("The number of samples in the row is " + std::to_string(samples) + ", and " +
                            run.recipe.objective + ".num_generations is " +
                            std::to_string(plan.samples) + ".",
                        run.reader.dataset->where(index) + ": completion_ids",
@@ -272,6 +248,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
   if (resumes)
     LUTHIER_CHECK(read_checkpoint(run.begun->checkpoint->path, run.trainables, *run.optimizer));
+  LUTHIER_CHECK(read_asked(run));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
                                              run.trainables.adapter != nullptr));
   const bool beforehand = run.objective->asks_reference_beforehand();
@@ -283,12 +260,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   }
   run.runner = std::make_unique<StepRunner>(run.base, *run.objective, run.trainables, run.cache,
                                             std::move(reference));
-  if (beforehand) {
-    LUTHIER_CHECK(ask_reference(run, run.reader, run.rows, /*evaluation=*/false, stopping));
-    if (run.eval_reader.dataset)
-      LUTHIER_CHECK(ask_reference(run, run.eval_reader, run.eval_rows, true, stopping));
-    run.runner->policy().let_go_of_reference();
-  }
+  LUTHIER_CHECK(ask_about_rows(run, stopping));
   run.base.model->set_gradient_checkpointing(run.options.gradient_checkpointing);
   if (run.trainables.companion)
     run.trainables.companion->model().set_gradient_checkpointing(
@@ -302,6 +274,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     run.runner->fill_up(run.recipe.training.gradient_accumulation_steps, graphs_asked_for());
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run));
+  LUTHIER_CHECK(keep_asked(run));
   LUTHIER_CHECK(keep_again(run, stopping));
   LUTHIER_CHECK(go_on_with_samples(run));
   run.source = windows_from(run, run.state.step);

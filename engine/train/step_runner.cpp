@@ -289,7 +289,9 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     const std::vector<std::size_t> part_of =
         !recorded_ && divided_by[i] > 0 ? parts(batches[i]) : std::vector<std::size_t>();
     if (!part_of.empty()) {
+      MicroBatch whole = keeps_rows_ ? batches[i] : MicroBatch();
       in_parts(taken_apart(batches[i], part_of), divided_by[i], outcome);
+      if (keeps_rows_) batches[i] = std::move(whole);
     } else if (!recorded_) {
       launch(i);
       if (outcome.finite && i < last) widen_gradients(trainables_.tensors);

@@ -64,6 +64,9 @@ class StepRunner {
       std::uint64_t seed, const std::function<bool(std::size_t, std::size_t)>& go_on = {},
       std::vector<BrokenRow>* broken = nullptr);
 
+  /// From here on accumulate() leaves the window its rows.
+  void keep_rows() { keeps_rows_ = true; }
+
   Policy& policy() { return policy_; }
   /// Of an objective that learns from several answers to a prompt.
   Generations& generations() { return generations_; }
@@ -94,6 +97,7 @@ class StepRunner {
   Policy policy_;
   Generations generations_;
   std::unique_ptr<RecordedSteps> recorded_;
+  bool keeps_rows_ = false;
 };
 
 }  // namespace luthier

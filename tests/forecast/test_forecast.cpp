@@ -127,6 +127,8 @@ class TestForecast : public QObject {
                ";strategy=full;training.dtype=bfloat16;"
                "training.gradient_accumulation_steps=2;rows=16";
     QTest::newRow("gkd, head adapted") << taught + ";adapter.target_modules=q_proj,lm_head";
+    QTest::newRow("gkd, a larger teacher asked beforehand")
+        << taught + ";teacher=320;gkd.teacher_top_k=16";
     QTest::newRow("gkd, own answers") << "objective=gkd;gkd.lmbda=1;gkd.max_new_tokens=30";
     QTest::newRow("prefix") << "strategy=prefix_tuning;training.gradient_checkpointing=false";
     QTest::newRow("prefix, long") << "strategy=prefix_tuning;adapter.num_virtual_tokens=150;"

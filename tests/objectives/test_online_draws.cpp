@@ -5,6 +5,9 @@
 // tests/parity holds each drawn token against transformers' logits.
 #include "tests/train/watched_run.h"
 
+#include <set>
+#include <sstream>
+
 #include "engine/data/dataset.h"
 #include "engine/generate/mixed_answers.h"
 #include "engine/objectives/policy.h"
@@ -141,15 +144,20 @@ class TestOnlineDraws : public QObject {
   /// What a run has drawn, given to another one, teaches it the same.
   void drawn_answers_can_be_given_again() {
     const Drawn drawn;
+    const fs::path root = drawn.tiny.root();
+    write_text(root / "four.jsonl", lines_of(4, [](Json&, int) {}));
     for (const char* name : kOnline) {
       const std::string objective = name;
-      VERIFY_OK(run(drawn.recipe(objective + "-drawn", objective, {"training.shuffle=false"})));
-      const fs::path file = drawn.tiny.root() / (objective + "-drawn") / "rollouts.jsonl";
-      VERIFY_OK(run(drawn.recipe(objective + "-given", objective,
-                                 {"training.shuffle=false", objective + ".reward_model=null",
-                                  objective + ".rollouts=" + file.string()})));
-      const QString apart = differences(drawn.tiny.root() / (objective + "-drawn"),
-                                        drawn.tiny.root() / (objective + "-given"));
+      const std::vector<std::string> same{"training.shuffle=false", "training.max_steps=2",
+                                          "dataset=" + (root / "four.jsonl").string()};
+      std::vector<std::string> again = same;
+      VERIFY_OK(run(drawn.recipe(objective + "-drawn", objective, same)));
+      again.push_back(objective + ".reward_model=null");
+      again.push_back(objective +
+                      ".rollouts=" + (root / (objective + "-drawn") / "rollouts.jsonl").string());
+      VERIFY_OK(run(drawn.recipe(objective + "-given", objective, again)));
+      const QString apart =
+          differences(root / (objective + "-drawn"), root / (objective + "-given"));
       QVERIFY2(apart.isEmpty(), qPrintable(apart));
     }
   }
@@ -192,14 +200,14 @@ class TestOnlineDraws : public QObject {
     {
       const torch::NoGradGuard no_grad;
       torch::manual_seed(5);
-      for (const auto& each : (*adapter)->tensors()) torch::Tensor(each.tensor).normal_(0, 0.3);
+      for (const auto& each : (*adapter)->tensors()) torch::Tensor(each.second).normal_(0, 0.3);
     }
     (*adapter)->set_training(false, 0);
     std::vector<Example> prompts;
     const auto dataset = Dataset::open({drawn.tiny.root() / "prompts.jsonl"});
     QVERIFY(dataset.ok());
     for (const std::size_t i : {0u, 1u, 2u}) {
-      const auto read = read_row(*dataset, i, prompt_rows());
+      const auto read = read_row(**dataset, i, prompt_rows());
       QVERIFY(read.ok());
       const auto encoded = prompt_rows().encode(*read, *base->processor, {}, "row");
       QVERIFY(encoded.ok());
@@ -250,9 +258,10 @@ class TestOnlineDraws : public QObject {
     const auto names = [&](const std::string& objective, const std::string& setting,
                            const std::string& folder, const char* what) {
       const std::string key = objective + "." + setting;
-      const std::string sentence = drawn.refusal(drawn.tiny.recipe(
-          "run", {"objective=" + objective, "dataset=" + (root / "prompts.jsonl").string(),
-                  key + "=" + folder}));
+      std::vector<std::string> settings{"objective=" + objective, key + "=" + folder,
+                                        "dataset=" + (root / "prompts.jsonl").string()};
+      if (setting == "reward_funcs") settings.push_back(objective + ".num_generations=2");
+      const std::string sentence = drawn.refusal(drawn.tiny.recipe("run", settings));
       const bool told =
           sentence.find(key) != std::string::npos && sentence.find(what) != std::string::npos;
       if (!told) qWarning("%s", sentence.c_str());

@@ -7,6 +7,7 @@ transformers' logits: each token is the one that our random number falls on."""
 import collections
 import json
 import random
+import shutil
 
 import torch
 from torch.nn import functional
@@ -309,6 +310,7 @@ def drawn_case(name, objectives):
             settings = {"reward_model": str(judge), "max_new_tokens": LONGEST}
             path = preferences.recipe(world, checkpoint, "lora", objective, settings, folder,
                                       checkpoint.path, dict(max_steps=1))
+            shutil.rmtree(world.scratch / "run", ignore_errors=True)
             world.program.run("train", path)
             lines = [json.loads(line) for line in
                      (world.scratch / "run" / "rollouts.jsonl").read_text().splitlines()]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Distillation from a teacher of another size against TRL, student and teacher each with a tower of
 its own. GKDTrainer takes no pictures: here its compute_loss gets models that are shown those of the
-batch. DistillationTrainer does, and is given answers in the place of those that it would draw."""
+batch. DistillationTrainer does, and is given answers in the place of those that it would draw.
+Where a teacher's likeliest tokens are kept alone, GKDTrainer's loss gets the distributions over
+those and "another one"."""
 import dataclasses
 import random
 
@@ -64,18 +66,33 @@ class Pictured(Trainer):
                                        num_items_in_batch)
 
 
+class ToldApart(Pictured):
+    """Of the teacher's likeliest tokens, and all others as one."""
+    kept = 4
+
+    def generalized_jsd_loss(self, student_logits, teacher_logits, **how):
+        ids = teacher_logits.topk(min(self.kept, teacher_logits.shape[-1]), -1).indices
+
+        def told(logits):
+            logs = logits.log_softmax(-1)
+            others = logs.scatter(-1, ids, float("-inf")).logsumexp(-1, keepdim=True)
+            return torch.cat([logs.gather(-1, ids), others.clamp_min(-1e4)], -1)
+        return GKDTrainer.generalized_jsd_loss(told(student_logits), told(teacher_logits), **how)
+
+
 def written(world, count, without_picture=()):
     return [{"messages": resolved(row, world.inputs)}
             for row in rows(count, seed=47, without_picture=without_picture)]
 
 
-def trainer(world, checkpoint, model, lines, settings, _reference=None, training=None):
+def trainer(world, checkpoint, model, lines, settings, _reference=None, training=None,
+            kind=Pictured):
     examples = [checkpoint.example(line["messages"]) for line in lines]
 
     def collate(batch):
         return checkpoint.family.batch([examples[each["index"]] for each in batch])
 
-    return preferences.silenced(Pictured(
+    return preferences.silenced(kind(
         teacher_of(checkpoint, world.checkpoints).model(), settings.get("beta", 0.5), model=model,
         args=preferences.arguments(TrainingArguments, world, {}, training,
                                    label_names=["labels"]),
@@ -115,6 +132,34 @@ def loss_case(name, choices, kind="attention"):
                                       settings | named(world, checkpoint), folder)
             preferences.check(result, label, preferences.loss(world, path, lines),
                               expected(made, len(lines)), ())
+    return case
+
+
+def kept_case(name, numbers, betas):
+    """What is kept of a teacher, all of it too: `loss`, and a run that has asked beforehand, whose
+    file another run learns from without a teacher."""
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        folder = adapters.make(checkpoint, "attention", world.adapters)
+        lines = written(world, 3, without_picture=(1,))
+        model = adapters.PeftModel.from_pretrained(checkpoint.model(), folder, is_trainable=True)
+        made = trainer(world, checkpoint, model, lines, {}, kind=ToldApart)
+        preferences.write(world.scratch / "train.jsonl", lines)
+        for kept in numbers:
+            for beta in betas:
+                made.beta, made.kept = beta, kept
+                settings = dict(beta=beta, teacher_top_k=kept) | named(world, checkpoint)
+                path = preferences.recipe(world, checkpoint, "lora", "gkd", settings, folder)
+                wanted = expected(made, len(lines))
+                # Of few tokens the loss is small beside its terms, which cancel one another.
+                preferences.check(result, f"{kept} of them, beta {beta}",
+                                  preferences.loss(world, path, lines), wanted, (), terms=0.05)
+        world.program.run("train", path, "--set", "training.max_steps=1")
+        file = world.scratch / "run" / "teacher.safetensors"
+        path = preferences.recipe(world, checkpoint, "lora", "gkd", WRITTEN | dict(
+            beta=beta, teacher_logits=str(file)), folder)
+        preferences.check(result, "from the file", preferences.loss(world, path, lines), wanted,
+                          (), terms=0.05)
     return case
 
 
@@ -238,6 +283,7 @@ def cases(everything=False):
         "gkd/clip-llama/head": loss_case("clip-llama", some, "head"),
         "gkd/qwen2_vl-plain/loss": loss_case("qwen2_vl-plain", some),
         "gkd/smolvlm-plain/loss": loss_case("smolvlm-plain", some),
+        "gkd/clip-llama/kept": kept_case("clip-llama", [4], [0.5]),
         "gkd/clip-llama/train": train_case("clip-llama", {},
                                            training=dict(gradient_accumulation_steps=2)),
     }
@@ -253,6 +299,7 @@ def cases(everything=False):
             found[f"distillation/{name}/all"] = drawn_loss_case(name, REVERSE)
             found[f"distillation/{name}/train"] = drawn_train_case(name, dict(beta=0.5))
             found[f"gkd/{name}/all"] = loss_case(name, CHOICES)
+            found[f"gkd/{name}/kept"] = kept_case(name, [1, 7, 100_000], [0.0, 0.3, 1.0])
             found[f"gkd/{name}/train"] = train_case(name, dict(beta=0.3))
         found["gkd/clip-llama/full"] = train_case("clip-llama", dict(beta=1.0), strategy="full",
                                                   training=dict(learning_rate=5e-4))

@@ -9,7 +9,9 @@ namespace luthier {
 namespace {
 
 Status check_distillation(const Recipe& recipe) {
-  return rows::check_teacher(recipe, "distillation.teacher_model_name_or_path");
+  return rows::check_teacher(recipe, "distillation",
+                             !recipe.more.text("distillation.rollouts").empty(),
+                             "distillation.rollouts");
 }
 
 }  // namespace
@@ -26,6 +28,8 @@ ObjectiveKind distillation_objective_kind() {
            sampling_temperature("distillation.temperature"),
            max_completion_length("distillation.max_completion_length"),
            rollouts("distillation.rollouts"),
+           teacher_top_k("distillation.teacher_top_k"),
+           teacher_logits("distillation.teacher_logits"),
        }),
        {},
        {},

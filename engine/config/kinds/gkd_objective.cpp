@@ -9,7 +9,9 @@ namespace luthier {
 namespace {
 
 Status check_gkd(const Recipe& recipe) {
-  return rows::check_teacher(recipe, "gkd.teacher_model_name_or_path");
+  return rows::check_teacher(
+      recipe, "gkd", recipe.more.number("gkd.lmbda") == 0 && !recipe.more.flag("gkd.seq_kd"),
+      "gkd.lmbda: 0 and gkd.seq_kd: false");
 }
 
 }  // namespace
@@ -38,6 +40,8 @@ ObjectiveKind gkd_objective_kind() {
            kind_integer("gkd.max_new_tokens", "Longest drawn answer",
                         "Tokens of an answer that is drawn, at most.", 128)
                .at_least(1),
+           teacher_top_k("gkd.teacher_top_k"),
+           teacher_logits("gkd.teacher_logits"),
        }),
        {},
        {},
