@@ -2602,6 +2602,10 @@ of any size</translation>
             <source>Merging the last stage</source>
             <translation>Merging the last stage</translation>
         </message>
+        <message>
+            <source>Evaluating every task</source>
+            <translation>Evaluating every task</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>

@@ -2587,6 +2587,10 @@ of any size</source>
             <source>Merging the last stage</source>
             <translation>앞 단계를 병합하는 중</translation>
         </message>
+        <message>
+            <source>Evaluating every task</source>
+            <translation>모든 과제를 평가하는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
