@@ -69,7 +69,9 @@ Action add_data(CLI::App& app) {
   app.require_subcommand(1);
   CLI::App* label = app.add_subcommand(
       "label", "Answer rows with a model, and write those that it is sure of as rows to train on");
-  const Action labels = add_data_label(*label);
+  CLI::App* select =
+      app.add_subcommand("select", "Write the rows that tell a model most (FisherSFT)");
+  const Action labels = add_data_label(*label), selects = add_data_select(*select);
   CLI::App* sub = app.add_subcommand(
       "check", "Check every row before training: pictures, marks, answers, lengths, duplicates");
   sub->add_option("DATASET", o->dataset, "A JSONL or JSON file")->required();
@@ -89,8 +91,9 @@ Action add_data(CLI::App& app) {
       ->capture_default_str();
   add_pixel_options(*sub, o->pixels);
   sub->add_flag("--json", o->json, "One JSON document on stdout");
-  return [o, label, labels]() -> Ending {
+  return [o, label, select, labels, selects]() -> Ending {
     if (label->parsed()) return labels();
+    if (select->parsed()) return selects();
     return check(*o);
   };
 }

@@ -7,5 +7,6 @@
 namespace luthier::cli {
 
 Action add_data_label(CLI::App& app);
+Action add_data_select(CLI::App& app);
 
 }  // namespace luthier::cli
