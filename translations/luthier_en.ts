@@ -2666,6 +2666,10 @@ of any size</translation>
             <source>Scoring answers</source>
             <translation>Scoring answers</translation>
         </message>
+        <message>
+            <source>Evaluating every task</source>
+            <translation>Evaluating every task</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -3889,6 +3893,42 @@ of any size</translation>
         <message>
             <source>Show the settings of this stage in the form</source>
             <translation>Show the settings of this stage in the form</translation>
+        </message>
+        <message>
+            <source>All tasks</source>
+            <translation>All tasks</translation>
+        </message>
+        <message>
+            <source>What the model knows of every task before the first and after each</source>
+            <translation>What the model knows of every task before the first and after each</translation>
+        </message>
+        <message>
+            <source>Base</source>
+            <translation>Base</translation>
+        </message>
+        <message>
+            <source>After %1</source>
+            <translation>After %1</translation>
+        </message>
+        <message>
+            <source>Exact match</source>
+            <translation>Exact match</translation>
+        </message>
+        <message>
+            <source>Token F1</source>
+            <translation>Token F1</translation>
+        </message>
+        <message>
+            <source>Valid JSON</source>
+            <translation>Valid JSON</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>Loss</translation>
+        </message>
+        <message>
+            <source>Average %1, backward transfer %2, forward transfer %3, forgetting %4</source>
+            <translation>Average %1, backward transfer %2, forward transfer %3, forgetting %4</translation>
         </message>
     </context>
     <context>

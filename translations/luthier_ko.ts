@@ -2651,6 +2651,10 @@ of any size</source>
             <source>Scoring answers</source>
             <translation>답에 보상을 매기는 중</translation>
         </message>
+        <message>
+            <source>Evaluating every task</source>
+            <translation>모든 과제를 평가하는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -3873,6 +3877,42 @@ of any size</source>
         <message>
             <source>Show the settings of this stage in the form</source>
             <translation>이 단계의 설정을 양식에 보여 주기</translation>
+        </message>
+        <message>
+            <source>All tasks</source>
+            <translation>모든 과제</translation>
+        </message>
+        <message>
+            <source>What the model knows of every task before the first and after each</source>
+            <translation>첫 과제 전과 각 과제 후에 모델이 모든 과제를 얼마나 아는지</translation>
+        </message>
+        <message>
+            <source>Base</source>
+            <translation>기반 모델</translation>
+        </message>
+        <message>
+            <source>After %1</source>
+            <translation>%1 후</translation>
+        </message>
+        <message>
+            <source>Exact match</source>
+            <translation>완전 일치</translation>
+        </message>
+        <message>
+            <source>Token F1</source>
+            <translation>토큰 F1</translation>
+        </message>
+        <message>
+            <source>Valid JSON</source>
+            <translation>올바른 JSON</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>손실</translation>
+        </message>
+        <message>
+            <source>Average %1, backward transfer %2, forward transfer %3, forgetting %4</source>
+            <translation>평균 %1, 역방향 전이 %2, 순방향 전이 %3, 망각 %4</translation>
         </message>
     </context>
     <context>

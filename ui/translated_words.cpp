@@ -220,6 +220,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("progress", "Answering"),
   QT_TRANSLATE_NOOP("progress", "Answering held-out rows"),
   QT_TRANSLATE_NOOP("progress", "Merging the last stage"),
+  QT_TRANSLATE_NOOP("progress", "Evaluating every task"),
   QT_TRANSLATE_NOOP("progress", "Loading a column's model"),
   QT_TRANSLATE_NOOP("progress", "Loading the reward model"),
   QT_TRANSLATE_NOOP("progress", "Scoring answers"),

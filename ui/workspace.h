@@ -112,6 +112,10 @@ class Workspace : public QObject {
   // Stages.
   /// Of the run in hand, else of the recipe; empty: it has none.
   std::vector<StageShown> stages() const;
+  /// Where those of the newest run of stages are; empty: there is none.
+  std::filesystem::path stages_folder() const {
+    return stage_ ? stage_->folder : std::filesystem::path();
+  }
   /// The recipe's, with what the form shows in its place; nullopt: it has none.
   std::optional<StagedRecipe> staged() const;
   /// The form shows the settings of another stage of the recipe; those it showed are kept.

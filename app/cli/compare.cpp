@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <optional>
 
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
+#include "engine/compare/adapter_router.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/documents.h"
 #include "engine/compare/result_folder.h"
@@ -21,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct CompareOptions {
-  std::string model, out, image_folder, reward, device = "auto", dtype = "auto";
+  std::string model, out, image_folder, reward, router, device = "auto", dtype = "auto";
   std::vector<std::string> adapters, samples;
   GenerationOptions generation;
   MediaLimits pixels;
@@ -40,6 +43,24 @@ Result<Named> named_folders(const std::vector<std::string>& texts) {
     named.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
   return named;
+}
+
+/// Which adapters a router has picked, and how sure it was of each on the average.
+void print_routes(const Comparison& comparison, std::size_t column) {
+  std::map<std::string, std::pair<std::size_t, double>> picked;
+  for (const ComparisonRow& row : comparison.rows) {
+    const ComparisonAnswer& answer = row.answers[column];
+    if (!answer.whole()) continue;
+    auto& [count, sureness] = picked[answer.by];
+    ++count;
+    sureness += answer.sureness;
+  }
+  for (const auto& [name, of] : picked) {
+    char text[64];
+    std::snprintf(text, sizeof text, " %zu, %.1f %% sure", of.first,
+                  of.second / static_cast<double>(of.first) * 100);
+    print_line("  " + name + text);
+  }
 }
 
 /// "korean:  exact match 62.2 % of 45  ...": the scores of each column, and of how many answers
@@ -63,6 +84,7 @@ void print_scores(const Comparison& comparison) {
       line += text;
     }
     print_line(line);
+    if (comparison.columns[i].router) print_routes(comparison, i);
   }
 }
 
@@ -122,8 +144,12 @@ Status compare(const CompareOptions& o) {
     }
     return !interrupted().stop_requested();
   };
-  LUTHIER_TRY(Comparison comparison,
-              compare_adapters(*base, results, samples, o.generation, progress));
+  std::optional<AdapterRouter> router;
+  if (!o.router.empty()) {
+    LUTHIER_TRY(router, AdapterRouter::open(o.router, *base));
+  }
+  LUTHIER_TRY(Comparison comparison, compare_adapters(*base, results, samples, o.generation,
+                                                      progress, router ? &*router : nullptr));
   if (comparison.stopped) return keep_stopped(comparison, o.out);
   base.reset();
   if (!o.reward.empty()) {
@@ -151,6 +177,8 @@ Action add_compare(CLI::App& app) {
                  "Rows to answer; a trailing assistant turn is the expected answer")
       ->required()
       ->allow_extra_args(false);
+  app.add_option("--router", o->router,
+                 "A router (luthier-cli router fit): a column in which it picks the adapter");
   app.add_option("--reward", o->reward,
                  "A reward model (its adapter, checkpoint or run) that scores the answers");
   app.add_option("--image-folder", o->image_folder,

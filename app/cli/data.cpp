@@ -2,8 +2,8 @@
 #include <memory>
 #include <optional>
 
+#include "app/cli/data.h"
 #include "app/cli/pixels.h"
-#include "app/cli/verbs.h"
 #include "engine/config/kinds.h"
 #include "engine/data/dataset.h"
 #include "engine/data/row_kind.h"
@@ -67,6 +67,11 @@ Status check(const DataOptions& o) {
 Action add_data(CLI::App& app) {
   const auto o = std::make_shared<DataOptions>();
   app.require_subcommand(1);
+  CLI::App* label = app.add_subcommand(
+      "label", "Answer rows with a model, and write those that it is sure of as rows to train on");
+  CLI::App* select =
+      app.add_subcommand("select", "Write the rows that tell a model most (FisherSFT)");
+  const Action labels = add_data_label(*label), selects = add_data_select(*select);
   CLI::App* sub = app.add_subcommand(
       "check", "Check every row before training: pictures, marks, answers, lengths, duplicates");
   sub->add_option("DATASET", o->dataset, "A JSONL or JSON file")->required();
@@ -86,7 +91,11 @@ Action add_data(CLI::App& app) {
       ->capture_default_str();
   add_pixel_options(*sub, o->pixels);
   sub->add_flag("--json", o->json, "One JSON document on stdout");
-  return [o] { return check(*o); };
+  return [o, label, select, labels, selects]() -> Ending {
+    if (label->parsed()) return labels();
+    if (select->parsed()) return selects();
+    return check(*o);
+  };
 }
 
 }  // namespace luthier::cli

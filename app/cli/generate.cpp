@@ -7,6 +7,7 @@
 #include "app/cli/pixels.h"
 #include "app/cli/quantization.h"
 #include "app/cli/verbs.h"
+#include "engine/compare/adapter_router.h"
 #include "engine/data/row_kind.h"
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
@@ -16,7 +17,8 @@ namespace luthier::cli {
 namespace {
 
 struct GenerateOptions {
-  std::string model, input, image_folder, image, film, prompt, device = "auto", dtype = "auto";
+  std::string model, input, image_folder, image, film, prompt, router, device = "auto",
+                                                                       dtype = "auto";
   std::vector<std::string> adapters;
   GenerationOptions generation;
   MediaLimits pixels;
@@ -102,7 +104,22 @@ Result<Answers> answer(const GenerateOptions& o, LoadedModel& loaded,
   return answers;
 }
 
-Status run(const GenerateOptions& o) {
+/// The one adapter that the router picks for this request, in the place of those named.
+Result<Json> pick_adapter(GenerateOptions& o, const LoadedModel& base,
+                          const Conversation& conversation, const std::string& where) {
+  LUTHIER_TRY(const AdapterRouter router, AdapterRouter::open(o.router, base));
+  LUTHIER_TRY(const auto routes, router.choose(base, {{conversation, where}}));
+  const RouterChoice& choice = router.adapters()[routes.front().adapter];
+  o.adapters = {choice.folder.string()};
+  std::fprintf(stderr, "router: %s, %.1f %% sure\n", choice.name.c_str(),
+               routes.front().sureness * 100);
+  return Json{{"adapter", choice.name}, {"sureness", routes.front().sureness}};
+}
+
+Status run(GenerateOptions o) {
+  if (!o.router.empty() && !o.adapters.empty())
+    return input_error("--router stands beside --adapter.", "generate",
+                       "Give one or the other: a router picks the adapter itself.");
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;
@@ -113,6 +130,10 @@ Status run(const GenerateOptions& o) {
   LUTHIER_CHECK(check_writes_text(loaded));
   LUTHIER_TRY(const Conversation conversation, read_question(o));
   const std::string where = o.input.empty() ? "--prompt" : o.input;
+  Json picked;
+  if (!o.router.empty()) {
+    LUTHIER_TRY(picked, pick_adapter(o, loaded, conversation, where));
+  }
   std::vector<std::shared_ptr<Adapter>> adapters;
   std::vector<Example>
       prompts;  // one a column: an adapter sees pictures in the size that it was trained with
@@ -137,8 +158,10 @@ Status run(const GenerateOptions& o) {
                                   adapters.empty() ? Json(nullptr) : Json(o.adapters[column]),
                                   answers.first_token[column].value_or(generated.seconds)));
   }
-  if (o.json)
-    print_json({{"prompt_tokens", results.front()["prompt_tokens"]}, {"results", results}});
+  if (!o.json) return {};
+  Json document{{"prompt_tokens", results.front()["prompt_tokens"]}, {"results", results}};
+  if (!picked.is_null()) document["router"] = picked;
+  print_json(document);
   return {};
 }
 
@@ -158,6 +181,8 @@ Action add_generate(CLI::App& app) {
   app.add_option("--adapter", o->adapters,
                  "A PEFT folder (may stand several times: one answer each)")
       ->allow_extra_args(false);
+  app.add_option("--router", o->router,
+                 "A router (luthier-cli router fit) that picks the adapter for this request");
   app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens at most")
       ->capture_default_str();
   app.add_option("--temperature", o->generation.temperature, "0: greedy")->capture_default_str();

@@ -48,6 +48,9 @@ Action add_models(CLI::App& app);
 Action add_demo(CLI::App& app);
 Action add_teach(CLI::App& app);
 Action add_tasks(CLI::App& app);
+Action add_router(CLI::App& app);
+Action add_probe(CLI::App& app);
+Action add_rope(CLI::App& app);
 Action add_gpu_check(CLI::App& app);
 
 /// Set by Ctrl+C; verbs that take long look at it.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/base/text.h"
+#include "engine/compare/adapter_router.h"
 #include "engine/compare/result_folder.h"
 #include "engine/device/failure.h"
 #include "engine/generate/generate.h"
@@ -19,6 +20,7 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kRouterColumn = "router";
 constexpr std::size_t kPromptsAtOnce = 64;  // bounds the pixels in memory
 
 /// A column's place in the comparison and what answers it: one of the two, or the base alone.
@@ -60,6 +62,23 @@ ComparisonAnswer to_answer(const Generated& generated) {
   answer.seconds = generated.seconds;
   answer.finish = generated.finish;
   return answer;
+}
+
+/// What answers each sample as the router says; adapters that no sample goes to are left unread.
+Result<ResidentColumn> routed_column(LoadedModel& base, const AdapterRouter& router,
+                                     const std::vector<Route>& routes) {
+  ResidentColumn column;
+  column.among.resize(router.adapters().size());
+  for (const Route& route : routes) {
+    column.route.push_back(route.adapter);
+    ResidentColumn& own = column.among[route.adapter];
+    if (own.adapter) continue;
+    LUTHIER_TRY(own.adapter, load_adapter(base, router.adapters()[route.adapter].folder));
+    own.adapter->set_training(false, 0);
+    LUTHIER_TRY(own.processor,
+                processor_for(base, chosen_pixels(base.pixels, own.adapter->pixels)));
+  }
+  return column;
 }
 
 /// Where the base is, in the same numbers.
@@ -129,10 +148,11 @@ Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn
     std::vector<std::uint64_t> streams;
     for (std::size_t i = begin; i < end; ++i) {
       for (const ResidentColumn& column : columns) {
+        const ResidentColumn& own = column.of(i);
         LUTHIER_TRY(Example prompt,
-                    column.processor->encode_prompt(samples[i].conversation, samples[i].where));
+                    own.processor->encode_prompt(samples[i].conversation, samples[i].where));
         prompts.push_back(std::move(prompt));
-        adapters.push_back(column.adapter.get());
+        adapters.push_back(own.adapter.get());
         streams.push_back(draws.empty() ? i : draws[i]);
       }
     }
@@ -152,7 +172,8 @@ Result<Comparison> compare_adapters(LoadedModel& base,
                                     const std::vector<std::pair<std::string, fs::path>>& results,
                                     const std::vector<Sample>& samples,
                                     const GenerationOptions& options,
-                                    const std::function<bool(std::size_t, std::size_t)>& progress) {
+                                    const std::function<bool(std::size_t, std::size_t)>& progress,
+                                    const AdapterRouter* router) {
   if (samples.empty()) return input_error("There is no sample to answer.", "samples");
   LUTHIER_CHECK(check_pictures(samples));
   Comparison comparison;
@@ -175,6 +196,21 @@ Result<Comparison> compare_adapters(LoadedModel& base,
     LUTHIER_TRY(Answering next, add_column(base, name, folder, comparison));
     answering.push_back(std::move(next));
   }
+  std::vector<Route> routes;
+  if (router) {
+    if (!names.insert(kRouterColumn).second)
+      return input_error("The name router stands for two columns.", "--adapter",
+                         "Give that adapter another one.");
+    LUTHIER_TRY(routes, router->choose(base, samples, [&](std::size_t, std::size_t) {
+      return !progress || progress(0, samples.size() * (comparison.columns.size() + 1));
+    }));
+    ComparisonColumn column;
+    column.name = kRouterColumn;
+    column.adapter = router->folder().string();
+    column.router = true;
+    column.image = base.pixels;
+    comparison.columns.push_back(std::move(column));
+  }
   for (const Sample& sample : samples) {
     comparison.rows.push_back({sample, std::vector<ComparisonAnswer>(comparison.columns.size())});
   }
@@ -184,7 +220,12 @@ Result<Comparison> compare_adapters(LoadedModel& base,
   const auto go_on = [&] { return !progress || progress(done, total); };
   const auto take = [&](std::size_t column, std::size_t row, const Generated& so_far) {
     if (!so_far.finish.empty()) {
-      put_answer(comparison.rows[row], column, to_answer(so_far));
+      ComparisonAnswer answer = to_answer(so_far);
+      if (comparison.columns[column].router) {
+        answer.by = router->adapters()[routes[row].adapter].name;
+        answer.sureness = routes[row].sureness;
+      }
+      put_answer(comparison.rows[row], column, std::move(answer));
       ++done;
     }
     return go_on();
@@ -197,12 +238,20 @@ Result<Comparison> compare_adapters(LoadedModel& base,
     resident.push_back({answering[column].adapter, std::move(processor)});
     places.push_back(column);
   }
+  if (router) {
+    LUTHIER_TRY(ResidentColumn column, routed_column(base, *router, routes));
+    resident.push_back(std::move(column));
+    places.push_back(comparison.columns.size() - 1);
+  }
   Status status = answer_columns(base, resident, samples, {}, options,
                                  [&](std::size_t i, std::size_t row, const Generated& so_far) {
                                    return take(places[i], row, so_far);
                                  });
-  for (const ResidentColumn& column : resident)
+  for (const ResidentColumn& column : resident) {
     if (column.adapter) column.adapter->rest();
+    for (const ResidentColumn& each : column.among)
+      if (each.adapter) each.adapter->rest();
+  }
   for (std::size_t column = 0; status && go_on() && column < answering.size(); ++column) {
     if (answering[column].checkpoint.empty()) continue;
     status = answer_checkpoint(

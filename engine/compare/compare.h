@@ -22,6 +22,7 @@
 namespace luthier {
 
 class Adapter;
+class AdapterRouter;
 class ChatProcessor;
 struct LoadedModel;
 struct Generated;
@@ -44,6 +45,13 @@ Error answering_failure(const std::exception& failure, const LoadedModel& model)
 struct ResidentColumn {
   std::shared_ptr<Adapter> adapter;
   std::shared_ptr<const ChatProcessor> processor;
+  /// In place of the two: one of these answers each sample, by its place in `route`.
+  std::vector<ResidentColumn> among = {};
+  std::vector<std::size_t> route = {};
+
+  const ResidentColumn& of(std::size_t sample) const {
+    return among.empty() ? *this : among[route[sample]];
+  }
 };
 /// The same of sample `index` by column `column`.
 using ColumnWatch =
@@ -56,10 +64,12 @@ Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn
 
 /// `results`: name and folder, as find_result takes it. Every folder is checked, and every adapter
 /// loaded, before anything is answered. `progress(done, total)` counts answers; false stops, and
-/// what was answered comes back with `stopped` set. Leaves the base without an adapter.
+/// what was answered comes back with `stopped` set. Leaves the base without an adapter. `router`:
+/// one more column, "router", in which it picks the adapter for each sample; null: none.
 Result<Comparison> compare_adapters(
     LoadedModel& base, const std::vector<std::pair<std::string, std::filesystem::path>>& results,
     const std::vector<Sample>& samples, const GenerationOptions& options,
-    const std::function<bool(std::size_t, std::size_t)>& progress = {});
+    const std::function<bool(std::size_t, std::size_t)>& progress = {},
+    const AdapterRouter* router = nullptr);
 
 }  // namespace luthier

@@ -27,6 +27,7 @@ struct ComparisonColumn {
   bool whole = false;       ///< a whole checkpoint beside the base, not an adapter on it
   double strength = 1;      ///< of an adapter: 1 is as trained
   MediaLimits image = {};   ///< asked with these, where its processor says others
+  bool router = false;      ///< each sample by the adapter that a router picks (its folder)
 
   bool is_base() const { return adapter.empty(); }
 };
@@ -37,6 +38,8 @@ struct ComparisonAnswer {
   double seconds = 0;                    ///< until its last token, among prompts of the same length
   std::string finish;                    ///< eos | length; empty: not asked, or not at its end yet
   std::map<std::string, double> scores;  ///< empty where nothing is expected and none was asked
+  std::string by = {};                   ///< in a router's column the adapter that it picked,
+  double sureness = 0;                   ///< and how sure it was, 0 to 1
 
   /// Asked and answered to its end: only such an answer is scored, shown against others and
   /// written.

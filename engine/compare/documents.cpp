@@ -64,8 +64,12 @@ Json column_json(const Comparison& comparison, std::size_t index) {
   Json json = {{"name", column.name}};
   json["adapter"] = column.is_base() ? Json(nullptr) : Json(column.adapter);
   json["bytes"] = column.bytes;
-  json["kind"] = column.is_base() ? "base" : column.whole ? "checkpoint" : "adapter";
-  json["strength"] = column.is_base() || column.whole ? Json(nullptr) : Json(column.strength);
+  json["kind"] = column.is_base() ? "base"
+                 : column.router  ? "router"
+                 : column.whole   ? "checkpoint"
+                                  : "adapter";
+  json["strength"] =
+      column.is_base() || column.whole || column.router ? Json(nullptr) : Json(column.strength);
   if (column.image.min_pixels || column.image.max_pixels) {
     json["image"] = {{"min_pixels", optional_number(column.image.min_pixels)},
                      {"max_pixels", optional_number(column.image.max_pixels)}};
@@ -83,9 +87,14 @@ Json answer_json(const ComparisonAnswer& answer) {
     logprobs.push_back(token.logprob);
   }
   for (const auto& [key, score] : answer.scores) scores[key] = score;
-  return {
+  Json json = {
       {"text", answer.text},       {"token_ids", std::move(ids)}, {"logprobs", std::move(logprobs)},
       {"seconds", answer.seconds}, {"finish", answer.finish},     {"scores", std::move(scores)}};
+  if (!answer.by.empty()) {
+    json["adapter"] = answer.by;
+    json["sureness"] = answer.sureness;
+  }
+  return json;
 }
 
 }  // namespace

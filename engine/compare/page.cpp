@@ -218,7 +218,10 @@ std::string text_html(const ComparisonAnswer& answer, const std::string* referen
 std::string answer_html(const ComparisonAnswer& answer, const std::string* reference,
                         const ComparisonWords& words) {
   if (!answer.whole()) return "<div class=\"about\">" + html_escaped(words.not_asked) + "</div>";
-  std::string html = text_html(answer, reference) + "<div class=\"about\">p ";
+  std::string html = text_html(answer, reference) + "<div class=\"about\">";
+  if (!answer.by.empty())
+    html += html_escaped(answer.by) + number(answer.sureness * 100, " %.0f %% · ");
+  html += "p ";
   html += number(answer.confidence(), "%.2f") + " · ";
   html += filled(words.tokens, std::to_string(answer.tokens.size()));
   html += " · " + number(answer.seconds * 1000, "%.0f ms");

@@ -45,7 +45,7 @@ Status take_rewards(const Json& values, const std::string& name, const std::stri
                     std::vector<Json>& samples, const RolloutFault& refused) {
   if (!values.is_array() || values.size() != samples.size())
     return refused(
-        "There must be one reward for each of the " + std::to_string(samples.size()) + " samples.",
+        "There must be a reward for each sample, " + std::to_string(samples.size()) + " in all.",
         field);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const bool number = values[i].is_number() && std::isfinite(values[i].get<double>());

@@ -78,8 +78,9 @@ Status Online::prepare(Policy& policy, Generation& generation) {
   LUTHIER_CHECK(check_completions(policy.base(), generation));
   for (EncodedRow& row : generation.rows.encoded) {
     if (row.samples.size() != 2)
-      return input_error("The row has " + std::to_string(row.samples.size()) +
-                             " samples, and two of each prompt are compared.",
+      return input_error("The number of samples in the row is " +
+                             std::to_string(row.samples.size()) +
+                             ", and two of each prompt are compared.",
                          where_of(row) + ": completion_ids", "Give each prompt two samples.");
     for (std::size_t i = 0; i < 2; ++i) {
       double score = sum_of_rewards(row.samples[i]);

@@ -220,15 +220,13 @@ class Ppo : public Objective {
     const Batch own = model.batch(*batch.rows, batch.order, pass);
     ScoredPlaces places;
     places.counts = counts;
-    std::int64_t start = 0;
-    for (std::size_t i = 0; i < own.sequences.size(); ++i) {
+    const std::vector<LyingSequence> lying = lying_sequences(own);
+    for (std::size_t i = 0; i < lying.size(); ++i) {
       const auto& [row, number] = own.sequences[i];
-      const auto all = static_cast<std::int64_t>(own.example(i).input_ids.size()),
-                 answer =
-                     static_cast<std::int64_t>(own.rows->encoded[row].samples[number].ids.size());
+      const auto all = std::ssize(own.example(i).input_ids),
+                 answer = std::ssize(own.rows->encoded[row].samples[number].ids);
       for (std::int64_t at = 0; at < counts[i]; ++at)
-        places.tokens.push_back(start + all - answer - 1 + at);
-      start += own.input.lengths[i];
+        places.tokens.push_back(lying[i].place(all - answer - 1 + at));
     }
     return scores_at(model.model(), own, places).squeeze(1).to(batch.input.input_ids.device());
   }

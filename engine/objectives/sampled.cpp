@@ -85,8 +85,8 @@ Status Sampled::take_rewards(const Generation& generation, advantages::Rewards& 
     names = reward_funcs_;
   }
   if (!weights_.empty() && weights_.size() != names.size())
-    return input_error("There are " + std::to_string(weights_.size()) + " weights, and the rows " +
-                           "have " + std::to_string(names.size()) + " rewards.",
+    return input_error("The number of weights is " + std::to_string(weights_.size()) +
+                           ", and that of the rows' rewards " + std::to_string(names.size()) + ".",
                        section_ + ".reward_weights", "Give one weight a reward, or null.");
   std::vector<float> each, weights;
   for (const EncodedRow& row : generation.rows.encoded) {

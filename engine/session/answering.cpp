@@ -205,8 +205,8 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       const MemoryUse use = memory_use(device);
       optimizer->clear_gradients();
-      tried.measured.weights = weight_bytes(*base_->model);
-      tried.measured.adapter = trainables.adapter ? trainables.bytes() : 0;
+      tried.measured.weights = weight_bytes(*base_, trainables);
+      tried.measured.adapter = trainables.adapter_bytes();
       tried.measured.optimizer = optimizer->state_bytes();
       tried.measured.activations =
           std::max<std::int64_t>(0, use.peak - tried.measured.weights - tried.measured.adapter -

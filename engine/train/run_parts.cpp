@@ -181,7 +181,7 @@ Status check_groups(const RunParts& run) {
                              " samples, and one of each prompt is learned from.",
                          run.reader.dataset->where(index) + ": completion_ids",
                          "Give each sample a row of its own.");
-    return input_error("The row has " + std::to_string(samples) + " samples, and " +
+    return input_error("The number of samples in the row is " + std::to_string(samples) + ", and " +
                            run.recipe.objective + ".num_generations is " +
                            std::to_string(plan.samples) + ".",
                        run.reader.dataset->where(index) + ": completion_ids",

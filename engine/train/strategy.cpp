@@ -8,6 +8,7 @@
 
 #include "engine/methods/adapter_tensors.h"
 #include "engine/methods/method.h"
+#include "engine/models/packing.h"
 #include "engine/models/score_head.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/wider_weights.h"
@@ -118,11 +119,19 @@ std::int64_t Trainables::parameters() const {
   return count;
 }
 
-std::int64_t Trainables::bytes() const {
+std::int64_t Trainables::adapter_bytes() const {
   std::int64_t total = 0;
-  for (const TrainedTensor& trained : tensors)
-    total += static_cast<std::int64_t>(trained.tensor.nbytes());
+  const auto add = [&total](const std::vector<std::pair<std::string, torch::Tensor>>& all) {
+    for (const auto& [name, tensor] : all) total += static_cast<std::int64_t>(tensor.nbytes());
+  };
+  if (adapter) add(named());
+  if (companion && companion->adapter) add(named_of_companion());
   return total;
+}
+
+std::int64_t weight_bytes(const LoadedModel& base, const Trainables& trainables) {
+  const Companion* companion = trainables.companion.get();
+  return weight_bytes(*base.model) + (companion ? weight_bytes(*companion->base.model) : 0);
 }
 
 void Trainables::begin_step(std::int64_t step) const {

@@ -38,8 +38,11 @@ struct Trainables {
   /// The companion's by its own names.
   std::vector<std::pair<std::string, torch::Tensor>> named_of_companion() const;
   std::int64_t parameters() const;
-  std::int64_t bytes() const;
+  std::int64_t adapter_bytes() const;  ///< of what trains beside the weights of bases
 };
+
+/// Of the base, and of a companion's.
+std::int64_t weight_bytes(const LoadedModel& base, const Trainables& trainables);
 
 /// Sets what requires a gradient. A method with an adapter takes `adapter_folder` (a checkpoint's),
 /// else the recipe's init_from, else `made`, else a fresh adapter. `made`: a fresh one that goes by

@@ -160,7 +160,7 @@ Status TrainingLoop::log_step(const std::optional<EvaluationOutcome>& evaluation
   }
   MetricsMemory& memory = line.memory;
   memory.weights = weights_;
-  memory.adapter = run_.trainables.adapter ? run_.trainables.bytes() : 0;
+  memory.adapter = run_.trainables.adapter_bytes();
   memory.gradients = gradients_;
   memory.optimizer = run_.optimizer->state_bytes();
   memory.activations = std::max<std::int64_t>(

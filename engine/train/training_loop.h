@@ -18,7 +18,7 @@ class TrainingLoop {
       : run_(run),
         interference_(interference),
         ending_(ending),
-        weights_(weight_bytes(*run.base.model)) {}
+        weights_(weight_bytes(run.base, run.trainables)) {}
 
   /// Tells the host and the log what begins.
   void announce();
@@ -48,7 +48,7 @@ class TrainingLoop {
   RunParts& run_;
   Interference& interference_;
   RunEnding& ending_;
-  const std::int64_t weights_;  ///< bytes of the base's
+  const std::int64_t weights_;  ///< bytes of the base's and a companion's
   std::int64_t gradients_ = 0;  ///< bytes, of the last step
   MemoryUse measured_;          ///< of the last step
   double pace_ = 0;             ///< seconds a step

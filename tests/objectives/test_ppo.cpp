@@ -46,24 +46,29 @@ class Samples {
  public:
   Samples() {
     write_judged_samples(root() / "samples.jsonl", 8);
-    std::string text, pairs;
-    for (int i = 0; i < 8; ++i) {
-      const std::string question = "What is number " + std::to_string(i) + "?";
-      text += Json{{"prompt", question}}.dump() + "\n";
-      pairs += Json{{"prompt", question}, {"chosen", "It is."}, {"rejected", "No."}}.dump() + "\n";
-    }
+    std::string text;
+    for (int i = 0; i < 8; ++i)
+      text += Json{{"prompt", "What is number " + std::to_string(i) + "?"}}.dump() + "\n";
     write_text(root() / "prompts.jsonl", text);
-    write_text(root() / "pairs.jsonl", pairs);
   }
   fs::path root() const { return tiny.root(); }
 
-  /// What a run with objective: reward leaves.
-  fs::path judge(const std::string& strategy) const {
-    const fs::path folder = root() / ("judge-" + strategy);
+  /// What a run with objective: reward leaves, over a base of the same draws; made once.
+  static fs::path judge(const std::string& strategy) {
+    static const TinyRun tiny;
+    const fs::path folder = tiny.root() / ("judge-" + strategy);
     if (!fs::exists(folder)) {
+      std::string pairs;
+      for (int i = 0; i < 8; ++i)
+        pairs += Json{{"prompt", "What is number " + std::to_string(i) + "?"},
+                      {"chosen", "It is."},
+                      {"rejected", "No."}}
+                     .dump() +
+                 "\n";
+      write_text(tiny.root() / "pairs.jsonl", pairs);
       const Outcome made = ::luthier::test::run(tiny.recipe(
           folder.filename().string(),
-          {"objective=reward", "dataset=" + (root() / "pairs.jsonl").string(),
+          {"objective=reward", "dataset=" + (tiny.root() / "pairs.jsonl").string(),
            "strategy=" + strategy, "training.max_steps=2", "training.learning_rate=1.0e-2"}));
       if (!made.result) qFatal("%s", made.result.error().sentence().c_str());
     }
@@ -172,11 +177,10 @@ class TestPpo : public QObject {
   void runs_go_on_to_the_same_bytes_data() {
     QTest::addColumn<QString>("how");
     QTest::addColumn<int>("steps");
-    // Of four steps each: within the first one, between two, within the second.
-    for (const int steps : {1, 2, 4, 5}) {
-      QTest::newRow(qPrintable(QString("given, %1 steps").arg(steps))) << "given" << steps;
-      QTest::newRow(qPrintable(QString("drawn, %1 steps").arg(steps))) << "drawn" << steps;
-    }
+    // Of four steps each: within the first generation, between two, within the second.
+    QTest::newRow("given, within one") << "given" << 1;
+    QTest::newRow("given, between two") << "given" << 4;
+    QTest::newRow("drawn, within one") << "drawn" << 5;
     QTest::newRow("all weights") << "full" << 3;
     QTest::newRow("bfloat16") << "bfloat16" << 3;
   }

@@ -103,6 +103,7 @@ IN_PART = (
     "pages",
     "film_rows",
     "infilling",
+    "longer_texts",
 )
 
 

@@ -263,6 +263,7 @@ OTHER_FILES = (
     "engine/teaching/language.cpp",
     "engine/teaching/rows.cpp",
     "engine/teaching/skeleton.cpp",
+    "engine/compare/context_texts.h",
     "engine/compare/documents.cpp",
     "engine/compare/documents.h",
     "engine/compare/page.cpp",

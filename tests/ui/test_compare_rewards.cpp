@@ -28,6 +28,7 @@ class TestCompareRewards : public QObject, private FormDesk {
     auto* run_all = person_->find<QPushButton>("runAll");
     return wait_for([&] { return run_all->isVisible() && run_all->isEnabled(); });
   }
+  QString held_;  ///< samples
   std::size_t rewarded() {
     std::size_t count = 0;
     for (const ComparisonRow& row : data().rows)
@@ -66,7 +67,8 @@ void TestCompareRewards::a_run_leaves_a_reward_model() {
 void TestCompareRewards::answers_get_its_rewards() {
   QTest::keyClick(window_.get(), Qt::Key_4, Qt::ControlModifier);
   auto* page = static_cast<ComparePage*>(window_->page(PageId::Compare));
-  page->load_samples(few_rows(desk_, "korean", 4, QStringLiteral("held.jsonl")), 4);
+  held_ = few_rows(desk_, "korean", 6, QStringLiteral("held.jsonl"));
+  page->load_samples(held_, 4);
   WAIT_UNTIL_EQUAL(data().rows.size(), std::size_t(4));
   const QString own = desk_.folder.filePath(QStringLiteral("again"));
   QVERIFY(
@@ -113,7 +115,7 @@ void TestCompareRewards::a_reference_decides_who_wins() {
   // More answers get theirs once they are there; those that stand are not asked again.
   const double before = data().rows[0].answers[0].scores.at(kRewardScore);
   auto* page = static_cast<ComparePage*>(window_->page(PageId::Compare));
-  page->load_samples(few_rows(desk_, "korean", 6, QStringLiteral("more.jsonl")), 6);
+  page->load_samples(held_, 6);
   WAIT_UNTIL_EQUAL(data().rows.size(), std::size_t(6));
   QCOMPARE(rewarded(), std::size_t(8));
   QVERIFY(wait_done());

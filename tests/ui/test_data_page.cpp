@@ -150,7 +150,7 @@ void TestDataPage::steps_and_judged_answers_are_shown() {
   QVERIFY(window.workspace().set_field("objective", "grpo").ok());
   QVERIFY(window.workspace().set_field("dataset", "null").ok());
   QVERIFY(window.workspace().set_field("grpo.rollouts", judged.toStdString()).ok());
-  WAIT_UNTIL(said().contains(QStringLiteral("near 1  ·  short 0.5  ·  1 token")));
+  WAIT_UNTIL(said().contains(QStringLiteral("near 1 · short 0.5 · 1 token")));
   const QString text = said();
   const auto place = [&](const char* words) { return text.indexOf(QString::fromUtf8(words)); };
   QVERIFY2(place("▲") >= 0 && place("▲") < place("near 1"), qPrintable(text));

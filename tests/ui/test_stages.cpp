@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A recipe of stages in the window: its stages stand above the curves, a click shows one's settings
 // in the form and keeps those of the other, and a launch runs them all.
+#include <QDialog>
+#include <QTableWidget>
+
 #include "engine/runs/stage_folder.h"
+#include "engine/runs/task_table.h"
 #include "tests/ui/form_desk.h"
 
 using namespace luthier;
@@ -61,6 +65,27 @@ class TestStages : public QObject, private FormDesk {
     // The base is there again, and how the run ended is still said.
     WAIT_UNTIL(workspace().model() && workspace().model()->summary.folder == plain.model);
     QVERIFY(!banner()->isHidden());
+  }
+
+  /// The table of tasks stands beside the stages of the run that has one.
+  void every_task_after_every_task_is_shown() {
+    auto* button = person_->find<QPushButton>("taskTable");
+    QVERIFY(button && !button->isVisible());  // the run above has none
+    TaskTable table;
+    table.tasks = {"first", "second"};
+    for (const double loss : {4.0, 1.0, 2.0})
+      table.rows.push_back({{3, {{kTaskLoss, loss}}}, {3, {{kTaskLoss, loss + 1}}}});
+    QVERIFY(write_task_table(table, desk_.run(QStringLiteral("staged")).toStdString()).ok());
+    emit workspace().stages_changed();
+    QVERIFY(button->isVisible());
+    QVERIFY(person_->click("taskTable"));
+    auto* shown = person_->find<QTableWidget>("taskTable_loss");
+    QVERIFY(shown);
+    QCOMPARE(shown->rowCount(), 3);
+    QCOMPARE(shown->columnCount(), 2);
+    QCOMPARE(shown->item(1, 1)->text(), QStringLiteral("2.0000"));
+    QCOMPARE(shown->verticalHeaderItem(2)->text(), QStringLiteral("After second"));
+    qobject_cast<QDialog*>(shown->window())->close();
   }
 
   void cleanupTestCase() { close(); }

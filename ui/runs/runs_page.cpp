@@ -214,6 +214,8 @@ QWidget* RunsPage::make_below() {
   auto* splitter = new Splitter(Qt::Horizontal, this);
   views_ = new RunViews(splitter);
   curves_ = views_->curves();
+  connect(views_, &RunViews::failed, this,
+          [this](const Error& error) { banner_->show_error(error); });
   splitter->addWidget(views_);
   auto* card = new Card(splitter);
   differences_note_ = muted_label(card, 0.88);

@@ -2,6 +2,7 @@
 #include "ui/train/drawn_answers.h"
 
 #include <QCoreApplication>
+#include <QFontMetrics>
 #include <QStringList>
 #include <algorithm>
 #include <cmath>
@@ -47,7 +48,7 @@ QString facts_of(const DrawnRow& row, const DrawnAnswer& answer) {
           QString::fromStdString(row.judges[j]).toHtmlEscaped(),
           std::isnan(answer.rewards[j]) ? QStringLiteral("–") : number_text(answer.rewards[j], 3));
   facts << Words::tr("%n tokens", nullptr, static_cast<int>(answer.tokens));
-  return facts.join(QStringLiteral("  ·  "));
+  return facts.join(QStringLiteral(" · "));
 }
 
 QString text_of(const DrawnRow& row, std::size_t answer, const std::set<std::size_t>* whole) {
@@ -92,6 +93,11 @@ QString answers_html(const DrawnRow& row, const RankedAnswers& ranked,
     return !std::isnan(ranked.worth[answer]);
   });
   const bool differ = last != order.rend() && worths[order.front()] > worths[*last];
+  // Room for a mark and for a number: a text area that breaks words anywhere breaks neither.
+  const QFontMetrics metrics(scaled_font(1.0, true));
+  int room = metrics.horizontalAdvance(QStringLiteral("-0.0000"));
+  for (const QString& word : {Words::tr("best"), Words::tr("worst")})
+    room = std::max(room, metrics.horizontalAdvance(QStringLiteral("▲ ") + word));
   QString html = QStringLiteral("<table width='100%' cellspacing='0' cellpadding='0'>");
   for (const std::size_t answer : order) {
     const double worth = worths[answer];
@@ -104,9 +110,9 @@ QString answers_html(const DrawnRow& row, const RankedAnswers& ranked,
              coloured(c.warning, QStringLiteral("▼&nbsp;") + Words::tr("worst"));
     const QString number = std::isnan(worth) ? QStringLiteral("–") : number_text(worth, 3);
     html += QStringLiteral(
-                "<tr><td align='right' style='padding:2px 14px 4px 0'><b>%1</b>%2</td>"
-                "<td width='100%' style='padding:2px 0 4px 0'>%3<br>%4</td></tr>")
-                .arg(number, mark, text_of(row, answer, whole),
+                "<tr><td width='%1' align='right' style='padding:2px 14px 4px 0'><b>%2</b>%3</td>"
+                "<td style='padding:2px 0 4px 0'>%4<br>%5</td></tr>")
+                .arg(QString::number(room + 14), number, mark, text_of(row, answer, whole),
                      coloured(c.muted, facts_of(row, row.answers[answer])));
   }
   return html + QStringLiteral("</table>");

@@ -17,7 +17,6 @@
 #include "ui/train/drawn_row_view.h"
 #include "ui/train/reward_plot.h"
 #include "ui/train/rollout_feed.h"
-#include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/pager.h"
 
@@ -26,8 +25,6 @@ namespace luthier {
 RolloutPanel::RolloutPanel(RolloutFeed& feed, QWidget* parent) : QWidget(parent), feed_(feed) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
-  banner_ = new Banner(this);
-  layout->addWidget(banner_);
   auto* card = new Card(this);
   card->body()->addWidget(make_head());
   plot_ = new RewardPlot(card);
@@ -50,10 +47,6 @@ RolloutPanel::RolloutPanel(RolloutFeed& feed, QWidget* parent) : QWidget(parent)
   connect(&feed_, &RolloutFeed::began, this, &RolloutPanel::restart);
   connect(&feed_, &RolloutFeed::grew, this, &RolloutPanel::take_news);
   connect(&feed_, &RolloutFeed::rows_read, this, &RolloutPanel::show_rows);
-  connect(&feed_, &RolloutFeed::failed, this, [this](const Error& error) {
-    banner_->show_error(error);
-    banner_->set_about(QStringLiteral("file"));
-  });
   on_language(this, [this] {
     scroll_->setAccessibleName(tr("Prompts and their answers"));
     fill_judges();
@@ -129,7 +122,6 @@ void RolloutPanel::fill_judges() {
 }
 
 void RolloutPanel::restart() {
-  banner_->dismiss();
   follows_ = true;
   stale_ = any_ = false;
   place_ = page_ = 0;
@@ -166,7 +158,6 @@ void RolloutPanel::spread() {
 }
 
 void RolloutPanel::take_news() {
-  banner_->dismiss_about(QStringLiteral("file"));
   if (judge_->count() != static_cast<int>(feed_.judges().size()) + 1) fill_judges();
   // A long file comes in pieces: its last step is shown once it is there.
   if (!isVisible() || !feed_.whole()) {

@@ -17,7 +17,6 @@ class QVBoxLayout;
 
 namespace luthier {
 
-class Banner;
 class Pager;
 class RewardPlot;
 class RolloutFeed;
@@ -48,7 +47,6 @@ class RolloutPanel : public QWidget {
   void refresh();
 
   RolloutFeed& feed_;
-  Banner* banner_;
   QComboBox* judge_;
   QToolButton *before_, *behind_, *newest_;
   QLabel* place_text_;

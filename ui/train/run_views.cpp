@@ -35,6 +35,7 @@ RunViews::RunViews(QWidget* parent) : QWidget(parent) {
   layout->addWidget(stack_, 1);
   connect(tabs_, &QTabBar::currentChanged, stack_, &QStackedWidget::setCurrentIndex);
   connect(feed_, &RolloutFeed::grew, this, &RunViews::refresh);
+  connect(feed_, &RolloutFeed::failed, this, &RunViews::failed);
   on_language(this, [this] {
     tabs_->setAccessibleName(tr("What is shown of the run"));
     tabs_->setTabText(0, tr("Curves"));

@@ -29,6 +29,10 @@ class RunViews : public QWidget {
   /// Whether it goes on: what it draws is shown as it comes. What it has drawn so far is looked at.
   void follow(bool on);
 
+ signals:
+  /// What it has drawn cannot be read.
+  void failed(const luthier::Error& error);
+
  private:
   void refresh();
 

@@ -160,6 +160,8 @@ QWidget* TrainPage::make_run() {
   layout->addWidget(new StagesStrip(workspace(), right));
   views_ = new RunViews(right);
   curves_ = views_->curves();
+  connect(views_, &RunViews::failed, this,
+          [this](const Error& error) { banner_->show_error(error); });
   tabs_ = new QTabWidget;
   tabs_->setObjectName(QStringLiteral("runTabs"));
   tabs_->setDocumentMode(true);

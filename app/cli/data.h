@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The parts of `luthier-cli data` that have a file of their own.
+#pragma once
+
+#include "app/cli/verbs.h"
+
+namespace luthier::cli {
+
+Action add_data_label(CLI::App& app);
+Action add_data_select(CLI::App& app);
+
+}  // namespace luthier::cli
