@@ -143,8 +143,8 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "reward_model_quantization_bit "
       "ref_model_adapters ref_model_quantization_bit "
       "max_prompt_length use_vllm vllm_* "
-      "teacher_model teacher_model_init_kwargs teacher_model_revision kl_coef rl trl "
-      "num_ppo_epochs rpo_alpha lambda gamma_beta_ratio rlhf",
+      "teacher_model teacher_model_init_kwargs teacher_model_revision rl trl "
+      "rpo_alpha lambda gamma_beta_ratio rlhf",
       "it belongs to other objectives; see luthier-cli train --help for those that there are.");
   missing(
       "callbacks plugins plugin hooks custom_register_path external_plugins trainer_cls model_init",
