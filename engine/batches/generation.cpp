@@ -48,7 +48,10 @@ std::vector<SamplePlace> places_of(const Generation& generation, std::int64_t sl
   slice -= use * generation.slices;
   std::vector<SamplePlace> places = order_of(generation, use);
   const auto slices = static_cast<std::size_t>(generation.slices);
-  const std::size_t each = (places.size() + slices - 1) / slices,
+  // Answers that are held against one another are never parted, whatever rows were left out.
+  const auto together = static_cast<std::size_t>(std::max<std::int64_t>(1, generation.learned));
+  const std::size_t share = (places.size() + slices - 1) / slices,
+                    each = (share + together - 1) / together * together,
                     begin = std::min(places.size(), static_cast<std::size_t>(slice) * each),
                     end = std::min(places.size(), begin + each);
   std::vector<SamplePlace> found(places.begin() + static_cast<std::ptrdiff_t>(begin),

@@ -72,6 +72,7 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     BatchShape smaller = batch;
     smaller.batch_size = 1;
     smaller.beginnings.clear();
+    smaller.others.clear();
     smaller.lengths.resize(std::min<std::size_t>(1, smaller.source_lengths.size()));
     smaller.source_lengths.resize(smaller.lengths.size());
     smaller.micro_batches = batch.batch_size * std::max<std::int64_t>(1, batch.micro_batches);
@@ -93,6 +94,7 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
         row / 2, batch.pictures.tokens / std::max<std::int64_t>(1, batch.batch_size) + 64);
     shorter.tokens = length * batch.batch_size;
     shorter.beginnings.clear();
+    shorter.others.clear();
     if (shorter.source_lengths.empty()) shorter.lengths.clear();
     for (std::size_t i = 0; i < shorter.lengths.size(); ++i)
       shorter.lengths[i] =

@@ -108,11 +108,6 @@ PictureLoad picture_load(const Example& example, const ChatProcessor& processor)
   return load;
 }
 
-bool is_of_eight_bits(const Json& quantization) {
-  return quantization.is_object() && quantization.contains("load_in_8bit") &&
-         quantization["load_in_8bit"] == true;
-}
-
 /// The card behind a CUDA device as it is now; nullopt: the CPU.
 std::optional<CardFacts> card_now(torch::Device device) {
   if (device.is_cpu()) return std::nullopt;
@@ -148,10 +143,9 @@ std::int64_t recorded_bytes(const ModelSummary& model, const BatchShape& batch, 
   return pool + pool / kRests + kBlocks * terms.block(input, 1) + apart;
 }
 
-}  // namespace
-
-Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const BatchShape& batch,
-                          const StepTerms& asked, const CardFacts* card) {
+Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
+                             const BatchShape& batch, const StepTerms& asked,
+                             const CardFacts* card) {
   LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(given, recipe));
   const ModelSummary& model = scored ? *scored : given;
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
@@ -197,9 +191,7 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
     part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, terms.threads);
   const auto hung_shares = shares(trained, objective->dropout());
   BatchShape laid = batch;
-  // Of eight bits a product's outliers go by all rows of a batch.
-  if (!terms.cpu || !model.cost || is_of_eight_bits(packing) ||
-      is_of_eight_bits(model.quantization) || !model.cost->takes_forks(terms, hung_shares))
+  if (!terms.cpu || !model.cost || !model.cost->takes_forks(terms, hung_shares))
     laid.beginnings.clear();
   const Pass pass = lay_out(laid, terms, *objective, part_of);
   if (model.cost) {
@@ -286,6 +278,18 @@ Result<Estimate> estimate(const ModelSummary& given, const Recipe& recipe, const
                    result);
   }
   return result;
+}
+
+}  // namespace
+
+Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
+                          const StepTerms& terms, const CardFacts* card) {
+  LUTHIER_TRY(Estimate most, estimate_of(model, recipe, batch, terms, card));
+  for (const BatchShape& other : batch.others) {
+    LUTHIER_TRY(Estimate found, estimate_of(model, recipe, other, terms, card));
+    if (found.parts.total() > most.parts.total()) most = std::move(found);
+  }
+  return most;
 }
 
 Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& asked,
@@ -425,12 +429,14 @@ std::vector<RowShape> most_together(const std::vector<RowShape>& rows, const Rec
   return found.empty() ? rows : found;
 }
 
-}  // namespace
+/// Tokens of a row where those that its sequences begin with go once.
+std::int64_t laid_tokens(const RowShape& row) {
+  const std::int64_t saved = row.beginning * (std::ssize(row.lengths) - 1);
+  return saved > 0 && worth_forking(saved, row.tokens) ? row.tokens - saved : row.tokens;
+}
 
-Result<BatchShape> batch_shape(const std::vector<RowShape>& measured, const Recipe& recipe) {
-  if (measured.empty())
-    return input_error("No row of the data can be read.", "dataset",
-                       "`luthier-cli data check` says what is wrong with each.");
+/// Of the first of these.
+Result<BatchShape> shape_of_first(const std::vector<RowShape>& measured, const Recipe& recipe) {
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
   const TrainingSettings& training = recipe.training;
   const GenerationPlan generations = objective->generations();
@@ -470,6 +476,29 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& measured, const Reci
   if (plan.total_steps <= plan.steps_per_epoch && !order_repeats(recipe)) return shape;
   shape.visited_rows = rows_in_all;
   shape.visited = all;
+  return shape;
+}
+
+}  // namespace
+
+Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& recipe) {
+  if (rows.empty())
+    return input_error("No row of the data can be read.", "dataset",
+                       "`luthier-cli data check` says what is wrong with each.");
+  LUTHIER_TRY(BatchShape shape, shape_of_first(rows, recipe));
+  const bool forks =
+      std::all_of(rows.begin(), rows.end(), [](const RowShape& row) { return row.beginning > 0; });
+  if (!forks) {  // one of the others is enough for a batch to stay whole
+    shape.beginnings.clear();
+    return shape;
+  }
+  std::vector<RowShape> laid = rows;
+  std::stable_sort(laid.begin(), laid.end(), [](const RowShape& a, const RowShape& b) {
+    return laid_tokens(a) > laid_tokens(b);
+  });
+  if (laid.front().row == rows.front().row) return shape;
+  LUTHIER_TRY(BatchShape other, shape_of_first(laid, recipe));
+  shape.others.push_back(std::move(other));
   return shape;
 }
 

@@ -74,6 +74,7 @@ struct BatchShape {
   PictureLoad pictures;
   std::vector<std::int64_t> lengths;            ///< of the rows; empty: all alike
   std::vector<AlikeBeginning> beginnings = {};  ///< of neighbours among them; empty: of none
+  std::vector<BatchShape> others = {};          ///< that may need more where beginnings go once
   /// Of what an encoder reads beside them, where the rows themselves have that; `tokens` holds it.
   std::vector<std::int64_t> source_lengths = {};
   std::int64_t micro_batches = 0;   ///< of a step at most; 0: as many as the recipe says

@@ -30,12 +30,14 @@ BatchShape sampled_shape(const std::vector<RowShape>& rows, const GenerationPlan
   // Whole groups where nothing is shuffled, else any samples of the generation.
   const bool apart = recipe.training.shuffle && plan.learned == 0;
   const std::int64_t shown = apart ? std::min(size, plan.prompts(batch)) : (size + each - 1) / each;
+  std::int64_t left = size - shown;  // of the samples, when each prompt has one
   for (std::int64_t i = 0; i < shown; ++i) {
     const RowShape& row = rows[static_cast<std::size_t>(std::min(i, count - 1))];
     if (i < count) shape.pictures += row.pictures;
     // However they are spread, as many prompts as there are go once.
-    shape.beginnings.push_back(
-        {row.beginning, i > 0 && apart ? 1 : std::min(each, apart ? size - shown + 1 : each)});
+    const std::int64_t more = std::min(each - 1, left);
+    left -= more;
+    shape.beginnings.push_back({row.beginning, 1 + more});
   }
   if (plan.given) return shape;
   const std::int64_t drawn = plan.drawn > 0 ? plan.drawn : plan.samples;

@@ -140,6 +140,8 @@ std::size_t draw(std::span<const float> logits, const GenerationOptions& options
       options.top_k > 0 ? static_cast<std::size_t>(options.top_k) : kDrawnAmong;
   if (options.top_k <= 0 && logits.size() > most) {
     const FallingTokens falling(logits, weights);
+    // Of scores that are no numbers nothing can be drawn.
+    if (!(falling.total() > 0) || !std::isfinite(falling.total())) return largest(logits);
     const double kept = options.top_p < 1
                             ? falling.reaching(options.top_p * falling.total(), false).sum
                             : falling.total();

@@ -155,6 +155,12 @@ std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64
                        threads = std::min<std::int64_t>(terms.threads, group.rows * heads);
     most = std::max(most, threads * terms.block(bytes, 1));
   }
+  for (const auto& fork : rows.forks) {
+    const std::int64_t bytes = narrow ? tiles::attend_back_scratch(fork.seen, head_dim)
+                                      : floats::attend_back_scratch(fork.seen, head_dim),
+                       threads = std::min<std::int64_t>(terms.threads, fork.rows * heads);
+    most = std::max(most, threads * terms.block(bytes, 1));
+  }
   return most;
 }
 
@@ -162,24 +168,32 @@ std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64
 /// own, and stands behind as many queries. `cost` is of those others, which hold on to the memory
 /// of all queries, keys and values where nothing copies them.
 AttentionCost with_forks(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
-                         std::int64_t kv_heads, std::int64_t head_dim, AttentionCost cost) {
+                         std::int64_t kv_heads, std::int64_t head_dim, Scores kind,
+                         AttentionCost cost) {
   const std::int64_t width = heads * head_dim,
                      key_width = (heads > kv_heads && kv_heads > 1 ? heads : kv_heads) * head_dim;
-  const bool longer = goes_in_loops(terms, head_dim);
-  std::int64_t own = 0, seen = 0, work = 0;
+  const bool capped = kind == Scores::Capped, longer = goes_in_loops(terms, head_dim) && !capped;
+  std::int64_t own = 0, seen = 0, work = 0, scores = 0;
   for (const RowsShape::Fork& fork : rows.forks) {
     const std::int64_t queries = fork.rows * (longer ? fork.seen : fork.length),
                        keys = fork.rows * fork.seen;
     cost.kept += 2 * terms.block(queries * width) + terms.floats(queries * heads);
     work = std::max(work, 2 * terms.block(queries * width) + 2 * terms.block(keys * key_width));
+    if (capped) {
+      const std::int64_t all = fork.rows * fork.length * fork.seen * heads;
+      cost.kept += 2 * terms.block(all) + (terms.element < 4 ? terms.floats(all) : 0);
+      scores = std::max(scores, 3 * terms.floats(all));
+    }
     own += fork.rows * fork.length, seen += keys;
   }
   cost.kept += 2 * terms.block(seen * key_width);
   if (rows.as_they_lie) cost.kept += terms.block(own * width);
   if (rows.as_they_lie && key_width == kv_heads * head_dim)
     cost.kept += 2 * terms.block(own * kv_heads * head_dim);
+  if (longer) work += loop_room(terms, rows, heads, head_dim);
   cost.work =
       std::max(cost.work, work + 2 * terms.block((own + rows.own_keys) * kv_heads * head_dim));
+  cost.scores = std::max(cost.scores, scores);
   cost.holds_mixture = false;
   return cost;
 }
@@ -191,7 +205,7 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
   if (!rows.forks.empty()) {
     RowsShape first = rows;
     first.forks.clear();
-    return with_forks(terms, rows, heads, kv_heads, head_dim,
+    return with_forks(terms, rows, heads, kv_heads, head_dim, asked,
                       attention_cost(terms, first, heads, kv_heads, head_dim, asked));
   }
   const Scores kind = asked != Scores::Stretched           ? asked
@@ -267,6 +281,17 @@ std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
         bytes += terms.block(group.rows * numbers);
       else if (window > 0 || capped || (terms.keys_before > 0 && !(terms.cpu && terms.own_loops)))
         bytes += terms.block(numbers);
+    }
+  }
+  for (const auto& fork : rows.forks) {
+    std::set<std::pair<std::int64_t, bool>> kinds;
+    for (const std::int64_t window : windows)
+      kinds.emplace(window > 0 && window < fork.seen ? window : 0, in_stretches(window));
+    for (const auto& [window, stretches] : kinds) {
+      if (stretches && window > 0)
+        bytes += terms.block(fork.seen, kStretch);
+      else if (window > 0 || capped || !goes_in_loops(terms, head_dim))
+        bytes += terms.block(fork.length * fork.seen);
     }
   }
   return bytes;

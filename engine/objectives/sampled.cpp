@@ -114,8 +114,8 @@ void Sampled::leave_out_cut(Policy& policy, Generation& generation) const {
 
 void Sampled::ask_old(Policy& policy, Generation& generation) const {
   bool known = true;
-  each_sample(generation, [&](const EncodedRow&, const RowSample& sample, const Example&) {
-    known = known && !sample.old_log_probs.empty();
+  each_sample(generation, [&](const EncodedRow&, const RowSample& sample, const Example& example) {
+    known = known && (!sample.old_log_probs.empty() || count_labels(example) == 0);
   });
   if (known) return;
   ask_slices(
