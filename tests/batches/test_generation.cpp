@@ -48,6 +48,18 @@ class TestGeneration : public QObject {
   Q_OBJECT
 
  private slots:
+  /// Of three pairs in two micro-batches, where a fourth was left out, none is parted.
+  void answers_that_are_compared_stay_together() {
+    Generation generation = of_rows(3, 2, 2);
+    generation.learned = 2;
+    QCOMPARE(ids_of(slice_of(generation, 0)), (std::vector<int>{0, 1, 10, 11}));
+    QCOMPARE(ids_of(slice_of(generation, 1)), (std::vector<int>{20, 21}));
+    generation.slices = 4;
+    for (int slice = 0; slice < 3; ++slice)
+      QCOMPARE(slice_of(generation, slice).encoded.size(), std::size_t{1});
+    QVERIFY(slice_of(generation, 3).empty());
+  }
+
   void slices_are_in_the_order_of_the_rows() {
     const Generation generation = of_rows(3, 2, 3);
     QCOMPARE(generation.samples(), std::int64_t{6});

@@ -63,6 +63,58 @@ class TestSampledShape : public QObject {
   Q_OBJECT
 
  private slots:
+  /// However samples are spread over a micro-batch, its prompts go once: three measures that were
+  /// taken for whole rows once.
+  void shuffled_samples_share_their_prompts_data() {
+    QTest::addColumn<int>("batch");
+    QTest::addColumn<int>("samples");
+    QTest::newRow("two groups of four") << 8 << 4;
+    QTest::newRow("four groups of four") << 16 << 4;
+    QTest::newRow("two groups of two") << 4 << 2;
+  }
+  void shuffled_samples_share_their_prompts() {
+    QFETCH(int, batch);
+    QFETCH(int, samples);
+    std::vector<RowShape> rows(6);
+    for (RowShape& row : rows) row.lengths = {30}, row.tokens = 30, row.beginning = 29;
+    TinyRun tiny;
+    write_rows(tiny.root() / "prompts.jsonl", 12);
+    const auto shape = batch_shape(
+        rows, recipe_of(tiny, {"training.shuffle=true", "grpo.steps_per_generation=1",
+                               "grpo.num_generations=" + std::to_string(samples),
+                               "training.per_device_train_batch_size=" + std::to_string(batch)}));
+    QVERIFY2(shape.ok(), shape ? "" : shape.error().sentence().c_str());
+    std::int64_t sequences = 0;
+    for (const AlikeBeginning& each : shape->beginnings) {
+      QVERIFY(each.sequences >= 1 && each.sequences <= samples);
+      sequences += each.sequences;
+    }
+    QCOMPARE(std::ssize(shape->beginnings), std::int64_t{batch / samples});
+    QCOMPARE(sequences, std::ssize(shape->lengths));
+  }
+
+  /// A shorter row whose prompt is not worth parting off can need more than a longer one's fork.
+  void a_row_that_stays_whole_is_looked_at_too() {
+    TinyRun tiny;
+    write_pairs(tiny.root() / "pairs.jsonl");
+    std::vector<RowShape> rows(2);
+    rows[0].row = 0, rows[0].lengths = {2100, 2100}, rows[0].tokens = 4200;
+    rows[0].beginning = 2000, rows[0].labels = 200;
+    rows[1].row = 1, rows[1].lengths = {1950, 1950}, rows[1].tokens = 3900;
+    rows[1].beginning = 250, rows[1].labels = 3400;
+    const Recipe recipe =
+        tiny.recipe("run", {"objective=dpo", "dataset=" + (tiny.root() / "pairs.jsonl").string(),
+                            "training.per_device_train_batch_size=1", "training.max_length=0"});
+    const auto shape = batch_shape(rows, recipe);
+    QVERIFY2(shape.ok(), shape ? "" : shape.error().sentence().c_str());
+    QCOMPARE(shape->tokens, std::int64_t{4200});
+    QCOMPARE(shape->others.size(), std::size_t{1});
+    QCOMPARE(shape->others.front().tokens, std::int64_t{3900});
+    rows[1].beginning = 0;
+    const auto whole = batch_shape(rows, recipe);
+    QVERIFY(whole.ok() && whole->beginnings.empty() && whole->others.empty());
+  }
+
   void groups_make_a_micro_batch() {
     TinyRun tiny;
     write_rows(tiny.root() / "prompts.jsonl", 12);

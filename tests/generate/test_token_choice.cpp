@@ -117,6 +117,25 @@ class TestTokenChoice : public QObject {
       QVERIFY(choose_among(leading, options, prompt, 0).has_value());
   }
 
+  /// Scores of which none is a number, or none is possible, give some token and no end of search.
+  void of_no_numbers_a_token_is_chosen_all_the_same() {
+    GenerationOptions options;
+    options.temperature = 0.7;
+    std::vector<float> logits(1000, 0.5f);
+    const float lowest = -std::numeric_limits<float>::infinity();
+    const std::vector<float> barred(1000, lowest);
+    std::vector<float> broken = logits;
+    broken[700] = std::numeric_limits<float>::quiet_NaN();
+    for (const double top_p : {1.0, 0.6}) {
+      options.top_p = top_p;
+      QCOMPARE(choose_token(logits, options, 1, 2, barred).id, TokenId{0});
+      QCOMPARE(choose_token(logits, options, 1, 2, broken).id, TokenId{0});
+    }
+    std::vector<float> one = barred;
+    one[123] = -3;
+    QCOMPARE(choose_token(logits, options, 1, 2, one).id, TokenId{123});
+  }
+
   void a_small_vocabulary_is_sent_whole() {
     GenerationOptions options;
     options.temperature = 0.8, options.top_p = 0.95;
