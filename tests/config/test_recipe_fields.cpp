@@ -277,7 +277,7 @@ class TestRecipeFields : public QObject {
                           << "everything"
                           << "none, all, lora_only";
     QTest::newRow("objective") << "objective"
-                               << "ppo"
+                               << "a3c"
                                << "What exists: sft";
     QTest::newRow("strategy") << "strategy"
                               << "qlora"

@@ -321,7 +321,7 @@ class TestDpo : public QObject {
     QTest::newRow("loss") << "dpo.loss_type=sigmoidal"
                           << "sigmoidal";
     QTest::newRow("weights") << "dpo.loss_weights=[1.0, 2.0]"
-                             << "2 weights";
+                             << "1, not 2";
     QTest::newRow("number") << "dpo.loss_weights=[much]"
                             << "much";
     QTest::newRow("smoothing") << "dpo.loss_type=exo_pair"
