@@ -277,8 +277,8 @@ class TestRecipeFields : public QObject {
                           << "everything"
                           << "none, all, lora_only";
     QTest::newRow("objective") << "objective"
-                               << "a3c"
-                               << "What exists: sft";
+                               << "quicksand"
+                               << "must be one of sft";
     QTest::newRow("strategy") << "strategy"
                               << "qlora"
                               << "full, freeze, lora";
