@@ -64,21 +64,19 @@ ModelInput rounded_up(ModelInput input, TokenId filler) {
 
 /// Prompts first, then filler, then what goes on from the prompts, sequence after sequence.
 ModelInput forked_input(const ForkedRows& rows, const std::vector<const Example*>& trunks,
-                        const std::vector<std::size_t>& order, const MicroBatch& micro,
-                        TokenId filler, bool fills) {
+                        const std::vector<Batch::Sequence>& sequences, TokenId filler, bool fills) {
   std::vector<const Example*> examples = trunks;
-  std::vector<std::int64_t> of_rows(trunks.size(), -1), all;
+  std::vector<std::int64_t> of_rows(trunks.size(), -1);
   std::int64_t tokens = 0;
   for (const Example* trunk : trunks) tokens += std::ssize(trunk->input_ids);
-  for (const Example& fork : rows.forks) tokens += std::ssize(fork.input_ids);
+  for (const auto& [row, number] : sequences)
+    tokens += std::ssize(rows.forks[row][number].input_ids);
   Example fill;
   fill.input_ids.assign(static_cast<std::size_t>(fills ? filler_tokens(tokens) : 0), filler);
   if (!fill.input_ids.empty()) examples.push_back(&fill), of_rows.push_back(-1);
-  for (std::size_t row = 0; row < micro.encoded.size(); ++row)
-    all.insert(all.end(), micro.encoded[row].sequences.size(), static_cast<std::int64_t>(row));
-  for (const std::size_t fork : order) {
-    examples.push_back(&rows.forks[fork]);
-    of_rows.push_back(all[fork]);
+  for (const auto& [row, number] : sequences) {
+    examples.push_back(&rows.forks[row][number]);
+    of_rows.push_back(static_cast<std::int64_t>(row));
   }
   ModelInput input = collate(examples);
   input.trunks = std::move(of_rows);
@@ -331,28 +329,22 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   std::vector<TowerCall> calls = tower_calls(rows, kept);
   std::vector<Example> texts;
   std::vector<Place> shown;
-  for (std::size_t row = 0; apart && row < rows.encoded.size(); ++row) {
-    texts.push_back(without_pixels(apart->trunks[row], rows.encoded[row].pictures_of(0)));
-    if (!texts.back().images.empty()) shown.emplace_back(row, 0);
-  }
-  for (const Batch::Sequence& place : batch.sequences) {
-    if (apart) break;
-    const EncodedRow& row = rows.encoded[place.row];
-    texts.push_back(without_pixels(row.sequences[place.number], row.pictures_of(place.number)));
-    if (!texts.back().images.empty())
-      shown.emplace_back(place.row, row.shares_pictures ? 0 : place.number);
+  // Of a row's text, with the pictures of its sequence `number`.
+  const auto show = [&](const Example& text, std::size_t row, std::size_t number) {
+    const EncodedRow& encoded = rows.encoded[row];
+    texts.push_back(without_pixels(text, encoded.pictures_of(number)));
+    if (!texts.back().images.empty()) shown.emplace_back(row, encoded.shares_pictures ? 0 : number);
+  };
+  if (apart) {
+    for (std::size_t row = 0; row < rows.encoded.size(); ++row) show(apart->trunks[row], row, 0);
+  } else {
+    for (const auto& [row, number] : batch.sequences)
+      show(rows.encoded[row].sequences[number], row, number);
   }
   for (const Example& text : texts) examples.push_back(&text);
-  if (apart) {
-    std::vector<std::size_t> starts{0}, forks;
-    for (const EncodedRow& row : rows.encoded)
-      starts.push_back(starts.back() + row.sequences.size());
-    for (const Batch::Sequence& place : batch.sequences)
-      forks.push_back(starts[place.row] + place.number);
-    batch.input = forked_input(*apart, examples, forks, rows, filler, pass == Pass::Training);
-  } else {
-    batch.input = laid(examples);
-  }
+  batch.input =
+      apart ? forked_input(*apart, examples, batch.sequences, filler, pass == Pass::Training)
+            : laid(examples);
   std::vector<torch::Tensor> parts(shown.size());
   for (std::size_t i = 0; i < shown.size(); ++i)
     if (kept[shown[i].first]) parts[i] = kept[shown[i].first]->features[shown[i].second];

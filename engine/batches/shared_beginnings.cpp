@@ -42,12 +42,13 @@ std::optional<ForkedRows> forked(const std::vector<EncodedRow>& rows,
     trunk.input_ids.assign(first.input_ids.begin(), first.input_ids.begin() + shared);
     trunk.prompt_tokens = std::min(first.prompt_tokens, shared);
     made.trunks.push_back(std::move(trunk));
+    std::vector<Example>& forks = made.forks.emplace_back();
     for (const Example& example : row.sequences) {
       Example fork;
       fork.input_ids.assign(example.input_ids.begin() + shared, example.input_ids.end());
       if (std::ssize(example.labels) > shared)
         fork.labels.assign(example.labels.begin() + shared, example.labels.end());
-      made.forks.push_back(std::move(fork));
+      forks.push_back(std::move(fork));
     }
   }
   if (!worth_forking(saved, all) || saved == 0) return std::nullopt;

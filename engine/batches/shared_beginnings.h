@@ -22,8 +22,8 @@ constexpr bool worth_forking(std::int64_t saved, std::int64_t all) { return save
 
 /// A micro-batch's rows as prompts and what goes on from them.
 struct ForkedRows {
-  std::vector<Example> trunks;  ///< a row's each; without pictures
-  std::vector<Example> forks;   ///< of each row's each sequence, what stands behind its trunk
+  std::vector<Example> trunks;              ///< a row's each; without pictures
+  std::vector<std::vector<Example>> forks;  ///< of each row's each sequence, what stands behind it
 };
 /// Nothing where it is not worth it, or cannot be.
 std::optional<ForkedRows> forked(const std::vector<EncodedRow>& rows,

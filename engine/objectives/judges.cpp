@@ -8,6 +8,11 @@
 
 namespace luthier {
 
+std::vector<std::string> judging_folder(const std::string& named) {
+  if (named.empty()) return {};
+  return {std::filesystem::absolute(named).string()};
+}
+
 Status Judges::check() const {
   for (const std::string& name : names_) {
     if (make_built_in_reward(name)) continue;

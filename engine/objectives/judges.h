@@ -13,6 +13,10 @@
 
 namespace luthier {
 
+/// The judges of a setting that names one reward model's folder; none where it is empty. Written in
+/// full, so that a folder is never taken for a built-in function of its name.
+std::vector<std::string> judging_folder(const std::string& named);
+
 class Judges {
  public:
   /// `field`: the recipe's setting that names them.

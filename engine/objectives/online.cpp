@@ -17,12 +17,6 @@ constexpr double kTemperature = 0.9;
 constexpr const char* kScores[] = {"scores/first", "scores/second"};
 constexpr const char* kEnded[] = {"ended/first", "ended/second"};
 
-/// The reward model's folder; written in full, since it is never the name of a built-in function.
-std::vector<std::string> folders_in(const std::string& named) {
-  if (named.empty()) return {};
-  return {std::filesystem::absolute(named).string()};
-}
-
 /// [rows, 2] float32.
 Tensor of_rows(const Batch& batch, const char* const (&names)[2], const Tensor& like) {
   std::vector<float> numbers;
@@ -39,7 +33,7 @@ Online::Online(const Recipe& recipe, const std::string& section, bool both)
       given_(!recipe.more.text(section + ".rollouts").empty()),
       beta_(recipe.more.number(section + ".beta")),
       missing_eos_penalty_(recipe.more.optional_number(section + ".missing_eos_penalty")),
-      judges_(folders_in(recipe.more.text(judge_field_)), judge_field_) {
+      judges_(judging_folder(recipe.more.text(judge_field_)), judge_field_) {
   plan_.samples = 2;
   plan_.batches = recipe.training.gradient_accumulation_steps;
   plan_.given = given_;

@@ -31,11 +31,6 @@ struct PpoSettings {
   ppo::WorthRule worth;
 };
 
-/// In full, so that a folder is never taken for a built-in function of its name.
-std::string in_full(const std::string& folder) {
-  return folder.empty() ? folder : std::filesystem::absolute(folder).string();
-}
-
 /// A row of [n, width] from so many numbers on the host.
 void fill_row(const Tensor& rows, std::int64_t row, const std::vector<float>& numbers) {
   const auto count = std::min(rows.size(1), static_cast<std::int64_t>(numbers.size()));
@@ -61,7 +56,7 @@ class Ppo : public Objective {
         reference_(recipe.more.text("ref_model")),
         given_(!recipe.more.text("ppo.rollouts").empty()),
         judges_(given_ ? std::vector<std::string>()
-                       : std::vector<std::string>{in_full(recipe.more.text("ppo.reward_model"))},
+                       : judging_folder(recipe.more.text("ppo.reward_model")),
                 "ppo.reward_model") {
     value_.name = "value_model";
     value_.gradients = "value_grad.";
