@@ -748,6 +748,14 @@
             <source>Rows of %1</source>
             <translation>%1의 행</translation>
         </message>
+        <message>
+            <source>From &amp;pictures…</source>
+            <translation>이미지에서(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>A folder of pictures becomes rows: ask, answer, compare, judge</source>
+            <translation>이미지 폴더를 행으로 만듭니다. 묻고, 답하고, 견주고, 평가합니다</translation>
+        </message>
     </context>
     <context>
         <name>luthier::EventTable</name>
@@ -4074,6 +4082,333 @@ of any size</source>
         <message>
             <source>The rewards name "%1", and none is chosen.</source>
             <translation>보상에 "%1"이 있는데 프로그램을 고르지 않았습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotateWindow</name>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>이미지로 데이터셋 만들기</translation>
+        </message>
+        <message>
+            <source>An answer is not accepted</source>
+            <translation>받아들이지 않은 답변이 있습니다</translation>
+        </message>
+        <message>
+            <source>The answer that stands there is in no row. Close all the same?</source>
+            <translation>입력한 답변이 아직 어느 행에도 없습니다. 그래도 닫을까요?</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationDesk</name>
+        <message>
+            <source>&amp;Train on these rows</source>
+            <translation>이 행으로 학습(&amp;T)</translation>
+        </message>
+        <message>
+            <source>The file becomes the training data of the recipe</source>
+            <translation>이 파일을 레시피의 학습 데이터로 씁니다</translation>
+        </message>
+        <message>
+            <source>Pictures and questions</source>
+            <translation>이미지와 질문</translation>
+        </message>
+        <message>
+            <source>The picture that is asked about</source>
+            <translation>질문할 이미지</translation>
+        </message>
+        <message>
+            <source>How much is done</source>
+            <translation>진행 정도</translation>
+        </message>
+        <message>
+            <source>Q&amp;uestion</source>
+            <translation>질문(&amp;U)</translation>
+        </message>
+        <message>
+            <source>Answer &amp;2</source>
+            <translation>답변 &amp;2</translation>
+        </message>
+        <message>
+            <source>&amp;Who proposes</source>
+            <translation>제안하는 모델(&amp;W)</translation>
+        </message>
+        <message>
+            <source>Who proposes answers</source>
+            <translation>답변을 제안하는 모델</translation>
+        </message>
+        <message>
+            <source>&amp;Propose</source>
+            <translation>제안받기(&amp;P)</translation>
+        </message>
+        <message>
+            <source>Propose as I &amp;go</source>
+            <translation>진행하면서 미리 제안(&amp;G)</translation>
+        </message>
+        <message>
+            <source>The next picture is answered while you look at this one</source>
+            <translation>이 이미지를 보는 동안 다음 이미지의 답변을 만듭니다</translation>
+        </message>
+        <message>
+            <source>&amp;Accept</source>
+            <translation>받아들이기(&amp;A)</translation>
+        </message>
+        <message>
+            <source>1 is better</source>
+            <translation>1이 낫다</translation>
+        </message>
+        <message>
+            <source>2 is better</source>
+            <translation>2가 낫다</translation>
+        </message>
+        <message>
+            <source>Good</source>
+            <translation>좋음</translation>
+        </message>
+        <message>
+            <source>Bad</source>
+            <translation>나쁨</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>건너뛰기(&amp;S)</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>뒤로(&amp;B)</translation>
+        </message>
+        <message>
+            <source>Take the row &amp;out again</source>
+            <translation>행을 다시 빼기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>%1 of %2 answered, %3 skipped</source>
+            <translation>%2개 중 %1개 답변, %3개 건너뜀</translation>
+        </message>
+        <message>
+            <source>Answer &amp;1</source>
+            <translation>답변 &amp;1</translation>
+        </message>
+        <message>
+            <source>A&amp;nswer</source>
+            <translation>답변(&amp;N)</translation>
+        </message>
+        <message>
+            <source>First answer</source>
+            <translation>첫째 답변</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>답변</translation>
+        </message>
+        <message>
+            <source>Second answer</source>
+            <translation>둘째 답변</translation>
+        </message>
+        <message>
+            <source>&amp;Propose another</source>
+            <translation>다른 제안(&amp;P)</translation>
+        </message>
+        <message>
+            <source>The model answers…</source>
+            <translation>모델이 답하는 중…</translation>
+        </message>
+        <message>
+            <source>Proposed by the model; change what is wrong.</source>
+            <translation>모델의 제안입니다. 틀린 곳을 고치세요.</translation>
+        </message>
+        <message>
+            <source>Proposed by the model, and cut off before its end.</source>
+            <translation>모델의 제안이며 끝나기 전에 잘렸습니다.</translation>
+        </message>
+        <message>
+            <source>This answer is a model&apos;s.</source>
+            <translation>모델이 쓴 답변입니다.</translation>
+        </message>
+        <message>
+            <source>Load a model, and it proposes answers.</source>
+            <translation>모델을 불러오면 답변을 제안합니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationSetup</name>
+        <message>
+            <source>Folder of pictures</source>
+            <translation>이미지 폴더</translation>
+        </message>
+        <message>
+            <source>File of rows</source>
+            <translation>행 파일</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl)</source>
+            <translation>행 (*.jsonl)</translation>
+        </message>
+        <message>
+            <source>Go on with</source>
+            <translation>이어서 하기</translation>
+        </message>
+        <message>
+            <source>Annotations (*.annotation.json)</source>
+            <translation>주석 작업 (*.annotation.json)</translation>
+        </message>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>이미지로 데이터셋 만들기</translation>
+        </message>
+        <message>
+            <source>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</source>
+            <translation>이미지마다 질문을 하나씩 묻습니다. 답변을 직접 쓰거나, 불러온 모델의 제안을 받아들이고 고치고 넘깁니다. 답변은 바로 파일에 들어가며 이미지는 그대로 둡니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Pictures</source>
+            <translation>이미지(&amp;P)</translation>
+        </message>
+        <message>
+            <source>A folder; drop one here</source>
+            <translation>폴더. 여기에 끌어다 놓아도 됩니다</translation>
+        </message>
+        <message>
+            <source>Choose…</source>
+            <translation>고르기…</translation>
+        </message>
+        <message>
+            <source>Choose the folder of pictures</source>
+            <translation>이미지 폴더 고르기</translation>
+        </message>
+        <message>
+            <source>&amp;Rows</source>
+            <translation>행(&amp;R)</translation>
+        </message>
+        <message>
+            <source>What the rows are</source>
+            <translation>행의 종류</translation>
+        </message>
+        <message>
+            <source>Questions and answers</source>
+            <translation>질문과 답변</translation>
+        </message>
+        <message>
+            <source>Pairs: the better of two answers</source>
+            <translation>쌍: 두 답변 중 나은 것</translation>
+        </message>
+        <message>
+            <source>Thumbs: is the answer good?</source>
+            <translation>평가: 답변이 좋은가?</translation>
+        </message>
+        <message>
+            <source>For supervised tuning</source>
+            <translation>지도 미세조정용</translation>
+        </message>
+        <message>
+            <source>For dpo and others that learn from preferences</source>
+            <translation>dpo처럼 선호에서 배우는 목표용</translation>
+        </message>
+        <message>
+            <source>For kto and bco</source>
+            <translation>kto와 bco용</translation>
+        </message>
+        <message>
+            <source>&amp;Questions</source>
+            <translation>질문(&amp;Q)</translation>
+        </message>
+        <message>
+            <source>Questions, one a line</source>
+            <translation>질문, 한 줄에 하나</translation>
+        </message>
+        <message>
+            <source>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</source>
+            <translation>한 줄에 하나씩. {file}은 이미지 이름, {folder}는 그 폴더 이름입니다.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>파일(&amp;F)</translation>
+        </message>
+        <message>
+            <source>Choose the file of rows</source>
+            <translation>행 파일 고르기</translation>
+        </message>
+        <message>
+            <source>&amp;Go on with one…</source>
+            <translation>이어서 하기(&amp;G)…</translation>
+        </message>
+        <message>
+            <source>&amp;Begin</source>
+            <translation>시작(&amp;B)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ItemModel</name>
+        <message>
+            <source>answered</source>
+            <translation>답변함</translation>
+        </message>
+        <message>
+            <source>skipped</source>
+            <translation>건너뜀</translation>
+        </message>
+        <message>
+            <source>open</source>
+            <translation>남음</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SynthesisPanel</name>
+        <message>
+            <source>Samples</source>
+            <translation>표본 수</translation>
+        </message>
+        <message>
+            <source>Samples an item</source>
+            <translation>항목당 표본 수</translation>
+        </message>
+        <message>
+            <source>Agreement</source>
+            <translation>일치율</translation>
+        </message>
+        <message>
+            <source>Agreement that is asked for</source>
+            <translation>요구하는 일치율</translation>
+        </message>
+        <message>
+            <source>The share of the samples that must be the same answer</source>
+            <translation>같은 답변이어야 하는 표본의 비율</translation>
+        </message>
+        <message>
+            <source>Must hold</source>
+            <translation>포함할 것</translation>
+        </message>
+        <message>
+            <source>Regular expression that an answer must hold</source>
+            <translation>답변이 포함해야 하는 정규식</translation>
+        </message>
+        <message>
+            <source>regular expression; empty: anything</source>
+            <translation>정규식. 비우면 무엇이든</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>멈추기</translation>
+        </message>
+        <message>
+            <source>&amp;Fill the open ones</source>
+            <translation>남은 것 채우기(&amp;F)</translation>
+        </message>
+        <message>
+            <source>%1 of %2 looked at, %3 kept</source>
+            <translation>%2개 중 %1개 확인, %3개 채택</translation>
+        </message>
+        <message>
+            <source>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</source>
+            <translation>남은 것을 모델이 모두 답하게 하고 표본이 일치하는 답변만 남길 수도 있습니다. 행마다 그렇게 적힙니다.</translation>
+        </message>
+        <message>
+            <source>&quot;%1&quot; is no regular expression: %2.</source>
+            <translation>&quot;%1&quot;은(는) 정규식이 아닙니다: %2.</translation>
         </message>
     </context>
 </TS>

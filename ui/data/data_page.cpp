@@ -19,6 +19,7 @@
 
 #include "engine/config/order_fields.h"
 #include "engine/config/rollouts.h"
+#include "ui/annotate/annotate_window.h"
 #include "ui/data/finding_words.h"
 #include "ui/data/row_model.h"
 #include "ui/data/row_view.h"
@@ -102,7 +103,15 @@ QWidget* DataPage::make_head() {
   cancel_->setObjectName(QStringLiteral("cancelCheck"));
   row->addWidget(which_);
   row->addWidget(path_, 1);
-  for (QWidget* widget : std::initializer_list<QWidget*>{open_, check_, progress_, cancel_})
+  auto* annotate = new QPushButton(head);
+  annotate->setObjectName(QStringLiteral("annotatePictures"));
+  connect(annotate, &QPushButton::clicked, this, &DataPage::annotate);
+  on_language(annotate, [annotate] {
+    annotate->setText(tr("From &pictures…"));
+    annotate->setToolTip(tr("A folder of pictures becomes rows: ask, answer, compare, judge"));
+  });
+  for (QWidget* widget :
+       std::initializer_list<QWidget*>{open_, annotate, check_, progress_, cancel_})
     row->addWidget(widget);
   connect(which_, &QComboBox::currentIndexChanged, this, &DataPage::reload);
   connect(open_, &QPushButton::clicked, this, &DataPage::open_file);
@@ -294,6 +303,12 @@ void DataPage::entered() {
   if (!seen_) shown_.clear();
   seen_ = true;
   reload();
+}
+
+void DataPage::annotate() {
+  auto* window = new AnnotateWindow(workspace(), this);
+  connect(window, &AnnotateWindow::used, this, [this] { which_->setCurrentIndex(0); });
+  window->show();
 }
 
 void DataPage::open_file() {

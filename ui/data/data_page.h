@@ -38,6 +38,7 @@ class DataPage : public Page {
   QWidget* make_findings();
   void connect_session();
   void open_file();
+  void annotate();
   void reload();
   void show_current();
   void show_findings(const DatasetReport& report);
