@@ -10,7 +10,7 @@ namespace luthier {
 
 namespace {
 constexpr double kDrawnTemperature = 0.8;
-constexpr std::int64_t kMostTokens = 256;
+constexpr std::int64_t kMostProposed = 256;
 }  // namespace
 
 Proposals::Proposals(Workspace& workspace, QObject* parent)
@@ -65,7 +65,7 @@ void Proposals::ask(std::size_t index, const AnnotationItem& item, std::size_t a
   }
   request.columns.push_back(adapter_.isEmpty() ? std::optional<std::string>()
                                                : adapter_.toStdString());
-  request.options.max_new_tokens = kMostTokens;
+  request.options.max_new_tokens = kMostProposed;
   request.options.temperature = answers > 1 || round > 0 ? kDrawnTemperature : 0;
   request.options.alternatives = 0;
   Proposal& proposal = known_[index];
