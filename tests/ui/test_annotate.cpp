@@ -83,8 +83,11 @@ class TestAnnotate : public QObject, private FormDesk {
       while (!in.atEnd()) found.push_back(QJsonDocument::fromJson(in.readLine()).object());
     return found;
   }
+  static QJsonObject provenance(const QJsonObject& row) {
+    return row[QLatin1String("provenance")].toObject();
+  }
   static QString by(const QJsonObject& row) {
-    const QJsonValue made = row["provenance"]["made_by"];
+    const QJsonValue made = provenance(row)["made_by"];
     return made.isObject() ? made["model"].toString() : made.toString();
   }
   void wait_for_proposal() const {
@@ -172,14 +175,14 @@ void TestAnnotate::a_model_proposes() {
   const QString proposed = said();
   press(Qt::Key_Return);
   QCOMPARE(by(rows("proposed.jsonl")[0]), path_text(workspace().model()->summary.folder));
-  QVERIFY(!rows("proposed.jsonl")[0]["provenance"]["edited"].toBool());
+  QVERIFY(!provenance(rows("proposed.jsonl")[0])["edited"].toBool());
   QVERIFY(said().isEmpty());
   // The next ones come by themselves, and what a person changes is said.
   QTest::mouseClick(in<QCheckBox>("annotateAhead"), Qt::LeftButton, {}, QPoint(10, 8));
   wait_for_proposal();
   type("annotateAnswer", QStringLiteral("Something else."));
   press(Qt::Key_Return);
-  QVERIFY(rows("proposed.jsonl")[1]["provenance"]["edited"].toBool());
+  QVERIFY(provenance(rows("proposed.jsonl")[1])["edited"].toBool());
   wait_for_proposal();
   leave();
 }
@@ -238,7 +241,7 @@ void TestAnnotate::what_samples_agree_on_is_kept() {
   const auto found = rows("filled.jsonl");
   QVERIFY(found.size() > 1);
   for (std::size_t i = 1; i < found.size(); ++i) {
-    QVERIFY(found[i]["provenance"]["kept_by"]["agreement"].toDouble() >= 0.2);
+    QVERIFY(provenance(found[i])["kept_by"].toObject()["agreement"].toDouble() >= 0.2);
     QVERIFY(by(found[i]) != QStringLiteral("person"));
   }
   QCOMPARE(by(found[0]), QStringLiteral("person"));
