@@ -80,8 +80,8 @@ void RunQueue::forget_ended(const QString& group) {
 
 bool RunQueue::move(std::uint64_t id, int by) {
   const auto waits = [](const QueuedRun& run) { return run.state == QueuedRun::State::Waiting; };
-  const auto own = std::find_if(runs_.begin(), runs_.end(),
-                                [&](const QueuedRun& run) { return run.id == id; });
+  const auto own =
+      std::find_if(runs_.begin(), runs_.end(), [&](const QueuedRun& run) { return run.id == id; });
   if (own == runs_.end() || !waits(*own) || by == 0) return false;
   // Past what has ended or runs: only what waits has an order still.
   auto other = own;

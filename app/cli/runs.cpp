@@ -39,20 +39,15 @@ Status list_runs_of(const std::string& folder, const std::string& tag, bool json
       continue;
     ++shown;
     if (json) {
-      Json document{{"name", run.name},
-                    {"folder", run.path.string()},
-                    {"active", run.active},
-                    {"tags", notes.tags},
-                    {"note", notes.note},
-                    {"run", to_json(run.manifest)}};
-      document["forked_from"] =
-          parents[place.run] ? to_json(*parents[place.run]) : Json(nullptr);
+      Json document{{"name", run.name},     {"folder", run.path.string()},
+                    {"active", run.active}, {"tags", notes.tags},
+                    {"note", notes.note},   {"run", to_json(run.manifest)}};
+      document["forked_from"] = parents[place.run] ? to_json(*parents[place.run]) : Json(nullptr);
       documents.push_back(std::move(document));
       continue;
     }
     const RunManifest& m = run.manifest;
-    const std::string state =
-        run.problem.empty() ? run_state_name(m.state) : "cannot be read";
+    const std::string state = run.problem.empty() ? run_state_name(m.state) : "cannot be read";
     print_line(std::string(static_cast<std::size_t>(2 * place.depth), ' ') + run.name + "  " +
                state + "  " + m.strategy + "  " + std::to_string(m.step) + "/" +
                std::to_string(m.total_steps) + "  loss " + short_number(m.last_loss) + "  eval " +

@@ -41,7 +41,8 @@ Status sweep_of(const std::string& path, const std::vector<std::string>& set,
     Json document{{"label", run.label}, {"folder", run.recipe.output_dir}};
     if (!only_list) {
       std::fprintf(stderr, "%s: %s\n", run.recipe.output_dir.c_str(), run.label.c_str());
-      const auto result = train_headless(run.recipe, {}, [](const SessionEvent&) {}, interrupted());
+      const auto result = train_headless(
+          run.recipe, {}, [](const SessionEvent&) {}, interrupted());
       if (interrupted().stop_requested()) return interrupted_error();
       if (result) {
         document["state"] = run_state_name(result->state);
@@ -84,8 +85,8 @@ Action add_runs_fork(CLI::App& app) {
                "The weights alone: moments, schedule and rows from their start, at step 0");
   return [o]() -> Status {
     LUTHIER_TRY(const Recipe before, recipe_to_fork(o->run, o->output));
-    LUTHIER_TRY(const Recipe recipe, parse_recipe(recipe_to_yaml(before),
-                                                  o->run + "/recipe.yaml", o->set));
+    LUTHIER_TRY(const Recipe recipe,
+                parse_recipe(recipe_to_yaml(before), o->run + "/recipe.yaml", o->set));
     LUTHIER_TRY(const RunFolder run, fork_run({o->run, o->step, recipe, !o->fresh}));
     tell_fork(run);
     return {};

@@ -20,8 +20,8 @@ Result<SweptField> parse_swept_field(const std::string& text) {
         continue;
       }
       value = trimmed(value);
-      if (!value.empty() && std::find(field.values.begin(), field.values.end(), value) ==
-                                field.values.end())
+      if (!value.empty() &&
+          std::find(field.values.begin(), field.values.end(), value) == field.values.end())
         field.values.push_back(value);
       value.clear();
     }

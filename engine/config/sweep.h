@@ -19,8 +19,8 @@ struct SweptRecipe {
   std::string label;  ///< what it is called among the others: "r 4, learning_rate 1e-4"
 };
 
-/// "training.learning_rate=1e-4,2e-4": an Input error where there is no "=" or no value. Values that
-/// hold commas themselves are written with ";" between them.
+/// "training.learning_rate=1e-4,2e-4": an Input error where there is no "=" or no value. Values
+/// that hold commas themselves are written with ";" between them.
 Result<SweptField> parse_swept_field(const std::string& text);
 
 /// All combinations, the last field's values next to one another. Each recipe's output_dir is the

@@ -98,8 +98,7 @@ Result<fs::path> move_to_bin(const fs::path& run) {
   fs::create_directory(bin, problem);
   if (problem) return system_error("This folder cannot be made", bin, problem.value());
   fs::path to = bin / from.filename();
-  for (int i = 2; taken(to); ++i)
-    to = bin / (from.filename().string() + "-" + std::to_string(i));
+  for (int i = 2; taken(to); ++i) to = bin / (from.filename().string() + "-" + std::to_string(i));
   LUTHIER_CHECK(rename_path(from, to));
   return to;
 }

@@ -43,9 +43,8 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 /// Whether a run of ours would have made an entry of this name at the top of its folder.
 bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
-      "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
-      "model",       "checkpoints", kRolloutsFile,   "tensorboard", "value_model",
-      kRunLockName, kRunNotesFile};
+      "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl", "model",
+      "checkpoints", kRolloutsFile, "tensorboard",   "value_model", kRunLockName,   kRunNotesFile};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -240,8 +239,8 @@ Status RunFolder::write_manifest(RunManifest manifest) const {
   manifest.updated = utc_now();
   Json json = to_json(manifest);
   LUTHIER_CHECK(keep_parent(path_, json));
-  return write_file_atomically(
-      path_ / "run.json", json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return write_file_atomically(path_ / "run.json",
+                               json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 Status RunFolder::append_metrics(const MetricsLine& line) const {

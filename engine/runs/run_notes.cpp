@@ -59,8 +59,8 @@ Status write_run_notes(const fs::path& run, RunNotes notes) {
     return {};
   }
   const Json json{{"tags", notes.tags}, {"note", notes.note}};
-  return write_file_atomically(
-      file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return write_file_atomically(file,
+                               json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 std::vector<std::string> tags_from_text(const std::string& text) {

@@ -60,8 +60,8 @@ std::vector<TreePlace> run_tree(const std::vector<RunSummary>& runs,
     if (!parents[i]) continue;
     for (std::size_t k = 0; k < runs.size(); ++k) {
       if (k == i) continue;
-      const bool same_time = !parents[i]->started.empty() &&
-                             parents[i]->started == runs[k].manifest.started;
+      const bool same_time =
+          !parents[i]->started.empty() && parents[i]->started == runs[k].manifest.started;
       const bool same_place = settled(parents[i]->run) == settled(runs[k].path);
       // By when it began, which outlasts another name; a copy has the same time, hence the place.
       if (same_place && (same_time || parents[i]->started.empty())) {

@@ -16,7 +16,7 @@ namespace luthier {
 
 struct RunParent {
   std::filesystem::path run;
-  std::string started;   ///< when the parent began: knows it again under another name
+  std::string started;  ///< when the parent began: knows it again under another name
   std::int64_t step = 0;
   bool carried = true;  ///< with the optimizer's state; else the weights alone, from step 0
   bool operator==(const RunParent&) const = default;

@@ -25,8 +25,7 @@ namespace {
 /// What shapes the weights that a checkpoint holds, or says what they are.
 bool shapes_weights(const std::string& key) {
   return key == "strategy" || key == "objective" || key == "init" || key == "training.dtype" ||
-         key.starts_with("freeze.") ||
-         (key.starts_with("adapter.") && key != "adapter.init_from");
+         key.starts_with("freeze.") || (key.starts_with("adapter.") && key != "adapter.init_from");
 }
 
 /// What the rows are that a step is made of.
@@ -115,9 +114,8 @@ TrainerState forked_state(const TrainerState& before, const ForkOrder& order,
 RunManifest forked_manifest(RunManifest manifest, const std::vector<MetricsLine>& lines,
                             const TrainerState& state, const ForkOrder& order,
                             const ForkChanges& changes) {
-  const double share = manifest.step > 0 ? static_cast<double>(state.step) /
-                                               static_cast<double>(manifest.step)
-                                         : 0;
+  const double share =
+      manifest.step > 0 ? static_cast<double>(state.step) / static_cast<double>(manifest.step) : 0;
   manifest.seconds *= order.carry_optimizer ? std::clamp(share, 0.0, 1.0) : 0;
   manifest.state = RunState::Stopped;
   manifest.started = utc_now();
@@ -143,11 +141,13 @@ std::string headed_yaml(const ForkOrder& order, std::int64_t step) {
   std::string run = order.parent.string();
   std::replace_if(
       run.begin(), run.end(), [](char letter) { return letter == '\n' || letter == '\r'; }, ' ');
-  return "# Forked from step " + std::to_string(step) + " of " + run +
-         (order.carry_optimizer
-              ? ", its optimizer carried on: resume this run, it does not start over.\n"
-              : ": its weights, a fresh optimizer, from step 0. Resume this run.\n") +
-         recipe_to_yaml(order.recipe);
+  std::string yaml = "# forked_from:";
+  yaml.append("\n#   run: ").append(run);
+  yaml.append("\n#   step: ").append(std::to_string(step));
+  yaml.append("\n#   optimizer: ").append(order.carry_optimizer ? "carried" : "fresh");
+  // Started anew it would not have those weights.
+  yaml.append("\n#   start: --resume\n");
+  return yaml + recipe_to_yaml(order.recipe);
 }
 
 Status copy_history(const fs::path& from, const RunFolder& to, std::int64_t step) {
@@ -213,17 +213,17 @@ Result<RunFolder> fork_run(const ForkOrder& given) {
                 RunFolder::create(scaffold.path, headed_yaml(order, from.step)));
     LUTHIER_TRY(FolderWriter writer, run.begin_checkpoint(state.step));
     LUTHIER_CHECK(copy_tree(from.path, writer.path(), !order.carry_optimizer));
-    LUTHIER_CHECK(write_file_atomically(writer.path() / "trainer_state.json",
-                                        to_json(state).dump(2) + "\n"));
+    LUTHIER_CHECK(
+        write_file_atomically(writer.path() / "trainer_state.json", to_json(state).dump(2) + "\n"));
     LUTHIER_CHECK(writer.commit());
     const std::vector<MetricsLine> lines = parent.read_metrics();
     if (order.carry_optimizer) LUTHIER_CHECK(copy_history(order.parent, run, state.step));
     const RunParent origin{order.parent, recorded.started, from.step, order.carry_optimizer};
     Json json = to_json(forked_manifest(recorded, lines, state, order, changes));
     json["forked_from"] = to_json(origin);
-    LUTHIER_CHECK(write_file_atomically(
-        scaffold.path / "run.json",
-        json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
+    LUTHIER_CHECK(
+        write_file_atomically(scaffold.path / "run.json",
+                              json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
     RunEvent event{state.step, "", "forked",
                    "from step " + std::to_string(from.step) + " of " +
                        order.parent.filename().string() +
@@ -274,8 +274,7 @@ Result<Extension> plan_extension(const fs::path& run, std::int64_t more,
   plan.steps_before = manifest.total_steps;
   plan.steps_after = manifest.total_steps + more;
   plan.order.recipe.training.max_steps = plan.steps_after;
-  plan.differences =
-      differs_from_longer(plan.order.recipe, plan.steps_before, plan.steps_after);
+  plan.differences = differs_from_longer(plan.order.recipe, plan.steps_before, plan.steps_after);
   return plan;
 }
 

@@ -56,8 +56,8 @@ Status write_checkpoint(const std::filesystem::path& folder, const TrainerState&
 /// tensors.
 Status write_reference(const std::filesystem::path& folder, const NamedTensors& reference);
 Status read_reference(const std::filesystem::path& folder, const NamedTensors& reference);
-/// Weights back from a checkpoint, then what the optimizer and the method keep. An adapter's tensors
-/// were read already (apply_strategy with its folder).
+/// Weights back from a checkpoint, then what the optimizer and the method keep. An adapter's
+/// tensors were read already (apply_strategy with its folder).
 Status read_weights(const std::filesystem::path& folder, const Trainables& trainables);
 Status read_moments(const std::filesystem::path& folder, const Trainables& trainables,
                     Optimizer& optimizer);

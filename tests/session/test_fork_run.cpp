@@ -22,8 +22,8 @@ std::string bytes_of(const fs::path& file) {
 std::string course_of(const fs::path& run) {
   std::string text;
   for (const MetricsLine& line : RunFolder::open(run)->read_metrics()) {
-    const Json json{line.step, line.epoch, line.loss, line.grad_norm, line.learning_rate,
-                    line.tokens};
+    const Json json{line.step,      line.epoch,         line.loss,
+                    line.grad_norm, line.learning_rate, line.tokens};
     text += json.dump() + "\n";
   }
   return text;
@@ -66,8 +66,8 @@ class TestForkRun : public QObject {
     VERIFY_OK(rest);
     QCOMPARE(rest.result->step, std::int64_t(7));
     QVERIFY(rest.watcher.lines.front().step == 5);  // only what is new was trained
-    const char* result = strategy == "lora" ? "adapter/adapter_model.safetensors"
-                                            : "model/model.safetensors";
+    const char* result =
+        strategy == "lora" ? "adapter/adapter_model.safetensors" : "model/model.safetensors";
     QVERIFY(bytes_of(tiny.root() / "more" / result) == bytes_of(tiny.root() / "long" / result));
     QCOMPARE(course_of(tiny.root() / "more"), course_of(tiny.root() / "long"));
     const auto parent = read_run_parent(tiny.root() / "more");
@@ -110,16 +110,18 @@ class TestForkRun : public QObject {
   void weights_alone_begin_at_step_0_data() {
     QTest::addColumn<QString>("strategy");
     QTest::addColumn<QString>("dtype");
-    QTest::newRow("lora") << "lora" << "float32";
-    QTest::newRow("full, masters") << "full" << "bfloat16";
+    QTest::newRow("lora") << "lora"
+                          << "float32";
+    QTest::newRow("full, masters") << "full"
+                                   << "bfloat16";
   }
   void weights_alone_begin_at_step_0() {
     QFETCH(QString, strategy);
     QFETCH(QString, dtype);
     TinyRun tiny;
-    VERIFY_OK(run(tiny.recipe("parent", {"strategy=" + strategy.toStdString(),
-                                         "training.dtype=" + dtype.toStdString(),
-                                         "training.max_steps=4", "training.save_steps=2"})));
+    VERIFY_OK(run(tiny.recipe(
+        "parent", {"strategy=" + strategy.toStdString(), "training.dtype=" + dtype.toStdString(),
+                   "training.max_steps=4", "training.save_steps=2"})));
     auto recipe = recipe_to_fork(tiny.root() / "parent", tiny.root() / "fork");
     QVERIFY(recipe.ok());
     // A rate so small that the weights stay: what comes out is what it began with.
@@ -133,8 +135,8 @@ class TestForkRun : public QObject {
     const Outcome outcome = run(*recipe, tiny.root() / "fork");
     VERIFY_OK(outcome);
     QCOMPARE(outcome.watcher.lines.front().step, std::int64_t(1));
-    const std::string file = strategy == "lora" ? "adapter/adapter_model.safetensors"
-                                                : "trained.safetensors";
+    const std::string file =
+        strategy == "lora" ? "adapter/adapter_model.safetensors" : "trained.safetensors";
     const auto weights = [&](const char* run, const char* step) {
       return bytes_of(tiny.root() / run / "checkpoints" / step / file);
     };
@@ -189,8 +191,7 @@ class TestForkRun : public QObject {
                    "training.warmup_ratio=0.5"}),
              std::size_t(1));
     QCOMPARE(said({"training.lr_scheduler_type=cosine"}), std::size_t(1));
-    QCOMPARE(said({"training.lr_scheduler_type=constant", "curriculum.by=length"}),
-             std::size_t(1));
+    QCOMPARE(said({"training.lr_scheduler_type=constant", "curriculum.by=length"}), std::size_t(1));
   }
 };
 

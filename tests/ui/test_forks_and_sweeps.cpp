@@ -44,8 +44,7 @@ class TestForksAndSweeps : public QObject {
   bool ended(const char* run) {
     const auto folder = RunFolder::open(runs() / run);
     const auto manifest = folder ? folder->read_manifest() : Result<RunManifest>(Error());
-    return manifest && manifest->state == RunState::Finished &&
-           can_launch(workspace().state());
+    return manifest && manifest->state == RunState::Finished && can_launch(workspace().state());
   }
 
  private slots:

@@ -26,8 +26,8 @@ class TestRunVerbs : public QObject {
   RunFolder write_run(const std::string& name, double loss, const std::string& started,
                       std::int64_t lines = 3) {
     const Files folder = runs() / name;
-    auto run = RunFolder::create(folder, "model: base\ndataset: /data/rows.jsonl\noutput_dir: " +
-                                             folder.string() + "\n");
+    auto run = RunFolder::create(
+        folder, "model: base\ndataset: /data/rows.jsonl\noutput_dir: " + folder.string() + "\n");
     if (!run) qFatal("%s", run.error().sentence().c_str());
     RunManifest manifest;
     manifest.state = RunState::Finished;
@@ -199,8 +199,8 @@ class TestRunVerbs : public QObject {
     QVERIFY(places_on(series, CurveAxis::Tokens).isEmpty());  // not logged: not drawn over it
   }
 
-  /// Neither the loss's peak nor the memory's is lost, however many steps lie around it, and zooming
-  /// in shows each step.
+  /// Neither the loss's peak nor the memory's is lost, however many steps lie around it, and
+  /// zooming in shows each step.
   void a_hundred_thousand_steps_keep_their_peaks() {
     constexpr std::int64_t kLines = 100'000;
     write_run("long", 2, "2026-01-02T00:00:00.000Z", kLines);

@@ -56,8 +56,8 @@ ForkDialog::ForkDialog(Workspace& workspace, Kind kind, const std::filesystem::p
   name_ = new QLineEdit(this);
   name_->setObjectName(QStringLiteral("forkName"));
   name_->setMinimumWidth(320);
-  const QString wanted = path_text(run_) + (forks ? QStringLiteral("-fork")
-                                                  : QStringLiteral("-more"));
+  const QString wanted =
+      path_text(run_) + (forks ? QStringLiteral("-fork") : QStringLiteral("-more"));
   name_->setText(path_text(to_path(workspace_.free_run_folder(wanted)).filename()));
   name_label_->setBuddy(name_);
   form->addRow(name_label_, name_);
@@ -145,8 +145,9 @@ void ForkDialog::retranslate() {
   step_->setAccessibleName(tr("Checkpoint to begin with"));
   more_->setAccessibleName(tr("Further steps"));
   carry_->setText(tr("Carry the &optimizer's state on"));
-  carry_->setToolTip(tr("On: the run goes on from that step, with the curves until there. Off: it "
-                        "takes the weights alone and begins at step 0."));
+  carry_->setToolTip(
+      tr("On: the run goes on from that step, with the curves until there. Off: it "
+         "takes the weights alone and begins at step 0."));
   settings_label_->setText(tr("Settings that are to differ"));
   cancel_->setText(tr("&Cancel"));
   fork_->setText(tr("&Make it, start later"));
@@ -195,8 +196,8 @@ void ForkDialog::refresh() {
   if (!wanted) text += QLatin1Char('\n') + error_text(wanted.error());
   note_->setText(text);
   const QString name = name_->text().trimmed();
-  const bool named = !name.isEmpty() && !name.contains(QLatin1Char('/')) &&
-                     !name.startsWith(QLatin1Char('.'));
+  const bool named =
+      !name.isEmpty() && !name.contains(QLatin1Char('/')) && !name.startsWith(QLatin1Char('.'));
   const bool ready = !busy_ && named && wanted.ok();
   fork_->setEnabled(ready);
   start_->setEnabled(ready && can_launch(workspace_.state()));

@@ -162,8 +162,8 @@ void OutcomesView::refresh() {
   const std::string wanted = tag.toStdString();
   for (const RunRow& row : rows_) {
     const auto& tags = row.notes.tags;
-    const bool in = tag.isEmpty() ? row.ticked
-                                  : std::find(tags.begin(), tags.end(), wanted) != tags.end();
+    const bool in =
+        tag.isEmpty() ? row.ticked : std::find(tags.begin(), tags.end(), wanted) != tags.end();
     if (in && row.recipe) rows.push_back(&row);
   }
   shown_.clear();
@@ -208,8 +208,8 @@ void OutcomesView::refresh() {
   note_->setText(rows.size() < 2 ? tr("Tick two runs or more, or choose a tag.")
                  : evaluated     ? tr("%n runs; the strongest line has the lowest evaluation loss.",
                                       nullptr, static_cast<int>(rows.size()))
-                                 : tr("%n runs; the strongest line has the lowest last loss.",
-                                      nullptr, static_cast<int>(rows.size())));
+                             : tr("%n runs; the strongest line has the lowest last loss.", nullptr,
+                                  static_cast<int>(rows.size())));
   table_->setSortingEnabled(false);
   table_->setRowCount(0);
   table_->setColumnCount(static_cast<int>(axes.size()) + 1);

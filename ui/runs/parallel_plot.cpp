@@ -39,10 +39,10 @@ std::vector<double> ParallelAxis::places() const {
     different.sort();
     for (const QString& value : values) {
       const auto at = different.indexOf(value);
-      all.push_back(at < 0                   ? -1.0
-                    : different.size() == 1 ? 0.5
-                                             : static_cast<double>(at) /
-                                                   static_cast<double>(different.size() - 1));
+      all.push_back(at < 0 ? -1.0
+                    : different.size() == 1
+                        ? 0.5
+                        : static_cast<double>(at) / static_cast<double>(different.size() - 1));
     }
     return all;
   }
@@ -97,9 +97,8 @@ QRectF ParallelPlot::frame() const {
 
 QPointF ParallelPlot::point_of(int line, int axis) const {
   const QRectF area = frame();
-  const double across = axes_.size() < 2 ? 0.5
-                                         : static_cast<double>(axis) /
-                                               static_cast<double>(axes_.size() - 1);
+  const double across =
+      axes_.size() < 2 ? 0.5 : static_cast<double>(axis) / static_cast<double>(axes_.size() - 1);
   const double up = places_[static_cast<std::size_t>(axis)][static_cast<std::size_t>(line)];
   return {area.left() + across * area.width(), area.bottom() - up * area.height()};
 }
@@ -156,8 +155,9 @@ void ParallelPlot::paintEvent(QPaintEvent*) {
     painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()));
     painter.setPen(c.text);
     const QRectF head(x - room / 2 + 3, 0, room - 6, metrics.height() + 2);
-    painter.drawText(head, Qt::AlignCenter,
-                     metrics.elidedText(axis.name, Qt::ElideMiddle, static_cast<int>(head.width())));
+    painter.drawText(
+        head, Qt::AlignCenter,
+        metrics.elidedText(axis.name, Qt::ElideMiddle, static_cast<int>(head.width())));
     painter.setPen(c.muted);
     const std::vector<double>& places = places_[static_cast<std::size_t>(i)];
     const auto write = [&](std::size_t line, double top) {

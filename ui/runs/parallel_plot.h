@@ -11,9 +11,9 @@ namespace luthier {
 
 struct ParallelAxis {
   QString name;
-  QStringList values;            ///< one a line, as they are written; empty: it has none
-  std::vector<double> numbers;   ///< the same as numbers; empty: the values are names
-  bool outcome = false;          ///< what came of it, not what was set
+  QStringList values;           ///< one a line, as they are written; empty: it has none
+  std::vector<double> numbers;  ///< the same as numbers; empty: the values are names
+  bool outcome = false;         ///< what came of it, not what was set
   /// From 0 (below) to 1 for each line, or less than 0 where it has no value.
   std::vector<double> places() const;
 };

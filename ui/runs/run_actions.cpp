@@ -40,8 +40,7 @@ Status take_from_bin(const BinnedRun& run) {
   const std::filesystem::path trash = run.bin.parent_path().parent_path();
   if (run.bin.parent_path().filename() == "files") {
     std::error_code ignored;
-    std::filesystem::remove(trash / "info" / (run.bin.filename().string() + ".trashinfo"),
-                            ignored);
+    std::filesystem::remove(trash / "info" / (run.bin.filename().string() + ".trashinfo"), ignored);
   }
   return {};
 }
@@ -105,9 +104,9 @@ void RunActions::refresh() {
   open_->setEnabled(row_.has_value());
   bin_->setEnabled(idle);
   forget_->setEnabled(row_ && row_->foreign);
-  bin_->setText(bytes_ ? tr("Move to the &bin (%1)")
-                             .arg(bytes_text(static_cast<std::int64_t>(*bytes_)))
-                       : tr("Move to the &bin"));
+  bin_->setText(
+      bytes_ ? tr("Move to the &bin (%1)").arg(bytes_text(static_cast<std::int64_t>(*bytes_)))
+             : tr("Move to the &bin"));
   bin_->setToolTip(row_ && row_->summary.active ? tr("It trains now: stop it first") : QString());
 }
 
@@ -125,8 +124,8 @@ void RunActions::show_bytes() {
 
 void RunActions::show_dialog(int kind) {
   if (!row_ || !row_->recipe) return;
-  auto* dialog = new ForkDialog(workspace_, static_cast<ForkDialog::Kind>(kind),
-                                row_->summary.path, *row_->recipe, page_);
+  auto* dialog = new ForkDialog(workspace_, static_cast<ForkDialog::Kind>(kind), row_->summary.path,
+                                *row_->recipe, page_);
   connect(dialog, &ForkDialog::forked, this, [this](const QString& folder, bool start) {
     emit list_changed();
     if (start) emit start_asked(folder);
@@ -142,8 +141,8 @@ void RunActions::open_folder() {
   const std::filesystem::path& path = row_->summary.path;
   std::error_code problem;
   const bool folder = std::filesystem::is_directory(path, problem);
-  QDesktopServices::openUrl(QUrl::fromLocalFile(path_text(
-      std::filesystem::absolute(folder ? path : path.parent_path(), problem))));
+  QDesktopServices::openUrl(QUrl::fromLocalFile(
+      path_text(std::filesystem::absolute(folder ? path : path.parent_path(), problem))));
 }
 
 void RunActions::bin() {
@@ -158,11 +157,11 @@ void RunActions::bin() {
           banner_.show_error(binned.error());
           return;
         }
-        banner_.show_text(Banner::Kind::Info,
-                          tr("%1 (%2) is in the bin: %3.")
-                              .arg(path_text(binned->place.filename()),
-                                   bytes_text(static_cast<std::int64_t>(binned->bytes)),
-                                   path_text(binned->bin)));
+        banner_.show_text(
+            Banner::Kind::Info,
+            tr("%1 (%2) is in the bin: %3.")
+                .arg(path_text(binned->place.filename()),
+                     bytes_text(static_cast<std::int64_t>(binned->bytes)), path_text(binned->bin)));
         banner_.set_about(QStringLiteral("bin"));
         banner_.offer(tr("Undo"), [this, gone = *binned] {
           in_background_of(

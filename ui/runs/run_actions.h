@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a person does with the run that is selected: fork it, ask it for more steps, open its folder,
-// move it to the bin and back; and with the list: import curves, tick what is shown.
+// What a person does with the run that is selected: fork it, ask it for more steps, open its
+// folder, move it to the bin and back; and with the list: import curves, tick what is shown.
 #pragma once
 
 #include <QMenu>

@@ -289,8 +289,7 @@ bool RunListModel::setData(const QModelIndex& index, const QVariant& value, int 
     // The row changes once the folder has.
     if (index.column() == Name && !typed.isEmpty()) emit rename_asked(row.summary.path, typed);
     if (index.column() == Tags)
-      emit tags_asked(row.summary.path,
-                      {tags_from_text(typed.toStdString()), row.notes.note});
+      emit tags_asked(row.summary.path, {tags_from_text(typed.toStdString()), row.notes.note});
     return false;
   }
   if (role != Qt::CheckStateRole || index.column() != Name) return false;

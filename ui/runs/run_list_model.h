@@ -33,7 +33,20 @@ class RunListModel : public QAbstractTableModel {
   Q_OBJECT
 
  public:
-  enum Column { Name, State, Base, Method, Data, Steps, Loss, BestEval, Memory, When, Tags, ColumnCount };
+  enum Column {
+    Name,
+    State,
+    Base,
+    Method,
+    Data,
+    Steps,
+    Loss,
+    BestEval,
+    Memory,
+    When,
+    Tags,
+    ColumnCount
+  };
   /// What a column is sorted by, and all of a row that a search looks through.
   enum Role { SortRole = Qt::UserRole, SearchRole, TreeRole };
 

@@ -44,9 +44,8 @@ int RunOrder::shown_row(int list_row) const {
 bool RunOrder::filterAcceptsRow(int row, const QModelIndex&) const {
   if (words_.isEmpty()) return true;
   const QString all = model_.index(row, 0).data(RunListModel::SearchRole).toString();
-  return std::all_of(words_.begin(), words_.end(), [&](const QString& word) {
-    return all.contains(word, Qt::CaseInsensitive);
-  });
+  return std::all_of(words_.begin(), words_.end(),
+                     [&](const QString& word) { return all.contains(word, Qt::CaseInsensitive); });
 }
 
 bool RunOrder::lessThan(const QModelIndex& left, const QModelIndex& right) const {

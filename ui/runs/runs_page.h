@@ -82,7 +82,7 @@ class RunsPage : public Page {
   QueuePanel* queue_;
   OutcomesView* outcomes_;
   QTabBar* side_;
-  std::filesystem::path wanted_;  ///< to be selected once the list has it
+  std::filesystem::path wanted_;                     ///< to be selected once the list has it
   std::map<std::filesystem::path, RunSeries> read_;  ///< curves read so far
   std::set<std::filesystem::path> stale_;  ///< curves that have grown since they were read
   QTimer* follow_;                         ///< while a listed run goes on and the page is seen

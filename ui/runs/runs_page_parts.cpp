@@ -133,8 +133,9 @@ QWidget* RunsPage::make_search() {
     search_->setPlaceholderText(tr("Search names, tags, notes, data, methods"));
     search_->setAccessibleName(tr("Search the runs"));
     tree_->setText(tr("Tree"));
-    tree_->setToolTip(tr("Newest first, forks below the runs that they came from; a column's "
-                         "heading sorts by it"));
+    tree_->setToolTip(
+        tr("Newest first, forks below the runs that they came from; a column's "
+           "heading sorts by it"));
     verbs_->setText(tr("Run"));
     verbs_->setToolTip(tr("What can be done with the selected run"));
     use_->setText(tr("&Use its settings"));

@@ -54,8 +54,7 @@ void SettingRows::add(const std::string& key) {
     const auto described = std::find_if(recipe_fields().begin(), recipe_fields().end(),
                                         [&](const auto& field) { return field.key == each; });
     line.field->addItem(recipe_text(described->label), QString::fromStdString(each));
-    line.field->setItemData(line.field->count() - 1, QString::fromStdString(each),
-                            Qt::ToolTipRole);
+    line.field->setItemData(line.field->count() - 1, QString::fromStdString(each), Qt::ToolTipRole);
   }
   line.value = new QLineEdit(line.holder);
   line.remove = new QToolButton(line.holder);

@@ -204,8 +204,8 @@ CurveGroup::Place RunCurves::place_at(double x) const {
     const QVector<double>& places = places_[i];
     const auto after = std::lower_bound(places.begin(), places.end(), x);
     for (const qsizetype at : {after - places.begin(), after - places.begin() - 1}) {
-      const bool there = at >= 0 && at < places.size() &&
-                         at < static_cast<qsizetype>(series_[i].lines.size());
+      const bool there =
+          at >= 0 && at < places.size() && at < static_cast<qsizetype>(series_[i].lines.size());
       if (!there || (nearest && std::abs(places[at] - x) >= std::abs(place - x))) continue;
       nearest = &series_[i].lines[static_cast<std::size_t>(at)];
       place = places[at];
