@@ -16,15 +16,15 @@ namespace luthier {
 namespace {
 
 constexpr int kSaveMilliseconds = 600;
-
-/// One thread: what was typed later is written later.
-QThreadPool& note_writer() {
-  static QThreadPool pool;
-  pool.setMaxThreadCount(1);
-  return pool;
 }
 
-}  // namespace
+QThreadPool& note_writer() {
+  struct Writer : QThreadPool {
+    Writer() { setMaxThreadCount(1); }
+  };
+  static Writer pool;
+  return pool;
+}
 
 NotesPanel::NotesPanel(QWidget* parent) : QWidget(parent) {
   auto* layout = new QVBoxLayout(this);
@@ -99,6 +99,7 @@ void NotesPanel::save() {
   const RunNotes notes = typed();
   if (!run_ || notes == saved_) return;
   saved_ = notes;
+  ++saves_;
   emit noted(*run_, notes);
   in_background_of(
       this, [run = *run_, notes] { return write_run_notes(run, notes); },

@@ -14,8 +14,12 @@
 class QLabel;
 class QLineEdit;
 class QPlainTextEdit;
+class QThreadPool;
 
 namespace luthier {
+
+/// One thread: what was noted later is written later. Who reads notes waits for it first.
+QThreadPool& note_writer();
 
 class NotesPanel : public QWidget {
   Q_OBJECT
@@ -28,6 +32,10 @@ class NotesPanel : public QWidget {
   /// The run is elsewhere now, or gone: nothing more is written there.
   void let_go(const std::filesystem::path& run);
   void save();
+  /// How often something was saved here; and what last, of the run that is shown.
+  int saves() const { return saves_; }
+  const std::optional<std::filesystem::path>& run() const { return run_; }
+  const RunNotes& saved() const { return saved_; }
 
  signals:
   void noted(const std::filesystem::path& run, const luthier::RunNotes& notes);
@@ -38,6 +46,7 @@ class NotesPanel : public QWidget {
 
   std::optional<std::filesystem::path> run_;
   RunNotes saved_;
+  int saves_ = 0;
   QLabel *tags_label_, *note_label_;
   QLineEdit* tags_;
   QPlainTextEdit* note_;

@@ -15,6 +15,7 @@
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
+#include "ui/runs/notes_panel.h"
 #include "ui/runs/sweep_dialog.h"
 #include "ui/theme.h"
 #include "ui/widgets/banner.h"
@@ -233,7 +234,8 @@ void QueuePanel::tag_run(std::uint64_t id) {
       },
       [this](const Status& tagged) {
         if (!tagged) banner_.show_error(tagged.error());
-      });
+      },
+      note_writer());
 }
 
 }  // namespace luthier

@@ -288,8 +288,7 @@ bool RunListModel::setData(const QModelIndex& index, const QVariant& value, int 
     if (typed == data(index, Qt::EditRole).toString()) return false;
     // The row changes once the folder has.
     if (index.column() == Name && !typed.isEmpty()) emit rename_asked(row.summary.path, typed);
-    if (index.column() == Tags)
-      emit tags_asked(row.summary.path, {tags_from_text(typed.toStdString()), row.notes.note});
+    if (index.column() == Tags) emit tags_asked(row.summary.path, typed);
     return false;
   }
   if (role != Qt::CheckStateRole || index.column() != Name) return false;

@@ -78,7 +78,7 @@ class RunListModel : public QAbstractTableModel {
   void ticks_changed();
   /// Somebody typed another name, or other tags, into the table.
   void rename_asked(const std::filesystem::path& run, const QString& name);
-  void tags_asked(const std::filesystem::path& run, const luthier::RunNotes& notes);
+  void tags_asked(const std::filesystem::path& run, const QString& tags);
 
  private:
   QString text(const RunRow& row, int column) const;

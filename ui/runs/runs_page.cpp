@@ -150,16 +150,7 @@ void RunsPage::connect_actions() {
     model_->set_ticks(rows);
   });
   connect(model_, &RunListModel::rename_asked, this, &RunsPage::rename_run_to);
-  connect(model_, &RunListModel::tags_asked, this,
-          [this](const std::filesystem::path& run, const RunNotes& notes) {
-            model_->set_notes(run, notes);
-            refresh();
-            in_background_of(
-                this, [run, notes] { return write_run_notes(run, notes); },
-                [this](const Status& written) {
-                  if (!written) banner_->show_error(written.error());
-                });
-          });
+  connect(model_, &RunListModel::tags_asked, this, &RunsPage::tag_run);
   connect(notes_, &NotesPanel::noted, this,
           [this](const std::filesystem::path& run, const RunNotes& notes) {
             model_->set_notes(run, notes);
@@ -197,6 +188,23 @@ void RunsPage::rename_run_to(const std::filesystem::path& run, const QString& na
       });
 }
 
+void RunsPage::tag_run(const std::filesystem::path& run, const QString& tags) {
+  notes_->save();  // what is being typed there about this run
+  RunNotes notes;
+  for (const RunRow& row : model_->rows())
+    if (row.summary.path == run) notes = row.notes;
+  notes.tags = tags_from_text(tags.toStdString());
+  model_->set_notes(run, notes);
+  refresh();
+  outcomes_->show_rows(model_->rows());
+  in_background_of(
+      this, [run, notes] { return write_run_notes(run, notes); },
+      [this](const Status& written) {
+        if (!written) banner_->show_error(written.error());
+      },
+      note_writer());
+}
+
 void RunsPage::select_run(const std::filesystem::path& run) {
   for (int row = 0; row < model_->rowCount(); ++row)
     if (model_->rows()[static_cast<std::size_t>(row)].summary.path == run &&
@@ -226,10 +234,16 @@ void RunsPage::reload() {
   in_background_of(
       this,
       [folder = to_path(folder_->text()), imported = RunActions::imported()] {
+        note_writer().waitForDone();
         return read_runs(folder, imported);
       },
-      [this, ticket](std::vector<RunRow> rows) {
-        if (ticket_ == ticket) show_rows(std::move(rows));
+      [this, ticket, saves = notes_->saves()](std::vector<RunRow> rows) {
+        if (ticket_ != ticket) return;
+        // What was noted while the list was read is newer.
+        for (RunRow& row : rows)
+          if (notes_->saves() != saves && notes_->run() == row.summary.path)
+            row.notes = notes_->saved();
+        show_rows(std::move(rows));
       });
 }
 
@@ -288,13 +302,13 @@ void RunsPage::read_metrics(const std::filesystem::path& run) {
 
 /// Of the selected run, which is looked at alone.
 void RunsPage::show_drawn() {
-  const int at = current_row();
-  if (at < 0 || at >= model_->rowCount()) {
+  const RunRow* shown = current_run();
+  if (!shown || shown->foreign) {
     views_->follow(false);
     views_->set_run({}, {});
     return;
   }
-  const RunRow& row = model_->rows()[static_cast<std::size_t>(at)];
+  const RunRow& row = *shown;
   if (views_->folder() != row.summary.path)
     views_->set_run(row.summary.path, row.recipe.value_or(Recipe()));
   views_->follow(row.summary.active);

@@ -56,6 +56,7 @@ class RunsPage : public Page {
   void compare_ticked();
   void connect_actions();
   void rename_run_to(const std::filesystem::path& run, const QString& name);
+  void tag_run(const std::filesystem::path& run, const QString& tags);
   void select_run(const std::filesystem::path& run);
   void retranslate_tabs();
   void refresh();
