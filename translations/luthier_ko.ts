@@ -163,7 +163,7 @@
         </message>
         <message>
             <source>forked</source>
-            <translation>갈라냄</translation>
+            <translation>분기</translation>
         </message>
     </context>
     <context>
@@ -1804,11 +1804,11 @@ of any size</source>
         </message>
         <message>
             <source>Forked from step %1 of %2, its optimizer carried on</source>
-            <translation>%2의 %1스텝에서 옵티마이저까지 이어받아 갈라냄</translation>
+            <translation>%2의 %1스텝에서 옵티마이저까지 이어받아 분기</translation>
         </message>
         <message>
             <source>Forked from step %1 of %2, its weights alone</source>
-            <translation>%2의 %1스텝에서 가중치만 가져와 갈라냄</translation>
+            <translation>%2의 %1스텝에서 가중치만 가져와 분기</translation>
         </message>
         <message>
             <source>Tags</source>
@@ -1919,11 +1919,11 @@ of any size</source>
         </message>
         <message>
             <source>Tree</source>
-            <translation>나무</translation>
+            <translation>트리</translation>
         </message>
         <message>
             <source>Newest first, forks below the runs that they came from; a column's heading sorts by it</source>
-            <translation>최신순으로, 갈라낸 학습은 원래 학습 아래에 둡니다. 열 제목을 누르면 그 열로 정렬합니다</translation>
+            <translation>최신순으로, 분기한 학습은 원래 학습 아래에 둡니다. 열 제목을 누르면 그 열로 정렬합니다</translation>
         </message>
         <message>
             <source>Run</source>
@@ -4150,7 +4150,7 @@ of any size</source>
         <name>luthier::ForkDialog</name>
         <message>
             <source>Fork a run</source>
-            <translation>학습에서 갈라내기</translation>
+            <translation>학습에서 분기하기</translation>
         </message>
         <message>
             <source>More steps</source>
@@ -4418,7 +4418,7 @@ of any size</source>
         <name>luthier::RunActions</name>
         <message>
             <source>&amp;Fork from a checkpoint…</source>
-            <translation>체크포인트에서 갈라내기(&amp;F)…</translation>
+            <translation>체크포인트에서 분기하기(&amp;F)…</translation>
         </message>
         <message>
             <source>A new run that begins with one of its checkpoints, with other settings</source>
