@@ -137,7 +137,7 @@ class TestForksAndSweeps : public QObject {
     QTest::keyClick(editor, Qt::Key_A, Qt::ControlModifier);
     QTest::keyClicks(editor, "sooner");
     QTest::keyClick(editor, Qt::Key_Return);
-    QCOMPARE(list->item(2, 0)->text(), QString("sooner"));
+    WAIT_UNTIL(workspace().queue().runs()[2].label == "sooner");
     QVERIFY(person().click("queueUp") && person().click("queueUp"));
     QCOMPARE(list->item(0, 0)->text(), QString("sooner"));
     QVERIFY(person().click("queueDown"));
