@@ -1248,10 +1248,6 @@
             <translation>&amp;Runs</translation>
         </message>
         <message>
-            <source>Language and theme</source>
-            <translation>Language and theme</translation>
-        </message>
-        <message>
             <source>Language</source>
             <translation>Language</translation>
         </message>
@@ -1282,6 +1278,54 @@
         <message>
             <source>Ran&amp;ks</source>
             <translation>Ran&amp;ks</translation>
+        </message>
+        <message>
+            <source>St&amp;art</source>
+            <translation>St&amp;art</translation>
+        </message>
+        <message>
+            <source>Help</source>
+            <translation>Help</translation>
+        </message>
+        <message>
+            <source>Guided tour</source>
+            <translation>Guided tour</translation>
+        </message>
+        <message>
+            <source>Help on this page</source>
+            <translation>Help on this page</translation>
+        </message>
+        <message>
+            <source>Keyboard shortcuts</source>
+            <translation>Keyboard shortcuts</translation>
+        </message>
+        <message>
+            <source>Words</source>
+            <translation>Words</translation>
+        </message>
+        <message>
+            <source>Larger</source>
+            <translation>Larger</translation>
+        </message>
+        <message>
+            <source>Smaller</source>
+            <translation>Smaller</translation>
+        </message>
+        <message>
+            <source>Usual size</source>
+            <translation>Usual size</translation>
+        </message>
+        <message>
+            <source>Projector</source>
+            <translation>Projector</translation>
+        </message>
+        <message>
+            <source>Tell the desktop when a run ends</source>
+            <translation>Tell the desktop when a run ends</translation>
+        </message>
+        <message>
+            <source>Language, theme and size of words</source>
+            <translation>Language, theme and size of words</translation>
         </message>
     </context>
     <context>
@@ -1466,6 +1510,14 @@ of any size</translation>
         <message>
             <source>The recipe was written to %1.</source>
             <translation>The recipe was written to %1.</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>Undo</translation>
+        </message>
+        <message>
+            <source>Redo</source>
+            <translation>Redo</translation>
         </message>
     </context>
     <context>
@@ -1738,20 +1790,8 @@ of any size</translation>
             <translation>Launch</translation>
         </message>
         <message>
-            <source>Pausing keeps the model loaded, for asking it something (F6)</source>
-            <translation>Pausing keeps the model loaded, for asking it something (F6)</translation>
-        </message>
-        <message>
-            <source>Train with the settings of the Train page (F5)</source>
-            <translation>Train with the settings of the Train page (F5)</translation>
-        </message>
-        <message>
             <source>Stop…</source>
             <translation>Stop…</translation>
-        </message>
-        <message>
-            <source>Save a checkpoint now (Ctrl+Shift+S)</source>
-            <translation>Save a checkpoint now (Ctrl+Shift+S)</translation>
         </message>
         <message>
             <source>Save a checkpoint now</source>
@@ -1764,6 +1804,14 @@ of any size</translation>
         <message>
             <source>holds a merge</source>
             <translation>holds a merge</translation>
+        </message>
+        <message>
+            <source>Pausing keeps the model loaded, for asking it something</source>
+            <translation>Pausing keeps the model loaded, for asking it something</translation>
+        </message>
+        <message>
+            <source>Train with the settings of the Train page</source>
+            <translation>Train with the settings of the Train page</translation>
         </message>
     </context>
     <context>
@@ -2535,6 +2583,10 @@ of any size</translation>
         <message>
             <source>begins</source>
             <translation>begins</translation>
+        </message>
+        <message>
+            <source>Ranks that are tried</source>
+            <translation>Ranks that are tried</translation>
         </message>
     </context>
     <context>
@@ -3937,6 +3989,10 @@ of any size</translation>
             <source>Copy the table</source>
             <translation>Copy the table</translation>
         </message>
+        <message>
+            <source>Copy the row</source>
+            <translation>Copy the row</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Pager</name>
@@ -4927,6 +4983,580 @@ of any size</translation>
         <message>
             <source>&amp;Queue</source>
             <translation>&amp;Queue</translation>
+        </message>
+    </context>
+    <context>
+        <name>Help</name>
+        <message>
+            <source>Start</source>
+            <translation>Start</translation>
+        </message>
+        <message>
+            <source>Begin here. The guided tour trains a small model in front of you and explains each curve. A teaching task begins with one click: “Train it” launches it at once, “Only set it up” fills in the settings and waits.
+
+Below stand the models, recipes and runs that you had in hand before. A run that was interrupted can be resumed from here.</source>
+            <translation>Begin here. The guided tour trains a small model in front of you and explains each curve. A teaching task begins with one click: “Train it” launches it at once, “Only set it up” fills in the settings and waits.
+
+Below stand the models, recipes and runs that you had in hand before. A run that was interrupted can be resumed from here.</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>Model</translation>
+        </message>
+        <message>
+            <source>Load the model that is to learn: a folder as transformers writes it. The list shows what is on this machine; a model can also be downloaded from a hub.
+
+Once it stands, the tree shows its modules with their shapes and what trains. Ticks in the tree choose the target modules of an adapter; the totals follow.</source>
+            <translation>Load the model that is to learn: a folder as transformers writes it. The list shows what is on this machine; a model can also be downloaded from a hub.
+
+Once it stands, the tree shows its modules with their shapes and what trains. Ticks in the tree choose the target modules of an adapter; the totals follow.</translation>
+        </message>
+        <message>
+            <source>Data</source>
+            <translation>Data</translation>
+        </message>
+        <message>
+            <source>The rows to learn from, each as the model gets it: what is coloured is learned, the rest is only read. The check looks at every row and picture and names what is wrong before a run would stumble over it.</source>
+            <translation>The rows to learn from, each as the model gets it: what is coloured is learned, the rest is only read. The check looks at every row and picture and names what is wrong before a run would stumble over it.</translation>
+        </message>
+        <message>
+            <source>Train</source>
+            <translation>Train</translation>
+        </message>
+        <message>
+            <source>On the left the settings. Simple ones show at first, “Advanced” shows all; what differs from its default is bold. Changes can be undone. Press F1 in a setting to read about it.
+
+Below them stands what the run will take in memory, part by part, before it starts. “Try one step” makes one step on the longest row and measures it.
+
+On the right the curves of the run. They share one axis: drag and turn the wheel to look closer, double-click to see all. While the run is paused the model stays loaded and can be asked something. “Stop” asks whether to save.</source>
+            <translation>On the left the settings. Simple ones show at first, “Advanced” shows all; what differs from its default is bold. Changes can be undone. Press F1 in a setting to read about it.
+
+Below them stands what the run will take in memory, part by part, before it starts. “Try one step” makes one step on the longest row and measures it.
+
+On the right the curves of the run. They share one axis: drag and turn the wheel to look closer, double-click to see all. While the run is paused the model stays loaded and can be asked something. “Stop” asks whether to save.</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>Compare</translation>
+        </message>
+        <message>
+            <source>Adapters side by side on one base, with the same pictures, questions and seed. Attach adapters from finished runs, open samples and run all. Words that differ from the reference are marked; point at a word to see how sure the model was and what else it might have said. The slider in a column&apos;s head makes an adapter weaker or stronger.</source>
+            <translation>Adapters side by side on one base, with the same pictures, questions and seed. Attach adapters from finished runs, open samples and run all. Words that differ from the reference are marked; point at a word to see how sure the model was and what else it might have said. The slider in a column&apos;s head makes an adapter weaker or stronger.</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>Runs</translation>
+        </message>
+        <message>
+            <source>Every run that was trained, with its curves. Tick several to lay their curves over one another and to see which settings differ. “Use its settings” takes a run&apos;s settings back to the Train page, “Resume” goes on from its newest checkpoint.</source>
+            <translation>Every run that was trained, with its curves. Tick several to lay their curves over one another and to see which settings differ. “Use its settings” takes a run&apos;s settings back to the Train page, “Resume” goes on from its newest checkpoint.</translation>
+        </message>
+        <message>
+            <source>Methods</source>
+            <translation>Methods</translation>
+        </message>
+        <message>
+            <source>All methods for the loaded model beside one another: how much trains, what memory it takes, how large the result is. Tick a few and run them for some steps to see which one learns your data best.</source>
+            <translation>All methods for the loaded model beside one another: how much trains, what memory it takes, how large the result is. Tick a few and run them for some steps to see which one learns your data best.</translation>
+        </message>
+        <message>
+            <source>Merge</source>
+            <translation>Merge</translation>
+        </message>
+        <message>
+            <source>Several adapters made into one, or worked into the base&apos;s weights. The weights and the way of merging can be tried on questions before anything is written; the proof says how far the merged model&apos;s answers are from the unmerged one&apos;s.</source>
+            <translation>Several adapters made into one, or worked into the base&apos;s weights. The weights and the way of merging can be tried on questions before anything is written; the proof says how far the merged model&apos;s answers are from the unmerged one&apos;s.</translation>
+        </message>
+        <message>
+            <source>Ranks</source>
+            <translation>Ranks</translation>
+        </message>
+        <message>
+            <source>What an adapter uses of its rank: the singular values of each module&apos;s change, how many of them carry it, and which layers changed most. An adapter whose effective rank is far below its rank would have done with less.</source>
+            <translation>What an adapter uses of its rank: the singular values of each module&apos;s change, how many of them carry it, and which layers changed most. An adapter whose effective rank is far below its rank would have done with less.</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1 to %2</translation>
+        </message>
+        <message>
+            <source>above %1</source>
+            <translation>above %1</translation>
+        </message>
+        <message>
+            <source>%1 or more</source>
+            <translation>%1 or more</translation>
+        </message>
+        <message>
+            <source>%1 at most</source>
+            <translation>%1 at most</translation>
+        </message>
+        <message>
+            <source>All settings</source>
+            <translation>All settings</translation>
+        </message>
+        <message>
+            <source>Usual</source>
+            <translation>Usual</translation>
+        </message>
+        <message>
+            <source>Cost</source>
+            <translation>Cost</translation>
+        </message>
+        <message>
+            <source>Default</source>
+            <translation>Default</translation>
+        </message>
+        <message>
+            <source>Possible</source>
+            <translation>Possible</translation>
+        </message>
+        <message>
+            <source>Unit</source>
+            <translation>Unit</translation>
+        </message>
+        <message>
+            <source>Objectives</source>
+            <translation>Objectives</translation>
+        </message>
+        <message>
+            <source>Optimizers</source>
+            <translation>Optimizers</translation>
+        </message>
+        <message>
+            <source>In a recipe</source>
+            <translation>In a recipe</translation>
+        </message>
+        <message>
+            <source>No setting has these words.</source>
+            <translation>No setting has these words.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HelpWindow</name>
+        <message>
+            <source>Luthier: help</source>
+            <translation>Luthier: help</translation>
+        </message>
+        <message>
+            <source>Find a setting</source>
+            <translation>Find a setting</translation>
+        </message>
+        <message>
+            <source>Help</source>
+            <translation>Help</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptDesk</name>
+        <message>
+            <source>Luthier did not end as it should have last time. The settings that stood there are in %1.</source>
+            <translation>Luthier did not end as it should have last time. The settings that stood there are in %1.</translation>
+        </message>
+        <message>
+            <source>Open them</source>
+            <translation>Open them</translation>
+        </message>
+        <message>
+            <source>Luthier did not end as it should have last time. The settings are as they stood.</source>
+            <translation>Luthier did not end as it should have last time. The settings are as they stood.</translation>
+        </message>
+        <message>
+            <source>What it was at is written down in %1; the file stays on this machine.</source>
+            <translation>What it was at is written down in %1; the file stays on this machine.</translation>
+        </message>
+        <message>
+            <source>Load %1</source>
+            <translation>Load %1</translation>
+        </message>
+        <message>
+            <source>Open the folder</source>
+            <translation>Open the folder</translation>
+        </message>
+    </context>
+    <context>
+        <name>RunNotice</name>
+        <message>
+            <source>“%1” failed</source>
+            <translation>“%1” failed</translation>
+        </message>
+        <message>
+            <source>after %1</source>
+            <translation>after %1</translation>
+        </message>
+        <message>
+            <source>step %1, loss %2</source>
+            <translation>step %1, loss %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortcutDialog</name>
+        <message>
+            <source>Keyboard shortcuts</source>
+            <translation>Keyboard shortcuts</translation>
+        </message>
+        <message>
+            <source>Keys</source>
+            <translation>Keys</translation>
+        </message>
+        <message>
+            <source>What they do</source>
+            <translation>What they do</translation>
+        </message>
+    </context>
+    <context>
+        <name>Shortcuts</name>
+        <message>
+            <source>The Start page</source>
+            <translation>The Start page</translation>
+        </message>
+        <message>
+            <source>The Model page</source>
+            <translation>The Model page</translation>
+        </message>
+        <message>
+            <source>The Data page</source>
+            <translation>The Data page</translation>
+        </message>
+        <message>
+            <source>The Train page</source>
+            <translation>The Train page</translation>
+        </message>
+        <message>
+            <source>The Compare page</source>
+            <translation>The Compare page</translation>
+        </message>
+        <message>
+            <source>The Runs page</source>
+            <translation>The Runs page</translation>
+        </message>
+        <message>
+            <source>The Methods page</source>
+            <translation>The Methods page</translation>
+        </message>
+        <message>
+            <source>The Merge page</source>
+            <translation>The Merge page</translation>
+        </message>
+        <message>
+            <source>The Ranks page</source>
+            <translation>The Ranks page</translation>
+        </message>
+        <message>
+            <source>Open a model folder</source>
+            <translation>Open a model folder</translation>
+        </message>
+        <message>
+            <source>Save the recipe</source>
+            <translation>Save the recipe</translation>
+        </message>
+        <message>
+            <source>Undo the last change to the settings</source>
+            <translation>Undo the last change to the settings</translation>
+        </message>
+        <message>
+            <source>Redo it</source>
+            <translation>Redo it</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>Launch</translation>
+        </message>
+        <message>
+            <source>Pause the run, or go on with it</source>
+            <translation>Pause the run, or go on with it</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>Save a checkpoint now</translation>
+        </message>
+        <message>
+            <source>Help on the setting or the page where you are</source>
+            <translation>Help on the setting or the page where you are</translation>
+        </message>
+        <message>
+            <source>This list</source>
+            <translation>This list</translation>
+        </message>
+        <message>
+            <source>Larger words</source>
+            <translation>Larger words</translation>
+        </message>
+        <message>
+            <source>Smaller words</source>
+            <translation>Smaller words</translation>
+        </message>
+        <message>
+            <source>Words of the usual size</source>
+            <translation>Words of the usual size</translation>
+        </message>
+        <message>
+            <source>Projector: large words and thick lines</source>
+            <translation>Projector: large words and thick lines</translation>
+        </message>
+        <message>
+            <source>Copy the selected text or the rows of a table</source>
+            <translation>Copy the selected text or the rows of a table</translation>
+        </message>
+        <message>
+            <source>Take a model out of the list</source>
+            <translation>Take a model out of the list</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StartPage</name>
+        <message>
+            <source>Load a recipe</source>
+            <translation>Load a recipe</translation>
+        </message>
+        <message>
+            <source>Recipes (*.yaml *.yml)</source>
+            <translation>Recipes (*.yaml *.yml)</translation>
+        </message>
+        <message>
+            <source>What you load stands here the next time.</source>
+            <translation>What you load stands here the next time.</translation>
+        </message>
+        <message>
+            <source>Recipes that you open or save stand here.</source>
+            <translation>Recipes that you open or save stand here.</translation>
+        </message>
+        <message>
+            <source>%1 · step %2 of %3</source>
+            <translation>%1 · step %2 of %3</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>Resume</translation>
+        </message>
+        <message>
+            <source>Resume %1</source>
+            <translation>Resume %1</translation>
+        </message>
+        <message>
+            <source>Runs stand here once you have trained one.</source>
+            <translation>Runs stand here once you have trained one.</translation>
+        </message>
+        <message>
+            <source>Begin here</source>
+            <translation>Begin here</translation>
+        </message>
+        <message>
+            <source>Looking at what this machine trains on…</source>
+            <translation>Looking at what this machine trains on…</translation>
+        </message>
+        <message>
+            <source>This machine trains on %1 (%2).</source>
+            <translation>This machine trains on %1 (%2).</translation>
+        </message>
+        <message numerus="yes">
+            <source>There is no GPU here that Luthier can use: this machine trains on its processor (%n cores, %1 of memory). The tour and the tasks below are made for that. Larger models are slow there; before anything starts, the Train page says whether one fits.</source>
+            <translation>
+                <numerusform>There is no GPU here that Luthier can use: this machine trains on its processor (%n core, %1 of memory). The tour and the tasks below are made for that. Larger models are slow there; before anything starts, the Train page says whether one fits.</numerusform>
+                <numerusform>There is no GPU here that Luthier can use: this machine trains on its processor (%n cores, %1 of memory). The tour and the tasks below are made for that. Larger models are slow there; before anything starts, the Train page says whether one fits.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Guided tour</source>
+            <translation>Guided tour</translation>
+        </message>
+        <message>
+            <source>A small model learns something new in front of you, and each curve is explained as it moves. It takes two or three minutes and downloads nothing.</source>
+            <translation>A small model learns something new in front of you, and each curve is explained as it moves. It takes two or three minutes and downloads nothing.</translation>
+        </message>
+        <message>
+            <source>Start the &amp;tour</source>
+            <translation>Start the &amp;tour</translation>
+        </message>
+        <message>
+            <source>Train it</source>
+            <translation>Train it</translation>
+        </message>
+        <message>
+            <source>Train it: %1</source>
+            <translation>Train it: %1</translation>
+        </message>
+        <message>
+            <source>Loads the teaching model and begins at once</source>
+            <translation>Loads the teaching model and begins at once</translation>
+        </message>
+        <message>
+            <source>Only set it up</source>
+            <translation>Only set it up</translation>
+        </message>
+        <message>
+            <source>Only set it up: %1</source>
+            <translation>Only set it up: %1</translation>
+        </message>
+        <message>
+            <source>Fills in the settings, which you may change before the launch</source>
+            <translation>Fills in the settings, which you may change before the launch</translation>
+        </message>
+        <message>
+            <source>Models</source>
+            <translation>Models</translation>
+        </message>
+        <message>
+            <source>Recipes</source>
+            <translation>Recipes</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>Runs</translation>
+        </message>
+        <message>
+            <source>Open a &amp;model folder…</source>
+            <translation>Open a &amp;model folder…</translation>
+        </message>
+        <message>
+            <source>&amp;Open a recipe…</source>
+            <translation>&amp;Open a recipe…</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Tour</name>
+        <message>
+            <source>A model learns in front of you</source>
+            <translation>A model learns in front of you</translation>
+        </message>
+        <message>
+            <source>The teaching model looks at pictures of shapes and answers questions about them in English. In a minute it will answer in Korean: a small adapter learns that, and the model itself stays as it is.</source>
+            <translation>The teaching model looks at pictures of shapes and answers questions about them in English. In a minute it will answer in Korean: a small adapter learns that, and the model itself stays as it is.</translation>
+        </message>
+        <message>
+            <source>Begin</source>
+            <translation>Begin</translation>
+        </message>
+        <message>
+            <source>The settings</source>
+            <translation>The settings</translation>
+        </message>
+        <message>
+            <source>Data, method and training stand here, filled in for this task. Rank says how much the adapter can hold, the learning rate how large its steps are. F1 explains each one. Leave them as they are for now.</source>
+            <translation>Data, method and training stand here, filled in for this task. Rank says how much the adapter can hold, the learning rate how large its steps are. F1 explains each one. Leave them as they are for now.</translation>
+        </message>
+        <message>
+            <source>What it will take</source>
+            <translation>What it will take</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>Launch</translation>
+        </message>
+        <message>
+            <source>This button starts the run, and so does F5. A run can be paused, asked something, stopped and resumed; nothing of it is lost.</source>
+            <translation>This button starts the run, and so does F5. A run can be paused, asked something, stopped and resumed; nothing of it is lost.</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>Loss</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>Memory</translation>
+        </message>
+        <message>
+            <source>What the run takes, part by part, under the dashed line of the forecast. A run that creeps upwards here would be ill; this one stays where it is.</source>
+            <translation>What the run takes, part by part, under the dashed line of the forecast. A run that creeps upwards here would be ill; this one stays where it is.</translation>
+        </message>
+        <message>
+            <source>Learning rate</source>
+            <translation>Learning rate</translation>
+        </message>
+        <message>
+            <source>Gradient norm</source>
+            <translation>Gradient norm</translation>
+        </message>
+        <message>
+            <source>Tokens a second</source>
+            <translation>Tokens a second</translation>
+        </message>
+        <message>
+            <source>To the end</source>
+            <translation>To the end</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>Compare</translation>
+        </message>
+        <message>
+            <source>Base and adapter side by side</source>
+            <translation>Base and adapter side by side</translation>
+        </message>
+        <message>
+            <source>The same pictures and questions go to the model as it was and to the model with its new adapter. Open samples, then press “Run all”: the first column answers in English, the second in Korean. That is all there is to it; everything else in this program helps to do the same with your own data.</source>
+            <translation>The same pictures and questions go to the model as it was and to the model with its new adapter. Open samples, then press “Run all”: the first column answers in English, the second in Korean. That is all there is to it; everything else in this program helps to do the same with your own data.</translation>
+        </message>
+        <message>
+            <source>Done</source>
+            <translation>Done</translation>
+        </message>
+        <message>
+            <source>Next</source>
+            <translation>Next</translation>
+        </message>
+        <message>
+            <source>Before anything starts it is known what the run will take, part by part: the model&apos;s weights, the adapter, its gradients, the optimizer and what is computed on the way.</source>
+            <translation>Before anything starts it is known what the run will take, part by part: the model&apos;s weights, the adapter, its gradients, the optimizer and what is computed on the way.</translation>
+        </message>
+        <message>
+            <source>This one takes %1.</source>
+            <translation>This one takes %1.</translation>
+        </message>
+        <message>
+            <source>How surprised the model is by the right answers: the lower, the better it knows them. The faint line is each step, the strong one their mean.</source>
+            <translation>How surprised the model is by the right answers: the lower, the better it knows them. The faint line is each step, the strong one their mean.</translation>
+        </message>
+        <message>
+            <source>It begins in a moment.</source>
+            <translation>It begins in a moment.</translation>
+        </message>
+        <message>
+            <source>It began at %1 and is %2 at step %3.</source>
+            <translation>It began at %1 and is %2 at step %3.</translation>
+        </message>
+        <message>
+            <source>How large a step may be. It rises at first, so that nothing breaks while the adapter is still empty, and then falls along a cosine, so that the end is careful.</source>
+            <translation>How large a step may be. It rises at first, so that nothing breaks while the adapter is still empty, and then falls along a cosine, so that the end is careful.</translation>
+        </message>
+        <message>
+            <source>It is %1 now.</source>
+            <translation>It is %1 now.</translation>
+        </message>
+        <message>
+            <source>How strongly the answers of one step pull at the adapter. It shrinks as less is left to learn; a leap here is a row that surprises, and what is longer than “Max grad norm” is cut back.</source>
+            <translation>How strongly the answers of one step pull at the adapter. It shrinks as less is left to learn; a leap here is a row that surprises, and what is longer than “Max grad norm” is cut back.</translation>
+        </message>
+        <message>
+            <source>How fast it goes: words and parts of pictures that are learned from in a second. It falls when another program wants the machine.</source>
+            <translation>How fast it goes: words and parts of pictures that are learned from in a second. It falls when another program wants the machine.</translation>
+        </message>
+        <message>
+            <source>%1 are left.</source>
+            <translation>%1 are left.</translation>
+        </message>
+        <message>
+            <source>The run is %1. The tour can be started again at any time.</source>
+            <translation>The run is %1. The tour can be started again at any time.</translation>
+        </message>
+        <message>
+            <source>It is done. The adapter lies in %1, as PEFT writes it, and every other tool can read it. Now to see what it changed.</source>
+            <translation>It is done. The adapter lies in %1, as PEFT writes it, and every other tool can read it. Now to see what it changed.</translation>
+        </message>
+        <message>
+            <source>The line above says how far the run is. Press Pause if you like: the model stays loaded and answers questions below the curves, and goes on afterwards as if nothing had been. The tour waits for the end.</source>
+            <translation>The line above says how far the run is. Press Pause if you like: the model stays loaded and answers questions below the curves, and goes on afterwards as if nothing had been. The tour waits for the end.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TourBubble</name>
+        <message>
+            <source>End the tour</source>
+            <translation>End the tour</translation>
+        </message>
+        <message>
+            <source>Back</source>
+            <translation>Back</translation>
         </message>
     </context>
 </TS>

@@ -1241,10 +1241,6 @@
             <translation>기록(&amp;R)</translation>
         </message>
         <message>
-            <source>Language and theme</source>
-            <translation>언어와 테마</translation>
-        </message>
-        <message>
             <source>Language</source>
             <translation>언어</translation>
         </message>
@@ -1275,6 +1271,54 @@
         <message>
             <source>Ran&amp;ks</source>
             <translation>랭크(&amp;K)</translation>
+        </message>
+        <message>
+            <source>St&amp;art</source>
+            <translation>시작(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Help</source>
+            <translation>도움말</translation>
+        </message>
+        <message>
+            <source>Guided tour</source>
+            <translation>둘러보기</translation>
+        </message>
+        <message>
+            <source>Help on this page</source>
+            <translation>이 페이지 도움말</translation>
+        </message>
+        <message>
+            <source>Keyboard shortcuts</source>
+            <translation>단축키</translation>
+        </message>
+        <message>
+            <source>Words</source>
+            <translation>글자</translation>
+        </message>
+        <message>
+            <source>Larger</source>
+            <translation>크게</translation>
+        </message>
+        <message>
+            <source>Smaller</source>
+            <translation>작게</translation>
+        </message>
+        <message>
+            <source>Usual size</source>
+            <translation>보통 크기</translation>
+        </message>
+        <message>
+            <source>Projector</source>
+            <translation>프로젝터</translation>
+        </message>
+        <message>
+            <source>Tell the desktop when a run ends</source>
+            <translation>실행이 끝나면 바탕 화면에 알리기</translation>
+        </message>
+        <message>
+            <source>Language, theme and size of words</source>
+            <translation>언어, 테마, 글자 크기</translation>
         </message>
     </context>
     <context>
@@ -1458,6 +1502,14 @@ of any size</source>
         <message>
             <source>The recipe was written to %1.</source>
             <translation>레시피를 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>실행 취소</translation>
+        </message>
+        <message>
+            <source>Redo</source>
+            <translation>다시 실행</translation>
         </message>
     </context>
     <context>
@@ -1728,20 +1780,8 @@ of any size</source>
             <translation>학습 시작</translation>
         </message>
         <message>
-            <source>Pausing keeps the model loaded, for asking it something (F6)</source>
-            <translation>일시 정지해도 모델은 메모리에 남아 있어 질문할 수 있습니다 (F6)</translation>
-        </message>
-        <message>
-            <source>Train with the settings of the Train page (F5)</source>
-            <translation>학습 페이지의 설정으로 학습합니다 (F5)</translation>
-        </message>
-        <message>
             <source>Stop…</source>
             <translation>중지…</translation>
-        </message>
-        <message>
-            <source>Save a checkpoint now (Ctrl+Shift+S)</source>
-            <translation>지금 체크포인트 저장 (Ctrl+Shift+S)</translation>
         </message>
         <message>
             <source>Save a checkpoint now</source>
@@ -1754,6 +1794,14 @@ of any size</source>
         <message>
             <source>holds a merge</source>
             <translation>병합이 들어 있음</translation>
+        </message>
+        <message>
+            <source>Pausing keeps the model loaded, for asking it something</source>
+            <translation>일시 정지해도 모델이 남아 있어 질문할 수 있습니다</translation>
+        </message>
+        <message>
+            <source>Train with the settings of the Train page</source>
+            <translation>학습 페이지의 설정으로 학습합니다</translation>
         </message>
     </context>
     <context>
@@ -2521,6 +2569,10 @@ of any size</source>
         <message>
             <source>begins</source>
             <translation>시작하는 중</translation>
+        </message>
+        <message>
+            <source>Ranks that are tried</source>
+            <translation>시험하는 랭크</translation>
         </message>
     </context>
     <context>
@@ -3922,6 +3974,10 @@ of any size</source>
             <source>Copy the table</source>
             <translation>표 복사</translation>
         </message>
+        <message>
+            <source>Copy the row</source>
+            <translation>행 복사</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Pager</name>
@@ -4903,6 +4959,579 @@ of any size</source>
         <message>
             <source>&amp;Queue</source>
             <translation>대기열에 넣기(&amp;Q)</translation>
+        </message>
+    </context>
+    <context>
+        <name>Help</name>
+        <message>
+            <source>Start</source>
+            <translation>시작</translation>
+        </message>
+        <message>
+            <source>Begin here. The guided tour trains a small model in front of you and explains each curve. A teaching task begins with one click: “Train it” launches it at once, “Only set it up” fills in the settings and waits.
+
+Below stand the models, recipes and runs that you had in hand before. A run that was interrupted can be resumed from here.</source>
+            <translation>여기서 시작합니다. 둘러보기는 작은 모델을 눈앞에서 학습시키며 곡선을 하나씩 설명합니다. 교육용 과제는 클릭 한 번으로 시작합니다. “바로 학습”은 곧바로 학습하고, “설정만 채우기”는 설정을 채워 놓고 기다립니다.
+
+아래에는 전에 쓰던 모델, 레시피, 실행이 있습니다. 중단된 실행은 여기서 이어 갈 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>모델</translation>
+        </message>
+        <message>
+            <source>Load the model that is to learn: a folder as transformers writes it. The list shows what is on this machine; a model can also be downloaded from a hub.
+
+Once it stands, the tree shows its modules with their shapes and what trains. Ticks in the tree choose the target modules of an adapter; the totals follow.</source>
+            <translation>학습할 모델을 불러옵니다. transformers가 쓰는 형식의 폴더입니다. 목록에는 이 컴퓨터에 있는 것이 나오며, 허브에서 내려받을 수도 있습니다.
+
+모델을 불러오면 트리에 모듈의 모양과 학습 여부가 나옵니다. 트리에서 체크하면 어댑터의 대상 모듈이 정해지고 합계가 따라 바뀝니다.</translation>
+        </message>
+        <message>
+            <source>Data</source>
+            <translation>데이터</translation>
+        </message>
+        <message>
+            <source>The rows to learn from, each as the model gets it: what is coloured is learned, the rest is only read. The check looks at every row and picture and names what is wrong before a run would stumble over it.</source>
+            <translation>배울 행을 모델이 받는 그대로 보여 줍니다. 색칠된 부분은 배우고 나머지는 읽기만 합니다. 검사는 모든 행과 그림을 살펴, 실행이 걸려 넘어지기 전에 무엇이 잘못되었는지 알려 줍니다.</translation>
+        </message>
+        <message>
+            <source>Train</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>On the left the settings. Simple ones show at first, “Advanced” shows all; what differs from its default is bold. Changes can be undone. Press F1 in a setting to read about it.
+
+Below them stands what the run will take in memory, part by part, before it starts. “Try one step” makes one step on the longest row and measures it.
+
+On the right the curves of the run. They share one axis: drag and turn the wheel to look closer, double-click to see all. While the run is paused the model stays loaded and can be asked something. “Stop” asks whether to save.</source>
+            <translation>왼쪽에 설정이 있습니다. 처음에는 간단한 것만 보이고 “고급”을 누르면 모두 보입니다. 기본값과 다른 것은 굵게 표시됩니다. 바꾼 것은 되돌릴 수 있습니다. 설정에서 F1을 누르면 설명이 나옵니다.
+
+그 아래에는 실행이 쓸 메모리가 시작 전에 부분별로 나옵니다. “한 스텝 해 보기”는 가장 긴 행으로 한 스텝을 돌려 재어 봅니다.
+
+오른쪽에는 실행의 곡선이 있습니다. 가로축을 함께 쓰며, 끌거나 휠을 돌려 자세히 보고 두 번 클릭하면 전체가 보입니다. 일시 정지한 동안에도 모델은 남아 있어 질문할 수 있습니다. “중지”는 저장할지 묻습니다.</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>비교</translation>
+        </message>
+        <message>
+            <source>Adapters side by side on one base, with the same pictures, questions and seed. Attach adapters from finished runs, open samples and run all. Words that differ from the reference are marked; point at a word to see how sure the model was and what else it might have said. The slider in a column&apos;s head makes an adapter weaker or stronger.</source>
+            <translation>같은 베이스에서 같은 그림, 질문, 시드로 어댑터를 나란히 비교합니다. 끝난 실행의 어댑터를 붙이고 샘플을 연 다음 모두 실행합니다. 기준과 다른 단어는 표시됩니다. 단어를 가리키면 모델이 얼마나 확신했는지, 달리 무엇을 말할 뻔했는지 나옵니다. 열 머리의 슬라이더로 어댑터의 세기를 조절합니다.</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>기록</translation>
+        </message>
+        <message>
+            <source>Every run that was trained, with its curves. Tick several to lay their curves over one another and to see which settings differ. “Use its settings” takes a run&apos;s settings back to the Train page, “Resume” goes on from its newest checkpoint.</source>
+            <translation>학습한 모든 기록과 그 곡선입니다. 여러 개를 체크하면 곡선이 겹쳐지고 어떤 설정이 다른지 보입니다. “이 설정 쓰기”는 기록의 설정을 학습 페이지로 가져가고, “이어서 학습”는 최신 체크포인트에서 이어 갑니다.</translation>
+        </message>
+        <message>
+            <source>Methods</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>All methods for the loaded model beside one another: how much trains, what memory it takes, how large the result is. Tick a few and run them for some steps to see which one learns your data best.</source>
+            <translation>불러온 모델에 쓸 수 있는 모든 방식을 나란히 보여 줍니다. 얼마나 학습하는지, 메모리를 얼마나 쓰는지, 결과가 얼마나 큰지 나옵니다. 몇 개를 체크해 몇 스텝 돌려 보면 어느 것이 데이터를 가장 잘 배우는지 알 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Merge</source>
+            <translation>병합</translation>
+        </message>
+        <message>
+            <source>Several adapters made into one, or worked into the base&apos;s weights. The weights and the way of merging can be tried on questions before anything is written; the proof says how far the merged model&apos;s answers are from the unmerged one&apos;s.</source>
+            <translation>여러 어댑터를 하나로 합치거나 베이스의 가중치에 넣습니다. 무언가를 쓰기 전에 가중치와 병합 방식을 질문으로 시험해 볼 수 있습니다. 증명은 병합한 모델의 답이 병합하지 않은 모델의 답과 얼마나 다른지 알려 줍니다.</translation>
+        </message>
+        <message>
+            <source>Ranks</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>What an adapter uses of its rank: the singular values of each module&apos;s change, how many of them carry it, and which layers changed most. An adapter whose effective rank is far below its rank would have done with less.</source>
+            <translation>어댑터가 랭크를 얼마나 쓰는지 보여 줍니다. 모듈마다 변화의 특잇값, 그중 몇 개가 변화를 이루는지, 어느 층이 가장 많이 바뀌었는지 나옵니다. 유효 랭크가 랭크보다 훨씬 작으면 더 작은 랭크로도 충분했을 것입니다.</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1~%2</translation>
+        </message>
+        <message>
+            <source>above %1</source>
+            <translation>%1보다 큼</translation>
+        </message>
+        <message>
+            <source>%1 or more</source>
+            <translation>%1 이상</translation>
+        </message>
+        <message>
+            <source>%1 at most</source>
+            <translation>%1 이하</translation>
+        </message>
+        <message>
+            <source>All settings</source>
+            <translation>모든 설정</translation>
+        </message>
+        <message>
+            <source>Usual</source>
+            <translation>보통</translation>
+        </message>
+        <message>
+            <source>Cost</source>
+            <translation>비용</translation>
+        </message>
+        <message>
+            <source>Default</source>
+            <translation>기본값</translation>
+        </message>
+        <message>
+            <source>Possible</source>
+            <translation>가능한 값</translation>
+        </message>
+        <message>
+            <source>Unit</source>
+            <translation>단위</translation>
+        </message>
+        <message>
+            <source>Objectives</source>
+            <translation>목표</translation>
+        </message>
+        <message>
+            <source>Optimizers</source>
+            <translation>옵티마이저</translation>
+        </message>
+        <message>
+            <source>In a recipe</source>
+            <translation>레시피에서</translation>
+        </message>
+        <message>
+            <source>No setting has these words.</source>
+            <translation>이 낱말이 들어간 설정이 없습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HelpWindow</name>
+        <message>
+            <source>Luthier: help</source>
+            <translation>Luthier: 도움말</translation>
+        </message>
+        <message>
+            <source>Find a setting</source>
+            <translation>설정 찾기</translation>
+        </message>
+        <message>
+            <source>Help</source>
+            <translation>도움말</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptDesk</name>
+        <message>
+            <source>Luthier did not end as it should have last time. The settings that stood there are in %1.</source>
+            <translation>지난번에 Luthier가 제대로 끝나지 않았습니다. 그때의 설정은 %1에 있습니다.</translation>
+        </message>
+        <message>
+            <source>Open them</source>
+            <translation>설정 열기</translation>
+        </message>
+        <message>
+            <source>Luthier did not end as it should have last time. The settings are as they stood.</source>
+            <translation>지난번에 Luthier가 제대로 끝나지 않았습니다. 설정은 그때 그대로입니다.</translation>
+        </message>
+        <message>
+            <source>What it was at is written down in %1; the file stays on this machine.</source>
+            <translation>무엇을 하던 중이었는지는 %1에 적혀 있습니다. 이 파일은 이 컴퓨터에만 남습니다.</translation>
+        </message>
+        <message>
+            <source>Load %1</source>
+            <translation>%1 불러오기</translation>
+        </message>
+        <message>
+            <source>Open the folder</source>
+            <translation>폴더 열기</translation>
+        </message>
+    </context>
+    <context>
+        <name>RunNotice</name>
+        <message>
+            <source>“%1” failed</source>
+            <translation>“%1” 실패</translation>
+        </message>
+        <message>
+            <source>after %1</source>
+            <translation>%1 동안</translation>
+        </message>
+        <message>
+            <source>step %1, loss %2</source>
+            <translation>스텝 %1, 손실 %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortcutDialog</name>
+        <message>
+            <source>Keyboard shortcuts</source>
+            <translation>단축키</translation>
+        </message>
+        <message>
+            <source>Keys</source>
+            <translation>키</translation>
+        </message>
+        <message>
+            <source>What they do</source>
+            <translation>하는 일</translation>
+        </message>
+    </context>
+    <context>
+        <name>Shortcuts</name>
+        <message>
+            <source>The Start page</source>
+            <translation>시작 페이지</translation>
+        </message>
+        <message>
+            <source>The Model page</source>
+            <translation>모델 페이지</translation>
+        </message>
+        <message>
+            <source>The Data page</source>
+            <translation>데이터 페이지</translation>
+        </message>
+        <message>
+            <source>The Train page</source>
+            <translation>학습 페이지</translation>
+        </message>
+        <message>
+            <source>The Compare page</source>
+            <translation>비교 페이지</translation>
+        </message>
+        <message>
+            <source>The Runs page</source>
+            <translation>기록 페이지</translation>
+        </message>
+        <message>
+            <source>The Methods page</source>
+            <translation>방식 페이지</translation>
+        </message>
+        <message>
+            <source>The Merge page</source>
+            <translation>병합 페이지</translation>
+        </message>
+        <message>
+            <source>The Ranks page</source>
+            <translation>랭크 페이지</translation>
+        </message>
+        <message>
+            <source>Open a model folder</source>
+            <translation>모델 폴더 열기</translation>
+        </message>
+        <message>
+            <source>Save the recipe</source>
+            <translation>레시피 저장</translation>
+        </message>
+        <message>
+            <source>Undo the last change to the settings</source>
+            <translation>설정의 마지막 변경 되돌리기</translation>
+        </message>
+        <message>
+            <source>Redo it</source>
+            <translation>되돌린 것을 다시 하기</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>학습 시작</translation>
+        </message>
+        <message>
+            <source>Pause the run, or go on with it</source>
+            <translation>실행을 일시 정지하거나 이어 가기</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>지금 체크포인트 저장</translation>
+        </message>
+        <message>
+            <source>Help on the setting or the page where you are</source>
+            <translation>지금 있는 설정이나 페이지의 도움말</translation>
+        </message>
+        <message>
+            <source>This list</source>
+            <translation>이 목록</translation>
+        </message>
+        <message>
+            <source>Larger words</source>
+            <translation>글자 크게</translation>
+        </message>
+        <message>
+            <source>Smaller words</source>
+            <translation>글자 작게</translation>
+        </message>
+        <message>
+            <source>Words of the usual size</source>
+            <translation>글자 보통 크기</translation>
+        </message>
+        <message>
+            <source>Projector: large words and thick lines</source>
+            <translation>프로젝터: 큰 글자와 굵은 선</translation>
+        </message>
+        <message>
+            <source>Copy the selected text or the rows of a table</source>
+            <translation>선택한 글이나 표의 행 복사</translation>
+        </message>
+        <message>
+            <source>Take a model out of the list</source>
+            <translation>목록에서 모델 빼기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StartPage</name>
+        <message>
+            <source>Load a recipe</source>
+            <translation>레시피 불러오기</translation>
+        </message>
+        <message>
+            <source>Recipes (*.yaml *.yml)</source>
+            <translation>레시피 (*.yaml *.yml)</translation>
+        </message>
+        <message>
+            <source>What you load stands here the next time.</source>
+            <translation>불러온 모델이 다음부터 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Recipes that you open or save stand here.</source>
+            <translation>열거나 저장한 레시피가 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>%1 · step %2 of %3</source>
+            <translation>%1 · 스텝 %2/%3</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>이어서 학습</translation>
+        </message>
+        <message>
+            <source>Resume %1</source>
+            <translation>%1 이어서 학습</translation>
+        </message>
+        <message>
+            <source>Runs stand here once you have trained one.</source>
+            <translation>학습하고 나면 기록이 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Begin here</source>
+            <translation>여기서 시작하세요</translation>
+        </message>
+        <message>
+            <source>Looking at what this machine trains on…</source>
+            <translation>이 컴퓨터가 무엇으로 학습하는지 보는 중…</translation>
+        </message>
+        <message>
+            <source>This machine trains on %1 (%2).</source>
+            <translation>이 컴퓨터는 %1(%2)로 학습합니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>There is no GPU here that Luthier can use: this machine trains on its processor (%n cores, %1 of memory). The tour and the tasks below are made for that. Larger models are slow there; before anything starts, the Train page says whether one fits.</source>
+            <translation>
+                <numerusform>Luthier가 쓸 수 있는 GPU가 없어 이 컴퓨터는 프로세서로 학습합니다(코어 %n개, 메모리 %1). 둘러보기와 아래 과제는 그래도 되도록 만들었습니다. 큰 모델은 느립니다. 들어가는지는 시작하기 전에 학습 페이지가 알려 줍니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Guided tour</source>
+            <translation>둘러보기</translation>
+        </message>
+        <message>
+            <source>A small model learns something new in front of you, and each curve is explained as it moves. It takes two or three minutes and downloads nothing.</source>
+            <translation>작은 모델이 눈앞에서 새로운 것을 배우고, 움직이는 곡선을 하나씩 설명합니다. 2~3분 걸리며 아무것도 내려받지 않습니다.</translation>
+        </message>
+        <message>
+            <source>Start the &amp;tour</source>
+            <translation>둘러보기 시작(&amp;T)</translation>
+        </message>
+        <message>
+            <source>Train it</source>
+            <translation>바로 학습</translation>
+        </message>
+        <message>
+            <source>Train it: %1</source>
+            <translation>바로 학습: %1</translation>
+        </message>
+        <message>
+            <source>Loads the teaching model and begins at once</source>
+            <translation>교육용 모델을 불러와 곧바로 시작합니다</translation>
+        </message>
+        <message>
+            <source>Only set it up</source>
+            <translation>설정만 채우기</translation>
+        </message>
+        <message>
+            <source>Only set it up: %1</source>
+            <translation>설정만 채우기: %1</translation>
+        </message>
+        <message>
+            <source>Fills in the settings, which you may change before the launch</source>
+            <translation>설정을 채웁니다. 시작하기 전에 바꿀 수 있습니다</translation>
+        </message>
+        <message>
+            <source>Models</source>
+            <translation>모델</translation>
+        </message>
+        <message>
+            <source>Recipes</source>
+            <translation>레시피</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>기록</translation>
+        </message>
+        <message>
+            <source>Open a &amp;model folder…</source>
+            <translation>모델 폴더 열기(&amp;M)…</translation>
+        </message>
+        <message>
+            <source>&amp;Open a recipe…</source>
+            <translation>레시피 열기(&amp;O)…</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Tour</name>
+        <message>
+            <source>A model learns in front of you</source>
+            <translation>눈앞에서 배우는 모델</translation>
+        </message>
+        <message>
+            <source>The teaching model looks at pictures of shapes and answers questions about them in English. In a minute it will answer in Korean: a small adapter learns that, and the model itself stays as it is.</source>
+            <translation>교육용 모델은 도형 그림을 보고 영어로 질문에 답합니다. 1분쯤 뒤에는 한국어로 답합니다. 작은 어댑터가 그것을 배우고, 모델 자체는 그대로 남습니다.</translation>
+        </message>
+        <message>
+            <source>Begin</source>
+            <translation>시작</translation>
+        </message>
+        <message>
+            <source>The settings</source>
+            <translation>설정</translation>
+        </message>
+        <message>
+            <source>Data, method and training stand here, filled in for this task. Rank says how much the adapter can hold, the learning rate how large its steps are. F1 explains each one. Leave them as they are for now.</source>
+            <translation>데이터, 방식, 학습 설정이 이 과제에 맞게 채워져 있습니다. 랭크는 어댑터가 얼마나 담을 수 있는지, 학습률은 한 걸음이 얼마나 큰지를 정합니다. F1을 누르면 하나씩 설명합니다. 지금은 그대로 두세요.</translation>
+        </message>
+        <message>
+            <source>What it will take</source>
+            <translation>필요한 메모리</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>학습 시작</translation>
+        </message>
+        <message>
+            <source>This button starts the run, and so does F5. A run can be paused, asked something, stopped and resumed; nothing of it is lost.</source>
+            <translation>이 단추나 F5로 실행을 시작합니다. 실행은 일시 정지하고, 질문하고, 멈추고, 이어 갈 수 있으며 잃는 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>손실</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>메모리</translation>
+        </message>
+        <message>
+            <source>What the run takes, part by part, under the dashed line of the forecast. A run that creeps upwards here would be ill; this one stays where it is.</source>
+            <translation>실행이 쓰는 메모리를 부분별로 보여 줍니다. 점선은 예측입니다. 여기서 조금씩 올라가면 문제가 있는 실행인데, 이것은 그대로 있습니다.</translation>
+        </message>
+        <message>
+            <source>Learning rate</source>
+            <translation>학습률</translation>
+        </message>
+        <message>
+            <source>Gradient norm</source>
+            <translation>기울기 크기</translation>
+        </message>
+        <message>
+            <source>Tokens a second</source>
+            <translation>초당 토큰</translation>
+        </message>
+        <message>
+            <source>To the end</source>
+            <translation>끝까지</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>비교</translation>
+        </message>
+        <message>
+            <source>Base and adapter side by side</source>
+            <translation>베이스와 어댑터 나란히 보기</translation>
+        </message>
+        <message>
+            <source>The same pictures and questions go to the model as it was and to the model with its new adapter. Open samples, then press “Run all”: the first column answers in English, the second in Korean. That is all there is to it; everything else in this program helps to do the same with your own data.</source>
+            <translation>같은 그림과 질문을 처음 모델과 새 어댑터를 붙인 모델에 함께 줍니다. 샘플을 열고 “모두 실행”을 누르세요. 첫 열은 영어로, 둘째 열은 한국어로 답합니다. 이것이 전부입니다. 나머지 기능은 모두 여러분의 데이터로 같은 일을 하도록 돕습니다.</translation>
+        </message>
+        <message>
+            <source>Done</source>
+            <translation>마침</translation>
+        </message>
+        <message>
+            <source>Next</source>
+            <translation>다음</translation>
+        </message>
+        <message>
+            <source>Before anything starts it is known what the run will take, part by part: the model&apos;s weights, the adapter, its gradients, the optimizer and what is computed on the way.</source>
+            <translation>시작하기 전에 실행이 쓸 메모리를 부분별로 알 수 있습니다. 모델의 가중치, 어댑터, 기울기, 옵티마이저, 도중에 계산하는 것입니다.</translation>
+        </message>
+        <message>
+            <source>This one takes %1.</source>
+            <translation>이 실행은 %1를 씁니다.</translation>
+        </message>
+        <message>
+            <source>How surprised the model is by the right answers: the lower, the better it knows them. The faint line is each step, the strong one their mean.</source>
+            <translation>모델이 정답에 얼마나 놀라는지입니다. 낮을수록 잘 아는 것입니다. 흐린 선은 스텝 하나하나, 진한 선은 그 평균입니다.</translation>
+        </message>
+        <message>
+            <source>It begins in a moment.</source>
+            <translation>곧 시작합니다.</translation>
+        </message>
+        <message>
+            <source>It began at %1 and is %2 at step %3.</source>
+            <translation>%1에서 시작해 스텝 %3에 %2입니다.</translation>
+        </message>
+        <message>
+            <source>How large a step may be. It rises at first, so that nothing breaks while the adapter is still empty, and then falls along a cosine, so that the end is careful.</source>
+            <translation>한 걸음이 얼마나 클 수 있는지입니다. 어댑터가 아직 비어 있을 때 망가지지 않도록 처음에는 올라가고, 그다음 코사인을 따라 내려가 끝에서는 조심스러워집니다.</translation>
+        </message>
+        <message>
+            <source>It is %1 now.</source>
+            <translation>지금은 %1입니다.</translation>
+        </message>
+        <message>
+            <source>How strongly the answers of one step pull at the adapter. It shrinks as less is left to learn; a leap here is a row that surprises, and what is longer than “Max grad norm” is cut back.</source>
+            <translation>한 스텝의 답이 어댑터를 얼마나 세게 당기는지입니다. 배울 것이 줄면 작아집니다. 튀면 뜻밖의 행이 있었다는 뜻이며, “기울기 상한”보다 길면 잘립니다.</translation>
+        </message>
+        <message>
+            <source>How fast it goes: words and parts of pictures that are learned from in a second. It falls when another program wants the machine.</source>
+            <translation>얼마나 빠른지입니다. 1초에 배우는 단어와 그림 조각의 수입니다. 다른 프로그램이 컴퓨터를 쓰면 떨어집니다.</translation>
+        </message>
+        <message>
+            <source>%1 are left.</source>
+            <translation>%1 남았습니다.</translation>
+        </message>
+        <message>
+            <source>The run is %1. The tour can be started again at any time.</source>
+            <translation>실행 상태: %1. 둘러보기는 언제든 다시 시작할 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>It is done. The adapter lies in %1, as PEFT writes it, and every other tool can read it. Now to see what it changed.</source>
+            <translation>끝났습니다. 어댑터는 PEFT 형식으로 %1에 있고 다른 도구도 모두 읽을 수 있습니다. 이제 무엇이 바뀌었는지 봅시다.</translation>
+        </message>
+        <message>
+            <source>The line above says how far the run is. Press Pause if you like: the model stays loaded and answers questions below the curves, and goes on afterwards as if nothing had been. The tour waits for the end.</source>
+            <translation>위쪽 줄에 실행이 얼마나 진행되었는지 나옵니다. 원하면 일시 정지를 누르세요. 모델은 남아 있어 곡선 아래에서 질문에 답하고, 이어 가면 아무 일도 없었던 것처럼 계속합니다. 둘러보기는 끝을 기다립니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TourBubble</name>
+        <message>
+            <source>End the tour</source>
+            <translation>둘러보기 끝내기</translation>
+        </message>
+        <message>
+            <source>Back</source>
+            <translation>뒤로</translation>
         </message>
     </context>
 </TS>

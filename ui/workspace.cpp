@@ -13,6 +13,7 @@
 #include "engine/compare/result_folder.h"
 #include "engine/config/chosen_field.h"
 #include "engine/forecast/forecast.h"
+#include "ui/desk/recipe_history.h"
 #include "ui/format.h"
 #include "ui/messages.h"
 #include "ui/run_queue.h"
@@ -24,7 +25,8 @@ namespace luthier {
 namespace {
 
 constexpr int kForecastDelayMilliseconds = 150;
-constexpr int kRecentModels = 8;
+constexpr int kRecentModels = 8, kRecentRecipes = 8;
+const QString kRecipeFiles = QStringLiteral("recent_recipes");
 /// The settings that choose a kind.
 constexpr const char* kKindKeys[] = {"strategy", "objective", "training.optim"};
 
@@ -66,6 +68,7 @@ Workspace::Workspace(QObject* parent)
   connect_bridge();
   connect_run();
   queue_ = new RunQueue(*this);
+  history_ = new RecipeHistory(*this);
 }
 
 void Workspace::connect_bridge() {
@@ -218,11 +221,35 @@ Status Workspace::open_recipe(const QString& file) {
   LUTHIER_TRY(const auto staged, read_staged_recipe(to_path(file)));
   if (staged) {
     set_staged(*staged, file);
-    return {};
+  } else {
+    LUTHIER_TRY(Recipe recipe, read_recipe(to_path(file)));
+    replace_recipe(recipe, file);
   }
-  LUTHIER_TRY(Recipe recipe, read_recipe(to_path(file)));
-  replace_recipe(recipe, file);
+  remember_recipe(file);
   return {};
+}
+
+void Workspace::remember_recipe(const QString& file) {
+  const QString whole = QDir::cleanPath(QFileInfo(file).absoluteFilePath());
+  QStringList recent = QSettings().value(kRecipeFiles).toStringList();
+  recent.removeAll(whole);
+  recent.prepend(whole);
+  QSettings().setValue(kRecipeFiles, QStringList(recent.mid(0, kRecentRecipes)));
+}
+
+QStringList Workspace::recent_recipes() const {
+  return QSettings().value(kRecipeFiles).toStringList();
+}
+
+RecipeSnapshot Workspace::snapshot() const {
+  return {recipe_, recipe_file_, staged(), stage_shown_};
+}
+
+void Workspace::go_back_to(const RecipeSnapshot& then) {
+  staged_ = then.staged;
+  stage_shown_ = then.stage_shown;
+  show_recipe(then.recipe, then.file);
+  emit stages_changed();
 }
 
 Status Workspace::save_recipe(const QString& file) {
@@ -235,6 +262,7 @@ Status Workspace::save_recipe(const QString& file) {
         "The recipe could not be written: " + out.errorString().toStdString() + ".",
         file.toStdString(), "Choose another folder.");
   recipe_file_ = file;
+  remember_recipe(file);
   emit recipe_changed();
   return {};
 }

@@ -50,6 +50,9 @@ int Screenshots::run() {
 
 bool Screenshots::drive() {
   Workspace& workspace = window_.workspace();
+  window_.show_page(PageId::Start);
+  settle(1500);
+  if (!save("start")) return false;
   if (const Status opened = open_demo(window_, 0, runs_, steps_); !opened) {
     std::fprintf(stderr, "screenshots: %s\n", opened.error().sentence().c_str());
     return false;
