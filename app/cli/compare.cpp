@@ -77,10 +77,12 @@ void print_scores(const Comparison& comparison) {
                     score->second.mean * 100, score->second.of);
       line += text;
     }
-    if (const auto reward = scores.find(kRewardScore); reward != scores.end()) {
+    for (const char* key : kNumberKeys) {
+      const auto score = scores.find(key);
+      if (score == scores.end()) continue;
       char text[96];
-      std::snprintf(text, sizeof text, "  %s %.3f of %zu", score_name(kRewardScore).c_str(),
-                    reward->second.mean, reward->second.of);
+      std::snprintf(text, sizeof text, "  %s %.3f of %zu", score_name(key).c_str(),
+                    score->second.mean, score->second.of);
       line += text;
     }
     print_line(line);

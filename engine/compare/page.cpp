@@ -244,9 +244,9 @@ std::string scores_html(const Comparison& comparison, const ComparisonWords& wor
   }
   std::string html;
   std::vector<const char*> keys(kScoreKeys.begin(), kScoreKeys.end());
-  keys.push_back(kRewardScore);
+  keys.insert(keys.end(), kNumberKeys.begin(), kNumberKeys.end());
   for (const char* key : keys) {
-    const bool share = key != kRewardScore;
+    const bool share = std::find(kNumberKeys.begin(), kNumberKeys.end(), key) == kNumberKeys.end();
     std::string cells;
     bool any = false;
     for (const auto& column : scores) {
@@ -274,6 +274,12 @@ std::string score_name(const std::string& key, const ComparisonWords& words) {
   if (key == "chrf") return words.chrf;
   if (key == kRewardScore) return words.reward;
   if (key == kWinRate) return words.win_rate;
+  if (key == "pattern") return words.pattern;
+  if (key == "rouge_l") return "ROUGE-L";
+  if (key == "bleu") return "BLEU";
+  if (key == "anls") return "ANLS";
+  if (key == kCiderScore) return "CIDEr-D";
+  if (key == "box") return words.box;
   return key == "json" ? words.json : key;
 }
 

@@ -11,6 +11,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/nn/attention_masks.h"
+#include "engine/nn/attention_watch.h"
 #include "engine/nn/flash_attention.h"
 #include "engine/nn/loop_attention.h"
 
@@ -331,6 +332,8 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
               const AttentionRule& rule, const Tensor& blocks, KeyValueCache* cache,
               std::int64_t layer, const KeysAndValues& before, const ScoreBias* bias) {
   const std::int64_t width = q.size(1) * q.size(2);
+  if (AttentionWatch* watch = AttentionWatch::here(); watch && !cache)
+    watch->see(q, k, rows, rule, blocks, before, bias);
   if (cache && cache->stands()) {
     TORCH_CHECK(rows.longest() == 1 && !bias, "a cache that stands takes a token of each row");
     return attend_standing(q, k, v, rule, *cache, layer);
