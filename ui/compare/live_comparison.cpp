@@ -210,17 +210,26 @@ void LiveComparison::restore(const Comparison& kept) {
   for (std::uint64_t& version : versions_) version = next_version_++;
   data_.options = kept.options;
   data_.pattern = kept.pattern;
-  data_.votes = kept.votes;
   data_.reward_model = kept.reward_model;
   std::vector<std::size_t> from;  // where a column's answers stand there; past the end: nowhere
   data_.reference = 0;
   for (std::size_t i = 0; i < data_.columns.size(); ++i) {
     const auto& own = data_.columns[i];
     const auto found = std::find_if(kept.columns.begin(), kept.columns.end(), [&](const auto& each) {
-      return each.name == own.name && each.adapter == own.adapter && each.strength == own.strength;
+      return each.adapter == own.adapter && each.strength == own.strength && !each.router;
     });
     from.push_back(static_cast<std::size_t>(found - kept.columns.begin()));
     if (found != kept.columns.end() && from.back() == kept.reference) data_.reference = i;
+  }
+  // An adapter may have another name now.
+  data_.votes.clear();
+  for (Vote vote : kept.votes) {
+    for (std::size_t i = 0; i < from.size(); ++i)
+      if (from[i] < kept.columns.size() && kept.columns[from[i]].name == vote.column) {
+        vote.column = data_.columns[i].name;
+        break;
+      }
+    put_vote(data_.votes, std::move(vote));
   }
   data_.rows.clear();
   const bool all = std::count(from.begin(), from.end(), kept.columns.size()) == 0 &&
@@ -233,6 +242,7 @@ void LiveComparison::restore(const Comparison& kept) {
       own.answers.push_back(place < row.answers.size() ? row.answers[place] : ComparisonAnswer());
     data_.rows.push_back(std::move(own));
   }
+  emit columns_changed();
   emit samples_changed();
   emit votes_changed();
   emit running_changed();
