@@ -107,6 +107,14 @@
             <source>pattern</source>
             <translation>pattern</translation>
         </message>
+        <message>
+            <source>under every column, the answer of</source>
+            <translation>under every column, the answer of</translation>
+        </message>
+        <message>
+            <source>judged blind, 95 % interval</source>
+            <translation>judged blind, 95 % interval</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>

@@ -107,6 +107,14 @@
             <source>pattern</source>
             <translation>정규식</translation>
         </message>
+        <message>
+            <source>under every column, the answer of</source>
+            <translation>모든 열로 채점한 답:</translation>
+        </message>
+        <message>
+            <source>judged blind, 95 % interval</source>
+            <translation>가리고 평가, 95 % 구간</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>

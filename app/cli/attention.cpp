@@ -79,9 +79,8 @@ Status attention(const AttentionOptions& o) {
   Json grids = Json::array(), shares = Json::object();
   for (const PictureGrid& grid : found.grids) grids.push_back(grid_json(grid));
   for (const ColumnAttention& column : found.columns) {
-    tensors.emplace_back(column.name,
-                         torch::tensor(column.weights, torch::kFloat32)
-                             .view({column.layers, column.heads, column.keys}));
+    tensors.emplace_back(column.name, torch::tensor(column.weights, torch::kFloat32)
+                                          .view({column.layers, column.heads, column.keys}));
     Json own = Json::array();
     const std::vector<double> mean = column.mean({}, {});
     for (const PictureGrid& grid : found.grids) {

@@ -13,8 +13,9 @@ Result<ColumnAttention> attention_weights(const LoadedModel& model, const Forced
   const std::string type(model.family->model_type);
   Causal* causal = model.model->causal();
   if (!causal)
-    return input_error("A model of type " + type + " writes one text while it looks across to "
-                       "another; its attention is not shown.",
+    return input_error("A model of type " + type +
+                           " writes one text while it looks across to "
+                           "another; its attention is not shown.",
                        model.folder.string(), "Models that read and write one text have it.");
   if (token >= row.answer.size())
     return input_error("The answer has " + std::to_string(row.answer.size()) + " tokens.", "token",
@@ -50,8 +51,7 @@ Result<ColumnAttention> attention_weights(const LoadedModel& model, const Forced
 
 Result<TokenAttention> find_attention(const ForcedAnswer& asked, std::size_t token,
                                       const std::vector<ColumnName>& columns,
-                                      const ColumnDoor& door,
-                                      const std::function<bool()>& go_on) {
+                                      const ColumnDoor& door, const std::function<bool()>& go_on) {
   TokenAttention result;
   result.token = token;
   for (std::size_t column = 0; column < columns.size(); ++column) {

@@ -7,8 +7,8 @@
 
 namespace luthier {
 
-/// The weights from the place that predicts the answer's `token`, by what is active on the model. An
-/// Input error where the family has no such weights to show.
+/// The weights from the place that predicts the answer's `token`, by what is active on the model.
+/// An Input error where the family has no such weights to show.
 Result<ColumnAttention> attention_weights(const LoadedModel& model, const ForcedRow& row,
                                           std::size_t token);
 

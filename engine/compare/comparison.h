@@ -70,7 +70,7 @@ struct Comparison {
   std::vector<ComparisonRow> rows;
   std::vector<Vote> votes = {};  ///< of a person who did not know whose answers they saw
   std::string pattern = {};      ///< answers are asked whether they match it; empty: none is
-  bool stopped = false;  ///< somebody stopped it before all was answered
+  bool stopped = false;          ///< somebody stopped it before all was answered
 
   std::size_t answered() const;  ///< answers at their end, of rows × columns
   std::size_t answered(std::size_t column) const;

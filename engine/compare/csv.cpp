@@ -39,8 +39,8 @@ std::vector<const char*> keys_of(const Comparison& comparison) {
   std::vector<const char*> all(kScoreKeys.begin(), kScoreKeys.end()), keys;
   all.insert(all.end(), kNumberKeys.begin(), kNumberKeys.end());
   for (const char* key : all) {
-    const bool there = std::any_of(
-        comparison.rows.begin(), comparison.rows.end(), [&](const ComparisonRow& row) {
+    const bool there =
+        std::any_of(comparison.rows.begin(), comparison.rows.end(), [&](const ComparisonRow& row) {
           return std::any_of(row.answers.begin(), row.answers.end(),
                              [&](const auto& answer) { return answer.scores.contains(key); });
         });
@@ -53,10 +53,10 @@ std::vector<const char*> keys_of(const Comparison& comparison) {
 
 std::string to_csv(const Comparison& comparison) {
   const auto keys = keys_of(comparison);
-  std::vector<std::string> head{"row",         "where",       "question",  "expected", "column",
-                                "answer",      "finish",      "tokens",    "seconds",  "probability",
-                                "model",       "adapter",     "strength",  "seed",     "temperature",
-                                "top_p",       "max_new_tokens", "reference"};
+  std::vector<std::string> head{"row",    "where",          "question", "expected", "column",
+                                "answer", "finish",         "tokens",   "seconds",  "probability",
+                                "model",  "adapter",        "strength", "seed",     "temperature",
+                                "top_p",  "max_new_tokens", "reference"};
   for (const char* key : keys) head.push_back(key);
   head.push_back("vote");
   std::string csv = "\xEF\xBB\xBF" + line_of(head);
@@ -94,10 +94,10 @@ std::string to_csv(const Comparison& comparison) {
         const auto found = answer.scores.find(key);
         cells.push_back(found == answer.scores.end() ? "" : cell_of(found->second));
       }
-      cells.push_back(vote == comparison.votes.end()  ? ""
-                      : vote->column.empty()          ? "tie"
-                      : vote->column == column.name   ? "best"
-                                                      : "other");
+      cells.push_back(vote == comparison.votes.end() ? ""
+                      : vote->column.empty()         ? "tie"
+                      : vote->column == column.name  ? "best"
+                                                     : "other");
       csv += line_of(cells);
     }
   }

@@ -98,11 +98,15 @@ Json answer_json(const ComparisonAnswer& answer) {
     others.push_back(std::move(own));
   }
   for (const auto& [key, score] : answer.scores) scores[key] = score;
-  Json json = {
-      {"text", answer.text},       {"token_ids", std::move(ids)}, {"logprobs", std::move(logprobs)},
-      {"seconds", answer.seconds}, {"finish", answer.finish},     {"scores", std::move(scores)},
-      {"pieces", std::move(pieces)}, {"places", std::move(places)},
-      {"alternatives", std::move(others)}};
+  Json json = {{"text", answer.text},
+               {"token_ids", std::move(ids)},
+               {"logprobs", std::move(logprobs)},
+               {"seconds", answer.seconds},
+               {"finish", answer.finish},
+               {"scores", std::move(scores)},
+               {"pieces", std::move(pieces)},
+               {"places", std::move(places)},
+               {"alternatives", std::move(others)}};
   if (!answer.by.empty()) {
     json["adapter"] = answer.by;
     json["sureness"] = answer.sureness;
@@ -127,8 +131,8 @@ Json scored_json(const ScoredAnswer& scored) {
                 {"divergence", column.divergence()}};
     const auto other = column.first_other(scored.tokens);
     own["first_other"] = other ? Json(*other) : Json(nullptr);
-    for (const char* key : {"logprobs", "divergences", "likeliest", "likeliest_pieces",
-                            "likeliest_probabilities"})
+    for (const char* key :
+         {"logprobs", "divergences", "likeliest", "likeliest_pieces", "likeliest_probabilities"})
       own[key] = Json::array();
     for (const TokenScore& token : column.tokens) {
       own["logprobs"].push_back(token.logprob);
@@ -139,9 +143,13 @@ Json scored_json(const ScoredAnswer& scored) {
     }
     columns.push_back(std::move(own));
   }
-  return {{"of", scored.of},          {"text", scored.text},     {"reference", scored.reference},
-          {"token_ids", std::move(ids)}, {"pieces", std::move(pieces)},
-          {"places", std::move(places)}, {"columns", std::move(columns)}};
+  return {{"of", scored.of},
+          {"text", scored.text},
+          {"reference", scored.reference},
+          {"token_ids", std::move(ids)},
+          {"pieces", std::move(pieces)},
+          {"places", std::move(places)},
+          {"columns", std::move(columns)}};
 }
 
 }  // namespace
@@ -164,8 +172,7 @@ Json to_json(const Comparison& comparison, const fs::path& folder, bool inline_p
     for (const ComparisonAnswer& answer : row.answers) answers.push_back(answer_json(answer));
     rows.push_back({{"sample", sample_json(row.sample, folder, inline_pictures)},
                     {"answers", std::move(answers)}});
-    for (const ScoredAnswer& own : row.scored)
-      rows.back()["scored"].push_back(scored_json(own));
+    for (const ScoredAnswer& own : row.scored) rows.back()["scored"].push_back(scored_json(own));
   }
   const GenerationOptions& options = comparison.options;
   const std::size_t all = comparison.rows.size() * comparison.columns.size();
@@ -185,14 +192,16 @@ Json to_json(const Comparison& comparison, const fs::path& folder, bool inline_p
   if (!comparison.reward_model.empty()) json["reward_model"] = comparison.reward_model.string();
   if (!comparison.pattern.empty()) json["pattern"] = comparison.pattern;
   for (const Vote& vote : comparison.votes)
-    json["votes"].push_back({{"row", vote.row},
-                             {"column", vote.column.empty() ? Json(nullptr) : Json(vote.column)}});
+    json["votes"].push_back(
+        {{"row", vote.row}, {"column", vote.column.empty() ? Json(nullptr) : Json(vote.column)}});
   if (!comparison.votes.empty()) {
     const auto rates = win_rates(comparison);
     for (std::size_t i = 0; i < rates.size(); ++i)
-      json["win_rates"][comparison.columns[i].name] = {
-          {"rate", rates[i].rate}, {"low", rates[i].low}, {"high", rates[i].high},
-          {"wins", rates[i].wins}, {"votes", rates[i].votes}};
+      json["win_rates"][comparison.columns[i].name] = {{"rate", rates[i].rate},
+                                                       {"low", rates[i].low},
+                                                       {"high", rates[i].high},
+                                                       {"wins", rates[i].wins},
+                                                       {"votes", rates[i].votes}};
   }
   json["answered"] = comparison.answered();
   json["complete"] = comparison.answered() == all;

@@ -30,8 +30,10 @@ struct ComparisonWords {
   std::string of = "%1 of %2";  ///< a share, how many answers it is of
   std::string exact_match = "exact match", token_f1 = "token F1", chrf = "chrF";
   std::string json = "valid JSON", box = "box overlap", pattern = "pattern";
-  std::string reward = "reward", win_rate = "win rate";  ///< where a reward model was asked
-  std::string rewarded = "rewards by %1";                ///< its name
+  std::string reward = "reward", win_rate = "win rate";      ///< where a reward model was asked
+  std::string scored = "under every column, the answer of";  ///< whose it is comes behind it
+  std::string judged = "judged blind, 95 % interval";
+  std::string rewarded = "rewards by %1";  ///< its name
 };
 
 /// A score's key as people read it: "token_f1" as "token F1".

@@ -102,8 +102,7 @@ Result<ComparisonAnswer> read_answer(const Json& json, const Sample& sample,
   if (json.contains("scores") && json["scores"].is_object())
     for (const auto& [key, score] : json["scores"].items())
       if (score.is_number()) answer.scores[key] = score.get<double>();
-  if (const auto expected = sample.expected())
-    answer.bleu = bleu_counts(answer.text, *expected);
+  if (const auto expected = sample.expected()) answer.bleu = bleu_counts(answer.text, *expected);
   return answer;
 }
 
@@ -129,11 +128,10 @@ Result<ScoredAnswer> read_scored(const Json& json, const std::string& where) {
     for (std::size_t i = 0; i < count; ++i) {
       if (!(likeliest[i] >= 0 && likeliest[i] < 1e9))
         return ill(where + ": likeliest", "A token's number is expected.");
-      column.tokens.push_back({logprobs[i], apart[i], static_cast<std::int64_t>(likeliest[i]),
-                               each.contains("likeliest_pieces")
-                                   ? text_at(each["likeliest_pieces"], i)
-                                   : std::string(),
-                               chances[i]});
+      column.tokens.push_back(
+          {logprobs[i], apart[i], static_cast<std::int64_t>(likeliest[i]),
+           each.contains("likeliest_pieces") ? text_at(each["likeliest_pieces"], i) : std::string(),
+           chances[i]});
     }
     scored.columns.push_back(std::move(column));
   }

@@ -21,8 +21,8 @@ std::filesystem::path run_of(const ComparisonColumn& column);
 /// The run that a comparison is kept with: that of its first column beside the base.
 std::filesystem::path run_of(const Comparison& comparison);
 
-/// Writes it into RUN/comparisons/NAME/comparison.json, and returns the file; a number is put behind
-/// a name that is taken. Pictures that stand in rows themselves are kept in it.
+/// Writes it into RUN/comparisons/NAME/comparison.json, and returns the file; a number is put
+/// behind a name that is taken. Pictures that stand in rows themselves are kept in it.
 Result<std::filesystem::path> keep_comparison(const Comparison& comparison,
                                               const std::filesystem::path& run,
                                               const std::string& name);

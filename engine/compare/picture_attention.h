@@ -35,7 +35,7 @@ struct ColumnAttention {
 };
 
 struct TokenAttention {
-  std::size_t token = 0;  ///< of the answer
+  std::size_t token = 0;   ///< of the answer
   std::int64_t query = 0;  ///< the place that it is predicted from
   std::vector<PictureGrid> grids;
   std::string no_grid;  ///< why there is none, as a sentence; empty: there are, or no picture

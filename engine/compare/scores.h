@@ -28,8 +28,9 @@ inline constexpr const char* kCiderScore = "cider";
 /// Those that are no shares, behind the others.
 inline constexpr std::array<const char*, 2> kNumberKeys{kCiderScore, kRewardScore};
 
-/// All but pattern, CIDEr-D and what a reward model says; box where boxes are expected, json where
-/// a JSON object or list is. Each from 0 to 1; bleu is the sentence's.
+/// All but pattern, CIDEr-D and what a reward model says; anls of short texts alone, box where
+/// boxes are expected, json where a JSON object or list is. Each from 0 to 1; bleu is the
+/// sentence's.
 std::map<std::string, double> score_answer(const std::string& answer, const std::string& expected);
 
 struct Comparison;

@@ -23,8 +23,8 @@ Result<ForcedRow> expected_row(const ChatProcessor& processor, const Sample& sam
                        "Its last message must be the assistant's, or take a column's answer.");
   };
   if (!sample.expected()) return none();
-  LUTHIER_TRY(Example example, processor.encode_training(sample.conversation, LossOn::Completion,
-                                                         0, sample.where));
+  LUTHIER_TRY(Example example,
+              processor.encode_training(sample.conversation, LossOn::Completion, 0, sample.where));
   const auto labelled = [](std::int64_t label) { return label != kIgnoreLabel; };
   const auto& labels = example.labels;
   const auto begin = std::find_if(labels.begin(), labels.end(), labelled);
@@ -73,9 +73,8 @@ std::vector<double> divergences(const torch::Tensor& own, const torch::Tensor& r
   return result;
 }
 
-ScoredColumn scored_column(const ColumnName& column, const ForcedRow& row,
-                           const torch::Tensor& own, const torch::Tensor& reference,
-                           const Tokenizer& tokenizer) {
+ScoredColumn scored_column(const ColumnName& column, const ForcedRow& row, const torch::Tensor& own,
+                           const torch::Tensor& reference, const Tokenizer& tokenizer) {
   ScoredColumn scored{column.name, column.strength, {}};
   const auto [best, places] = own.max(1);
   const std::vector<double> apart = divergences(own, reference);
@@ -103,13 +102,12 @@ Result<ForcedRow> forced_row(const LoadedModel& model, const ChatProcessor& proc
   if (asked.ids.empty()) return expected_row(processor, asked.sample);
   const auto vocabulary = static_cast<std::int64_t>(processor.tokenizer().vocab_size());
   ForcedRow row;
-  LUTHIER_TRY(row.example,
-              processor.encode_prompt(asked.sample.conversation, asked.sample.where));
+  LUTHIER_TRY(row.example, processor.encode_prompt(asked.sample.conversation, asked.sample.where));
   for (const std::int64_t id : asked.ids) {
     if (id < 0 || (vocabulary > 0 && id >= model.model->geometry().vocab_size))
-      return input_error("The answer holds the token " + std::to_string(id) +
-                             ", which this model does not have.",
-                         asked.sample.where, "It is another model's answer.");
+      return input_error(
+          "The answer holds the token " + std::to_string(id) + ", which this model does not have.",
+          asked.sample.where, "It is another model's answer.");
     row.answer.push_back(static_cast<TokenId>(id));
   }
   auto& ids = row.example.input_ids;

@@ -17,7 +17,8 @@ std::vector<std::size_t> shuffled_columns(std::size_t columns, std::uint64_t see
   std::iota(order.begin(), order.end(), std::size_t{0});
   RandomStream draws(seed, kBlindStream, row);
   for (std::size_t left = columns; left > 1; --left)
-    std::swap(order[left - 1], order[static_cast<std::size_t>(draws.below(static_cast<int>(left)))]);
+    std::swap(order[left - 1],
+              order[static_cast<std::size_t>(draws.below(static_cast<int>(left)))]);
   return order;
 }
 
@@ -36,8 +37,7 @@ WinRate win_rate(double wins, std::size_t votes) {
   if (votes == 0) return result;
   const double n = static_cast<double>(votes), rate = wins / n, z2 = kNormal * kNormal;
   const double middle = (rate + z2 / (2 * n)) / (1 + z2 / n);
-  const double half =
-      kNormal / (1 + z2 / n) * std::sqrt(rate * (1 - rate) / n + z2 / (4 * n * n));
+  const double half = kNormal / (1 + z2 / n) * std::sqrt(rate * (1 - rate) / n + z2 / (4 * n * n));
   result.rate = rate;
   result.low = std::max(0.0, middle - half);
   result.high = std::min(1.0, middle + half);

@@ -311,10 +311,9 @@ Tensor attend_forks(const Tensor& q, const Tensor& k, const Tensor& v, const Row
     const auto split = [&](const Tensor& x) {
       return swapped(x.reshape({counts[i], -1, x.size(1), x.size(2)}));
     };
-    mixed.push_back(
-        swapped(attend_equal(split(query[i]), split(key[i]), split(value[i]), rule, {},
-                             Masks{&rows, static_cast<std::int64_t>(i)}))
-            .reshape({sizes[i], q.size(1) * q.size(2)}));
+    mixed.push_back(swapped(attend_equal(split(query[i]), split(key[i]), split(value[i]), rule, {},
+                                         Masks{&rows, static_cast<std::int64_t>(i)}))
+                        .reshape({sizes[i], q.size(1) * q.size(2)}));
   }
   return mixed.size() == 1 ? mixed.front() : at::cat(mixed);
 }

@@ -25,9 +25,9 @@ void AttentionWatch::see(const torch::Tensor& q, const torch::Tensor& k, const R
   TORCH_CHECK(rows.rows() == 1 && k.defined() && q.size(0) > query_, "one whole row is watched");
   const std::int64_t count = before.count(), heads = q.size(1);
   torch::Tensor keys = count > 0 ? at::cat({before.keys.to(k.scalar_type()), k}) : k;
-  keys = keys.repeat_interleave(heads / k.size(1), 1);             // [keys, heads, head_dim]
-  const torch::Tensor query = q[query_].unsqueeze(1),              // [heads, 1, head_dim]
-      products = at::matmul(query, keys.permute({1, 2, 0}));       // [heads, 1, keys]
+  keys = keys.repeat_interleave(heads / k.size(1), 1);        // [keys, heads, head_dim]
+  const torch::Tensor query = q[query_].unsqueeze(1),         // [heads, 1, head_dim]
+      products = at::matmul(query, keys.permute({1, 2, 0}));  // [heads, 1, keys]
   torch::Tensor scores =
       products.squeeze(1) *
       (rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(q.size(2))));

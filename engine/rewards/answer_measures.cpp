@@ -85,9 +85,12 @@ Words tokens_13a(const std::string& given) {
     return to.append(from, std::min(i, from.size()));
   };
   const auto point = [](char c) { return c == '.' || c == ','; };
-  apart = pairs(apart, [&](char a, char b) { return !is_digit(a) && point(b); }, false);
-  apart = pairs(apart, [&](char a, char b) { return point(a) && !is_digit(b); }, true);
-  apart = pairs(apart, [](char a, char b) { return is_digit(a) && b == '-'; }, false);
+  apart = pairs(
+      apart, [&](char a, char b) { return !is_digit(a) && point(b); }, false);
+  apart = pairs(
+      apart, [&](char a, char b) { return point(a) && !is_digit(b); }, true);
+  apart = pairs(
+      apart, [](char a, char b) { return is_digit(a) && b == '-'; }, false);
   Words words;
   std::istringstream stream(apart);
   for (std::string word; stream >> word;) words.push_back(word);
@@ -119,10 +122,17 @@ Words code_points(const std::string& text) {
 }  // namespace
 
 double rouge_l(const std::string& answer, const std::string& expected) {
-  const Words a = plain_words(answer), b = plain_words(expected);
+  std::map<std::string, int> numbers;  // of each word: they are compared often
+  const auto numbered = [&numbers](const std::string& text) {
+    std::vector<int> made;
+    for (const std::string& word : plain_words(text))
+      made.push_back(numbers.try_emplace(word, static_cast<int>(numbers.size())).first->second);
+    return made;
+  };
+  const std::vector<int> a = numbered(answer), b = numbered(expected);
   if (a.empty() || b.empty()) return a.empty() && b.empty() ? 1 : 0;
   std::vector<std::size_t> before(b.size() + 1), now(b.size() + 1);
-  for (const std::string& word : a) {
+  for (const int word : a) {
     for (std::size_t j = 0; j < b.size(); ++j)
       now[j + 1] = word == b[j] ? before[j] + 1 : std::max(before[j + 1], now[j]);
     std::swap(before, now);
@@ -176,11 +186,10 @@ double bleu(const BleuCounts& counts, bool effective_order) {
     }
     sum += std::log(share);
   }
-  const double brevity =
-      counts.length >= counts.expected_length
-          ? 1
-          : std::exp(1 - static_cast<double>(counts.expected_length) /
-                             static_cast<double>(counts.length));
+  const double brevity = counts.length >= counts.expected_length
+                             ? 1
+                             : std::exp(1 - static_cast<double>(counts.expected_length) /
+                                                static_cast<double>(counts.length));
   return brevity * std::exp(sum / static_cast<double>(orders));
 }
 
@@ -242,8 +251,7 @@ double Cider::of(const std::string& answer, const std::string& expected) const {
       if (found != reference.weights[n].end())
         alike += std::min(weight, found->second) * found->second;
     }
-    if (own.norms[n] != 0 && reference.norms[n] != 0)
-      alike /= own.norms[n] * reference.norms[n];
+    if (own.norms[n] != 0 && reference.norms[n] != 0) alike /= own.norms[n] * reference.norms[n];
     sum += alike * std::exp(-(apart * apart) / (2 * kSigma * kSigma));
   }
   return sum / 4 * 10;

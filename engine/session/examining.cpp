@@ -72,8 +72,8 @@ Status ModelWorker::find_attention(const AnswerQuestion& asked, RequestId reques
     return as_column(asked.columns[column], request, work);
   };
   try {
-    LUTHIER_TRY(TokenAttention found, luthier::find_attention(asked.answer, asked.token,
-                                                              names_of(asked), door, go_on));
+    LUTHIER_TRY(TokenAttention found,
+                luthier::find_attention(asked.answer, asked.token, names_of(asked), door, go_on));
     host_.emit(AttentionFound{request, std::move(found)});
   } catch (const std::exception& failure) {
     return answering_failure(failure, *base_);

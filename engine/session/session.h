@@ -286,10 +286,10 @@ struct CommandFailed {
 using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
                  StageBegan, StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate,
-                 AnswersScored, AnswerForced, AttentionFound, RequestDone, DataChecked, RowsPreviewed, ForecastMade,
-                 MethodsTabled, OneStepTried, MergeMade, MergeProved, BaseMerged, MergeUndone,
-                 MergeWritten, RanksFound, ModelsFound, FetchProgressed, ModelFetched, DeviceLost,
-                 CommandFailed>;
+                 AnswersScored, AnswerForced, AttentionFound, RequestDone, DataChecked,
+                 RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, MergeMade, MergeProved,
+                 BaseMerged, MergeUndone, MergeWritten, RanksFound, ModelsFound, FetchProgressed,
+                 ModelFetched, DeviceLost, CommandFailed>;
 
 class Session {
  public:

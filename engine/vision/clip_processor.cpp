@@ -93,7 +93,8 @@ Result<PicturePart> FixedSizeProcessor::shown_part(int width, int height) const 
   LUTHIER_TRY(const PixelValues pixels, outline(width, height));
   Extent from{width, height};
   if (squares(width, height)) from.width = from.height = std::max(width, height);
-  const Extent target = options_.common.do_resize ? resized_extent(options_.common.size, from) : from;
+  const Extent target =
+      options_.common.do_resize ? resized_extent(options_.common.size, from) : from;
   // What the frame shows of the resized picture, and that of the picture as it came.
   const auto along = [](std::int64_t frame, std::int64_t resized, std::int64_t drawn,
                         std::int64_t own, bool centred) {

@@ -41,9 +41,9 @@ class TestForcedAnswer : public QObject {
     GenerationOptions asked;
     asked.max_new_tokens = 6;
     const auto samples = read_samples({tiny_.root() / "rows.jsonl"}).take();
-    auto made = compare_adapters(
-        *base_, {{"lora", tiny_.root() / "lora"}, {"full", tiny_.root() / "full"}},
-        {samples.begin(), samples.begin() + 2}, asked);
+    auto made =
+        compare_adapters(*base_, {{"lora", tiny_.root() / "lora"}, {"full", tiny_.root() / "full"}},
+                         {samples.begin(), samples.begin() + 2}, asked);
     QVERIFY2(made.ok(), made ? "" : made.error().sentence().c_str());
     comparison_ = made.take();
   }
@@ -82,8 +82,7 @@ class TestForcedAnswer : public QObject {
       auto& messages = row.sample.conversation.messages;
       if (messages.back().role == "assistant") messages.pop_back();
     }
-    QVERIFY(QString::fromStdString(
-                score_rows(without, *base_, kExpectedAnswer).error().sentence())
+    QVERIFY(QString::fromStdString(score_rows(without, *base_, kExpectedAnswer).error().sentence())
                 .contains("No row has an answer"));
     ForcedAnswer foreign{comparison_.rows[0].sample, "base", {1'000'000}};
     const auto door = base_columns(*base_, comparison_.columns);

@@ -67,7 +67,8 @@ class TestKeptComparison : public QObject {
     scored.text = "red";
     scored.tokens = made.rows[0].answers[0].tokens;
     scored.reference = "korean";
-    scored.columns = {{"base", 1, {{-0.5, 0.25, 9, "blue", 0.75}}}, {"korean", 0.5, {{-0.1, 0, 7, "red", 0.9}}}};
+    scored.columns = {{"base", 1, {{-0.5, 0.25, 9, "blue", 0.75}}},
+                      {"korean", 0.5, {{-0.1, 0, 7, "red", 0.9}}}};
     made.rows[0].scored = {scored};
     made.votes = {{0, "korean"}, {1, ""}};
     return made;
@@ -135,16 +136,22 @@ class TestKeptComparison : public QObject {
     QVERIFY(refused([](Json& json) { json["columns"] = Json::array(); }, "columns"));
     QVERIFY(refused([](Json& json) { json["columns"][1]["strength"] = "half"; }, "strength"));
     QVERIFY(refused([](Json& json) { json["rows"][1]["answers"].erase(1); }, "row 2: answers"));
-    QVERIFY(refused([](Json& json) { json["rows"][0]["answers"][0]["places"][0] = {0, 999}; },
-                    "places"));
-    QVERIFY(refused([](Json& json) { json["rows"][0]["answers"][0]["places"][0] = {3, 1}; },
-                    "places"));
+    QVERIFY(refused(
+        [](Json& json) {
+          json["rows"][0]["answers"][0]["places"][0] = {0, 999};
+        },
+        "places"));
+    QVERIFY(refused(
+        [](Json& json) {
+          json["rows"][0]["answers"][0]["places"][0] = {3, 1};
+        },
+        "places"));
     QVERIFY(refused([](Json& json) { json["rows"][0]["answers"][0]["token_ids"][0] = -1; },
                     "token_ids"));
     QVERIFY(refused([](Json& json) { json["rows"][0]["answers"][0]["text"] = 5; }, "text"));
-    QVERIFY(refused(
-        [](Json& json) { json["rows"][0]["scored"][0]["columns"][0]["logprobs"].clear(); },
-        "columns"));
+    QVERIFY(
+        refused([](Json& json) { json["rows"][0]["scored"][0]["columns"][0]["logprobs"].clear(); },
+                "columns"));
     QVERIFY(refused([](Json& json) { json["votes"][0]["row"] = 99; }, "votes"));
     QVERIFY(refused([](Json& json) { json["rows"][0]["sample"]["messages"] = 1; }, "row 1"));
     QVERIFY(!read_comparison(root() / "none.json").ok());
@@ -162,6 +169,17 @@ class TestKeptComparison : public QObject {
     QVERIFY(lines[2].contains(QStringLiteral(",0.5,7,0.7,1,24,korean,")));
     QVERIFY(lines[2].endsWith(QStringLiteral(",best")) &&
             lines[1].endsWith(QStringLiteral(",other")));
+  }
+
+  void the_page_shows_what_was_looked_at() {
+    Comparison made = comparison();
+    made.rows[0].scored[0].tokens[0].piece = "<b>";
+    const std::string html = to_html(made);
+    QVERIFY(html.find("class=\"strip\"") != std::string::npos);
+    QVERIFY(html.find("class=\"other\"") != std::string::npos);  // the base would write blue
+    QVERIFY(html.find("<b>") == std::string::npos && html.find("&lt;b&gt;") != std::string::npos);
+    QVERIFY(html.find("judged blind") != std::string::npos);
+    QVERIFY(html.find("pattern [a-z]+") != std::string::npos);
   }
 
   void votes_have_intervals() {

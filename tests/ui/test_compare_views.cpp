@@ -221,8 +221,7 @@ void TestCompareViews::the_table_sorts_and_filters() {
   auto* filter = person_->find<QComboBox>("tableFilter");
   filter->setCurrentIndex(1);  // columns differ
   int differ = 0;
-  for (const ComparisonRow& row : data().rows)
-    differ += row.answers[0].text != row.answers[1].text;
+  for (const ComparisonRow& row : data().rows) differ += row.answers[0].text != row.answers[1].text;
   QCOMPARE(view->model()->rowCount(), differ);
   filter->setCurrentIndex(5);  // only the adapter is wrong
   int only = 0;
@@ -240,8 +239,7 @@ void TestCompareViews::the_table_sorts_and_filters() {
   view->sortByColumn(4, Qt::DescendingOrder);
   double last = 2;
   for (int row = 0; row < view->model()->rowCount(); ++row) {
-    const double score =
-        view->model()->index(row, 4).data(AnswerModel::kSortRole).toDouble();
+    const double score = view->model()->index(row, 4).data(AnswerModel::kSortRole).toDouble();
     QVERIFY(score <= last);
     last = score;
   }

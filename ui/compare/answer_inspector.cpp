@@ -148,10 +148,10 @@ void AnswerInspector::look_at(std::size_t row, const std::string& of,
 void AnswerInspector::show_head() {
   if (of_.empty()) return;
   const QString sample = QString::number(row_ + 1);
-  set_title(of_ == kExpectedAnswer
-                ? tr("Sample %1: the expected answer under every column").arg(sample)
-                : tr("Sample %1: the answer of %2 under every column")
-                      .arg(sample, column_label(of_)));
+  set_title(
+      of_ == kExpectedAnswer
+          ? tr("Sample %1: the expected answer under every column").arg(sample)
+          : tr("Sample %1: the answer of %2 under every column").arg(sample, column_label(of_)));
 }
 
 void AnswerInspector::take(const AnswerForced& event) {
@@ -195,9 +195,8 @@ void AnswerInspector::take_attention(const AttentionFound& event) {
   if (event.request != attention_asked_ || !scored_ || !token_) return;
   QStringList names;
   for (const ColumnAttention& column : event.attention.columns) names << column_label(column.name);
-  attention_->set_attention(
-      event.attention, names,
-      token_shown(QString::fromStdString(scored_->tokens[*token_].piece)));
+  attention_->set_attention(event.attention, names,
+                            token_shown(QString::fromStdString(scored_->tokens[*token_].piece)));
 }
 
 void AnswerInspector::show_scores() {
@@ -211,8 +210,9 @@ void AnswerInspector::show_scores() {
     note_->setVisible(!note_->text().isEmpty());
     return;
   }
-  note_->setText(tr("Choose a token: where each column looked when it came to it. Ringed: the first "
-                    "one that a column would have put otherwise."));
+  note_->setText(
+      tr("Choose a token: where each column looked when it came to it. Ringed: the first "
+         "one that a column would have put otherwise."));
   note_->setVisible(true);
   auto* inside = new QWidget;
   auto* layout = new QVBoxLayout(inside);
@@ -240,18 +240,18 @@ void AnswerInspector::show_scores() {
     auto* about = text_label(inside, true);
     about->setObjectName(QStringLiteral("scored_%1").arg(c));
     QString words = QStringLiteral("<b>%1</b> · ").arg(column_label(column.name).toHtmlEscaped());
-    words += tr("log-probability %1 · perplexity %2")
-                 .arg(QString::number(column.logprob(), 'f', 2),
-                      number_text(column.perplexity(), 3));
+    words +=
+        tr("log-probability %1 · perplexity %2")
+            .arg(QString::number(column.logprob(), 'f', 2), number_text(column.perplexity(), 3));
     if (column.name != scored_->reference)
       words += tr(" · mean divergence %1").arg(number_text(column.divergence(), 3));
     words += QStringLiteral(" · ");
-    words += other ? tr("token %1 would be “%2”")
-                         .arg(*other + 1)
-                         .arg(token_shown(QString::fromStdString(
-                                              column.tokens[*other].likeliest_piece))
-                                  .toHtmlEscaped())
-                   : tr("would write the same");
+    words +=
+        other ? tr("token %1 would be “%2”")
+                    .arg(*other + 1)
+                    .arg(token_shown(QString::fromStdString(column.tokens[*other].likeliest_piece))
+                             .toHtmlEscaped())
+              : tr("would write the same");
     about->setText(words);
     auto* strip = new HeatStrip(inside);
     strip->setObjectName(QStringLiteral("strip_%1").arg(c));

@@ -127,8 +127,7 @@ void AnswerFilter::set_text(const QString& text) {
 }
 
 bool AnswerFilter::filterAcceptsRow(int source_row, const QModelIndex&) const {
-  const ComparisonRow& row =
-      model_.comparison().data().rows[static_cast<std::size_t>(source_row)];
+  const ComparisonRow& row = model_.comparison().data().rows[static_cast<std::size_t>(source_row)];
   const auto& answers = row.answers;
   const auto holds = [this](const std::string& text) {
     return QString::fromStdString(text).contains(text_, Qt::CaseInsensitive);
@@ -142,13 +141,11 @@ bool AnswerFilter::filterAcceptsRow(int source_row, const QModelIndex&) const {
     return answer_is_right(answer) == false;
   };
   switch (which_) {
-    case Which::All:
-      return true;
+    case Which::All: return true;
     case Which::Unanswered:
       return std::any_of(answers.begin(), answers.end(),
                          [](const ComparisonAnswer& answer) { return !answer.whole(); });
-    case Which::Wrong:
-      return std::any_of(answers.begin(), answers.end(), wrong);
+    case Which::Wrong: return std::any_of(answers.begin(), answers.end(), wrong);
     case Which::OnlyWrong: {
       const auto count = std::count_if(answers.begin(), answers.end(), wrong);
       return column_ < answers.size() && count == 1 && wrong(answers[column_]);
@@ -221,9 +218,8 @@ AnswerTable::AnswerTable(LiveComparison& comparison, QWidget* parent)
   connect(&comparison_, &LiveComparison::answer_changed, this, grew);
   connect(&comparison_, &LiveComparison::running_changed, this, [this] { timer_.start(); });
   connect(which_, &QComboBox::currentIndexChanged, this, &AnswerTable::apply);
-  connect(measure_, &QComboBox::currentIndexChanged, this, [this] {
-    model_->set_measure(measure_->currentData().toString().toStdString());
-  });
+  connect(measure_, &QComboBox::currentIndexChanged, this,
+          [this] { model_->set_measure(measure_->currentData().toString().toStdString()); });
   connect(search_, &QLineEdit::textChanged, this, [this](const QString& text) {
     filter_->set_text(text);
     apply();
@@ -276,9 +272,8 @@ void AnswerTable::apply() {
   const int chosen = std::max(0, which_->currentIndex());
   filter_->set_which(static_cast<AnswerFilter::Which>(which_->currentData().toInt()),
                      static_cast<std::size_t>(std::max(0, chosen - kFixed)));
-  count_->setText(tr("%1 of %2 samples")
-                      .arg(filter_->rowCount())
-                      .arg(comparison_.data().rows.size()));
+  count_->setText(
+      tr("%1 of %2 samples").arg(filter_->rowCount()).arg(comparison_.data().rows.size()));
 }
 
 }  // namespace luthier

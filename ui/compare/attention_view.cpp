@@ -26,7 +26,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kPictureEdge = 640;
+constexpr int kShownEdge = 640;
 constexpr int kStrongest = 205;  // of 255: the picture shows through
 
 QComboBox* chooser(QWidget* parent, const char* name) {
@@ -179,7 +179,7 @@ void AttentionView::show_picture() {
   const auto which = static_cast<std::size_t>(std::max(0, which_->currentIndex()));
   picture_->set_picture({});
   if (which >= pictures.size()) return;
-  load_picture(path_text(pictures[which]), kPictureEdge, picture_,
+  load_picture(path_text(pictures[which]), kShownEdge, picture_,
                [this](const QImage& image, const QString&) { picture_->set_picture(image); });
 }
 
@@ -209,8 +209,9 @@ void AttentionView::fill_choices() {
     box->clear();
     box->addItems(items);
     if (!items.isEmpty())
-      box->setCurrentIndex(before < items.size() ? std::max(0, before) : std::min<int>(
-                               fallback, static_cast<int>(items.size()) - 1));
+      box->setCurrentIndex(before < items.size()
+                               ? std::max(0, before)
+                               : std::min<int>(fallback, static_cast<int>(items.size()) - 1));
   };
   QStringList minus{tr("alone")}, layers{tr("all layers")}, heads{tr("all heads")}, pictures;
   for (const QString& name : names_) minus << tr("minus %1").arg(name);
@@ -247,8 +248,8 @@ void AttentionView::refresh() {
   }
   const auto layer = chosen_number(layer_), head = chosen_number(head_);
   const auto shares_of = [&](int index) {
-    const auto place = static_cast<std::size_t>(std::clamp<int>(
-        index, 0, static_cast<int>(attention_.columns.size()) - 1));
+    const auto place = static_cast<std::size_t>(
+        std::clamp<int>(index, 0, static_cast<int>(attention_.columns.size()) - 1));
     return on_grid(*grid, attention_.columns[place].mean(layer, head));
   };
   std::vector<double> shares = shares_of(column_->currentIndex());

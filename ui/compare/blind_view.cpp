@@ -191,10 +191,8 @@ void BlindView::show_row() {
   }
   const auto all = rows();
   const auto place = std::find(all.begin(), all.end(), *row_) - all.begin();
-  about_->setText(tr("Sample %1 of %2 · %3 judged")
-                      .arg(place + 1)
-                      .arg(all.size())
-                      .arg(data.votes.size()));
+  about_->setText(
+      tr("Sample %1 of %2 · %3 judged").arg(place + 1).arg(all.size()).arg(data.votes.size()));
   order_ = shuffled_columns(data.columns.size(), data.options.seed, *row_);
   if (order_.size() > kMostLetters) order_.resize(kMostLetters);
   auto* inside = new QWidget;
@@ -221,8 +219,7 @@ void BlindView::show_row() {
     auto* best = new QPushButton(cell);
     best->setObjectName(QStringLiteral("blindBest_%1").arg(i));
     best->setFocusPolicy(Qt::TabFocus);
-    const bool mine =
-        voted != data.votes.end() && voted->column == data.columns[order_[i]].name;
+    const bool mine = voted != data.votes.end() && voted->column == data.columns[order_[i]].name;
     best->setText(mine ? tr("✓ %1 is best (%2)").arg(letter).arg(i + 1)
                        : tr("%1 is best (%2)").arg(letter).arg(i + 1));
     connect(best, &QPushButton::clicked, this, [this, i] { vote(i); });
@@ -249,8 +246,8 @@ void BlindView::show_rates() {
   rates_->setRowCount(static_cast<int>(order.size()));
   for (std::size_t i = 0; i < order.size(); ++i) {
     const WinRate& rate = rates[order[i]];
-    const QString name = order[i] == 0 ? tr("base")
-                                       : QString::fromStdString(data.columns[order[i]].name);
+    const QString name =
+        order[i] == 0 ? tr("base") : QString::fromStdString(data.columns[order[i]].name);
     const QStringList texts{
         name, rate.votes ? percent_text(rate.rate, 1) : QStringLiteral("–"),
         rate.votes ? tr("%1 to %2").arg(percent_text(rate.low, 1), percent_text(rate.high, 1))

@@ -21,7 +21,7 @@ namespace {
 constexpr std::pair<const char*, const char*> kPapersNames[] = {
     {"rouge_l", "ROUGE-L"}, {"bleu", "BLEU"}, {"chrf", "chrF"}, {"anls", "ANLS"}};
 constexpr int kSampleWidth = 212, kColumnWidth = 212, kRefreshMilliseconds = 100;
-}
+}  // namespace
 
 CompareGrid::CompareGrid(Workspace& workspace, LiveComparison& comparison, QWidget* parent)
     : QScrollArea(parent), workspace_(workspace), comparison_(comparison) {
@@ -190,7 +190,8 @@ void CompareGrid::refresh_scores() {
     if (scores.contains("pattern")) others << tr("pattern %1").arg(text("pattern"));
     if (scores.contains("token_f1")) others << tr("token F1 %1").arg(text("token_f1"));
     for (const auto& [key, name] : kPapersNames)
-      if (scores.contains(key)) others << QStringLiteral("%1 %2").arg(QLatin1String(name), text(key));
+      if (scores.contains(key))
+        others << QStringLiteral("%1 %2").arg(QLatin1String(name), text(key));
     if (scores.contains("box")) others << tr("box overlap %1").arg(text("box"));
     if (scores.contains("json")) others << tr("valid JSON %1").arg(text("json"));
     if (const auto cider = scores.find(kCiderScore); cider != scores.end())

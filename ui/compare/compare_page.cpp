@@ -157,9 +157,9 @@ QWidget* ComparePage::make_head() {
   kept_ = new KeptMenu(workspace(), *comparison_, keep);
   keep->setMenu(kept_);
   row->addWidget(base_, 1);
-  for (QWidget* widget : std::initializer_list<QWidget*>{add_, samples_, own_toggle_, count_,
-                                                         seed_, sampling_, most_, run_, cancel_,
-                                                         keep, export_})
+  for (QWidget* widget :
+       std::initializer_list<QWidget*>{add_, samples_, own_toggle_, count_, seed_, sampling_, most_,
+                                       run_, cancel_, keep, export_})
     row->addWidget(widget);
   connect(samples_, &QPushButton::clicked, this, &ComparePage::choose_samples);
   connect(run_, &QPushButton::clicked, this, &ComparePage::run);

@@ -39,8 +39,8 @@ void ComparePage::connect_kept() {
     own_samples_.clear();
     show_options();
     if (missing.isEmpty())
-      banner_->show_text(Banner::Kind::Info, tr("The comparison is as it was kept in %1.")
-                                                 .arg(file));
+      banner_->show_text(Banner::Kind::Info,
+                         tr("The comparison is as it was kept in %1.").arg(file));
     else
       banner_->show_text(Banner::Kind::Warning,
                          tr("Columns of the comparison are not there any more: %1.")
@@ -62,9 +62,8 @@ void ComparePage::connect_views() {
   connect(grid_, &CompareGrid::score_asked, this,
           [this](std::size_t row, const std::string& of, int token) {
             inspector_->show();
-            inspector_->look_at(row, of,
-                                token < 0 ? std::nullopt
-                                          : std::optional(static_cast<std::size_t>(token)));
+            inspector_->look_at(
+                row, of, token < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(token)));
           });
   connect(inspector_, &AnswerInspector::closed, inspector_, &QWidget::hide);
   connect(own_toggle_, &QToolButton::toggled, this, [this](bool on) {

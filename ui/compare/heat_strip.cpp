@@ -65,9 +65,8 @@ std::vector<QRect> HeatStrip::laid_out(int width) const {
   const int height = metrics.height() + 2 * kPadding;
   int x = 0, y = 0;
   for (const Cell& cell : cells_) {
-    const int wide =
-        std::min(std::max(metrics.horizontalAdvance(cell.text), kSpace) + 2 * kPadding,
-                 std::max(width, 4 * kSpace));
+    const int wide = std::min(std::max(metrics.horizontalAdvance(cell.text), kSpace) + 2 * kPadding,
+                              std::max(width, 4 * kSpace));
     if (x > 0 && x + wide > width) x = 0, y += height + kGap;
     places.emplace_back(x, y, wide, height);
     x += wide + kGap;
@@ -102,16 +101,11 @@ void HeatStrip::keyPressEvent(QKeyEvent* event) {
   if (cells_.empty()) return QWidget::keyPressEvent(event);
   const std::size_t last = cells_.size() - 1, here = chosen_.value_or(0);
   switch (event->key()) {
-    case Qt::Key_Left:
-      return emit chose(here > 0 ? here - 1 : 0);
-    case Qt::Key_Right:
-      return emit chose(chosen_ ? std::min(here + 1, last) : 0);
-    case Qt::Key_Home:
-      return emit chose(0);
-    case Qt::Key_End:
-      return emit chose(last);
-    default:
-      QWidget::keyPressEvent(event);
+    case Qt::Key_Left: return emit chose(here > 0 ? here - 1 : 0);
+    case Qt::Key_Right: return emit chose(chosen_ ? std::min(here + 1, last) : 0);
+    case Qt::Key_Home: return emit chose(0);
+    case Qt::Key_End: return emit chose(last);
+    default: QWidget::keyPressEvent(event);
   }
 }
 

@@ -52,8 +52,9 @@ void KeptMenu::fill() {
     for (const KeptComparison& each : kept_comparisons(run)) {
       if (++listed > kMostListed) break;
       const QString file = path_text(each.file);
-      addAction(QString::fromStdString(each.name), this, [this, file] { open(file); })
-          ->setToolTip(file);
+      addAction(QString::fromStdString(each.name), this, [this, file] {
+        open(file);
+      })->setToolTip(file);
     }
   }
   if (listed > 0) addSeparator();
@@ -93,14 +94,13 @@ void KeptMenu::open(const QString& file) {
 void KeptMenu::begin(Comparison comparison, const QString& file) {
   const auto& model = workspace_.model();
   std::error_code problem;
-  const bool same = model && (model->summary.folder == comparison.model ||
-                              std::filesystem::equivalent(model->summary.folder, comparison.model,
-                                                          problem));
+  const bool same =
+      model && (model->summary.folder == comparison.model ||
+                std::filesystem::equivalent(model->summary.folder, comparison.model, problem));
   if (!same)
-    return emit failed(input_error("The comparison was made on another model: " +
-                                       readable_model_name(comparison.model) + ".",
-                                   comparison.model.string(),
-                                   "Load that model first, then open the comparison again."));
+    return emit failed(input_error(
+        "The comparison was made on another model: " + readable_model_name(comparison.model) + ".",
+        comparison.model.string(), "Load that model first, then open the comparison again."));
   opening_ = std::move(comparison);
   file_ = file;
   const QStringList lacking = missing();
@@ -127,8 +127,7 @@ void KeptMenu::go_on() {
   const Comparison kept = *std::exchange(opening_, std::nullopt);
   for (const ComparisonColumn& column : kept.columns) {
     for (const AttachedAdapter& each : workspace_.adapters()) {
-      if (each.folder.string() != column.adapter || each.whole ||
-          each.strength == column.strength)
+      if (each.folder.string() != column.adapter || each.whole || each.strength == column.strength)
         continue;
       const std::string name = each.name;
       workspace_.set_strength(name, column.strength);

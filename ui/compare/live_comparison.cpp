@@ -215,9 +215,10 @@ void LiveComparison::restore(const Comparison& kept) {
   data_.reference = 0;
   for (std::size_t i = 0; i < data_.columns.size(); ++i) {
     const auto& own = data_.columns[i];
-    const auto found = std::find_if(kept.columns.begin(), kept.columns.end(), [&](const auto& each) {
-      return each.adapter == own.adapter && each.strength == own.strength && !each.router;
-    });
+    const auto found =
+        std::find_if(kept.columns.begin(), kept.columns.end(), [&](const auto& each) {
+          return each.adapter == own.adapter && each.strength == own.strength && !each.router;
+        });
     from.push_back(static_cast<std::size_t>(found - kept.columns.begin()));
     if (found != kept.columns.end() && from.back() == kept.reference) data_.reference = i;
   }

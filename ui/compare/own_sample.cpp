@@ -38,10 +38,9 @@ QString picture_file(const QMimeData* mime) {
   const QList<QUrl> urls = mime->urls();
   if (urls.size() != 1 || !urls.front().isLocalFile()) return {};
   const QString file = urls.front().toLocalFile();
-  static const QStringList kinds{QStringLiteral("png"),  QStringLiteral("jpg"),
-                                 QStringLiteral("jpeg"), QStringLiteral("webp"),
-                                 QStringLiteral("bmp"),  QStringLiteral("gif"),
-                                 QStringLiteral("tif"),  QStringLiteral("tiff")};
+  static const QStringList kinds{
+      QStringLiteral("png"), QStringLiteral("jpg"), QStringLiteral("jpeg"), QStringLiteral("webp"),
+      QStringLiteral("bmp"), QStringLiteral("gif"), QStringLiteral("tif"),  QStringLiteral("tiff")};
   return kinds.contains(QFileInfo(file).suffix().toLower()) ? file : QString();
 }
 
