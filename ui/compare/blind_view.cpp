@@ -213,6 +213,7 @@ void BlindView::show_row() {
     auto* text = text_label(cell, true);
     text->setObjectName(QStringLiteral("blindText_%1").arg(i));
     text->setTextFormat(Qt::PlainText);
+    text->setFocusPolicy(Qt::NoFocus);  // the keys stay the view's
     text->setText(QString::fromStdString(data.rows[*row_].answers[order_[i]].text));
     text->setAlignment(Qt::AlignTop | Qt::AlignLeft);
     text->setAccessibleName(tr("Answer %1").arg(letter));
