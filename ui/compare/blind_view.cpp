@@ -111,16 +111,18 @@ std::vector<std::size_t> BlindView::rows() const {
   return whole;
 }
 
+bool BlindView::voted(std::size_t row) const {
+  const auto& votes = comparison_.data().votes;
+  return std::any_of(votes.begin(), votes.end(),
+                     [row](const Vote& each) { return each.row == row; });
+}
+
 void BlindView::begin() {
   revealed_ = false;
   row_.reset();
-  const auto voted = [this](std::size_t row) {
-    const auto& votes = comparison_.data().votes;
-    return std::any_of(votes.begin(), votes.end(),
-                       [row](const Vote& each) { return each.row == row; });
-  };
   const auto all = rows();
-  const auto fresh = std::find_if_not(all.begin(), all.end(), voted);
+  const auto fresh =
+      std::find_if_not(all.begin(), all.end(), [this](std::size_t row) { return voted(row); });
   if (fresh != all.end())
     row_ = *fresh;
   else if (!all.empty())
@@ -145,9 +147,13 @@ void BlindView::vote(std::optional<std::size_t> letter) {
   Vote vote{*row_, {}};
   if (letter) vote.column = comparison_.data().columns[order_[*letter]].name;
   comparison_.vote(std::move(vote));
-  const auto all = rows();
-  if (!all.empty() && *row_ == all.back()) return begin();  // what was skipped, or the end
-  step(1);
+  // The next one behind it that has none, else what was skipped, else the end.
+  for (const std::size_t row : rows()) {
+    if (row <= *row_ || voted(row)) continue;
+    row_ = row;
+    return show_row();
+  }
+  begin();
 }
 
 void BlindView::reveal() {

@@ -36,6 +36,7 @@ class BlindView : public QWidget {
 
  private:
   std::vector<std::size_t> rows() const;  ///< whose answers are all there
+  bool voted(std::size_t row) const;
   void step(int by);
   void vote(std::optional<std::size_t> letter);
   void reveal();
