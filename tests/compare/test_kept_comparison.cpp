@@ -6,6 +6,7 @@
 #include <QtTest>
 #include <algorithm>
 #include <fstream>
+#include <set>
 
 #include "engine/compare/documents.h"
 #include "engine/compare/scores.h"
