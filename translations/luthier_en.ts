@@ -99,6 +99,22 @@
             <source>rewards by %1</source>
             <translation>rewards by %1</translation>
         </message>
+        <message>
+            <source>box overlap</source>
+            <translation>box overlap</translation>
+        </message>
+        <message>
+            <source>pattern</source>
+            <translation>pattern</translation>
+        </message>
+        <message>
+            <source>under every column, the answer of</source>
+            <translation>under every column, the answer of</translation>
+        </message>
+        <message>
+            <source>judged blind, 95 % interval</source>
+            <translation>judged blind, 95 % interval</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -277,6 +293,22 @@
         <message>
             <source>reward %1</source>
             <translation>reward %1</translation>
+        </message>
+        <message>
+            <source>Score this answer: how likely every column holds each of its tokens</source>
+            <translation>Score this answer: how likely every column holds each of its tokens</translation>
+        </message>
+        <message>
+            <source>Score the answer of %1 by every column</source>
+            <translation>Score the answer of %1 by every column</translation>
+        </message>
+        <message>
+            <source>✓ pattern</source>
+            <translation>✓ pattern</translation>
+        </message>
+        <message>
+            <source>✗ pattern</source>
+            <translation>✗ pattern</translation>
         </message>
     </context>
     <context>
@@ -457,6 +489,18 @@
             <source>win rate %1 of %2</source>
             <translation>win rate %1 of %2</translation>
         </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>pattern %1</source>
+            <translation>pattern %1</translation>
+        </message>
+        <message>
+            <source>box overlap %1</source>
+            <translation>box overlap %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ComparePage</name>
@@ -527,10 +571,6 @@
         <message>
             <source>As data (JSON)…</source>
             <translation>As data (JSON)…</translation>
-        </message>
-        <message>
-            <source>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</source>
-            <translation>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</translation>
         </message>
         <message>
             <source>Open samples</source>
@@ -637,6 +677,78 @@
         <message>
             <source>Rewards: %1</source>
             <translation>Rewards: %1</translation>
+        </message>
+        <message>
+            <source>The comparison was kept in %1.</source>
+            <translation>The comparison was kept in %1.</translation>
+        </message>
+        <message>
+            <source>The comparison is as it was kept in %1.</source>
+            <translation>The comparison is as it was kept in %1.</translation>
+        </message>
+        <message>
+            <source>Columns of the comparison are not there any more: %1.</source>
+            <translation>Columns of the comparison are not there any more: %1.</translation>
+        </message>
+        <message>
+            <source>Ask something of your own, with a picture or without</source>
+            <translation>Ask something of your own, with a picture or without</translation>
+        </message>
+        <message>
+            <source>Ask something of your own</source>
+            <translation>Ask something of your own</translation>
+        </message>
+        <message>
+            <source>Keep this comparison with its run, or open one that was kept</source>
+            <translation>Keep this comparison with its run, or open one that was kept</translation>
+        </message>
+        <message>
+            <source>Kept comparisons</source>
+            <translation>Kept comparisons</translation>
+        </message>
+        <message>
+            <source>As a table (CSV)…</source>
+            <translation>As a table (CSV)…</translation>
+        </message>
+        <message>
+            <source>Hover a token: its probability and the runners-up; click it: where it looked. Click a column's name: make it the reference. Underlined words differ from it.</source>
+            <translation>Hover a token: its probability and the runners-up; click it: where it looked. Click a column's name: make it the reference. Underlined words differ from it.</translation>
+        </message>
+        <message>
+            <source>Side by side</source>
+            <translation>Side by side</translation>
+        </message>
+        <message>
+            <source>Table</source>
+            <translation>Table</translation>
+        </message>
+        <message>
+            <source>Blind</source>
+            <translation>Blind</translation>
+        </message>
+        <message>
+            <source>Samples and columns beside one another</source>
+            <translation>Samples and columns beside one another</translation>
+        </message>
+        <message>
+            <source>All samples as a table: sort, filter, search</source>
+            <translation>All samples as a table: sort, filter, search</translation>
+        </message>
+        <message>
+            <source>Judge the answers without knowing whose they are</source>
+            <translation>Judge the answers without knowing whose they are</translation>
+        </message>
+        <message>
+            <source>right by pattern</source>
+            <translation>right by pattern</translation>
+        </message>
+        <message>
+            <source>A pattern that right answers match</source>
+            <translation>A pattern that right answers match</translation>
+        </message>
+        <message>
+            <source>A regular expression (as Python's): an answer is right where what it finds first is what it finds in the expected answer, for example \b[A-D]\b; where nothing is expected, where it matches at all</source>
+            <translation>A regular expression (as Python's): an answer is right where what it finds first is what it finds in the expected answer, for example \b[A-D]\b; where nothing is expected, where it matches at all</translation>
         </message>
     </context>
     <context>
@@ -2012,6 +2124,14 @@ of any size</translation>
                 <numerusform>and %n more picture</numerusform>
                 <numerusform>and %n more pictures</numerusform>
             </translation>
+        </message>
+        <message>
+            <source>Score the expected answer: how likely every column holds each of its tokens</source>
+            <translation>Score the expected answer: how likely every column holds each of its tokens</translation>
+        </message>
+        <message>
+            <source>Score the expected answer by every column</source>
+            <translation>Score the expected answer by every column</translation>
         </message>
     </context>
     <context>
@@ -5557,6 +5677,382 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Back</source>
             <translation>Back</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerInspector</name>
+        <message>
+            <source>probability</source>
+            <translation>probability</translation>
+        </message>
+        <message>
+            <source>divergence from the reference</source>
+            <translation>divergence from the reference</translation>
+        </message>
+        <message>
+            <source>What is shown of each token</source>
+            <translation>What is shown of each token</translation>
+        </message>
+        <message>
+            <source>Probability: how likely a column holds the token, deep where it does not. Divergence: how far all its probabilities are from the reference's there (KL, in nats).</source>
+            <translation>Probability: how likely a column holds the token, deep where it does not. Divergence: how far all its probabilities are from the reference's there (KL, in nats).</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>Close</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>Sample %1: the expected answer under every column</source>
+            <translation>Sample %1: the expected answer under every column</translation>
+        </message>
+        <message>
+            <source>Sample %1: the answer of %2 under every column</source>
+            <translation>Sample %1: the answer of %2 under every column</translation>
+        </message>
+        <message>
+            <source>Looking…</source>
+            <translation>Looking…</translation>
+        </message>
+        <message>
+            <source>Reading the answer…</source>
+            <translation>Reading the answer…</translation>
+        </message>
+        <message>
+            <source>Choose a token: where each column looked when it came to it. Ringed: the first one that a column would have put otherwise.</source>
+            <translation>Choose a token: where each column looked when it came to it. Ringed: the first one that a column would have put otherwise.</translation>
+        </message>
+        <message>
+            <source>“%1”: probability %2, divergence %3. Likeliest: “%4”, %5.</source>
+            <translation>“%1”: probability %2, divergence %3. Likeliest: “%4”, %5.</translation>
+        </message>
+        <message>
+            <source>log-probability %1 · perplexity %2</source>
+            <translation>log-probability %1 · perplexity %2</translation>
+        </message>
+        <message>
+            <source> · mean divergence %1</source>
+            <translation> · mean divergence %1</translation>
+        </message>
+        <message>
+            <source>token %1 would be “%2”</source>
+            <translation>token %1 would be “%2”</translation>
+        </message>
+        <message>
+            <source>would write the same</source>
+            <translation>would write the same</translation>
+        </message>
+        <message>
+            <source>Tokens under %1</source>
+            <translation>Tokens under %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerModel</name>
+        <message>
+            <source>question</source>
+            <translation>question</translation>
+        </message>
+        <message>
+            <source>expected</source>
+            <translation>expected</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerTable</name>
+        <message>
+            <source>Which samples</source>
+            <translation>Which samples</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer</source>
+            <translation>The measure beside each answer</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer; a click on its head sorts by it</source>
+            <translation>The measure beside each answer; a click on its head sorts by it</translation>
+        </message>
+        <message>
+            <source>Search questions and answers</source>
+            <translation>Search questions and answers</translation>
+        </message>
+        <message>
+            <source>All samples and answers</source>
+            <translation>All samples and answers</translation>
+        </message>
+        <message>
+            <source>all samples</source>
+            <translation>all samples</translation>
+        </message>
+        <message>
+            <source>columns differ</source>
+            <translation>columns differ</translation>
+        </message>
+        <message>
+            <source>any is wrong</source>
+            <translation>any is wrong</translation>
+        </message>
+        <message>
+            <source>not all answered</source>
+            <translation>not all answered</translation>
+        </message>
+        <message>
+            <source>only %1 is wrong</source>
+            <translation>only %1 is wrong</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 of %2 samples</source>
+            <translation>%1 of %2 samples</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AttentionView</name>
+        <message>
+            <source>Whose attention</source>
+            <translation>Whose attention</translation>
+        </message>
+        <message>
+            <source>Less whose attention</source>
+            <translation>Less whose attention</translation>
+        </message>
+        <message>
+            <source>What the column looks at more (yellow) and less (blue) than another one</source>
+            <translation>What the column looks at more (yellow) and less (blue) than another one</translation>
+        </message>
+        <message>
+            <source>Layer</source>
+            <translation>Layer</translation>
+        </message>
+        <message>
+            <source>Attention head</source>
+            <translation>Attention head</translation>
+        </message>
+        <message>
+            <source>Which picture</source>
+            <translation>Which picture</translation>
+        </message>
+        <message>
+            <source>Attention over the picture</source>
+            <translation>Attention over the picture</translation>
+        </message>
+        <message>
+            <source>alone</source>
+            <translation>alone</translation>
+        </message>
+        <message>
+            <source>all layers</source>
+            <translation>all layers</translation>
+        </message>
+        <message>
+            <source>all heads</source>
+            <translation>all heads</translation>
+        </message>
+        <message>
+            <source>minus %1</source>
+            <translation>minus %1</translation>
+        </message>
+        <message>
+            <source>layer %1</source>
+            <translation>layer %1</translation>
+        </message>
+        <message>
+            <source>head %1</source>
+            <translation>head %1</translation>
+        </message>
+        <message>
+            <source>picture %1 of %2</source>
+            <translation>picture %1 of %2</translation>
+        </message>
+        <message>
+            <source>The sample has no picture.</source>
+            <translation>The sample has no picture.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture, %3 of the other's. Yellow: more, blue: less.</source>
+            <translation>“%1”: %2 of the attention on the picture, %3 of the other's. Yellow: more, blue: less.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture.</source>
+            <translation>“%1”: %2 of the attention on the picture.</translation>
+        </message>
+        <message>
+            <source>It shows what was mixed in, not why an answer came out.</source>
+            <translation>It shows what was mixed in, not why an answer came out.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::BlindView</name>
+        <message>
+            <source>1 to 9: this answer is the best · 0: none is better · ← →: another sample · Enter: show whose they are</source>
+            <translation>1 to 9: this answer is the best · 0: none is better · ← →: another sample · Enter: show whose they are</translation>
+        </message>
+        <message>
+            <source>None is &amp;better</source>
+            <translation>None is &amp;better</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>&amp;Back</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>&amp;Skip</translation>
+        </message>
+        <message>
+            <source>Judge &amp;anew</source>
+            <translation>Judge &amp;anew</translation>
+        </message>
+        <message>
+            <source>Show &amp;whose they are</source>
+            <translation>Show &amp;whose they are</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>Win rates</source>
+            <translation>Win rates</translation>
+        </message>
+        <message>
+            <source>column</source>
+            <translation>column</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>win rate</translation>
+        </message>
+        <message>
+            <source>95 % interval (Wilson)</source>
+            <translation>95 % interval (Wilson)</translation>
+        </message>
+        <message>
+            <source>wins of votes</source>
+            <translation>wins of votes</translation>
+        </message>
+        <message>
+            <source>There is nothing to judge yet: two columns or more must have answered.</source>
+            <translation>There is nothing to judge yet: two columns or more must have answered.</translation>
+        </message>
+        <message>
+            <source>Sample %1 of %2 · %3 judged</source>
+            <translation>Sample %1 of %2 · %3 judged</translation>
+        </message>
+        <message>
+            <source>Answer %1</source>
+            <translation>Answer %1</translation>
+        </message>
+        <message>
+            <source>✓ %1 is best (%2)</source>
+            <translation>✓ %1 is best (%2)</translation>
+        </message>
+        <message>
+            <source>%1 is best (%2)</source>
+            <translation>%1 is best (%2)</translation>
+        </message>
+        <message>
+            <source>Nothing was judged yet.</source>
+            <translation>Nothing was judged yet.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n samples judged. A tie counts as an equal share for each.</source>
+            <translation>
+                <numerusform>%n sample judged. A tie counts as an equal share for each.</numerusform>
+                <numerusform>%n samples judged. A tie counts as an equal share for each.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1 to %2</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%1 of %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptMenu</name>
+        <message>
+            <source>Keep with the run</source>
+            <translation>Keep with the run</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison…</source>
+            <translation>Open a kept comparison…</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison</source>
+            <translation>Open a kept comparison</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OwnSample</name>
+        <message>
+            <source>&amp;Picture…</source>
+            <translation>&amp;Picture…</translation>
+        </message>
+        <message>
+            <source>Pas&amp;te</source>
+            <translation>Pas&amp;te</translation>
+        </message>
+        <message>
+            <source>The picture in the clipboard (Ctrl+V)</source>
+            <translation>The picture in the clipboard (Ctrl+V)</translation>
+        </message>
+        <message>
+            <source>No picture</source>
+            <translation>No picture</translation>
+        </message>
+        <message>
+            <source>Your question (drop a picture anywhere on the page)</source>
+            <translation>Your question (drop a picture anywhere on the page)</translation>
+        </message>
+        <message>
+            <source>Your question</source>
+            <translation>Your question</translation>
+        </message>
+        <message>
+            <source>Expected answer, if any</source>
+            <translation>Expected answer, if any</translation>
+        </message>
+        <message>
+            <source>The expected answer to your question</source>
+            <translation>The expected answer to your question</translation>
+        </message>
+        <message>
+            <source>As&amp;k</source>
+            <translation>As&amp;k</translation>
+        </message>
+        <message>
+            <source>Adds it to the samples and asks every column</source>
+            <translation>Adds it to the samples and asks every column</translation>
+        </message>
+        <message>
+            <source>Choose a picture</source>
+            <translation>Choose a picture</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</source>
+            <translation>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</translation>
+        </message>
+        <message>
+            <source>your own</source>
+            <translation>your own</translation>
         </message>
     </context>
 </TS>

@@ -99,6 +99,22 @@
             <source>rewards by %1</source>
             <translation>보상: %1</translation>
         </message>
+        <message>
+            <source>box overlap</source>
+            <translation>상자 겹침</translation>
+        </message>
+        <message>
+            <source>pattern</source>
+            <translation>정규식</translation>
+        </message>
+        <message>
+            <source>under every column, the answer of</source>
+            <translation>모든 열로 채점한 답:</translation>
+        </message>
+        <message>
+            <source>judged blind, 95 % interval</source>
+            <translation>가리고 평가, 95 % 구간</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -276,6 +292,22 @@
         <message>
             <source>reward %1</source>
             <translation>보상 %1</translation>
+        </message>
+        <message>
+            <source>Score this answer: how likely every column holds each of its tokens</source>
+            <translation>이 답 채점: 모든 열이 토큰마다 얼마나 그럴듯하게 보는지</translation>
+        </message>
+        <message>
+            <source>Score the answer of %1 by every column</source>
+            <translation>%1의 답을 모든 열로 채점</translation>
+        </message>
+        <message>
+            <source>✓ pattern</source>
+            <translation>✓ 정규식</translation>
+        </message>
+        <message>
+            <source>✗ pattern</source>
+            <translation>✗ 정규식</translation>
         </message>
     </context>
     <context>
@@ -456,6 +488,18 @@
             <source>win rate %1 of %2</source>
             <translation>승률 %1 (%2개 기준)</translation>
         </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>pattern %1</source>
+            <translation>정규식 %1</translation>
+        </message>
+        <message>
+            <source>box overlap %1</source>
+            <translation>상자 겹침 %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ComparePage</name>
@@ -526,10 +570,6 @@
         <message>
             <source>As data (JSON)…</source>
             <translation>데이터로(JSON)…</translation>
-        </message>
-        <message>
-            <source>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</source>
-            <translation>토큰에 마우스를 올리면 확률과 다음 후보가 보입니다. 열 이름을 누르면 그 열이 기준이 됩니다. 밑줄 친 말은 기준과 다른 부분입니다.</translation>
         </message>
         <message>
             <source>Open samples</source>
@@ -634,6 +674,78 @@
         <message>
             <source>Rewards: %1</source>
             <translation>보상: %1</translation>
+        </message>
+        <message>
+            <source>The comparison was kept in %1.</source>
+            <translation>비교를 %1에 보관했습니다.</translation>
+        </message>
+        <message>
+            <source>The comparison is as it was kept in %1.</source>
+            <translation>%1에 보관한 비교를 그대로 열었습니다.</translation>
+        </message>
+        <message>
+            <source>Columns of the comparison are not there any more: %1.</source>
+            <translation>비교에 있던 열이 이제 없습니다: %1.</translation>
+        </message>
+        <message>
+            <source>Ask something of your own, with a picture or without</source>
+            <translation>그림과 함께 또는 그림 없이 직접 물어보기</translation>
+        </message>
+        <message>
+            <source>Ask something of your own</source>
+            <translation>직접 물어보기</translation>
+        </message>
+        <message>
+            <source>Keep this comparison with its run, or open one that was kept</source>
+            <translation>이 비교를 실행과 함께 보관하거나, 보관한 비교를 엽니다</translation>
+        </message>
+        <message>
+            <source>Kept comparisons</source>
+            <translation>보관한 비교</translation>
+        </message>
+        <message>
+            <source>As a table (CSV)…</source>
+            <translation>표로(CSV)…</translation>
+        </message>
+        <message>
+            <source>Hover a token: its probability and the runners-up; click it: where it looked. Click a column's name: make it the reference. Underlined words differ from it.</source>
+            <translation>토큰에 마우스를 올리면 확률과 다음 후보가, 누르면 그때 본 곳이 나옵니다. 열 이름을 누르면 기준이 됩니다. 밑줄 친 단어는 기준과 다릅니다.</translation>
+        </message>
+        <message>
+            <source>Side by side</source>
+            <translation>나란히</translation>
+        </message>
+        <message>
+            <source>Table</source>
+            <translation>표</translation>
+        </message>
+        <message>
+            <source>Blind</source>
+            <translation>가리고 평가</translation>
+        </message>
+        <message>
+            <source>Samples and columns beside one another</source>
+            <translation>샘플과 열을 나란히 봅니다</translation>
+        </message>
+        <message>
+            <source>All samples as a table: sort, filter, search</source>
+            <translation>모든 샘플을 표로: 정렬, 거르기, 검색</translation>
+        </message>
+        <message>
+            <source>Judge the answers without knowing whose they are</source>
+            <translation>누구의 답인지 모르고 평가합니다</translation>
+        </message>
+        <message>
+            <source>right by pattern</source>
+            <translation>정규식 정답</translation>
+        </message>
+        <message>
+            <source>A pattern that right answers match</source>
+            <translation>맞는 답이 맞추는 정규식</translation>
+        </message>
+        <message>
+            <source>A regular expression (as Python's): an answer is right where what it finds first is what it finds in the expected answer, for example \b[A-D]\b; where nothing is expected, where it matches at all</source>
+            <translation>정규식(파이썬 문법): 답에서 처음 찾은 것이 정답에서 처음 찾은 것과 같으면 맞습니다. 예: \b[A-D]\b. 정답이 없으면 맞는 부분이 있기만 하면 됩니다</translation>
         </message>
     </context>
     <context>
@@ -2001,6 +2113,14 @@ of any size</source>
             <translation>
                 <numerusform>그림 %n개 더 있음</numerusform>
             </translation>
+        </message>
+        <message>
+            <source>Score the expected answer: how likely every column holds each of its tokens</source>
+            <translation>정답 채점: 모든 열이 토큰마다 얼마나 그럴듯하게 보는지</translation>
+        </message>
+        <message>
+            <source>Score the expected answer by every column</source>
+            <translation>정답을 모든 열로 채점</translation>
         </message>
     </context>
     <context>
@@ -5532,6 +5652,381 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Back</source>
             <translation>뒤로</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerInspector</name>
+        <message>
+            <source>probability</source>
+            <translation>확률</translation>
+        </message>
+        <message>
+            <source>divergence from the reference</source>
+            <translation>기준과의 차이</translation>
+        </message>
+        <message>
+            <source>What is shown of each token</source>
+            <translation>토큰마다 보여 줄 값</translation>
+        </message>
+        <message>
+            <source>Probability: how likely a column holds the token, deep where it does not. Divergence: how far all its probabilities are from the reference's there (KL, in nats).</source>
+            <translation>확률: 이 열이 토큰을 얼마나 그럴듯하게 보는지이며, 낮을수록 진합니다. 차이: 그 자리의 확률 전체가 기준 열과 얼마나 다른지입니다(KL, 단위 nat).</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>닫기</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>Sample %1: the expected answer under every column</source>
+            <translation>샘플 %1: 정답을 모든 열로 채점</translation>
+        </message>
+        <message>
+            <source>Sample %1: the answer of %2 under every column</source>
+            <translation>샘플 %1: %2의 답을 모든 열로 채점</translation>
+        </message>
+        <message>
+            <source>Looking…</source>
+            <translation>살펴보는 중…</translation>
+        </message>
+        <message>
+            <source>Reading the answer…</source>
+            <translation>답을 읽는 중…</translation>
+        </message>
+        <message>
+            <source>Choose a token: where each column looked when it came to it. Ringed: the first one that a column would have put otherwise.</source>
+            <translation>토큰을 고르면 그 토큰을 쓸 때 각 열이 그림의 어디를 보았는지 나옵니다. 점선 테두리: 그 열이라면 처음으로 다르게 썼을 토큰입니다.</translation>
+        </message>
+        <message>
+            <source>“%1”: probability %2, divergence %3. Likeliest: “%4”, %5.</source>
+            <translation>“%1”: 확률 %2, 차이 %3. 가장 유력한 토큰: “%4”, %5.</translation>
+        </message>
+        <message>
+            <source>log-probability %1 · perplexity %2</source>
+            <translation>로그 확률 %1 · 퍼플렉서티 %2</translation>
+        </message>
+        <message>
+            <source> · mean divergence %1</source>
+            <translation> · 평균 차이 %1</translation>
+        </message>
+        <message>
+            <source>token %1 would be “%2”</source>
+            <translation>토큰 %1을(를) “%2”로 썼을 것입니다</translation>
+        </message>
+        <message>
+            <source>would write the same</source>
+            <translation>똑같이 썼을 것입니다</translation>
+        </message>
+        <message>
+            <source>Tokens under %1</source>
+            <translation>%1 열에서 본 토큰</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerModel</name>
+        <message>
+            <source>question</source>
+            <translation>질문</translation>
+        </message>
+        <message>
+            <source>expected</source>
+            <translation>정답</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerTable</name>
+        <message>
+            <source>Which samples</source>
+            <translation>샘플 고르기</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer</source>
+            <translation>답 옆에 보일 점수</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer; a click on its head sorts by it</source>
+            <translation>답 옆에 보일 점수. 제목을 누르면 그 점수로 정렬합니다</translation>
+        </message>
+        <message>
+            <source>Search questions and answers</source>
+            <translation>질문과 답 검색</translation>
+        </message>
+        <message>
+            <source>All samples and answers</source>
+            <translation>모든 샘플과 답</translation>
+        </message>
+        <message>
+            <source>all samples</source>
+            <translation>모든 샘플</translation>
+        </message>
+        <message>
+            <source>columns differ</source>
+            <translation>답이 서로 다름</translation>
+        </message>
+        <message>
+            <source>any is wrong</source>
+            <translation>틀린 열이 있음</translation>
+        </message>
+        <message>
+            <source>not all answered</source>
+            <translation>답이 덜 나옴</translation>
+        </message>
+        <message>
+            <source>only %1 is wrong</source>
+            <translation>%1만 틀림</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>%1 of %2 samples</source>
+            <translation>샘플 %2개 중 %1개</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AttentionView</name>
+        <message>
+            <source>Whose attention</source>
+            <translation>누구의 어텐션</translation>
+        </message>
+        <message>
+            <source>Less whose attention</source>
+            <translation>누구의 어텐션을 뺄지</translation>
+        </message>
+        <message>
+            <source>What the column looks at more (yellow) and less (blue) than another one</source>
+            <translation>다른 열보다 더 보는 곳(노랑)과 덜 보는 곳(파랑)</translation>
+        </message>
+        <message>
+            <source>Layer</source>
+            <translation>층</translation>
+        </message>
+        <message>
+            <source>Attention head</source>
+            <translation>어텐션 헤드</translation>
+        </message>
+        <message>
+            <source>Which picture</source>
+            <translation>그림 고르기</translation>
+        </message>
+        <message>
+            <source>Attention over the picture</source>
+            <translation>그림 위의 어텐션</translation>
+        </message>
+        <message>
+            <source>alone</source>
+            <translation>그대로</translation>
+        </message>
+        <message>
+            <source>all layers</source>
+            <translation>모든 층</translation>
+        </message>
+        <message>
+            <source>all heads</source>
+            <translation>모든 헤드</translation>
+        </message>
+        <message>
+            <source>minus %1</source>
+            <translation>%1 빼기</translation>
+        </message>
+        <message>
+            <source>layer %1</source>
+            <translation>층 %1</translation>
+        </message>
+        <message>
+            <source>head %1</source>
+            <translation>헤드 %1</translation>
+        </message>
+        <message>
+            <source>picture %1 of %2</source>
+            <translation>그림 %1/%2</translation>
+        </message>
+        <message>
+            <source>The sample has no picture.</source>
+            <translation>이 샘플에는 그림이 없습니다.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture, %3 of the other's. Yellow: more, blue: less.</source>
+            <translation>“%1”: 어텐션의 %2이(가) 그림에 있고, 다른 열은 %3입니다. 노랑: 더 봄, 파랑: 덜 봄.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture.</source>
+            <translation>“%1”: 어텐션의 %2이(가) 그림에 있습니다.</translation>
+        </message>
+        <message>
+            <source>It shows what was mixed in, not why an answer came out.</source>
+            <translation>무엇이 섞여 들어갔는지 보여 줄 뿐, 왜 그렇게 답했는지는 말해 주지 않습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::BlindView</name>
+        <message>
+            <source>1 to 9: this answer is the best · 0: none is better · ← →: another sample · Enter: show whose they are</source>
+            <translation>1~9: 이 답이 가장 좋음 · 0: 더 나은 답 없음 · ← →: 다른 샘플 · Enter: 누구의 답인지 보기</translation>
+        </message>
+        <message>
+            <source>None is &amp;better</source>
+            <translation>더 나은 답 없음(&amp;B)</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>이전(&amp;B)</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>건너뛰기(&amp;S)</translation>
+        </message>
+        <message>
+            <source>Judge &amp;anew</source>
+            <translation>다시 평가(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Show &amp;whose they are</source>
+            <translation>누구의 답인지 보기(&amp;W)</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>Win rates</source>
+            <translation>승률</translation>
+        </message>
+        <message>
+            <source>column</source>
+            <translation>열</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>승률</translation>
+        </message>
+        <message>
+            <source>95 % interval (Wilson)</source>
+            <translation>95 % 구간(윌슨)</translation>
+        </message>
+        <message>
+            <source>wins of votes</source>
+            <translation>표 중 승리</translation>
+        </message>
+        <message>
+            <source>There is nothing to judge yet: two columns or more must have answered.</source>
+            <translation>아직 평가할 것이 없습니다. 열이 둘 이상 답해야 합니다.</translation>
+        </message>
+        <message>
+            <source>Sample %1 of %2 · %3 judged</source>
+            <translation>샘플 %1/%2 · 평가 %3개</translation>
+        </message>
+        <message>
+            <source>Answer %1</source>
+            <translation>답 %1</translation>
+        </message>
+        <message>
+            <source>✓ %1 is best (%2)</source>
+            <translation>✓ %1 선택 (%2)</translation>
+        </message>
+        <message>
+            <source>%1 is best (%2)</source>
+            <translation>%1 선택 (%2)</translation>
+        </message>
+        <message>
+            <source>Nothing was judged yet.</source>
+            <translation>아직 평가한 것이 없습니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n samples judged. A tie counts as an equal share for each.</source>
+            <translation>
+                <numerusform>샘플 %n개를 평가했습니다. 무승부는 모두 똑같이 나누어 셉니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1~%2</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%2표 중 %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptMenu</name>
+        <message>
+            <source>Keep with the run</source>
+            <translation>실행과 함께 보관</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison…</source>
+            <translation>보관한 비교 열기…</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison</source>
+            <translation>보관한 비교 열기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OwnSample</name>
+        <message>
+            <source>&amp;Picture…</source>
+            <translation>그림(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>Pas&amp;te</source>
+            <translation>붙여넣기(&amp;T)</translation>
+        </message>
+        <message>
+            <source>The picture in the clipboard (Ctrl+V)</source>
+            <translation>클립보드의 그림(Ctrl+V)</translation>
+        </message>
+        <message>
+            <source>No picture</source>
+            <translation>그림 없음</translation>
+        </message>
+        <message>
+            <source>Your question (drop a picture anywhere on the page)</source>
+            <translation>질문(그림은 이 화면 아무 데나 놓으세요)</translation>
+        </message>
+        <message>
+            <source>Your question</source>
+            <translation>질문</translation>
+        </message>
+        <message>
+            <source>Expected answer, if any</source>
+            <translation>정답(있으면)</translation>
+        </message>
+        <message>
+            <source>The expected answer to your question</source>
+            <translation>질문의 정답</translation>
+        </message>
+        <message>
+            <source>As&amp;k</source>
+            <translation>묻기(&amp;K)</translation>
+        </message>
+        <message>
+            <source>Adds it to the samples and asks every column</source>
+            <translation>샘플에 넣고 모든 열에 묻습니다</translation>
+        </message>
+        <message>
+            <source>Choose a picture</source>
+            <translation>그림 고르기</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</source>
+            <translation>그림 (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</translation>
+        </message>
+        <message>
+            <source>your own</source>
+            <translation>직접 물음</translation>
         </message>
     </context>
 </TS>

@@ -22,6 +22,8 @@
 #include <cstdio>
 
 #include "app/gui/demo.h"
+#include "ui/compare/answer_inspector.h"
+#include "ui/compare/attention_view.h"
 #include "ui/compare/compare_page.h"
 #include "ui/format.h"
 #include "ui/main_window.h"
@@ -106,7 +108,7 @@ bool Screenshots::drive() {
   if (!wait_until("the answers", kPatience,
                   [&] { return run_all->isVisible() && run_all->isEnabled(); }))
     return false;
-  if (!save("compare")) return false;
+  if (!save("compare") || !show_compare_views()) return false;
   return show_merge() && show_ranks();
 }
 
@@ -123,6 +125,19 @@ bool Screenshots::show_run_tabs() {
   turn("runsTabs", 0);
   turn("runSideTabs", 0);
   return true;
+}
+
+/// One answer under every column with its attention, the table, and judging blind.
+bool Screenshots::show_compare_views() {
+  auto* inspector = window_.findChild<AnswerInspector*>();
+  inspector->show();
+  inspector->look_at(0, "base", 2);
+  auto* picture = inspector->findChild<AttentionPicture*>();
+  if (!wait_until("the attention", kPatience, [&] { return !picture->shares().empty(); }) ||
+      !save("compare-answer") || !click("closeInspector") || !click("viewTable") ||
+      !save("compare-table") || !click("viewBlind") || !save("compare-blind"))
+    return false;
+  return click("viewGrid");
 }
 
 /// The adapters that stand in Compare, the second one weaker.

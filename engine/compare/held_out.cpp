@@ -10,11 +10,11 @@ namespace luthier {
 
 namespace {
 
-/// As metrics.jsonl calls it.
+/// As metrics.jsonl calls it; empty: a run does not follow it.
 std::string figure_name(const std::string& key) {
   if (key == "exact") return "exact_match";
   if (key == "json") return "json_valid";
-  return key;
+  return key == "token_f1" || key == "chrf" ? key : std::string();
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
     return answering_failure(failure, model);
   }
   for (const auto& [key, score] : column_scores(comparison, 0)) {
-    figures[figure_name(key)] = score.mean;
+    if (const std::string name = figure_name(key); !name.empty()) figures[name] = score.mean;
     if (key == kScoreKeys.front()) figures["answered"] = static_cast<double>(score.of);
   }
   return figures;

@@ -11,6 +11,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/nn/attention_masks.h"
+#include "engine/nn/attention_watch.h"
 #include "engine/nn/flash_attention.h"
 #include "engine/nn/loop_attention.h"
 
@@ -311,10 +312,9 @@ Tensor attend_forks(const Tensor& q, const Tensor& k, const Tensor& v, const Row
     const auto split = [&](const Tensor& x) {
       return swapped(x.reshape({counts[i], -1, x.size(1), x.size(2)}));
     };
-    mixed.push_back(
-        swapped(attend_equal(split(query[i]), split(key[i]), split(value[i]), rule, {},
-                             Masks{&rows, static_cast<std::int64_t>(i)}))
-            .reshape({sizes[i], q.size(1) * q.size(2)}));
+    mixed.push_back(swapped(attend_equal(split(query[i]), split(key[i]), split(value[i]), rule, {},
+                                         Masks{&rows, static_cast<std::int64_t>(i)}))
+                        .reshape({sizes[i], q.size(1) * q.size(2)}));
   }
   return mixed.size() == 1 ? mixed.front() : at::cat(mixed);
 }
@@ -332,6 +332,8 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
               const AttentionRule& rule, const Tensor& blocks, KeyValueCache* cache,
               std::int64_t layer, const KeysAndValues& before, const ScoreBias* bias) {
   const std::int64_t width = q.size(1) * q.size(2);
+  if (AttentionWatch* watch = AttentionWatch::here(); watch && !cache)
+    watch->see(q, k, rows, rule, blocks, before, bias);
   if (cache && (cache->stands() || cache->ragged())) {
     TORCH_CHECK(rows.longest() == 1 && !bias, "such a cache takes a token of each row");
     return attend_masked(q, k, v, rule, *cache, layer);

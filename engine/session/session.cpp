@@ -276,6 +276,23 @@ RequestId Session::score_answers(Comparison comparison, const std::filesystem::p
   return id;
 }
 
+RequestId Session::force_answer(AnswerQuestion question) {
+  const RequestId id = impl_->next_request++;
+  impl_->post({"force_answer", id, true, [this, asked = std::move(question), id] {
+                 return impl_->model.force_answer(asked, id);
+               }});
+  return id;
+}
+
+RequestId Session::find_attention(AnswerQuestion question) {
+  const RequestId id = impl_->next_request++;
+  impl_->model_thread.drop_waiting("find_attention");  // only the newest token matters
+  impl_->post({"find_attention", id, true, [this, asked = std::move(question), id] {
+                 return impl_->model.find_attention(asked, id);
+               }});
+  return id;
+}
+
 RequestId Session::answer_merged(MergeRecipe recipe, AnswerRequest request) {
   const RequestId id = impl_->next_request++;
   // Only the newest weights matter.

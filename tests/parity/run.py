@@ -72,6 +72,7 @@ IN_PART = (
     "arithmetic_dare",
     "adapter_ranks",
     "adapters_together",
+    "compared",
     "merged_models",
     "bfloat16",
     "methods",
