@@ -25,7 +25,7 @@ namespace {
 bool tools_go_on(std::size_t, std::size_t) { return !interrupted().stop_requested(); }
 
 Json histogram_json(const Histogram& histogram) {
-  return {{"values", histogram.values}, {"minimum", histogram.minimum},
+  return {{"values", histogram.values},   {"minimum", histogram.minimum},
           {"maximum", histogram.maximum}, {"mean", histogram.mean},
           {"median", histogram.median},   {"p95", histogram.high},
           {"edges", histogram.edges},     {"counts", histogram.counts}};
@@ -57,11 +57,13 @@ Status stats(const StatsOptions& o) {
   request.kind = &row_kind_of(o.rows);
   request.loss_on = loss_on_from_name(o.loss_on);
   LUTHIER_TRY(const DatasetStatistics made, dataset_statistics(*dataset, request, tools_go_on));
-  const std::pair<const char*, const Histogram*> spreads[] = {
-      {"tokens", &made.tokens},         {"learned", &made.learned},
-      {"turns", &made.turns},           {"answer_words", &made.answer_words},
-      {"pictures", &made.pictures_per_row}, {"width", &made.widths},
-      {"height", &made.heights}};
+  const std::pair<const char*, const Histogram*> spreads[] = {{"tokens", &made.tokens},
+                                                              {"learned", &made.learned},
+                                                              {"turns", &made.turns},
+                                                              {"answer_words", &made.answer_words},
+                                                              {"pictures", &made.pictures_per_row},
+                                                              {"width", &made.widths},
+                                                              {"height", &made.heights}};
   if (o.json) {
     Json answers = Json::array(), all = Json::object();
     for (const auto& [answer, count] : made.answers)
@@ -166,8 +168,7 @@ Result<std::vector<Finding>> findings_of(const CleanOptions& o, const Dataset& d
                : o.similar == "picture" ? NearDuplicateRules::By::Picture
                                         : NearDuplicateRules::By::Both;
     rules.similarity = o.similarity;
-    LUTHIER_TRY(const auto near,
-                near_duplicates(dataset, row_kind_of(o.rows), rules, tools_go_on));
+    LUTHIER_TRY(const auto near, near_duplicates(dataset, row_kind_of(o.rows), rules, tools_go_on));
     for (Finding& finding : near_duplicate_findings(dataset, near)) {
       finding.usable = false;  // what was asked for is taken out
       findings.push_back(std::move(finding));
@@ -313,8 +314,9 @@ Action add_data_clean(CLI::App& app) {
   app.add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
       ->capture_default_str();
   app.add_option("--drop", o->drop, "Findings whose rows are dropped (else all unusable rows)");
-  app.add_option("--fix", o->fix, "Findings that are put right: image_marks unknown_key "
-                                  "missing_image")
+  app.add_option("--fix", o->fix,
+                 "Findings that are put right: image_marks unknown_key "
+                 "missing_image")
       ->check(CLI::IsMember({"image_marks", "unknown_key", "missing_image"}));
   app.add_option("--near-duplicates", o->similar,
                  "Drop rows that are nearly an earlier one: by both, text or picture")

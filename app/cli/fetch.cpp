@@ -87,7 +87,8 @@ Action add_fetch(CLI::App& app) {
   app.add_flag("--json", o->json, "One JSON document on stdout");
   app.footer(
       "Of a model only safetensors, JSON, jinja and tokenizer files, of a dataset its rows and "
-      "pictures, each checked against the published hash, into the Hugging Face cache. Honours HF_HOME,\n"
+      "pictures, each checked against the published hash, into the Hugging Face cache. Honours "
+      "HF_HOME,\n"
       "HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE. After a cut or Ctrl+C the same "
       "command goes on.");
   return [o] {

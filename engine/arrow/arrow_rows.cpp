@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Files as pieces (a Parquet file's row groups, an Arrow file's batches), of which the few that were
-// read last are kept: rows come one by one, and a piece is read as a whole.
+// Files as pieces (a Parquet file's row groups, an Arrow file's batches), of which the few that
+// were read last are kept: rows come one by one, and a piece is read as a whole.
 #include "engine/arrow/arrow_rows.h"
 
 #include <arrow/api.h>
@@ -51,8 +51,7 @@ class ParquetPieces : public Pieces {
     for (int i = 0; i < facts->num_row_groups(); ++i) {
       const auto group = facts->RowGroup(i);
       if (group->num_rows() < 0 || group->total_byte_size() > kLargestPiece)
-        return arrow::Status::Invalid("row group ", i, " says that it has ",
-                                      group->total_byte_size(), " bytes");
+        return arrow::Status::Invalid("one of its row groups is larger than 4 GiB");
       pieces->rows.push_back(group->num_rows());
     }
     return std::unique_ptr<Pieces>(std::move(pieces));
@@ -261,9 +260,8 @@ void free_text(char* text) { std::free(text); }
 extern "C" __attribute__((visibility("default"))) const LuthierArrowEntries*
 luthier_arrow_entries() {
   namespace module = luthier::arrow_module;
-  static const LuthierArrowEntries entries{LUTHIER_ARROW_VERSION, module::open_table,
-                                           module::close_table,   module::table_rows,
-                                           module::table_row,     module::table_note,
-                                           module::free_text};
+  static const LuthierArrowEntries entries{
+      LUTHIER_ARROW_VERSION, module::open_table, module::close_table, module::table_rows,
+      module::table_row,     module::table_note, module::free_text};
   return &entries;
 }

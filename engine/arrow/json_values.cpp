@@ -124,7 +124,8 @@ arrow::Status append_value(std::string& json, const arrow::Array& array, std::in
     case Type::UINT32: append_integer<arrow::UInt32Array>(json, array, at); break;
     case Type::UINT64: append_integer<arrow::UInt64Array>(json, array, at); break;
     case Type::FLOAT:
-      append_number(json, static_cast<double>(static_cast<const arrow::FloatArray&>(array).Value(at)));
+      append_number(json,
+                    static_cast<double>(static_cast<const arrow::FloatArray&>(array).Value(at)));
       break;
     case Type::DOUBLE:
       append_number(json, static_cast<const arrow::DoubleArray&>(array).Value(at));
@@ -133,16 +134,18 @@ arrow::Status append_value(std::string& json, const arrow::Array& array, std::in
     case Type::LARGE_STRING: append_text(json, view_of<arrow::LargeStringArray>(array, at)); break;
     case Type::STRING_VIEW: append_text(json, view_of<arrow::StringViewArray>(array, at)); break;
     case Type::BINARY: append_base64(json, view_of<arrow::BinaryArray>(array, at)); break;
-    case Type::LARGE_BINARY: append_base64(json, view_of<arrow::LargeBinaryArray>(array, at)); break;
+    case Type::LARGE_BINARY:
+      append_base64(json, view_of<arrow::LargeBinaryArray>(array, at));
+      break;
     case Type::BINARY_VIEW: append_base64(json, view_of<arrow::BinaryViewArray>(array, at)); break;
     case Type::FIXED_SIZE_BINARY:
       append_base64(json, view_of<arrow::FixedSizeBinaryArray>(array, at));
       break;
     case Type::LIST: return append_list<arrow::ListArray>(json, array, at, depth);
     case Type::LARGE_LIST: return append_list<arrow::LargeListArray>(json, array, at, depth);
-    case Type::FIXED_SIZE_LIST: return append_list<arrow::FixedSizeListArray>(json, array, at, depth);
-    case Type::MAP:
-      return append_map(json, static_cast<const arrow::MapArray&>(array), at, depth);
+    case Type::FIXED_SIZE_LIST:
+      return append_list<arrow::FixedSizeListArray>(json, array, at, depth);
+    case Type::MAP: return append_map(json, static_cast<const arrow::MapArray&>(array), at, depth);
     case Type::STRUCT:
       return append_struct(json, static_cast<const arrow::StructArray&>(array), at, depth);
     case Type::DICTIONARY: {

@@ -33,8 +33,10 @@ Tables build_tables() {
              "(training from scratch).",
              {"pretrained", "random"}, LUTHIER_FIELD(init))
           .advanced());
-  add(names(Type::Paths, "dataset", "Training data",
-            "One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.", LUTHIER_FIELD(dataset)));
+  add(names(
+      Type::Paths, "dataset", "Training data",
+      "One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.",
+      LUTHIER_FIELD(dataset)));
   add(names(Type::Paths, "eval_dataset", "Evaluation data",
             "Rows that are never trained on; their loss is the evaluation loss.",
             LUTHIER_FIELD(eval_dataset)));
@@ -46,9 +48,10 @@ Tables build_tables() {
                 "What is asked where the data has no question, or how it is put together, {column} "
                 "being a column's text. Empty: as the rows say.")
           .advanced());
-  add(kind_text("dataset_answer", "Answer of all rows",
-                "How the answer is put together, {column} being a column's text. Empty: as the rows "
-                "say.")
+  add(kind_text(
+          "dataset_answer", "Answer of all rows",
+          "How the answer is put together, {column} being a column's text. Empty: as the rows "
+          "say.")
           .advanced());
   add(text(Type::Path, "image_folder", "Picture folder",
            "Where relative picture paths of the rows start; empty: beside each dataset's file.",

@@ -49,13 +49,15 @@ const std::vector<UsualNames>& usual_names() {
   static const std::vector<UsualNames> usual = {
       {"messages", {"messages", "conversation", "conversations", "chat", "dialog", "dialogue"}},
       {"chosen", {"chosen", "chosen_response", "preferred", "better", "answer_chosen", "win"}},
-      {"rejected", {"rejected", "rejected_response", "dispreferred", "worse", "answer_rejected",
-                    "lose"}},
-      {"prompt", {"prompt", "question", "query", "instruction", "input", "user", "question_text",
-                  "problem", "context"}},
-      {"completion", {"completion", "answer", "response", "output", "answers", "target", "caption",
-                      "captions", "text", "assistant", "label_text", "solution", "ground_truth",
-                      "description", "sentence", "txt", "label"}},
+      {"rejected",
+       {"rejected", "rejected_response", "dispreferred", "worse", "answer_rejected", "lose"}},
+      {"prompt",
+       {"prompt", "question", "query", "instruction", "input", "user", "question_text", "problem",
+        "context"}},
+      {"completion",
+       {"completion", "answer", "response", "output", "answers", "target", "caption", "captions",
+        "text", "assistant", "label_text", "solution", "ground_truth", "description", "sentence",
+        "txt", "label"}},
       {"system", {"system", "system_prompt"}}};
   return usual;
 }

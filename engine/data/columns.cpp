@@ -139,8 +139,8 @@ std::string ColumnMap::column_of(const std::string& target) const {
 
 const std::vector<std::string>& column_targets() {
   static const std::vector<std::string> targets = {
-      "image",  "images",   "video",   "prompt", "completion", "messages", "conversations",
-      "system", "chosen",   "rejected", "label", "text",       "history",  "tools"};
+      "image",  "images", "video",    "prompt", "completion", "messages", "conversations",
+      "system", "chosen", "rejected", "label",  "text",       "history",  "tools"};
   return targets;
 }
 
@@ -158,7 +158,8 @@ Result<ColumnMap> column_map(const std::vector<std::string>& entries, const std:
     const auto& targets = column_targets();
     if (std::find(targets.begin(), targets.end(), target) == targets.end())
       return input_error("\"" + shortened(target, 60) + "\" is nothing that a column can be.",
-                         "dataset_columns", "The nearest is " + nearest_name(target, targets) + ".");
+                         "dataset_columns",
+                         "The nearest is " + nearest_name(target, targets) + ".");
     if (!map.column_of(target).empty())
       return input_error("Two columns are said to be " + target + ".", "dataset_columns",
                          "Name one of them.");

@@ -63,8 +63,8 @@ class Fetch {
  public:
   Fetch(const FetchRequest& request, const std::function<bool(const FetchProgress&)>& watch)
       : request_(request),
-        place_(request.hub.endpoint +
-               (request.kind == HubKind::Dataset ? "/datasets/" : "/") + request.repository),
+        place_(request.hub.endpoint + (request.kind == HubKind::Dataset ? "/datasets/" : "/") +
+               request.repository),
         watch_(watch),
         go_on_([this] { return watch_.tick(); }) {}
 
@@ -297,9 +297,8 @@ Result<FetchedModel> Fetch::run() {
     if (__builtin_add_overflow(total, *file.size, &total))
       return input_error("The files together are larger than any disk.", place_);
   }
-  LUTHIER_TRY(const CacheFolder folder,
-              CacheFolder::open(request_.hub.cache, request_.repository, listing.commit,
-                                request_.kind));
+  LUTHIER_TRY(const CacheFolder folder, CacheFolder::open(request_.hub.cache, request_.repository,
+                                                          listing.commit, request_.kind));
   std::uint64_t missing = 0;
   for (const HubFile& file : files)
     if (!folder.has(file)) missing += *file.size - folder.kept(file);

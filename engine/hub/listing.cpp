@@ -171,8 +171,8 @@ Result<std::vector<HubFile>> files_to_fetch(const HubListing& listing, const std
 }
 
 Result<std::vector<HubFile>> dataset_files(const HubListing& listing, const std::string& where) {
-  static const std::set<std::string> rows{".parquet", ".arrow", ".jsonl", ".ndjson", ".json",
-                                          ".csv",     ".tsv",   ".tar"};
+  static const std::set<std::string> rows{".parquet", ".arrow", ".jsonl", ".ndjson",
+                                          ".json",    ".csv",   ".tsv",   ".tar"};
   static const std::set<std::string> beside{".png", ".jpg",  ".jpeg", ".webp",   ".gif",
                                             ".bmp", ".tiff", ".txt",  ".caption"};
   std::vector<HubFile> files;

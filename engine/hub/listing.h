@@ -32,8 +32,8 @@ struct HubListing {
 inline constexpr std::uint64_t kMaxListingBytes = 64u << 20;
 inline constexpr std::size_t kMaxListedFiles = 50'000;
 
-/// The JSON of GET /api/models/{id}/revision/{revision}?blobs=true, and of /api/datasets/… Input error for hostile names,
-/// sizes and hashes.
+/// The JSON of GET /api/models/{id}/revision/{revision}?blobs=true, and of /api/datasets/… Input
+/// error for hostile names, sizes and hashes.
 Result<HubListing> parse_listing(std::string_view json, const std::string& where);
 
 /// Those that a checkpoint is made of: safetensors, JSON, jinja and tokenizer files. Small ones

@@ -37,7 +37,8 @@ std::string model_key(const Recipe& recipe) {
 
 std::string data_key(const Recipe& recipe) {
   std::string key;
-  for (const std::string& file : training_files(recipe)) key += stamp(file);  if (const auto columns = column_map(recipe)) {
+  for (const std::string& file : training_files(recipe)) key += stamp(file);
+  if (const auto columns = column_map(recipe)) {
     for (const std::string& entry : column_entries(*columns)) key += entry + ';';
     key += columns->prompt + ';' + columns->answer + ';';
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/session/dataset_desk.h"
 
-#include "engine/methods/adapter_notes.h"
+#include "engine/session/run_observer.h"
 
 namespace luthier {
 

@@ -135,7 +135,7 @@ class TestDataset : public QObject {
     const auto add = [](const char* name, const QByteArray& bytes, const char* part) {
       QTest::newRow(part) << QString(name) << bytes << QString(part);
     };
-    add("t.parquet", "PAR1....", "a Parquet file");
+    add("t.parquet", "PAR1....", "Parquet");
     add("t.jsonl", "PK\x03\x04....", "a ZIP archive");
     add("t.txt", "prompt,completion\na,b\n", "looks like a table");
     add("t.jsonl", "GIF89a......", "a GIF picture");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tables, archives, folders, Parquet and Arrow files open to the rows that they hold; what is hostile
-// or broken among them is a sentence.
+// Tables, archives, folders, Parquet and Arrow files open to the rows that they hold; what is
+// hostile or broken among them is a sentence.
 #include "chat_fixture.h"
 
 #include <fstream>
@@ -83,12 +83,13 @@ class TestRowSources : public QObject {
  private slots:
   void tables_of_text() {
     const Place place;
-    const auto dataset = Dataset::open(
-        {place.write("t.csv", "\xef\xbb\xbfprompt,completion,label\r\n"
-                              "\"What, exactly?\nSay \"\"it\"\".\",a circle,true\r\n"
-                              "\r\n"
-                              "two,,0\r\n"
-                              "only one field\n")});
+    const auto dataset =
+        Dataset::open({place.write("t.csv",
+                                   "\xef\xbb\xbfprompt,completion,label\r\n"
+                                   "\"What, exactly?\nSay \"\"it\"\".\",a circle,true\r\n"
+                                   "\r\n"
+                                   "two,,0\r\n"
+                                   "only one field\n")});
     QVERIFY2(dataset.ok(), dataset.ok() ? "" : dataset.error().sentence().c_str());
     QCOMPARE((*dataset)->size(), std::size_t(3));
     const auto first = (*dataset)->row(0), second = (*dataset)->row(1), third = (*dataset)->row(2);
@@ -98,8 +99,8 @@ class TestRowSources : public QObject {
     QVERIFY(!third.ok() && says(third.error().sentence(), "has 1 fields, the table 3 columns"));
     QVERIFY(says((*dataset)->where(1), "row 2 (line 5)"));
     // Separators go by the first line, and a cell that holds messages is read as them.
-    const auto tabs = Dataset::open(
-        {place.write("t.tsv", "messages\tnote\n[{\"role\": \"user\", \"content\": \"a, b\"}]\tx\n")});
+    const auto tabs = Dataset::open({place.write(
+        "t.tsv", "messages\tnote\n[{\"role\": \"user\", \"content\": \"a, b\"}]\tx\n")});
     QVERIFY(tabs.ok() && (*tabs)->read(0).ok());
     const auto semicolons = Dataset::open({place.write("s.csv", "prompt;completion\na,b;c\n")});
     QVERIFY(semicolons.ok() && (*(*semicolons)->row(0))["prompt"] == "a,b");
@@ -147,14 +148,16 @@ class TestRowSources : public QObject {
 
   void archives_that_lie() {
     const Place place;
-    QVERIFY(says(sentence_of(place.write("out.tar", member("../etc/passwd.txt", "x") + kArchiveEnd)),
-                 "leads out of it"));
+    QVERIFY(
+        says(sentence_of(place.write("out.tar", member("../etc/passwd.txt", "x") + kArchiveEnd)),
+             "leads out of it"));
     QVERIFY(says(sentence_of(place.write("abs.tar", member("/etc/x.txt", "x") + kArchiveEnd)),
                  "leads out of it"));
     std::string sum = member("a.txt", "x");
     sum[10] = 'z';
     QVERIFY(says(sentence_of(place.write("sum.tar", sum + kArchiveEnd)), "sum is wrong"));
-    QVERIFY(says(sentence_of(place.write("cut.tar", member("a.txt", std::string(5000, 'x')).substr(0, 1024))),
+    QVERIFY(says(sentence_of(place.write("cut.tar",
+                                         member("a.txt", std::string(5000, 'x')).substr(0, 1024))),
                  "longer than what is left"));
     QVERIFY(says(sentence_of(place.write("none.tar", kArchiveEnd)), "holds no samples"));
     QVERIFY(says(sentence_of(place.write("pax.tar", member("p", "20 size=99999999999\n", 'x') +
@@ -297,7 +300,8 @@ class TestRowSources : public QObject {
     Recipe recipe;
     set_columns(recipe, map);
     QVERIFY(*column_map(recipe) == map);
-    QVERIFY(says(column_map({"picture=a"}, "", "").error().sentence(), "nothing that a column can be"));
+    QVERIFY(
+        says(column_map({"picture=a"}, "", "").error().sentence(), "nothing that a column can be"));
     QVERIFY(says(column_map({"image"}, "", "").error().sentence(), "says no column"));
     QVERIFY(says(column_map({"image=a", "image=b"}, "", "").error().sentence(), "Two columns"));
     // Rows that are read as they are need no map, and rows of another table stay as they are.
@@ -307,8 +311,9 @@ class TestRowSources : public QObject {
     const auto foreign = Dataset::open({place.path() / "p.jsonl"}, {}, map);
     QVERIFY((*(*foreign)->row(0))["prompt"] == "a");
     // A point leads into lists and objects.
-    const Json deep = mapped_row({{{"prompt", "turns.0.user"}, {"completion", "turns.0.bot"}}, "", ""},
-                                 Json::parse(R"({"turns": [{"user": "q", "bot": 5}]})"));
+    const Json deep =
+        mapped_row({{{"prompt", "turns.0.user"}, {"completion", "turns.0.bot"}}, "", ""},
+                   Json::parse(R"({"turns": [{"user": "q", "bot": 5}]})"));
     QVERIFY(deep["prompt"] == "q" && deep["completion"] == "5");
   }
 };

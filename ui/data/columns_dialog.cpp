@@ -2,6 +2,7 @@
 #include "ui/data/columns_dialog.h"
 
 #include <QComboBox>
+#include <QCoreApplication>
 #include <QFormLayout>
 #include <QHBoxLayout>
 #include <QHeaderView>
@@ -11,6 +12,7 @@
 #include <QSignalBlocker>
 #include <QTableWidget>
 #include <QVBoxLayout>
+#include <map>
 
 #include "ui/format.h"
 #include "ui/language.h"
@@ -146,15 +148,16 @@ ColumnsDialog::ColumnsDialog(QWidget* parent) : QDialog(parent) {
 
 void ColumnsDialog::retranslate() {
   setWindowTitle(tr("Columns of the data"));
-  note_->setText(
-      tr("What each column is. Others stay beside the row, for rewards and courses that name them."));
+  note_->setText(tr(
+      "What each column is. Others stay beside the row, for rewards and courses that name them."));
   table_->setHorizontalHeaderLabels({tr("Column"), tr("Holds"), tr("For example"), tr("Is")});
   table_->setAccessibleName(tr("Columns"));
   question_label_->setText(tr("&Question of all rows"));
   question_->setPlaceholderText(tr("Describe the picture. – or {column} for a column's text"));
   question_->setAccessibleName(tr("Question of all rows"));
   answer_label_->setText(tr("&Answer of all rows"));
-  answer_->setPlaceholderText(tr("{column} for a column's text; empty: the column that is the answer"));
+  answer_->setPlaceholderText(
+      tr("{column} for a column's text; empty: the column that is the answer"));
   answer_->setAccessibleName(tr("Answer of all rows"));
   guess_->setText(tr("&Guess"));
   clear_->setText(tr("As the rows &are"));
@@ -186,8 +189,7 @@ void ColumnsDialog::fill() {
     const QString name = QString::fromStdString(columns[i].name);
     table_->setItem(row, 0, new QTableWidgetItem(name));
     table_->setItem(row, 1, new QTableWidgetItem(kind_words(columns[i].kind)));
-    auto* example =
-        new QTableWidgetItem(QString::fromStdString(columns[i].example).simplified());
+    auto* example = new QTableWidgetItem(QString::fromStdString(columns[i].example).simplified());
     example->setToolTip(QString::fromStdString(columns[i].example));
     table_->setItem(row, 2, example);
     auto* target = new QComboBox(table_);

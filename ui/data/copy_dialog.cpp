@@ -147,9 +147,8 @@ CopyDialog::CopyDialog(DataJobs& jobs, QWidget* parent) : QDialog(parent), jobs_
   as_->addItems({QString(), QString(), QString()});
   use_ = named(new QCheckBox(this), "copyUse");
   use_->setChecked(true);
-  for (QWidget* field :
-       std::initializer_list<QWidget*>{file_, unusable_, shown_, sample_, share_, by_, validation_,
-                                       seed_, as_, use_})
+  for (QWidget* field : std::initializer_list<QWidget*>{file_, unusable_, shown_, sample_, share_,
+                                                        by_, validation_, seed_, as_, use_})
     form_->addRow(QStringLiteral("-"), field);
   layout->addLayout(form_);
   count_ = text_label(this, true);
@@ -179,8 +178,9 @@ CopyDialog::CopyDialog(DataJobs& jobs, QWidget* parent) : QDialog(parent), jobs_
 
 void CopyDialog::retranslate() {
   setWindowTitle(tr("Write a copy of the rows"));
-  note_->setText(tr("The original stays as it is. Pictures stay where they are; the copy leads to "
-                    "them."));
+  note_->setText(
+      tr("The original stays as it is. Pictures stay where they are; the copy leads to "
+         "them."));
   const auto label = [this](QWidget* field, const QString& text, const QString& tip = {}) {
     auto* shown = qobject_cast<QLabel*>(form_->labelForField(field));
     shown->setText(text);
@@ -195,8 +195,7 @@ void CopyDialog::retranslate() {
   shown_->setText(tr("Only those that are shown"));
   label(sample_, tr("At &most"), tr("So many rows are drawn by the seed; 0: all"));
   sample_->setSpecialValueText(tr("all rows"));
-  label(share_, tr("Validation &share"),
-        tr("5 to 20 % is usual; 0: the rows are not parted"));
+  label(share_, tr("Validation &share"), tr("5 to 20 % is usual; 0: the rows are not parted"));
   label(by_, tr("The same share of &each"),
         tr("A column: of each of its values that share goes to validation"));
   label(validation_, tr("File for &validation"));
@@ -216,8 +215,8 @@ void CopyDialog::retranslate() {
 void CopyDialog::show_copy(const CopySource& source, double share) {
   source_ = source;
   banner_->dismiss();
-  file_->setText(free_name(source.file, share > 0 ? QStringLiteral("train")
-                                                  : QStringLiteral("clean")));
+  file_->setText(
+      free_name(source.file, share > 0 ? QStringLiteral("train") : QStringLiteral("clean")));
   validation_->setText(free_name(source.file, QStringLiteral("validation")));
   unusable_->setChecked(!source.unusable.empty());
   shown_->setChecked(source.shown.has_value());
@@ -246,8 +245,7 @@ void CopyDialog::enable() {
   };
   count_->setText(tr("%1 rows dropped by hand, %2 put right, %3 unusable.")
                       .arg(number(source_.edits.dropped.size()),
-                           number(source_.edits.replaced.size()),
-                           number(source_.unusable.size())));
+                           number(source_.edits.replaced.size()), number(source_.unusable.size())));
 }
 
 void CopyDialog::write() {

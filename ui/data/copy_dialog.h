@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A copy of the rows as a file of their own: without what was dropped, with what was put right, only
-// those that are shown, so many at random, in another form, and parted for validation. The original
-// stays as it is.
+// A copy of the rows as a file of their own: without what was dropped, with what was put right,
+// only those that are shown, so many at random, in another form, and parted for validation. The
+// original stays as it is.
 #pragma once
 
 #include <QDialog>
@@ -25,10 +25,10 @@ class Banner;
 /// What the page has decided and shows.
 struct CopySource {
   RowEdits edits;
-  std::vector<std::size_t> unusable;             ///< rows that a check found to be so
-  std::optional<std::vector<std::size_t>> shown; ///< those that a search or a filter left
-  std::vector<std::string> columns;              ///< by which rows may be parted alike
-  std::filesystem::path file;                    ///< of the original, which proposes a name
+  std::vector<std::size_t> unusable;              ///< rows that a check found to be so
+  std::optional<std::vector<std::size_t>> shown;  ///< those that a search or a filter left
+  std::vector<std::string> columns;               ///< by which rows may be parted alike
+  std::filesystem::path file;                     ///< of the original, which proposes a name
 };
 
 class CopyDialog : public QDialog {
@@ -40,7 +40,8 @@ class CopyDialog : public QDialog {
   void show_copy(const CopySource& source, double share);
 
  signals:
-  /// Written; `validation` is empty where there is none. `use`: the person wants to go on with them.
+  /// Written; `validation` is empty where there is none. `use`: the person wants to go on with
+  /// them.
   void written(const QString& file, const QString& validation, bool use);
 
  private:

@@ -41,9 +41,9 @@ class DataJobs : public QObject {
         [job, work = std::move(work)]() -> Result<Value> {
           if (job->stop) return interrupted_error();
           LUTHIER_TRY(const auto dataset, job->rows->open());
-          return work(*dataset, [job](std::size_t done, std::size_t total) {
-            job->done = done;
-            job->total = total;
+          return work(*dataset, [job](std::size_t at, std::size_t of) {
+            job->done = at;
+            job->total = of;
             return !job->stop;
           });
         },

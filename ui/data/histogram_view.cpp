@@ -22,8 +22,9 @@ void HistogramView::show_values(const QString& title, const Histogram& histogram
   values_ = histogram;
   setAccessibleName(title);
   setAccessibleDescription(tr("%1: mean %2, median %3, from %4 to %5")
-                               .arg(title, number_text(histogram.mean), number_text(histogram.median),
-                                    number_text(histogram.minimum), number_text(histogram.maximum)));
+                               .arg(title, number_text(histogram.mean),
+                                    number_text(histogram.median), number_text(histogram.minimum),
+                                    number_text(histogram.maximum)));
   update();
 }
 
@@ -61,7 +62,8 @@ void HistogramView::paintEvent(QPaintEvent*) {
   painter.setBrush(colours().series[0]);
   for (std::size_t i = 0; i < values_.counts.size(); ++i) {
     if (values_.counts[i] == 0) continue;
-    const double high = std::max(1.0, area.height() * static_cast<double>(values_.counts[i]) / most);
+    const double high =
+        std::max(1.0, area.height() * static_cast<double>(values_.counts[i]) / most);
     painter.drawRect(QRectF(area.left() + step * static_cast<double>(i), area.bottom() - high,
                             std::max(1.0, step - 1), high));
   }

@@ -47,7 +47,8 @@ Result<const LuthierArrowEntries*> arrow_library() {
       "Parquet and Arrow files are read by Apache Arrow's libraries, which cannot be loaded: " +
           problem + ".",
       {},
-      "Run `./luthier setup` and `./luthier build`, or write the rows as JSON lines (to_json in the "
+      "Run `./luthier setup` and `./luthier build`, or write the rows as JSON lines (to_json in "
+      "the "
       "datasets library).");
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 class ArrowSource : public RowSource {
  public:
-  ArrowSource(RowFile file, const LuthierArrowEntries& arrow) : file_(std::move(file)), arrow_(arrow) {}
+  ArrowSource(RowFile file, const LuthierArrowEntries& arrow)
+      : file_(std::move(file)), arrow_(arrow) {}
   ArrowSource(const ArrowSource&) = delete;
   ArrowSource& operator=(const ArrowSource&) = delete;
   ~ArrowSource() override {
@@ -47,11 +48,11 @@ class ArrowSource : public RowSource {
     if (!text)
       return input_error("The row cannot be read: " + taken(fault) + ".", where,
                          "Fetch or write the file again.");
-    auto json = size > kMaxRowBytes
-                    ? Result<Json>(input_error("The row is larger than " +
-                                                   std::to_string(kMaxRowBytes >> 20) + " MiB.",
-                                               where))
-                    : parse_json({text, size}, where);
+    auto json =
+        size > kMaxRowBytes
+            ? Result<Json>(input_error(
+                  "The row is larger than " + std::to_string(kMaxRowBytes >> 20) + " MiB.", where))
+            : parse_json({text, size}, where);
     arrow_.free_text(text);
     if (!json) return json;
     for (const auto& [column, names] : classes_)

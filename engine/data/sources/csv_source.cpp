@@ -23,7 +23,8 @@ class CsvSource : public RowSource {
     if (rows_.empty())
       return input_error("The dataset has no rows.", where, "Give a file with at least one row.");
     const RowSpan head = rows_.front();
-    LUTHIER_TRY(names_, csv_names(text.substr(head.begin, head.end - head.begin), separator_, where));
+    LUTHIER_TRY(names_,
+                csv_names(text.substr(head.begin, head.end - head.begin), separator_, where));
     rows_.erase(rows_.begin());
     if (rows_.empty())
       return input_error("The table has one line, which names its columns, and no rows.", where,

@@ -52,9 +52,9 @@ Result<std::vector<RowSpan>> index_csv(std::string_view text, const std::string&
       if (c != ' ' && c != '\t' && c != '\r') blank = false;
     }
     if (quoted)
-      return input_error("A quote that opens in line " + std::to_string(opened) +
-                             " of the table is never closed.",
-                         where, "Close it, or double it where it belongs to the text.");
+      return input_error(
+          "A quote that opens in line " + std::to_string(opened) + " of the table is never closed.",
+          where, "Close it, or double it where it belongs to the text.");
     row.end = at;
     if (row.end > row.begin && text[row.end - 1] == '\r') --row.end;
     if (!blank) rows.push_back(row);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Comma-separated values as RFC 4180 has them and spreadsheets write them: fields in quotes may hold
-// separators, line ends and doubled quotes. Internal to the data room.
+// Comma-separated values as RFC 4180 has them and spreadsheets write them: fields in quotes may
+// hold separators, line ends and doubled quotes. Internal to the data room.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace luthier::detail {
 /// most often outside of quotes; comma where none does.
 char separator_of(std::string_view text);
 
-/// Where the records stand, the head among them; blank lines are passed over. An error where a quote
-/// is never closed.
+/// Where the records stand, the head among them; blank lines are passed over. An error where a
+/// quote is never closed.
 Result<std::vector<RowSpan>> index_csv(std::string_view text, const std::string& where);
 
 /// One record's fields. What follows a closing quote belongs to the field as it is written.

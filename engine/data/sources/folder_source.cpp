@@ -27,8 +27,8 @@ bool is_there_file(const fs::path& path) {
 /// A name from a file inside the folder, which must stay there.
 Result<fs::path> inside(const fs::path& folder, const std::string& name, const std::string& where) {
   const fs::path path = name;
-  const bool out = std::any_of(path.begin(), path.end(),
-                               [](const fs::path& part) { return part == ".."; });
+  const bool out =
+      std::any_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
   if (name.empty() || path.is_absolute() || out)
     return input_error("The name \"" + shortened(name, 120) + "\" leads out of the folder.", where,
                        "Files of a dataset's folder lie inside of it.");
@@ -182,8 +182,7 @@ Result<std::optional<SourcePtr>> open_here(const fs::path& folder, const Listed&
     return std::optional<SourcePtr>(source.take());
   };
   if (is_there_file(folder / "dataset_dict.json")) return some(open_saved_splits(folder));
-  if (is_there_file(folder / "state.json") && !found.arrow.empty())
-    return some(open_saved(folder));
+  if (is_there_file(folder / "state.json") && !found.arrow.empty()) return some(open_saved(folder));
   if (!found.metadata.empty()) return some(open_described_folder(found.metadata.front()));
   if (!found.parquet.empty()) return some(open_all(found.parquet));
   if (!found.arrow.empty()) return some(open_all(found.arrow));

@@ -40,14 +40,14 @@ class PictureFolder : public RowSource {
       if (file_kind_by_name(path).family != FileFamily::Picture || !walk->is_regular_file(ignored))
         continue;
       if (pictures_.size() == kMostPictures)
-        return input_error("The folder holds more than " + std::to_string(kMostPictures) +
-                               " pictures.",
-                           folder_.string(), "Give a folder in it.");
+        return input_error(
+            "The folder holds more than " + std::to_string(kMostPictures) + " pictures.",
+            folder_.string(), "Give a folder in it.");
       pictures_.push_back(path.lexically_relative(folder_).generic_string());
     }
     if (problem)
-      return input_error("The folder cannot be read: " + problem.message() + ".",
-                         folder_.string(), "Check its permissions.");
+      return input_error("The folder cannot be read: " + problem.message() + ".", folder_.string(),
+                         "Check its permissions.");
     if (pictures_.empty())
       return input_error("The folder holds no pictures.", folder_.string(),
                          "Give a folder of pictures, or a file of rows.");
@@ -130,9 +130,9 @@ class DescribedFolder : public RowSource {
     const Json names = json[key];
     for (const Json& name : names.is_array() ? names : Json::array({names})) {
       const fs::path path = name.is_string() ? name.get<std::string>() : std::string();
-      const bool out = path.empty() || path.is_absolute() ||
-                       std::any_of(path.begin(), path.end(),
-                                   [](const fs::path& part) { return part == ".."; });
+      const bool out =
+          path.empty() || path.is_absolute() ||
+          std::any_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
       if (out)
         return input_error("The row's file_name leads to no file of the folder.", where,
                            "It is the picture's name, as it lies beside the metadata file.");

@@ -42,10 +42,9 @@ Result<GuardedMapping> RowFile::map() const {
   return GuardedMapping::open(file_.get(), size_, path_);
 }
 
-Result<std::string> RowFile::read(std::uint64_t begin, std::uint64_t end, const char* what) const {
+Result<std::string> RowFile::read(std::uint64_t begin, std::uint64_t end) const {
   if (end - begin > kMaxRowBytes)
-    return input_error(std::string("The ") + what + " is larger than " +
-                       std::to_string(kMaxRowBytes >> 20) + " MiB.");
+    return input_error("The row is larger than " + std::to_string(kMaxRowBytes >> 20) + " MiB.");
   std::string text(end - begin, '\0');
   std::size_t done = 0;
   while (done < text.size()) {
@@ -92,10 +91,21 @@ Status check_encoding(std::string_view text, const std::string& where) {
 }
 
 Json typed_text(const std::string& key, std::string text) {
-  constexpr std::array kStructured = {
-      "messages",     "conversations",     "history",           "images",  "image",
-      "chosen",       "rejected",          "completions",       "labels",  "tools",
-      "rewards",      "completion_ids",    "old_per_token_logps", "prompt", "rejected_messages"};
+  constexpr std::array kStructured = {"messages",
+                                      "conversations",
+                                      "history",
+                                      "images",
+                                      "image",
+                                      "chosen",
+                                      "rejected",
+                                      "completions",
+                                      "labels",
+                                      "tools",
+                                      "rewards",
+                                      "completion_ids",
+                                      "old_per_token_logps",
+                                      "prompt",
+                                      "rejected_messages"};
   constexpr std::array kJudgements = {"label", "kto_tag"};
   const auto is = [&](const char* name) { return key == name; };
   if (std::any_of(kJudgements.begin(), kJudgements.end(), is)) {

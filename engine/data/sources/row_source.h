@@ -63,8 +63,8 @@ class RowFile {
   std::uint64_t size() const { return size_; }
   const std::string& digest() const { return digest_; }
   Result<GuardedMapping> map() const;
-  /// These bytes; `what` says what they are, in the error about their number: "row".
-  Result<std::string> read(std::uint64_t begin, std::uint64_t end, const char* what = "row") const;
+  /// A row's bytes.
+  Result<std::string> read(std::uint64_t begin, std::uint64_t end) const;
 
  private:
   std::filesystem::path path_;

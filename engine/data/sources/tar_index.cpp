@@ -128,7 +128,8 @@ Result<TarMember> next_member(std::string_view archive, std::uint64_t at,
       if (leads_out(member.name))
         return input_error("The archive holds a name that leads out of it: \"" +
                                shortened(member.name, 120) + "\".",
-                           where, "Such an archive was made to do harm, or by mistake; it is not read.");
+                           where,
+                           "Such an archive was made to do harm, or by mistake; it is not read.");
       if ((type == '0' || type == '\0') && !member.name.empty() && !member.name.ends_with('/')) {
         member.begin = begin;
         member.end = begin + size;

@@ -14,14 +14,14 @@ namespace luthier::detail {
 
 struct TarMember {
   std::string name;
-  std::uint64_t header = 0;            ///< where its first header stands
-  std::uint64_t begin = 0, end = 0;    ///< its bytes
-  std::uint64_t next = 0;              ///< where the next header stands
+  std::uint64_t header = 0;          ///< where its first header stands
+  std::uint64_t begin = 0, end = 0;  ///< its bytes
+  std::uint64_t next = 0;            ///< where the next header stands
 };
 
-/// The next ordinary file at or after `at`; its name is empty where the archive ends. Folders, links
-/// and devices are passed over. An error for what is no tar archive, a header that lies, and a name
-/// that leads out of the archive.
+/// The next ordinary file at or after `at`; its name is empty where the archive ends. Folders,
+/// links and devices are passed over. An error for what is no tar archive, a header that lies, and
+/// a name that leads out of the archive.
 Result<TarMember> next_member(std::string_view archive, std::uint64_t at, const std::string& where);
 
 /// WebDataset's parts of a name: "train/0001.seg.png" is of the sample "train/0001", as "seg.png".

@@ -23,8 +23,8 @@ class LineFile {
     LineFile made;
     made.place_ = file;
     made.partial_ = file.string() + ".partial-" + std::to_string(::getpid());
-    made.out_ = Descriptor(
-        ::open(made.partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    made.out_ =
+        Descriptor(::open(made.partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (made.out_.get() < 0) return system_error("This file cannot be written", file, errno);
     return made;
   }
@@ -69,7 +69,8 @@ Json as_conversations(const Json& messages) {
   for (const Json& message : messages["messages"]) {
     const std::string role = message.value("role", std::string());
     std::string text;
-    if (message["content"].is_string()) text = message["content"].get<std::string>();
+    if (message["content"].is_string())
+      text = message["content"].get<std::string>();
     else
       for (const Json& part : message["content"]) {
         const std::string type = part.value("type", std::string());
@@ -83,7 +84,9 @@ Json as_conversations(const Json& messages) {
         }
       }
     if (role != "user" && role != "assistant" && role != "system") return messages;
-    turns.push_back({{"from", role == "user" ? "human" : role == "assistant" ? "gpt" : role},
+    turns.push_back({{"from", role == "user"        ? "human"
+                              : role == "assistant" ? "gpt"
+                                                    : role},
                      {"value", text}});
   }
   Json row = {{"conversations", std::move(turns)}};
@@ -94,8 +97,7 @@ Json as_conversations(const Json& messages) {
 
 Result<Json> formed(const Dataset& dataset, std::size_t row, const Json& json, CopyForm form,
                     const RowKind& kind, const fs::path& to) {
-  if (form == CopyForm::AsWritten)
-    return moved_row(json, dataset.folder_of(row), to);
+  if (form == CopyForm::AsWritten) return moved_row(json, dataset.folder_of(row), to);
   LUTHIER_TRY(const Conversation read,
               kind.read(json, dataset.folder_of(row), dataset.where(row), nullptr));
   if (read.chosen || read.answer)  // whose answers messages do not hold
@@ -117,8 +119,8 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
     const std::size_t row = request.rows[i];
     if (request.edits.dropped.contains(row)) continue;
     const auto edited = request.edits.replaced.find(row);
-    auto json = edited != request.edits.replaced.end() ? Result<Json>(edited->second)
-                                                       : dataset.row(row);
+    auto json =
+        edited != request.edits.replaced.end() ? Result<Json>(edited->second) : dataset.row(row);
     if (json) json = formed(dataset, row, *json, request.form, kind, folder);
     if (!json) {
       if (report.unreadable.size() < kMostUnreadable) report.unreadable.push_back(json.error());
@@ -128,9 +130,9 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
     ++report.written;
   }
   if (report.written == 0)
-    return input_error("No row is left to write.", file.string(),
-                       report.unreadable.empty() ? "Take fewer rows out."
-                                                 : report.unreadable.front().sentence());
+    return input_error(
+        "No row is left to write.", file.string(),
+        report.unreadable.empty() ? "Take fewer rows out." : report.unreadable.front().sentence());
   LUTHIER_CHECK(out.end());
   return report;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows of a dataset into a file of their own: chosen, put right, in one form or another. The original
-// is never written; rows go through one by one, and the file is whole or not there.
+// Rows of a dataset into a file of their own: chosen, put right, in one form or another. The
+// original is never written; rows go through one by one, and the file is whole or not there.
 #pragma once
 
 #include <filesystem>
@@ -36,8 +36,8 @@ struct CopyReport {
   std::vector<Error> unreadable;  ///< rows that could not be read, and are left out
 };
 
-/// Into a .jsonl file that is not there yet, pictures' paths from where it lies. `form` other than as
-/// written reads each row as `kind`.
+/// Into a .jsonl file that is not there yet, pictures' paths from where it lies. `form` other than
+/// as written reads each row as `kind`.
 Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
                              const std::filesystem::path& file, const RowKind& kind = any_rows(),
                              const RowProgress& progress = {});

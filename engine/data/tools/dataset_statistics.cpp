@@ -71,8 +71,7 @@ void look_at_row(Seen& seen, const Dataset& dataset, std::size_t row,
   RowEncoding how;
   how.loss_on = request.loss_on;
   how.outline = true;
-  const auto encoded =
-      kind.encode(*conversation, *request.processor, how, dataset.where(row));
+  const auto encoded = kind.encode(*conversation, *request.processor, how, dataset.where(row));
   if (!encoded) return;
   seen.tokens.push_back(static_cast<double>(encoded->tokens()));
   seen.learned.push_back(static_cast<double>(encoded->labels()));
@@ -119,9 +118,8 @@ Result<DatasetStatistics> dataset_statistics(const Dataset& dataset,
   made.distinct_answers = all.answers.size();
   made.answers.assign(all.answers.begin(), all.answers.end());
   const std::size_t shown = std::min(kShownAnswers, made.answers.size());
-  std::partial_sort(made.answers.begin(),
-                    made.answers.begin() + static_cast<std::ptrdiff_t>(shown), made.answers.end(),
-                    [](const auto& a, const auto& b) {
+  std::partial_sort(made.answers.begin(), made.answers.begin() + static_cast<std::ptrdiff_t>(shown),
+                    made.answers.end(), [](const auto& a, const auto& b) {
                       return a.second != b.second ? a.second > b.second : a.first < b.first;
                     });
   made.answers.resize(shown);

@@ -20,8 +20,7 @@ Histogram histogram_of(std::vector<double> values, std::size_t bins) {
   const std::size_t middle = values.size() / 2;
   made.median = values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
   // The nearest rank: the smallest value that so many are not above.
-  const auto rank = static_cast<std::size_t>(
-      std::ceil(0.95 * static_cast<double>(values.size())));
+  const auto rank = static_cast<std::size_t>(std::ceil(0.95 * static_cast<double>(values.size())));
   made.high = values[std::max<std::size_t>(rank, 1) - 1];
   const double span = made.maximum - made.minimum;
   const bool whole = std::all_of(values.begin(), values.end(),

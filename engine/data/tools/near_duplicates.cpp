@@ -5,7 +5,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstdio>
 #include <numbers>
 #include <optional>
 #include <unordered_map>
@@ -21,7 +20,8 @@ namespace {
 constexpr std::size_t kBands = 16, kBandRows = kMinHashes / kBands;
 constexpr std::size_t kPieceLetters = 5;
 constexpr int kMostBits = 7;
-constexpr std::size_t kMostCompared = 64;  // of those in one bucket: a bucket of thousands is one text
+constexpr std::size_t kMostCompared =
+    64;  // of those in one bucket: a bucket of thousands is one text
 
 /// Letters of UTF-8 in lower case, with one blank for all that stands between words.
 std::vector<std::string> letters_of(const std::string& text) {
@@ -69,8 +69,8 @@ Print print_of(const Dataset& dataset, std::size_t row, const RowKind& kind,
     print.picture = picture_hash(*image);
     print.has_picture = true;
   }
-  print.readable = rules.by == By::Picture ? print.has_picture
-                                           : print.has_picture || !print.text.empty();
+  print.readable =
+      rules.by == By::Picture ? print.has_picture : print.has_picture || !print.text.empty();
   return print;
 }
 
@@ -111,16 +111,17 @@ std::vector<std::uint64_t> meeting_keys(const Print& print) {
   return keys;
 }
 
-std::string similarity_words(const NearDuplicate& found) {
-  char text[120];
-  if (found.similarity >= 0 && found.bits >= 0)
-    std::snprintf(text, sizeof text, "%.0f %% of the text, %d of 64 bits of the picture differ",
-                  100 * found.similarity, found.bits);
-  else if (found.similarity >= 0)
-    std::snprintf(text, sizeof text, "%.0f %% of the text", 100 * found.similarity);
-  else
-    std::snprintf(text, sizeof text, "%d of 64 bits of the picture differ", found.bits);
-  return text;
+std::string near_sentence(const std::string& row, const std::string& of,
+                          const NearDuplicate& found) {
+  const std::string share = std::to_string(std::lround(100 * found.similarity)),
+                    bits = std::to_string(found.bits);
+  if (found.similarity < 0)
+    return row + ": The picture is nearly that of " + of + ": " + bits + " of 64 bits differ.";
+  if (found.bits < 0)
+    return row + ": The row is nearly the same as " + of + ": " + share +
+           " % of the text are alike.";
+  return row + ": The row is nearly the same as " + of + ": " + share +
+         " % of the text are alike, and " + bits + " of the pictures' 64 bits differ.";
 }
 
 }  // namespace
@@ -157,7 +158,8 @@ std::uint64_t picture_hash(const Image& image) {
   const Image small = resize(image, kEdge, kEdge, Resample::Bilinear);
   std::array<double, kEdge * kEdge> grey{};
   for (std::size_t i = 0; i < grey.size(); ++i)
-    grey[i] = 0.299 * small.rgb[3 * i] + 0.587 * small.rgb[3 * i + 1] + 0.114 * small.rgb[3 * i + 2];
+    grey[i] =
+        0.299 * small.rgb[3 * i] + 0.587 * small.rgb[3 * i + 1] + 0.114 * small.rgb[3 * i + 2];
   const auto wave = [](int at, int frequency) {
     return std::cos((2 * at + 1) * frequency * std::numbers::pi / (2 * kEdge));
   };
@@ -173,7 +175,7 @@ std::uint64_t picture_hash(const Image& image) {
       for (int y = 0; y < kEdge; ++y)
         low[static_cast<std::size_t>(v * kLow + u)] +=
             rows[static_cast<std::size_t>(u * kEdge + y)] * wave(y, v);
-  std::array<double, kLow * kLow> sorted = low;
+  std::array<double, kLow* kLow> sorted = low;
   sorted[0] = 0;  // the mean says nothing of where light lies
   std::sort(sorted.begin(), sorted.end());
   const double median = (sorted[31] + sorted[32]) / 2;
@@ -187,11 +189,11 @@ Result<std::vector<NearDuplicate>> near_duplicates(const Dataset& dataset, const
                                                    const NearDuplicateRules& rules,
                                                    const RowProgress& progress) {
   std::vector<Print> prints(dataset.size());
-  LUTHIER_CHECK(for_rows(dataset.size(), progress,
-                         [&](std::size_t first, std::size_t last, std::size_t) {
-                           for (std::size_t row = first; row < last; ++row)
-                             prints[row] = print_of(dataset, row, kind, rules);
-                         }));
+  LUTHIER_CHECK(
+      for_rows(dataset.size(), progress, [&](std::size_t first, std::size_t last, std::size_t) {
+        for (std::size_t row = first; row < last; ++row)
+          prints[row] = print_of(dataset, row, kind, rules);
+      }));
   std::unordered_map<std::uint64_t, std::vector<std::size_t>> meetings;
   std::vector<NearDuplicate> all;
   for (std::size_t row = 0; row < prints.size(); ++row) {
@@ -224,8 +226,7 @@ std::vector<Finding> near_duplicate_findings(const Dataset& dataset,
   findings.reserve(found.size());
   for (const NearDuplicate& each : found)
     findings.push_back({each.row, "near_duplicate",
-                        dataset.where(each.row) + ": The row is nearly the same as " +
-                            dataset.where(each.of) + " (" + similarity_words(each) + ").",
+                        near_sentence(dataset.where(each.row), dataset.where(each.of), each),
                         true});
   return findings;
 }

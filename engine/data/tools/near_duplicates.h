@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows that are nearly the same: texts by MinHash over their pieces of five letters (Broder 1997),
-// pictures by a hash of how light lies in them, of which a copy in another size or format differs in
-// few bits.
+// pictures by a hash of how light lies in them, of which a copy in another size or format differs
+// in few bits.
 #pragma once
 
 #include <cstdint>

@@ -59,9 +59,8 @@ RowSplit split_rows(const RowList& rows, double share, std::uint64_t seed,
   }
   std::vector<std::size_t> most(parts.size());
   for (std::size_t i = 0; i < most.size(); ++i) most[i] = i;
-  std::stable_sort(most.begin(), most.end(), [&](std::size_t a, std::size_t b) {
-    return parts[a].lacks > parts[b].lacks;
-  });
+  std::stable_sort(most.begin(), most.end(),
+                   [&](std::size_t a, std::size_t b) { return parts[a].lacks > parts[b].lacks; });
   for (std::size_t i = 0; i < most.size() && taken < wanted; ++i) {
     Part& part = parts[most[i]];
     if (part.taken >= part.order.size()) continue;

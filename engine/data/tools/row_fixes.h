@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What can be put right in a row by itself: marks that are not as many as its pictures, a key that is
-// nearly a known one, a picture that lies elsewhere in the folder.
+// What can be put right in a row by itself: marks that are not as many as its pictures, a key that
+// is nearly a known one, a picture that lies elsewhere in the folder.
 #pragma once
 
 #include <filesystem>

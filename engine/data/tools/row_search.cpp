@@ -94,12 +94,11 @@ bool fits(const Json& row, const RowQuery& query) {
 Result<std::vector<std::string>> column_values(const Dataset& dataset, const std::string& column,
                                                const RowProgress& progress) {
   std::vector<std::string> values(dataset.size());
-  LUTHIER_CHECK(for_rows(dataset.size(), progress,
-                         [&](std::size_t first, std::size_t last, std::size_t) {
-                           for (std::size_t row = first; row < last; ++row)
-                             if (const auto json = dataset.row(row))
-                               values[row] = column_text(*json, column);
-                         }));
+  LUTHIER_CHECK(
+      for_rows(dataset.size(), progress, [&](std::size_t first, std::size_t last, std::size_t) {
+        for (std::size_t row = first; row < last; ++row)
+          if (const auto json = dataset.row(row)) values[row] = column_text(*json, column);
+      }));
   const bool any = std::any_of(values.begin(), values.end(),
                                [](const std::string& value) { return !value.empty(); });
   if (!any)

@@ -23,7 +23,7 @@ struct RowCondition {
 Result<RowCondition> row_condition(const std::string& text);
 
 struct RowQuery {
-  std::string text;                      ///< that some text of the row holds, in any case of letters
+  std::string text;  ///< that some text of the row holds, in any case of letters
   std::vector<RowCondition> conditions;  ///< all of them
   bool empty() const { return text.empty() && conditions.empty(); }
 };

@@ -13,8 +13,8 @@ namespace luthier {
 
 /// Each text and number of a row, with its key; bytes of pictures are passed over. `say` ends the
 /// walk by returning false.
-void each_text(const Json& row, const std::function<bool(const std::string& key,
-                                                         std::string_view text)>& say);
+void each_text(const Json& row,
+               const std::function<bool(const std::string& key, std::string_view text)>& say);
 
 /// The value at a column's name or path as text; empty: there is none.
 std::string column_text(const Json& row, const std::string& column);

@@ -32,8 +32,8 @@ Status for_rows(std::size_t rows, const RowProgress& progress, const Work& work)
     done.fetch_add(last - first);
     return true;
   };
-  const std::size_t workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1,
-                                                      kMostWorkers);
+  const std::size_t workers =
+      std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostWorkers);
   std::vector<std::jthread> threads;
   for (std::size_t i = 1; i < workers && i * kPiece < rows; ++i)
     threads.emplace_back([&step, i] {
