@@ -44,7 +44,7 @@ namespace luthier {
 namespace {
 constexpr std::size_t kMostFindings = 1000;
 constexpr int kFitMilliseconds = 80;
-constexpr int kFindingsHeight = 220;  // what a few wrapped reasons need
+constexpr int kFindingsHeight = 290;  // what a few wrapped reasons need, and what is done of them
 }  // namespace
 
 DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the Data page does with findings: rows are left out or put right in a copy, one or all of
 // their kind, and the copy takes the data's place where a person wants it.
-#include <QHBoxLayout>
+#include <QGridLayout>
 #include <QLabel>
 #include <QPushButton>
 #include <QTableWidget>
@@ -20,24 +20,26 @@ namespace luthier {
 
 QWidget* DataPage::make_finding_buttons(QWidget* parent) {
   auto* bar = new QWidget(parent);
-  auto* row = new QHBoxLayout(bar);
-  row->setContentsMargins(0, 0, 0, 0);
-  row->setSpacing(8);
-  const auto button = [&](const char* name) {
+  auto* grid = new QGridLayout(bar);  // two lines, so that a narrow window has room for them
+  grid->setContentsMargins(0, 0, 0, 0);
+  grid->setSpacing(8);
+  grid->setColumnStretch(2, 1);
+  const auto button = [&](const char* name, int row, int column) {
     auto* made = new QPushButton(bar);
     made->setObjectName(QLatin1String(name));
-    row->addWidget(made);
+    grid->addWidget(made, row, column);
     return made;
   };
-  drop_ = button("dropRow");
-  drop_kind_ = button("dropKind");
-  fix_ = button("fixRow");
-  fix_kind_ = button("fixKind");
+  drop_ = button("dropRow", 0, 0);
+  drop_kind_ = button("dropKind", 0, 1);
+  fix_ = button("fixRow", 1, 0);
+  fix_kind_ = button("fixKind", 1, 1);
   edits_ = muted_label(bar, 0.85);
   edits_->setObjectName(QStringLiteral("editsMade"));
-  edits_->setWordWrap(false);
-  row->addWidget(edits_, 1);
-  copy_ = button("writeCopy");
+  edits_->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
+  grid->addWidget(edits_, 0, 2);
+  copy_ = button("writeCopy", 1, 2);
+  grid->setAlignment(copy_, Qt::AlignRight);
   const auto of_kind = [this] {
     std::vector<Finding> same;
     if (const Finding* chosen = current_finding())
