@@ -4404,6 +4404,18 @@ of any size</translation>
             <source>Writing rows</source>
             <translation>Writing rows</translation>
         </message>
+        <message>
+            <source>Variants of pic&amp;tures</source>
+            <translation>Variants of pic&amp;tures</translation>
+        </message>
+        <message>
+            <source>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</source>
+            <translation>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>none</translation>
+        </message>
     </context>
     <context>
         <name>luthier::HistogramView</name>

@@ -4385,6 +4385,18 @@ of any size</source>
             <source>Writing rows</source>
             <translation>행을 쓰는 중</translation>
         </message>
+        <message>
+            <source>Variants of pic&amp;tures</source>
+            <translation>그림 변형(&amp;T)</translation>
+        </message>
+        <message>
+            <source>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</source>
+            <translation>그림이 있는 행마다 밝기, 대비, 가장자리를 조금 바꾼 행을 이만큼 더합니다. 0: 더하지 않음. 검증 행에는 더하지 않습니다.</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>없음</translation>
+        </message>
     </context>
     <context>
         <name>luthier::HistogramView</name>

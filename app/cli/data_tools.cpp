@@ -139,6 +139,7 @@ struct CleanOptions {
   double similarity = 0.8;
   std::int64_t max_length = 2048;
   std::size_t sample = 0;
+  int variants = 0;
   std::uint64_t seed = 42;
   MediaLimits pixels;
   bool json = false;
@@ -212,6 +213,8 @@ Status clean(const CleanOptions& o) {
   CopyRequest request;
   request.edits = made.edits;
   request.form = form_of(o.form);
+  request.variants.copies = o.variants;
+  request.variants.seed = o.seed;
   request.rows = kept_rows(*dataset, made.edits);
   if (!query.empty()) {
     LUTHIER_TRY(const RowList found, find_rows(*dataset, query, tools_go_on));
@@ -328,6 +331,10 @@ Action add_data_clean(CLI::App& app) {
   app.add_option("--where", o->where, "Only rows that meet these conditions, as search has them");
   app.add_option("--sample", o->sample, "At most so many rows, drawn by the seed");
   app.add_option("--seed", o->seed, "Of the draw")->capture_default_str();
+  app.add_option("--variants", o->variants,
+                 "So often each row with pictures comes once more, its pictures lighter or darker, "
+                 "of other contrast, cut at the edges")
+      ->check(CLI::Range(0, 20));
   app.add_option("--form", o->form,
                  "as_written, messages, or conversations (LLaVA's from and value)")
       ->check(CLI::IsMember({"as_written", "messages", "conversations"}))

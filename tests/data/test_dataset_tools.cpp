@@ -297,6 +297,25 @@ class TestDatasetTools : public QObject {
     const auto llava = opened(room.path() / "llava.jsonl");
     QVERIFY((*llava->row(0))["conversations"][0]["value"] == "<image>\n0" &&
             row_json(*llava->read(0), {}) == row_json(*dataset->read(0), {}));
+    // Variants are drawn by the seed, show the same, and go again with a copy that is not whole.
+    request.form = CopyForm::AsWritten;
+    request.variants.copies = 2;
+    const auto varied = copy_rows(*dataset, request, room.path() / "varied.jsonl");
+    QVERIFY2(varied.ok(), varied.ok() ? "" : varied.error().sentence().c_str());
+    const auto more = opened(room.path() / "varied.jsonl");
+    QVERIFY(varied->written == 3 && more->size() == 3 && more->read(2).ok());
+    const auto picture = decode_image(first_picture(*more->read(1)));
+    const auto plain = decode_image(room.path() / "a.png");
+    QVERIFY(picture.ok() && picture->rgb != plain->rgb && picture->width <= plain->width);
+    QCOMPARE(picture_variant(*plain, request.variants, 5).rgb,
+             picture_variant(*plain, request.variants, 5).rgb);
+    QVERIFY(picture_variant(*plain, request.variants, 5).rgb !=
+            picture_variant(*plain, request.variants, 6).rgb);
+    QVERIFY(copy_rows(*dataset, request, room.path() / "varied.jsonl").ok() == false);
+    const auto cut = copy_rows(*dataset, request, room.path() / "cut.jsonl", any_rows(),
+                               [](std::size_t, std::size_t) { return false; });
+    QVERIFY(!cut && !fs::exists(room.path() / "cut-pictures"));
+    request.variants = {};
     request.rows.clear();
     QVERIFY(!copy_rows(*dataset, request, room.path() / "none.jsonl").ok());
   }

@@ -28,6 +28,7 @@ struct CopyWish {
   CopySource source;
   bool drop_unusable = false, only_shown = false;
   std::size_t sample = 0;
+  int variants = 0;
   std::uint64_t seed = 42;
   double share = 0;
   std::string by;
@@ -64,9 +65,11 @@ Result<CopiedRows> copy_as_wished(const Dataset& dataset, const CopyWish& wish,
   CopyRequest request;
   request.edits = edits;
   request.form = wish.form;
+  request.variants.seed = wish.seed;
   CopiedRows copied;
   if (wish.share <= 0) {
     request.rows = std::move(rows);
+    request.variants.copies = wish.variants;
     LUTHIER_TRY(const CopyReport report,
                 copy_rows(dataset, request, wish.file, any_rows(), progress));
     copied.train = report.written;
@@ -85,9 +88,11 @@ Result<CopiedRows> copy_as_wished(const Dataset& dataset, const CopyWish& wish,
     return input_error("There are too few rows to part them.", wish.file.string(),
                        "Take fewer rows out, or set the validation share to 0.");
   request.rows = parts.train;
+  request.variants.copies = wish.variants;
   LUTHIER_TRY(const CopyReport train,
               copy_rows(dataset, request, wish.file, any_rows(), half_of(progress, false)));
   request.rows = parts.validation;
+  request.variants.copies = 0;  // what is judged by stays as it is
   LUTHIER_TRY(const CopyReport validation,
               copy_rows(dataset, request, wish.validation, any_rows(), half_of(progress, true)));
   copied.train = train.written;
@@ -145,10 +150,13 @@ CopyDialog::CopyDialog(DataJobs& jobs, QWidget* parent) : QDialog(parent), jobs_
   seed_->setValue(42);
   as_ = named(new QComboBox(this), "copyForm");
   as_->addItems({QString(), QString(), QString()});
+  variants_ = named(new QSpinBox(this), "copyVariants");
+  variants_->setRange(0, 20);
   use_ = named(new QCheckBox(this), "copyUse");
   use_->setChecked(true);
-  for (QWidget* field : std::initializer_list<QWidget*>{file_, unusable_, shown_, sample_, share_,
-                                                        by_, validation_, seed_, as_, use_})
+  for (QWidget* field :
+       std::initializer_list<QWidget*>{file_, unusable_, shown_, sample_, share_, by_, validation_,
+                                       seed_, as_, variants_, use_})
     form_->addRow(QStringLiteral("-"), field);
   layout->addLayout(form_);
   count_ = text_label(this, true);
@@ -204,6 +212,10 @@ void CopyDialog::retranslate() {
   as_->setItemText(0, tr("As they are written"));
   as_->setItemText(1, tr("messages (role, content)"));
   as_->setItemText(2, tr("conversations (from, value)"));
+  label(variants_, tr("Variants of pic&tures"),
+        tr("So often each row with pictures comes once more, its pictures lighter or darker, of "
+           "other contrast, cut at the edges; 0: not at all. Rows for validation have none."));
+  variants_->setSpecialValueText(tr("none"));
   label(use_, tr("Afterwards"));
   use_->setText(tr("Go on with the copy"));
   write_->setText(tr("&Write"));
@@ -254,6 +266,7 @@ void CopyDialog::write() {
   wish.drop_unusable = unusable_->isChecked();
   wish.only_shown = shown_->isChecked() && source_.shown;
   wish.sample = static_cast<std::size_t>(sample_->value());
+  wish.variants = variants_->value();
   wish.seed = static_cast<std::uint64_t>(seed_->value());
   wish.share = share_->value() / 100;
   wish.by = by_->currentData().toString().toStdString();

@@ -56,7 +56,7 @@ class CopyDialog : public QDialog {
   QFormLayout* form_;
   QLineEdit *file_, *validation_;
   QCheckBox *unusable_, *shown_, *use_;
-  QSpinBox *sample_, *seed_;
+  QSpinBox *sample_, *seed_, *variants_;
   QDoubleSpinBox* share_;
   QComboBox *by_, *as_;
   QPushButton *write_, *close_;

@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "engine/data/row_writing.h"
+#include "engine/io/files.h"
 #include "engine/io/system_error.h"
 
 namespace luthier {
@@ -106,6 +109,56 @@ Result<Json> formed(const Dataset& dataset, std::size_t row, const Json& json, C
   return form == CopyForm::Messages ? messages : as_conversations(messages);
 }
 
+/// Pictures of a copy, which go again where the copy does not come whole.
+class VariantFolder {
+ public:
+  explicit VariantFolder(const fs::path& file)
+      : folder_(file.parent_path() / (file.stem().string() + "-pictures")) {}
+  VariantFolder(const VariantFolder&) = delete;
+  VariantFolder& operator=(const VariantFolder&) = delete;
+  ~VariantFolder() {
+    std::error_code ignored;
+    if (made_ && !kept_) fs::remove_all(folder_, ignored);
+  }
+
+  Status make() {
+    std::error_code problem;
+    if (fs::exists(folder_, problem))
+      return input_error("There is a folder already.", folder_.string(),
+                         "Choose another name for the rows.");
+    fs::create_directories(folder_, problem);
+    if (problem) return system_error("This folder cannot be made", folder_, problem.value());
+    made_ = true;
+    return {};
+  }
+  /// The row with each picture as this variant has it; nothing: it has none.
+  Result<std::optional<Json>> vary(const Conversation& row, std::size_t number, int copy,
+                                   const VariantRules& rules, const fs::path& to) const {
+    Conversation varied = row;
+    std::size_t pictures = 0;
+    for (Message& turn : varied.messages)
+      for (ContentPart& part : turn.content) {
+        if (part.kind != ContentPart::Kind::Image) continue;
+        const std::string name = std::to_string(number + 1) + "-" + std::to_string(copy + 1) + "-" +
+                                 std::to_string(++pictures) + ".png";
+        LUTHIER_TRY(const Image image, decode_image(part.image));
+        const std::uint64_t place =
+            (number * 1000 + static_cast<std::size_t>(copy)) * 1000 + pictures;
+        LUTHIER_TRY(const auto bytes, encode_png(picture_variant(image, rules, place)));
+        LUTHIER_CHECK(write_file_atomically(
+            folder_ / name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+        part.image = folder_ / name;
+      }
+    if (pictures == 0) return std::optional<Json>();
+    return std::optional<Json>(row_json(varied, to));
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  fs::path folder_;
+  bool made_ = false, kept_ = false;
+};
+
 }  // namespace
 
 Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
@@ -113,6 +166,8 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
                              const RowProgress& progress) {
   LUTHIER_TRY(LineFile out, LineFile::begin(file));
   const fs::path folder = file.parent_path();
+  VariantFolder variants(file);
+  if (request.variants.copies > 0) LUTHIER_CHECK(variants.make());
   CopyReport report;
   for (std::size_t i = 0; i < request.rows.size(); ++i) {
     if (progress && i % 256 == 0 && !progress(i, request.rows.size())) return interrupted_error();
@@ -121,6 +176,10 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
     const auto edited = request.edits.replaced.find(row);
     auto json =
         edited != request.edits.replaced.end() ? Result<Json>(edited->second) : dataset.row(row);
+    std::optional<Conversation> conversation;
+    if (json && request.variants.copies > 0)
+      if (auto read = kind.read(*json, dataset.folder_of(row), dataset.where(row), nullptr))
+        conversation = read.take();
     if (json) json = formed(dataset, row, *json, request.form, kind, folder);
     if (!json) {
       if (report.unreadable.size() < kMostUnreadable) report.unreadable.push_back(json.error());
@@ -128,12 +187,22 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
     }
     LUTHIER_CHECK(out.add(json->dump(-1, ' ', false, Json::error_handler_t::replace)));
     ++report.written;
+    // Answers that are held against one another are not said by messages.
+    if (!conversation || conversation->chosen || conversation->answer) continue;
+    for (int copy = 0; copy < request.variants.copies; ++copy) {
+      LUTHIER_TRY(const auto varied,
+                  variants.vary(*conversation, row, copy, request.variants, folder));
+      if (!varied) break;
+      LUTHIER_CHECK(out.add(varied->dump(-1, ' ', false, Json::error_handler_t::replace)));
+      ++report.written;
+    }
   }
   if (report.written == 0)
     return input_error(
         "No row is left to write.", file.string(),
         report.unreadable.empty() ? "Take fewer rows out." : report.unreadable.front().sentence());
   LUTHIER_CHECK(out.end());
+  variants.keep();
   return report;
 }
 

@@ -11,6 +11,7 @@
 
 #include "engine/data/dataset.h"
 #include "engine/data/row_kind.h"
+#include "engine/data/tools/picture_variants.h"
 #include "engine/data/tools/row_choice.h"
 #include "engine/data/tools/row_workers.h"
 
@@ -29,10 +30,13 @@ struct CopyRequest {
   RowList rows;  ///< in the order in which they are written
   RowEdits edits = {};
   CopyForm form = CopyForm::AsWritten;
+  /// Rows with pictures come once more for each, as messages, the pictures in a folder beside the
+  /// file ("train-pictures"), which is not there yet.
+  VariantRules variants = {};
 };
 
 struct CopyReport {
-  std::size_t written = 0;
+  std::size_t written = 0;        ///< with variants
   std::vector<Error> unreadable;  ///< rows that could not be read, and are left out
 };
 
