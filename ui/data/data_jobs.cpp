@@ -37,6 +37,11 @@ void DataJobs::cancel() {
   for (const auto& job : jobs_) job->stop = true;
 }
 
+void DataJobs::cancel(const QString& what) {
+  for (const auto& job : jobs_)
+    if (job->what == what) job->stop = true;
+}
+
 std::shared_ptr<DataJobs::Job> DataJobs::begin(const QString& what) {
   auto job = std::make_shared<Job>();
   job->rows = rows_ ? rows_ : std::make_shared<Rows>(Recipe(), std::vector<std::string>());

@@ -30,6 +30,8 @@ class DataJobs : public QObject {
   void set_recipe(const Recipe& recipe, const std::vector<std::string>& files);
   bool busy() const { return running_ > 0; }
   void cancel();
+  /// What is called so, and nothing else.
+  void cancel(const QString& what);
 
   /// `work(dataset, progress)` gives a Result; `done` gets it, unless other rows are looked at by
   /// then. `what` is said while it goes on.

@@ -69,7 +69,7 @@ class RowModel : public QAbstractTableModel {
   std::set<QString> broken_;  ///< pictures that cannot be read
   std::map<std::size_t, std::vector<Finding>> findings_;
   std::optional<std::vector<std::size_t>> order_;  ///< what is shown
-  std::map<std::size_t, int> places_;              ///< of rows in it
+  std::vector<int> places_;                        ///< of every row in it; -1: it is not shown
   std::set<std::size_t> dropped_, fixed_;
 };
 

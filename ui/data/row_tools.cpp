@@ -277,7 +277,7 @@ void RowTools::search() {
     apply();
     return;
   }
-  jobs_->cancel();  // an older search
+  jobs_->cancel(tr("Searching"));  // an older one
   jobs_->run<std::vector<std::size_t>>(
       tr("Searching"),
       [text](const Dataset& dataset, const RowProgress& progress) {
