@@ -129,8 +129,11 @@ void RowModel::show_only(std::optional<std::vector<std::size_t>> rows) {
   beginResetModel();
   order_ = std::move(rows);
   places_.clear();
-  if (order_)
+  if (order_) {
+    std::erase_if(*order_, [this](std::size_t row) { return row >= total_; });
+    places_.assign(total_, -1);
     for (std::size_t i = 0; i < order_->size(); ++i) places_[(*order_)[i]] = static_cast<int>(i);
+  }
   endResetModel();
 }
 
@@ -147,8 +150,7 @@ std::size_t RowModel::row_at(int shown) const {
 
 int RowModel::shown_at(std::size_t row) const {
   if (!order_) return row < total_ ? static_cast<int>(row) : -1;
-  const auto found = places_.find(row);
-  return found == places_.end() ? -1 : found->second;
+  return row < places_.size() ? places_[row] : -1;
 }
 
 void RowModel::tell(std::size_t row, int column) {
