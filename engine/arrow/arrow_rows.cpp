@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Files as pieces (a Parquet file's row groups, an Arrow file's batches), of which the few that
-// were read last are kept: rows come one by one, and a piece is read as a whole.
+// were were read last are kept: rows come one by one, and a piece is read as a whole.
 #include "engine/arrow/arrow_rows.h"
 
 #include <arrow/api.h>
 #include <arrow/io/file.h>
 #include <arrow/ipc/api.h>
+#include <arrow/util/byte_size.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
@@ -26,7 +27,6 @@ namespace {
 
 using Batch = std::shared_ptr<arrow::RecordBatch>;
 
-constexpr std::size_t kKeptPieces = 4;
 constexpr std::int64_t kLargestPiece = std::int64_t{4} << 30;
 
 /// Where pieces come from.
@@ -160,6 +160,54 @@ void tell(char** fault, const std::string& why) {
   if (fault) *fault = copied(why.substr(0, why.find('\n')));
 }
 
+/// The pieces that were read last, of all tables together: a dataset may be a thousand files.
+class KeptPieces {
+ public:
+  Batch find(const void* table, std::size_t piece) {
+    const std::lock_guard lock(mutex_);
+    for (auto each = kept_.begin(); each != kept_.end(); ++each) {
+      if (each->table != table || each->piece != piece) continue;
+      kept_.splice(kept_.begin(), kept_, each);
+      return kept_.front().batch;
+    }
+    return nullptr;
+  }
+  void add(const void* table, std::size_t piece, const Batch& batch) {
+    const auto bytes = static_cast<std::uint64_t>(arrow::util::TotalBufferSize(*batch));
+    const std::lock_guard lock(mutex_);
+    kept_.push_front({table, piece, batch, bytes});
+    bytes_ += bytes;
+    while (kept_.size() > 1 && bytes_ > kMostBytes) {
+      bytes_ -= kept_.back().bytes;
+      kept_.pop_back();
+    }
+  }
+  void forget(const void* table) {
+    const std::lock_guard lock(mutex_);
+    kept_.remove_if([&](const Entry& entry) {
+      if (entry.table == table) bytes_ -= entry.bytes;
+      return entry.table == table;
+    });
+  }
+
+ private:
+  static constexpr std::uint64_t kMostBytes = std::uint64_t{512} << 20;
+  struct Entry {
+    const void* table;
+    std::size_t piece;
+    Batch batch;
+    std::uint64_t bytes;
+  };
+  std::mutex mutex_;
+  std::list<Entry> kept_;  // newest first
+  std::uint64_t bytes_ = 0;
+};
+
+KeptPieces& kept_pieces() {
+  static KeptPieces kept;
+  return kept;
+}
+
 }  // namespace
 }  // namespace luthier::arrow_module
 
@@ -167,21 +215,20 @@ struct LuthierArrowTable {
   std::unique_ptr<luthier::arrow_module::Pieces> pieces;
   std::vector<std::uint64_t> first;  // row of each piece
   std::uint64_t rows = 0;
-  std::mutex mutex;
-  std::list<std::pair<std::size_t, luthier::arrow_module::Batch>> kept;  // newest first
+  std::mutex mutex;  // of reading
+
+  ~LuthierArrowTable() { luthier::arrow_module::kept_pieces().forget(this); }
 
   arrow::Result<luthier::arrow_module::Batch> batch(std::size_t piece) {
-    for (auto each = kept.begin(); each != kept.end(); ++each) {
-      if (each->first != piece) continue;
-      kept.splice(kept.begin(), kept, each);
-      return kept.front().second;
-    }
+    auto& kept = luthier::arrow_module::kept_pieces();
+    if (auto known = kept.find(this, piece)) return known;
+    const std::lock_guard lock(mutex);
+    if (auto known = kept.find(this, piece)) return known;  // another thread has read it meanwhile
     ARROW_ASSIGN_OR_RAISE(auto read, pieces->read(piece));
     if (read->num_rows() != pieces->rows[piece])
       return arrow::Status::Invalid("the file changed while it was in use");
-    kept.emplace_front(piece, std::move(read));
-    if (kept.size() > luthier::arrow_module::kKeptPieces) kept.pop_back();
-    return kept.front().second;
+    kept.add(this, piece, read);
+    return read;
   }
 };
 
@@ -220,16 +267,12 @@ char* table_row(LuthierArrowTable* table, std::uint64_t row, std::uint64_t* size
       return nullptr;
     }
     const auto piece = static_cast<std::size_t>(after - table->first.begin()) - 1;
-    Batch batch;
-    {
-      const std::lock_guard lock(table->mutex);
-      auto read = table->batch(piece);
-      if (!read.ok()) {
-        tell(fault, read.status().message());
-        return nullptr;
-      }
-      batch = std::move(*read);
+    const auto read = table->batch(piece);
+    if (!read.ok()) {
+      tell(fault, read.status().message());
+      return nullptr;
     }
+    const Batch& batch = *read;
     std::string json;
     const arrow::Status status =
         append_row(json, *batch, static_cast<std::int64_t>(row - table->first[piece]));
