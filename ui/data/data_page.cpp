@@ -3,8 +3,6 @@
 #include "ui/data/data_page.h"
 
 #include <QComboBox>
-#include <QDragEnterEvent>
-#include <QDropEvent>
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
@@ -12,7 +10,6 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
-#include <QMimeData>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QStackedWidget>
@@ -24,7 +21,6 @@
 
 #include "engine/config/order_fields.h"
 #include "engine/config/rollouts.h"
-#include "engine/io/file_kind.h"
 #include "ui/data/finding_words.h"
 #include "ui/data/row_model.h"
 #include "ui/data/row_tools.h"
@@ -334,43 +330,12 @@ void DataPage::open_file() {
   if (!files.isEmpty()) set_data(files);
 }
 
-void DataPage::open_folder() {
-  const QString folder = QFileDialog::getExistingDirectory(this, tr("Open a folder of rows"));
-  if (!folder.isEmpty()) set_data({folder});
-}
-
 void DataPage::set_data(const QStringList& files) {
   const std::string key = which_->currentIndex() == 0 ? "dataset" : "eval_dataset";
   if (const Status status =
           workspace().set_field(key, files.join(QStringLiteral(", ")).toStdString());
       !status)
     banner_->show_error(status.error());
-}
-
-void DataPage::take_files(const QStringList& files) {
-  const bool pictures = std::all_of(files.begin(), files.end(), [](const QString& file) {
-    return QFileInfo(file).isFile() &&
-           file_kind_by_name(to_path(file)).family == FileFamily::Picture;
-  });
-  if (files.isEmpty()) return;
-  if (!pictures) return set_data(files);
-  const auto rows = RowTools::pictures_file(files);
-  if (!rows) return banner_->show_error(rows.error());
-  set_data({path_text(*rows)});
-}
-
-void DataPage::dragEnterEvent(QDragEnterEvent* event) {
-  const QList<QUrl> urls = event->mimeData()->urls();
-  if (std::any_of(urls.begin(), urls.end(), [](const QUrl& url) { return url.isLocalFile(); }))
-    event->acceptProposedAction();
-}
-
-void DataPage::dropEvent(QDropEvent* event) {
-  QStringList files;
-  for (const QUrl& url : event->mimeData()->urls())
-    if (url.isLocalFile()) files << url.toLocalFile();
-  event->acceptProposedAction();
-  take_files(files);
 }
 
 void DataPage::check() {

@@ -46,6 +46,16 @@ class DataPage : public Page {
   QWidget* make_findings();
   void connect_session();
   void open_file();
+  void reload();
+  void show_current();
+  void show_findings(const DatasetReport& report);
+  void list_findings();
+  /// Rows as high as their wrapped reasons.
+  void fit_findings();
+  void refresh();
+  Recipe shown_recipe() const;
+  std::string signature() const;
+
   void open_folder();
   /// The data becomes these files, under the columns that rows are read by.
   void set_data(const QStringList& files);
@@ -58,15 +68,6 @@ class DataPage : public Page {
   int table_row() const;
   void select_row(int shown);
   int which_data() const;  ///< 0: to train on
-  void reload();
-  void show_current();
-  void show_findings(const DatasetReport& report);
-  void list_findings();
-  /// Rows as high as their wrapped reasons.
-  void fit_findings();
-  void refresh();
-  Recipe shown_recipe() const;
-  std::string signature() const;
 
   Banner* banner_;
   QLineEdit* path_;

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the Data page does with findings: rows are left out or put right in a copy, one or all of
-// their kind, and the copy takes the data's place where a person wants it.
+// How data comes to the Data page, and what is done with findings: rows are left out or put right
+// in a copy, one or all of their kind, and the copy takes the data's place where a person wants it.
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QFileDialog>
+#include <QFileInfo>
 #include <QGridLayout>
 #include <QLabel>
+#include <QMimeData>
 #include <QPushButton>
 #include <QTableWidget>
+#include <algorithm>
 
 #include "engine/data/columns.h"
 #include "engine/data/tools/row_fixes.h"
+#include "engine/io/file_kind.h"
 #include "ui/data/data_page.h"
 #include "ui/data/row_model.h"
 #include "ui/data/row_tools.h"
@@ -17,6 +24,37 @@
 #include "ui/widgets/card.h"
 
 namespace luthier {
+
+void DataPage::open_folder() {
+  const QString folder = QFileDialog::getExistingDirectory(this, tr("Open a folder of rows"));
+  if (!folder.isEmpty()) set_data({folder});
+}
+
+void DataPage::take_files(const QStringList& files) {
+  const bool pictures = std::all_of(files.begin(), files.end(), [](const QString& file) {
+    return QFileInfo(file).isFile() &&
+           file_kind_by_name(to_path(file)).family == FileFamily::Picture;
+  });
+  if (files.isEmpty()) return;
+  if (!pictures) return set_data(files);
+  const auto rows = RowTools::pictures_file(files);
+  if (!rows) return banner_->show_error(rows.error());
+  set_data({path_text(*rows)});
+}
+
+void DataPage::dragEnterEvent(QDragEnterEvent* event) {
+  const QList<QUrl> urls = event->mimeData()->urls();
+  if (std::any_of(urls.begin(), urls.end(), [](const QUrl& url) { return url.isLocalFile(); }))
+    event->acceptProposedAction();
+}
+
+void DataPage::dropEvent(QDropEvent* event) {
+  QStringList files;
+  for (const QUrl& url : event->mimeData()->urls())
+    if (url.isLocalFile()) files << url.toLocalFile();
+  event->acceptProposedAction();
+  take_files(files);
+}
 
 QWidget* DataPage::make_finding_buttons(QWidget* parent) {
   auto* bar = new QWidget(parent);
