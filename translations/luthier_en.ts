@@ -244,6 +244,10 @@
             <source>unknown_key</source>
             <translation>unknown key</translation>
         </message>
+        <message>
+            <source>near_duplicate</source>
+            <translation>Nearly the same</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnswerCell</name>
@@ -778,16 +782,8 @@
             <translation>Which data to show</translation>
         </message>
         <message>
-            <source>A JSONL or JSON file of rows</source>
-            <translation>A JSONL or JSON file of rows</translation>
-        </message>
-        <message>
             <source>File of rows</source>
             <translation>File of rows</translation>
-        </message>
-        <message>
-            <source>&amp;Open…</source>
-            <translation>&amp;Open…</translation>
         </message>
         <message>
             <source>Chec&amp;k all rows</source>
@@ -818,10 +814,6 @@
             <translation>Open rows</translation>
         </message>
         <message>
-            <source>Rows (*.jsonl *.json)</source>
-            <translation>Rows (*.jsonl *.json)</translation>
-        </message>
-        <message>
             <source>First a model</source>
             <translation>First a model</translation>
         </message>
@@ -836,10 +828,6 @@
         <message>
             <source>No rows yet</source>
             <translation>No rows yet</translation>
-        </message>
-        <message>
-            <source>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</source>
-            <translation>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</translation>
         </message>
         <message>
             <source>Open a file…</source>
@@ -875,6 +863,86 @@
         <message>
             <source>A folder of pictures becomes rows: ask, answer, compare, judge</source>
             <translation>A folder of pictures becomes rows: ask, answer, compare, judge</translation>
+        </message>
+        <message>
+            <source>A file of rows, or a folder; drop one here</source>
+            <translation>A file of rows, or a folder; drop one here</translation>
+        </message>
+        <message>
+            <source>&amp;Open</source>
+            <translation>&amp;Open</translation>
+        </message>
+        <message>
+            <source>A &amp;file of rows…</source>
+            <translation>A &amp;file of rows…</translation>
+        </message>
+        <message>
+            <source>A f&amp;older…</source>
+            <translation>A f&amp;older…</translation>
+        </message>
+        <message>
+            <source>&amp;Download from a hub…</source>
+            <translation>&amp;Download from a hub…</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</source>
+            <translation>Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</translation>
+        </message>
+        <message>
+            <source>Open a folder of rows</source>
+            <translation>Open a folder of rows</translation>
+        </message>
+        <message>
+            <source>Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, Arrow, tar, a dataset of the datasets library, or pictures with their captions beside them.</source>
+            <translation>Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, Arrow, tar, a dataset of the datasets library, or pictures with their captions beside them.</translation>
+        </message>
+        <message>
+            <source>%1 of them are shown.</source>
+            <translation>%1 of them are shown.</translation>
+        </message>
+        <message>
+            <source>Leave out all like it</source>
+            <translation>Leave out all like it</translation>
+        </message>
+        <message>
+            <source>Put it right</source>
+            <translation>Put it right</translation>
+        </message>
+        <message>
+            <source>Put all like it right</source>
+            <translation>Put all like it right</translation>
+        </message>
+        <message>
+            <source>Write a copy…</source>
+            <translation>Write a copy…</translation>
+        </message>
+        <message>
+            <source>Take it back</source>
+            <translation>Take it back</translation>
+        </message>
+        <message>
+            <source>Leave it out</source>
+            <translation>Leave it out</translation>
+        </message>
+        <message>
+            <source>%1 left out, %2 put right</source>
+            <translation>%1 left out, %2 put right</translation>
+        </message>
+        <message>
+            <source>The rows have columns that are called otherwise than rows are read by.</source>
+            <translation>The rows have columns that are called otherwise than rows are read by.</translation>
+        </message>
+        <message>
+            <source>Choose columns…</source>
+            <translation>Choose columns…</translation>
+        </message>
+        <message>
+            <source>Written: %1</source>
+            <translation>Written: %1</translation>
+        </message>
+        <message>
+            <source>Written: %1 and %2</source>
+            <translation>Written: %1 and %2</translation>
         </message>
     </context>
     <context>
@@ -1118,6 +1186,18 @@
         <message>
             <source>Stopped. What came is kept; download again to go on from there.</source>
             <translation>Stopped. What came is kept; download again to go on from there.</translation>
+        </message>
+        <message>
+            <source>Download a dataset from a hub</source>
+            <translation>Download a dataset from a hub</translation>
+        </message>
+        <message>
+            <source>From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, tar) and pictures are fetched, and each file is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</source>
+            <translation>From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, tar) and pictures are fetched, and each file is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</translation>
+        </message>
+        <message>
+            <source>&amp;Use it</source>
+            <translation>&amp;Use it</translation>
         </message>
     </context>
     <context>
@@ -1657,6 +1737,14 @@ of any size</translation>
         <message>
             <source>Findings</source>
             <translation>Findings</translation>
+        </message>
+        <message>
+            <source>left out</source>
+            <translation>left out</translation>
+        </message>
+        <message>
+            <source>put right</source>
+            <translation>put right</translation>
         </message>
     </context>
     <context>
@@ -2959,10 +3047,6 @@ of any size</translation>
             <translation>Training data</translation>
         </message>
         <message>
-            <source>One file of rows (JSONL or JSON), or several.</source>
-            <translation>One file of rows (JSONL or JSON), or several.</translation>
-        </message>
-        <message>
             <source>Evaluation data</source>
             <translation>Evaluation data</translation>
         </message>
@@ -3577,6 +3661,34 @@ of any size</translation>
         <message>
             <source>assistant</source>
             <translation>assistant</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>Columns</translation>
+        </message>
+        <message>
+            <source>Which column of the data is what, where it is called otherwise: image=photo, prompt=question. Empty: rows are read as they are.</source>
+            <translation>Which column of the data is what, where it is called otherwise: image=photo, prompt=question. Empty: rows are read as they are.</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>Question of all rows</translation>
+        </message>
+        <message>
+            <source>What is asked where the data has no question, or how it is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>What is asked where the data has no question, or how it is put together, {column} being a column&apos;s text. Empty: as the rows say.</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>Answer of all rows</translation>
+        </message>
+        <message>
+            <source>How the answer is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>How the answer is put together, {column} being a column&apos;s text. Empty: as the rows say.</translation>
+        </message>
+        <message>
+            <source>One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.</source>
+            <translation>One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.</translation>
         </message>
     </context>
     <context>
@@ -6053,6 +6165,490 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>your own</source>
             <translation>your own</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ColumnsDialog</name>
+        <message>
+            <source>Columns of the data</source>
+            <translation>Columns of the data</translation>
+        </message>
+        <message>
+            <source>What each column is. Others stay beside the row, for rewards and courses that name them.</source>
+            <translation>What each column is. Others stay beside the row, for rewards and courses that name them.</translation>
+        </message>
+        <message>
+            <source>Column</source>
+            <translation>Column</translation>
+        </message>
+        <message>
+            <source>Holds</source>
+            <translation>Holds</translation>
+        </message>
+        <message>
+            <source>For example</source>
+            <translation>For example</translation>
+        </message>
+        <message>
+            <source>Is</source>
+            <translation>Is</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>Columns</translation>
+        </message>
+        <message>
+            <source>&amp;Question of all rows</source>
+            <translation>&amp;Question of all rows</translation>
+        </message>
+        <message>
+            <source>Describe the picture. – or {column} for a column&apos;s text</source>
+            <translation>Describe the picture. – or {column} for a column&apos;s text</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>Question of all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Answer of all rows</source>
+            <translation>&amp;Answer of all rows</translation>
+        </message>
+        <message>
+            <source>{column} for a column&apos;s text; empty: the column that is the answer</source>
+            <translation>{column} for a column&apos;s text; empty: the column that is the answer</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>Answer of all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Guess</source>
+            <translation>&amp;Guess</translation>
+        </message>
+        <message>
+            <source>As the rows &amp;are</source>
+            <translation>As the rows &amp;are</translation>
+        </message>
+        <message>
+            <source>&amp;Use these columns</source>
+            <translation>&amp;Use these columns</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>What %1 is</source>
+            <translation>What %1 is</translation>
+        </message>
+        <message>
+            <source>The first row cannot be read so: %1</source>
+            <translation>The first row cannot be read so: %1</translation>
+        </message>
+        <message>
+            <source>The first row is read as:</source>
+            <translation>The first row is read as:</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CopyDialog</name>
+        <message>
+            <source>Write a copy of the rows</source>
+            <translation>Write a copy of the rows</translation>
+        </message>
+        <message>
+            <source>The original stays as it is. Pictures stay where they are; the copy leads to them.</source>
+            <translation>The original stays as it is. Pictures stay where they are; the copy leads to them.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>&amp;File</translation>
+        </message>
+        <message>
+            <source>Unusable rows</source>
+            <translation>Unusable rows</translation>
+        </message>
+        <message>
+            <source>Leave them out</source>
+            <translation>Leave them out</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>Rows</translation>
+        </message>
+        <message>
+            <source>Only those that are shown</source>
+            <translation>Only those that are shown</translation>
+        </message>
+        <message>
+            <source>At &amp;most</source>
+            <translation>At &amp;most</translation>
+        </message>
+        <message>
+            <source>So many rows are drawn by the seed; 0: all</source>
+            <translation>So many rows are drawn by the seed; 0: all</translation>
+        </message>
+        <message>
+            <source>all rows</source>
+            <translation>all rows</translation>
+        </message>
+        <message>
+            <source>Validation &amp;share</source>
+            <translation>Validation &amp;share</translation>
+        </message>
+        <message>
+            <source>5 to 20 % is usual; 0: the rows are not parted</source>
+            <translation>5 to 20 % is usual; 0: the rows are not parted</translation>
+        </message>
+        <message>
+            <source>The same share of &amp;each</source>
+            <translation>The same share of &amp;each</translation>
+        </message>
+        <message>
+            <source>A column: of each of its values that share goes to validation</source>
+            <translation>A column: of each of its values that share goes to validation</translation>
+        </message>
+        <message>
+            <source>File for &amp;validation</source>
+            <translation>File for &amp;validation</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Seed</translation>
+        </message>
+        <message>
+            <source>Another seed draws other rows</source>
+            <translation>Another seed draws other rows</translation>
+        </message>
+        <message>
+            <source>F&amp;orm</source>
+            <translation>F&amp;orm</translation>
+        </message>
+        <message>
+            <source>As they are written</source>
+            <translation>As they are written</translation>
+        </message>
+        <message>
+            <source>messages (role, content)</source>
+            <translation>messages (role, content)</translation>
+        </message>
+        <message>
+            <source>conversations (from, value)</source>
+            <translation>conversations (from, value)</translation>
+        </message>
+        <message>
+            <source>Afterwards</source>
+            <translation>Afterwards</translation>
+        </message>
+        <message>
+            <source>Go on with the copy</source>
+            <translation>Go on with the copy</translation>
+        </message>
+        <message>
+            <source>&amp;Write</source>
+            <translation>&amp;Write</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>– (whichever)</source>
+            <translation>– (whichever)</translation>
+        </message>
+        <message>
+            <source>%1 rows dropped by hand, %2 put right, %3 unusable.</source>
+            <translation>%1 rows dropped by hand, %2 put right, %3 unusable.</translation>
+        </message>
+        <message>
+            <source>Writing rows</source>
+            <translation>Writing rows</translation>
+        </message>
+        <message>
+            <source>Variants of pic&amp;tures</source>
+            <translation>Variants of pic&amp;tures</translation>
+        </message>
+        <message>
+            <source>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</source>
+            <translation>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>none</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HistogramView</name>
+        <message>
+            <source>%1: mean %2, median %3, from %4 to %5</source>
+            <translation>%1: mean %2, median %3, from %4 to %5</translation>
+        </message>
+        <message>
+            <source>%1 to %2: %3</source>
+            <translation>%1 to %2: %3</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>none</translation>
+        </message>
+        <message>
+            <source>median %1 · 95 % below %2</source>
+            <translation>median %1 · 95 % below %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowTools</name>
+        <message>
+            <source>Search the rows, or a column: label=cat, score&gt;0.5</source>
+            <translation>Search the rows, or a column: label=cat, score&gt;0.5</translation>
+        </message>
+        <message>
+            <source>Search the rows</source>
+            <translation>Search the rows</translation>
+        </message>
+        <message>
+            <source>O&amp;nly findings</source>
+            <translation>O&amp;nly findings</translation>
+        </message>
+        <message>
+            <source>In their order</source>
+            <translation>In their order</translation>
+        </message>
+        <message>
+            <source>Longest first</source>
+            <translation>Longest first</translation>
+        </message>
+        <message>
+            <source>Shortest first</source>
+            <translation>Shortest first</translation>
+        </message>
+        <message>
+            <source>Findings first</source>
+            <translation>Findings first</translation>
+        </message>
+        <message>
+            <source>Order of the rows</source>
+            <translation>Order of the rows</translation>
+        </message>
+        <message>
+            <source>&amp;Tools</source>
+            <translation>&amp;Tools</translation>
+        </message>
+        <message>
+            <source>What is done with all rows</source>
+            <translation>What is done with all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Columns…</source>
+            <translation>&amp;Columns…</translation>
+        </message>
+        <message>
+            <source>&amp;Statistics</source>
+            <translation>&amp;Statistics</translation>
+        </message>
+        <message>
+            <source>&amp;Near-duplicates</source>
+            <translation>&amp;Near-duplicates</translation>
+        </message>
+        <message>
+            <source>S&amp;plit for validation…</source>
+            <translation>S&amp;plit for validation…</translation>
+        </message>
+        <message>
+            <source>Write a cleaned cop&amp;y…</source>
+            <translation>Write a cleaned cop&amp;y…</translation>
+        </message>
+        <message>
+            <source>Stop what is being done</source>
+            <translation>Stop what is being done</translation>
+        </message>
+        <message>
+            <source>Looking at columns</source>
+            <translation>Looking at columns</translation>
+        </message>
+        <message>
+            <source>Describe the picture.</source>
+            <translation>Describe the picture.</translation>
+        </message>
+        <message>
+            <source>Counting</source>
+            <translation>Counting</translation>
+        </message>
+        <message>
+            <source>Comparing rows</source>
+            <translation>Comparing rows</translation>
+        </message>
+        <message>
+            <source>No row is nearly another one.</source>
+            <translation>No row is nearly another one.</translation>
+        </message>
+        <message>
+            <source>Searching</source>
+            <translation>Searching</translation>
+        </message>
+        <message>
+            <source>Measuring rows</source>
+            <translation>Measuring rows</translation>
+        </message>
+        <message>
+            <source>Putting rows right</source>
+            <translation>Putting rows right</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows are nearly an earlier one.</source>
+            <translation>
+                <numerusform>%n row is nearly an earlier one.</numerusform>
+                <numerusform>%n rows are nearly an earlier one.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows could not be put right by themselves.</source>
+            <translation>
+                <numerusform>%n row could not be put right by itself.</numerusform>
+                <numerusform>%n rows could not be put right by themselves.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StatisticsDialog</name>
+        <message>
+            <source>Statistics of the rows</source>
+            <translation>Statistics of the rows</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>The most frequent answers</source>
+            <translation>The most frequent answers</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>Rows</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.</source>
+            <translation>%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.</translation>
+        </message>
+        <message>
+            <source>Tokens of a row</source>
+            <translation>Tokens of a row</translation>
+        </message>
+        <message>
+            <source>Learned tokens of a row</source>
+            <translation>Learned tokens of a row</translation>
+        </message>
+        <message>
+            <source>Words of an answer</source>
+            <translation>Words of an answer</translation>
+        </message>
+        <message>
+            <source>Pictures of a row</source>
+            <translation>Pictures of a row</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; width in pixels</source>
+            <translation>Pictures&apos; width in pixels</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; height in pixels</source>
+            <translation>Pictures&apos; height in pixels</translation>
+        </message>
+    </context>
+    <context>
+        <name>columns</name>
+        <message>
+            <source>–</source>
+            <translation>–</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>Picture</translation>
+        </message>
+        <message>
+            <source>Pictures (a list)</source>
+            <translation>Pictures (a list)</translation>
+        </message>
+        <message>
+            <source>Film</source>
+            <translation>Film</translation>
+        </message>
+        <message>
+            <source>Question</source>
+            <translation>Question</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>Messages</source>
+            <translation>Messages</translation>
+        </message>
+        <message>
+            <source>Conversation (from, value)</source>
+            <translation>Conversation (from, value)</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>System prompt</translation>
+        </message>
+        <message>
+            <source>Chosen answer</source>
+            <translation>Chosen answer</translation>
+        </message>
+        <message>
+            <source>Rejected answer</source>
+            <translation>Rejected answer</translation>
+        </message>
+        <message>
+            <source>Good or bad</source>
+            <translation>Good or bad</translation>
+        </message>
+        <message>
+            <source>Plain text</source>
+            <translation>Plain text</translation>
+        </message>
+        <message>
+            <source>Earlier turns</source>
+            <translation>Earlier turns</translation>
+        </message>
+        <message>
+            <source>Tools</source>
+            <translation>Tools</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>picture</translation>
+        </message>
+        <message>
+            <source>text</source>
+            <translation>text</translation>
+        </message>
+        <message>
+            <source>number</source>
+            <translation>number</translation>
+        </message>
+        <message>
+            <source>list</source>
+            <translation>list</translation>
+        </message>
+        <message>
+            <source>messages</source>
+            <translation>messages</translation>
+        </message>
+        <message>
+            <source>object</source>
+            <translation>object</translation>
+        </message>
+        <message>
+            <source>empty</source>
+            <translation>empty</translation>
         </message>
     </context>
 </TS>

@@ -244,6 +244,10 @@
             <source>unknown_key</source>
             <translation>모르는 키</translation>
         </message>
+        <message>
+            <source>near_duplicate</source>
+            <translation>거의 같은 행</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnswerCell</name>
@@ -775,16 +779,8 @@
             <translation>보여 줄 데이터</translation>
         </message>
         <message>
-            <source>A JSONL or JSON file of rows</source>
-            <translation>행이 담긴 JSONL 또는 JSON 파일</translation>
-        </message>
-        <message>
             <source>File of rows</source>
             <translation>데이터 파일</translation>
-        </message>
-        <message>
-            <source>&amp;Open…</source>
-            <translation>열기(&amp;O)…</translation>
         </message>
         <message>
             <source>Chec&amp;k all rows</source>
@@ -815,10 +811,6 @@
             <translation>데이터 열기</translation>
         </message>
         <message>
-            <source>Rows (*.jsonl *.json)</source>
-            <translation>데이터 행 (*.jsonl *.json)</translation>
-        </message>
-        <message>
             <source>First a model</source>
             <translation>먼저 모델이 필요합니다</translation>
         </message>
@@ -833,10 +825,6 @@
         <message>
             <source>No rows yet</source>
             <translation>아직 데이터가 없습니다</translation>
-        </message>
-        <message>
-            <source>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</source>
-            <translation>JSONL 또는 JSON 파일을 여세요. 그림이 있거나 없는 messages, LLaVA 대화, prompt·completion, chosen·rejected 쌍, 글(text) 형식을 읽습니다.</translation>
         </message>
         <message>
             <source>Open a file…</source>
@@ -871,6 +859,86 @@
         <message>
             <source>A folder of pictures becomes rows: ask, answer, compare, judge</source>
             <translation>이미지 폴더를 행으로 만듭니다. 묻고, 답하고, 견주고, 평가합니다</translation>
+        </message>
+        <message>
+            <source>A file of rows, or a folder; drop one here</source>
+            <translation>행 파일이나 폴더. 여기에 끌어다 놓아도 됩니다</translation>
+        </message>
+        <message>
+            <source>&amp;Open</source>
+            <translation>열기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>A &amp;file of rows…</source>
+            <translation>행 파일(&amp;F)…</translation>
+        </message>
+        <message>
+            <source>A f&amp;older…</source>
+            <translation>폴더(&amp;O)…</translation>
+        </message>
+        <message>
+            <source>&amp;Download from a hub…</source>
+            <translation>허브에서 받기(&amp;D)…</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</source>
+            <translation>행 (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</translation>
+        </message>
+        <message>
+            <source>Open a folder of rows</source>
+            <translation>행 폴더 열기</translation>
+        </message>
+        <message>
+            <source>Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, Arrow, tar, a dataset of the datasets library, or pictures with their captions beside them.</source>
+            <translation>행 파일이나 폴더를 열거나 끌어다 놓으세요: JSON 줄, JSON, CSV, Parquet, Arrow, tar, datasets 라이브러리의 데이터셋, 설명 글이 옆에 있는 그림.</translation>
+        </message>
+        <message>
+            <source>%1 of them are shown.</source>
+            <translation>그중 %1개를 보고 있습니다.</translation>
+        </message>
+        <message>
+            <source>Leave out all like it</source>
+            <translation>같은 종류 모두 빼기</translation>
+        </message>
+        <message>
+            <source>Put it right</source>
+            <translation>고치기</translation>
+        </message>
+        <message>
+            <source>Put all like it right</source>
+            <translation>같은 종류 모두 고치기</translation>
+        </message>
+        <message>
+            <source>Write a copy…</source>
+            <translation>사본 쓰기…</translation>
+        </message>
+        <message>
+            <source>Take it back</source>
+            <translation>되돌리기</translation>
+        </message>
+        <message>
+            <source>Leave it out</source>
+            <translation>빼기</translation>
+        </message>
+        <message>
+            <source>%1 left out, %2 put right</source>
+            <translation>%1개 뺌, %2개 고침</translation>
+        </message>
+        <message>
+            <source>The rows have columns that are called otherwise than rows are read by.</source>
+            <translation>행의 열 이름이 읽는 이름과 다릅니다.</translation>
+        </message>
+        <message>
+            <source>Choose columns…</source>
+            <translation>열 고르기…</translation>
+        </message>
+        <message>
+            <source>Written: %1</source>
+            <translation>썼습니다: %1</translation>
+        </message>
+        <message>
+            <source>Written: %1 and %2</source>
+            <translation>썼습니다: %1, %2</translation>
         </message>
     </context>
     <context>
@@ -1113,6 +1181,18 @@
         <message>
             <source>Stopped. What came is kept; download again to go on from there.</source>
             <translation>멈췄습니다. 받은 것은 남아 있으니, 다시 내려받으면 이어서 받습니다.</translation>
+        </message>
+        <message>
+            <source>Download a dataset from a hub</source>
+            <translation>허브에서 데이터셋 받기</translation>
+        </message>
+        <message>
+            <source>From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, tar) and pictures are fetched, and each file is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</source>
+            <translation>%1에서 %2(으)로 받으며, 다른 도구도 거기서 찾습니다. 행(Parquet, Arrow, JSON, CSV, tar)과 그림을 받고, 파일마다 허브가 알린 해시와 맞춰 봅니다. HF_ENDPOINT로 다른 허브를, HF_TOKEN으로 제한된 저장소를 쓸 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Use it</source>
+            <translation>쓰기(&amp;U)</translation>
         </message>
     </context>
     <context>
@@ -1649,6 +1729,14 @@ of any size</source>
         <message>
             <source>Findings</source>
             <translation>발견된 문제</translation>
+        </message>
+        <message>
+            <source>left out</source>
+            <translation>뺌</translation>
+        </message>
+        <message>
+            <source>put right</source>
+            <translation>고침</translation>
         </message>
     </context>
     <context>
@@ -2945,10 +3033,6 @@ of any size</source>
             <translation>학습 데이터</translation>
         </message>
         <message>
-            <source>One file of rows (JSONL or JSON), or several.</source>
-            <translation>행이 담긴 파일(JSONL 또는 JSON) 하나 또는 여럿입니다.</translation>
-        </message>
-        <message>
             <source>Evaluation data</source>
             <translation>평가 데이터</translation>
         </message>
@@ -3563,6 +3647,34 @@ of any size</source>
         <message>
             <source>assistant</source>
             <translation>모든 답 (assistant)</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>열</translation>
+        </message>
+        <message>
+            <source>Which column of the data is what, where it is called otherwise: image=photo, prompt=question. Empty: rows are read as they are.</source>
+            <translation>데이터의 열 이름이 다를 때 어느 열이 무엇인지: image=photo, prompt=question. 비우면 행을 그대로 읽습니다.</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>모든 행의 질문</translation>
+        </message>
+        <message>
+            <source>What is asked where the data has no question, or how it is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>데이터에 질문이 없을 때 묻는 말, 또는 질문을 만드는 틀({열 이름}은 그 열의 글). 비우면 행에 있는 대로.</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>모든 행의 답</translation>
+        </message>
+        <message>
+            <source>How the answer is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>답을 만드는 틀({열 이름}은 그 열의 글). 비우면 행에 있는 대로.</translation>
+        </message>
+        <message>
+            <source>One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.</source>
+            <translation>행 파일 하나 또는 여럿: JSON 줄, JSON, CSV, Parquet, Arrow, tar, 또는 폴더.</translation>
         </message>
     </context>
     <context>
@@ -6027,6 +6139,488 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>your own</source>
             <translation>직접 물음</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ColumnsDialog</name>
+        <message>
+            <source>Columns of the data</source>
+            <translation>데이터의 열</translation>
+        </message>
+        <message>
+            <source>What each column is. Others stay beside the row, for rewards and courses that name them.</source>
+            <translation>각 열이 무엇인지 고릅니다. 나머지 열은 행 옆에 남아, 그 이름을 쓰는 보상과 학습 순서가 읽습니다.</translation>
+        </message>
+        <message>
+            <source>Column</source>
+            <translation>열</translation>
+        </message>
+        <message>
+            <source>Holds</source>
+            <translation>내용</translation>
+        </message>
+        <message>
+            <source>For example</source>
+            <translation>예</translation>
+        </message>
+        <message>
+            <source>Is</source>
+            <translation>역할</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>열</translation>
+        </message>
+        <message>
+            <source>&amp;Question of all rows</source>
+            <translation>모든 행의 질문(&amp;Q)</translation>
+        </message>
+        <message>
+            <source>Describe the picture. – or {column} for a column&apos;s text</source>
+            <translation>그림을 설명해 주세요. – 또는 {열 이름}</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>모든 행의 질문</translation>
+        </message>
+        <message>
+            <source>&amp;Answer of all rows</source>
+            <translation>모든 행의 답(&amp;A)</translation>
+        </message>
+        <message>
+            <source>{column} for a column&apos;s text; empty: the column that is the answer</source>
+            <translation>{열 이름}을 쓸 수 있습니다. 비우면 답으로 고른 열</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>모든 행의 답</translation>
+        </message>
+        <message>
+            <source>&amp;Guess</source>
+            <translation>추측(&amp;G)</translation>
+        </message>
+        <message>
+            <source>As the rows &amp;are</source>
+            <translation>행 그대로(&amp;R)</translation>
+        </message>
+        <message>
+            <source>&amp;Use these columns</source>
+            <translation>이 열로 쓰기(&amp;U)</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>What %1 is</source>
+            <translation>%1의 역할</translation>
+        </message>
+        <message>
+            <source>The first row cannot be read so: %1</source>
+            <translation>이대로는 첫 행을 읽을 수 없습니다: %1</translation>
+        </message>
+        <message>
+            <source>The first row is read as:</source>
+            <translation>첫 행은 이렇게 읽힙니다:</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CopyDialog</name>
+        <message>
+            <source>Write a copy of the rows</source>
+            <translation>행의 사본 쓰기</translation>
+        </message>
+        <message>
+            <source>The original stays as it is. Pictures stay where they are; the copy leads to them.</source>
+            <translation>원본은 그대로 둡니다. 그림도 제자리에 있고, 사본이 그 위치를 가리킵니다.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>파일(&amp;F)</translation>
+        </message>
+        <message>
+            <source>Unusable rows</source>
+            <translation>쓸 수 없는 행</translation>
+        </message>
+        <message>
+            <source>Leave them out</source>
+            <translation>빼기</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>Only those that are shown</source>
+            <translation>지금 보이는 것만</translation>
+        </message>
+        <message>
+            <source>At &amp;most</source>
+            <translation>최대(&amp;M)</translation>
+        </message>
+        <message>
+            <source>So many rows are drawn by the seed; 0: all</source>
+            <translation>이만큼을 시드로 뽑습니다. 0: 모두</translation>
+        </message>
+        <message>
+            <source>all rows</source>
+            <translation>모든 행</translation>
+        </message>
+        <message>
+            <source>Validation &amp;share</source>
+            <translation>검증 비율(&amp;S)</translation>
+        </message>
+        <message>
+            <source>5 to 20 % is usual; 0: the rows are not parted</source>
+            <translation>보통 5~20 %. 0: 나누지 않음</translation>
+        </message>
+        <message>
+            <source>The same share of &amp;each</source>
+            <translation>값마다 같은 비율(&amp;E)</translation>
+        </message>
+        <message>
+            <source>A column: of each of its values that share goes to validation</source>
+            <translation>열을 고르면 그 값마다 같은 비율이 검증으로 갑니다</translation>
+        </message>
+        <message>
+            <source>File for &amp;validation</source>
+            <translation>검증 파일(&amp;V)</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>시드</translation>
+        </message>
+        <message>
+            <source>Another seed draws other rows</source>
+            <translation>시드가 다르면 다른 행이 뽑힙니다</translation>
+        </message>
+        <message>
+            <source>F&amp;orm</source>
+            <translation>형식(&amp;O)</translation>
+        </message>
+        <message>
+            <source>As they are written</source>
+            <translation>쓰인 그대로</translation>
+        </message>
+        <message>
+            <source>messages (role, content)</source>
+            <translation>messages(role, content)</translation>
+        </message>
+        <message>
+            <source>conversations (from, value)</source>
+            <translation>conversations(from, value)</translation>
+        </message>
+        <message>
+            <source>Afterwards</source>
+            <translation>쓴 다음</translation>
+        </message>
+        <message>
+            <source>Go on with the copy</source>
+            <translation>사본으로 계속하기</translation>
+        </message>
+        <message>
+            <source>&amp;Write</source>
+            <translation>쓰기(&amp;W)</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>– (whichever)</source>
+            <translation>– (상관없음)</translation>
+        </message>
+        <message>
+            <source>%1 rows dropped by hand, %2 put right, %3 unusable.</source>
+            <translation>직접 뺀 행 %1개, 고친 행 %2개, 쓸 수 없는 행 %3개.</translation>
+        </message>
+        <message>
+            <source>Writing rows</source>
+            <translation>행을 쓰는 중</translation>
+        </message>
+        <message>
+            <source>Variants of pic&amp;tures</source>
+            <translation>그림 변형(&amp;T)</translation>
+        </message>
+        <message>
+            <source>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</source>
+            <translation>그림이 있는 행마다 밝기, 대비, 가장자리를 조금 바꾼 행을 이만큼 더합니다. 0: 더하지 않음. 검증 행에는 더하지 않습니다.</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>없음</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HistogramView</name>
+        <message>
+            <source>%1: mean %2, median %3, from %4 to %5</source>
+            <translation>%1: 평균 %2, 중앙값 %3, %4에서 %5까지</translation>
+        </message>
+        <message>
+            <source>%1 to %2: %3</source>
+            <translation>%1~%2: %3</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>없음</translation>
+        </message>
+        <message>
+            <source>median %1 · 95 % below %2</source>
+            <translation>중앙값 %1 · 95 %는 %2 이하</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowTools</name>
+        <message>
+            <source>Search the rows, or a column: label=cat, score&gt;0.5</source>
+            <translation>행 검색, 또는 열: label=cat, score&gt;0.5</translation>
+        </message>
+        <message>
+            <source>Search the rows</source>
+            <translation>행 검색</translation>
+        </message>
+        <message>
+            <source>O&amp;nly findings</source>
+            <translation>문제만(&amp;N)</translation>
+        </message>
+        <message>
+            <source>In their order</source>
+            <translation>원래 순서</translation>
+        </message>
+        <message>
+            <source>Longest first</source>
+            <translation>긴 것부터</translation>
+        </message>
+        <message>
+            <source>Shortest first</source>
+            <translation>짧은 것부터</translation>
+        </message>
+        <message>
+            <source>Findings first</source>
+            <translation>문제부터</translation>
+        </message>
+        <message>
+            <source>Order of the rows</source>
+            <translation>행 순서</translation>
+        </message>
+        <message>
+            <source>&amp;Tools</source>
+            <translation>도구(&amp;T)</translation>
+        </message>
+        <message>
+            <source>What is done with all rows</source>
+            <translation>모든 행에 하는 일</translation>
+        </message>
+        <message>
+            <source>&amp;Columns…</source>
+            <translation>열(&amp;C)…</translation>
+        </message>
+        <message>
+            <source>&amp;Statistics</source>
+            <translation>통계(&amp;S)</translation>
+        </message>
+        <message>
+            <source>&amp;Near-duplicates</source>
+            <translation>거의 같은 행(&amp;N)</translation>
+        </message>
+        <message>
+            <source>S&amp;plit for validation…</source>
+            <translation>검증용 나누기(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>Write a cleaned cop&amp;y…</source>
+            <translation>정리한 사본 쓰기(&amp;Y)…</translation>
+        </message>
+        <message>
+            <source>Stop what is being done</source>
+            <translation>하던 일 멈추기</translation>
+        </message>
+        <message>
+            <source>Looking at columns</source>
+            <translation>열을 보는 중</translation>
+        </message>
+        <message>
+            <source>Describe the picture.</source>
+            <translation>그림을 설명해 주세요.</translation>
+        </message>
+        <message>
+            <source>Counting</source>
+            <translation>세는 중</translation>
+        </message>
+        <message>
+            <source>Comparing rows</source>
+            <translation>행을 견주는 중</translation>
+        </message>
+        <message>
+            <source>No row is nearly another one.</source>
+            <translation>거의 같은 행이 없습니다.</translation>
+        </message>
+        <message>
+            <source>Searching</source>
+            <translation>찾는 중</translation>
+        </message>
+        <message>
+            <source>Measuring rows</source>
+            <translation>행 길이를 재는 중</translation>
+        </message>
+        <message>
+            <source>Putting rows right</source>
+            <translation>행을 고치는 중</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows are nearly an earlier one.</source>
+            <translation>
+                <numerusform>앞의 행과 거의 같은 행이 %n개 있습니다.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows could not be put right by themselves.</source>
+            <translation>
+                <numerusform>저절로 고칠 수 없는 행이 %n개 있습니다.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StatisticsDialog</name>
+        <message>
+            <source>Statistics of the rows</source>
+            <translation>행의 통계</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>The most frequent answers</source>
+            <translation>가장 잦은 답</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>답</translation>
+        </message>
+        <message>
+            <source>%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.</source>
+            <translation>행 %1개, 그중 읽을 수 없는 행 %2개. 그림이 있는 행 %3개, 그림은 모두 %4장. 서로 다른 답 %5개.</translation>
+        </message>
+        <message>
+            <source>Tokens of a row</source>
+            <translation>행의 토큰 수</translation>
+        </message>
+        <message>
+            <source>Learned tokens of a row</source>
+            <translation>행에서 배우는 토큰 수</translation>
+        </message>
+        <message>
+            <source>Words of an answer</source>
+            <translation>답의 단어 수</translation>
+        </message>
+        <message>
+            <source>Pictures of a row</source>
+            <translation>행의 그림 수</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; width in pixels</source>
+            <translation>그림의 너비(픽셀)</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; height in pixels</source>
+            <translation>그림의 높이(픽셀)</translation>
+        </message>
+    </context>
+    <context>
+        <name>columns</name>
+        <message>
+            <source>–</source>
+            <translation>–</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>Pictures (a list)</source>
+            <translation>그림(목록)</translation>
+        </message>
+        <message>
+            <source>Film</source>
+            <translation>영상</translation>
+        </message>
+        <message>
+            <source>Question</source>
+            <translation>질문</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>답</translation>
+        </message>
+        <message>
+            <source>Messages</source>
+            <translation>메시지</translation>
+        </message>
+        <message>
+            <source>Conversation (from, value)</source>
+            <translation>대화(from, value)</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>시스템 프롬프트</translation>
+        </message>
+        <message>
+            <source>Chosen answer</source>
+            <translation>선택된 답</translation>
+        </message>
+        <message>
+            <source>Rejected answer</source>
+            <translation>거절된 답</translation>
+        </message>
+        <message>
+            <source>Good or bad</source>
+            <translation>좋음/나쁨</translation>
+        </message>
+        <message>
+            <source>Plain text</source>
+            <translation>평문</translation>
+        </message>
+        <message>
+            <source>Earlier turns</source>
+            <translation>이전 대화</translation>
+        </message>
+        <message>
+            <source>Tools</source>
+            <translation>도구</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>text</source>
+            <translation>글</translation>
+        </message>
+        <message>
+            <source>number</source>
+            <translation>숫자</translation>
+        </message>
+        <message>
+            <source>list</source>
+            <translation>목록</translation>
+        </message>
+        <message>
+            <source>messages</source>
+            <translation>메시지</translation>
+        </message>
+        <message>
+            <source>object</source>
+            <translation>객체</translation>
+        </message>
+        <message>
+            <source>empty</source>
+            <translation>비어 있음</translation>
         </message>
     </context>
 </TS>

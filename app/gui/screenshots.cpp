@@ -73,6 +73,14 @@ bool Screenshots::drive() {
   auto* check = window_.findChild<QAbstractButton*>(QStringLiteral("checkData"));
   if (!wait_until("the data check", kPatience, [&] { return check->isVisible(); })) return false;
   if (!save("data")) return false;
+  auto* search = window_.findChild<QLineEdit*>(QStringLiteral("rowSearch"));
+  const int rows = table->model()->rowCount();
+  search->setText(QStringLiteral("yellow"));
+  if (!wait_until("the rows that were looked for", kPatience,
+                  [&] { return table->model()->rowCount() < rows; }) ||
+      !save("data-search"))
+    return false;
+  search->clear();
 
   if (!train_task(0, true) || !train_task(1, false)) return false;
 

@@ -4,6 +4,7 @@
 
 #include "engine/compare/compare.h"
 #include "engine/compare/scores.h"
+#include "engine/data/columns.h"
 #include "engine/generate/generate.h"
 
 namespace luthier {
@@ -21,9 +22,11 @@ std::string figure_name(const std::string& key) {
 
 std::vector<Sample> held_out_samples(const Recipe& recipe, std::size_t count) {
   std::vector<Sample> samples;
+  const auto columns = column_map(recipe);
   for (const std::string& file : recipe.eval_dataset) {
     if (samples.size() >= count) break;
-    auto read = read_first_samples(file, count - samples.size(), recipe.image_folder);
+    auto read = read_first_samples(file, count - samples.size(), recipe.image_folder,
+                                   columns ? *columns : ColumnMap());
     if (!read) continue;
     for (Sample& sample : read->samples)
       if (sample.expected()) samples.push_back(std::move(sample));

@@ -19,6 +19,8 @@ namespace luthier {
 using CancelFlag = std::shared_ptr<std::atomic<bool>>;
 
 struct Session::Impl {
+  RequestId fetch(const std::string& repository, const std::string& revision, HubKind kind);
+
   Impl()
       : model({[this](SessionEvent event) { queue.push(std::move(event)); },
                [this](SessionState next, const std::string& detail) { set_state(next, detail); },
@@ -396,21 +398,30 @@ RequestId Session::find_models(std::vector<std::filesystem::path> folders) {
 }
 
 RequestId Session::fetch_model(const std::string& repository, const std::string& revision) {
-  const RequestId request = impl_->next_request++;
+  return impl_->fetch(repository, revision, HubKind::Model);
+}
+
+RequestId Session::fetch_dataset(const std::string& repository, const std::string& revision) {
+  return impl_->fetch(repository, revision, HubKind::Dataset);
+}
+
+RequestId Session::Impl::fetch(const std::string& repository, const std::string& revision,
+                               HubKind kind) {
+  const RequestId request = next_request++;
   FetchRequest asked;
+  asked.kind = kind;
   asked.repository = repository;
   asked.revision = revision;
   asked.hub = hub_settings();
-  impl_->fetch_thread.post({"fetch_model", request, false, [this, request, asked]() -> Status {
-                              LUTHIER_TRY(
-                                  FetchedModel model,
-                                  luthier::fetch_model(asked, [&](const FetchProgress& progress) {
-                                    impl_->queue.push(FetchProgressed{request, progress});
-                                    return !impl_->cancellations.cancelled(request);
-                                  }));
-                              impl_->queue.push(ModelFetched{request, std::move(model)});
-                              return {};
-                            }});
+  fetch_thread.post({"fetch_model", request, false, [this, request, asked]() -> Status {
+                       LUTHIER_TRY(FetchedModel model,
+                                   luthier::fetch_model(asked, [&](const FetchProgress& progress) {
+                                     queue.push(FetchProgressed{request, progress});
+                                     return !cancellations.cancelled(request);
+                                   }));
+                       queue.push(ModelFetched{request, std::move(model)});
+                       return {};
+                     }});
   return request;
 }
 

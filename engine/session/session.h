@@ -365,6 +365,8 @@ class Session {
   /// Downloads a repository from the hub that the environment names (engine/hub/fetch.h): only ever
   /// on the user's own click.
   RequestId fetch_model(const std::string& repository, const std::string& revision);
+  /// The same of a dataset; ModelFetched names its folder.
+  RequestId fetch_dataset(const std::string& repository, const std::string& revision);
   void cancel(RequestId request);
 
   SessionState state() const;
