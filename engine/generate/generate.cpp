@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "engine/base/text.h"
+#include "engine/batches/batch.h"
 #include "engine/device/failure.h"
 #include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
@@ -128,6 +129,55 @@ ReadingKey reading_key(const Work& work, std::size_t index) {
   return key;
 }
 
+/// Whether what the tower gives for a picture is the same whichever of the adapters answers.
+bool tower_is_plain(const Work& work) {
+  Model& model = *work.loaded.model;
+  if (!model.picture_tower()) return false;
+  for (const Adapter* adapter : work.adapters) {
+    if (!adapter) continue;
+    if (!RoutedAdapters::can_route(*adapter)) return false;
+    for (const Adapter::Hung& hung : adapter->hung())
+      if (model.part_of(hung.module) == kVisionTower) return false;
+  }
+  return true;
+}
+
+bool same_pictures(const Example& a, const Example& b) {
+  return std::equal(a.images.begin(), a.images.end(), b.images.begin(), b.images.end(),
+                    [](const PixelValues& one, const PixelValues& other) {
+                      return one.shape == other.shape && one.grid == other.grid &&
+                             one.values == other.values;
+                    });
+}
+
+/// The prompts as the model takes them. A plain tower looks once at pictures that stand in several,
+/// as where columns of a comparison answer one sample.
+ModelInput input_of(const Work& work, const std::vector<Example>& prompts, bool plain_tower) {
+  Model& model = *work.loaded.model;
+  ModelInput input = for_model(model, collate(prompts));
+  if (!plain_tower || input.pictures.empty() || has_films(input)) return input;
+  std::vector<const Example*> unlike;
+  std::vector<std::size_t> of_prompt;
+  for (const Example& prompt : prompts) {
+    const auto found = std::find_if(unlike.begin(), unlike.end(), [&](const Example* other) {
+      return same_pictures(*other, prompt);
+    });
+    of_prompt.push_back(static_cast<std::size_t>(found - unlike.begin()));
+    if (found == unlike.end()) unlike.push_back(&prompt);
+  }
+  std::vector<const Example*> shown;
+  for (const Example* each : unlike)
+    if (!each->images.empty()) shown.push_back(each);
+  if (unlike.size() == prompts.size() || shown.size() != unlike.size()) return input;
+  PictureTower& tower = *model.picture_tower();
+  const std::vector<torch::Tensor> made =
+      features_by_example(tower, shown, tower.tower(for_model(model, collate(shown))));
+  std::vector<torch::Tensor> features;
+  for (const std::size_t each : of_prompt) features.push_back(made[each]);
+  input.tower_features = at::cat(features, 0);
+  return input;
+}
+
 /// Of the first prompt with this adapter.
 std::size_t place_of(const Work& work, const Adapter* adapter) {
   return static_cast<std::size_t>(std::find(work.adapters.begin(), work.adapters.end(), adapter) -
@@ -144,6 +194,7 @@ class Decoder {
         loaded_(work.loaded),
         options_(work.options),
         most_(static_cast<std::size_t>(answers_at_once(static_cast<std::int64_t>(work.samples)))),
+        plain_tower_(tower_is_plain(work)),
         adapters_(work, answers),
         starts_(work.results.size()) {
     for (const std::size_t index : answers) {
@@ -186,7 +237,7 @@ class Decoder {
       adapt_waiting();
       if (begins) {
         adapters_.set_rows(first.rows);
-        writer->begin(for_model(*loaded_.model, collate(first.prompts)));
+        writer->begin(input_of(work_, first.prompts, plain_tower_));
         if (first.prompts.size() < first.rows.size()) writer->spread(first.of_row);
         add_rows(first);
       } else {
@@ -249,7 +300,7 @@ class Decoder {
     while (!waiting_.empty() && rows_.size() + waiting_.back().size() <= most_) {
       Entering entering = next(most_ - rows_.size());
       adapters_.set_rows(entering.rows);
-      writer.read(for_model(*loaded_.model, collate(entering.prompts)), std::move(entering.of_row));
+      writer.read(input_of(work_, entering.prompts, plain_tower_), std::move(entering.of_row));
       add_rows(entering);
     }
     writer.join();
@@ -322,6 +373,7 @@ class Decoder {
   const LoadedModel& loaded_;
   const GenerationOptions& options_;
   const std::size_t most_;  ///< rows at once
+  const bool plain_tower_;
   RowAdapters adapters_;
   std::vector<std::vector<std::size_t>> waiting_;  ///< answers to one prompt each; the last is next
   std::vector<std::size_t> rows_;                  ///< in hand, by their answers
