@@ -4346,6 +4346,10 @@ of any size</translation>
     <context>
         <name>luthier::QueuePanel</name>
         <message>
+            <source>Nothing is queued: add the Train page's recipe, or make a sweep.</source>
+            <translation>Nothing is queued: add the Train page's recipe, or make a sweep.</translation>
+        </message>
+        <message>
             <source>&amp;Queue the Train page's recipe</source>
             <translation>&amp;Queue the Train page's recipe</translation>
         </message>
