@@ -5058,6 +5058,10 @@ of any size</translation>
             <source>A setting on the Train page cannot be used: mend it first.</source>
             <translation>A setting on the Train page cannot be used: mend it first.</translation>
         </message>
+        <message>
+            <source>Nothing is queued: add the Train page's recipe, or make a sweep.</source>
+            <translation>Nothing is queued: add the Train page's recipe, or make a sweep.</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunActions</name>

@@ -5036,6 +5036,10 @@ of any size</source>
             <source>A setting on the Train page cannot be used: mend it first.</source>
             <translation>학습 페이지에 쓸 수 없는 설정이 있습니다. 먼저 고치세요.</translation>
         </message>
+        <message>
+            <source>Nothing is queued: add the Train page's recipe, or make a sweep.</source>
+            <translation>대기열이 비어 있습니다. 학습 페이지의 레시피를 넣거나 스윕을 만드세요.</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunActions</name>
@@ -5176,7 +5180,7 @@ of any size</source>
         </message>
         <message>
             <source>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</source>
-            <translation>시도할 값을 쉼표로 나누어 쓰세요. 값 안에 쉼표가 있으면 쌍반점으로 나눕니다. 조합마다 학습이 하나씩 생깁니다.</translation>
+            <translation>시도할 값을 쉼표로 나누어 쓰세요. 값 안에 쉼표가 있으면 세미콜론으로 나눕니다. 조합마다 학습이 하나씩 생깁니다.</translation>
         </message>
         <message>
             <source>&amp;Cancel</source>
