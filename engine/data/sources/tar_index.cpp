@@ -90,13 +90,14 @@ Result<TarMember> next_member(std::string_view archive, std::uint64_t at,
   TarMember member;
   member.header = at;
   std::optional<std::string> long_name;
-  std::optional<std::uint64_t> long_size;
+  std::uint64_t long_size = 0;
+  bool sized = false;  // by a pax header
   while (at + kBlockBytes <= archive.size()) {
     const std::string_view header = archive.substr(at, kBlockBytes);
     if (header.find_first_not_of('\0') == std::string_view::npos) return TarMember{};  // its end
     if (!sums_up(header)) return broken_archive(where, "a header's sum is wrong", at);
     const auto written = number_field(header.substr(124, 12));
-    const std::uint64_t size = long_size ? *long_size : written.value_or(~std::uint64_t{0});
+    const std::uint64_t size = sized ? long_size : written.value_or(~std::uint64_t{0});
     const std::uint64_t begin = at + kBlockBytes;
     if (size > archive.size() - begin)
       return broken_archive(where, "a file in it is said to be longer than what is left", at);
@@ -116,6 +117,7 @@ Result<TarMember> next_member(std::string_view archive, std::uint64_t at,
             value = value * 10 + static_cast<std::uint64_t>(c - '0');
           }
           long_size = value;
+          sized = true;
         }
       }
     } else {
@@ -137,7 +139,7 @@ Result<TarMember> next_member(std::string_view archive, std::uint64_t at,
         return member;
       }
       long_name.reset();
-      long_size.reset();
+      sized = false;
       member.header = next;
     }
     at = next;
