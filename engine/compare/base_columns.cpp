@@ -12,18 +12,6 @@ namespace luthier {
 
 namespace {
 
-/// Takes the adapter off again, whatever happens.
-struct Hung {
-  explicit Hung(Adapter& own) : adapter(own) { adapter.activate(); }
-  ~Hung() {
-    adapter.deactivate();
-    adapter.rest();
-  }
-  Hung(const Hung&) = delete;
-  Hung& operator=(const Hung&) = delete;
-  Adapter& adapter;
-};
-
 Status open_column(LoadedModel& base, const ComparisonColumn& column,
                    std::shared_ptr<Adapter>& adapter, const std::function<bool()>& go_on,
                    const std::function<Status(const LoadedModel&, const ChatProcessor&)>& work) {
@@ -43,7 +31,7 @@ Status open_column(LoadedModel& base, const ComparisonColumn& column,
     adapter->set_training(false, 0);
     if (column.strength != 1) adapter->set_strength(column.strength);
   }
-  const Hung hung(*adapter);
+  const AdapterWhile hung(*adapter, /*rests=*/true);
   return work(base, *processor);
 }
 

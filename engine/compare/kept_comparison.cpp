@@ -3,16 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/compare/documents.h"
 #include "engine/data/row_kind.h"
 #include "engine/io/json.h"
+#include "engine/methods/adapter_notes.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::size_t kMostBytes = std::size_t{4} << 30;
 constexpr const char *kFolder = "comparisons", *kFile = "comparison.json";
 
 Error ill(const std::string& where, const std::string& what) {
@@ -26,15 +29,20 @@ Result<const Json*> list_in(const Json& object, const char* key, const std::stri
   return &*found;
 }
 
-/// A list of finite numbers; of nothing where the key lacks.
+double number_at(const Json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+/// A list of numbers; of nothing where the key lacks. What was no number stands as null.
 Result<std::vector<double>> numbers_in(const Json& object, const char* key,
                                        const std::string& where) {
   std::vector<double> numbers;
   if (!object.contains(key)) return numbers;
   LUTHIER_TRY(const Json* list, list_in(object, key, where));
   for (const Json& each : *list) {
-    if (!each.is_number()) return ill(where + ": " + key, "A number is expected.");
-    numbers.push_back(each.get<double>());
+    if (!each.is_number() && !each.is_null())
+      return ill(where + ": " + key, "A number is expected.");
+    numbers.push_back(number_at(each));
   }
   return numbers;
 }
@@ -77,9 +85,10 @@ Status read_alternatives(const Json& json, std::vector<AnswerToken>& tokens,
   for (std::size_t i = 0; i < std::min(tokens.size(), lists->size()); ++i) {
     if (!(*lists)[i].is_array()) return ill(where + ": alternatives", "A list is expected.");
     for (const Json& each : (*lists)[i]) {
-      if (!each.is_array() || each.size() != 2 || !each[0].is_string() || !each[1].is_number())
+      if (!each.is_array() || each.size() != 2 || !each[0].is_string() ||
+          !(each[1].is_number() || each[1].is_null()))
         return ill(where + ": alternatives", "A piece and its probability are expected.");
-      tokens[i].alternatives.emplace_back(each[0].get<std::string>(), each[1].get<double>());
+      tokens[i].alternatives.emplace_back(each[0].get<std::string>(), number_at(each[1]));
     }
   }
   return {};
@@ -155,6 +164,9 @@ Result<ComparisonColumn> read_column(const Json& json, const std::string& where)
       if (pixels > 0) *number = pixels;
     }
   }
+  if (json.contains("film") && json["film"].is_object()) {
+    LUTHIER_TRY(column.image.film, read_film_limits(json["film"], where + ": film"));
+  }
   return column;
 }
 
@@ -211,7 +223,9 @@ Status read_votes(const Json& json, Comparison& comparison, const std::string& w
 }  // namespace
 
 Result<Comparison> read_comparison(const fs::path& file) {
-  LUTHIER_TRY(const Json json, read_json_file(file));
+  JsonLimits limits;
+  limits.max_bytes = kMostBytes;  // its pictures are in it
+  LUTHIER_TRY(const Json json, read_json_file(file, limits));
   const std::string where = file.string();
   if (!json.is_object()) return ill(where, "An object is expected.");
   Comparison comparison;

@@ -206,8 +206,9 @@ Status Annotation::fill() {
 Status Annotation::take_rows() {
   std::map<std::pair<std::string, std::size_t>, std::size_t> places;
   const auto whole = [](const fs::path& path) {
-    std::error_code ignored;
-    return fs::absolute(path, ignored).lexically_normal().string();
+    std::error_code problem;  // links are followed, as in what is written of a picture
+    const fs::path found = fs::weakly_canonical(path, problem);
+    return (problem ? path.lexically_normal() : found).string();
   };
   for (std::size_t i = 0; i < items_.size(); ++i)
     places[{whole(items_[i].picture), items_[i].number}] = i;
@@ -217,7 +218,7 @@ Status Annotation::take_rows() {
   for (std::istringstream lines(text); std::getline(lines, line);) {
     ++number_of_line;
     if (trimmed(line).empty()) continue;
-    LUTHIER_TRY(Json row,
+    LUTHIER_TRY(const Json row,
                 parse_json(line, file_.string() + ": line " + std::to_string(number_of_line)));
     const bool plain = row.is_object() && row.contains("messages");
     const Json turns = row.is_object() ? row.value(plain ? "messages" : "prompt", Json()) : Json();
@@ -229,10 +230,11 @@ Status Annotation::take_rows() {
             ? places.end()
             : places.find({whole(file_.parent_path() / picture), number.get<std::size_t>()});
     if (found == places.end()) {
-      others_.push_back(std::move(row));
+      others_.push_back(line);
       continue;
     }
     AnnotationItem& item = items_[found->second];
+    lines_[found->second] = line;
     places.erase(found);  // a second row about it stays as it is
     item.state = AnnotationItem::State::Done;
     item.maker = maker_of(said);
@@ -299,21 +301,34 @@ Status Annotation::put(std::size_t index, AnnotationItem item) {
   AnnotationItem& held = items_.at(index);
   const std::pair<std::string, std::size_t> name{
       held.picture.lexically_relative(plan_.pictures).generic_string(), held.number};
-  const auto skipped_before = skipped_;
-  if (item.state == AnnotationItem::State::Skipped)
-    skipped_.insert(name);
-  else
-    skipped_.erase(name);
+  const bool was_skipped = skipped_.contains(name);
+  const auto skips = [&](bool skipped) {
+    if (skipped)
+      skipped_.insert(name);
+    else
+      skipped_.erase(name);
+  };
+  std::string before;
+  if (const auto line = lines_.find(index); line != lines_.end()) before = std::move(line->second);
+  const auto says = [&](std::string line) {
+    if (line.empty())
+      lines_.erase(index);
+    else
+      lines_[index] = std::move(line);
+  };
+  skips(item.state == AnnotationItem::State::Skipped);
   std::swap(held, item);
+  says(held.state == AnnotationItem::State::Done ? line_of(held) : std::string());
   const Status written = write();
   if (!written) {
     std::swap(held, item);
-    skipped_ = skipped_before;
+    skips(was_skipped);
+    says(std::move(before));
   }
   return written;
 }
 
-Json Annotation::row_of(const AnnotationItem& item) const {
+std::string Annotation::line_of(const AnnotationItem& item) const {
   Conversation asked;
   asked.messages.push_back(
       {"user", {ContentPart::of_image(item.picture), ContentPart::of_text(item.question)}});
@@ -344,7 +359,7 @@ Json Annotation::row_of(const AnnotationItem& item) const {
     if (!item.maker->how.is_null()) provenance["kept_by"] = item.maker->how;
   }
   row["provenance"] = std::move(provenance);
-  return row;
+  return row.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Json Annotation::plan_json() const {
@@ -360,17 +375,16 @@ Json Annotation::plan_json() const {
           {"skipped", std::move(skipped)}};
 }
 
-Status Annotation::write() const {
+Status Annotation::write() {
   std::string text;
-  const auto add = [&text](const Json& row) {
-    text += row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  };
-  for (const AnnotationItem& item : items_)
-    if (item.state == AnnotationItem::State::Done) add(row_of(item));
-  for (const Json& row : others_) add(row);
+  for (const auto& [index, line] : lines_) text += line + "\n";
+  for (const std::string& line : others_) text += line + "\n";
+  const std::string plan = plan_json().dump(2, ' ', false, Json::error_handler_t::replace);
   LUTHIER_CHECK(write_file_atomically(file_, text));
-  return write_file_atomically(plan_file(file_),
-                               plan_json().dump(2, ' ', false, Json::error_handler_t::replace));
+  if (plan == plan_written_) return {};
+  LUTHIER_CHECK(write_file_atomically(plan_file(file_), plan));
+  plan_written_ = plan;
+  return {};
 }
 
 }  // namespace luthier

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -82,14 +83,18 @@ class Annotation {
   Status fill();
   Status take_rows();
   Status put(std::size_t index, AnnotationItem item);
-  Status write() const;
-  Json row_of(const AnnotationItem& item) const;
+  Status write();
+  std::string line_of(const AnnotationItem& item) const;
   Json plan_json() const;
 
   AnnotationPlan plan_;
   std::filesystem::path file_;
   std::vector<AnnotationItem> items_;
-  std::vector<Json> others_;                               ///< rows about none of the items
+  /// Of each item that is done its line in the file: what was added to one by hand stays until the
+  /// item is accepted anew.
+  std::map<std::size_t, std::string> lines_;
+  std::string plan_written_;         ///< as it stands beside the file, where we wrote it
+  std::vector<std::string> others_;  ///< lines about none of the items
   std::set<std::pair<std::string, std::size_t>> skipped_;  ///< picture from the folder, question
 };
 

@@ -90,7 +90,8 @@ Status take_scalars(std::string_view bytes, const std::string& where, LinesBySte
   double before = kMissing;
   std::int64_t step_before = 0;
   for (const auto& [step, time] : times) {
-    const double seconds = (time - before) / static_cast<double>(step - step_before);
+    const double seconds =
+        (time - before) / (static_cast<double>(step) - static_cast<double>(step_before));
     if (std::isfinite(seconds) && seconds >= 0) lines.at(step).step_seconds = seconds;
     before = time;
     step_before = step;
@@ -107,6 +108,32 @@ Result<std::vector<MetricsLine>> read_events(const std::vector<fs::path>& files)
   return in_steps(std::move(lines));
 }
 
+/// Python writes NaN and Infinity for numbers that JSON has no word for; null stands in their
+/// place.
+std::string without_bare_words(std::string_view text) {
+  std::string json;
+  json.reserve(text.size());
+  bool quoted = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (quoted && c == '\\' && at + 1 < text.size()) {
+      json.append(text.substr(at, 2));
+      at += 2;
+      continue;
+    }
+    if (c == '"') quoted = !quoted;
+    std::size_t bare = 0;
+    for (const std::string_view word : {"-Infinity", "Infinity", "NaN"})
+      if (!quoted && bare == 0 && text.substr(at).starts_with(word)) bare = word.size();
+    if (bare > 0)
+      json += "null";
+    else
+      json += c;
+    at += std::max<std::size_t>(1, bare);
+  }
+  return json;
+}
+
 }  // namespace
 
 Result<std::vector<MetricsLine>> lines_of_tensorboard(std::string_view bytes,
@@ -118,7 +145,7 @@ Result<std::vector<MetricsLine>> lines_of_tensorboard(std::string_view bytes,
 
 Result<std::vector<MetricsLine>> lines_of_trainer_state(std::string_view text,
                                                         const std::string& where) {
-  LUTHIER_TRY(const Json json, parse_json(text, where));
+  LUTHIER_TRY(const Json json, parse_json(without_bare_words(text), where));
   if (!json.is_object() || !json.contains("log_history") || !json["log_history"].is_array())
     return input_error("This is no state of a Trainer: it has no log_history.", where,
                        "Choose the trainer_state.json that lies in a checkpoint.");

@@ -40,11 +40,8 @@ Status ModelWorker::as_column(
   if (live_) live_->deactivate();  // the trainer puts its own back
   if (!adapter) return work(*base_, *processor);
   adapter->set_training(false, 0);
-  adapter->activate();
-  const Status status = work(*base_, *processor);
-  adapter->deactivate();
-  if (adapter != live_) adapter->rest();
-  return status;
+  const AdapterWhile hung(*adapter, /*rests=*/adapter != live_);
+  return work(*base_, *processor);
 }
 
 Status ModelWorker::force_answer(const AnswerQuestion& asked, RequestId request) {

@@ -28,11 +28,14 @@ bool shapes_weights(const std::string& key) {
          key.starts_with("freeze.") || (key.starts_with("adapter.") && key != "adapter.init_from");
 }
 
+/// How columns become rows: of the training data and of the evaluation data.
+bool maps_columns(const std::string& key) { return key.starts_with("dataset_"); }
+
 /// What the rows are that a step is made of.
 bool shapes_rows(const std::string& key) {
-  return key == "dataset" || key == "image_folder" || key.starts_with("image.") ||
-         key.starts_with("film.") || key.starts_with("replay.") || key == "training.max_length" ||
-         key == "training.loss_on";
+  return key == "dataset" || maps_columns(key) || key == "image_folder" ||
+         key.starts_with("image.") || key.starts_with("film.") || key.starts_with("replay.") ||
+         key == "training.max_length" || key == "training.loss_on";
 }
 
 struct ForkChanges {
@@ -53,8 +56,9 @@ Result<ForkChanges> check_changes(const Recipe& before, const ForkOrder& order) 
                          "Fork with a fresh optimizer, or leave it.");
     changes.rows = changes.rows || shapes_rows(each.key);
     changes.rate = changes.rate || each.key == "training.learning_rate";
-    changes.data = changes.data || each.key == "dataset" || each.key == "replay.dataset";
-    changes.eval_data = changes.eval_data || each.key == "eval_dataset";
+    const bool maps = maps_columns(each.key);
+    changes.data = changes.data || maps || each.key == "dataset" || each.key == "replay.dataset";
+    changes.eval_data = changes.eval_data || maps || each.key == "eval_dataset";
   }
   return changes;
 }

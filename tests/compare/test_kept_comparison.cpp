@@ -5,7 +5,9 @@
 
 #include <QtTest>
 #include <algorithm>
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <set>
 
 #include "engine/compare/documents.h"
@@ -79,6 +81,23 @@ class TestKeptComparison : public QObject {
   void initTestCase() {
     fs::create_directories(root() / "runs/korean/adapter");
     std::ofstream(root() / "runs/korean/run.json") << "{}";
+  }
+
+  void what_is_no_number_comes_back_too() {
+    Comparison made = comparison();
+    made.rows[0].answers[0].tokens[0].logprob = std::numeric_limits<double>::quiet_NaN();
+    made.rows[0].answers[0].tokens[0].alternatives[0].second =
+        std::numeric_limits<double>::infinity();
+    made.rows[0].scored[0].columns[0].tokens[0].divergence =
+        std::numeric_limits<double>::infinity();
+    made.columns[1].image.film.num_frames = 8;
+    const auto file = keep_comparison(made, root() / "runs/korean", "odd");
+    QVERIFY(file.ok());
+    const auto read = read_comparison(*file);
+    QVERIFY2(read.ok(), read ? "" : read.error().sentence().c_str());
+    QVERIFY(std::isnan(read->rows[0].answers[0].tokens[0].logprob));
+    QCOMPARE(read->columns[1].image.film.num_frames, std::optional<std::int64_t>(8));
+    fs::remove_all(file->parent_path());
   }
 
   void what_is_kept_comes_back() {

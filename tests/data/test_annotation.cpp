@@ -66,6 +66,7 @@ class TestAnnotation : public QObject {
   void questions_are_asked_of_every_picture();
   void an_answer_is_in_the_file_at_once();
   void goes_on_where_it_was_left();
+  void rows_are_found_again_and_kept_as_they_are();
   void training_reads_the_rows_data();
   void training_reads_the_rows();
   void what_teaches_nothing_is_refused();
@@ -140,6 +141,32 @@ void TestAnnotation::goes_on_where_it_was_left() {
                    ? Status()
                    : Status(Annotation::begin(desk.plan(), desk.file()).error()))
               .contains("There is a file already"));
+}
+
+/// Pictures that are links, and what a person has added to a row in the file.
+void TestAnnotation::rows_are_found_again_and_kept_as_they_are() {
+  const Desk desk;
+  fs::create_directories(desk.root() / "blobs");
+  fs::rename(desk.pictures() / "loose.webp", desk.root() / "blobs/1234");
+  fs::create_symlink("../blobs/1234", desk.pictures() / "loose.webp");
+  AnnotationItem item;
+  {
+    auto made = Annotation::begin(desk.plan(), desk.file()).take();
+    item = made.items()[0];
+    item.answer = "Linked.";
+    ACCEPTED(made.accept(0, item));
+  }
+  Json row = rows_of(desk.file())[0];
+  row["note"] = "by hand";
+  std::ofstream(desk.file()) << row.dump() << "\n";
+  auto again = Annotation::open(desk.file()).take();
+  QCOMPARE(again.count(State::Done), std::size_t{1});
+  QCOMPARE(again.items()[0].answer, std::string("Linked."));
+  item = again.items()[3];
+  item.answer = "Another.";
+  ACCEPTED(again.accept(3, item));
+  QCOMPARE(rows_of(desk.file()).size(), std::size_t{2});
+  QCOMPARE(rows_of(desk.file())[0]["note"].get<std::string>(), std::string("by hand"));
 }
 
 void TestAnnotation::training_reads_the_rows_data() {

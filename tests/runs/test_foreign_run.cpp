@@ -91,6 +91,14 @@ class TestForeignRun : public QObject {
     }
     QVERIFY(!lines_of_tensorboard("this is a text, and no event file at all", "x").ok());
     QVERIFY(!lines_of_trainer_state("{\"log_history\": 3}", "x").ok());
+    // As Python writes what is no number.
+    const auto odd = lines_of_trainer_state(
+        R"({"best": NaN, "log_history": [{"step": 1, "loss": 2.5, "grad_norm": NaN, "say": "NaN"},
+           {"step": 2, "loss": 2.0, "grad_norm": -Infinity}]})",
+        "x");
+    QVERIFY2(odd.ok(), odd ? "" : odd.error().sentence().c_str());
+    QCOMPARE(odd->size(), std::size_t(2));
+    QCOMPARE(odd->back().loss, 2.0);
     QVERIFY(lines_of_trainer_state("{\"log_history\": [3, {}, {\"step\": \"a\"}]}", "x")->empty());
     fs::create_directories(root() / "nothing");
     QVERIFY(!read_foreign_run(root() / "nothing").ok());

@@ -25,6 +25,8 @@ class TestAnnotate : public QObject, private FormDesk {
   void what_is_typed_is_not_lost();
   void what_cannot_be_begun_is_said();
   void a_model_proposes();
+  void a_proposal_takes_nothing_away();
+  void a_broken_picture_holds_nothing_up();
   void the_better_of_two_is_taken();
   void an_answer_is_judged();
   void what_samples_agree_on_is_kept();
@@ -70,7 +72,10 @@ class TestAnnotate : public QObject, private FormDesk {
     type("annotateQuestions", question);
     type("annotateFile", file(name));
     click("annotateBegin");
-    QVERIFY(in<QPlainTextEdit>("annotateAnswer")->isVisible());
+    wait_for_desk();
+  }
+  void wait_for_desk() const {
+    QVERIFY(wait_for([this] { return in<QPlainTextEdit>("annotateAnswer")->isVisible(); }));
   }
   void leave() {
     dialog_->close();
@@ -127,6 +132,7 @@ void TestAnnotate::a_person_answers() {
 void TestAnnotate::what_is_typed_is_not_lost() {
   show();
   dialog_->open_file(file("typed.jsonl"));
+  wait_for_desk();
   QCOMPARE(in<QLabel>("annotateDone")->text(), QStringLiteral("1 of 4 answered, 1 skipped"));
   type("annotateAnswer", QStringLiteral("half an ans"));
   auto* list = in<QListView>("annotateList");
@@ -157,11 +163,13 @@ void TestAnnotate::what_cannot_be_begun_is_said() {
   QCOMPARE(in<QLineEdit>("annotateFile")->text(), file("nowhere.jsonl"));
   click("annotateBegin");
   auto* error = in<QLabel>("annotateSetupError");
-  QVERIFY(error->isVisible() && error->text().contains(QStringLiteral("no folder")));
+  QVERIFY(wait_for([error] { return error->isVisible(); }));
+  QVERIFY(error->text().contains(QStringLiteral("no folder")));
   type("annotateFolder", pictures());
   QVERIFY(!error->isVisible());
   type("annotateFile", file("typed.jsonl"));
   click("annotateBegin");
+  QVERIFY(wait_for([error] { return error->isVisible(); }));
   QVERIFY(error->text().contains(QStringLiteral("There is a file already")));
   leave();
 }
@@ -185,6 +193,49 @@ void TestAnnotate::a_model_proposes() {
   QVERIFY(provenance(rows("proposed.jsonl")[1])["edited"].toBool());
   wait_for_proposal();
   leave();
+}
+
+/// What is typed stays where a proposal comes by itself, and comes back where one was asked for.
+void TestAnnotate::a_proposal_takes_nothing_away() {
+  begin("kept.jsonl", 0, QStringLiteral("What shapes are there?"));
+  type("annotateAnswer", QStringLiteral("My own"));
+  QTest::mouseClick(in<QCheckBox>("annotateAhead"), Qt::LeftButton, {}, QPoint(10, 8));
+  QVERIFY(wait_for([this] { return in<QPushButton>("annotateAccept")->isEnabled(); }));
+  QCOMPARE(said(), QStringLiteral("My own"));
+  press(Qt::Key_Return);
+  QCOMPARE(by(rows("kept.jsonl")[0]), QStringLiteral("person"));
+  wait_for_proposal();
+  type("annotateAnswer", QStringLiteral("Typed."));
+  click("annotatePropose");
+  QVERIFY(wait_for([this] { return said() != QStringLiteral("Typed."); }));
+  wait_for_proposal();
+  for (int i = 0; i < 200 && said() != QStringLiteral("Typed."); ++i)
+    QTest::keyClick(in<QPlainTextEdit>("annotateAnswer"), Qt::Key_Z, Qt::ControlModifier);
+  QCOMPARE(said(), QStringLiteral("Typed."));
+  // There is one such window, since each writes its file whole.
+  window_->show_page(PageId::Data);
+  QVERIFY(person_->click(QStringLiteral("annotatePictures")));
+  QCOMPARE(window_->findChildren<AnnotateWindow*>().size(), 1);
+  type("annotateAnswer", QString());
+  in<QPlainTextEdit>("annotateAnswer")->clear();
+  leave();
+}
+
+/// A picture that is none is said once, and the others are filled all the same.
+void TestAnnotate::a_broken_picture_holds_nothing_up() {
+  const QString broken = pictures() + QStringLiteral("/p1b.png");
+  QFile out(broken);
+  QVERIFY(out.open(QIODevice::WriteOnly) && out.write("no picture") > 0);
+  out.close();
+  begin("broken.jsonl", 0, QStringLiteral("How many shapes are there?"));
+  in<QDoubleSpinBox>("annotateAgreement")->setValue(0.2);
+  click("annotateStart");
+  QVERIFY(wait_for(
+      [this] { return in<QPushButton>("annotateStart")->text() != QStringLiteral("Stop"); }));
+  QVERIFY(rows("broken.jsonl").size() > 1);
+  QVERIFY(in<QLabel>("annotateError")->text().isEmpty());
+  leave();
+  QVERIFY(QFile::remove(broken));
 }
 
 void TestAnnotate::the_better_of_two_is_taken() {

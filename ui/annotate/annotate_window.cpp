@@ -3,11 +3,13 @@
 
 #include <QCloseEvent>
 #include <QMessageBox>
+#include <QScreen>
 #include <QStackedWidget>
 #include <QVBoxLayout>
 
 #include "ui/annotate/annotation_desk.h"
 #include "ui/annotate/annotation_setup.h"
+#include "ui/background.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
@@ -19,7 +21,7 @@ AnnotateWindow::AnnotateWindow(Workspace& workspace, QWidget* parent)
   setObjectName(QStringLiteral("annotateWindow"));
   setAttribute(Qt::WA_DeleteOnClose);
   setWindowFlag(Qt::WindowMaximizeButtonHint);
-  resize(1040, 660);
+  resize(QSize(1040, 660).boundedTo(screen()->availableSize()));
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   stack_ = new QStackedWidget(this);
@@ -28,17 +30,23 @@ AnnotateWindow::AnnotateWindow(Workspace& workspace, QWidget* parent)
   stack_->addWidget(setup_);
   stack_->addWidget(desk_);
   layout->addWidget(stack_);
-  const auto show = [this](Result<Annotation> made) {
-    if (!made) return setup_->show_error(error_text(made.error()));
-    stack_->setCurrentWidget(desk_);
-    desk_->show_annotation(made.take());
+  // A folder may hold a million pictures.
+  const auto show_made = [this](auto make) {
+    setup_->setEnabled(false);
+    in_background_of(this, std::move(make), [this](Result<Annotation> made) {
+      setup_->setEnabled(true);
+      if (!made) return setup_->show_error(error_text(made.error()));
+      stack_->setCurrentWidget(desk_);
+      desk_->show_annotation(made.take());
+    });
   };
   connect(setup_, &AnnotationSetup::begin_asked, this,
-          [show](const AnnotationPlan& plan, const QString& file) {
-            show(Annotation::begin(plan, to_path(file)));
+          [show_made](const AnnotationPlan& plan, const QString& file) {
+            show_made([plan, file] { return Annotation::begin(plan, to_path(file)); });
           });
-  connect(setup_, &AnnotationSetup::open_asked, this,
-          [show](const QString& file) { show(Annotation::open(to_path(file))); });
+  connect(setup_, &AnnotationSetup::open_asked, this, [show_made](const QString& file) {
+    show_made([file] { return Annotation::open(to_path(file)); });
+  });
   connect(desk_, &AnnotationDesk::use_asked, this, [this](const QString& file) {
     if (const Status status = workspace_.edit_field("dataset", file.toStdString()); status)
       emit used(file);
@@ -59,14 +67,18 @@ bool AnnotateWindow::may_close() {
 }
 
 void AnnotateWindow::reject() {
-  if (may_close()) QDialog::reject();
+  if (may_close()) close_now();
+}
+
+void AnnotateWindow::close_now() {
+  desk_->stop();
+  QDialog::reject();
 }
 
 void AnnotateWindow::closeEvent(QCloseEvent* event) {
-  if (may_close())
-    QWidget::closeEvent(event);
-  else
-    event->ignore();
+  if (!may_close()) return event->ignore();
+  desk_->stop();
+  QWidget::closeEvent(event);
 }
 
 }  // namespace luthier

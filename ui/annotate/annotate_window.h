@@ -33,6 +33,7 @@ class AnnotateWindow : public QDialog {
 
  private:
   bool may_close();
+  void close_now();
 
   Workspace& workspace_;
   QStackedWidget* stack_;

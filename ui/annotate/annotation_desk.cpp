@@ -13,6 +13,7 @@
 #include <QPushButton>
 #include <QShortcut>
 #include <QSplitter>
+#include <QTextCursor>
 #include <QVBoxLayout>
 
 #include "ui/annotate/fitted_picture.h"
@@ -94,8 +95,8 @@ AnnotationDesk::AnnotationDesk(Workspace& workspace, QWidget* parent)
   });
   connect(proposals_, &Proposals::grew, this, &AnnotationDesk::show_proposal);
   connect(proposals_, &Proposals::ended, this, [this](std::size_t index, const QString& error) {
-    if (!error.isEmpty()) say(error);
     show_proposal(index);
+    if (!error.isEmpty()) return say(error);  // asked anew it would fail anew
     propose_ahead();
   });
   connect(proposals_, &Proposals::changed, this, &AnnotationDesk::refresh);
@@ -266,13 +267,11 @@ bool AnnotationDesk::thumbs() const {
 }
 
 void AnnotationDesk::show_annotation(Annotation annotation) {
-  synthesis_->cancel();
-  proposals_->cancel();
+  stop();
   proposals_->forget_all();
   model_->show(nullptr);
   drafts_.clear();
-  answer_->clear();
-  other_->clear();
+  empty_desk();
   annotation_ = std::make_unique<Annotation>(std::move(annotation));
   model_->show(annotation_.get());
   go_to(annotation_->next_open(annotation_->items().size() - 1).value_or(0));
@@ -287,7 +286,8 @@ bool AnnotationDesk::has_typed() const {
                           text == QString::fromStdString(proposal->answers[place]).trimmed();
     return !text.isEmpty() && !proposed && text != QString::fromStdString(held);
   };
-  return typed(answer_, shown_.answer, 0) || (pairs() && typed(other_, shown_.rejected, 1));
+  return typed(answer_, shown_.answer, 0) || (pairs() && typed(other_, shown_.rejected, 1)) ||
+         question_->text() != QString::fromStdString(shown_.question);
 }
 
 bool AnnotationDesk::has_unsaved() const { return has_typed() || !drafts_.empty(); }
@@ -317,6 +317,7 @@ void AnnotationDesk::show_item() {
   answer_->setPlainText(draft.answer);
   other_->setPlainText(draft.other);
   filling_ = false;
+  proposed_ = {};
   name_->setText(path_text(shown_.picture.filename()));
   image_->show_file(path_text(shown_.picture));
   if (shown_.state != AnnotationItem::State::Done) show_proposal(index_);
@@ -324,15 +325,18 @@ void AnnotationDesk::show_item() {
   refresh();
 }
 
-/// Where a person has typed, nothing is written over.
+/// Where a person has typed, nothing is written over; and what is, undo brings back.
 void AnnotationDesk::show_proposal(std::size_t index) {
   const Proposal* proposal = proposals_->of(index);
   if (index != index_ || !proposal) return refresh();
   const auto shows = [&](QPlainTextEdit* edit, std::size_t place) {
     if (place >= proposal->answers.size()) return;
     const QString text = QString::fromStdString(proposal->answers[place]);
-    const QString there = edit->toPlainText();
-    if (there.isEmpty() || text.startsWith(there)) edit->setPlainText(text);
+    if (text.isEmpty() || edit->toPlainText() != proposed_[place]) return;
+    QTextCursor cursor(edit->document());
+    cursor.select(QTextCursor::Document);
+    cursor.insertText(text);
+    proposed_[place] = edit->toPlainText();
   };
   filling_ = true;
   shows(answer_, 0);
@@ -345,10 +349,8 @@ void AnnotationDesk::propose() {
   if (!annotation_) return;
   AnnotationItem item = annotation_->items()[index_];
   item.question = question_->text().toStdString();
-  filling_ = true;
-  answer_->clear();
-  other_->clear();
-  filling_ = false;
+  // Whoever asks wants what comes in the place of what stands there.
+  proposed_ = {answer_->toPlainText(), other_->toPlainText()};
   say({});
   proposals_->ask(index_, item, pairs() ? 2 : 1);
 }
@@ -379,7 +381,9 @@ void AnnotationDesk::accept(bool first_is_better, bool good) {
   item.answer = first_is_better ? first : second;
   item.rejected = !pairs() ? std::string() : first_is_better ? second : first;
   item.good = good;
-  if (const Proposal* proposal = proposals_->of(index_)) {
+  const Proposal* proposal = proposals_->of(index_);
+  const bool stood_there = !proposed_[0].isEmpty() || !proposed_[1].isEmpty();
+  if (proposal && stood_there) {
     const auto as_said = [](const std::string& text) {
       return QString::fromStdString(text).trimmed().toStdString();
     };
@@ -393,16 +397,28 @@ void AnnotationDesk::accept(bool first_is_better, bool good) {
     return say(error_text(taken.error()));
   proposals_->forget(index_);
   model_->refresh(index_);
+  empty_desk();
+  next();
+}
+
+/// What stands there is done with, and no draft.
+void AnnotationDesk::empty_desk() {
+  filling_ = true;
   answer_->clear();
   other_->clear();
-  next();
+  question_->setText(QString::fromStdString(shown_.question));
+  filling_ = false;
+}
+
+void AnnotationDesk::stop() {
+  synthesis_->cancel();
+  proposals_->cancel();
 }
 
 void AnnotationDesk::skip() {
   if (const Status done = annotation_->skip(index_); !done) return say(error_text(done.error()));
   model_->refresh(index_);
-  answer_->clear();
-  other_->clear();
+  empty_desk();
   next();
 }
 

@@ -5,6 +5,7 @@
 
 #include <QString>
 #include <QWidget>
+#include <array>
 #include <map>
 #include <memory>
 
@@ -36,6 +37,8 @@ class AnnotationDesk : public QWidget {
   const Annotation* annotation() const { return annotation_.get(); }
   /// An answer is typed that no row has.
   bool has_unsaved() const;
+  /// No model is asked any more.
+  void stop();
 
  signals:
   /// The file is to be trained on.
@@ -57,6 +60,7 @@ class AnnotationDesk : public QWidget {
   void propose_ahead();
   void accept(bool first_is_better, bool good);
   void skip();
+  void empty_desk();
   void back();
   void reopen();
   void next();
@@ -74,6 +78,7 @@ class AnnotationDesk : public QWidget {
   Proposals* proposals_;
   Synthesis* synthesis_;
   ItemModel* model_;
+  std::array<QString, 2> proposed_;      ///< what a proposal wrote into the editors, or may replace
   std::map<std::size_t, Draft> drafts_;  ///< typed, and left before it was accepted
   bool filling_ = false;                 ///< editors are being filled by us
 

@@ -38,25 +38,29 @@ void Synthesis::start(Annotation& annotation, const QString& adapter, const Synt
 }
 
 void Synthesis::ask_next() {
-  if (done_ >= items_.size()) return stop({});
-  asked_ = std::min(kItemsAtOnce, items_.size() - done_);
   AnswerRequest request;
-  for (std::size_t i = 0; i < asked_; ++i) {
-    const AnnotationItem& item = annotation_->items()[items_[done_ + i]];
-    Conversation row;
-    row.messages.push_back(
+  in_hand_.clear();
+  // A picture that cannot be read stays open for a person, and holds up nothing.
+  for (; done_ < items_.size() && in_hand_.size() < kItemsAtOnce; ++done_) {
+    const AnnotationItem& item = annotation_->items()[items_[done_]];
+    Sample asked;
+    asked.where = item.picture.filename().string();
+    asked.conversation.messages.push_back(
         {"user", {ContentPart::of_image(item.picture), ContentPart::of_text(item.question)}});
+    if (!check_pictures({asked})) continue;
+    in_hand_.push_back(items_[done_]);
     for (int sample = 0; sample < rules_.samples; ++sample) {
-      request.samples.push_back({row, item.picture.filename().string()});
-      request.draws.push_back(items_[done_ + i] * 1000 + static_cast<std::uint64_t>(sample));
+      request.samples.push_back(asked);
+      request.draws.push_back(items_[done_] * 1000 + static_cast<std::uint64_t>(sample));
     }
   }
+  if (in_hand_.empty()) return stop({});
   request.columns.push_back(adapter_.isEmpty() ? std::optional<std::string>()
                                                : adapter_.toStdString());
   request.options.max_new_tokens = kMostTokens;
   request.options.temperature = rules_.temperature;
   request.options.alternatives = 0;
-  answers_.assign(asked_, {});
+  answers_.assign(in_hand_.size(), {});
   request_ = workspace_.session().answer(std::move(request));
   emit grew();
 }
@@ -73,8 +77,8 @@ void Synthesis::take(const AnswerUpdate& event) {
 
 /// What came of the items in hand; a sentence where a row could not be written.
 QString Synthesis::judge() {
-  for (std::size_t i = 0; i < asked_; ++i) {
-    const std::size_t index = items_[done_ + i];
+  for (std::size_t i = 0; i < in_hand_.size(); ++i) {
+    const std::size_t index = in_hand_[i];
     AnnotationItem item = annotation_->items()[index];
     // A person may have been there first.
     if (answers_[i].empty() || item.state != AnnotationItem::State::Open) continue;
@@ -102,7 +106,6 @@ void Synthesis::end(const RequestDone& event) {
   if (event.error) return stop(error_text(*event.error));
   if (event.cancelled) return stop({});
   if (const QString error = judge(); !error.isEmpty()) return stop(error);
-  done_ += asked_;
   ask_next();
 }
 
@@ -115,6 +118,7 @@ void Synthesis::cancel() {
 void Synthesis::stop(const QString& error) {
   annotation_ = nullptr;
   request_ = 0;
+  in_hand_.clear();
   emit ended(error);
 }
 

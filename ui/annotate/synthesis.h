@@ -32,7 +32,7 @@ class Synthesis : public QObject {
   void cancel();
   bool running() const { return annotation_ != nullptr; }
   std::size_t kept() const { return kept_; }
-  std::size_t done() const { return done_; }
+  std::size_t done() const { return done_ - in_hand_.size(); }
   std::size_t total() const { return items_.size(); }
 
  signals:
@@ -53,7 +53,8 @@ class Synthesis : public QObject {
   AnswerMaker maker_;
   SynthesisRules rules_;
   std::vector<std::size_t> items_;
-  std::size_t done_ = 0, asked_ = 0, kept_ = 0;  ///< asked: of the request in hand
+  std::vector<std::size_t> in_hand_;  ///< of the request
+  std::size_t done_ = 0, kept_ = 0;
   std::vector<std::vector<ComparisonAnswer>> answers_;
   RequestId request_ = 0;
 };

@@ -332,6 +332,12 @@ void DataPage::entered() {
 }
 
 void DataPage::annotate() {
+  // One at a time: each writes its file whole.
+  if (auto* open = findChild<AnnotateWindow*>()) {
+    open->show();
+    open->raise();
+    return open->activateWindow();
+  }
   auto* window = new AnnotateWindow(workspace(), this);
   connect(window, &AnnotateWindow::used, this, [this] { which_->setCurrentIndex(0); });
   window->show();
