@@ -161,6 +161,34 @@
             <source>failed</source>
             <translation>failed</translation>
         </message>
+        <message>
+            <source>max_grad_norm</source>
+            <translation>clipping</translation>
+        </message>
+        <message>
+            <source>logging_steps</source>
+            <translation>logging</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>best</translation>
+        </message>
+        <message>
+            <source>early_stop</source>
+            <translation>stopped early</translation>
+        </message>
+        <message>
+            <source>result</source>
+            <translation>result</translation>
+        </message>
+        <message>
+            <source>forgetting</source>
+            <translation>probe</translation>
+        </message>
+        <message>
+            <source>alarm</source>
+            <translation>alarm</translation>
+        </message>
     </context>
     <context>
         <name>finding</name>
@@ -1991,18 +2019,6 @@ of any size</translation>
             <translation>Compare it</translation>
         </message>
         <message>
-            <source>Learning &amp;rate from the next step</source>
-            <translation>Learning &amp;rate from the next step</translation>
-        </message>
-        <message>
-            <source>Learning rate from the next step</source>
-            <translation>Learning rate from the next step</translation>
-        </message>
-        <message>
-            <source>Apply</source>
-            <translation>Apply</translation>
-        </message>
-        <message>
             <source>Log</source>
             <translation>Log</translation>
         </message>
@@ -2023,20 +2039,16 @@ of any size</translation>
             <translation>Resume that run</translation>
         </message>
         <message>
-            <source>%1 from the next step; now %2</source>
-            <translation>%1 from the next step; now %2</translation>
-        </message>
-        <message>
-            <source>Peak rate in force: %1</source>
-            <translation>Peak rate in force: %1</translation>
-        </message>
-        <message>
             <source>%1 holds a finished run.</source>
             <translation>%1 holds a finished run.</translation>
         </message>
         <message>
             <source>%1 holds a run that can go on from step %2. These settings were not used.</source>
             <translation>%1 holds a run that can go on from step %2. These settings were not used.</translation>
+        </message>
+        <message>
+            <source>Filmstrip</source>
+            <translation>Filmstrip</translation>
         </message>
     </context>
     <context>
@@ -2670,6 +2682,14 @@ of any size</translation>
             <source>Evaluating every task</source>
             <translation>Evaluating every task</translation>
         </message>
+        <message>
+            <source>Answering the probe</source>
+            <translation>Answering the probe</translation>
+        </message>
+        <message>
+            <source>Answering samples</source>
+            <translation>Answering samples</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -3138,8 +3158,8 @@ of any size</translation>
             <translation>Evaluate every</translation>
         </message>
         <message>
-            <source>Steps between two evaluations; 0: at every checkpoint and at the end.</source>
-            <translation>Steps between two evaluations; 0: at every checkpoint and at the end.</translation>
+            <source>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</source>
+            <translation>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</translation>
         </message>
         <message>
             <source>Save every</source>
@@ -4037,6 +4057,18 @@ of any size</translation>
             <source>The answers that the run draws, with their rewards</source>
             <translation>The answers that the run draws, with their rewards</translation>
         </message>
+        <message>
+            <source>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</source>
+            <translation>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</translation>
+        </message>
+        <message>
+            <source>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</source>
+            <translation>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</translation>
+        </message>
+        <message>
+            <source>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</source>
+            <translation>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</translation>
+        </message>
     </context>
     <context>
         <name>DrawnAnswers</name>
@@ -4093,6 +4125,96 @@ of any size</translation>
         <message>
             <source>The rewards name "%1", and none is chosen.</source>
             <translation>The rewards name "%1", and none is chosen.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::LiveSettings</name>
+        <message>
+            <source>Learning &amp;rate from the next step</source>
+            <translation>Learning &amp;rate from the next step</translation>
+        </message>
+        <message>
+            <source>Learning rate from the next step</source>
+            <translation>Learning rate from the next step</translation>
+        </message>
+        <message>
+            <source>Max &amp;grad norm</source>
+            <translation>Max &amp;grad norm</translation>
+        </message>
+        <message>
+            <source>Max grad norm from the next step</source>
+            <translation>Max grad norm from the next step</translation>
+        </message>
+        <message>
+            <source>Log e&amp;very</source>
+            <translation>Log e&amp;very</translation>
+        </message>
+        <message>
+            <source>Steps between two lines of metrics, from now on</source>
+            <translation>Steps between two lines of metrics, from now on</translation>
+        </message>
+        <message>
+            <source>Apply</source>
+            <translation>Apply</translation>
+        </message>
+        <message>
+            <source>%1 %2 from the next step; now %3</source>
+            <translation>%1 %2 from the next step; now %3</translation>
+        </message>
+        <message>
+            <source>Peak rate in force: %1</source>
+            <translation>Peak rate in force: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Filmstrip</name>
+        <message>
+            <source>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</source>
+            <translation>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</translation>
+        </message>
+        <message>
+            <source>Sample questions and their answers</source>
+            <translation>Sample questions and their answers</translation>
+        </message>
+        <message>
+            <source>The answers before</source>
+            <translation>The answers before</translation>
+        </message>
+        <message>
+            <source>The next answers</source>
+            <translation>The next answers</translation>
+        </message>
+        <message>
+            <source>The step whose answers are shown</source>
+            <translation>The step whose answers are shown</translation>
+        </message>
+        <message>
+            <source>Newest</source>
+            <translation>Newest</translation>
+        </message>
+        <message>
+            <source>Follows the newest answers as they come</source>
+            <translation>Follows the newest answers as they come</translation>
+        </message>
+        <message>
+            <source>an empty answer</source>
+            <translation>an empty answer</translation>
+        </message>
+        <message>
+            <source>✓ as expected</source>
+            <translation>✓ as expected</translation>
+        </message>
+        <message>
+            <source>expected: %1</source>
+            <translation>expected: %1</translation>
+        </message>
+        <message>
+            <source>Before the first step · %1 of %2</source>
+            <translation>Before the first step · %1 of %2</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 of %3</source>
+            <translation>Step %1 · %2 of %3</translation>
         </message>
     </context>
 </TS>

@@ -161,6 +161,34 @@
             <source>failed</source>
             <translation>실패</translation>
         </message>
+        <message>
+            <source>max_grad_norm</source>
+            <translation>기울기 자르기</translation>
+        </message>
+        <message>
+            <source>logging_steps</source>
+            <translation>기록 간격</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>최고</translation>
+        </message>
+        <message>
+            <source>early_stop</source>
+            <translation>조기 종료</translation>
+        </message>
+        <message>
+            <source>result</source>
+            <translation>결과</translation>
+        </message>
+        <message>
+            <source>forgetting</source>
+            <translation>기억 확인</translation>
+        </message>
+        <message>
+            <source>alarm</source>
+            <translation>경보</translation>
+        </message>
     </context>
     <context>
         <name>finding</name>
@@ -1978,18 +2006,6 @@ of any size</source>
             <translation>비교하기</translation>
         </message>
         <message>
-            <source>Learning &amp;rate from the next step</source>
-            <translation>다음 스텝부터 쓸 학습률(&amp;R)</translation>
-        </message>
-        <message>
-            <source>Learning rate from the next step</source>
-            <translation>다음 스텝부터 쓸 학습률</translation>
-        </message>
-        <message>
-            <source>Apply</source>
-            <translation>적용</translation>
-        </message>
-        <message>
             <source>Log</source>
             <translation>로그</translation>
         </message>
@@ -2010,20 +2026,16 @@ of any size</source>
             <translation>그 학습 이어서 하기</translation>
         </message>
         <message>
-            <source>%1 from the next step; now %2</source>
-            <translation>다음 스텝부터 %1, 지금은 %2</translation>
-        </message>
-        <message>
-            <source>Peak rate in force: %1</source>
-            <translation>적용 중인 최고 학습률: %1</translation>
-        </message>
-        <message>
             <source>%1 holds a finished run.</source>
             <translation>%1에는 이미 끝난 실행이 있습니다.</translation>
         </message>
         <message>
             <source>%1 holds a run that can go on from step %2. These settings were not used.</source>
             <translation>%1에는 %2 스텝부터 이어서 학습할 수 있는 실행이 있습니다. 지금 설정은 쓰이지 않았습니다.</translation>
+        </message>
+        <message>
+            <source>Filmstrip</source>
+            <translation>필름</translation>
         </message>
     </context>
     <context>
@@ -2655,6 +2667,14 @@ of any size</source>
             <source>Evaluating every task</source>
             <translation>모든 과제를 평가하는 중</translation>
         </message>
+        <message>
+            <source>Answering the probe</source>
+            <translation>기억 확인에 답하는 중</translation>
+        </message>
+        <message>
+            <source>Answering samples</source>
+            <translation>샘플에 답하는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -3123,8 +3143,8 @@ of any size</source>
             <translation>평가 간격</translation>
         </message>
         <message>
-            <source>Steps between two evaluations; 0: at every checkpoint and at the end.</source>
-            <translation>몇 스텝마다 평가할지 정합니다. 0이면 체크포인트를 저장할 때마다와 끝에 평가합니다.</translation>
+            <source>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</source>
+            <translation>평가 사이의 스텝 수입니다. 0이면 평가 데이터가 있을 때 저장 간격의 체크포인트마다, 그리고 끝에 평가하고, 없으면 하지 않습니다.</translation>
         </message>
         <message>
             <source>Save every</source>
@@ -4019,6 +4039,18 @@ of any size</source>
             <source>The answers that the run draws, with their rewards</source>
             <translation>학습이 뽑은 답과 그 보상</translation>
         </message>
+        <message>
+            <source>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</source>
+            <translation>기억 확인 질문에 첫 스텝 전보다 얼마나 못 답하는지 보여 줍니다. 답의 토큰 F1이 떨어진 정도이며 100점 만점입니다.</translation>
+        </message>
+        <message>
+            <source>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</source>
+            <translation>잊음: 기억 확인에서 %1점(시작할 때 %2, 스텝 %4에서 %3)</translation>
+        </message>
+        <message>
+            <source>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</source>
+            <translation>잊지 않음: 기억 확인에서 %1점(시작할 때 %2, 스텝 %4에서 %3)</translation>
+        </message>
     </context>
     <context>
         <name>DrawnAnswers</name>
@@ -4074,6 +4106,96 @@ of any size</source>
         <message>
             <source>The rewards name "%1", and none is chosen.</source>
             <translation>보상에 "%1"이 있는데 프로그램을 고르지 않았습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::LiveSettings</name>
+        <message>
+            <source>Learning &amp;rate from the next step</source>
+            <translation>다음 스텝부터 쓸 학습률(&amp;R)</translation>
+        </message>
+        <message>
+            <source>Learning rate from the next step</source>
+            <translation>다음 스텝부터 쓸 학습률</translation>
+        </message>
+        <message>
+            <source>Max &amp;grad norm</source>
+            <translation>기울기 노름 한도(&amp;G)</translation>
+        </message>
+        <message>
+            <source>Max grad norm from the next step</source>
+            <translation>다음 스텝부터 쓸 기울기 노름 한도</translation>
+        </message>
+        <message>
+            <source>Log e&amp;very</source>
+            <translation>기록 간격(&amp;V)</translation>
+        </message>
+        <message>
+            <source>Steps between two lines of metrics, from now on</source>
+            <translation>지금부터 기록 사이의 스텝 수</translation>
+        </message>
+        <message>
+            <source>Apply</source>
+            <translation>적용</translation>
+        </message>
+        <message>
+            <source>%1 %2 from the next step; now %3</source>
+            <translation>%1: 다음 스텝부터 %2, 지금 %3</translation>
+        </message>
+        <message>
+            <source>Peak rate in force: %1</source>
+            <translation>지금의 최고 학습률: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Filmstrip</name>
+        <message>
+            <source>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</source>
+            <translation>“샘플에 답하는 간격”을 정하면 학습하는 동안 같은 질문 몇 개에 답하고, 그때그때의 답이 여기에 남습니다.</translation>
+        </message>
+        <message>
+            <source>Sample questions and their answers</source>
+            <translation>샘플 질문과 답</translation>
+        </message>
+        <message>
+            <source>The answers before</source>
+            <translation>이전 답</translation>
+        </message>
+        <message>
+            <source>The next answers</source>
+            <translation>다음 답</translation>
+        </message>
+        <message>
+            <source>The step whose answers are shown</source>
+            <translation>답을 보여 줄 스텝</translation>
+        </message>
+        <message>
+            <source>Newest</source>
+            <translation>최신</translation>
+        </message>
+        <message>
+            <source>Follows the newest answers as they come</source>
+            <translation>새 답이 나오는 대로 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>an empty answer</source>
+            <translation>빈 답</translation>
+        </message>
+        <message>
+            <source>✓ as expected</source>
+            <translation>✓ 정답과 같음</translation>
+        </message>
+        <message>
+            <source>expected: %1</source>
+            <translation>정답: %1</translation>
+        </message>
+        <message>
+            <source>Before the first step · %1 of %2</source>
+            <translation>첫 스텝 전 · %2개 중 %1번째</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 of %3</source>
+            <translation>스텝 %1 · %3개 중 %2번째</translation>
         </message>
     </context>
 </TS>

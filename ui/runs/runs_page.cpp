@@ -24,6 +24,7 @@
 #include "ui/runs/path_tails.h"
 #include "ui/runs/run_list_model.h"
 #include "ui/theme.h"
+#include "ui/train/filmstrip.h"
 #include "ui/train/run_curves.h"
 #include "ui/train/run_views.h"
 #include "ui/widgets/banner.h"
@@ -47,6 +48,7 @@ RunSeries read_series(const std::filesystem::path& path) {
   const auto run = RunFolder::open(path);
   if (!run) return series;
   series.lines = run->read_metrics();
+  series.marked = marked_events(run->read_events());
   for (const MetricsLine& line : series.lines)
     if (line.eval_loss) series.evaluations[line.step] = *line.eval_loss;
   if (!series.lines.empty() && series.lines.back().epoch > 0)
@@ -216,6 +218,11 @@ QWidget* RunsPage::make_below() {
   curves_ = views_->curves();
   connect(views_, &RunViews::failed, this,
           [this](const Error& error) { banner_->show_error(error); });
+  // Below the curves, where the selected run has answered samples.
+  curves_->splitter()->addWidget(views_->strip());
+  views_->strip()->hide();
+  connect(views_->strip(), &Filmstrip::filled, this,
+          [this] { views_->strip()->setVisible(views_->strip()->has_frames()); });
   splitter->addWidget(views_);
   auto* card = new Card(splitter);
   differences_note_ = muted_label(card, 0.88);

@@ -31,6 +31,14 @@ class RunCurves : public QWidget {
   void changed();
   /// A person may drag the borders between plots; more widgets can go below.
   QSplitter* splitter() const { return splitter_; }
+  /// The cross-line at this step of the first run, as the mouse would have it; below 0: none.
+  void point_at_step(std::int64_t step);
+
+ signals:
+  /// The mouse stands at a logged step of the first run.
+  void step_pointed(std::int64_t step);
+  /// What there is has been drawn.
+  void drawn();
 
  protected:
   void showEvent(QShowEvent* event) override;
@@ -43,6 +51,7 @@ class RunCurves : public QWidget {
   void draw_memory();
   void share_heights();
   void draw_figures();
+  void draw_marks();
   void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
   QVector<double> x_of(const RunSeries& series) const;
   double x_at(const RunSeries& series, std::int64_t step) const;
