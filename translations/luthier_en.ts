@@ -189,6 +189,10 @@
             <source>alarm</source>
             <translation>alarm</translation>
         </message>
+        <message>
+            <source>forked</source>
+            <translation>forked</translation>
+        </message>
     </context>
     <context>
         <name>finding</name>
@@ -1706,6 +1710,26 @@ of any size</translation>
             <source>%1, raw</source>
             <translation>%1, raw</translation>
         </message>
+        <message>
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Time</translation>
+        </message>
+        <message>
+            <source>A run that has not logged its tokens or times is not drawn over that axis</source>
+            <translation>A run that has not logged its tokens or times is not drawn over that axis</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 tokens</source>
+            <translation>Step %1 · %2 tokens</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2</source>
+            <translation>Step %1 · %2</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunHeader</name>
@@ -1812,6 +1836,22 @@ of any size</translation>
             <source>Data: %1</source>
             <translation>Data: %1</translation>
         </message>
+        <message>
+            <source>imported</source>
+            <translation>imported</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its optimizer carried on</source>
+            <translation>Forked from step %1 of %2, its optimizer carried on</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its weights alone</source>
+            <translation>Forked from step %1 of %2, its weights alone</translation>
+        </message>
+        <message>
+            <source>Tags</source>
+            <translation>Tags</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunsPage</name>
@@ -1864,25 +1904,6 @@ of any size</translation>
             <translation>Settings that differ</translation>
         </message>
         <message>
-            <source>Tick two runs or more: what was set differently stands here.</source>
-            <translation>Tick two runs or more: what was set differently stands here.</translation>
-        </message>
-        <message>
-            <source>Setting</source>
-            <translation>Setting</translation>
-        </message>
-        <message>
-            <source>These runs have the same settings.</source>
-            <translation>These runs have the same settings.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n settings differ.</source>
-            <translation>
-                <numerusform>%n setting differs.</numerusform>
-                <numerusform>%n settings differ.</numerusform>
-            </translation>
-        </message>
-        <message>
             <source>Adapters are compared on a base: load its model first.</source>
             <translation>Adapters are compared on a base: load its model first.</translation>
         </message>
@@ -1901,6 +1922,54 @@ of any size</translation>
         <message>
             <source>Go to Train</source>
             <translation>Go to Train</translation>
+        </message>
+        <message>
+            <source>Parts of the Runs page</source>
+            <translation>Parts of the Runs page</translation>
+        </message>
+        <message>
+            <source>Queue (%1)</source>
+            <translation>Queue (%1)</translation>
+        </message>
+        <message>
+            <source>Queue</source>
+            <translation>Queue</translation>
+        </message>
+        <message>
+            <source>Outcomes</source>
+            <translation>Outcomes</translation>
+        </message>
+        <message>
+            <source>Beside the curves</source>
+            <translation>Beside the curves</translation>
+        </message>
+        <message>
+            <source>Notes</source>
+            <translation>Notes</translation>
+        </message>
+        <message>
+            <source>Search names, tags, notes, data, methods</source>
+            <translation>Search names, tags, notes, data, methods</translation>
+        </message>
+        <message>
+            <source>Search the runs</source>
+            <translation>Search the runs</translation>
+        </message>
+        <message>
+            <source>Tree</source>
+            <translation>Tree</translation>
+        </message>
+        <message>
+            <source>Newest first, forks below the runs that they came from; a column's heading sorts by it</source>
+            <translation>Newest first, forks below the runs that they came from; a column's heading sorts by it</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>Run</translation>
+        </message>
+        <message>
+            <source>What can be done with the selected run</source>
+            <translation>What can be done with the selected run</translation>
         </message>
     </context>
     <context>
@@ -4215,6 +4284,436 @@ of any size</translation>
         <message>
             <source>Step %1 · %2 of %3</source>
             <translation>Step %1 · %2 of %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ForkDialog</name>
+        <message>
+            <source>Fork a run</source>
+            <translation>Fork a run</translation>
+        </message>
+        <message>
+            <source>More steps</source>
+            <translation>More steps</translation>
+        </message>
+        <message>
+            <source>A new run from a checkpoint of %1</source>
+            <translation>A new run from a checkpoint of %1</translation>
+        </message>
+        <message>
+            <source>More steps for %1</source>
+            <translation>More steps for %1</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the new run</source>
+            <translation>&amp;Name of the new run</translation>
+        </message>
+        <message>
+            <source>Name of the new run</source>
+            <translation>Name of the new run</translation>
+        </message>
+        <message>
+            <source>Begins with s&amp;tep</source>
+            <translation>Begins with s&amp;tep</translation>
+        </message>
+        <message>
+            <source>&amp;Further steps</source>
+            <translation>&amp;Further steps</translation>
+        </message>
+        <message>
+            <source>Checkpoint to begin with</source>
+            <translation>Checkpoint to begin with</translation>
+        </message>
+        <message>
+            <source>Further steps</source>
+            <translation>Further steps</translation>
+        </message>
+        <message>
+            <source>Carry the &amp;optimizer's state on</source>
+            <translation>Carry the &amp;optimizer's state on</translation>
+        </message>
+        <message>
+            <source>On: the run goes on from that step, with the curves until there. Off: it takes the weights alone and begins at step 0.</source>
+            <translation>On: the run goes on from that step, with the curves until there. Off: it takes the weights alone and begins at step 0.</translation>
+        </message>
+        <message>
+            <source>Settings that are to differ</source>
+            <translation>Settings that are to differ</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>&amp;Cancel</translation>
+        </message>
+        <message>
+            <source>&amp;Make it, start later</source>
+            <translation>&amp;Make it, start later</translation>
+        </message>
+        <message>
+            <source>Make it and &amp;start</source>
+            <translation>Make it and &amp;start</translation>
+        </message>
+        <message>
+            <source>The finished run stays as it is. The new one goes on from step %1 to step %2, its optimizer carried on.</source>
+            <translation>The finished run stays as it is. The new one goes on from step %1 to step %2, its optimizer carried on.</translation>
+        </message>
+        <message>
+            <source>It ends as if that many steps had been asked for from the start.</source>
+            <translation>It ends as if that many steps had been asked for from the start.</translation>
+        </message>
+        <message>
+            <source>It does not end as if that many had been asked for from the start:</source>
+            <translation>It does not end as if that many had been asked for from the start:</translation>
+        </message>
+        <message>
+            <source>Goes on from step %1 with the optimizer's moments, the schedule at that step and the rows that come next. The curves until there are copied.</source>
+            <translation>Goes on from step %1 with the optimizer's moments, the schedule at that step and the rows that come next. The curves until there are copied.</translation>
+        </message>
+        <message>
+            <source>Takes the weights of step %1 and nothing else: a fresh optimizer, the schedule and the rows from their start, at step 0.</source>
+            <translation>Takes the weights of step %1 and nothing else: a fresh optimizer, the schedule and the rows from their start, at step 0.</translation>
+        </message>
+        <message>
+            <source>Another run or a model is being worked on now</source>
+            <translation>Another run or a model is being worked on now</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::NotesPanel</name>
+        <message>
+            <source>T&amp;ags</source>
+            <translation>T&amp;ags</translation>
+        </message>
+        <message>
+            <source>Tags of the selected run</source>
+            <translation>Tags of the selected run</translation>
+        </message>
+        <message>
+            <source>baseline, good: with commas between them</source>
+            <translation>baseline, good: with commas between them</translation>
+        </message>
+        <message>
+            <source>N&amp;ote</source>
+            <translation>N&amp;ote</translation>
+        </message>
+        <message>
+            <source>Note about the selected run</source>
+            <translation>Note about the selected run</translation>
+        </message>
+        <message>
+            <source>What you tried, what came of it. Kept in the run's folder.</source>
+            <translation>What you tried, what came of it. Kept in the run's folder.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OutcomesView</name>
+        <message>
+            <source>&amp;Of</source>
+            <translation>&amp;Of</translation>
+        </message>
+        <message>
+            <source>Whose outcomes are shown</source>
+            <translation>Whose outcomes are shown</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes as parallel coordinates</source>
+            <translation>Settings and outcomes as parallel coordinates</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes</source>
+            <translation>Settings and outcomes</translation>
+        </message>
+        <message>
+            <source>the ticked runs</source>
+            <translation>the ticked runs</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>Peak memory</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Time</translation>
+        </message>
+        <message>
+            <source>Last loss</source>
+            <translation>Last loss</translation>
+        </message>
+        <message>
+            <source>Best evaluation</source>
+            <translation>Best evaluation</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more, or choose a tag.</source>
+            <translation>Tick two runs or more, or choose a tag.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest evaluation loss.</source>
+            <translation>
+                <numerusform>%n run; the strongest line has the lowest evaluation loss.</numerusform>
+                <numerusform>%n runs; the strongest line has the lowest evaluation loss.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest last loss.</source>
+            <translation>
+                <numerusform>%n run; the strongest line has the lowest last loss.</numerusform>
+                <numerusform>%n runs; the strongest line has the lowest last loss.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>Run</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::QueuePanel</name>
+        <message>
+            <source>&amp;Queue the Train page's recipe</source>
+            <translation>&amp;Queue the Train page's recipe</translation>
+        </message>
+        <message>
+            <source>Runs as the settings stand now, after what waits already</source>
+            <translation>Runs as the settings stand now, after what waits already</translation>
+        </message>
+        <message>
+            <source>Swee&amp;p…</source>
+            <translation>Swee&amp;p…</translation>
+        </message>
+        <message>
+            <source>A run for each combination of a few values of a few settings</source>
+            <translation>A run for each combination of a few values of a few settings</translation>
+        </message>
+        <message>
+            <source>Clear what has &amp;ended</source>
+            <translation>Clear what has &amp;ended</translation>
+        </message>
+        <message>
+            <source>Earlier</source>
+            <translation>Earlier</translation>
+        </message>
+        <message>
+            <source>Later</source>
+            <translation>Later</translation>
+        </message>
+        <message>
+            <source>Take it out of the queue</source>
+            <translation>Take it out of the queue</translation>
+        </message>
+        <message>
+            <source>Queued runs</source>
+            <translation>Queued runs</translation>
+        </message>
+        <message>
+            <source>Name</source>
+            <translation>Name</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>State</translation>
+        </message>
+        <message>
+            <source>Group</source>
+            <translation>Group</translation>
+        </message>
+        <message>
+            <source>Run folder</source>
+            <translation>Run folder</translation>
+        </message>
+        <message>
+            <source>waits</source>
+            <translation>waits</translation>
+        </message>
+        <message>
+            <source>&amp;Go on</source>
+            <translation>&amp;Go on</translation>
+        </message>
+        <message>
+            <source>&amp;Hold</source>
+            <translation>&amp;Hold</translation>
+        </message>
+        <message>
+            <source>Launches what waits, one after another</source>
+            <translation>Launches what waits, one after another</translation>
+        </message>
+        <message>
+            <source>Launches nothing more; what runs goes on</source>
+            <translation>Launches nothing more; what runs goes on</translation>
+        </message>
+        <message numerus="yes">
+            <source>Held; %n runs wait.</source>
+            <translation>
+                <numerusform>Held; %n run waits.</numerusform>
+                <numerusform>Held; %n runs wait.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs wait.</source>
+            <translation>
+                <numerusform>%n run waits.</numerusform>
+                <numerusform>%n runs wait.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>A setting on the Train page cannot be used: mend it first.</source>
+            <translation>A setting on the Train page cannot be used: mend it first.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunActions</name>
+        <message>
+            <source>&amp;Fork from a checkpoint…</source>
+            <translation>&amp;Fork from a checkpoint…</translation>
+        </message>
+        <message>
+            <source>A new run that begins with one of its checkpoints, with other settings</source>
+            <translation>A new run that begins with one of its checkpoints, with other settings</translation>
+        </message>
+        <message>
+            <source>&amp;More steps…</source>
+            <translation>&amp;More steps…</translation>
+        </message>
+        <message>
+            <source>A new run that goes on from a finished one</source>
+            <translation>A new run that goes on from a finished one</translation>
+        </message>
+        <message>
+            <source>&amp;Rename</source>
+            <translation>&amp;Rename</translation>
+        </message>
+        <message>
+            <source>&amp;Open its folder</source>
+            <translation>&amp;Open its folder</translation>
+        </message>
+        <message>
+            <source>&amp;Import curves of another program…</source>
+            <translation>&amp;Import curves of another program…</translation>
+        </message>
+        <message>
+            <source>TensorBoard's event files or a trainer_state.json, to lay over</source>
+            <translation>TensorBoard's event files or a trainer_state.json, to lay over</translation>
+        </message>
+        <message>
+            <source>&amp;Take the imported curves out of the list</source>
+            <translation>&amp;Take the imported curves out of the list</translation>
+        </message>
+        <message>
+            <source>Tick &amp;all shown</source>
+            <translation>Tick &amp;all shown</translation>
+        </message>
+        <message>
+            <source>Tick n&amp;one</source>
+            <translation>Tick n&amp;one</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin (%1)</source>
+            <translation>Move to the &amp;bin (%1)</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin</source>
+            <translation>Move to the &amp;bin</translation>
+        </message>
+        <message>
+            <source>It trains now: stop it first</source>
+            <translation>It trains now: stop it first</translation>
+        </message>
+        <message>
+            <source>%1 (%2) is in the bin: %3.</source>
+            <translation>%1 (%2) is in the bin: %3.</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>Undo</translation>
+        </message>
+        <message>
+            <source>Event files of TensorBoard, or a trainer_state.json</source>
+            <translation>Event files of TensorBoard, or a trainer_state.json</translation>
+        </message>
+        <message>
+            <source>Curves (*tfevents* trainer_state.json);;All files (*)</source>
+            <translation>Curves (*tfevents* trainer_state.json);;All files (*)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::DifferencesView</name>
+        <message>
+            <source>Settings that differ</source>
+            <translation>Settings that differ</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more: what was set differently stands here.</source>
+            <translation>Tick two runs or more: what was set differently stands here.</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>Setting</translation>
+        </message>
+        <message>
+            <source>These runs have the same settings.</source>
+            <translation>These runs have the same settings.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n settings differ.</source>
+            <translation>
+                <numerusform>%n setting differs.</numerusform>
+                <numerusform>%n settings differ.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SettingRows</name>
+        <message>
+            <source>Another setting</source>
+            <translation>Another setting</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>Setting</translation>
+        </message>
+        <message>
+            <source>Value</source>
+            <translation>Value</translation>
+        </message>
+        <message>
+            <source>Take this setting out</source>
+            <translation>Take this setting out</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SweepDialog</name>
+        <message>
+            <source>Sweep</source>
+            <translation>Sweep</translation>
+        </message>
+        <message>
+            <source>Runs with a few values of a few settings</source>
+            <translation>Runs with a few values of a few settings</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the sweep</source>
+            <translation>&amp;Name of the sweep</translation>
+        </message>
+        <message>
+            <source>Name of the sweep</source>
+            <translation>Name of the sweep</translation>
+        </message>
+        <message>
+            <source>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</source>
+            <translation>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>&amp;Cancel</translation>
+        </message>
+        <message numerus="yes">
+            <source>&amp;Queue %n runs</source>
+            <translation>
+                <numerusform>&amp;Queue %n run</numerusform>
+                <numerusform>&amp;Queue %n runs</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>&amp;Queue</source>
+            <translation>&amp;Queue</translation>
         </message>
     </context>
 </TS>

@@ -189,6 +189,10 @@
             <source>alarm</source>
             <translation>경보</translation>
         </message>
+        <message>
+            <source>forked</source>
+            <translation>분기</translation>
+        </message>
     </context>
     <context>
         <name>finding</name>
@@ -1696,6 +1700,26 @@ of any size</source>
             <source>%1, raw</source>
             <translation>%1, 원본</translation>
         </message>
+        <message>
+            <source>Tokens</source>
+            <translation>토큰</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>시간</translation>
+        </message>
+        <message>
+            <source>A run that has not logged its tokens or times is not drawn over that axis</source>
+            <translation>토큰이나 시간을 기록하지 않은 학습은 그 축에서는 그리지 않습니다</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 tokens</source>
+            <translation>스텝 %1 · 토큰 %2개</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2</source>
+            <translation>스텝 %1 · %2</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunHeader</name>
@@ -1802,6 +1826,22 @@ of any size</source>
             <source>Data: %1</source>
             <translation>데이터: %1</translation>
         </message>
+        <message>
+            <source>imported</source>
+            <translation>가져옴</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its optimizer carried on</source>
+            <translation>%2의 %1스텝에서 옵티마이저까지 이어받아 분기</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its weights alone</source>
+            <translation>%2의 %1스텝에서 가중치만 가져와 분기</translation>
+        </message>
+        <message>
+            <source>Tags</source>
+            <translation>태그</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunsPage</name>
@@ -1854,24 +1894,6 @@ of any size</source>
             <translation>서로 다른 설정</translation>
         </message>
         <message>
-            <source>Tick two runs or more: what was set differently stands here.</source>
-            <translation>기록을 둘 이상 표시하면 서로 다른 설정이 여기에 나옵니다.</translation>
-        </message>
-        <message>
-            <source>Setting</source>
-            <translation>설정</translation>
-        </message>
-        <message>
-            <source>These runs have the same settings.</source>
-            <translation>이 기록들은 설정이 모두 같습니다.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n settings differ.</source>
-            <translation>
-                <numerusform>설정 %n개가 다릅니다.</numerusform>
-            </translation>
-        </message>
-        <message>
             <source>Adapters are compared on a base: load its model first.</source>
             <translation>어댑터는 베이스 위에서 비교합니다. 먼저 모델을 불러오세요.</translation>
         </message>
@@ -1890,6 +1912,54 @@ of any size</source>
         <message>
             <source>Go to Train</source>
             <translation>학습으로 가기</translation>
+        </message>
+        <message>
+            <source>Parts of the Runs page</source>
+            <translation>기록 페이지의 부분</translation>
+        </message>
+        <message>
+            <source>Queue (%1)</source>
+            <translation>대기열 (%1)</translation>
+        </message>
+        <message>
+            <source>Queue</source>
+            <translation>대기열</translation>
+        </message>
+        <message>
+            <source>Outcomes</source>
+            <translation>결과 비교</translation>
+        </message>
+        <message>
+            <source>Beside the curves</source>
+            <translation>곡선 옆</translation>
+        </message>
+        <message>
+            <source>Notes</source>
+            <translation>메모</translation>
+        </message>
+        <message>
+            <source>Search names, tags, notes, data, methods</source>
+            <translation>이름, 태그, 메모, 데이터, 방식에서 찾기</translation>
+        </message>
+        <message>
+            <source>Search the runs</source>
+            <translation>학습 찾기</translation>
+        </message>
+        <message>
+            <source>Tree</source>
+            <translation>트리</translation>
+        </message>
+        <message>
+            <source>Newest first, forks below the runs that they came from; a column's heading sorts by it</source>
+            <translation>최신순으로, 분기한 학습은 원래 학습 아래에 둡니다. 열 제목을 누르면 그 열로 정렬합니다</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>What can be done with the selected run</source>
+            <translation>선택한 학습으로 할 수 있는 일</translation>
         </message>
     </context>
     <context>
@@ -4196,6 +4266,430 @@ of any size</source>
         <message>
             <source>Step %1 · %2 of %3</source>
             <translation>스텝 %1 · %3개 중 %2번째</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ForkDialog</name>
+        <message>
+            <source>Fork a run</source>
+            <translation>학습에서 분기하기</translation>
+        </message>
+        <message>
+            <source>More steps</source>
+            <translation>스텝 더하기</translation>
+        </message>
+        <message>
+            <source>A new run from a checkpoint of %1</source>
+            <translation>%1의 체크포인트에서 시작하는 새 학습</translation>
+        </message>
+        <message>
+            <source>More steps for %1</source>
+            <translation>%1에 스텝 더하기</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the new run</source>
+            <translation>새 학습의 이름(&amp;N)</translation>
+        </message>
+        <message>
+            <source>Name of the new run</source>
+            <translation>새 학습의 이름</translation>
+        </message>
+        <message>
+            <source>Begins with s&amp;tep</source>
+            <translation>시작할 스텝(&amp;T)</translation>
+        </message>
+        <message>
+            <source>&amp;Further steps</source>
+            <translation>더할 스텝 수(&amp;F)</translation>
+        </message>
+        <message>
+            <source>Checkpoint to begin with</source>
+            <translation>시작할 체크포인트</translation>
+        </message>
+        <message>
+            <source>Further steps</source>
+            <translation>더할 스텝 수</translation>
+        </message>
+        <message>
+            <source>Carry the &amp;optimizer's state on</source>
+            <translation>옵티마이저 상태 이어 가기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>On: the run goes on from that step, with the curves until there. Off: it takes the weights alone and begins at step 0.</source>
+            <translation>켜면 그 스텝에서 곡선까지 이어받아 계속합니다. 끄면 가중치만 가져와 0스텝부터 시작합니다.</translation>
+        </message>
+        <message>
+            <source>Settings that are to differ</source>
+            <translation>다르게 할 설정</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>취소(&amp;C)</translation>
+        </message>
+        <message>
+            <source>&amp;Make it, start later</source>
+            <translation>만들어 두고 나중에 시작(&amp;M)</translation>
+        </message>
+        <message>
+            <source>Make it and &amp;start</source>
+            <translation>만들고 바로 시작(&amp;S)</translation>
+        </message>
+        <message>
+            <source>The finished run stays as it is. The new one goes on from step %1 to step %2, its optimizer carried on.</source>
+            <translation>끝난 학습은 그대로 남습니다. 새 학습은 옵티마이저를 이어받아 %1스텝에서 %2스텝까지 계속합니다.</translation>
+        </message>
+        <message>
+            <source>It ends as if that many steps had been asked for from the start.</source>
+            <translation>처음부터 그만큼의 스텝을 지정한 것과 똑같이 끝납니다.</translation>
+        </message>
+        <message>
+            <source>It does not end as if that many had been asked for from the start:</source>
+            <translation>처음부터 그만큼을 지정한 것과는 다르게 끝납니다.</translation>
+        </message>
+        <message>
+            <source>Goes on from step %1 with the optimizer's moments, the schedule at that step and the rows that come next. The curves until there are copied.</source>
+            <translation>옵티마이저의 모멘트와 그 스텝의 스케줄, 그다음 행부터 %1스텝에서 이어 갑니다. 그때까지의 곡선은 복사됩니다.</translation>
+        </message>
+        <message>
+            <source>Takes the weights of step %1 and nothing else: a fresh optimizer, the schedule and the rows from their start, at step 0.</source>
+            <translation>%1스텝의 가중치만 가져옵니다. 옵티마이저는 새로 만들고, 스케줄과 행은 처음부터, 0스텝에서 시작합니다.</translation>
+        </message>
+        <message>
+            <source>Another run or a model is being worked on now</source>
+            <translation>지금 다른 학습이나 모델을 처리하고 있습니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::NotesPanel</name>
+        <message>
+            <source>T&amp;ags</source>
+            <translation>태그(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Tags of the selected run</source>
+            <translation>선택한 학습의 태그</translation>
+        </message>
+        <message>
+            <source>baseline, good: with commas between them</source>
+            <translation>기준, 좋음: 쉼표로 나누어 씁니다</translation>
+        </message>
+        <message>
+            <source>N&amp;ote</source>
+            <translation>메모(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Note about the selected run</source>
+            <translation>선택한 학습에 대한 메모</translation>
+        </message>
+        <message>
+            <source>What you tried, what came of it. Kept in the run's folder.</source>
+            <translation>무엇을 해 보았고 어떻게 되었는지 적으세요. 학습 폴더에 저장됩니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OutcomesView</name>
+        <message>
+            <source>&amp;Of</source>
+            <translation>대상(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Whose outcomes are shown</source>
+            <translation>결과를 볼 학습</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes as parallel coordinates</source>
+            <translation>설정과 결과의 평행 좌표 그림</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes</source>
+            <translation>설정과 결과</translation>
+        </message>
+        <message>
+            <source>the ticked runs</source>
+            <translation>체크한 학습</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>최대 메모리</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>시간</translation>
+        </message>
+        <message>
+            <source>Last loss</source>
+            <translation>마지막 손실</translation>
+        </message>
+        <message>
+            <source>Best evaluation</source>
+            <translation>최저 평가 손실</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more, or choose a tag.</source>
+            <translation>학습을 둘 이상 체크하거나 태그를 고르세요.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest evaluation loss.</source>
+            <translation>
+                <numerusform>학습 %n개. 가장 진한 선이 평가 손실이 가장 낮습니다.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest last loss.</source>
+            <translation>
+                <numerusform>학습 %n개. 가장 진한 선이 마지막 손실이 가장 낮습니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>학습</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::QueuePanel</name>
+        <message>
+            <source>&amp;Queue the Train page's recipe</source>
+            <translation>학습 페이지의 레시피를 대기열에(&amp;Q)</translation>
+        </message>
+        <message>
+            <source>Runs as the settings stand now, after what waits already</source>
+            <translation>지금 설정 그대로, 이미 기다리는 것 다음에 학습합니다</translation>
+        </message>
+        <message>
+            <source>Swee&amp;p…</source>
+            <translation>스윕(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>A run for each combination of a few values of a few settings</source>
+            <translation>몇 가지 설정의 몇 가지 값을 조합해 하나씩 학습합니다</translation>
+        </message>
+        <message>
+            <source>Clear what has &amp;ended</source>
+            <translation>끝난 것 지우기(&amp;E)</translation>
+        </message>
+        <message>
+            <source>Earlier</source>
+            <translation>앞으로</translation>
+        </message>
+        <message>
+            <source>Later</source>
+            <translation>뒤로</translation>
+        </message>
+        <message>
+            <source>Take it out of the queue</source>
+            <translation>대기열에서 빼기</translation>
+        </message>
+        <message>
+            <source>Queued runs</source>
+            <translation>대기열의 학습</translation>
+        </message>
+        <message>
+            <source>Name</source>
+            <translation>이름</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>상태</translation>
+        </message>
+        <message>
+            <source>Group</source>
+            <translation>묶음</translation>
+        </message>
+        <message>
+            <source>Run folder</source>
+            <translation>학습 폴더</translation>
+        </message>
+        <message>
+            <source>waits</source>
+            <translation>대기 중</translation>
+        </message>
+        <message>
+            <source>&amp;Go on</source>
+            <translation>계속(&amp;G)</translation>
+        </message>
+        <message>
+            <source>&amp;Hold</source>
+            <translation>멈춰 두기(&amp;H)</translation>
+        </message>
+        <message>
+            <source>Launches what waits, one after another</source>
+            <translation>기다리는 학습을 하나씩 시작합니다</translation>
+        </message>
+        <message>
+            <source>Launches nothing more; what runs goes on</source>
+            <translation>더 시작하지 않습니다. 학습 중인 것은 계속됩니다</translation>
+        </message>
+        <message numerus="yes">
+            <source>Held; %n runs wait.</source>
+            <translation>
+                <numerusform>멈춰 둠. 학습 %n개가 기다립니다.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs wait.</source>
+            <translation>
+                <numerusform>학습 %n개가 기다립니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>A setting on the Train page cannot be used: mend it first.</source>
+            <translation>학습 페이지에 쓸 수 없는 설정이 있습니다. 먼저 고치세요.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunActions</name>
+        <message>
+            <source>&amp;Fork from a checkpoint…</source>
+            <translation>체크포인트에서 분기하기(&amp;F)…</translation>
+        </message>
+        <message>
+            <source>A new run that begins with one of its checkpoints, with other settings</source>
+            <translation>이 학습의 체크포인트에서 다른 설정으로 시작하는 새 학습입니다</translation>
+        </message>
+        <message>
+            <source>&amp;More steps…</source>
+            <translation>스텝 더하기(&amp;M)…</translation>
+        </message>
+        <message>
+            <source>A new run that goes on from a finished one</source>
+            <translation>끝난 학습에서 이어 가는 새 학습입니다</translation>
+        </message>
+        <message>
+            <source>&amp;Rename</source>
+            <translation>이름 바꾸기(&amp;R)</translation>
+        </message>
+        <message>
+            <source>&amp;Open its folder</source>
+            <translation>폴더 열기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>&amp;Import curves of another program…</source>
+            <translation>다른 프로그램의 곡선 가져오기(&amp;I)…</translation>
+        </message>
+        <message>
+            <source>TensorBoard's event files or a trainer_state.json, to lay over</source>
+            <translation>겹쳐 볼 TensorBoard 이벤트 파일이나 trainer_state.json</translation>
+        </message>
+        <message>
+            <source>&amp;Take the imported curves out of the list</source>
+            <translation>가져온 곡선을 목록에서 빼기(&amp;T)</translation>
+        </message>
+        <message>
+            <source>Tick &amp;all shown</source>
+            <translation>보이는 것 모두 체크(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Tick n&amp;one</source>
+            <translation>모두 체크 해제(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin (%1)</source>
+            <translation>휴지통으로 옮기기(%1)(&amp;B)</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin</source>
+            <translation>휴지통으로 옮기기(&amp;B)</translation>
+        </message>
+        <message>
+            <source>It trains now: stop it first</source>
+            <translation>지금 학습 중입니다. 먼저 멈추세요</translation>
+        </message>
+        <message>
+            <source>%1 (%2) is in the bin: %3.</source>
+            <translation>%1(%2)을(를) 휴지통으로 옮겼습니다: %3</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>되돌리기</translation>
+        </message>
+        <message>
+            <source>Event files of TensorBoard, or a trainer_state.json</source>
+            <translation>TensorBoard 이벤트 파일 또는 trainer_state.json</translation>
+        </message>
+        <message>
+            <source>Curves (*tfevents* trainer_state.json);;All files (*)</source>
+            <translation>곡선 (*tfevents* trainer_state.json);;모든 파일 (*)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::DifferencesView</name>
+        <message>
+            <source>Settings that differ</source>
+            <translation>다른 설정</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more: what was set differently stands here.</source>
+            <translation>기록을 둘 이상 표시하면 서로 다른 설정이 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>설정</translation>
+        </message>
+        <message>
+            <source>These runs have the same settings.</source>
+            <translation>이 기록들은 설정이 모두 같습니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n settings differ.</source>
+            <translation>
+                <numerusform>설정 %n개가 다릅니다.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SettingRows</name>
+        <message>
+            <source>Another setting</source>
+            <translation>설정 더하기</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>설정</translation>
+        </message>
+        <message>
+            <source>Value</source>
+            <translation>값</translation>
+        </message>
+        <message>
+            <source>Take this setting out</source>
+            <translation>이 설정 빼기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SweepDialog</name>
+        <message>
+            <source>Sweep</source>
+            <translation>스윕</translation>
+        </message>
+        <message>
+            <source>Runs with a few values of a few settings</source>
+            <translation>몇 가지 설정의 몇 가지 값으로 학습하기</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the sweep</source>
+            <translation>스윕의 이름(&amp;N)</translation>
+        </message>
+        <message>
+            <source>Name of the sweep</source>
+            <translation>스윕의 이름</translation>
+        </message>
+        <message>
+            <source>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</source>
+            <translation>시도할 값을 쉼표로 나누어 쓰세요. 값 안에 쉼표가 있으면 쌍반점으로 나눕니다. 조합마다 학습이 하나씩 생깁니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>취소(&amp;C)</translation>
+        </message>
+        <message numerus="yes">
+            <source>&amp;Queue %n runs</source>
+            <translation>
+                <numerusform>학습 %n개 대기열에 넣기(&amp;Q)</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>&amp;Queue</source>
+            <translation>대기열에 넣기(&amp;Q)</translation>
         </message>
     </context>
 </TS>

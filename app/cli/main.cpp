@@ -115,6 +115,7 @@ int run(int argc, char** argv) {
   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run",
        add_teach);
+  verb("runs", "List, fork, extend, note, rename and remove runs, and train sweeps", add_runs);
   verb("router", "What picks one of several adapters for each request", add_router);
   verb("probe", "What a model still does where it was not trained", add_probe);
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);

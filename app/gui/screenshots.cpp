@@ -13,6 +13,7 @@
 #include <QRegularExpression>
 #include <QScrollBar>
 #include <QSpinBox>
+#include <QTabBar>
 #include <QTabWidget>
 #include <QTableView>
 #include <QTableWidget>
@@ -80,7 +81,7 @@ bool Screenshots::drive() {
   for (int row = 0; row < list->model()->rowCount(); ++row)
     list->model()->setData(list->model()->index(row, 0), Qt::Checked, Qt::CheckStateRole);
   settle(1500);
-  if (!save("runs")) return false;
+  if (!save("runs") || !show_run_tabs()) return false;
 
   if (!run_methods()) return false;
   window_.show_page(PageId::Runs);
@@ -104,6 +105,21 @@ bool Screenshots::drive() {
     return false;
   if (!save("compare")) return false;
   return show_merge() && show_ranks();
+}
+
+bool Screenshots::show_run_tabs() {
+  const auto turn = [&](const char* tabs, int to) {
+    if (auto* bar = window_.findChild<QTabBar*>(QLatin1String(tabs))) bar->setCurrentIndex(to);
+  };
+  turn("runSideTabs", 1);
+  if (!save("runs-notes")) return false;
+  turn("runsTabs", 1);
+  if (!save("runs-queue")) return false;
+  turn("runsTabs", 2);
+  if (!save("runs-outcomes")) return false;
+  turn("runsTabs", 0);
+  turn("runSideTabs", 0);
+  return true;
 }
 
 /// The adapters that stand in Compare, the second one weaker.

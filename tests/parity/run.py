@@ -44,6 +44,7 @@ import adapters
 import bfloat16_training
 import checkpoints
 import conversations
+import curves
 import defaults
 import encoders
 import forward
@@ -262,7 +263,7 @@ def main():
         )
         found |= measure.cases() | hostile_configs.cases()
         found |= results.cases() | runs_of_before.cases()
-        found |= bfloat16_training.cases()
+        found |= bfloat16_training.cases() | curves.cases()
         for name in IN_PART:
             found |= importlib.import_module(name).cases(options.all)
         seldom = {name for family in FAMILIES for name in family.seldom}

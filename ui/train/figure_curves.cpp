@@ -37,20 +37,23 @@ QStringList figure_groups(const std::vector<RunSeries>& series) {
 }
 
 std::vector<Curve> figure_curves(const std::vector<RunSeries>& series, const QString& group,
-                                 bool epochs) {
+                                 CurveAxis axis) {
   std::vector<Curve> curves;
   const std::string wanted = group.toStdString();
   for (const RunSeries& run : series) {
+    const QVector<double> places = places_on(run, axis);
+    if (places.isEmpty()) continue;
     for (const std::string& name : figures_of(run)) {
       if (group_of(name) != wanted) continue;
       Curve curve;
       curve.name = QString::fromStdString(name);
       if (series.size() > 1) curve.name = run.name + QStringLiteral(", ") + curve.name;
       if (name.starts_with(kOfEvaluation)) curve.mark = LegendEntry::Mark::Dot;
-      for (const MetricsLine& line : run.lines) {
+      for (std::size_t i = 0; i < run.lines.size(); ++i) {
+        const MetricsLine& line = run.lines[i];
         const auto found = line.figures.find(name);
         if (found == line.figures.end() || !std::isfinite(found->second)) continue;
-        curve.all_x << (epochs ? line.epoch : static_cast<double>(line.step));
+        curve.all_x << places[static_cast<qsizetype>(i)];
         curve.all_y << found->second;
       }
       curves.push_back(std::move(curve));

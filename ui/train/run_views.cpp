@@ -2,6 +2,7 @@
 #include "ui/train/run_views.h"
 
 #include <QLabel>
+#include <QSplitter>
 #include <QStackedWidget>
 #include <QTabBar>
 #include <QVBoxLayout>
@@ -72,6 +73,12 @@ void RunViews::set_run(const std::filesystem::path& folder, const Recipe& recipe
 void RunViews::follow(bool on) {
   feed_->follow(on);
   strip_->follow(on);
+}
+
+void RunViews::put_strip_below() {
+  curves_->splitter()->addWidget(strip_);
+  strip_->hide();
+  connect(strip_, &Filmstrip::filled, this, [this] { strip_->setVisible(strip_->has_frames()); });
 }
 
 void RunViews::refresh_forgetting() {

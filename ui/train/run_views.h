@@ -28,6 +28,8 @@ class RunViews : public QWidget {
   /// The answers to the run's samples, linked with the curves; who has a place for it puts it
   /// there.
   Filmstrip* strip() const { return strip_; }
+  /// Below the curves, where the run has answered any.
+  void put_strip_below();
   /// The run whose answers are shown; an empty folder: none.
   void set_run(const std::filesystem::path& folder, const Recipe& recipe);
   const std::filesystem::path& folder() const;
