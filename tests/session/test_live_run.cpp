@@ -29,7 +29,7 @@ class TestLiveRun : public QObject {
  private slots:
   void pause_ask_edit_and_go_on_equals_the_same_edits_headless() {
     TinyRun tiny({}, 40);
-    const std::vector<std::string> settings{"training.max_steps=60", "training.save_steps=20"};
+    const std::vector<std::string> settings{"training.max_steps=120", "training.save_steps=40"};
     Session session;
     std::vector<SessionEvent> events;
     session.launch(tiny.recipe("by_hand", settings));

@@ -140,8 +140,8 @@ void LiveSettings::show_values() {
   for (Field& field : fields_) {
     const double now = in_force(field);
     if (field.asked == now) field.asked.reset();
-    // What a person is typing stays, and so does what was applied a moment ago.
-    if (!(field.line->hasFocus() && field.line->isModified()) && !field.asked)
+    // What a person has typed stays, and so does what was applied a moment ago.
+    if (!field.line->isModified() && !field.asked)
       field.line->setText(live_text(field.setting, now));
   }
   refresh();
