@@ -137,7 +137,7 @@ class TestForksAndSweeps : public QObject {
     QTest::keyClick(editor, Qt::Key_A, Qt::ControlModifier);
     QTest::keyClicks(editor, "sooner");
     QTest::keyClick(editor, Qt::Key_Return);
-    QCOMPARE(list->item(2, 0)->text(), QString("sooner"));
+    WAIT_UNTIL(workspace().queue().runs()[2].label == "sooner");
     QVERIFY(person().click("queueUp") && person().click("queueUp"));
     QCOMPARE(list->item(0, 0)->text(), QString("sooner"));
     QVERIFY(person().click("queueDown"));
@@ -175,13 +175,12 @@ class TestForksAndSweeps : public QObject {
     QVERIFY2(queue->isEnabled() && queue->text().contains("3"), qPrintable(queue->text()));
     QTest::mouseClick(queue, Qt::LeftButton);
     WAIT_UNTIL(ended("rates-1") && ended("rates-2") && ended("rates-3"));
+    for (const char* run : {"rates-1", "rates-2", "rates-3"})
+      WAIT_UNTIL(read_run_notes(runs() / run)->tags == std::vector<std::string>{"sweep rates"});
     show_runs();
     QTest::mouseClick(tabs, Qt::LeftButton, {}, tabs->tabRect(2).center());
     auto* outcomes = person().find<QTableWidget>("outcomesTable");
-    WAIT_UNTIL([&] {
-      static_cast<RunsPage*>(window_->page(PageId::Runs))->set_folder(path_text(runs()));
-      return outcomes->rowCount() == 3;
-    }());
+    WAIT_UNTIL_EQUAL(outcomes->rowCount(), 3);
     QCOMPARE(person().find<QComboBox>("outcomesOf")->currentText(), QString("sweep rates"));
     QCOMPARE(outcomes->horizontalHeaderItem(1)->text(), QString("Learning rate"));
     // Best first, and the same run stands out in the plot.

@@ -61,6 +61,10 @@ class TestRunVerbs : public QObject {
     const QRect cell = table->visualRect(table->model()->index(row, column));
     QTest::mouseClick(table->viewport(), Qt::LeftButton, {}, cell.center());
   }
+  /// The Train page has plots of these names too.
+  static CurvePlot* plot_of(MainWindow& window, const char* name) {
+    return window.page(PageId::Runs)->findChild<CurvePlot*>(name);
+  }
   void show_runs(MainWindow& window) {
     window.show();
     QVERIFY(luthier::test::wait_for_window(&window));
@@ -206,9 +210,8 @@ class TestRunVerbs : public QObject {
     write_run("long", 2, "2026-01-02T00:00:00.000Z", kLines);
     MainWindow window;
     show_runs(window);
-    Person person(window);
-    auto* loss = person.find<CurvePlot>("lossPlot");
-    auto* memory = person.find<CurvePlot>("memoryPlot");
+    auto* loss = plot_of(window, "lossPlot");
+    auto* memory = plot_of(window, "memoryPlot");
     const auto highest = [](const CurvePlot* plot, int graph) {
       double most = 0;
       for (const QCPGraphData& point : *plot->plot()->graph(graph)->data())
@@ -224,7 +227,7 @@ class TestRunVerbs : public QObject {
     loss->set_x_range(QCPRange(1000, 1200));
     QVERIFY(loss->plot()->graph(0)->dataCount() >= 200);
     QCOMPARE(loss->data_range().upper, static_cast<double>(kLines));
-    auto* axis = person.find<QComboBox>("curveAxis");
+    auto* axis = window.page(PageId::Runs)->findChild<QComboBox*>("curveAxis");
     axis->setCurrentIndex(3);
     WAIT_UNTIL(loss->data_range().upper == 0.5 * kLines);
   }
@@ -259,7 +262,7 @@ class TestRunVerbs : public QObject {
     WAIT_UNTIL_EQUAL(names(table), QStringList({"ours", "theirs"}));
     QCOMPARE(table->model()->index(1, RunListModel::State).data().toString(),
              QStringLiteral("imported"));
-    auto* loss = person.find<CurvePlot>("lossPlot");
+    auto* loss = plot_of(window, "lossPlot");
     table->model()->setData(table->model()->index(1, 0), Qt::Checked, Qt::CheckStateRole);
     WAIT_UNTIL(loss->plot()->graphCount() == 4);
     QCOMPARE(loss->plot()->graph(2)->data()->constBegin()->value, 7.0);

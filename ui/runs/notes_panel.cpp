@@ -8,6 +8,7 @@
 #include <QThreadPool>
 #include <QVBoxLayout>
 
+#include "engine/base/log.h"
 #include "ui/background.h"
 #include "ui/language.h"
 
@@ -62,8 +63,11 @@ NotesPanel::NotesPanel(QWidget* parent) : QWidget(parent) {
 }
 
 NotesPanel::~NotesPanel() {
-  save();
   note_writer().waitForDone();  // the program may end now
+  const RunNotes notes = typed();
+  if (!run_ || notes == saved_) return;
+  if (const Status written = write_run_notes(*run_, notes); !written)
+    log_warning(written.error().sentence());
 }
 
 RunNotes NotesPanel::typed() const {

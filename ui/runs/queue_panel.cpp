@@ -6,6 +6,7 @@
 #include <QLabel>
 #include <QPushButton>
 #include <QTableWidget>
+#include <QTimer>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
@@ -65,8 +66,11 @@ QueuePanel::QueuePanel(Workspace& workspace, Banner& banner, QWidget* parent)
   connect(&queue, &RunQueue::ended, this, &QueuePanel::tag_run);
   connect(table_, &QTableWidget::itemSelectionChanged, this, &QueuePanel::refresh_buttons);
   connect(table_, &QTableWidget::itemChanged, this, [this](QTableWidgetItem* item) {
-    if (!filling_ && item->column() == Label)
-      workspace_.queue().rename(item->data(Qt::UserRole).toULongLong(), item->text().trimmed());
+    if (filling_ || item->column() != Label) return;
+    // The table is filled anew for it, which must not happen under the item that says so.
+    QTimer::singleShot(0, this,
+                       [this, id = item->data(Qt::UserRole).toULongLong(),
+                        name = item->text().trimmed()] { workspace_.queue().rename(id, name); });
   });
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &QueuePanel::refresh_buttons);
   on_language(this, [this] {

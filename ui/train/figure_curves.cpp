@@ -2,6 +2,7 @@
 // Only names and numbers are known here.
 #include "ui/train/figure_curves.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
@@ -20,8 +21,16 @@ std::string group_of(const std::string& figure) {
 
 std::set<std::string> figures_of(const RunSeries& run) {
   std::set<std::string> names;
-  for (const MetricsLine& line : run.lines)
+  // Most lines have the names of the one before: of a long run only the others are looked at.
+  const std::map<std::string, double>* before = nullptr;
+  for (const MetricsLine& line : run.lines) {
+    const auto same = [](const auto& left, const auto& right) { return left.first == right.first; };
+    if (before && before->size() == line.figures.size() &&
+        std::equal(before->begin(), before->end(), line.figures.begin(), same))
+      continue;
     for (const auto& [name, value] : line.figures) names.insert(name);
+    before = &line.figures;
+  }
   return names;
 }
 

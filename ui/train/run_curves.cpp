@@ -182,9 +182,9 @@ void RunCurves::rebuild() {
   QTimer::singleShot(0, this, [this] {
     place_lines();  // the series may have grown in between
     draw_figures();
-    draw_memory();
     QTimer::singleShot(0, this, [this] {
       place_lines();
+      draw_memory();
       draw_small(rate_, &MetricsLine::learning_rate, 3);
       draw_small(norm_, &MetricsLine::grad_norm, 3);
       draw_small(speed_, &MetricsLine::tokens_per_second, 4);
