@@ -6,6 +6,7 @@
 #include <QStackedWidget>
 #include <QTabBar>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "engine/config/rollouts.h"
 #include "ui/language.h"
@@ -83,9 +84,13 @@ void RunViews::put_strip_below() {
 
 void RunViews::refresh_forgetting() {
   const MetricsLine* newest = nullptr;
-  if (curves_->series().size() == 1)
-    for (const MetricsLine& line : curves_->series().front().lines)
-      if (line.figures.count("eval_probe/forgetting")) newest = &line;
+  if (curves_->series().size() == 1) {
+    const auto& lines = curves_->series().front().lines;
+    const auto told = std::find_if(lines.rbegin(), lines.rend(), [](const MetricsLine& line) {
+      return line.figures.count("eval_probe/forgetting") > 0;
+    });
+    if (told != lines.rend()) newest = &*told;
+  }
   forgetting_->setVisible(newest != nullptr);
   if (!newest) return;
   const double fell = newest->figures.at("eval_probe/forgetting");
