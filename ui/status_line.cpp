@@ -24,7 +24,9 @@ constexpr int kBarSteps = 1000;
 StatusLine::StatusLine(Workspace& workspace, QWidget* parent)
     : QWidget(parent), workspace_(workspace) {
   setObjectName(QStringLiteral("statusLine"));
-  setFixedHeight(30);
+  const auto size = [this] { setFixedHeight(scaled_length(30)); };
+  size();
+  connect(&Theme::instance(), &Theme::changed, this, size);
   auto* layout = new QHBoxLayout(this);
   layout->setContentsMargins(16, 0, 12, 0);
   layout->setSpacing(24);

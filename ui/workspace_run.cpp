@@ -228,8 +228,12 @@ void Workspace::cancel_loading() {
     session().cancel_loading();
 }
 
+QStringList Workspace::recent_run_folders() const {
+  return QSettings().value(kRunFolders).toStringList();
+}
+
 void Workspace::find_interrupted() {
-  QStringList folders = QSettings().value(kRunFolders).toStringList();
+  QStringList folders = recent_run_folders();
   folders << QDir::current().absoluteFilePath(QStringLiteral("runs"));
   const std::filesystem::path own(recipe_.output_dir);
   if (own.has_parent_path()) folders << whole_path(own.parent_path());

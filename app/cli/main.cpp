@@ -102,6 +102,7 @@ int run(int argc, char** argv) {
   verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
   verb("methods", "What each method would train of a model, side by side", add_methods);
   verb("compare", "Answer samples with several adapters side by side", add_compare);
+  verb("attention", "Where columns looked when they came to a token of an answer", add_attention);
   verb("score", "What a reward model says of each sample's answer", add_score);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);

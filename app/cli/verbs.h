@@ -38,6 +38,7 @@ Action add_plan(CLI::App& app);
 Action add_methods(CLI::App& app);
 Action add_score(CLI::App& app);
 Action add_compare(CLI::App& app);
+Action add_attention(CLI::App& app);
 Action add_data(CLI::App& app);
 Action add_merge(CLI::App& app);
 Action add_merge_models(CLI::App& app);

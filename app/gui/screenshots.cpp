@@ -22,6 +22,8 @@
 #include <cstdio>
 
 #include "app/gui/demo.h"
+#include "ui/compare/answer_inspector.h"
+#include "ui/compare/attention_view.h"
 #include "ui/compare/compare_page.h"
 #include "ui/format.h"
 #include "ui/main_window.h"
@@ -50,6 +52,9 @@ int Screenshots::run() {
 
 bool Screenshots::drive() {
   Workspace& workspace = window_.workspace();
+  window_.show_page(PageId::Start);
+  settle(1500);
+  if (!save("start")) return false;
   if (const Status opened = open_demo(window_, 0, runs_, steps_); !opened) {
     std::fprintf(stderr, "screenshots: %s\n", opened.error().sentence().c_str());
     return false;
@@ -68,6 +73,14 @@ bool Screenshots::drive() {
   auto* check = window_.findChild<QAbstractButton*>(QStringLiteral("checkData"));
   if (!wait_until("the data check", kPatience, [&] { return check->isVisible(); })) return false;
   if (!save("data")) return false;
+  auto* search = window_.findChild<QLineEdit*>(QStringLiteral("rowSearch"));
+  const int rows = table->model()->rowCount();
+  search->setText(QStringLiteral("yellow"));
+  if (!wait_until("the rows that were looked for", kPatience,
+                  [&] { return table->model()->rowCount() < rows; }) ||
+      !save("data-search"))
+    return false;
+  search->clear();
 
   if (!train_task(0, true) || !train_task(1, false)) return false;
 
@@ -103,7 +116,7 @@ bool Screenshots::drive() {
   if (!wait_until("the answers", kPatience,
                   [&] { return run_all->isVisible() && run_all->isEnabled(); }))
     return false;
-  if (!save("compare")) return false;
+  if (!save("compare") || !show_compare_views()) return false;
   return show_merge() && show_ranks();
 }
 
@@ -120,6 +133,19 @@ bool Screenshots::show_run_tabs() {
   turn("runsTabs", 0);
   turn("runSideTabs", 0);
   return true;
+}
+
+/// One answer under every column with its attention, the table, and judging blind.
+bool Screenshots::show_compare_views() {
+  auto* inspector = window_.findChild<AnswerInspector*>();
+  inspector->show();
+  inspector->look_at(0, "base", 2);
+  auto* picture = inspector->findChild<AttentionPicture*>();
+  if (!wait_until("the attention", kPatience, [&] { return !picture->shares().empty(); }) ||
+      !save("compare-answer") || !click("closeInspector") || !click("viewTable") ||
+      !save("compare-table") || !click("viewBlind") || !save("compare-blind"))
+    return false;
+  return click("viewGrid");
 }
 
 /// The adapters that stand in Compare, the second one weaker.

@@ -8,6 +8,7 @@
 
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
+#include "engine/data/columns.h"
 #include "engine/device/device_facts.h"
 #include "engine/device/graph.h"
 #include "engine/device/product_library.h"
@@ -55,9 +56,7 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
     LUTHIER_TRY(run.order, make_row_order(run.recipe, run.reader, run.rows.rows, progress));
   }
   if (!run.recipe.eval_dataset.empty()) {
-    LUTHIER_TRY(run.eval_reader.dataset,
-                Dataset::open({run.recipe.eval_dataset.begin(), run.recipe.eval_dataset.end()},
-                              run.recipe.image_folder));
+    LUTHIER_TRY(run.eval_reader.dataset, open_rows(run.recipe, run.recipe.eval_dataset));
     LUTHIER_TRY(run.eval_rows,
                 check_rows(run.eval_reader, run.recipe.image.on_error, "eval_dataset", progress));
     if (run.eval_rows.rows.empty()) {

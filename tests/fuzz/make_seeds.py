@@ -5,6 +5,7 @@
 import io
 import json
 import struct
+import tarfile
 from pathlib import Path
 
 import sentencepiece
@@ -298,7 +299,29 @@ def hub():
     put("hub", "id", "org/name-1.0_x")
 
 
+def tables():
+    put("table", "quoted.csv",
+        'prompt,completion,label\n"What, exactly?\nSay ""it"".",a circle,true\n\nb,,0\n')
+    put("table", "tabs.tsv", 'messages\tnote\n[{"role": "user", "content": "a"}]\tx\n')
+    put("table", "columns",
+        'image=photo\n{"photo": "a.png", "b": [{"c": 1}], "a": "x", "imgae": "y.png"}')
+    put("table", "condition",
+        'score>0.5\n{"score": 2, "prompt": "<image>\\nWhat?", "image": ["a.png"]}')
+    for name, form in (("ustar", tarfile.USTAR_FORMAT), ("gnu", tarfile.GNU_FORMAT),
+                       ("pax", tarfile.PAX_FORMAT)):
+        long_name = "d/" + "n" * (60 if name == "ustar" else 140) + ".txt"
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+            for member, content in (("train/0001.json", b'{"prompt": "a"}'),
+                                    ("train/0001.txt", b"caption"), (long_name, b"x")):
+                about = tarfile.TarInfo(member)
+                about.size = len(content)
+                archive.addfile(about, io.BytesIO(content))
+        put("table", name + ".tar", out.getvalue()[:6 * 1024])
+
+
 hub()
+tables()
 safetensors()
 quantized()
 picture_processors()

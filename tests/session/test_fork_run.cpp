@@ -179,6 +179,18 @@ class TestForkRun : public QObject {
       QVERIFY2(!has(entry.path().filename().string(), "partial"), entry.path().c_str());
   }
 
+  /// Started over from nothing it would only say that it is a fork.
+  void a_fork_without_its_checkpoint_does_not_start() {
+    TinyRun tiny;
+    VERIFY_OK(run(tiny.recipe("parent", {"training.max_steps=3"})));
+    auto recipe = recipe_to_fork(tiny.root() / "parent", tiny.root() / "fork");
+    recipe->training.max_steps = 6;
+    QVERIFY(fork_run({tiny.root() / "parent", 3, *recipe, true}).ok());
+    fs::remove_all(tiny.root() / "fork/checkpoints/step-000003");
+    const QByteArray fault = fault_of(run(*recipe, tiny.root() / "fork"));
+    QVERIFY2(fault.contains("this fork begins with"), fault.constData());
+  }
+
   /// The schedule of a longer run is another one from its first step.
   void what_differs_from_a_longer_run_is_said() {
     TinyRun tiny;

@@ -98,9 +98,11 @@ QWidget* RankPage::make_left() {
     for (const QString& folder : folders) workspace().attach_adapter(folder);
     emit go_to(PageId::Compare);
   });
-  on_language(left, [card, below] {
+  on_language(left, [this, card, below] {
     card->set_title(tr("Adapters"));
     below->set_title(tr("Modules"));
+    adapters_->setAccessibleName(tr("Adapters"));
+    modules_->setAccessibleName(tr("Modules"));
   });
   return left;
 }

@@ -175,7 +175,6 @@ void OutcomesView::refresh() {
   std::vector<ParallelAxis> axes;
   if (rows.size() >= 2) {
     for (const SettingDifference& difference : setting_differences(rows)) {
-      if (difference.key == "output_dir") continue;
       ParallelAxis axis;
       axis.name = difference.label;
       for (const std::string& value : difference.values)

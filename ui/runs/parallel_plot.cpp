@@ -179,7 +179,7 @@ void ParallelPlot::paintEvent(QPaintEvent*) {
   const auto draw = [&](int line, bool strong) {
     const double rank = rank_of(line);
     QColor ink = c.accent;
-    ink.setAlphaF(static_cast<float>(strong ? 1 : 0.18 + 0.72 * rank * rank));
+    ink.setAlphaF(static_cast<float>(strong ? 1 : 0.32 + 0.6 * rank * rank));
     painter.setPen(QPen(strong ? c.text : ink, strong ? 3 : 1.2 + rank));
     painter.setBrush(Qt::NoBrush);
     for (int axis = 0; axis + 1 < count; ++axis) {

@@ -207,7 +207,9 @@ void QueuePanel::refresh_buttons() {
   const auto waiting = static_cast<int>(queue.waiting());
   note_->setText(queue.held()  ? tr("Held; %n runs wait.", nullptr, waiting)
                  : waiting > 0 ? tr("%n runs wait.", nullptr, waiting)
-                               : QString());
+                 : runs.empty()
+                     ? tr("Nothing is queued: add the Train page's recipe, or make a sweep.")
+                     : QString());
 }
 
 void QueuePanel::add_recipe() {

@@ -40,6 +40,7 @@ std::vector<SettingDifference> setting_differences(const std::vector<const RunRo
     }
     if (!any) values.erase(found);
   }
+  values.erase("output_dir");  // never the same, and no setting that anything follows from
   std::vector<SettingDifference> all;
   for (auto& [key, list] : values) {
     SettingDifference difference{key, QString::fromStdString(key), std::move(list)};

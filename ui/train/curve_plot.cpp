@@ -161,7 +161,7 @@ void CurvePlot::sync_graphs() {
     const bool block = curve.mark == LegendEntry::Mark::Block;
     QColor ink = curve.colour;
     if (curve.mark == LegendEntry::Mark::Faded) ink.setAlphaF(0.32f);
-    QPen pen(ink, block ? 1 : curve.width);
+    QPen pen(ink, block ? 1 : curve.width * Theme::instance().line_scale());
     if (curve.mark == LegendEntry::Mark::Dashed) pen.setDashPattern({4, 3});
     graph->setPen(pen);
     graph->setAntialiased(!block);
@@ -172,8 +172,10 @@ void CurvePlot::sync_graphs() {
                                    : nullptr);
     const bool dots = curve.mark == LegendEntry::Mark::Dot;
     graph->setLineStyle(dots && curve.width <= 0 ? QCPGraph::lsNone : QCPGraph::lsLine);
-    graph->setScatterStyle(dots || curve.x.size() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6)
-                                                       : QCPScatterStyle());
+    graph->setScatterStyle(
+        dots || curve.x.size() == 1
+            ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6 * Theme::instance().line_scale())
+            : QCPScatterStyle());
   }
 }
 
@@ -360,6 +362,7 @@ void CurvePlot::restyle() {
   line.setDashPattern({3, 3});
   cursor_->setPen(line);
   marks_.restyle();
+  sync_graphs();  // lines are thicker for a projector
   draw_soon();
   update();
 }

@@ -313,6 +313,12 @@ void RunCurves::share_heights() {
   splitter_->setSizes({250, 200, 200, 130});
 }
 
+void RunCurves::show_small(bool first) {
+  if (small_first_ == first) return;
+  small_first_ = first;
+  draw_figures();
+}
+
 void RunCurves::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
   const bool there = !small_->isHidden();
@@ -321,8 +327,9 @@ void RunCurves::resizeEvent(QResizeEvent* event) {
 
 void RunCurves::draw_figures() {
   const QStringList groups = figure_groups(series_);
-  if (figures_->isHidden() != groups.isEmpty()) {
-    figures_->setVisible(!groups.isEmpty());
+  const bool told = !groups.isEmpty() && !(small_first_ && height() < kRoomForAll);
+  if (figures_->isHidden() == told) {
+    figures_->setVisible(told);
     share_heights();
   }
   if (groups.isEmpty()) return;

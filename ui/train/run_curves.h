@@ -31,6 +31,9 @@ class RunCurves : public QWidget {
   void changed();
   /// A person may drag the borders between plots; more widgets can go below.
   QSplitter* splitter() const { return splitter_; }
+  /// Rate, norm and speed are shown also where there is no room for them beside an objective's
+  /// figures, which stand back then.
+  void show_small(bool first);
   /// The cross-line at this step of the first run, as the mouse would have it; below 0: none.
   void point_at_step(std::int64_t step);
 
@@ -74,7 +77,7 @@ class RunCurves : public QWidget {
   QSlider* ema_;
   QToolButton* export_;
   QTimer timer_;
-  bool dirty_ = false;
+  bool dirty_ = false, small_first_ = false;
 };
 
 }  // namespace luthier
