@@ -178,6 +178,34 @@
             <translation>failed</translation>
         </message>
         <message>
+            <source>max_grad_norm</source>
+            <translation>clipping</translation>
+        </message>
+        <message>
+            <source>logging_steps</source>
+            <translation>logging</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>best</translation>
+        </message>
+        <message>
+            <source>early_stop</source>
+            <translation>stopped early</translation>
+        </message>
+        <message>
+            <source>result</source>
+            <translation>result</translation>
+        </message>
+        <message>
+            <source>forgetting</source>
+            <translation>probe</translation>
+        </message>
+        <message>
+            <source>alarm</source>
+            <translation>alarm</translation>
+        </message>
+        <message>
             <source>forked</source>
             <translation>forked</translation>
         </message>
@@ -2324,18 +2352,6 @@ of any size</translation>
             <translation>Compare it</translation>
         </message>
         <message>
-            <source>Learning &amp;rate from the next step</source>
-            <translation>Learning &amp;rate from the next step</translation>
-        </message>
-        <message>
-            <source>Learning rate from the next step</source>
-            <translation>Learning rate from the next step</translation>
-        </message>
-        <message>
-            <source>Apply</source>
-            <translation>Apply</translation>
-        </message>
-        <message>
             <source>Log</source>
             <translation>Log</translation>
         </message>
@@ -2356,20 +2372,16 @@ of any size</translation>
             <translation>Resume that run</translation>
         </message>
         <message>
-            <source>%1 from the next step; now %2</source>
-            <translation>%1 from the next step; now %2</translation>
-        </message>
-        <message>
-            <source>Peak rate in force: %1</source>
-            <translation>Peak rate in force: %1</translation>
-        </message>
-        <message>
             <source>%1 holds a finished run.</source>
             <translation>%1 holds a finished run.</translation>
         </message>
         <message>
             <source>%1 holds a run that can go on from step %2. These settings were not used.</source>
             <translation>%1 holds a run that can go on from step %2. These settings were not used.</translation>
+        </message>
+        <message>
+            <source>Filmstrip</source>
+            <translation>Filmstrip</translation>
         </message>
     </context>
     <context>
@@ -3007,6 +3019,14 @@ of any size</translation>
             <source>Evaluating every task</source>
             <translation>Evaluating every task</translation>
         </message>
+        <message>
+            <source>Answering the probe</source>
+            <translation>Answering the probe</translation>
+        </message>
+        <message>
+            <source>Answering samples</source>
+            <translation>Answering samples</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -3471,8 +3491,8 @@ of any size</translation>
             <translation>Evaluate every</translation>
         </message>
         <message>
-            <source>Steps between two evaluations; 0: at every checkpoint and at the end.</source>
-            <translation>Steps between two evaluations; 0: at every checkpoint and at the end.</translation>
+            <source>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</source>
+            <translation>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</translation>
         </message>
         <message>
             <source>Save every</source>
@@ -4402,6 +4422,18 @@ of any size</translation>
             <source>The answers that the run draws, with their rewards</source>
             <translation>The answers that the run draws, with their rewards</translation>
         </message>
+        <message>
+            <source>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</source>
+            <translation>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</translation>
+        </message>
+        <message>
+            <source>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</source>
+            <translation>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</translation>
+        </message>
+        <message>
+            <source>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</source>
+            <translation>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</translation>
+        </message>
     </context>
     <context>
         <name>DrawnAnswers</name>
@@ -4461,330 +4493,93 @@ of any size</translation>
         </message>
     </context>
     <context>
-        <name>luthier::AnnotateWindow</name>
+        <name>luthier::LiveSettings</name>
         <message>
-            <source>A dataset from pictures</source>
-            <translation>A dataset from pictures</translation>
+            <source>Learning &amp;rate from the next step</source>
+            <translation>Learning &amp;rate from the next step</translation>
         </message>
         <message>
-            <source>An answer is not accepted</source>
-            <translation>An answer is not accepted</translation>
+            <source>Learning rate from the next step</source>
+            <translation>Learning rate from the next step</translation>
         </message>
         <message>
-            <source>The answer that stands there is in no row. Close all the same?</source>
-            <translation>The answer that stands there is in no row. Close all the same?</translation>
-        </message>
-    </context>
-    <context>
-        <name>luthier::AnnotationDesk</name>
-        <message>
-            <source>&amp;Train on these rows</source>
-            <translation>&amp;Train on these rows</translation>
+            <source>Max &amp;grad norm</source>
+            <translation>Max &amp;grad norm</translation>
         </message>
         <message>
-            <source>The file becomes the training data of the recipe</source>
-            <translation>The file becomes the training data of the recipe</translation>
+            <source>Max grad norm from the next step</source>
+            <translation>Max grad norm from the next step</translation>
         </message>
         <message>
-            <source>Pictures and questions</source>
-            <translation>Pictures and questions</translation>
+            <source>Log e&amp;very</source>
+            <translation>Log e&amp;very</translation>
         </message>
         <message>
-            <source>The picture that is asked about</source>
-            <translation>The picture that is asked about</translation>
+            <source>Steps between two lines of metrics, from now on</source>
+            <translation>Steps between two lines of metrics, from now on</translation>
         </message>
         <message>
-            <source>How much is done</source>
-            <translation>How much is done</translation>
+            <source>Apply</source>
+            <translation>Apply</translation>
         </message>
         <message>
-            <source>Q&amp;uestion</source>
-            <translation>Q&amp;uestion</translation>
+            <source>%1 %2 from the next step; now %3</source>
+            <translation>%1 %2 from the next step; now %3</translation>
         </message>
         <message>
-            <source>Answer &amp;2</source>
-            <translation>Answer &amp;2</translation>
-        </message>
-        <message>
-            <source>&amp;Who proposes</source>
-            <translation>&amp;Who proposes</translation>
-        </message>
-        <message>
-            <source>Who proposes answers</source>
-            <translation>Who proposes answers</translation>
-        </message>
-        <message>
-            <source>&amp;Propose</source>
-            <translation>&amp;Propose</translation>
-        </message>
-        <message>
-            <source>Propose as I &amp;go</source>
-            <translation>Propose as I &amp;go</translation>
-        </message>
-        <message>
-            <source>The next picture is answered while you look at this one</source>
-            <translation>The next picture is answered while you look at this one</translation>
-        </message>
-        <message>
-            <source>&amp;Accept</source>
-            <translation>&amp;Accept</translation>
-        </message>
-        <message>
-            <source>1 is better</source>
-            <translation>1 is better</translation>
-        </message>
-        <message>
-            <source>2 is better</source>
-            <translation>2 is better</translation>
-        </message>
-        <message>
-            <source>Good</source>
-            <translation>Good</translation>
-        </message>
-        <message>
-            <source>Bad</source>
-            <translation>Bad</translation>
-        </message>
-        <message>
-            <source>&amp;Skip</source>
-            <translation>&amp;Skip</translation>
-        </message>
-        <message>
-            <source>&amp;Back</source>
-            <translation>&amp;Back</translation>
-        </message>
-        <message>
-            <source>Take the row &amp;out again</source>
-            <translation>Take the row &amp;out again</translation>
-        </message>
-        <message>
-            <source>base</source>
-            <translation>base</translation>
-        </message>
-        <message>
-            <source>%1 of %2 answered, %3 skipped</source>
-            <translation>%1 of %2 answered, %3 skipped</translation>
-        </message>
-        <message>
-            <source>Answer &amp;1</source>
-            <translation>Answer &amp;1</translation>
-        </message>
-        <message>
-            <source>A&amp;nswer</source>
-            <translation>A&amp;nswer</translation>
-        </message>
-        <message>
-            <source>First answer</source>
-            <translation>First answer</translation>
-        </message>
-        <message>
-            <source>Answer</source>
-            <translation>Answer</translation>
-        </message>
-        <message>
-            <source>Second answer</source>
-            <translation>Second answer</translation>
-        </message>
-        <message>
-            <source>&amp;Propose another</source>
-            <translation>&amp;Propose another</translation>
-        </message>
-        <message>
-            <source>The model answers…</source>
-            <translation>The model answers…</translation>
-        </message>
-        <message>
-            <source>Proposed by the model; change what is wrong.</source>
-            <translation>Proposed by the model; change what is wrong.</translation>
-        </message>
-        <message>
-            <source>Proposed by the model, and cut off before its end.</source>
-            <translation>Proposed by the model, and cut off before its end.</translation>
-        </message>
-        <message>
-            <source>This answer is a model&apos;s.</source>
-            <translation>This answer is a model&apos;s.</translation>
-        </message>
-        <message>
-            <source>Load a model, and it proposes answers.</source>
-            <translation>Load a model, and it proposes answers.</translation>
+            <source>Peak rate in force: %1</source>
+            <translation>Peak rate in force: %1</translation>
         </message>
     </context>
     <context>
-        <name>luthier::AnnotationSetup</name>
+        <name>luthier::Filmstrip</name>
         <message>
-            <source>Folder of pictures</source>
-            <translation>Folder of pictures</translation>
+            <source>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</source>
+            <translation>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</translation>
         </message>
         <message>
-            <source>File of rows</source>
-            <translation>File of rows</translation>
+            <source>Sample questions and their answers</source>
+            <translation>Sample questions and their answers</translation>
         </message>
         <message>
-            <source>Rows (*.jsonl)</source>
-            <translation>Rows (*.jsonl)</translation>
+            <source>The answers before</source>
+            <translation>The answers before</translation>
         </message>
         <message>
-            <source>Go on with</source>
-            <translation>Go on with</translation>
+            <source>The next answers</source>
+            <translation>The next answers</translation>
         </message>
         <message>
-            <source>Annotations (*.annotation.json)</source>
-            <translation>Annotations (*.annotation.json)</translation>
+            <source>The step whose answers are shown</source>
+            <translation>The step whose answers are shown</translation>
         </message>
         <message>
-            <source>A dataset from pictures</source>
-            <translation>A dataset from pictures</translation>
+            <source>Newest</source>
+            <translation>Newest</translation>
         </message>
         <message>
-            <source>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</source>
-            <translation>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</translation>
+            <source>Follows the newest answers as they come</source>
+            <translation>Follows the newest answers as they come</translation>
         </message>
         <message>
-            <source>&amp;Pictures</source>
-            <translation>&amp;Pictures</translation>
+            <source>an empty answer</source>
+            <translation>an empty answer</translation>
         </message>
         <message>
-            <source>A folder; drop one here</source>
-            <translation>A folder; drop one here</translation>
+            <source>✓ as expected</source>
+            <translation>✓ as expected</translation>
         </message>
         <message>
-            <source>Choose…</source>
-            <translation>Choose…</translation>
+            <source>expected: %1</source>
+            <translation>expected: %1</translation>
         </message>
         <message>
-            <source>Choose the folder of pictures</source>
-            <translation>Choose the folder of pictures</translation>
+            <source>Before the first step · %1 of %2</source>
+            <translation>Before the first step · %1 of %2</translation>
         </message>
         <message>
-            <source>&amp;Rows</source>
-            <translation>&amp;Rows</translation>
-        </message>
-        <message>
-            <source>What the rows are</source>
-            <translation>What the rows are</translation>
-        </message>
-        <message>
-            <source>Questions and answers</source>
-            <translation>Questions and answers</translation>
-        </message>
-        <message>
-            <source>Pairs: the better of two answers</source>
-            <translation>Pairs: the better of two answers</translation>
-        </message>
-        <message>
-            <source>Thumbs: is the answer good?</source>
-            <translation>Thumbs: is the answer good?</translation>
-        </message>
-        <message>
-            <source>For supervised tuning</source>
-            <translation>For supervised tuning</translation>
-        </message>
-        <message>
-            <source>For dpo and others that learn from preferences</source>
-            <translation>For dpo and others that learn from preferences</translation>
-        </message>
-        <message>
-            <source>For kto and bco</source>
-            <translation>For kto and bco</translation>
-        </message>
-        <message>
-            <source>&amp;Questions</source>
-            <translation>&amp;Questions</translation>
-        </message>
-        <message>
-            <source>Questions, one a line</source>
-            <translation>Questions, one a line</translation>
-        </message>
-        <message>
-            <source>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</source>
-            <translation>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</translation>
-        </message>
-        <message>
-            <source>&amp;File</source>
-            <translation>&amp;File</translation>
-        </message>
-        <message>
-            <source>Choose the file of rows</source>
-            <translation>Choose the file of rows</translation>
-        </message>
-        <message>
-            <source>&amp;Go on with one…</source>
-            <translation>&amp;Go on with one…</translation>
-        </message>
-        <message>
-            <source>&amp;Begin</source>
-            <translation>&amp;Begin</translation>
-        </message>
-    </context>
-    <context>
-        <name>luthier::ItemModel</name>
-        <message>
-            <source>answered</source>
-            <translation>answered</translation>
-        </message>
-        <message>
-            <source>skipped</source>
-            <translation>skipped</translation>
-        </message>
-        <message>
-            <source>open</source>
-            <translation>open</translation>
-        </message>
-    </context>
-    <context>
-        <name>luthier::SynthesisPanel</name>
-        <message>
-            <source>Samples</source>
-            <translation>Samples</translation>
-        </message>
-        <message>
-            <source>Samples an item</source>
-            <translation>Samples an item</translation>
-        </message>
-        <message>
-            <source>Agreement</source>
-            <translation>Agreement</translation>
-        </message>
-        <message>
-            <source>Agreement that is asked for</source>
-            <translation>Agreement that is asked for</translation>
-        </message>
-        <message>
-            <source>The share of the samples that must be the same answer</source>
-            <translation>The share of the samples that must be the same answer</translation>
-        </message>
-        <message>
-            <source>Must hold</source>
-            <translation>Must hold</translation>
-        </message>
-        <message>
-            <source>Regular expression that an answer must hold</source>
-            <translation>Regular expression that an answer must hold</translation>
-        </message>
-        <message>
-            <source>regular expression; empty: anything</source>
-            <translation>regular expression; empty: anything</translation>
-        </message>
-        <message>
-            <source>Stop</source>
-            <translation>Stop</translation>
-        </message>
-        <message>
-            <source>&amp;Fill the open ones</source>
-            <translation>&amp;Fill the open ones</translation>
-        </message>
-        <message>
-            <source>%1 of %2 looked at, %3 kept</source>
-            <translation>%1 of %2 looked at, %3 kept</translation>
-        </message>
-        <message>
-            <source>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</source>
-            <translation>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</translation>
-        </message>
-        <message>
-            <source>&quot;%1&quot; is no regular expression: %2.</source>
-            <translation>&quot;%1&quot; is no regular expression: %2.</translation>
+            <source>Step %1 · %2 of %3</source>
+            <translation>Step %1 · %2 of %3</translation>
         </message>
     </context>
     <context>
@@ -5219,6 +5014,333 @@ of any size</translation>
         <message>
             <source>&amp;Queue</source>
             <translation>&amp;Queue</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotateWindow</name>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>A dataset from pictures</translation>
+        </message>
+        <message>
+            <source>An answer is not accepted</source>
+            <translation>An answer is not accepted</translation>
+        </message>
+        <message>
+            <source>The answer that stands there is in no row. Close all the same?</source>
+            <translation>The answer that stands there is in no row. Close all the same?</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationDesk</name>
+        <message>
+            <source>&amp;Train on these rows</source>
+            <translation>&amp;Train on these rows</translation>
+        </message>
+        <message>
+            <source>The file becomes the training data of the recipe</source>
+            <translation>The file becomes the training data of the recipe</translation>
+        </message>
+        <message>
+            <source>Pictures and questions</source>
+            <translation>Pictures and questions</translation>
+        </message>
+        <message>
+            <source>The picture that is asked about</source>
+            <translation>The picture that is asked about</translation>
+        </message>
+        <message>
+            <source>How much is done</source>
+            <translation>How much is done</translation>
+        </message>
+        <message>
+            <source>Q&amp;uestion</source>
+            <translation>Q&amp;uestion</translation>
+        </message>
+        <message>
+            <source>Answer &amp;2</source>
+            <translation>Answer &amp;2</translation>
+        </message>
+        <message>
+            <source>&amp;Who proposes</source>
+            <translation>&amp;Who proposes</translation>
+        </message>
+        <message>
+            <source>Who proposes answers</source>
+            <translation>Who proposes answers</translation>
+        </message>
+        <message>
+            <source>&amp;Propose</source>
+            <translation>&amp;Propose</translation>
+        </message>
+        <message>
+            <source>Propose as I &amp;go</source>
+            <translation>Propose as I &amp;go</translation>
+        </message>
+        <message>
+            <source>The next picture is answered while you look at this one</source>
+            <translation>The next picture is answered while you look at this one</translation>
+        </message>
+        <message>
+            <source>&amp;Accept</source>
+            <translation>&amp;Accept</translation>
+        </message>
+        <message>
+            <source>1 is better</source>
+            <translation>1 is better</translation>
+        </message>
+        <message>
+            <source>2 is better</source>
+            <translation>2 is better</translation>
+        </message>
+        <message>
+            <source>Good</source>
+            <translation>Good</translation>
+        </message>
+        <message>
+            <source>Bad</source>
+            <translation>Bad</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>&amp;Skip</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>&amp;Back</translation>
+        </message>
+        <message>
+            <source>Take the row &amp;out again</source>
+            <translation>Take the row &amp;out again</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 of %2 answered, %3 skipped</source>
+            <translation>%1 of %2 answered, %3 skipped</translation>
+        </message>
+        <message>
+            <source>Answer &amp;1</source>
+            <translation>Answer &amp;1</translation>
+        </message>
+        <message>
+            <source>A&amp;nswer</source>
+            <translation>A&amp;nswer</translation>
+        </message>
+        <message>
+            <source>First answer</source>
+            <translation>First answer</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>Second answer</source>
+            <translation>Second answer</translation>
+        </message>
+        <message>
+            <source>&amp;Propose another</source>
+            <translation>&amp;Propose another</translation>
+        </message>
+        <message>
+            <source>The model answers…</source>
+            <translation>The model answers…</translation>
+        </message>
+        <message>
+            <source>Proposed by the model; change what is wrong.</source>
+            <translation>Proposed by the model; change what is wrong.</translation>
+        </message>
+        <message>
+            <source>Proposed by the model, and cut off before its end.</source>
+            <translation>Proposed by the model, and cut off before its end.</translation>
+        </message>
+        <message>
+            <source>This answer is a model&apos;s.</source>
+            <translation>This answer is a model&apos;s.</translation>
+        </message>
+        <message>
+            <source>Load a model, and it proposes answers.</source>
+            <translation>Load a model, and it proposes answers.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationSetup</name>
+        <message>
+            <source>Folder of pictures</source>
+            <translation>Folder of pictures</translation>
+        </message>
+        <message>
+            <source>File of rows</source>
+            <translation>File of rows</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl)</source>
+            <translation>Rows (*.jsonl)</translation>
+        </message>
+        <message>
+            <source>Go on with</source>
+            <translation>Go on with</translation>
+        </message>
+        <message>
+            <source>Annotations (*.annotation.json)</source>
+            <translation>Annotations (*.annotation.json)</translation>
+        </message>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>A dataset from pictures</translation>
+        </message>
+        <message>
+            <source>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</source>
+            <translation>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</translation>
+        </message>
+        <message>
+            <source>&amp;Pictures</source>
+            <translation>&amp;Pictures</translation>
+        </message>
+        <message>
+            <source>A folder; drop one here</source>
+            <translation>A folder; drop one here</translation>
+        </message>
+        <message>
+            <source>Choose…</source>
+            <translation>Choose…</translation>
+        </message>
+        <message>
+            <source>Choose the folder of pictures</source>
+            <translation>Choose the folder of pictures</translation>
+        </message>
+        <message>
+            <source>&amp;Rows</source>
+            <translation>&amp;Rows</translation>
+        </message>
+        <message>
+            <source>What the rows are</source>
+            <translation>What the rows are</translation>
+        </message>
+        <message>
+            <source>Questions and answers</source>
+            <translation>Questions and answers</translation>
+        </message>
+        <message>
+            <source>Pairs: the better of two answers</source>
+            <translation>Pairs: the better of two answers</translation>
+        </message>
+        <message>
+            <source>Thumbs: is the answer good?</source>
+            <translation>Thumbs: is the answer good?</translation>
+        </message>
+        <message>
+            <source>For supervised tuning</source>
+            <translation>For supervised tuning</translation>
+        </message>
+        <message>
+            <source>For dpo and others that learn from preferences</source>
+            <translation>For dpo and others that learn from preferences</translation>
+        </message>
+        <message>
+            <source>For kto and bco</source>
+            <translation>For kto and bco</translation>
+        </message>
+        <message>
+            <source>&amp;Questions</source>
+            <translation>&amp;Questions</translation>
+        </message>
+        <message>
+            <source>Questions, one a line</source>
+            <translation>Questions, one a line</translation>
+        </message>
+        <message>
+            <source>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</source>
+            <translation>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>&amp;File</translation>
+        </message>
+        <message>
+            <source>Choose the file of rows</source>
+            <translation>Choose the file of rows</translation>
+        </message>
+        <message>
+            <source>&amp;Go on with one…</source>
+            <translation>&amp;Go on with one…</translation>
+        </message>
+        <message>
+            <source>&amp;Begin</source>
+            <translation>&amp;Begin</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ItemModel</name>
+        <message>
+            <source>answered</source>
+            <translation>answered</translation>
+        </message>
+        <message>
+            <source>skipped</source>
+            <translation>skipped</translation>
+        </message>
+        <message>
+            <source>open</source>
+            <translation>open</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SynthesisPanel</name>
+        <message>
+            <source>Samples</source>
+            <translation>Samples</translation>
+        </message>
+        <message>
+            <source>Samples an item</source>
+            <translation>Samples an item</translation>
+        </message>
+        <message>
+            <source>Agreement</source>
+            <translation>Agreement</translation>
+        </message>
+        <message>
+            <source>Agreement that is asked for</source>
+            <translation>Agreement that is asked for</translation>
+        </message>
+        <message>
+            <source>The share of the samples that must be the same answer</source>
+            <translation>The share of the samples that must be the same answer</translation>
+        </message>
+        <message>
+            <source>Must hold</source>
+            <translation>Must hold</translation>
+        </message>
+        <message>
+            <source>Regular expression that an answer must hold</source>
+            <translation>Regular expression that an answer must hold</translation>
+        </message>
+        <message>
+            <source>regular expression; empty: anything</source>
+            <translation>regular expression; empty: anything</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Stop</translation>
+        </message>
+        <message>
+            <source>&amp;Fill the open ones</source>
+            <translation>&amp;Fill the open ones</translation>
+        </message>
+        <message>
+            <source>%1 of %2 looked at, %3 kept</source>
+            <translation>%1 of %2 looked at, %3 kept</translation>
+        </message>
+        <message>
+            <source>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</source>
+            <translation>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</translation>
+        </message>
+        <message>
+            <source>&quot;%1&quot; is no regular expression: %2.</source>
+            <translation>&quot;%1&quot; is no regular expression: %2.</translation>
         </message>
     </context>
     <context>

@@ -178,6 +178,34 @@
             <translation>실패</translation>
         </message>
         <message>
+            <source>max_grad_norm</source>
+            <translation>기울기 자르기</translation>
+        </message>
+        <message>
+            <source>logging_steps</source>
+            <translation>기록 간격</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>최고</translation>
+        </message>
+        <message>
+            <source>early_stop</source>
+            <translation>조기 종료</translation>
+        </message>
+        <message>
+            <source>result</source>
+            <translation>결과</translation>
+        </message>
+        <message>
+            <source>forgetting</source>
+            <translation>기억 확인</translation>
+        </message>
+        <message>
+            <source>alarm</source>
+            <translation>경보</translation>
+        </message>
+        <message>
             <source>forked</source>
             <translation>분기</translation>
         </message>
@@ -2312,18 +2340,6 @@ of any size</source>
             <translation>비교하기</translation>
         </message>
         <message>
-            <source>Learning &amp;rate from the next step</source>
-            <translation>다음 스텝부터 쓸 학습률(&amp;R)</translation>
-        </message>
-        <message>
-            <source>Learning rate from the next step</source>
-            <translation>다음 스텝부터 쓸 학습률</translation>
-        </message>
-        <message>
-            <source>Apply</source>
-            <translation>적용</translation>
-        </message>
-        <message>
             <source>Log</source>
             <translation>로그</translation>
         </message>
@@ -2344,20 +2360,16 @@ of any size</source>
             <translation>그 학습 이어서 하기</translation>
         </message>
         <message>
-            <source>%1 from the next step; now %2</source>
-            <translation>다음 스텝부터 %1, 지금은 %2</translation>
-        </message>
-        <message>
-            <source>Peak rate in force: %1</source>
-            <translation>적용 중인 최고 학습률: %1</translation>
-        </message>
-        <message>
             <source>%1 holds a finished run.</source>
             <translation>%1에는 이미 끝난 실행이 있습니다.</translation>
         </message>
         <message>
             <source>%1 holds a run that can go on from step %2. These settings were not used.</source>
             <translation>%1에는 %2 스텝부터 이어서 학습할 수 있는 실행이 있습니다. 지금 설정은 쓰이지 않았습니다.</translation>
+        </message>
+        <message>
+            <source>Filmstrip</source>
+            <translation>필름</translation>
         </message>
     </context>
     <context>
@@ -2993,6 +3005,14 @@ of any size</source>
             <source>Evaluating every task</source>
             <translation>모든 과제를 평가하는 중</translation>
         </message>
+        <message>
+            <source>Answering the probe</source>
+            <translation>기억 확인에 답하는 중</translation>
+        </message>
+        <message>
+            <source>Answering samples</source>
+            <translation>샘플에 답하는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -3457,8 +3477,8 @@ of any size</source>
             <translation>평가 간격</translation>
         </message>
         <message>
-            <source>Steps between two evaluations; 0: at every checkpoint and at the end.</source>
-            <translation>몇 스텝마다 평가할지 정합니다. 0이면 체크포인트를 저장할 때마다와 끝에 평가합니다.</translation>
+            <source>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</source>
+            <translation>평가 사이의 스텝 수입니다. 0이면 평가 데이터가 있을 때 저장 간격의 체크포인트마다, 그리고 끝에 평가하고, 없으면 하지 않습니다.</translation>
         </message>
         <message>
             <source>Save every</source>
@@ -4385,6 +4405,18 @@ of any size</source>
             <source>The answers that the run draws, with their rewards</source>
             <translation>학습이 뽑은 답과 그 보상</translation>
         </message>
+        <message>
+            <source>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</source>
+            <translation>기억 확인 질문에 첫 스텝 전보다 얼마나 못 답하는지 보여 줍니다. 답의 토큰 F1이 떨어진 정도이며 100점 만점입니다.</translation>
+        </message>
+        <message>
+            <source>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</source>
+            <translation>잊음: 기억 확인에서 %1점(시작할 때 %2, 스텝 %4에서 %3)</translation>
+        </message>
+        <message>
+            <source>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</source>
+            <translation>잊지 않음: 기억 확인에서 %1점(시작할 때 %2, 스텝 %4에서 %3)</translation>
+        </message>
     </context>
     <context>
         <name>DrawnAnswers</name>
@@ -4443,330 +4475,93 @@ of any size</source>
         </message>
     </context>
     <context>
-        <name>luthier::AnnotateWindow</name>
+        <name>luthier::LiveSettings</name>
         <message>
-            <source>A dataset from pictures</source>
-            <translation>이미지로 데이터셋 만들기</translation>
+            <source>Learning &amp;rate from the next step</source>
+            <translation>다음 스텝부터 쓸 학습률(&amp;R)</translation>
         </message>
         <message>
-            <source>An answer is not accepted</source>
-            <translation>받아들이지 않은 답변이 있습니다</translation>
+            <source>Learning rate from the next step</source>
+            <translation>다음 스텝부터 쓸 학습률</translation>
         </message>
         <message>
-            <source>The answer that stands there is in no row. Close all the same?</source>
-            <translation>입력한 답변이 아직 어느 행에도 없습니다. 그래도 닫을까요?</translation>
-        </message>
-    </context>
-    <context>
-        <name>luthier::AnnotationDesk</name>
-        <message>
-            <source>&amp;Train on these rows</source>
-            <translation>이 행으로 학습(&amp;T)</translation>
+            <source>Max &amp;grad norm</source>
+            <translation>기울기 노름 한도(&amp;G)</translation>
         </message>
         <message>
-            <source>The file becomes the training data of the recipe</source>
-            <translation>이 파일을 레시피의 학습 데이터로 씁니다</translation>
+            <source>Max grad norm from the next step</source>
+            <translation>다음 스텝부터 쓸 기울기 노름 한도</translation>
         </message>
         <message>
-            <source>Pictures and questions</source>
-            <translation>이미지와 질문</translation>
+            <source>Log e&amp;very</source>
+            <translation>기록 간격(&amp;V)</translation>
         </message>
         <message>
-            <source>The picture that is asked about</source>
-            <translation>질문할 이미지</translation>
+            <source>Steps between two lines of metrics, from now on</source>
+            <translation>지금부터 기록 사이의 스텝 수</translation>
         </message>
         <message>
-            <source>How much is done</source>
-            <translation>진행 정도</translation>
+            <source>Apply</source>
+            <translation>적용</translation>
         </message>
         <message>
-            <source>Q&amp;uestion</source>
-            <translation>질문(&amp;U)</translation>
+            <source>%1 %2 from the next step; now %3</source>
+            <translation>%1: 다음 스텝부터 %2, 지금 %3</translation>
         </message>
         <message>
-            <source>Answer &amp;2</source>
-            <translation>답변 &amp;2</translation>
-        </message>
-        <message>
-            <source>&amp;Who proposes</source>
-            <translation>제안하는 모델(&amp;W)</translation>
-        </message>
-        <message>
-            <source>Who proposes answers</source>
-            <translation>답변을 제안하는 모델</translation>
-        </message>
-        <message>
-            <source>&amp;Propose</source>
-            <translation>제안받기(&amp;P)</translation>
-        </message>
-        <message>
-            <source>Propose as I &amp;go</source>
-            <translation>진행하면서 미리 제안(&amp;G)</translation>
-        </message>
-        <message>
-            <source>The next picture is answered while you look at this one</source>
-            <translation>이 이미지를 보는 동안 다음 이미지의 답변을 만듭니다</translation>
-        </message>
-        <message>
-            <source>&amp;Accept</source>
-            <translation>받아들이기(&amp;A)</translation>
-        </message>
-        <message>
-            <source>1 is better</source>
-            <translation>1이 낫다</translation>
-        </message>
-        <message>
-            <source>2 is better</source>
-            <translation>2가 낫다</translation>
-        </message>
-        <message>
-            <source>Good</source>
-            <translation>좋음</translation>
-        </message>
-        <message>
-            <source>Bad</source>
-            <translation>나쁨</translation>
-        </message>
-        <message>
-            <source>&amp;Skip</source>
-            <translation>건너뛰기(&amp;S)</translation>
-        </message>
-        <message>
-            <source>&amp;Back</source>
-            <translation>뒤로(&amp;B)</translation>
-        </message>
-        <message>
-            <source>Take the row &amp;out again</source>
-            <translation>행을 다시 빼기(&amp;O)</translation>
-        </message>
-        <message>
-            <source>base</source>
-            <translation>베이스</translation>
-        </message>
-        <message>
-            <source>%1 of %2 answered, %3 skipped</source>
-            <translation>%2개 중 %1개 답변, %3개 건너뜀</translation>
-        </message>
-        <message>
-            <source>Answer &amp;1</source>
-            <translation>답변 &amp;1</translation>
-        </message>
-        <message>
-            <source>A&amp;nswer</source>
-            <translation>답변(&amp;N)</translation>
-        </message>
-        <message>
-            <source>First answer</source>
-            <translation>첫째 답변</translation>
-        </message>
-        <message>
-            <source>Answer</source>
-            <translation>답변</translation>
-        </message>
-        <message>
-            <source>Second answer</source>
-            <translation>둘째 답변</translation>
-        </message>
-        <message>
-            <source>&amp;Propose another</source>
-            <translation>다른 제안(&amp;P)</translation>
-        </message>
-        <message>
-            <source>The model answers…</source>
-            <translation>모델이 답하는 중…</translation>
-        </message>
-        <message>
-            <source>Proposed by the model; change what is wrong.</source>
-            <translation>모델의 제안입니다. 틀린 곳을 고치세요.</translation>
-        </message>
-        <message>
-            <source>Proposed by the model, and cut off before its end.</source>
-            <translation>모델의 제안이며 끝나기 전에 잘렸습니다.</translation>
-        </message>
-        <message>
-            <source>This answer is a model&apos;s.</source>
-            <translation>모델이 쓴 답변입니다.</translation>
-        </message>
-        <message>
-            <source>Load a model, and it proposes answers.</source>
-            <translation>모델을 불러오면 답변을 제안합니다.</translation>
+            <source>Peak rate in force: %1</source>
+            <translation>지금의 최고 학습률: %1</translation>
         </message>
     </context>
     <context>
-        <name>luthier::AnnotationSetup</name>
+        <name>luthier::Filmstrip</name>
         <message>
-            <source>Folder of pictures</source>
-            <translation>이미지 폴더</translation>
+            <source>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</source>
+            <translation>“샘플에 답하는 간격”을 정하면 학습하는 동안 같은 질문 몇 개에 답하고, 그때그때의 답이 여기에 남습니다.</translation>
         </message>
         <message>
-            <source>File of rows</source>
-            <translation>행 파일</translation>
+            <source>Sample questions and their answers</source>
+            <translation>샘플 질문과 답</translation>
         </message>
         <message>
-            <source>Rows (*.jsonl)</source>
-            <translation>행 (*.jsonl)</translation>
+            <source>The answers before</source>
+            <translation>이전 답</translation>
         </message>
         <message>
-            <source>Go on with</source>
-            <translation>이어서 하기</translation>
+            <source>The next answers</source>
+            <translation>다음 답</translation>
         </message>
         <message>
-            <source>Annotations (*.annotation.json)</source>
-            <translation>주석 작업 (*.annotation.json)</translation>
+            <source>The step whose answers are shown</source>
+            <translation>답을 보여 줄 스텝</translation>
         </message>
         <message>
-            <source>A dataset from pictures</source>
-            <translation>이미지로 데이터셋 만들기</translation>
+            <source>Newest</source>
+            <translation>최신</translation>
         </message>
         <message>
-            <source>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</source>
-            <translation>이미지마다 질문을 하나씩 묻습니다. 답변을 직접 쓰거나, 불러온 모델의 제안을 받아들이고 고치고 넘깁니다. 답변은 바로 파일에 들어가며 이미지는 그대로 둡니다.</translation>
+            <source>Follows the newest answers as they come</source>
+            <translation>새 답이 나오는 대로 보여 줍니다</translation>
         </message>
         <message>
-            <source>&amp;Pictures</source>
-            <translation>이미지(&amp;P)</translation>
+            <source>an empty answer</source>
+            <translation>빈 답</translation>
         </message>
         <message>
-            <source>A folder; drop one here</source>
-            <translation>폴더. 여기에 끌어다 놓아도 됩니다</translation>
+            <source>✓ as expected</source>
+            <translation>✓ 정답과 같음</translation>
         </message>
         <message>
-            <source>Choose…</source>
-            <translation>고르기…</translation>
+            <source>expected: %1</source>
+            <translation>정답: %1</translation>
         </message>
         <message>
-            <source>Choose the folder of pictures</source>
-            <translation>이미지 폴더 고르기</translation>
+            <source>Before the first step · %1 of %2</source>
+            <translation>첫 스텝 전 · %2개 중 %1번째</translation>
         </message>
         <message>
-            <source>&amp;Rows</source>
-            <translation>행(&amp;R)</translation>
-        </message>
-        <message>
-            <source>What the rows are</source>
-            <translation>행의 종류</translation>
-        </message>
-        <message>
-            <source>Questions and answers</source>
-            <translation>질문과 답변</translation>
-        </message>
-        <message>
-            <source>Pairs: the better of two answers</source>
-            <translation>쌍: 두 답변 중 나은 것</translation>
-        </message>
-        <message>
-            <source>Thumbs: is the answer good?</source>
-            <translation>평가: 답변이 좋은가?</translation>
-        </message>
-        <message>
-            <source>For supervised tuning</source>
-            <translation>지도 미세조정용</translation>
-        </message>
-        <message>
-            <source>For dpo and others that learn from preferences</source>
-            <translation>dpo처럼 선호에서 배우는 목표용</translation>
-        </message>
-        <message>
-            <source>For kto and bco</source>
-            <translation>kto와 bco용</translation>
-        </message>
-        <message>
-            <source>&amp;Questions</source>
-            <translation>질문(&amp;Q)</translation>
-        </message>
-        <message>
-            <source>Questions, one a line</source>
-            <translation>질문, 한 줄에 하나</translation>
-        </message>
-        <message>
-            <source>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</source>
-            <translation>한 줄에 하나씩. {file}은 이미지 이름, {folder}는 그 폴더 이름입니다.</translation>
-        </message>
-        <message>
-            <source>&amp;File</source>
-            <translation>파일(&amp;F)</translation>
-        </message>
-        <message>
-            <source>Choose the file of rows</source>
-            <translation>행 파일 고르기</translation>
-        </message>
-        <message>
-            <source>&amp;Go on with one…</source>
-            <translation>이어서 하기(&amp;G)…</translation>
-        </message>
-        <message>
-            <source>&amp;Begin</source>
-            <translation>시작(&amp;B)</translation>
-        </message>
-    </context>
-    <context>
-        <name>luthier::ItemModel</name>
-        <message>
-            <source>answered</source>
-            <translation>답변함</translation>
-        </message>
-        <message>
-            <source>skipped</source>
-            <translation>건너뜀</translation>
-        </message>
-        <message>
-            <source>open</source>
-            <translation>남음</translation>
-        </message>
-    </context>
-    <context>
-        <name>luthier::SynthesisPanel</name>
-        <message>
-            <source>Samples</source>
-            <translation>표본 수</translation>
-        </message>
-        <message>
-            <source>Samples an item</source>
-            <translation>항목당 표본 수</translation>
-        </message>
-        <message>
-            <source>Agreement</source>
-            <translation>일치율</translation>
-        </message>
-        <message>
-            <source>Agreement that is asked for</source>
-            <translation>요구하는 일치율</translation>
-        </message>
-        <message>
-            <source>The share of the samples that must be the same answer</source>
-            <translation>같은 답변이어야 하는 표본의 비율</translation>
-        </message>
-        <message>
-            <source>Must hold</source>
-            <translation>포함할 것</translation>
-        </message>
-        <message>
-            <source>Regular expression that an answer must hold</source>
-            <translation>답변이 포함해야 하는 정규식</translation>
-        </message>
-        <message>
-            <source>regular expression; empty: anything</source>
-            <translation>정규식. 비우면 무엇이든</translation>
-        </message>
-        <message>
-            <source>Stop</source>
-            <translation>멈추기</translation>
-        </message>
-        <message>
-            <source>&amp;Fill the open ones</source>
-            <translation>남은 것 채우기(&amp;F)</translation>
-        </message>
-        <message>
-            <source>%1 of %2 looked at, %3 kept</source>
-            <translation>%2개 중 %1개 확인, %3개 채택</translation>
-        </message>
-        <message>
-            <source>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</source>
-            <translation>남은 것을 모델이 모두 답하게 하고 표본이 일치하는 답변만 남길 수도 있습니다. 행마다 그렇게 적힙니다.</translation>
-        </message>
-        <message>
-            <source>&quot;%1&quot; is no regular expression: %2.</source>
-            <translation>&quot;%1&quot;은(는) 정규식이 아닙니다: %2.</translation>
+            <source>Step %1 · %2 of %3</source>
+            <translation>스텝 %1 · %3개 중 %2번째</translation>
         </message>
     </context>
     <context>
@@ -5195,6 +4990,333 @@ of any size</source>
         <message>
             <source>&amp;Queue</source>
             <translation>대기열에 넣기(&amp;Q)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotateWindow</name>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>이미지로 데이터셋 만들기</translation>
+        </message>
+        <message>
+            <source>An answer is not accepted</source>
+            <translation>받아들이지 않은 답변이 있습니다</translation>
+        </message>
+        <message>
+            <source>The answer that stands there is in no row. Close all the same?</source>
+            <translation>입력한 답변이 아직 어느 행에도 없습니다. 그래도 닫을까요?</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationDesk</name>
+        <message>
+            <source>&amp;Train on these rows</source>
+            <translation>이 행으로 학습(&amp;T)</translation>
+        </message>
+        <message>
+            <source>The file becomes the training data of the recipe</source>
+            <translation>이 파일을 레시피의 학습 데이터로 씁니다</translation>
+        </message>
+        <message>
+            <source>Pictures and questions</source>
+            <translation>이미지와 질문</translation>
+        </message>
+        <message>
+            <source>The picture that is asked about</source>
+            <translation>질문할 이미지</translation>
+        </message>
+        <message>
+            <source>How much is done</source>
+            <translation>진행 정도</translation>
+        </message>
+        <message>
+            <source>Q&amp;uestion</source>
+            <translation>질문(&amp;U)</translation>
+        </message>
+        <message>
+            <source>Answer &amp;2</source>
+            <translation>답변 &amp;2</translation>
+        </message>
+        <message>
+            <source>&amp;Who proposes</source>
+            <translation>제안하는 모델(&amp;W)</translation>
+        </message>
+        <message>
+            <source>Who proposes answers</source>
+            <translation>답변을 제안하는 모델</translation>
+        </message>
+        <message>
+            <source>&amp;Propose</source>
+            <translation>제안받기(&amp;P)</translation>
+        </message>
+        <message>
+            <source>Propose as I &amp;go</source>
+            <translation>진행하면서 미리 제안(&amp;G)</translation>
+        </message>
+        <message>
+            <source>The next picture is answered while you look at this one</source>
+            <translation>이 이미지를 보는 동안 다음 이미지의 답변을 만듭니다</translation>
+        </message>
+        <message>
+            <source>&amp;Accept</source>
+            <translation>받아들이기(&amp;A)</translation>
+        </message>
+        <message>
+            <source>1 is better</source>
+            <translation>1이 낫다</translation>
+        </message>
+        <message>
+            <source>2 is better</source>
+            <translation>2가 낫다</translation>
+        </message>
+        <message>
+            <source>Good</source>
+            <translation>좋음</translation>
+        </message>
+        <message>
+            <source>Bad</source>
+            <translation>나쁨</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>건너뛰기(&amp;S)</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>뒤로(&amp;B)</translation>
+        </message>
+        <message>
+            <source>Take the row &amp;out again</source>
+            <translation>행을 다시 빼기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>%1 of %2 answered, %3 skipped</source>
+            <translation>%2개 중 %1개 답변, %3개 건너뜀</translation>
+        </message>
+        <message>
+            <source>Answer &amp;1</source>
+            <translation>답변 &amp;1</translation>
+        </message>
+        <message>
+            <source>A&amp;nswer</source>
+            <translation>답변(&amp;N)</translation>
+        </message>
+        <message>
+            <source>First answer</source>
+            <translation>첫째 답변</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>답변</translation>
+        </message>
+        <message>
+            <source>Second answer</source>
+            <translation>둘째 답변</translation>
+        </message>
+        <message>
+            <source>&amp;Propose another</source>
+            <translation>다른 제안(&amp;P)</translation>
+        </message>
+        <message>
+            <source>The model answers…</source>
+            <translation>모델이 답하는 중…</translation>
+        </message>
+        <message>
+            <source>Proposed by the model; change what is wrong.</source>
+            <translation>모델의 제안입니다. 틀린 곳을 고치세요.</translation>
+        </message>
+        <message>
+            <source>Proposed by the model, and cut off before its end.</source>
+            <translation>모델의 제안이며 끝나기 전에 잘렸습니다.</translation>
+        </message>
+        <message>
+            <source>This answer is a model&apos;s.</source>
+            <translation>모델이 쓴 답변입니다.</translation>
+        </message>
+        <message>
+            <source>Load a model, and it proposes answers.</source>
+            <translation>모델을 불러오면 답변을 제안합니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationSetup</name>
+        <message>
+            <source>Folder of pictures</source>
+            <translation>이미지 폴더</translation>
+        </message>
+        <message>
+            <source>File of rows</source>
+            <translation>행 파일</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl)</source>
+            <translation>행 (*.jsonl)</translation>
+        </message>
+        <message>
+            <source>Go on with</source>
+            <translation>이어서 하기</translation>
+        </message>
+        <message>
+            <source>Annotations (*.annotation.json)</source>
+            <translation>주석 작업 (*.annotation.json)</translation>
+        </message>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>이미지로 데이터셋 만들기</translation>
+        </message>
+        <message>
+            <source>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</source>
+            <translation>이미지마다 질문을 하나씩 묻습니다. 답변을 직접 쓰거나, 불러온 모델의 제안을 받아들이고 고치고 넘깁니다. 답변은 바로 파일에 들어가며 이미지는 그대로 둡니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Pictures</source>
+            <translation>이미지(&amp;P)</translation>
+        </message>
+        <message>
+            <source>A folder; drop one here</source>
+            <translation>폴더. 여기에 끌어다 놓아도 됩니다</translation>
+        </message>
+        <message>
+            <source>Choose…</source>
+            <translation>고르기…</translation>
+        </message>
+        <message>
+            <source>Choose the folder of pictures</source>
+            <translation>이미지 폴더 고르기</translation>
+        </message>
+        <message>
+            <source>&amp;Rows</source>
+            <translation>행(&amp;R)</translation>
+        </message>
+        <message>
+            <source>What the rows are</source>
+            <translation>행의 종류</translation>
+        </message>
+        <message>
+            <source>Questions and answers</source>
+            <translation>질문과 답변</translation>
+        </message>
+        <message>
+            <source>Pairs: the better of two answers</source>
+            <translation>쌍: 두 답변 중 나은 것</translation>
+        </message>
+        <message>
+            <source>Thumbs: is the answer good?</source>
+            <translation>평가: 답변이 좋은가?</translation>
+        </message>
+        <message>
+            <source>For supervised tuning</source>
+            <translation>지도 미세조정용</translation>
+        </message>
+        <message>
+            <source>For dpo and others that learn from preferences</source>
+            <translation>dpo처럼 선호에서 배우는 목표용</translation>
+        </message>
+        <message>
+            <source>For kto and bco</source>
+            <translation>kto와 bco용</translation>
+        </message>
+        <message>
+            <source>&amp;Questions</source>
+            <translation>질문(&amp;Q)</translation>
+        </message>
+        <message>
+            <source>Questions, one a line</source>
+            <translation>질문, 한 줄에 하나</translation>
+        </message>
+        <message>
+            <source>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</source>
+            <translation>한 줄에 하나씩. {file}은 이미지 이름, {folder}는 그 폴더 이름입니다.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>파일(&amp;F)</translation>
+        </message>
+        <message>
+            <source>Choose the file of rows</source>
+            <translation>행 파일 고르기</translation>
+        </message>
+        <message>
+            <source>&amp;Go on with one…</source>
+            <translation>이어서 하기(&amp;G)…</translation>
+        </message>
+        <message>
+            <source>&amp;Begin</source>
+            <translation>시작(&amp;B)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ItemModel</name>
+        <message>
+            <source>answered</source>
+            <translation>답변함</translation>
+        </message>
+        <message>
+            <source>skipped</source>
+            <translation>건너뜀</translation>
+        </message>
+        <message>
+            <source>open</source>
+            <translation>남음</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SynthesisPanel</name>
+        <message>
+            <source>Samples</source>
+            <translation>표본 수</translation>
+        </message>
+        <message>
+            <source>Samples an item</source>
+            <translation>항목당 표본 수</translation>
+        </message>
+        <message>
+            <source>Agreement</source>
+            <translation>일치율</translation>
+        </message>
+        <message>
+            <source>Agreement that is asked for</source>
+            <translation>요구하는 일치율</translation>
+        </message>
+        <message>
+            <source>The share of the samples that must be the same answer</source>
+            <translation>같은 답변이어야 하는 표본의 비율</translation>
+        </message>
+        <message>
+            <source>Must hold</source>
+            <translation>포함할 것</translation>
+        </message>
+        <message>
+            <source>Regular expression that an answer must hold</source>
+            <translation>답변이 포함해야 하는 정규식</translation>
+        </message>
+        <message>
+            <source>regular expression; empty: anything</source>
+            <translation>정규식. 비우면 무엇이든</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>멈추기</translation>
+        </message>
+        <message>
+            <source>&amp;Fill the open ones</source>
+            <translation>남은 것 채우기(&amp;F)</translation>
+        </message>
+        <message>
+            <source>%1 of %2 looked at, %3 kept</source>
+            <translation>%2개 중 %1개 확인, %3개 채택</translation>
+        </message>
+        <message>
+            <source>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</source>
+            <translation>남은 것을 모델이 모두 답하게 하고 표본이 일치하는 답변만 남길 수도 있습니다. 행마다 그렇게 적힙니다.</translation>
+        </message>
+        <message>
+            <source>&quot;%1&quot; is no regular expression: %2.</source>
+            <translation>&quot;%1&quot;은(는) 정규식이 아닙니다: %2.</translation>
         </message>
     </context>
     <context>

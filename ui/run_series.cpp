@@ -2,10 +2,49 @@
 // Arithmetic of the curves.
 #include "ui/run_series.h"
 
+#include <QCoreApplication>
 #include <algorithm>
 #include <cmath>
 
+#include "engine/runs/run_edits.h"
+#include "ui/format.h"
+#include "ui/messages.h"
+
 namespace luthier {
+
+std::vector<RunEvent> marked_events(const std::vector<RunEvent>& events) {
+  std::vector<RunEvent> marked;
+  for (const RunEvent& event : events)
+    if (is_live_setting(event.kind) || event.kind == "alarm" || event.kind == "early_stop" ||
+        event.kind == "best")
+      marked.push_back(event);
+  return marked;
+}
+
+std::vector<RunMark> marks_of(const std::vector<RunEvent>& events) {
+  std::map<std::int64_t, RunMark> by_step;
+  const auto add = [&](std::int64_t step, const QString& text, bool warns) {
+    RunMark& mark = by_step[step];
+    mark.step = step;
+    mark.text += (mark.text.isEmpty() ? QString() : QStringLiteral(" · ")) + text;
+    mark.warns = mark.warns || warns;
+  };
+  const RunEvent* best = nullptr;
+  for (const RunEvent& event : events) {
+    if (const auto edit = edit_of(event))
+      add(event.step,
+          field_label("training." + edit->setting) + QLatin1Char(' ') + number_text(edit->value, 5),
+          false);
+    else if (event.kind == "alarm" || event.kind == "early_stop")
+      add(event.step, said_text(event.detail), event.kind == "alarm");
+    else if (event.kind == "best")
+      best = &event;
+  }
+  if (best) add(best->step, QCoreApplication::translate("event", "best"), false);
+  std::vector<RunMark> marks;
+  for (auto& [step, mark] : by_step) marks.push_back(std::move(mark));
+  return marks;
+}
 
 void follow_live(const LiveRun& run, RunSeries& series) {
   const bool other = !series.lines.empty() && !run.lines.empty() &&
@@ -15,6 +54,7 @@ void follow_live(const LiveRun& run, RunSeries& series) {
                       run.lines.begin() + static_cast<std::ptrdiff_t>(series.lines.size()),
                       run.lines.end());
   series.evaluations = {run.evaluations.begin(), run.evaluations.end()};
+  series.marked = marked_events(run.events);
   series.name = QString::fromStdString(run.started.folder.filename().string());
   series.steps_per_epoch = run.started.steps_per_epoch;
   series.forecast_total = run.started.forecast.parts.tensors();

@@ -13,10 +13,23 @@
 
 namespace luthier {
 
+/// What happened at a step and is worth a line through the curves.
+struct RunMark {
+  std::int64_t step = 0;
+  QString text;
+  bool warns = false;
+};
+/// Settings that were changed by hand, alarms, the newest best evaluation and an early stop; those
+/// of one step are one.
+std::vector<RunMark> marks_of(const std::vector<RunEvent>& events);
+/// The events that it marks; on any thread.
+std::vector<RunEvent> marked_events(const std::vector<RunEvent>& events);
+
 struct RunSeries {
   QString name;
   std::vector<MetricsLine> lines;              ///< oldest first
   std::map<std::int64_t, double> evaluations;  ///< step → evaluation loss
+  std::vector<RunEvent> marked;                ///< of its events those that marks_of() marks
   double steps_per_epoch = 0;
   std::int64_t forecast_total = 0;  ///< bytes; 0: none known
 };

@@ -188,6 +188,7 @@ bool Screenshots::train_task(std::size_t task, bool with_picture) {
     return false;
   }
   window_.show_page(PageId::Train);
+  if (with_picture && !workspace.set_field("samples.every", "10")) return false;
   const auto* forecast_before = workspace.run().get();
   if (!wait_until("the forecast", kPatience, [&] { return workspace.forecast().has_value(); }) ||
       !click("launchButton"))
@@ -216,9 +217,14 @@ bool Screenshots::train_task(std::size_t task, bool with_picture) {
     wait_until("a question", 60, [&] { return question && !question->text().isEmpty(); });
     click("askButton");
     settle(1500);
+    workspace.session().edit_run("learning_rate", 1e-4);
     click("mainButton");
     if (!wait_until("two thirds of the run", kPatience, part(0.7))) return false;
     if (!save("train")) return false;
+    if (auto* tabs = window_.findChild<QTabWidget*>(QStringLiteral("runTabs")))
+      tabs->setCurrentIndex(3);
+    settle(1500);
+    if (!save("live")) return false;
   }
   return wait_until("the run to end", kPatience,
                     [&] { return workspace.run()->ended && can_launch(workspace.state()); });

@@ -37,7 +37,8 @@ std::vector<Sample> held_out_samples(const Recipe& recipe, std::size_t count) {
 Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
                                                       const std::shared_ptr<Adapter>& adapter,
                                                       const std::vector<Sample>& samples,
-                                                      const std::function<bool()>& go_on) {
+                                                      const std::function<bool()>& go_on,
+                                                      std::int64_t max_new_tokens) {
   std::map<std::string, double> figures;
   if (samples.empty()) return figures;
   LUTHIER_CHECK(check_pictures(samples));
@@ -47,6 +48,7 @@ Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
     comparison.rows.push_back({sample, std::vector<ComparisonAnswer>(1)});
   GenerationOptions options;
   options.alternatives = 0;
+  options.max_new_tokens = max_new_tokens;
   const auto take = [&](std::size_t, std::size_t row, const Generated& so_far) {
     if (!so_far.finish.empty()) {
       ComparisonAnswer answer;

@@ -10,6 +10,7 @@
 #include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/config/recipe_rows.h"
+#include "engine/config/watch_fields.h"
 
 namespace luthier {
 namespace {
@@ -230,6 +231,7 @@ Tables build_tables() {
   add_kinds(table, tables.otherwise, list_of(method_kinds()), &FieldDescription::strategies);
   for (const RecipeField& field : quantization_fields()) add_field(table, field);
   for (const RecipeField& field : order_fields()) add_field(table, field);
+  for (const RecipeField& field : watch_fields()) add_field(table, field);
   add_kinds(table, tables.otherwise, list_of(objective_kinds()), &FieldDescription::objectives);
   add_kinds(table, tables.otherwise, list_of(optimizer_kinds()), &FieldDescription::optimizers);
   return tables;

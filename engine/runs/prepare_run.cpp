@@ -20,8 +20,9 @@ namespace {
 /// type have rules of their own (resume_device.h).
 bool is_place(const std::string& key) {
   return key == "model" || key == "dataset" || key == "eval_dataset" || key == "replay.dataset" ||
-         key == "image_folder" || key == "output_dir" || key == "adapter.init_from" ||
-         key == "training.device" || key == "training.dtype";
+         key == "image_folder" || key == "samples.dataset" || key == "forgetting.dataset" ||
+         key == "output_dir" || key == "adapter.init_from" || key == "training.device" ||
+         key == "training.dtype";
 }
 
 /// Settings that change no number of the result: what to lower when memory ran out, whether a run

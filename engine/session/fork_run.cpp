@@ -8,10 +8,12 @@
 #include <algorithm>
 
 #include "engine/data/rollout_log.h"
+#include "engine/data/sample_log.h"
 #include "engine/io/files.h"
 #include "engine/io/probe.h"
 #include "engine/io/system_error.h"
 #include "engine/optim/schedule.h"
+#include "engine/runs/run_edits.h"
 #include "engine/runs/run_parent.h"
 #include "engine/runs/stage_folder.h"
 #include "engine/train/checkpoint.h"
@@ -39,7 +41,8 @@ bool shapes_rows(const std::string& key) {
 }
 
 struct ForkChanges {
-  bool rows = false, rate = false, data = false, eval_data = false;
+  bool rows = false, data = false, eval_data = false, samples = false, probe = false;
+  std::vector<std::string> live;  ///< settings that may have been changed by hand, too
 };
 
 Result<ForkChanges> check_changes(const Recipe& before, const ForkOrder& order) {
@@ -55,7 +58,10 @@ Result<ForkChanges> check_changes(const Recipe& before, const ForkOrder& order) 
       return input_error("Another optimizer does not read this one's state: " + was + ".", where,
                          "Fork with a fresh optimizer, or leave it.");
     changes.rows = changes.rows || shapes_rows(each.key);
-    changes.rate = changes.rate || each.key == "training.learning_rate";
+    for (const std::string& name : live_settings())
+      if (each.key == "training." + name) changes.live.push_back(name);
+    changes.samples = changes.samples || each.key.starts_with("samples.");
+    changes.probe = changes.probe || each.key.starts_with("forgetting.");
     const bool maps = maps_columns(each.key);
     changes.data = changes.data || maps || each.key == "dataset" || each.key == "replay.dataset";
     changes.eval_data = changes.eval_data || maps || each.key == "eval_dataset";
@@ -108,7 +114,10 @@ TrainerState forked_state(const TrainerState& before, const ForkOrder& order,
     state = {};
     state.total_steps = before.total_steps;
   }
-  if (changes.rate) state.learning_rate.reset();  // set by hand, of the rate that was
+  for (const std::string& name : changes.live) state.edited.erase(name);  // of what it was
+  if (changes.probe) state.probe.clear();
+  // Of the parent's checkpoints the fork has this one alone.
+  if (changes.eval_data || state.best.step != state.step) state.best = {};
   if (changes.rows) state.skipped_rows.clear(), state.broken_rows.clear();
   state.fork = ForkStart{!order.carry_optimizer, changes.rows || !order.carry_optimizer};
   return state;
@@ -154,10 +163,17 @@ std::string headed_yaml(const ForkOrder& order, std::int64_t step) {
   return yaml + recipe_to_yaml(order.recipe);
 }
 
-Status copy_history(const fs::path& from, const RunFolder& to, std::int64_t step) {
+/// But for what was changed by hand from there on: that is the parent's course, and not the fork's.
+Status copy_history(const RunFolder& parent, const RunFolder& to, std::int64_t step,
+                    bool other_samples) {
+  const fs::path& from = parent.path();
+  for (const RunEvent& event : parent.read_events())
+    if (event.step < step || (event.step == step && !is_live_setting(event.kind)))
+      LUTHIER_CHECK(to.append_event(event));
   std::error_code problem;
-  for (const char* name : {"metrics.jsonl", "events.jsonl", kRolloutsFile}) {
-    if (!is_there(from / name)) continue;
+  for (const char* name : {"metrics.jsonl", kRolloutsFile, kSamplesFile}) {
+    if (!is_there(from / name) || (other_samples && std::string_view(name) == kSamplesFile))
+      continue;
     fs::copy_file(from / name, to.path() / name, problem);
     if (problem) return system_error("This file cannot be copied", from / name, problem.value());
   }
@@ -221,7 +237,8 @@ Result<RunFolder> fork_run(const ForkOrder& given) {
         write_file_atomically(writer.path() / "trainer_state.json", to_json(state).dump(2) + "\n"));
     LUTHIER_CHECK(writer.commit());
     const std::vector<MetricsLine> lines = parent.read_metrics();
-    if (order.carry_optimizer) LUTHIER_CHECK(copy_history(order.parent, run, state.step));
+    if (order.carry_optimizer)
+      LUTHIER_CHECK(copy_history(parent, run, state.step, changes.samples));
     const RunParent origin{order.parent, recorded.started, from.step, order.carry_optimizer};
     Json json = to_json(forked_manifest(recorded, lines, state, order, changes));
     json["forked_from"] = to_json(origin);

@@ -220,19 +220,17 @@ void Session::save_now() {
   running->save_now();
 }
 
-void Session::set_learning_rate(double learning_rate) {
+void Session::set_learning_rate(double learning_rate) { edit_run("learning_rate", learning_rate); }
+
+void Session::edit_run(const std::string& setting, double value) {
   const auto running = impl_->current();
-  if (impl_->refuse("set_learning_rate", running != nullptr)) return;
-  // The range is the recipe's, which checks a field as text.
-  const std::string key = "training.learning_rate";
-  Recipe asked;
-  asked.training.learning_rate = learning_rate;
-  const auto text = get_field(asked, key);
-  if (const Status status = text ? set_field(asked, key, *text) : text.error(); !status) {
-    impl_->queue.push(CommandFailed{"set_learning_rate", status.error()});
+  const std::string command = "set_" + setting;
+  if (impl_->refuse(command.c_str(), running != nullptr)) return;
+  if (const Status status = check_edit(setting, value); !status) {
+    impl_->queue.push(CommandFailed{command, status.error()});
     return;
   }
-  running->set_learning_rate(learning_rate);
+  running->edit(setting, value);
 }
 
 RequestId Session::try_one_step(const Recipe& recipe, const std::filesystem::path& reward_program) {

@@ -320,6 +320,8 @@ class Session {
   void stop(StopKind kind);
   void save_now();
   void set_learning_rate(double learning_rate);
+  /// One of live_settings() (runs/run_edits.h) from the next step on: "max_grad_norm".
+  void edit_run(const std::string& setting, double value);
   /// One step on the longest row, nothing written: what memory it really takes.
   RequestId try_one_step(const Recipe& recipe, const std::filesystem::path& reward_program = {});
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "engine/models/tensor_file.h"
 #include "engine/objectives/figures.h"
 #include "engine/optim/optimizer.h"
+#include "engine/runs/best_metric.h"
 #include "engine/train/strategy.h"
 
 namespace luthier {
@@ -36,8 +38,11 @@ struct TrainerState {
   FigureSums logged_figures;
   bool unlogged = false;  ///< the evaluation and log of this step are still to be done
   double last_norm = 0, last_rate = 0;
-  std::optional<double> learning_rate;  ///< set by hand while running: the base rate from then on
+  /// What was set by hand while running, by live_settings()' names: in force from then on.
+  std::map<std::string, double> edited;
   std::optional<double> best_eval_loss;
+  BestSoFar best;                          ///< by the recipe's measure
+  std::map<std::string, double> probe;     ///< its figures before the first step
   Json objective = nullptr;                ///< what the objective carries from step to step
   std::vector<std::int64_t> skipped_rows;  ///< rows that were left out before the start, from 0
   std::vector<std::int64_t>
@@ -61,5 +66,8 @@ Status read_reference(const std::filesystem::path& folder, const NamedTensors& r
 Status read_weights(const std::filesystem::path& folder, const Trainables& trainables);
 Status read_moments(const std::filesystem::path& folder, const Trainables& trainables,
                     Optimizer& optimizer);
+/// Both in a run that is under way, whose adapters' tensors are read in their places.
+Status go_back_to(const std::filesystem::path& folder, const Trainables& trainables,
+                  Optimizer& optimizer);
 
 }  // namespace luthier

@@ -167,6 +167,31 @@ Status go_on_with_samples(RunParts& run) {
   return generations.restore(std::move(rows), run.runner->policy(), number);
 }
 
+/// Changes by hand that are to be made (again): those that the folder of a resume tells of, and
+/// those that the host gives, each once.
+void prepare_edits(RunParts& run) {
+  std::vector<RunParts::Waiting> waiting;
+  if (run.resumes()) {
+    for (const RunEvent& event : run.log->folder().read_events()) {
+      const auto edit = edit_of(event);
+      if (edit && edit->step >= run.state.step) waiting.push_back({*edit, event});
+    }
+  }
+  for (const RunEdit& edit : run.options.edits) {
+    const bool known = std::any_of(waiting.begin(), waiting.end(), [&](const auto& each) {
+      return each.event && each.edit == edit;
+    });
+    if (edit.step >= run.state.step && !known) waiting.push_back({edit});
+    if (edit.step >= run.plan.total_steps)
+      log_warning("The run ends at step " + std::to_string(run.plan.total_steps) +
+                  ", so the change of " + edit.setting + " after step " +
+                  std::to_string(edit.step) + " does nothing.");
+  }
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const auto& a, const auto& b) { return a.edit.step < b.edit.step; });
+  run.edits.assign(waiting.begin(), waiting.end());
+}
+
 /// Given samples are as many of each prompt as the settings say.
 Status check_groups(const RunParts& run) {
   const GenerationPlan& plan = run.plan.generations;
@@ -230,6 +255,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
                        "The data or the settings changed; start a new run in another output_dir.");
   }
   run.state.total_steps = run.plan.total_steps;
+  run.best_rules = best_rules(run.recipe);
   LUTHIER_TRY(run.schedule, make_schedule(run.recipe.training, run.plan.total_steps));
 
   std::optional<fs::path> adapter;
@@ -294,6 +320,12 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(keep_again(run, stopping));
   LUTHIER_CHECK(go_on_with_samples(run));
   run.source = windows_from(run, run.state.step);
+  prepare_edits(run);
+  AlarmRules rules;
+  rules.max_grad_norm = run.setting("max_grad_norm");
+  rules.loss_tells = !run.objective->generations();
+  rules.memory_from_epoch = run.cache ? 1 : 0;
+  run.alarms = RunAlarms(rules);
   return {};
 }
 

@@ -44,6 +44,7 @@ RunSeries read_series(const std::filesystem::path& path) {
   series.name = path_text(path.filename());
   if (const auto run = RunFolder::open(path)) {
     series.lines = run->read_metrics();
+    series.marked = marked_events(run->read_events());
   } else if (auto foreign = read_foreign_run(path)) {
     series.name = QString::fromStdString(foreign->name);
     series.lines = std::move(foreign->lines);

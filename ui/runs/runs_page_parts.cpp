@@ -206,6 +206,7 @@ QWidget* RunsPage::make_below() {
   auto* splitter = new Splitter(Qt::Horizontal, this);
   views_ = new RunViews(splitter);
   curves_ = views_->curves();
+  views_->put_strip_below();
   connect(views_, &RunViews::failed, this,
           [this](const Error& error) { banner_->show_error(error); });
   splitter->addWidget(views_);

@@ -52,7 +52,8 @@ qsizetype nearest(const QVector<double>& x, double at) {
 }
 }  // namespace
 
-CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
+CurvePlot::CurvePlot(const QString& name, QWidget* parent)
+    : QWidget(parent), plot_(new ShownPlot(this)), marks_(plot_) {
   setObjectName(name);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(10, 6, 8, 4);
@@ -66,7 +67,6 @@ CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
   layout->addLayout(head_);
   legend_ = new Legend(this);
   layout->addWidget(legend_);
-  plot_ = new ShownPlot(this);
   plot_->setMinimumHeight(40);
   plot_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Expanding);
   plot_->setFocusPolicy(Qt::ClickFocus);
@@ -144,6 +144,10 @@ void CurvePlot::set_curves(std::vector<Curve> curves) {
   curves_ = std::move(curves);
   sync_graphs();
   refresh_legend();
+}
+
+void CurvePlot::set_marks(std::vector<PlotMark> marks, bool words) {
+  marks_.set(std::move(marks), words);
 }
 
 void CurvePlot::sync_graphs() {
@@ -325,6 +329,14 @@ std::vector<CurveReading> CurvePlot::readings_at(double x) const {
       value += QStringLiteral(" (%1)").arg(number_text(xs[i], 6));
     readings.push_back({name, value, curve.colour});
   }
+  constexpr double kNear = 0.006;  // of what is shown
+  constexpr qsizetype kLongest = 64;
+  for (const PlotMark& mark : marks_.marks()) {
+    if (std::abs(mark.x - x) > kNear * plot_->xAxis->range().size()) continue;
+    const QString text =
+        mark.text.size() <= kLongest ? mark.text : mark.text.left(kLongest - 1) + QChar(0x2026);
+    readings.push_back({text, QString(), mark.warns ? colours().warning : colours().muted});
+  }
   return readings;
 }
 
@@ -349,6 +361,7 @@ void CurvePlot::restyle() {
   QPen line(c.muted, 1);
   line.setDashPattern({3, 3});
   cursor_->setPen(line);
+  marks_.restyle();
   sync_graphs();  // lines are thicker for a projector
   draw_soon();
   update();
@@ -412,6 +425,12 @@ void CurveGroup::hover(CurvePlot* plot, double x, const QPoint& at) {
   mouse_ = plot->plot()->mapTo(area_, at);
   for (CurvePlot* each : plots_) each->set_cursor(true, place_.x);
   read_out();
+  emit pointed(place_.x);
+}
+
+void CurveGroup::point_at(bool on, double x) {
+  if (hovered_) return;  // the mouse says where
+  for (CurvePlot* each : plots_) each->set_cursor(on, x);
 }
 
 void CurveGroup::leave() {

@@ -71,6 +71,13 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   group_ = new CurveGroup(this);
   group_->set_places([this](double x) { return place_at(x); });
   for (CurvePlot* plot : {loss_, figures_, memory_, rate_, norm_, speed_}) group_->add(plot);
+  connect(group_, &CurveGroup::pointed, this, [this](double x) {
+    if (places_.empty() || places_.front().isEmpty()) return;
+    const QVector<double>& all = places_.front();
+    const auto after = std::lower_bound(all.begin(), all.end(), x - 1e-9 * std::abs(x));
+    const auto at = static_cast<std::size_t>(std::min(after, all.end() - 1) - all.begin());
+    if (at < series_.front().lines.size()) emit step_pointed(series_.front().lines[at].step);
+  });
   make_controls();
   timer_.setSingleShot(true);
   timer_.setInterval(kRedrawMilliseconds);
@@ -181,9 +188,29 @@ void RunCurves::rebuild() {
       draw_small(rate_, &MetricsLine::learning_rate, 3);
       draw_small(norm_, &MetricsLine::grad_norm, 3);
       draw_small(speed_, &MetricsLine::tokens_per_second, 4);
-      QTimer::singleShot(0, group_, [this] { group_->data_changed(); });
+      draw_marks();
+      QTimer::singleShot(0, group_, [this] {
+        group_->data_changed();
+        emit drawn();
+      });
     });
   });
+}
+
+/// Of one run alone: those of several would tell nobody whose they are.
+void RunCurves::draw_marks() {
+  std::vector<PlotMark> marks;
+  if (series_.size() == 1 && places_.size() == 1 && !places_.front().isEmpty())
+    for (const RunMark& mark : marks_of(series_.front().marked))
+      marks.push_back(
+          {place_of_step(series_.front(), places_.front(), mark.step), mark.text, mark.warns});
+  for (CurvePlot* plot : {loss_, rate_, norm_}) plot->set_marks(marks, plot == loss_);
+}
+
+void RunCurves::point_at_step(std::int64_t step) {
+  const bool there =
+      step >= 0 && !series_.empty() && !places_.empty() && !places_.front().isEmpty();
+  group_->point_at(there, there ? place_of_step(series_.front(), places_.front(), step) : 0);
 }
 
 QColor RunCurves::colour_of(std::size_t index) const {

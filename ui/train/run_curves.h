@@ -34,6 +34,14 @@ class RunCurves : public QWidget {
   /// Rate, norm and speed are shown also where there is no room for them beside an objective's
   /// figures, which stand back then.
   void show_small(bool first);
+  /// The cross-line at this step of the first run, as the mouse would have it; below 0: none.
+  void point_at_step(std::int64_t step);
+
+ signals:
+  /// The mouse stands at a logged step of the first run.
+  void step_pointed(std::int64_t step);
+  /// What there is has been drawn.
+  void drawn();
 
  protected:
   void showEvent(QShowEvent* event) override;
@@ -46,6 +54,7 @@ class RunCurves : public QWidget {
   void draw_memory();
   void share_heights();
   void draw_figures();
+  void draw_marks();
   void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
   CurveAxis axis() const;
   /// Of each series, in their order; made once a rebuild.
