@@ -146,6 +146,45 @@ Action add_runs_restore(CLI::App& app) {
   };
 }
 
+Action add_runs_diff(CLI::App& app) {
+  struct DiffOptions {
+    std::vector<std::string> runs;
+    bool json = false;
+  };
+  const auto o = std::make_shared<DiffOptions>();
+  app.add_option("RUN", o->runs, "Two runs' folders or more")->required()->expected(2, -1);
+  app.add_flag("--json", o->json, "One JSON document on stdout");
+  return [o]() -> Status {
+    std::vector<Recipe> recipes;
+    for (const std::string& path : o->runs) {
+      LUTHIER_TRY(const RunFolder run, RunFolder::open(path));
+      LUTHIER_TRY(const std::string yaml, run.read_recipe_yaml());
+      LUTHIER_TRY(Recipe recipe, parse_recipe(yaml, path + "/recipe.yaml"));
+      recipe.output_dir.clear();  // never the same, and no setting that anything follows from
+      recipes.push_back(std::move(recipe));
+    }
+    std::map<std::string, std::vector<std::string>> values;
+    for (std::size_t i = 1; i < recipes.size(); ++i) {
+      for (const FieldDifference& each : recipe_differences(recipes[0], recipes[i])) {
+        auto [entry, made] =
+            values.try_emplace(each.key, std::vector<std::string>(recipes.size(), each.left));
+        entry->second[i] = each.right;
+      }
+    }
+    if (o->json) {
+      print_json({{"runs", o->runs}, {"settings", values}});
+      return {};
+    }
+    for (const auto& [key, list] : values) {
+      std::string line = key;
+      for (const std::string& value : list) line += "  " + value;
+      print_line(line);
+    }
+    if (values.empty()) print_line("These runs have the same settings.");
+    return {};
+  };
+}
+
 Action add_runs_curves(CLI::App& app) {
   const auto path = std::make_shared<std::string>();
   app.add_option("PATH", *path,
@@ -179,6 +218,7 @@ Action add_runs(CLI::App& app) {
   part("extend", "A new run that goes on from a finished one for more steps", add_runs_extend);
   part("sweep", "Train a recipe with each combination of a few values, one after another",
        add_runs_sweep);
+  part("diff", "The settings in which runs differ", add_runs_diff);
   part("note", "Show or change a run's tags and note", add_runs_note);
   part("rename", "Call a run otherwise", add_runs_rename);
   part("remove", "Move a run into the bin beside it", add_runs_remove);

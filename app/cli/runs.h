@@ -14,6 +14,7 @@ Action add_runs_rename(CLI::App& app);
 Action add_runs_remove(CLI::App& app);
 Action add_runs_restore(CLI::App& app);
 Action add_runs_sweep(CLI::App& app);
+Action add_runs_diff(CLI::App& app);
 Action add_runs_curves(CLI::App& app);
 
 }  // namespace luthier::cli

@@ -77,7 +77,7 @@ RunsPage::RunsPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   splitter->addWidget(make_below());
   splitter->setStretchFactor(0, 1);
   splitter->setStretchFactor(1, 3);
-  splitter->setSizes({250, 400});
+  splitter->setSizes({220, 430});
   stack_->addWidget(splitter);
   queue_ = new QueuePanel(workspace, *banner_, pages_);
   outcomes_ = new OutcomesView(pages_);

@@ -22,6 +22,7 @@
 #include "ui/runs/runs_page.h"
 #include "ui/runs/setting_differences.h"
 #include "ui/theme.h"
+#include "ui/train/run_curves.h"
 #include "ui/train/run_views.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
@@ -31,7 +32,7 @@
 namespace luthier {
 
 namespace {
-constexpr int kHeadingRoom = 6;
+constexpr int kHeadingRoom = 6, kRoomForSmall = 400;
 }
 
 QWidget* RunsPage::make_head() {
@@ -207,6 +208,7 @@ QWidget* RunsPage::make_below() {
   views_ = new RunViews(splitter);
   curves_ = views_->curves();
   views_->put_strip_below();
+  curves_->set_room_for_small(kRoomForSmall);
   connect(views_, &RunViews::failed, this,
           [this](const Error& error) { banner_->show_error(error); });
   splitter->addWidget(views_);

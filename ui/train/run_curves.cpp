@@ -309,7 +309,7 @@ void RunCurves::draw_loss() {
 /// A plot that comes or goes would else take its room from one neighbour alone. Where the figures
 /// leave no room to read anything, the small plots stand back.
 void RunCurves::share_heights() {
-  small_->setVisible(figures_->isHidden() || height() >= kRoomForAll);
+  small_->setVisible(has_room_for_small());
   splitter_->setSizes({250, 200, 200, 130});
 }
 
@@ -319,10 +319,18 @@ void RunCurves::show_small(bool first) {
   draw_figures();
 }
 
+bool RunCurves::has_room_for_small() const {
+  return height() >= (figures_->isHidden() ? room_for_small_ : kRoomForAll);
+}
+
+void RunCurves::set_room_for_small(int height) {
+  room_for_small_ = height;
+  share_heights();
+}
+
 void RunCurves::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  const bool there = !small_->isHidden();
-  if (!figures_->isHidden() && there != (height() >= kRoomForAll)) share_heights();
+  if (small_->isHidden() == has_room_for_small()) share_heights();
 }
 
 void RunCurves::draw_figures() {

@@ -29,6 +29,8 @@ class RunCurves : public QWidget {
   /// The series to draw; the vector may be changed in place, then call changed().
   std::vector<RunSeries>& series() { return series_; }
   void changed();
+  /// Below this height the small plots stand back, so that the loss can be read.
+  void set_room_for_small(int height);
   /// A person may drag the borders between plots; more widgets can go below.
   QSplitter* splitter() const { return splitter_; }
   /// Rate, norm and speed are shown also where there is no room for them beside an objective's
@@ -53,6 +55,7 @@ class RunCurves : public QWidget {
   void draw_loss();
   void draw_memory();
   void share_heights();
+  bool has_room_for_small() const;
   void draw_figures();
   void draw_marks();
   void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
@@ -78,6 +81,7 @@ class RunCurves : public QWidget {
   QToolButton* export_;
   QTimer timer_;
   bool dirty_ = false, small_first_ = false;
+  int room_for_small_ = 0;
 };
 
 }  // namespace luthier
