@@ -1966,6 +1966,14 @@ of any size</translation>
             <source>Last run: peak %1</source>
             <translation>Last run: peak %1</translation>
         </message>
+        <message>
+            <source>Memory %1</source>
+            <translation>Memory %1</translation>
+        </message>
+        <message>
+            <source>What this program holds of the machine&apos;s memory</source>
+            <translation>What this program holds of the machine&apos;s memory</translation>
+        </message>
     </context>
     <context>
         <name>luthier::StepLog</name>

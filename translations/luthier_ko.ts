@@ -1953,6 +1953,14 @@ of any size</source>
             <source>Last run: peak %1</source>
             <translation>지난 학습: 최대 %1</translation>
         </message>
+        <message>
+            <source>Memory %1</source>
+            <translation>메모리 %1</translation>
+        </message>
+        <message>
+            <source>What this program holds of the machine&apos;s memory</source>
+            <translation>이 프로그램이 쓰고 있는 컴퓨터의 메모리</translation>
+        </message>
     </context>
     <context>
         <name>luthier::StepLog</name>
