@@ -99,6 +99,22 @@
             <source>rewards by %1</source>
             <translation>rewards by %1</translation>
         </message>
+        <message>
+            <source>box overlap</source>
+            <translation>box overlap</translation>
+        </message>
+        <message>
+            <source>pattern</source>
+            <translation>pattern</translation>
+        </message>
+        <message>
+            <source>under every column, the answer of</source>
+            <translation>under every column, the answer of</translation>
+        </message>
+        <message>
+            <source>judged blind, 95 % interval</source>
+            <translation>judged blind, 95 % interval</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -160,6 +176,10 @@
         <message>
             <source>failed</source>
             <translation>failed</translation>
+        </message>
+        <message>
+            <source>forked</source>
+            <translation>forked</translation>
         </message>
     </context>
     <context>
@@ -224,6 +244,10 @@
             <source>unknown_key</source>
             <translation>unknown key</translation>
         </message>
+        <message>
+            <source>near_duplicate</source>
+            <translation>Nearly the same</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnswerCell</name>
@@ -273,6 +297,22 @@
         <message>
             <source>reward %1</source>
             <translation>reward %1</translation>
+        </message>
+        <message>
+            <source>Score this answer: how likely every column holds each of its tokens</source>
+            <translation>Score this answer: how likely every column holds each of its tokens</translation>
+        </message>
+        <message>
+            <source>Score the answer of %1 by every column</source>
+            <translation>Score the answer of %1 by every column</translation>
+        </message>
+        <message>
+            <source>✓ pattern</source>
+            <translation>✓ pattern</translation>
+        </message>
+        <message>
+            <source>✗ pattern</source>
+            <translation>✗ pattern</translation>
         </message>
     </context>
     <context>
@@ -453,6 +493,18 @@
             <source>win rate %1 of %2</source>
             <translation>win rate %1 of %2</translation>
         </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>pattern %1</source>
+            <translation>pattern %1</translation>
+        </message>
+        <message>
+            <source>box overlap %1</source>
+            <translation>box overlap %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ComparePage</name>
@@ -523,10 +575,6 @@
         <message>
             <source>As data (JSON)…</source>
             <translation>As data (JSON)…</translation>
-        </message>
-        <message>
-            <source>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</source>
-            <translation>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</translation>
         </message>
         <message>
             <source>Open samples</source>
@@ -634,6 +682,78 @@
             <source>Rewards: %1</source>
             <translation>Rewards: %1</translation>
         </message>
+        <message>
+            <source>The comparison was kept in %1.</source>
+            <translation>The comparison was kept in %1.</translation>
+        </message>
+        <message>
+            <source>The comparison is as it was kept in %1.</source>
+            <translation>The comparison is as it was kept in %1.</translation>
+        </message>
+        <message>
+            <source>Columns of the comparison are not there any more: %1.</source>
+            <translation>Columns of the comparison are not there any more: %1.</translation>
+        </message>
+        <message>
+            <source>Ask something of your own, with a picture or without</source>
+            <translation>Ask something of your own, with a picture or without</translation>
+        </message>
+        <message>
+            <source>Ask something of your own</source>
+            <translation>Ask something of your own</translation>
+        </message>
+        <message>
+            <source>Keep this comparison with its run, or open one that was kept</source>
+            <translation>Keep this comparison with its run, or open one that was kept</translation>
+        </message>
+        <message>
+            <source>Kept comparisons</source>
+            <translation>Kept comparisons</translation>
+        </message>
+        <message>
+            <source>As a table (CSV)…</source>
+            <translation>As a table (CSV)…</translation>
+        </message>
+        <message>
+            <source>Hover a token: its probability and the runners-up; click it: where it looked. Click a column's name: make it the reference. Underlined words differ from it.</source>
+            <translation>Hover a token: its probability and the runners-up; click it: where it looked. Click a column's name: make it the reference. Underlined words differ from it.</translation>
+        </message>
+        <message>
+            <source>Side by side</source>
+            <translation>Side by side</translation>
+        </message>
+        <message>
+            <source>Table</source>
+            <translation>Table</translation>
+        </message>
+        <message>
+            <source>Blind</source>
+            <translation>Blind</translation>
+        </message>
+        <message>
+            <source>Samples and columns beside one another</source>
+            <translation>Samples and columns beside one another</translation>
+        </message>
+        <message>
+            <source>All samples as a table: sort, filter, search</source>
+            <translation>All samples as a table: sort, filter, search</translation>
+        </message>
+        <message>
+            <source>Judge the answers without knowing whose they are</source>
+            <translation>Judge the answers without knowing whose they are</translation>
+        </message>
+        <message>
+            <source>right by pattern</source>
+            <translation>right by pattern</translation>
+        </message>
+        <message>
+            <source>A pattern that right answers match</source>
+            <translation>A pattern that right answers match</translation>
+        </message>
+        <message>
+            <source>A regular expression (as Python's): an answer is right where what it finds first is what it finds in the expected answer, for example \b[A-D]\b; where nothing is expected, where it matches at all</source>
+            <translation>A regular expression (as Python's): an answer is right where what it finds first is what it finds in the expected answer, for example \b[A-D]\b; where nothing is expected, where it matches at all</translation>
+        </message>
     </context>
     <context>
         <name>luthier::DataPage</name>
@@ -662,16 +782,8 @@
             <translation>Which data to show</translation>
         </message>
         <message>
-            <source>A JSONL or JSON file of rows</source>
-            <translation>A JSONL or JSON file of rows</translation>
-        </message>
-        <message>
             <source>File of rows</source>
             <translation>File of rows</translation>
-        </message>
-        <message>
-            <source>&amp;Open…</source>
-            <translation>&amp;Open…</translation>
         </message>
         <message>
             <source>Chec&amp;k all rows</source>
@@ -702,10 +814,6 @@
             <translation>Open rows</translation>
         </message>
         <message>
-            <source>Rows (*.jsonl *.json)</source>
-            <translation>Rows (*.jsonl *.json)</translation>
-        </message>
-        <message>
             <source>First a model</source>
             <translation>First a model</translation>
         </message>
@@ -720,10 +828,6 @@
         <message>
             <source>No rows yet</source>
             <translation>No rows yet</translation>
-        </message>
-        <message>
-            <source>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</source>
-            <translation>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</translation>
         </message>
         <message>
             <source>Open a file…</source>
@@ -751,6 +855,94 @@
         <message>
             <source>Rows of %1</source>
             <translation>Rows of %1</translation>
+        </message>
+        <message>
+            <source>From &amp;pictures…</source>
+            <translation>From &amp;pictures…</translation>
+        </message>
+        <message>
+            <source>A folder of pictures becomes rows: ask, answer, compare, judge</source>
+            <translation>A folder of pictures becomes rows: ask, answer, compare, judge</translation>
+        </message>
+        <message>
+            <source>A file of rows, or a folder; drop one here</source>
+            <translation>A file of rows, or a folder; drop one here</translation>
+        </message>
+        <message>
+            <source>&amp;Open</source>
+            <translation>&amp;Open</translation>
+        </message>
+        <message>
+            <source>A &amp;file of rows…</source>
+            <translation>A &amp;file of rows…</translation>
+        </message>
+        <message>
+            <source>A f&amp;older…</source>
+            <translation>A f&amp;older…</translation>
+        </message>
+        <message>
+            <source>&amp;Download from a hub…</source>
+            <translation>&amp;Download from a hub…</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</source>
+            <translation>Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</translation>
+        </message>
+        <message>
+            <source>Open a folder of rows</source>
+            <translation>Open a folder of rows</translation>
+        </message>
+        <message>
+            <source>Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, Arrow, tar, a dataset of the datasets library, or pictures with their captions beside them.</source>
+            <translation>Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, Arrow, tar, a dataset of the datasets library, or pictures with their captions beside them.</translation>
+        </message>
+        <message>
+            <source>%1 of them are shown.</source>
+            <translation>%1 of them are shown.</translation>
+        </message>
+        <message>
+            <source>Leave out all like it</source>
+            <translation>Leave out all like it</translation>
+        </message>
+        <message>
+            <source>Put it right</source>
+            <translation>Put it right</translation>
+        </message>
+        <message>
+            <source>Put all like it right</source>
+            <translation>Put all like it right</translation>
+        </message>
+        <message>
+            <source>Write a copy…</source>
+            <translation>Write a copy…</translation>
+        </message>
+        <message>
+            <source>Take it back</source>
+            <translation>Take it back</translation>
+        </message>
+        <message>
+            <source>Leave it out</source>
+            <translation>Leave it out</translation>
+        </message>
+        <message>
+            <source>%1 left out, %2 put right</source>
+            <translation>%1 left out, %2 put right</translation>
+        </message>
+        <message>
+            <source>The rows have columns that are called otherwise than rows are read by.</source>
+            <translation>The rows have columns that are called otherwise than rows are read by.</translation>
+        </message>
+        <message>
+            <source>Choose columns…</source>
+            <translation>Choose columns…</translation>
+        </message>
+        <message>
+            <source>Written: %1</source>
+            <translation>Written: %1</translation>
+        </message>
+        <message>
+            <source>Written: %1 and %2</source>
+            <translation>Written: %1 and %2</translation>
         </message>
     </context>
     <context>
@@ -994,6 +1186,18 @@
         <message>
             <source>Stopped. What came is kept; download again to go on from there.</source>
             <translation>Stopped. What came is kept; download again to go on from there.</translation>
+        </message>
+        <message>
+            <source>Download a dataset from a hub</source>
+            <translation>Download a dataset from a hub</translation>
+        </message>
+        <message>
+            <source>From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, tar) and pictures are fetched, and each file is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</source>
+            <translation>From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, tar) and pictures are fetched, and each file is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</translation>
+        </message>
+        <message>
+            <source>&amp;Use it</source>
+            <translation>&amp;Use it</translation>
         </message>
     </context>
     <context>
@@ -1534,6 +1738,14 @@ of any size</translation>
             <source>Findings</source>
             <translation>Findings</translation>
         </message>
+        <message>
+            <source>left out</source>
+            <translation>left out</translation>
+        </message>
+        <message>
+            <source>put right</source>
+            <translation>put right</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RowView</name>
@@ -1730,6 +1942,26 @@ of any size</translation>
             <source>%1, raw</source>
             <translation>%1, raw</translation>
         </message>
+        <message>
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Time</translation>
+        </message>
+        <message>
+            <source>A run that has not logged its tokens or times is not drawn over that axis</source>
+            <translation>A run that has not logged its tokens or times is not drawn over that axis</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 tokens</source>
+            <translation>Step %1 · %2 tokens</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2</source>
+            <translation>Step %1 · %2</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunHeader</name>
@@ -1832,6 +2064,22 @@ of any size</translation>
             <source>Data: %1</source>
             <translation>Data: %1</translation>
         </message>
+        <message>
+            <source>imported</source>
+            <translation>imported</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its optimizer carried on</source>
+            <translation>Forked from step %1 of %2, its optimizer carried on</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its weights alone</source>
+            <translation>Forked from step %1 of %2, its weights alone</translation>
+        </message>
+        <message>
+            <source>Tags</source>
+            <translation>Tags</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunsPage</name>
@@ -1884,25 +2132,6 @@ of any size</translation>
             <translation>Settings that differ</translation>
         </message>
         <message>
-            <source>Tick two runs or more: what was set differently stands here.</source>
-            <translation>Tick two runs or more: what was set differently stands here.</translation>
-        </message>
-        <message>
-            <source>Setting</source>
-            <translation>Setting</translation>
-        </message>
-        <message>
-            <source>These runs have the same settings.</source>
-            <translation>These runs have the same settings.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n settings differ.</source>
-            <translation>
-                <numerusform>%n setting differs.</numerusform>
-                <numerusform>%n settings differ.</numerusform>
-            </translation>
-        </message>
-        <message>
             <source>Adapters are compared on a base: load its model first.</source>
             <translation>Adapters are compared on a base: load its model first.</translation>
         </message>
@@ -1922,6 +2151,54 @@ of any size</translation>
             <source>Go to Train</source>
             <translation>Go to Train</translation>
         </message>
+        <message>
+            <source>Parts of the Runs page</source>
+            <translation>Parts of the Runs page</translation>
+        </message>
+        <message>
+            <source>Queue (%1)</source>
+            <translation>Queue (%1)</translation>
+        </message>
+        <message>
+            <source>Queue</source>
+            <translation>Queue</translation>
+        </message>
+        <message>
+            <source>Outcomes</source>
+            <translation>Outcomes</translation>
+        </message>
+        <message>
+            <source>Beside the curves</source>
+            <translation>Beside the curves</translation>
+        </message>
+        <message>
+            <source>Notes</source>
+            <translation>Notes</translation>
+        </message>
+        <message>
+            <source>Search names, tags, notes, data, methods</source>
+            <translation>Search names, tags, notes, data, methods</translation>
+        </message>
+        <message>
+            <source>Search the runs</source>
+            <translation>Search the runs</translation>
+        </message>
+        <message>
+            <source>Tree</source>
+            <translation>Tree</translation>
+        </message>
+        <message>
+            <source>Newest first, forks below the runs that they came from; a column's heading sorts by it</source>
+            <translation>Newest first, forks below the runs that they came from; a column's heading sorts by it</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>Run</translation>
+        </message>
+        <message>
+            <source>What can be done with the selected run</source>
+            <translation>What can be done with the selected run</translation>
+        </message>
     </context>
     <context>
         <name>luthier::SampleCell</name>
@@ -1935,6 +2212,14 @@ of any size</translation>
                 <numerusform>and %n more picture</numerusform>
                 <numerusform>and %n more pictures</numerusform>
             </translation>
+        </message>
+        <message>
+            <source>Score the expected answer: how likely every column holds each of its tokens</source>
+            <translation>Score the expected answer: how likely every column holds each of its tokens</translation>
+        </message>
+        <message>
+            <source>Score the expected answer by every column</source>
+            <translation>Score the expected answer by every column</translation>
         </message>
     </context>
     <context>
@@ -2770,10 +3055,6 @@ of any size</translation>
             <translation>Training data</translation>
         </message>
         <message>
-            <source>One file of rows (JSONL or JSON), or several.</source>
-            <translation>One file of rows (JSONL or JSON), or several.</translation>
-        </message>
-        <message>
             <source>Evaluation data</source>
             <translation>Evaluation data</translation>
         </message>
@@ -3388,6 +3669,34 @@ of any size</translation>
         <message>
             <source>assistant</source>
             <translation>assistant</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>Columns</translation>
+        </message>
+        <message>
+            <source>Which column of the data is what, where it is called otherwise: image=photo, prompt=question. Empty: rows are read as they are.</source>
+            <translation>Which column of the data is what, where it is called otherwise: image=photo, prompt=question. Empty: rows are read as they are.</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>Question of all rows</translation>
+        </message>
+        <message>
+            <source>What is asked where the data has no question, or how it is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>What is asked where the data has no question, or how it is put together, {column} being a column&apos;s text. Empty: as the rows say.</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>Answer of all rows</translation>
+        </message>
+        <message>
+            <source>How the answer is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>How the answer is put together, {column} being a column&apos;s text. Empty: as the rows say.</translation>
+        </message>
+        <message>
+            <source>One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.</source>
+            <translation>One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.</translation>
         </message>
     </context>
     <context>
@@ -4160,6 +4469,767 @@ of any size</translation>
         </message>
     </context>
     <context>
+        <name>luthier::AnnotateWindow</name>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>A dataset from pictures</translation>
+        </message>
+        <message>
+            <source>An answer is not accepted</source>
+            <translation>An answer is not accepted</translation>
+        </message>
+        <message>
+            <source>The answer that stands there is in no row. Close all the same?</source>
+            <translation>The answer that stands there is in no row. Close all the same?</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationDesk</name>
+        <message>
+            <source>&amp;Train on these rows</source>
+            <translation>&amp;Train on these rows</translation>
+        </message>
+        <message>
+            <source>The file becomes the training data of the recipe</source>
+            <translation>The file becomes the training data of the recipe</translation>
+        </message>
+        <message>
+            <source>Pictures and questions</source>
+            <translation>Pictures and questions</translation>
+        </message>
+        <message>
+            <source>The picture that is asked about</source>
+            <translation>The picture that is asked about</translation>
+        </message>
+        <message>
+            <source>How much is done</source>
+            <translation>How much is done</translation>
+        </message>
+        <message>
+            <source>Q&amp;uestion</source>
+            <translation>Q&amp;uestion</translation>
+        </message>
+        <message>
+            <source>Answer &amp;2</source>
+            <translation>Answer &amp;2</translation>
+        </message>
+        <message>
+            <source>&amp;Who proposes</source>
+            <translation>&amp;Who proposes</translation>
+        </message>
+        <message>
+            <source>Who proposes answers</source>
+            <translation>Who proposes answers</translation>
+        </message>
+        <message>
+            <source>&amp;Propose</source>
+            <translation>&amp;Propose</translation>
+        </message>
+        <message>
+            <source>Propose as I &amp;go</source>
+            <translation>Propose as I &amp;go</translation>
+        </message>
+        <message>
+            <source>The next picture is answered while you look at this one</source>
+            <translation>The next picture is answered while you look at this one</translation>
+        </message>
+        <message>
+            <source>&amp;Accept</source>
+            <translation>&amp;Accept</translation>
+        </message>
+        <message>
+            <source>1 is better</source>
+            <translation>1 is better</translation>
+        </message>
+        <message>
+            <source>2 is better</source>
+            <translation>2 is better</translation>
+        </message>
+        <message>
+            <source>Good</source>
+            <translation>Good</translation>
+        </message>
+        <message>
+            <source>Bad</source>
+            <translation>Bad</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>&amp;Skip</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>&amp;Back</translation>
+        </message>
+        <message>
+            <source>Take the row &amp;out again</source>
+            <translation>Take the row &amp;out again</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 of %2 answered, %3 skipped</source>
+            <translation>%1 of %2 answered, %3 skipped</translation>
+        </message>
+        <message>
+            <source>Answer &amp;1</source>
+            <translation>Answer &amp;1</translation>
+        </message>
+        <message>
+            <source>A&amp;nswer</source>
+            <translation>A&amp;nswer</translation>
+        </message>
+        <message>
+            <source>First answer</source>
+            <translation>First answer</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>Second answer</source>
+            <translation>Second answer</translation>
+        </message>
+        <message>
+            <source>&amp;Propose another</source>
+            <translation>&amp;Propose another</translation>
+        </message>
+        <message>
+            <source>The model answers…</source>
+            <translation>The model answers…</translation>
+        </message>
+        <message>
+            <source>Proposed by the model; change what is wrong.</source>
+            <translation>Proposed by the model; change what is wrong.</translation>
+        </message>
+        <message>
+            <source>Proposed by the model, and cut off before its end.</source>
+            <translation>Proposed by the model, and cut off before its end.</translation>
+        </message>
+        <message>
+            <source>This answer is a model&apos;s.</source>
+            <translation>This answer is a model&apos;s.</translation>
+        </message>
+        <message>
+            <source>Load a model, and it proposes answers.</source>
+            <translation>Load a model, and it proposes answers.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationSetup</name>
+        <message>
+            <source>Folder of pictures</source>
+            <translation>Folder of pictures</translation>
+        </message>
+        <message>
+            <source>File of rows</source>
+            <translation>File of rows</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl)</source>
+            <translation>Rows (*.jsonl)</translation>
+        </message>
+        <message>
+            <source>Go on with</source>
+            <translation>Go on with</translation>
+        </message>
+        <message>
+            <source>Annotations (*.annotation.json)</source>
+            <translation>Annotations (*.annotation.json)</translation>
+        </message>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>A dataset from pictures</translation>
+        </message>
+        <message>
+            <source>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</source>
+            <translation>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</translation>
+        </message>
+        <message>
+            <source>&amp;Pictures</source>
+            <translation>&amp;Pictures</translation>
+        </message>
+        <message>
+            <source>A folder; drop one here</source>
+            <translation>A folder; drop one here</translation>
+        </message>
+        <message>
+            <source>Choose…</source>
+            <translation>Choose…</translation>
+        </message>
+        <message>
+            <source>Choose the folder of pictures</source>
+            <translation>Choose the folder of pictures</translation>
+        </message>
+        <message>
+            <source>&amp;Rows</source>
+            <translation>&amp;Rows</translation>
+        </message>
+        <message>
+            <source>What the rows are</source>
+            <translation>What the rows are</translation>
+        </message>
+        <message>
+            <source>Questions and answers</source>
+            <translation>Questions and answers</translation>
+        </message>
+        <message>
+            <source>Pairs: the better of two answers</source>
+            <translation>Pairs: the better of two answers</translation>
+        </message>
+        <message>
+            <source>Thumbs: is the answer good?</source>
+            <translation>Thumbs: is the answer good?</translation>
+        </message>
+        <message>
+            <source>For supervised tuning</source>
+            <translation>For supervised tuning</translation>
+        </message>
+        <message>
+            <source>For dpo and others that learn from preferences</source>
+            <translation>For dpo and others that learn from preferences</translation>
+        </message>
+        <message>
+            <source>For kto and bco</source>
+            <translation>For kto and bco</translation>
+        </message>
+        <message>
+            <source>&amp;Questions</source>
+            <translation>&amp;Questions</translation>
+        </message>
+        <message>
+            <source>Questions, one a line</source>
+            <translation>Questions, one a line</translation>
+        </message>
+        <message>
+            <source>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</source>
+            <translation>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>&amp;File</translation>
+        </message>
+        <message>
+            <source>Choose the file of rows</source>
+            <translation>Choose the file of rows</translation>
+        </message>
+        <message>
+            <source>&amp;Go on with one…</source>
+            <translation>&amp;Go on with one…</translation>
+        </message>
+        <message>
+            <source>&amp;Begin</source>
+            <translation>&amp;Begin</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ItemModel</name>
+        <message>
+            <source>answered</source>
+            <translation>answered</translation>
+        </message>
+        <message>
+            <source>skipped</source>
+            <translation>skipped</translation>
+        </message>
+        <message>
+            <source>open</source>
+            <translation>open</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SynthesisPanel</name>
+        <message>
+            <source>Samples</source>
+            <translation>Samples</translation>
+        </message>
+        <message>
+            <source>Samples an item</source>
+            <translation>Samples an item</translation>
+        </message>
+        <message>
+            <source>Agreement</source>
+            <translation>Agreement</translation>
+        </message>
+        <message>
+            <source>Agreement that is asked for</source>
+            <translation>Agreement that is asked for</translation>
+        </message>
+        <message>
+            <source>The share of the samples that must be the same answer</source>
+            <translation>The share of the samples that must be the same answer</translation>
+        </message>
+        <message>
+            <source>Must hold</source>
+            <translation>Must hold</translation>
+        </message>
+        <message>
+            <source>Regular expression that an answer must hold</source>
+            <translation>Regular expression that an answer must hold</translation>
+        </message>
+        <message>
+            <source>regular expression; empty: anything</source>
+            <translation>regular expression; empty: anything</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Stop</translation>
+        </message>
+        <message>
+            <source>&amp;Fill the open ones</source>
+            <translation>&amp;Fill the open ones</translation>
+        </message>
+        <message>
+            <source>%1 of %2 looked at, %3 kept</source>
+            <translation>%1 of %2 looked at, %3 kept</translation>
+        </message>
+        <message>
+            <source>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</source>
+            <translation>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</translation>
+        </message>
+        <message>
+            <source>&quot;%1&quot; is no regular expression: %2.</source>
+            <translation>&quot;%1&quot; is no regular expression: %2.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ForkDialog</name>
+        <message>
+            <source>Fork a run</source>
+            <translation>Fork a run</translation>
+        </message>
+        <message>
+            <source>More steps</source>
+            <translation>More steps</translation>
+        </message>
+        <message>
+            <source>A new run from a checkpoint of %1</source>
+            <translation>A new run from a checkpoint of %1</translation>
+        </message>
+        <message>
+            <source>More steps for %1</source>
+            <translation>More steps for %1</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the new run</source>
+            <translation>&amp;Name of the new run</translation>
+        </message>
+        <message>
+            <source>Name of the new run</source>
+            <translation>Name of the new run</translation>
+        </message>
+        <message>
+            <source>Begins with s&amp;tep</source>
+            <translation>Begins with s&amp;tep</translation>
+        </message>
+        <message>
+            <source>&amp;Further steps</source>
+            <translation>&amp;Further steps</translation>
+        </message>
+        <message>
+            <source>Checkpoint to begin with</source>
+            <translation>Checkpoint to begin with</translation>
+        </message>
+        <message>
+            <source>Further steps</source>
+            <translation>Further steps</translation>
+        </message>
+        <message>
+            <source>Carry the &amp;optimizer's state on</source>
+            <translation>Carry the &amp;optimizer's state on</translation>
+        </message>
+        <message>
+            <source>On: the run goes on from that step, with the curves until there. Off: it takes the weights alone and begins at step 0.</source>
+            <translation>On: the run goes on from that step, with the curves until there. Off: it takes the weights alone and begins at step 0.</translation>
+        </message>
+        <message>
+            <source>Settings that are to differ</source>
+            <translation>Settings that are to differ</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>&amp;Cancel</translation>
+        </message>
+        <message>
+            <source>&amp;Make it, start later</source>
+            <translation>&amp;Make it, start later</translation>
+        </message>
+        <message>
+            <source>Make it and &amp;start</source>
+            <translation>Make it and &amp;start</translation>
+        </message>
+        <message>
+            <source>The finished run stays as it is. The new one goes on from step %1 to step %2, its optimizer carried on.</source>
+            <translation>The finished run stays as it is. The new one goes on from step %1 to step %2, its optimizer carried on.</translation>
+        </message>
+        <message>
+            <source>It ends as if that many steps had been asked for from the start.</source>
+            <translation>It ends as if that many steps had been asked for from the start.</translation>
+        </message>
+        <message>
+            <source>It does not end as if that many had been asked for from the start:</source>
+            <translation>It does not end as if that many had been asked for from the start:</translation>
+        </message>
+        <message>
+            <source>Goes on from step %1 with the optimizer's moments, the schedule at that step and the rows that come next. The curves until there are copied.</source>
+            <translation>Goes on from step %1 with the optimizer's moments, the schedule at that step and the rows that come next. The curves until there are copied.</translation>
+        </message>
+        <message>
+            <source>Takes the weights of step %1 and nothing else: a fresh optimizer, the schedule and the rows from their start, at step 0.</source>
+            <translation>Takes the weights of step %1 and nothing else: a fresh optimizer, the schedule and the rows from their start, at step 0.</translation>
+        </message>
+        <message>
+            <source>Another run or a model is being worked on now</source>
+            <translation>Another run or a model is being worked on now</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::NotesPanel</name>
+        <message>
+            <source>T&amp;ags</source>
+            <translation>T&amp;ags</translation>
+        </message>
+        <message>
+            <source>Tags of the selected run</source>
+            <translation>Tags of the selected run</translation>
+        </message>
+        <message>
+            <source>baseline, good: with commas between them</source>
+            <translation>baseline, good: with commas between them</translation>
+        </message>
+        <message>
+            <source>N&amp;ote</source>
+            <translation>N&amp;ote</translation>
+        </message>
+        <message>
+            <source>Note about the selected run</source>
+            <translation>Note about the selected run</translation>
+        </message>
+        <message>
+            <source>What you tried, what came of it. Kept in the run's folder.</source>
+            <translation>What you tried, what came of it. Kept in the run's folder.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OutcomesView</name>
+        <message>
+            <source>&amp;Of</source>
+            <translation>&amp;Of</translation>
+        </message>
+        <message>
+            <source>Whose outcomes are shown</source>
+            <translation>Whose outcomes are shown</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes as parallel coordinates</source>
+            <translation>Settings and outcomes as parallel coordinates</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes</source>
+            <translation>Settings and outcomes</translation>
+        </message>
+        <message>
+            <source>the ticked runs</source>
+            <translation>the ticked runs</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>Peak memory</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Time</translation>
+        </message>
+        <message>
+            <source>Last loss</source>
+            <translation>Last loss</translation>
+        </message>
+        <message>
+            <source>Best evaluation</source>
+            <translation>Best evaluation</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more, or choose a tag.</source>
+            <translation>Tick two runs or more, or choose a tag.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest evaluation loss.</source>
+            <translation>
+                <numerusform>%n run; the strongest line has the lowest evaluation loss.</numerusform>
+                <numerusform>%n runs; the strongest line has the lowest evaluation loss.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest last loss.</source>
+            <translation>
+                <numerusform>%n run; the strongest line has the lowest last loss.</numerusform>
+                <numerusform>%n runs; the strongest line has the lowest last loss.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>Run</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::QueuePanel</name>
+        <message>
+            <source>&amp;Queue the Train page's recipe</source>
+            <translation>&amp;Queue the Train page's recipe</translation>
+        </message>
+        <message>
+            <source>Runs as the settings stand now, after what waits already</source>
+            <translation>Runs as the settings stand now, after what waits already</translation>
+        </message>
+        <message>
+            <source>Swee&amp;p…</source>
+            <translation>Swee&amp;p…</translation>
+        </message>
+        <message>
+            <source>A run for each combination of a few values of a few settings</source>
+            <translation>A run for each combination of a few values of a few settings</translation>
+        </message>
+        <message>
+            <source>Clear what has &amp;ended</source>
+            <translation>Clear what has &amp;ended</translation>
+        </message>
+        <message>
+            <source>Earlier</source>
+            <translation>Earlier</translation>
+        </message>
+        <message>
+            <source>Later</source>
+            <translation>Later</translation>
+        </message>
+        <message>
+            <source>Take it out of the queue</source>
+            <translation>Take it out of the queue</translation>
+        </message>
+        <message>
+            <source>Queued runs</source>
+            <translation>Queued runs</translation>
+        </message>
+        <message>
+            <source>Name</source>
+            <translation>Name</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>State</translation>
+        </message>
+        <message>
+            <source>Group</source>
+            <translation>Group</translation>
+        </message>
+        <message>
+            <source>Run folder</source>
+            <translation>Run folder</translation>
+        </message>
+        <message>
+            <source>waits</source>
+            <translation>waits</translation>
+        </message>
+        <message>
+            <source>&amp;Go on</source>
+            <translation>&amp;Go on</translation>
+        </message>
+        <message>
+            <source>&amp;Hold</source>
+            <translation>&amp;Hold</translation>
+        </message>
+        <message>
+            <source>Launches what waits, one after another</source>
+            <translation>Launches what waits, one after another</translation>
+        </message>
+        <message>
+            <source>Launches nothing more; what runs goes on</source>
+            <translation>Launches nothing more; what runs goes on</translation>
+        </message>
+        <message numerus="yes">
+            <source>Held; %n runs wait.</source>
+            <translation>
+                <numerusform>Held; %n run waits.</numerusform>
+                <numerusform>Held; %n runs wait.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs wait.</source>
+            <translation>
+                <numerusform>%n run waits.</numerusform>
+                <numerusform>%n runs wait.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>A setting on the Train page cannot be used: mend it first.</source>
+            <translation>A setting on the Train page cannot be used: mend it first.</translation>
+        </message>
+        <message>
+            <source>Nothing is queued: add the Train page's recipe, or make a sweep.</source>
+            <translation>Nothing is queued: add the Train page's recipe, or make a sweep.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunActions</name>
+        <message>
+            <source>&amp;Fork from a checkpoint…</source>
+            <translation>&amp;Fork from a checkpoint…</translation>
+        </message>
+        <message>
+            <source>A new run that begins with one of its checkpoints, with other settings</source>
+            <translation>A new run that begins with one of its checkpoints, with other settings</translation>
+        </message>
+        <message>
+            <source>&amp;More steps…</source>
+            <translation>&amp;More steps…</translation>
+        </message>
+        <message>
+            <source>A new run that goes on from a finished one</source>
+            <translation>A new run that goes on from a finished one</translation>
+        </message>
+        <message>
+            <source>&amp;Rename</source>
+            <translation>&amp;Rename</translation>
+        </message>
+        <message>
+            <source>&amp;Open its folder</source>
+            <translation>&amp;Open its folder</translation>
+        </message>
+        <message>
+            <source>&amp;Import curves of another program…</source>
+            <translation>&amp;Import curves of another program…</translation>
+        </message>
+        <message>
+            <source>TensorBoard's event files or a trainer_state.json, to lay over</source>
+            <translation>TensorBoard's event files or a trainer_state.json, to lay over</translation>
+        </message>
+        <message>
+            <source>&amp;Take the imported curves out of the list</source>
+            <translation>&amp;Take the imported curves out of the list</translation>
+        </message>
+        <message>
+            <source>Tick &amp;all shown</source>
+            <translation>Tick &amp;all shown</translation>
+        </message>
+        <message>
+            <source>Tick n&amp;one</source>
+            <translation>Tick n&amp;one</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin (%1)</source>
+            <translation>Move to the &amp;bin (%1)</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin</source>
+            <translation>Move to the &amp;bin</translation>
+        </message>
+        <message>
+            <source>It trains now: stop it first</source>
+            <translation>It trains now: stop it first</translation>
+        </message>
+        <message>
+            <source>%1 (%2) is in the bin: %3.</source>
+            <translation>%1 (%2) is in the bin: %3.</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>Undo</translation>
+        </message>
+        <message>
+            <source>Event files of TensorBoard, or a trainer_state.json</source>
+            <translation>Event files of TensorBoard, or a trainer_state.json</translation>
+        </message>
+        <message>
+            <source>Curves (*tfevents* trainer_state.json);;All files (*)</source>
+            <translation>Curves (*tfevents* trainer_state.json);;All files (*)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::DifferencesView</name>
+        <message>
+            <source>Settings that differ</source>
+            <translation>Settings that differ</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more: what was set differently stands here.</source>
+            <translation>Tick two runs or more: what was set differently stands here.</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>Setting</translation>
+        </message>
+        <message>
+            <source>These runs have the same settings.</source>
+            <translation>These runs have the same settings.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n settings differ.</source>
+            <translation>
+                <numerusform>%n setting differs.</numerusform>
+                <numerusform>%n settings differ.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SettingRows</name>
+        <message>
+            <source>Another setting</source>
+            <translation>Another setting</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>Setting</translation>
+        </message>
+        <message>
+            <source>Value</source>
+            <translation>Value</translation>
+        </message>
+        <message>
+            <source>Take this setting out</source>
+            <translation>Take this setting out</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SweepDialog</name>
+        <message>
+            <source>Sweep</source>
+            <translation>Sweep</translation>
+        </message>
+        <message>
+            <source>Runs with a few values of a few settings</source>
+            <translation>Runs with a few values of a few settings</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the sweep</source>
+            <translation>&amp;Name of the sweep</translation>
+        </message>
+        <message>
+            <source>Name of the sweep</source>
+            <translation>Name of the sweep</translation>
+        </message>
+        <message>
+            <source>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</source>
+            <translation>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>&amp;Cancel</translation>
+        </message>
+        <message numerus="yes">
+            <source>&amp;Queue %n runs</source>
+            <translation>
+                <numerusform>&amp;Queue %n run</numerusform>
+                <numerusform>&amp;Queue %n runs</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>&amp;Queue</source>
+            <translation>&amp;Queue</translation>
+        </message>
+    </context>
+    <context>
         <name>Help</name>
         <message>
             <source>Start</source>
@@ -4731,6 +5801,866 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Back</source>
             <translation>Back</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerInspector</name>
+        <message>
+            <source>probability</source>
+            <translation>probability</translation>
+        </message>
+        <message>
+            <source>divergence from the reference</source>
+            <translation>divergence from the reference</translation>
+        </message>
+        <message>
+            <source>What is shown of each token</source>
+            <translation>What is shown of each token</translation>
+        </message>
+        <message>
+            <source>Probability: how likely a column holds the token, deep where it does not. Divergence: how far all its probabilities are from the reference's there (KL, in nats).</source>
+            <translation>Probability: how likely a column holds the token, deep where it does not. Divergence: how far all its probabilities are from the reference's there (KL, in nats).</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>Close</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>Sample %1: the expected answer under every column</source>
+            <translation>Sample %1: the expected answer under every column</translation>
+        </message>
+        <message>
+            <source>Sample %1: the answer of %2 under every column</source>
+            <translation>Sample %1: the answer of %2 under every column</translation>
+        </message>
+        <message>
+            <source>Looking…</source>
+            <translation>Looking…</translation>
+        </message>
+        <message>
+            <source>Reading the answer…</source>
+            <translation>Reading the answer…</translation>
+        </message>
+        <message>
+            <source>Choose a token: where each column looked when it came to it. Ringed: the first one that a column would have put otherwise.</source>
+            <translation>Choose a token: where each column looked when it came to it. Ringed: the first one that a column would have put otherwise.</translation>
+        </message>
+        <message>
+            <source>“%1”: probability %2, divergence %3. Likeliest: “%4”, %5.</source>
+            <translation>“%1”: probability %2, divergence %3. Likeliest: “%4”, %5.</translation>
+        </message>
+        <message>
+            <source>log-probability %1 · perplexity %2</source>
+            <translation>log-probability %1 · perplexity %2</translation>
+        </message>
+        <message>
+            <source> · mean divergence %1</source>
+            <translation> · mean divergence %1</translation>
+        </message>
+        <message>
+            <source>token %1 would be “%2”</source>
+            <translation>token %1 would be “%2”</translation>
+        </message>
+        <message>
+            <source>would write the same</source>
+            <translation>would write the same</translation>
+        </message>
+        <message>
+            <source>Tokens under %1</source>
+            <translation>Tokens under %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerModel</name>
+        <message>
+            <source>question</source>
+            <translation>question</translation>
+        </message>
+        <message>
+            <source>expected</source>
+            <translation>expected</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerTable</name>
+        <message>
+            <source>Which samples</source>
+            <translation>Which samples</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer</source>
+            <translation>The measure beside each answer</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer; a click on its head sorts by it</source>
+            <translation>The measure beside each answer; a click on its head sorts by it</translation>
+        </message>
+        <message>
+            <source>Search questions and answers</source>
+            <translation>Search questions and answers</translation>
+        </message>
+        <message>
+            <source>All samples and answers</source>
+            <translation>All samples and answers</translation>
+        </message>
+        <message>
+            <source>all samples</source>
+            <translation>all samples</translation>
+        </message>
+        <message>
+            <source>columns differ</source>
+            <translation>columns differ</translation>
+        </message>
+        <message>
+            <source>any is wrong</source>
+            <translation>any is wrong</translation>
+        </message>
+        <message>
+            <source>not all answered</source>
+            <translation>not all answered</translation>
+        </message>
+        <message>
+            <source>only %1 is wrong</source>
+            <translation>only %1 is wrong</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 of %2 samples</source>
+            <translation>%1 of %2 samples</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AttentionView</name>
+        <message>
+            <source>Whose attention</source>
+            <translation>Whose attention</translation>
+        </message>
+        <message>
+            <source>Less whose attention</source>
+            <translation>Less whose attention</translation>
+        </message>
+        <message>
+            <source>What the column looks at more (yellow) and less (blue) than another one</source>
+            <translation>What the column looks at more (yellow) and less (blue) than another one</translation>
+        </message>
+        <message>
+            <source>Layer</source>
+            <translation>Layer</translation>
+        </message>
+        <message>
+            <source>Attention head</source>
+            <translation>Attention head</translation>
+        </message>
+        <message>
+            <source>Which picture</source>
+            <translation>Which picture</translation>
+        </message>
+        <message>
+            <source>Attention over the picture</source>
+            <translation>Attention over the picture</translation>
+        </message>
+        <message>
+            <source>alone</source>
+            <translation>alone</translation>
+        </message>
+        <message>
+            <source>all layers</source>
+            <translation>all layers</translation>
+        </message>
+        <message>
+            <source>all heads</source>
+            <translation>all heads</translation>
+        </message>
+        <message>
+            <source>minus %1</source>
+            <translation>minus %1</translation>
+        </message>
+        <message>
+            <source>layer %1</source>
+            <translation>layer %1</translation>
+        </message>
+        <message>
+            <source>head %1</source>
+            <translation>head %1</translation>
+        </message>
+        <message>
+            <source>picture %1 of %2</source>
+            <translation>picture %1 of %2</translation>
+        </message>
+        <message>
+            <source>The sample has no picture.</source>
+            <translation>The sample has no picture.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture, %3 of the other's. Yellow: more, blue: less.</source>
+            <translation>“%1”: %2 of the attention on the picture, %3 of the other's. Yellow: more, blue: less.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture.</source>
+            <translation>“%1”: %2 of the attention on the picture.</translation>
+        </message>
+        <message>
+            <source>It shows what was mixed in, not why an answer came out.</source>
+            <translation>It shows what was mixed in, not why an answer came out.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::BlindView</name>
+        <message>
+            <source>1 to 9: this answer is the best · 0: none is better · ← →: another sample · Enter: show whose they are</source>
+            <translation>1 to 9: this answer is the best · 0: none is better · ← →: another sample · Enter: show whose they are</translation>
+        </message>
+        <message>
+            <source>None is &amp;better</source>
+            <translation>None is &amp;better</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>&amp;Back</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>&amp;Skip</translation>
+        </message>
+        <message>
+            <source>Judge &amp;anew</source>
+            <translation>Judge &amp;anew</translation>
+        </message>
+        <message>
+            <source>Show &amp;whose they are</source>
+            <translation>Show &amp;whose they are</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>Win rates</source>
+            <translation>Win rates</translation>
+        </message>
+        <message>
+            <source>column</source>
+            <translation>column</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>win rate</translation>
+        </message>
+        <message>
+            <source>95 % interval (Wilson)</source>
+            <translation>95 % interval (Wilson)</translation>
+        </message>
+        <message>
+            <source>wins of votes</source>
+            <translation>wins of votes</translation>
+        </message>
+        <message>
+            <source>There is nothing to judge yet: two columns or more must have answered.</source>
+            <translation>There is nothing to judge yet: two columns or more must have answered.</translation>
+        </message>
+        <message>
+            <source>Sample %1 of %2 · %3 judged</source>
+            <translation>Sample %1 of %2 · %3 judged</translation>
+        </message>
+        <message>
+            <source>Answer %1</source>
+            <translation>Answer %1</translation>
+        </message>
+        <message>
+            <source>✓ %1 is best (%2)</source>
+            <translation>✓ %1 is best (%2)</translation>
+        </message>
+        <message>
+            <source>%1 is best (%2)</source>
+            <translation>%1 is best (%2)</translation>
+        </message>
+        <message>
+            <source>Nothing was judged yet.</source>
+            <translation>Nothing was judged yet.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n samples judged. A tie counts as an equal share for each.</source>
+            <translation>
+                <numerusform>%n sample judged. A tie counts as an equal share for each.</numerusform>
+                <numerusform>%n samples judged. A tie counts as an equal share for each.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1 to %2</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%1 of %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptMenu</name>
+        <message>
+            <source>Keep with the run</source>
+            <translation>Keep with the run</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison…</source>
+            <translation>Open a kept comparison…</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison</source>
+            <translation>Open a kept comparison</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OwnSample</name>
+        <message>
+            <source>&amp;Picture…</source>
+            <translation>&amp;Picture…</translation>
+        </message>
+        <message>
+            <source>Pas&amp;te</source>
+            <translation>Pas&amp;te</translation>
+        </message>
+        <message>
+            <source>The picture in the clipboard (Ctrl+V)</source>
+            <translation>The picture in the clipboard (Ctrl+V)</translation>
+        </message>
+        <message>
+            <source>No picture</source>
+            <translation>No picture</translation>
+        </message>
+        <message>
+            <source>Your question (drop a picture anywhere on the page)</source>
+            <translation>Your question (drop a picture anywhere on the page)</translation>
+        </message>
+        <message>
+            <source>Your question</source>
+            <translation>Your question</translation>
+        </message>
+        <message>
+            <source>Expected answer, if any</source>
+            <translation>Expected answer, if any</translation>
+        </message>
+        <message>
+            <source>The expected answer to your question</source>
+            <translation>The expected answer to your question</translation>
+        </message>
+        <message>
+            <source>As&amp;k</source>
+            <translation>As&amp;k</translation>
+        </message>
+        <message>
+            <source>Adds it to the samples and asks every column</source>
+            <translation>Adds it to the samples and asks every column</translation>
+        </message>
+        <message>
+            <source>Choose a picture</source>
+            <translation>Choose a picture</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</source>
+            <translation>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</translation>
+        </message>
+        <message>
+            <source>your own</source>
+            <translation>your own</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ColumnsDialog</name>
+        <message>
+            <source>Columns of the data</source>
+            <translation>Columns of the data</translation>
+        </message>
+        <message>
+            <source>What each column is. Others stay beside the row, for rewards and courses that name them.</source>
+            <translation>What each column is. Others stay beside the row, for rewards and courses that name them.</translation>
+        </message>
+        <message>
+            <source>Column</source>
+            <translation>Column</translation>
+        </message>
+        <message>
+            <source>Holds</source>
+            <translation>Holds</translation>
+        </message>
+        <message>
+            <source>For example</source>
+            <translation>For example</translation>
+        </message>
+        <message>
+            <source>Is</source>
+            <translation>Is</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>Columns</translation>
+        </message>
+        <message>
+            <source>&amp;Question of all rows</source>
+            <translation>&amp;Question of all rows</translation>
+        </message>
+        <message>
+            <source>Describe the picture. – or {column} for a column&apos;s text</source>
+            <translation>Describe the picture. – or {column} for a column&apos;s text</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>Question of all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Answer of all rows</source>
+            <translation>&amp;Answer of all rows</translation>
+        </message>
+        <message>
+            <source>{column} for a column&apos;s text; empty: the column that is the answer</source>
+            <translation>{column} for a column&apos;s text; empty: the column that is the answer</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>Answer of all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Guess</source>
+            <translation>&amp;Guess</translation>
+        </message>
+        <message>
+            <source>As the rows &amp;are</source>
+            <translation>As the rows &amp;are</translation>
+        </message>
+        <message>
+            <source>&amp;Use these columns</source>
+            <translation>&amp;Use these columns</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>What %1 is</source>
+            <translation>What %1 is</translation>
+        </message>
+        <message>
+            <source>The first row cannot be read so: %1</source>
+            <translation>The first row cannot be read so: %1</translation>
+        </message>
+        <message>
+            <source>The first row is read as:</source>
+            <translation>The first row is read as:</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CopyDialog</name>
+        <message>
+            <source>Write a copy of the rows</source>
+            <translation>Write a copy of the rows</translation>
+        </message>
+        <message>
+            <source>The original stays as it is. Pictures stay where they are; the copy leads to them.</source>
+            <translation>The original stays as it is. Pictures stay where they are; the copy leads to them.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>&amp;File</translation>
+        </message>
+        <message>
+            <source>Unusable rows</source>
+            <translation>Unusable rows</translation>
+        </message>
+        <message>
+            <source>Leave them out</source>
+            <translation>Leave them out</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>Rows</translation>
+        </message>
+        <message>
+            <source>Only those that are shown</source>
+            <translation>Only those that are shown</translation>
+        </message>
+        <message>
+            <source>At &amp;most</source>
+            <translation>At &amp;most</translation>
+        </message>
+        <message>
+            <source>So many rows are drawn by the seed; 0: all</source>
+            <translation>So many rows are drawn by the seed; 0: all</translation>
+        </message>
+        <message>
+            <source>all rows</source>
+            <translation>all rows</translation>
+        </message>
+        <message>
+            <source>Validation &amp;share</source>
+            <translation>Validation &amp;share</translation>
+        </message>
+        <message>
+            <source>5 to 20 % is usual; 0: the rows are not parted</source>
+            <translation>5 to 20 % is usual; 0: the rows are not parted</translation>
+        </message>
+        <message>
+            <source>The same share of &amp;each</source>
+            <translation>The same share of &amp;each</translation>
+        </message>
+        <message>
+            <source>A column: of each of its values that share goes to validation</source>
+            <translation>A column: of each of its values that share goes to validation</translation>
+        </message>
+        <message>
+            <source>File for &amp;validation</source>
+            <translation>File for &amp;validation</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Seed</translation>
+        </message>
+        <message>
+            <source>Another seed draws other rows</source>
+            <translation>Another seed draws other rows</translation>
+        </message>
+        <message>
+            <source>F&amp;orm</source>
+            <translation>F&amp;orm</translation>
+        </message>
+        <message>
+            <source>As they are written</source>
+            <translation>As they are written</translation>
+        </message>
+        <message>
+            <source>messages (role, content)</source>
+            <translation>messages (role, content)</translation>
+        </message>
+        <message>
+            <source>conversations (from, value)</source>
+            <translation>conversations (from, value)</translation>
+        </message>
+        <message>
+            <source>Afterwards</source>
+            <translation>Afterwards</translation>
+        </message>
+        <message>
+            <source>Go on with the copy</source>
+            <translation>Go on with the copy</translation>
+        </message>
+        <message>
+            <source>&amp;Write</source>
+            <translation>&amp;Write</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>– (whichever)</source>
+            <translation>– (whichever)</translation>
+        </message>
+        <message>
+            <source>%1 rows dropped by hand, %2 put right, %3 unusable.</source>
+            <translation>%1 rows dropped by hand, %2 put right, %3 unusable.</translation>
+        </message>
+        <message>
+            <source>Writing rows</source>
+            <translation>Writing rows</translation>
+        </message>
+        <message>
+            <source>Variants of pic&amp;tures</source>
+            <translation>Variants of pic&amp;tures</translation>
+        </message>
+        <message>
+            <source>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</source>
+            <translation>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>none</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HistogramView</name>
+        <message>
+            <source>%1: mean %2, median %3, from %4 to %5</source>
+            <translation>%1: mean %2, median %3, from %4 to %5</translation>
+        </message>
+        <message>
+            <source>%1 to %2: %3</source>
+            <translation>%1 to %2: %3</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>none</translation>
+        </message>
+        <message>
+            <source>median %1 · 95 % below %2</source>
+            <translation>median %1 · 95 % below %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowTools</name>
+        <message>
+            <source>Search the rows, or a column: label=cat, score&gt;0.5</source>
+            <translation>Search the rows, or a column: label=cat, score&gt;0.5</translation>
+        </message>
+        <message>
+            <source>Search the rows</source>
+            <translation>Search the rows</translation>
+        </message>
+        <message>
+            <source>O&amp;nly findings</source>
+            <translation>O&amp;nly findings</translation>
+        </message>
+        <message>
+            <source>In their order</source>
+            <translation>In their order</translation>
+        </message>
+        <message>
+            <source>Longest first</source>
+            <translation>Longest first</translation>
+        </message>
+        <message>
+            <source>Shortest first</source>
+            <translation>Shortest first</translation>
+        </message>
+        <message>
+            <source>Findings first</source>
+            <translation>Findings first</translation>
+        </message>
+        <message>
+            <source>Order of the rows</source>
+            <translation>Order of the rows</translation>
+        </message>
+        <message>
+            <source>&amp;Tools</source>
+            <translation>&amp;Tools</translation>
+        </message>
+        <message>
+            <source>What is done with all rows</source>
+            <translation>What is done with all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Columns…</source>
+            <translation>&amp;Columns…</translation>
+        </message>
+        <message>
+            <source>&amp;Statistics</source>
+            <translation>&amp;Statistics</translation>
+        </message>
+        <message>
+            <source>&amp;Near-duplicates</source>
+            <translation>&amp;Near-duplicates</translation>
+        </message>
+        <message>
+            <source>S&amp;plit for validation…</source>
+            <translation>S&amp;plit for validation…</translation>
+        </message>
+        <message>
+            <source>Write a cleaned cop&amp;y…</source>
+            <translation>Write a cleaned cop&amp;y…</translation>
+        </message>
+        <message>
+            <source>Stop what is being done</source>
+            <translation>Stop what is being done</translation>
+        </message>
+        <message>
+            <source>Looking at columns</source>
+            <translation>Looking at columns</translation>
+        </message>
+        <message>
+            <source>Describe the picture.</source>
+            <translation>Describe the picture.</translation>
+        </message>
+        <message>
+            <source>Counting</source>
+            <translation>Counting</translation>
+        </message>
+        <message>
+            <source>Comparing rows</source>
+            <translation>Comparing rows</translation>
+        </message>
+        <message>
+            <source>No row is nearly another one.</source>
+            <translation>No row is nearly another one.</translation>
+        </message>
+        <message>
+            <source>Searching</source>
+            <translation>Searching</translation>
+        </message>
+        <message>
+            <source>Measuring rows</source>
+            <translation>Measuring rows</translation>
+        </message>
+        <message>
+            <source>Putting rows right</source>
+            <translation>Putting rows right</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows are nearly an earlier one.</source>
+            <translation>
+                <numerusform>%n row is nearly an earlier one.</numerusform>
+                <numerusform>%n rows are nearly an earlier one.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows could not be put right by themselves.</source>
+            <translation>
+                <numerusform>%n row could not be put right by itself.</numerusform>
+                <numerusform>%n rows could not be put right by themselves.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StatisticsDialog</name>
+        <message>
+            <source>Statistics of the rows</source>
+            <translation>Statistics of the rows</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>The most frequent answers</source>
+            <translation>The most frequent answers</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>Rows</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.</source>
+            <translation>%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.</translation>
+        </message>
+        <message>
+            <source>Tokens of a row</source>
+            <translation>Tokens of a row</translation>
+        </message>
+        <message>
+            <source>Learned tokens of a row</source>
+            <translation>Learned tokens of a row</translation>
+        </message>
+        <message>
+            <source>Words of an answer</source>
+            <translation>Words of an answer</translation>
+        </message>
+        <message>
+            <source>Pictures of a row</source>
+            <translation>Pictures of a row</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; width in pixels</source>
+            <translation>Pictures&apos; width in pixels</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; height in pixels</source>
+            <translation>Pictures&apos; height in pixels</translation>
+        </message>
+    </context>
+    <context>
+        <name>columns</name>
+        <message>
+            <source>–</source>
+            <translation>–</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>Picture</translation>
+        </message>
+        <message>
+            <source>Pictures (a list)</source>
+            <translation>Pictures (a list)</translation>
+        </message>
+        <message>
+            <source>Film</source>
+            <translation>Film</translation>
+        </message>
+        <message>
+            <source>Question</source>
+            <translation>Question</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>Messages</source>
+            <translation>Messages</translation>
+        </message>
+        <message>
+            <source>Conversation (from, value)</source>
+            <translation>Conversation (from, value)</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>System prompt</translation>
+        </message>
+        <message>
+            <source>Chosen answer</source>
+            <translation>Chosen answer</translation>
+        </message>
+        <message>
+            <source>Rejected answer</source>
+            <translation>Rejected answer</translation>
+        </message>
+        <message>
+            <source>Good or bad</source>
+            <translation>Good or bad</translation>
+        </message>
+        <message>
+            <source>Plain text</source>
+            <translation>Plain text</translation>
+        </message>
+        <message>
+            <source>Earlier turns</source>
+            <translation>Earlier turns</translation>
+        </message>
+        <message>
+            <source>Tools</source>
+            <translation>Tools</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>picture</translation>
+        </message>
+        <message>
+            <source>text</source>
+            <translation>text</translation>
+        </message>
+        <message>
+            <source>number</source>
+            <translation>number</translation>
+        </message>
+        <message>
+            <source>list</source>
+            <translation>list</translation>
+        </message>
+        <message>
+            <source>messages</source>
+            <translation>messages</translation>
+        </message>
+        <message>
+            <source>object</source>
+            <translation>object</translation>
+        </message>
+        <message>
+            <source>empty</source>
+            <translation>empty</translation>
         </message>
     </context>
 </TS>

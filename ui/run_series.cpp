@@ -20,6 +20,61 @@ void follow_live(const LiveRun& run, RunSeries& series) {
   series.forecast_total = run.started.forecast.parts.tensors();
 }
 
+QVector<double> places_on(const RunSeries& series, CurveAxis axis) {
+  QVector<double> places;
+  places.reserve(static_cast<qsizetype>(series.lines.size()));
+  double seconds = 0, tokens = 0;
+  std::int64_t step = 0;
+  bool any = axis == CurveAxis::Steps;
+  for (const MetricsLine& line : series.lines) {
+    const double since = std::isfinite(line.step_seconds) ? line.step_seconds : 0;
+    seconds += since * static_cast<double>(std::max<std::int64_t>(0, line.step - step));
+    tokens = std::max(tokens, static_cast<double>(line.tokens));
+    step = line.step;
+    switch (axis) {
+      case CurveAxis::Steps: places << static_cast<double>(line.step); break;
+      case CurveAxis::Epochs: {
+        const double before = places.isEmpty() ? 0 : places.last();
+        places << (std::isfinite(line.epoch) ? std::max(before, line.epoch) : before);
+        break;
+      }
+      case CurveAxis::Tokens: places << tokens; break;
+      case CurveAxis::Time: places << seconds; break;
+    }
+    any = any || places.last() > 0;
+  }
+  return any ? places : QVector<double>();
+}
+
+double place_of_step(const RunSeries& series, const QVector<double>& places, std::int64_t step) {
+  if (places.isEmpty()) return 0;
+  const auto after = std::upper_bound(
+      series.lines.begin(), series.lines.end(), step,
+      [](std::int64_t wanted, const MetricsLine& line) { return wanted < line.step; });
+  const auto i = static_cast<qsizetype>(after - series.lines.begin());
+  return places[std::clamp<qsizetype>(i - 1, 0, places.size() - 1)];
+}
+
+std::vector<std::size_t> kept_points(const QVector<double>& y, int most) {
+  std::vector<std::size_t> kept;
+  const qsizetype count = y.size(), buckets = std::max(1, most / 2);
+  if (count <= most) {
+    for (qsizetype i = 0; i < count; ++i) kept.push_back(static_cast<std::size_t>(i));
+    return kept;
+  }
+  for (qsizetype b = 0; b < buckets; ++b) {
+    const qsizetype begin = b * count / buckets, end = (b + 1) * count / buckets;
+    qsizetype low = begin, high = begin;
+    for (qsizetype i = begin; i < end; ++i) {
+      if (y[i] < y[low]) low = i;
+      if (y[i] > y[high]) high = i;
+    }
+    kept.push_back(static_cast<std::size_t>(std::min(low, high)));
+    if (low != high) kept.push_back(static_cast<std::size_t>(std::max(low, high)));
+  }
+  return kept;
+}
+
 Points thinned(const QVector<double>& x, const QVector<double>& y, int most) {
   Points points;
   const qsizetype count = std::min(x.size(), y.size());

@@ -17,7 +17,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "Start from the checkpoint's weights, or from random ones made by "
       "its config.json (training from scratch)."),
   QT_TRANSLATE_NOOP("recipe", "Training data"),
-  QT_TRANSLATE_NOOP("recipe", "One file of rows (JSONL or JSON), or several."),
+  QT_TRANSLATE_NOOP("recipe", "One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder."),
   QT_TRANSLATE_NOOP("recipe", "Evaluation data"),
   QT_TRANSLATE_NOOP("recipe", "Rows that are never trained on; their loss is the evaluation loss."),
   QT_TRANSLATE_NOOP("recipe", "Picture folder"),

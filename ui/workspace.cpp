@@ -59,6 +59,9 @@ Recipe default_recipe(const Recipe& kinds) {
 
 Workspace::Workspace(QObject* parent)
     : QObject(parent), recipe_(default_recipe(Recipe())), samples_(new SampleSource(this)) {
+  connect(this, &Workspace::recipe_changed, this, [this] {
+    if (const auto columns = column_map(recipe_)) samples_->set_columns(*columns);
+  });
   recipe_.output_dir = "runs/first";
   forecast_timer_.setSingleShot(true);
   forecast_timer_.setInterval(kForecastDelayMilliseconds);

@@ -21,6 +21,8 @@ class Screenshots {
 
  private:
   bool drive();
+  bool show_run_tabs();
+  bool show_compare_views();
   bool show_merge();
   bool show_ranks();
   bool train_task(std::size_t task, bool with_picture);

@@ -8,6 +8,7 @@
 #include "engine/runs/changed_settings.h"
 #include "engine/runs/resume_device.h"
 #include "engine/runs/run_folder.h"
+#include "engine/runs/run_parent.h"
 
 namespace luthier {
 
@@ -119,6 +120,10 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
   const std::optional<Checkpoint> checkpoint = run.newest_whole_checkpoint();
   if (!checkpoint) {
     const fs::path folder = run.path();
+    // Started over it would begin with the base, and say that it is a fork.
+    if (read_run_parent(folder))
+      return input_error("The checkpoint that this fork begins with is broken or gone.",
+                         folder.string(), "Fork the run anew.");
     { const RunFolder released = std::move(run); }
     return fresh(recipe, folder);
   }

@@ -9,7 +9,10 @@
 #include "engine/base/log.h"
 #include "engine/data/rollout_log.h"
 #include "engine/io/system_error.h"
+#include "engine/runs/metrics_file.h"
 #include "engine/runs/run_lock.h"
+#include "engine/runs/run_notes.h"
+#include "engine/runs/run_parent.h"
 
 namespace luthier {
 
@@ -40,9 +43,8 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 /// Whether a run of ours would have made an entry of this name at the top of its folder.
 bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
-      "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
-      "model",       "checkpoints", kRolloutsFile,   "tensorboard", "value_model",
-      kRunLockName};
+      "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl", "model",
+      "checkpoints", kRolloutsFile, "tensorboard",   "value_model", kRunLockName,   kRunNotesFile};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -185,7 +187,9 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
   }
   LUTHIER_TRY(const std::vector<std::string> names, listed(folder));
   for (const std::string& name : names) {
-    if (name != kRunLockName) LUTHIER_CHECK(remove_leftover(folder / name));
+    // What a person wrote about it is theirs, whatever becomes of the run.
+    if (name != kRunLockName && name != kRunNotesFile)
+      LUTHIER_CHECK(remove_leftover(folder / name));
   }
   RunManifest manifest;
   manifest.started = utc_now();
@@ -233,9 +237,10 @@ Status RunFolder::write_manifest(RunManifest manifest) const {
   manifest.format_version = kRunFormatVersion;
   manifest.version = luthier_version();
   manifest.updated = utc_now();
-  return write_file_atomically(
-      path_ / "run.json",
-      to_json(manifest).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  Json json = to_json(manifest);
+  LUTHIER_CHECK(keep_parent(path_, json));
+  return write_file_atomically(path_ / "run.json",
+                               json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 Status RunFolder::append_metrics(const MetricsLine& line) const {
@@ -249,7 +254,18 @@ Status RunFolder::append_event(RunEvent event) const {
 }
 
 std::vector<MetricsLine> RunFolder::read_metrics() const {
-  return read_records<MetricsLine>(path_ / "metrics.jsonl", metrics_from_json);
+  std::vector<MetricsLine> lines;
+  const std::string where = (path_ / "metrics.jsonl").string();
+  each_line(path_ / "metrics.jsonl", [&](std::string_view line) {
+    if (auto own = read_own_metrics_line(line)) {
+      lines.push_back(std::move(*own));
+      return;
+    }
+    auto json = parse_json(line, where);
+    if (!json) return;
+    if (auto record = metrics_from_json(*json, where)) lines.push_back(record.take());
+  });
+  return lines;
 }
 
 std::vector<RunEvent> RunFolder::read_events() const {

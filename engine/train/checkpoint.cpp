@@ -102,6 +102,9 @@ Json to_json(const TrainerState& state) {
     json["logged_figures"] = std::move(figures);
   }
   if (!state.objective.is_null()) json["objective"] = state.objective;
+  if (state.fork)
+    json["fork"] = {{"fresh_optimizer", state.fork->fresh_optimizer},
+                    {"other_rows", state.fork->other_rows}};
   return json;
 }
 
@@ -132,6 +135,13 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
   LUTHIER_TRY(state.broken_rows, row_numbers(json, "broken_rows", where));
   LUTHIER_TRY(state.logged_figures, figure_sums(json, where));
   if (json.contains("objective")) state.objective = json["objective"];
+  if (json.contains("fork")) {
+    ForkStart fork;
+    const std::string at = where + ": fork";
+    LUTHIER_TRY(fork.fresh_optimizer, json_bool(json["fork"], "fresh_optimizer", at, false));
+    LUTHIER_TRY(fork.other_rows, json_bool(json["fork"], "other_rows", at, false));
+    state.fork = fork;
+  }
   if (state.step < 0 || state.step > state.total_steps)
     return input_error("The step is outside of the run.", where + ": step");
   return state;
@@ -167,12 +177,17 @@ Status read_reference(const fs::path& folder, const NamedTensors& reference) {
   return read_in_place(folder / kReferenceFile, reference);
 }
 
-Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
+Status read_weights(const fs::path& folder, const Trainables& trainables) {
   const torch::NoGradGuard no_grad;
   if (!trainables.adapter) LUTHIER_CHECK(read_in_place(folder / kTrainedFile, trainables.named()));
   if (const Companion* companion = trainables.companion.get(); companion && !companion->adapter)
     LUTHIER_CHECK(read_in_place(folder / companion->plan.name / kTrainedFile,
                                 trainables.named_of_companion()));
+  return {};
+}
+
+Status read_moments(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
+  const torch::NoGradGuard no_grad;
   if (AdapterCourse* course = trainables.adapter ? trainables.adapter->course() : nullptr) {
     LUTHIER_TRY(const auto kept, read_tensor_file(folder / kMethodFile, torch::kCPU));
     LUTHIER_CHECK(course->load_state(kept, (folder / kMethodFile).string()));

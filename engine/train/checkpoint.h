@@ -20,6 +20,12 @@
 
 namespace luthier {
 
+/// What a fork's first checkpoint, which is another run's, has to begin anew (session/fork_run).
+struct ForkStart {
+  bool fresh_optimizer = false;  ///< weights alone: no moments, from step 0
+  bool other_rows = false;       ///< the rows are to be looked at: their data may be other
+};
+
 struct TrainerState {
   std::int64_t step = 0;  ///< steps done
   std::int64_t total_steps = 0;
@@ -36,6 +42,7 @@ struct TrainerState {
   std::vector<std::int64_t> skipped_rows;  ///< rows that were left out before the start, from 0
   std::vector<std::int64_t>
       broken_rows;  ///< rows that a step met with a broken picture, in that order: left out since
+  std::optional<ForkStart> fork;  ///< in the checkpoint that a fork begins with, and in no other
 };
 
 Json to_json(const TrainerState& state);
@@ -45,13 +52,14 @@ Result<TrainerState> read_trainer_state(const std::filesystem::path& checkpoint)
 Status write_checkpoint(const std::filesystem::path& folder, const TrainerState& state,
                         const Trainables& trainables, const Optimizer& optimizer,
                         const std::string& base_name);
-/// Weights and moments back from a checkpoint. An adapter's tensors were read already
-/// (apply_strategy with its folder).
 /// A reference that moves (NamedTensors of what trains), into the checkpoint and back into its
 /// tensors.
 Status write_reference(const std::filesystem::path& folder, const NamedTensors& reference);
 Status read_reference(const std::filesystem::path& folder, const NamedTensors& reference);
-Status read_checkpoint(const std::filesystem::path& folder, const Trainables& trainables,
-                       Optimizer& optimizer);
+/// Weights back from a checkpoint, then what the optimizer and the method keep. An adapter's
+/// tensors were read already (apply_strategy with its folder).
+Status read_weights(const std::filesystem::path& folder, const Trainables& trainables);
+Status read_moments(const std::filesystem::path& folder, const Trainables& trainables,
+                    Optimizer& optimizer);
 
 }  // namespace luthier

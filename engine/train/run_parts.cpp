@@ -2,11 +2,13 @@
 // Before the first step: data, plan, what trains, the folder. A run that cannot start leaves
 // nothing behind.
 #include <algorithm>
+#include <utility>
 
 #include <ATen/Parallel.h>
 
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
+#include "engine/data/columns.h"
 #include "engine/device/device_facts.h"
 #include "engine/device/graph.h"
 #include "engine/device/product_library.h"
@@ -38,7 +40,7 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
     return !stopping();
   };
   const bool resumes = run.resumes();
-  if (resumes) {
+  if (resumes && !(run.state.fork && run.state.fork->other_rows)) {
     run.rows = rows_without(run.reader.dataset->size(), run.state.skipped_rows);
   } else {
     LUTHIER_TRY(run.rows, check_rows(run.reader, run.recipe.image.on_error, "dataset", progress));
@@ -54,9 +56,7 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
     LUTHIER_TRY(run.order, make_row_order(run.recipe, run.reader, run.rows.rows, progress));
   }
   if (!run.recipe.eval_dataset.empty()) {
-    LUTHIER_TRY(run.eval_reader.dataset,
-                Dataset::open({run.recipe.eval_dataset.begin(), run.recipe.eval_dataset.end()},
-                              run.recipe.image_folder));
+    LUTHIER_TRY(run.eval_reader.dataset, open_rows(run.recipe, run.recipe.eval_dataset));
     LUTHIER_TRY(run.eval_rows,
                 check_rows(run.eval_reader, run.recipe.image.on_error, "eval_dataset", progress));
     if (run.eval_rows.rows.empty()) {
@@ -214,7 +214,15 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
                                              : static_cast<std::int64_t>(run.rows.rows.size()),
                                    run.recipe.training, run.objective->generations()));
   if (!resumes) LUTHIER_CHECK(check_groups(run));
-  if (resumes && run.state.total_steps != run.plan.total_steps) {
+  const std::optional<ForkStart> fork = std::exchange(run.state.fork, std::nullopt);
+  if (fork && run.state.step >= run.plan.total_steps) {
+    return input_error("The fork begins at step " + std::to_string(run.state.step) +
+                           ", and by its settings a run has " +
+                           std::to_string(run.plan.total_steps) + " steps.",
+                       run.begun->folder.path().string(),
+                       "Fork with a higher training.max_steps or training.num_train_epochs.");
+  }
+  if (resumes && !fork && run.state.total_steps != run.plan.total_steps) {
     return input_error("The checkpoint belongs to a run of " +
                            std::to_string(run.state.total_steps) + " steps, this one has " +
                            std::to_string(run.plan.total_steps) + ".",
@@ -242,12 +250,20 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
                               resumes ? run.begun->checkpoint->path : fs::path()));
   AdapterCourse* course = run.trainables.adapter ? run.trainables.adapter->course() : nullptr;
   if (course) LUTHIER_CHECK(course->begin(run.plan.total_steps));
+  const bool fresh_optimizer = fork && fork->fresh_optimizer;
+  if (fresh_optimizer) {
+    LUTHIER_CHECK(read_weights(run.begun->checkpoint->path, run.trainables));
+    // Masters were made of the base, and these weights are others.
+    for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
+  }
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
   run.optimizer->set_warmup(run.schedule.warmup_steps);
   // Its own from here on: kept here too, those that a checkpoint replaces would stay in memory.
   for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
-  if (resumes)
-    LUTHIER_CHECK(read_checkpoint(run.begun->checkpoint->path, run.trainables, *run.optimizer));
+  if (resumes && !fresh_optimizer) {
+    LUTHIER_CHECK(read_weights(run.begun->checkpoint->path, run.trainables));
+    LUTHIER_CHECK(read_moments(run.begun->checkpoint->path, run.trainables, *run.optimizer));
+  }
   LUTHIER_CHECK(read_asked(run));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
                                              run.trainables.adapter != nullptr));

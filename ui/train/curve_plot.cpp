@@ -12,12 +12,23 @@
 #include <cmath>
 
 #include "ui/format.h"
+#include "ui/run_series.h"
 #include "ui/theme.h"
 
 namespace luthier {
 
 namespace {
 const QString kCursorLayer = QStringLiteral("cursor");
+constexpr int kMostDrawn = 800;  // points of a curve
+
+/// What is read out of a curve: every point where there are more than are drawn.
+const QVector<double>& read_x(const Curve& curve) {
+  return curve.all_x.isEmpty() ? curve.x : curve.all_x;
+}
+const QVector<double>& read_y(const Curve& curve) {
+  if (!curve.all_x.isEmpty()) return curve.all_y;
+  return curve.values.isEmpty() ? curve.y : curve.values;
+}
 
 /// Resizes only while it is on screen: elsewhere there is nothing to paint into.
 class ShownPlot : public QCustomPlot {
@@ -109,6 +120,16 @@ void CurvePlot::set_counted() {
   plot_->xAxis->setTicker(QSharedPointer<QCPAxisTicker>(new WholeTicks));
 }
 
+void CurvePlot::set_timed(bool timed) {
+  if (!timed) {
+    plot_->xAxis->setTicker(QSharedPointer<QCPAxisTicker>::create());
+    return;
+  }
+  const auto ticker = QSharedPointer<QCPAxisTickerTime>::create();
+  ticker->setTimeFormat(QStringLiteral("%h:%m:%s"));
+  plot_->xAxis->setTicker(ticker);
+}
+
 void CurvePlot::set_log(bool log) {
   log_ = log;
   plot_->yAxis->setScaleType(log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
@@ -158,7 +179,27 @@ void CurvePlot::set_x_range(const QCPRange& range) {
   setting_range_ = true;
   plot_->xAxis->setRange(range);
   setting_range_ = false;
+  thin_to_view();
   fit_y();
+}
+
+void CurvePlot::thin_to_view() {
+  const QCPRange view = plot_->xAxis->range();
+  for (std::size_t i = 0; i < curves_.size(); ++i) {
+    Curve& curve = curves_[i];
+    // What shares its x with others, and what is drawn whole, stays.
+    if (curve.mark == LegendEntry::Mark::Block || curve.all_x.size() <= kMostDrawn) continue;
+    const QVector<double>& all = curve.all_x;
+    auto first = std::lower_bound(all.begin(), all.end(), view.lower);
+    auto last = std::upper_bound(first, all.end(), view.upper);
+    if (first != all.begin()) --first;  // the lines to what lies beside the view
+    if (last != all.end()) ++last;
+    const qsizetype begin = first - all.begin(), count = last - first;
+    const Points points = thinned(all.mid(begin, count), curve.all_y.mid(begin, count), kMostDrawn);
+    curve.x = points.x;
+    curve.y = points.y;
+    plot_->graph(static_cast<int>(i))->setData(curve.x, curve.y, true);
+  }
 }
 
 bool CurvePlot::has_data() const {
@@ -171,9 +212,10 @@ QCPRange CurvePlot::data_range() const {
   QCPRange range(0, 1);
   bool any = false;
   for (const Curve& curve : curves_) {
-    if (curve.x.isEmpty()) continue;
-    range.lower = any ? std::min(range.lower, curve.x.first()) : curve.x.first();
-    range.upper = any ? std::max(range.upper, curve.x.last()) : curve.x.last();
+    const QVector<double>& x = read_x(curve);
+    if (x.isEmpty()) continue;
+    range.lower = any ? std::min(range.lower, x.first()) : x.first();
+    range.upper = any ? std::max(range.upper, x.last()) : x.last();
     any = true;
   }
   if (range.size() <= 0) range.upper = range.lower + 1;
@@ -253,19 +295,6 @@ void CurvePlot::draw_soon() {
   plot_->setViewport(plot_->rect());
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
-
-namespace {
-
-/// What is read out of a curve: every point where there are more than are drawn.
-const QVector<double>& read_x(const Curve& curve) {
-  return curve.all_x.isEmpty() ? curve.x : curve.all_x;
-}
-const QVector<double>& read_y(const Curve& curve) {
-  if (!curve.all_x.isEmpty()) return curve.all_y;
-  return curve.values.isEmpty() ? curve.y : curve.values;
-}
-
-}  // namespace
 
 void CurvePlot::refresh_legend() {
   std::vector<LegendEntry> entries;

@@ -53,6 +53,8 @@ class CurvePlot : public QWidget {
   void set_log(bool log);
   /// x counts things: its ticks are whole numbers.
   void set_counted();
+  /// x counts seconds: its ticks are read as times.
+  void set_timed(bool timed);
   /// `from_zero`: the y axis starts at 0.
   void set_scale(bool from_zero);
   /// Cuts the y axis at this value; 0: no cut.
@@ -86,6 +88,8 @@ class CurvePlot : public QWidget {
  private:
   void restyle();
   void fit_y();
+  /// Of what is seen, so that zooming in shows what thinning had left out.
+  void thin_to_view();
   void refresh_legend();
   void sync_graphs();
 

@@ -93,7 +93,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
 void RunCurves::make_controls() {
   axis_ = new QComboBox(this);
   axis_->setObjectName(QStringLiteral("curveAxis"));
-  axis_->addItems({QString(), QString()});
+  axis_->addItems({QString(), QString(), QString(), QString()});
   log_ = new QCheckBox(this);
   log_->setObjectName(QStringLiteral("curveLog"));
   clip_ = new QCheckBox(this);
@@ -124,6 +124,10 @@ void RunCurves::make_controls() {
   on_language(this, [this, png, csv] {
     axis_->setItemText(0, tr("Steps"));
     axis_->setItemText(1, tr("Epochs"));
+    axis_->setItemText(2, tr("Tokens"));
+    axis_->setItemText(3, tr("Time"));
+    axis_->setToolTip(
+        tr("A run that has not logged its tokens or times is not drawn over that axis"));
     axis_->setAccessibleName(tr("What the horizontal axis counts"));
     log_->setText(tr("Log"));
     log_->setToolTip(tr("Logarithmic loss axis"));
@@ -139,6 +143,8 @@ void RunCurves::make_controls() {
     csv->setText(tr("As a table (CSV)…"));
   });
   connect(axis_, &QComboBox::currentIndexChanged, this, [this] {
+    const bool time = axis() == CurveAxis::Time;
+    for (CurvePlot* plot : {loss_, figures_, memory_, rate_, norm_, speed_}) plot->set_timed(time);
     changed();
     group_->fit();
   });
@@ -163,12 +169,15 @@ void RunCurves::showEvent(QShowEvent* event) {
 void RunCurves::rebuild() {
   dirty_ = false;
   timer_.setInterval(kRedrawMilliseconds);
+  place_lines();
   // One plot a turn of the event loop: a long history never holds it for all five at once.
   draw_loss();
   QTimer::singleShot(0, this, [this] {
+    place_lines();  // the series may have grown in between
     draw_figures();
-    draw_memory();
     QTimer::singleShot(0, this, [this] {
+      place_lines();
+      draw_memory();
       draw_small(rate_, &MetricsLine::learning_rate, 3);
       draw_small(norm_, &MetricsLine::grad_norm, 3);
       draw_small(speed_, &MetricsLine::tokens_per_second, 4);
@@ -181,42 +190,34 @@ QColor RunCurves::colour_of(std::size_t index) const {
   return colours().series[index % colours().series.size()];
 }
 
-double RunCurves::x_at(const RunSeries& series, std::int64_t step) const {
-  if (axis_->currentIndex() == 0) return static_cast<double>(step);
-  if (series.steps_per_epoch > 0) return static_cast<double>(step) / series.steps_per_epoch;
-  for (const MetricsLine& line : series.lines)
-    if (line.step >= step) return line.epoch;
-  return series.lines.empty() ? 0 : series.lines.back().epoch;
-}
+CurveAxis RunCurves::axis() const { return static_cast<CurveAxis>(axis_->currentIndex()); }
 
-QVector<double> RunCurves::x_of(const RunSeries& series) const {
-  QVector<double> x;
-  x.reserve(static_cast<qsizetype>(series.lines.size()));
-  for (const MetricsLine& line : series.lines)
-    x << (axis_->currentIndex() == 0 ? static_cast<double>(line.step) : line.epoch);
-  return x;
+void RunCurves::place_lines() {
+  places_.clear();
+  for (const RunSeries& run : series_) places_.push_back(places_on(run, axis()));
 }
 
 CurveGroup::Place RunCurves::place_at(double x) const {
-  const bool steps = axis_->currentIndex() == 0;
-  const auto x_of_line = [steps](const MetricsLine& line) {
-    return steps ? static_cast<double>(line.step) : line.epoch;
-  };
   const MetricsLine* nearest = nullptr;
-  const auto consider = [&](const MetricsLine& line) {
-    if (!nearest || std::abs(x_of_line(line) - x) < std::abs(x_of_line(*nearest) - x))
-      nearest = &line;
-  };
-  for (const RunSeries& run : series_) {
-    const auto after =
-        std::lower_bound(run.lines.begin(), run.lines.end(), x,
-                         [&](const MetricsLine& line, double at) { return x_of_line(line) < at; });
-    if (after != run.lines.end()) consider(*after);
-    if (after != run.lines.begin()) consider(*std::prev(after));
+  double place = 0;
+  for (std::size_t i = 0; i < series_.size() && i < places_.size(); ++i) {
+    const QVector<double>& places = places_[i];
+    const auto after = std::lower_bound(places.begin(), places.end(), x);
+    for (const qsizetype at : {after - places.begin(), after - places.begin() - 1}) {
+      const bool there =
+          at >= 0 && at < places.size() && at < static_cast<qsizetype>(series_[i].lines.size());
+      if (!there || (nearest && std::abs(places[at] - x) >= std::abs(place - x))) continue;
+      nearest = &series_[i].lines[static_cast<std::size_t>(at)];
+      place = places[at];
+    }
   }
   if (!nearest) return {};
-  return {x_of_line(*nearest),
-          tr("Step %1 · epoch %2").arg(nearest->step).arg(number_text(nearest->epoch, 4))};
+  QString name = tr("Step %1 · epoch %2").arg(nearest->step).arg(number_text(nearest->epoch, 4));
+  if (axis() == CurveAxis::Tokens)
+    name = tr("Step %1 · %2 tokens").arg(nearest->step).arg(grouped_text(nearest->tokens));
+  if (axis() == CurveAxis::Time)
+    name = tr("Step %1 · %2").arg(nearest->step).arg(duration_text(place));
+  return {place, name};
 }
 
 void RunCurves::draw_loss() {
@@ -225,7 +226,9 @@ void RunCurves::draw_loss() {
   const bool one = series_.size() <= 1;
   for (std::size_t i = 0; i < series_.size(); ++i) {
     const RunSeries& run = series_[i];
-    const QVector<double> x = x_of(run), y = values_of(run, &MetricsLine::loss);
+    const QVector<double>& x = places_[i];
+    if (x.isEmpty()) continue;
+    const QVector<double> y = values_of(run, &MetricsLine::loss);
     all += y;
     const QColor ink = colour_of(i);
     const Points raw = thinned(x, y, kMostPoints);
@@ -266,7 +269,7 @@ void RunCurves::draw_loss() {
                      {},
                      {}};
     for (const auto& [step, loss] : run.evaluations) {
-      evaluation.x << x_at(run, step);
+      evaluation.x << place_of_step(run, x, step);
       evaluation.y << loss;
     }
     curves.push_back(std::move(evaluation));
@@ -312,8 +315,7 @@ void RunCurves::draw_figures() {
     figure_group_->addItems(groups);
     figure_group_->setCurrentIndex(std::max<int>(0, static_cast<int>(groups.indexOf(chosen))));
   }
-  const bool epochs = axis_->currentIndex() != 0;
-  std::vector<Curve> curves = figure_curves(series_, figure_group_->currentText(), epochs);
+  std::vector<Curve> curves = figure_curves(series_, figure_group_->currentText(), axis());
   for (std::size_t i = 0; i < curves.size(); ++i) {
     Curve& curve = curves[i];
     curve.colour = colour_of(i);
@@ -336,15 +338,17 @@ void RunCurves::draw_memory() {
   memory_->set_title(big ? tr("Memory (GiB)") : tr("Memory (MiB)"));
   if (series_.size() == 1) {
     const RunSeries& run = series_.front();
-    const QVector<double> whole = x_of(run);
-    // All parts thin alike, every n-th step, for a stack must share its x.
-    const qsizetype stride = std::max<qsizetype>(1, whole.size() / kMostPoints);
-    QVector<double> x;
-    std::vector<std::size_t> steps;
-    for (qsizetype i = 0; i < whole.size(); i += stride) {
-      x << whole[i];
-      steps.push_back(static_cast<std::size_t>(i));
-    }
+    const QVector<double>& whole = places_.front();
+    // A stack must share its x: all parts keep the steps where their sum is lowest and highest.
+    QVector<double> x, total;
+    total.reserve(whole.size());
+    for (const MetricsLine& line : run.lines)
+      total << static_cast<double>(line.memory.weights + line.memory.adapter +
+                                   line.memory.gradients + line.memory.optimizer +
+                                   line.memory.activations);
+    total.resize(whole.size());
+    const std::vector<std::size_t> steps = kept_points(total, kMostPoints);
+    for (const std::size_t step : steps) x << whole[static_cast<qsizetype>(step)];
     const std::pair<QString, std::int64_t MetricsMemory::*> parts[] = {
         {tr("weights"), &MetricsMemory::weights},
         {tr("adapter"), &MetricsMemory::adapter},
@@ -384,10 +388,11 @@ void RunCurves::draw_memory() {
     }
   } else {
     for (std::size_t i = 0; i < series_.size(); ++i) {
+      if (places_[i].isEmpty()) continue;
       QVector<double> peak;
       for (const MetricsLine& line : series_[i].lines)
         peak << static_cast<double>(line.memory.peak) / unit;
-      const QVector<double> x = x_of(series_[i]);
+      const QVector<double>& x = places_[i];
       const Points points = thinned(x, peak, kMostPoints);
       curves.push_back({tr("%1, peak").arg(series_[i].name),
                         colour_of(i),
@@ -408,7 +413,9 @@ void RunCurves::draw_memory() {
 void RunCurves::draw_small(CurvePlot* plot, double MetricsLine::*field, int digits) {
   std::vector<Curve> curves;
   for (std::size_t i = 0; i < series_.size(); ++i) {
-    const QVector<double> x = x_of(series_[i]), y = values_of(series_[i], field);
+    const QVector<double>& x = places_[i];
+    if (x.isEmpty()) continue;
+    const QVector<double> y = values_of(series_[i], field);
     const Points points = thinned(x, y, kMostPoints);
     curves.push_back({series_[i].name,
                       colour_of(i),

@@ -47,8 +47,9 @@ class RunCurves : public QWidget {
   void share_heights();
   void draw_figures();
   void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
-  QVector<double> x_of(const RunSeries& series) const;
-  double x_at(const RunSeries& series, std::int64_t step) const;
+  CurveAxis axis() const;
+  /// Of each series, in their order; made once a rebuild.
+  void place_lines();
   /// The logged step nearest to a place on the x axis, of all runs.
   CurveGroup::Place place_at(double x) const;
   QColor colour_of(std::size_t index) const;
@@ -56,6 +57,7 @@ class RunCurves : public QWidget {
   void export_csv();
 
   std::vector<RunSeries> series_;
+  std::vector<QVector<double>> places_;
   QSplitter* splitter_;
   QWidget* small_;  ///< rate, norm and speed
   CurveGroup* group_;
