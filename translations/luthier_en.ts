@@ -478,10 +478,6 @@
             <translation>token F1 %1</translation>
         </message>
         <message>
-            <source>chrF %1</source>
-            <translation>chrF %1</translation>
-        </message>
-        <message>
             <source>valid JSON %1</source>
             <translation>valid JSON %1</translation>
         </message>

@@ -477,10 +477,6 @@
             <translation>토큰 F1 %1</translation>
         </message>
         <message>
-            <source>chrF %1</source>
-            <translation>chrF %1</translation>
-        </message>
-        <message>
             <source>valid JSON %1</source>
             <translation>올바른 JSON %1</translation>
         </message>
