@@ -506,10 +506,6 @@
             <translation>token F1 %1</translation>
         </message>
         <message>
-            <source>chrF %1</source>
-            <translation>chrF %1</translation>
-        </message>
-        <message>
             <source>valid JSON %1</source>
             <translation>valid JSON %1</translation>
         </message>
@@ -2278,6 +2274,14 @@ of any size</translation>
         <message>
             <source>Last run: peak %1</source>
             <translation>Last run: peak %1</translation>
+        </message>
+        <message>
+            <source>Memory %1</source>
+            <translation>Memory %1</translation>
+        </message>
+        <message>
+            <source>What this program holds of the machine&apos;s memory</source>
+            <translation>What this program holds of the machine&apos;s memory</translation>
         </message>
     </context>
     <context>

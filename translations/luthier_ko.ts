@@ -505,10 +505,6 @@
             <translation>토큰 F1 %1</translation>
         </message>
         <message>
-            <source>chrF %1</source>
-            <translation>chrF %1</translation>
-        </message>
-        <message>
             <source>valid JSON %1</source>
             <translation>올바른 JSON %1</translation>
         </message>
@@ -2266,6 +2262,14 @@ of any size</source>
         <message>
             <source>Last run: peak %1</source>
             <translation>지난 학습: 최대 %1</translation>
+        </message>
+        <message>
+            <source>Memory %1</source>
+            <translation>메모리 %1</translation>
+        </message>
+        <message>
+            <source>What this program holds of the machine&apos;s memory</source>
+            <translation>이 프로그램이 쓰고 있는 컴퓨터의 메모리</translation>
         </message>
     </context>
     <context>

@@ -202,7 +202,9 @@ void MainWindow::show_shortcuts() {
 
 void MainWindow::show_help() {
   if (!help_) help_ = new HelpWindow(this);
-  help_->show_for(QApplication::focusWidget(), current());
+  // What had the keyboard in this window, also while another one is in front.
+  const QWidget* focused = focusWidget();
+  help_->show_for(focused && focused->isVisible() ? focused : nullptr, current());
 }
 
 void MainWindow::start_tour() {

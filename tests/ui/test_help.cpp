@@ -58,6 +58,8 @@ void TestHelp::f1_opens_where_one_is() {
        {"Rank", "8 to 64", "More of it takes more memory", "16", "1 to 65536", "adapter.r"})
     QVERIFY2(shown.contains(QLatin1String(part)), qPrintable(shown));
   window_->help()->hide();
+  QApplication::setActiveWindow(window_.get());
+  WAIT_UNTIL(window_->isActiveWindow());
   window_->show_page(PageId::Data);
   person_->find<QLineEdit>("dataPath")->setFocus();
   QTest::keyClick(window_.get(), Qt::Key_F1);

@@ -32,6 +32,7 @@ class TestManners : public QObject {
   void every_eye_tells_the_colours_apart_data();
   void every_eye_tells_the_colours_apart();
   void the_desktop_is_told();
+  void the_status_line_says_what_memory_is_held();
 
  private:
   Desk desk_;
@@ -126,7 +127,8 @@ void TestManners::large_words_fit() {
     for (const QLabel* label : window.findChildren<QLabel*>()) {
       if (!label->isVisible() || label->text().isEmpty() || label->wordWrap()) continue;
       const bool any = label->sizePolicy().horizontalPolicy() == QSizePolicy::Ignored;
-      if (!any && label->height() < label->fontMetrics().height()) cut << label->text();
+      const bool narrow = label->width() + 1 < label->sizeHint().width();
+      if (!any && (narrow || label->height() < label->fontMetrics().height())) cut << label->text();
     }
   }
   QVERIFY2(cut.isEmpty(), qPrintable(cut.join(QStringLiteral(", "))));
@@ -286,6 +288,29 @@ void TestManners::the_desktop_is_told() {
   WAIT_UNTIL(!window.isActiveWindow());
   run_ends();
   QCOMPARE(told.size(), 2);
+}
+
+void TestManners::the_status_line_says_what_memory_is_held() {
+  MainWindow window;
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  Person person(window);
+  static const QRegularExpression bytes(QStringLiteral("^Memory \\d[\\d.]* [KMG]iB$"));
+  auto *held = person.find<QLabel>("heldLabel"), *of_run = person.find<QLabel>("memoryLabel");
+  QVERIFY(held->isVisible() && !of_run->isVisible());
+  QVERIFY2(bytes.match(held->text()).hasMatch(), qPrintable(held->text()));
+  // A run tells it better.
+  SessionBridge& bridge = window.workspace().bridge();
+  RunStarted started{};
+  started.folder = "runs/first";
+  started.total_steps = 3;
+  emit bridge.run_started(started);
+  StepDone step{};
+  step.line.step = 1;
+  step.line.memory.allocated = 300 << 20;
+  emit bridge.step_done(step);
+  WAIT_UNTIL(of_run->isVisible());
+  QVERIFY(!held->isVisible());
 }
 
 QTEST_MAIN(TestManners)

@@ -168,7 +168,11 @@ void Tour::go(int to) {
   show_small_plots(false);
   if (step.begin) step.begin();
   if (at_ != to) return;  // what it began ended the tour
-  QWidget* about = step.about.isEmpty() ? nullptr : window_.findChild<QWidget*>(step.about);
+  // Several pages have curves: those that are seen are meant.
+  QWidget* about = nullptr;
+  if (!step.about.isEmpty())
+    for (QWidget* each : window_.findChildren<QWidget*>(step.about))
+      if (each->isVisible()) about = each;
   bubble_->show_step(step.title(), step.text(), about, to, static_cast<int>(steps_.size()));
   refresh();
 }

@@ -31,7 +31,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kLabelWidth = 136;
+constexpr int kLabelWidth = 136, kFormWidth = 372;
 constexpr const char* kJudges = ".reward_funcs";
 
 }  // namespace
@@ -57,6 +57,13 @@ RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent)
   scroll_->viewport()->setAutoFillBackground(false);
   inside->setAutoFillBackground(false);
   layout->addWidget(scroll_, 1);
+  // Larger words want more room than the person may have given it.
+  const auto size = [this] {
+    const int wanted = scaled_length(kFormWidth);
+    setMinimumWidth(wanted > kFormWidth ? wanted : 0);
+  };
+  size();
+  connect(&Theme::instance(), &Theme::changed, this, size);
   connect(&workspace_, &Workspace::recipe_changed, this, &RecipeForm::refresh);
   connect(&workspace_, &Workspace::faults_changed, this, &RecipeForm::refresh);
   connect(&workspace_, &Workspace::model_changed, this, &RecipeForm::refresh);
