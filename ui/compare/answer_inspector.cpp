@@ -55,6 +55,7 @@ AnswerInspector::AnswerInspector(Workspace& workspace, LiveComparison& compariso
   scroll_->setWidgetResizable(true);
   scroll_->setFrameShape(QFrame::NoFrame);
   scroll_->setFocusPolicy(Qt::NoFocus);
+  scroll_->viewport()->setAutoFillBackground(false);
   column->addWidget(scroll_, 1);
   split->addWidget(left);
   attention_ = new AttentionView(split);
@@ -95,11 +96,19 @@ AnswerInspector::AnswerInspector(Workspace& workspace, LiveComparison& compariso
     close_->setAccessibleName(tr("Close"));
     show_head();
     show_scores();
+    attention_->set_names(column_labels());
   });
 }
 
 QString AnswerInspector::column_label(const std::string& name) const {
   return name == kBaseColumn ? tr("base") : QString::fromStdString(name);
+}
+
+QStringList AnswerInspector::column_labels() const {
+  QStringList labels;
+  if (scored_)
+    for (const ScoredColumn& column : scored_->columns) labels << column_label(column.name);
+  return labels;
 }
 
 void AnswerInspector::put_away() {
@@ -252,6 +261,7 @@ void AnswerInspector::show_scores() {
                     .arg(token_shown(QString::fromStdString(column.tokens[*other].likeliest_piece))
                              .toHtmlEscaped())
               : tr("would write the same");
+    about->setTextFormat(Qt::RichText);
     about->setText(words);
     auto* strip = new HeatStrip(inside);
     strip->setObjectName(QStringLiteral("strip_%1").arg(c));
@@ -265,6 +275,7 @@ void AnswerInspector::show_scores() {
   }
   layout->addStretch(1);
   scroll_->setWidget(inside);
+  inside->setAutoFillBackground(false);  // the card's ground shows
   inside->show();
 }
 

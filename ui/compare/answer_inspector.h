@@ -45,6 +45,7 @@ class AnswerInspector : public Card {
   void put_away();
   std::optional<AnswerQuestion> question() const;
   QString column_label(const std::string& name) const;
+  QStringList column_labels() const;
 
   struct Line {
     QLabel* about;

@@ -196,6 +196,7 @@ AnswerTable::AnswerTable(LiveComparison& comparison, QWidget* parent)
   view_->verticalHeader()->hide();
   view_->horizontalHeader()->setHighlightSections(false);
   view_->horizontalHeader()->setDefaultSectionSize(150);
+  view_->setColumnWidth(0, 44);
   make_copied(view_);
   layout->addWidget(view_, 1);
   timer_.setSingleShot(true);
@@ -207,6 +208,7 @@ AnswerTable::AnswerTable(LiveComparison& comparison, QWidget* parent)
   });
   const auto others = [this] {
     model_->refresh();
+    view_->setColumnWidth(0, 44);
     fill_choices();
     apply();
   };

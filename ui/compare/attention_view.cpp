@@ -193,6 +193,12 @@ void AttentionView::set_attention(const TokenAttention& attention, const QString
   refresh();
 }
 
+void AttentionView::set_names(const QStringList& names) {
+  names_ = names;
+  fill_choices();
+  refresh();
+}
+
 void AttentionView::set_note(const QString& note) {
   attention_ = {};
   note_text_ = note;

@@ -51,6 +51,7 @@ class AttentionView : public QWidget {
   /// `names`: the columns' as they are shown, in the order of the attention's.
   void set_attention(const TokenAttention& attention, const QStringList& names,
                      const QString& token);
+  void set_names(const QStringList& names);
   /// Words in the place of the overlay.
   void set_note(const QString& note);
   void clear();

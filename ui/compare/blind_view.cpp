@@ -8,6 +8,7 @@
 #include <QPushButton>
 #include <QScrollArea>
 #include <QTableWidget>
+#include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
 
@@ -39,6 +40,7 @@ BlindView::BlindView(LiveComparison& comparison, QWidget* parent)
   scroll_ = new QScrollArea(this);
   scroll_->setWidgetResizable(true);
   scroll_->setFrameShape(QFrame::NoFrame);
+  scroll_->viewport()->setAutoFillBackground(false);
   layout->addWidget(scroll_, 1);
   rates_ = new QTableWidget(this);
   rates_->setObjectName(QStringLiteral("blindRates"));
@@ -209,6 +211,7 @@ void BlindView::show_row() {
   sample->setFixedWidth(kBlindSampleWidth);
   Sample asked = data.rows[*row_].sample;
   sample->show_sample(asked);
+  for (QToolButton* button : sample->findChildren<QToolButton*>()) button->hide();
   row->addWidget(sample);
   const auto voted = std::find_if(data.votes.begin(), data.votes.end(),
                                   [this](const Vote& each) { return each.row == *row_; });
@@ -216,6 +219,8 @@ void BlindView::show_row() {
     auto* cell = new QFrame(inside);
     auto* column = new QVBoxLayout(cell);
     const QString letter = letter_of(i);
+    auto* name = muted_label(cell, 0.9);
+    name->setText(letter);
     auto* text = text_label(cell, true);
     text->setObjectName(QStringLiteral("blindText_%1").arg(i));
     text->setTextFormat(Qt::PlainText);
@@ -230,11 +235,13 @@ void BlindView::show_row() {
     best->setText(mine ? tr("✓ %1 is best (%2)").arg(letter).arg(i + 1)
                        : tr("%1 is best (%2)").arg(letter).arg(i + 1));
     connect(best, &QPushButton::clicked, this, [this, i] { vote(i); });
+    column->addWidget(name);
     column->addWidget(text, 1);
     column->addWidget(best);
     row->addWidget(cell, 1);
   }
   scroll_->setWidget(inside);
+  inside->setAutoFillBackground(false);  // the card's ground shows
   inside->show();
   show_foot();
 }

@@ -221,11 +221,12 @@ QWidget* ComparePage::make_foot() {
     row->addWidget(button);
   }
   QLabel* hint = muted_label(foot, 0.85);
+  hint->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
   row->addWidget(hint, 1);
   pattern_ = new QLineEdit(foot);
   pattern_->setObjectName(QStringLiteral("answerPattern"));
   pattern_->setClearButtonEnabled(true);
-  pattern_->setMaximumWidth(170);
+  pattern_->setFixedWidth(130);
   row->addWidget(pattern_);
   reward_ = new QToolButton(foot);
   reward_->setObjectName(QStringLiteral("rewardModel"));

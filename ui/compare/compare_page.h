@@ -90,6 +90,7 @@ class ComparePage : public Page {
   QButtonGroup* view_buttons_;
   QLineEdit* pattern_;
   std::vector<Sample> own_samples_;
+  QString samples_file_;  ///< that they stand behind
   Pager* pager_;
 };
 

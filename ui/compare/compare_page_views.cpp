@@ -13,6 +13,7 @@
 #include <QSpinBox>
 #include <QStackedWidget>
 #include <QToolButton>
+#include <utility>
 
 #include "ui/background.h"
 #include "ui/compare/answer_inspector.h"
@@ -92,8 +93,10 @@ void ComparePage::show_view(View view) {
   refresh();
 }
 
-/// The file's, then the person's own.
+/// The file's, then the person's own, which go where another file is opened.
 void ComparePage::take_samples() {
+  const QString& file = workspace().samples().file();
+  if (file != std::exchange(samples_file_, file)) own_samples_.clear();
   std::vector<Sample> samples = workspace().samples().samples();
   samples.insert(samples.end(), own_samples_.begin(), own_samples_.end());
   comparison_->set_samples(std::move(samples));

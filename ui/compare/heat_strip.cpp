@@ -15,6 +15,7 @@ namespace luthier {
 namespace {
 
 constexpr int kPadding = 4, kGap = 2, kSpace = 6;
+constexpr int kSlack = 2;  // advances are rounded, and a text that is elided by it is gone
 
 QColor ground_of(double depth) {
   const QColor from = colours().card, to = colours().series[0];
@@ -65,8 +66,9 @@ std::vector<QRect> HeatStrip::laid_out(int width) const {
   const int height = metrics.height() + 2 * kPadding;
   int x = 0, y = 0;
   for (const Cell& cell : cells_) {
-    const int wide = std::min(std::max(metrics.horizontalAdvance(cell.text), kSpace) + 2 * kPadding,
-                              std::max(width, 4 * kSpace));
+    const int wide =
+        std::min(std::max(metrics.horizontalAdvance(cell.text), kSpace) + kSlack + 2 * kPadding,
+                 std::max(width, 4 * kSpace));
     if (x > 0 && x + wide > width) x = 0, y += height + kGap;
     places.emplace_back(x, y, wide, height);
     x += wide + kGap;
