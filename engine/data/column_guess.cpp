@@ -142,7 +142,10 @@ ColumnMap guess_columns(const Dataset& dataset, const RowKind& kind, const Colum
     }
   }
   const bool answered = !map.column_of("completion").empty();
-  if (answered && map.column_of("prompt").empty()) map.prompt = question;
+  if (!answered || !map.column_of("prompt").empty()) return map;
+  // A picture and its text have a question in common; a text alone has none that could be guessed.
+  if (map.column_of("image").empty() && map.column_of("images").empty()) return {};
+  map.prompt = question;
   return map;
 }
 

@@ -73,8 +73,8 @@ void TestDataIn::a_table_is_dropped_and_its_columns_chosen() {
   WAIT_UNTIL_EQUAL(rows(), 2);
   QCOMPARE(person_->find<QLineEdit>("dataPath")->text(), table);
   QVERIFY(person_->choose("rowTools", "toolColumns"));
-  auto* dialog = person_->find<QDialog>("columnsDialog");
-  WAIT_UNTIL(dialog->isVisible());
+  WAIT_UNTIL(window_->findChild<QDialog*>("columnsDialog") &&
+             person_->find<QDialog>("columnsDialog")->isVisible());
   // Names like these are not guessed: the person says what they are, and sees the row as it is
   // read.
   auto* ask = person_->find<QComboBox>("column_ask");
@@ -91,7 +91,7 @@ void TestDataIn::a_table_is_dropped_and_its_columns_chosen() {
   WAIT_UNTIL(said().contains(QStringLiteral("What is red?")) &&
              said().contains(QStringLiteral("A circle.")));
   QCOMPARE(QString::fromStdString(*get_field(window_->workspace().recipe(), "dataset_columns")),
-           QStringLiteral("prompt=ask, completion=answer_text"));
+           QStringLiteral("[\"prompt=ask\",\"completion=answer_text\"]"));
   // Pictures alone are a dataset too, once they have a question.
   QStringList pictures;
   for (QDirIterator walk(path_text(teaching_base()->parent_path()), {"*.png"}, QDir::Files,
