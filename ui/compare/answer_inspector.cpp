@@ -186,6 +186,8 @@ void AnswerInspector::end(const RequestDone& event) {
 }
 
 void AnswerInspector::choose(std::size_t token) {
+  // What comes for another token is none of this one's.
+  if (attention_asked_) workspace_.session().cancel(std::exchange(attention_asked_, 0));
   token_ = token;
   for (const Line& line : lines_) line.strip->set_chosen(token);
   attention_->set_note(tr("Looking…"));

@@ -178,9 +178,12 @@ void AttentionView::show_picture() {
   const auto pictures = sample_.pictures();
   const auto which = static_cast<std::size_t>(std::max(0, which_->currentIndex()));
   picture_->set_picture({});
-  if (which >= pictures.size()) return;
-  load_picture(path_text(pictures[which]), kShownEdge, picture_,
-               [this](const QImage& image, const QString&) { picture_->set_picture(image); });
+  shown_file_ = which < pictures.size() ? path_text(pictures[which]) : QString();
+  if (shown_file_.isEmpty()) return;
+  const QString file = shown_file_;
+  load_picture(file, kShownEdge, picture_, [this, file](const QImage& image, const QString&) {
+    if (file == shown_file_) picture_->set_picture(image);
+  });
 }
 
 void AttentionView::set_attention(const TokenAttention& attention, const QStringList& names,

@@ -63,6 +63,7 @@ class AttentionView : public QWidget {
 
   Sample sample_;
   TokenAttention attention_;
+  QString shown_file_;  ///< the picture that is shown or being read
   QStringList names_;
   QString token_, note_text_;
   AttentionPicture* picture_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "engine/compare/scores.h"
 
@@ -92,11 +93,13 @@ void LiveComparison::follow_columns() {
 void LiveComparison::set_samples(std::vector<Sample> samples) {
   cancel();
   std::vector<ComparisonRow> rows;
+  std::set<std::size_t> staying;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     ComparisonRow row;
     // Draws go by the row's place, so an answer holds only where the row stands where it stood.
     const bool stays = i < data_.rows.size() && same_sample(data_.rows[i].sample, samples[i]);
     if (stays) row.answers = std::move(data_.rows[i].answers);
+    if (stays) staying.insert(i);
     row.sample = std::move(samples[i]);
     row.answers.resize(data_.columns.size());
     for (ComparisonAnswer& answer : row.answers) {
@@ -105,7 +108,7 @@ void LiveComparison::set_samples(std::vector<Sample> samples) {
     rows.push_back(std::move(row));
   }
   data_.rows = std::move(rows);
-  data_.votes.clear();
+  std::erase_if(data_.votes, [&](const Vote& vote) { return !staying.contains(vote.row); });
   fading_.clear();
   for (std::uint64_t& version : versions_) version = next_version_++;
   emit samples_changed();
@@ -131,13 +134,17 @@ void LiveComparison::set_options(const GenerationOptions& options) {
   cancel();
   for (std::uint64_t& version : versions_) version = next_version_++;
   const auto most = static_cast<std::size_t>(std::max<std::int64_t>(0, options.max_new_tokens));
-  for (ComparisonRow& row : data_.rows) {
-    for (ComparisonAnswer& answer : row.answers) {
+  for (std::size_t r = 0; r < data_.rows.size(); ++r) {
+    for (ComparisonAnswer& answer : data_.rows[r].answers) {
       const bool ended = answer.finish == "eos" && answer.tokens.size() <= most;
-      if (others || !ended) answer = {};
+      if (!others && ended) continue;
+      // Nobody has judged what comes in its place.
+      if (answer.begun()) forget_vote(r);
+      answer = {};
     }
   }
   emit columns_changed();
+  emit votes_changed();
 }
 
 void LiveComparison::forget(std::size_t column) {
@@ -154,6 +161,7 @@ void LiveComparison::set_strength(const std::string& name, double strength) {
     for (std::size_t r = 0; r < data_.rows.size(); ++r) {
       ComparisonAnswer& answer = data_.rows[r].answers[i];
       asked = asked || answer.begun() || fading_.contains({r, i});
+      if (answer.begun()) forget_vote(r);
       if (answer.whole()) fading_[{r, i}] = std::move(answer);
     }
     forget(i);
@@ -162,11 +170,16 @@ void LiveComparison::set_strength(const std::string& name, double strength) {
     if (asked && can_answer(workspace_.state())) ask({i});
   }
   emit columns_changed();
+  emit votes_changed();
 }
 
 const ComparisonAnswer* LiveComparison::fading(std::size_t row, std::size_t column) const {
   const auto found = fading_.find({row, column});
   return found == fading_.end() ? nullptr : &found->second;
+}
+
+void LiveComparison::forget_vote(std::size_t row) {
+  std::erase_if(data_.votes, [row](const Vote& vote) { return vote.row == row; });
 }
 
 void LiveComparison::forget_scored() {
@@ -268,12 +281,14 @@ void LiveComparison::run() {
 }
 
 void LiveComparison::cancel_outdated() {
-  for (const auto& [id, asked] : requests_) {
+  for (auto& [id, asked] : requests_) {
     const auto wanted = [this](std::uint64_t version) {
       return std::find(versions_.begin(), versions_.end(), version) != versions_.end();
     };
-    if (std::none_of(asked.columns.begin(), asked.columns.end(), wanted))
+    if (std::none_of(asked.columns.begin(), asked.columns.end(), wanted)) {
+      asked.cancelled = true;
       workspace_.session().cancel(id);
+    }
   }
 }
 
@@ -308,7 +323,15 @@ void LiveComparison::ask(const std::vector<std::size_t>& wanted) {
 
 void LiveComparison::cancel() {
   if (scoring_) workspace_.session().cancel(scoring_);
-  for (const auto& [id, asked] : requests_) workspace_.session().cancel(id);
+  for (auto& [id, asked] : requests_) {
+    asked.cancelled = true;
+    workspace_.session().cancel(id);
+  }
+}
+
+bool LiveComparison::running() const {
+  return std::any_of(requests_.begin(), requests_.end(),
+                     [](const auto& each) { return !each.second.cancelled; });
 }
 
 void LiveComparison::take(const AnswerUpdate& event) {

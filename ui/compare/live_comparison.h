@@ -51,7 +51,8 @@ class LiveComparison : public QObject {
   void run();
   /// Ends what is asked; answers that are whole stay.
   void cancel();
-  bool running() const { return !requests_.empty(); }
+  /// Something is asked that nobody has cancelled.
+  bool running() const;
 
   /// A reward model that a run has left: every answer gets its reward, one that comes later once
   /// all that were asked are there. Empty: none, and the rewards go.
@@ -76,6 +77,7 @@ class LiveComparison : public QObject {
   void ask(const std::vector<std::size_t>& columns);
   /// Ends requests whose answers nobody waits for any more.
   void cancel_outdated();
+  void forget_vote(std::size_t row);
   void forget_scored();
   /// What is counted over all answers, once there are new ones.
   void count_all();
@@ -88,6 +90,7 @@ class LiveComparison : public QObject {
   struct Asked {
     std::vector<std::size_t> rows;
     std::vector<std::uint64_t> columns;  ///< their versions
+    bool cancelled = false;
   };
 
   Workspace& workspace_;

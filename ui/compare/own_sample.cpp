@@ -153,7 +153,8 @@ void OwnSample::set_picture(const QString& file) {
       emit failed(size.error());
     } else {
       picture_ = file;
-      load_picture(file, kThumbnail, thumbnail_, [this](const QImage& image, const QString&) {
+      load_picture(file, kThumbnail, thumbnail_, [this, file](const QImage& image, const QString&) {
+        if (file != picture_) return;
         thumbnail_->setPixmap(QPixmap::fromImage(
             image.scaled(kThumbnail, kThumbnail, Qt::KeepAspectRatio, Qt::SmoothTransformation)));
       });

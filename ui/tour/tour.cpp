@@ -24,8 +24,11 @@ Tour::Tour(MainWindow& window)
   make_steps();
   connect(bubble_, &TourBubble::next_asked, this, [this] {
     if (at_ < 0) return;
+    const int here = at_;
     if (const auto leave = steps_[static_cast<std::size_t>(at_)].leave) leave();
-    go(at_ + 1);
+    // It has gone on by itself, has ended, or nothing was launched: the page says why.
+    if (at_ != here || (step() == QLatin1String("launch") && run() == before_)) return;
+    go(here + 1);
   });
   connect(bubble_, &TourBubble::back_asked, this, [this] { go(at_ - 1); });
   connect(bubble_, &TourBubble::end_asked, this, &Tour::end);
