@@ -102,7 +102,8 @@ MainWindow::MainWindow(QWidget* parent)
   offer_->float_over(stack_);
   connect(offer_, &Banner::dismissed, this, &MainWindow::tell_next, Qt::QueuedConnection);
   connect(workspace_.get(), &Workspace::interrupted_found, this, &MainWindow::offer_interrupted);
-  connect(workspace_.get(), &Workspace::run_started, offer_, &Banner::dismiss);
+  connect(workspace_.get(), &Workspace::run_started, this,
+          [this] { offer_->dismiss_about(QStringLiteral("interrupted")); });
   connect(workspace_.get(), &Workspace::run_ended, this, [this](const RunEnded& event) {
     // Closing waited for this. What went wrong in saving is said first.
     if (event.error) return stay();
@@ -261,6 +262,7 @@ void MainWindow::offer_interrupted(const RunSummary& run) {
                          .arg(std::max(manifest.step, *run.newest_checkpoint))
                          .arg(manifest.total_steps)
                          .arg(*run.newest_checkpoint));
+    banner.set_about(QStringLiteral("interrupted"));
     banner.setToolTip(path_text(run.path));
     banner.offer(tr("Resume"), [this, folder = path_text(run.path)] { resume_when_free(folder); });
     banner.offer(tr("Not now"), [this, run] { workspace_->decline_interrupted(run); });

@@ -40,6 +40,7 @@ BlindView::BlindView(LiveComparison& comparison, QWidget* parent)
   scroll_ = new QScrollArea(this);
   scroll_->setWidgetResizable(true);
   scroll_->setFrameShape(QFrame::NoFrame);
+  scroll_->setFocusPolicy(Qt::NoFocus);  // the arrow keys judge
   scroll_->viewport()->setAutoFillBackground(false);
   layout->addWidget(scroll_, 1);
   rates_ = new QTableWidget(this);

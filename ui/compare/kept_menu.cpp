@@ -23,11 +23,14 @@ KeptMenu::KeptMenu(Workspace& workspace, LiveComparison& comparison, QWidget* pa
   setObjectName(QStringLiteral("keptMenu"));
   connect(this, &QMenu::aboutToShow, this, &KeptMenu::fill);
   connect(&workspace_, &Workspace::adapters_changed, this, [this] {
-    if (opening_ && missing().isEmpty()) go_on();
+    if (opening_ && missing().size() <= failed_) go_on();
   });
   connect(&workspace_.bridge(), &SessionBridge::command_failed, this,
           [this](const CommandFailed& event) {
-            if (opening_ && event.command == "attach_adapter") go_on();
+            if (!opening_ || event.command != "attach_adapter") return;
+            // The others that were asked for may still come.
+            ++failed_;
+            if (missing().size() <= failed_) go_on();
           });
 }
 
@@ -104,6 +107,7 @@ void KeptMenu::begin(Comparison comparison, const QString& file) {
   opening_ = std::move(comparison);
   file_ = file;
   const QStringList lacking = missing();
+  failed_ = 0;
   if (lacking.isEmpty()) return go_on();
   for (const QString& folder : lacking) workspace_.attach_adapter(folder);
 }

@@ -35,6 +35,7 @@ class KeptMenu : public QMenu {
   Workspace& workspace_;
   LiveComparison& comparison_;
   std::optional<Comparison> opening_;
+  qsizetype failed_ = 0;  ///< of its columns, that could not be attached
   QString file_;
 };
 

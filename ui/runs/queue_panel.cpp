@@ -34,6 +34,12 @@ Status add_tag(const std::filesystem::path& run, const std::string& tag) {
   notes.tags.push_back(tag);
   return write_run_notes(run, std::move(notes));
 }
+
+/// A group that was queued here, by hand or by a sweep.
+bool is_ours(const QString& group) {
+  return group == QueuePanel::kGroup || group.startsWith(SweepDialog::tag_of({}));
+}
+
 }  // namespace
 
 const QString QueuePanel::kGroup = QStringLiteral("queue");
@@ -142,7 +148,7 @@ QWidget* QueuePanel::make_buttons() {
       if (run.state == QueuedRun::State::Ended) groups << run.group;
     groups.removeDuplicates();
     for (const QString& group : groups)
-      if (group == kGroup || group.startsWith(SweepDialog::tag_of({}))) queue.forget_ended(group);
+      if (is_ours(group)) queue.forget_ended(group);
   });
   return head;
 }
@@ -202,7 +208,7 @@ void QueuePanel::refresh_buttons() {
   hold_->setEnabled(queue.waiting() > 0);
   const auto& runs = queue.runs();
   clear_->setEnabled(std::any_of(runs.begin(), runs.end(), [](const QueuedRun& each) {
-    return each.state == QueuedRun::State::Ended;
+    return each.state == QueuedRun::State::Ended && is_ours(each.group);
   }));
   const auto waiting = static_cast<int>(queue.waiting());
   note_->setText(queue.held()  ? tr("Held; %n runs wait.", nullptr, waiting)

@@ -324,6 +324,7 @@ void StartPage::refresh() {
   }
   open_model_->setEnabled(can_load(state));
   open_recipe_->setEnabled(!can_stop(state));
+  for (auto* row : models_->findChildren<RowButton*>()) row->setEnabled(can_load(state));
   for (QPushButton* resume : runs_->findChildren<QPushButton*>())
     resume->setEnabled(can_launch(state));
 }
