@@ -104,6 +104,7 @@ IN_PART = (
     "film_rows",
     "infilling",
     "longer_texts",
+    "gguf_files",
 )
 
 

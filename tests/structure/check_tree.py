@@ -29,7 +29,7 @@ LEVELS = [
     ["kernels"],
     ["nn"],
     ["models"],
-    ["batches"],
+    ["batches", "gguf"],
     ["methods", "optim"],
     ["generate"],
     ["objectives"],
