@@ -71,7 +71,10 @@ Action add_data(CLI::App& app) {
       "label", "Answer rows with a model, and write those that it is sure of as rows to train on");
   CLI::App* select =
       app.add_subcommand("select", "Write the rows that tell a model most (FisherSFT)");
-  const Action labels = add_data_label(*label), selects = add_data_select(*select);
+  CLI::App* show =
+      app.add_subcommand("show", "One row as the model gets it: tokens, positions and pixels");
+  const Action labels = add_data_label(*label), selects = add_data_select(*select),
+               shows = add_data_show(*show);
   CLI::App* sub = app.add_subcommand(
       "check", "Check every row before training: pictures, marks, answers, lengths, duplicates");
   sub->add_option("DATASET", o->dataset, "A JSONL or JSON file")->required();
@@ -91,7 +94,8 @@ Action add_data(CLI::App& app) {
       ->capture_default_str();
   add_pixel_options(*sub, o->pixels);
   sub->add_flag("--json", o->json, "One JSON document on stdout");
-  return [o, label, select, labels, selects]() -> Ending {
+  return [o, label, select, show, labels, selects, shows]() -> Ending {
+    if (show->parsed()) return shows();
     if (label->parsed()) return labels();
     if (select->parsed()) return selects();
     return check(*o);

@@ -8,5 +8,6 @@ namespace luthier::cli {
 
 Action add_data_label(CLI::App& app);
 Action add_data_select(CLI::App& app);
+Action add_data_show(CLI::App& app);
 
 }  // namespace luthier::cli

@@ -103,7 +103,7 @@ bool Screenshots::drive() {
                   [&] { return run_all->isVisible() && run_all->isEnabled(); }))
     return false;
   if (!save("compare")) return false;
-  return show_merge() && show_ranks();
+  return show_merge() && show_ranks() && show_dialogs();
 }
 
 /// The adapters that stand in Compare, the second one weaker.

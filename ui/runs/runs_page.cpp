@@ -18,6 +18,8 @@
 
 #include "engine/compare/result_folder.h"
 #include "ui/background.h"
+#include "ui/chat/chat_window.h"
+#include "ui/exporting/export_dialog.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/run_series.h"
@@ -126,10 +128,24 @@ QWidget* RunsPage::make_head() {
   use_->setObjectName(QStringLiteral("useSettings"));
   resume_ = new QPushButton(head);
   resume_->setObjectName(QStringLiteral("resumeRun"));
+  export_ = new QToolButton(head);
+  export_->setObjectName(QStringLiteral("exportRun"));
+  set_themed_icon(export_, QStringLiteral("export"));
+  chat_ = new QToolButton(head);
+  chat_->setObjectName(QStringLiteral("chatWithRun"));
+  set_themed_icon(chat_, QStringLiteral("ask"));
   row->addWidget(label);
   row->addWidget(folder_, 1);
-  for (QWidget* widget : std::initializer_list<QWidget*>{browse, again, use_, resume_, compare_})
+  for (QWidget* widget :
+       std::initializer_list<QWidget*>{browse, again, chat_, export_, use_, resume_, compare_})
     row->addWidget(widget);
+  connect(export_, &QToolButton::clicked, this, &RunsPage::export_current);
+  connect(chat_, &QToolButton::clicked, this, [this] {
+    const int at = current_row();
+    if (at < 0) return;
+    const auto& summary = model_->rows()[static_cast<std::size_t>(at)].summary;
+    ChatWindow::of(this->workspace(), this)->talk_with(path_text(summary.path));
+  });
   connect(folder_, &QLineEdit::editingFinished, this, &RunsPage::reload);
   connect(again, &QToolButton::clicked, this, [this] {
     for (const auto& [run, series] : read_) stale_.insert(run);
@@ -168,10 +184,23 @@ QWidget* RunsPage::make_head() {
         tr("Takes the selected run's settings to the Train page, with a new run folder"));
     resume_->setText(tr("R&esume"));
     resume_->setToolTip(tr("Goes on from the selected run's newest checkpoint"));
+    for (const auto& [button, words] :
+         {std::pair{export_, tr("Export the selected run's result: GGUF, safetensors, PEFT")},
+          std::pair{chat_, tr("Chat with the selected run's result")}}) {
+      button->setToolTip(words);
+      button->setAccessibleName(words);
+    }
     compare_->setText(tr("Compare the ticked"));
     compare_->setToolTip(tr("Attaches the ticked runs' adapters on the Compare page"));
   });
   return head;
+}
+
+void RunsPage::export_current() {
+  const int at = current_row();
+  if (at < 0) return;
+  const auto& summary = model_->rows()[static_cast<std::size_t>(at)].summary;
+  ExportDialog::of(workspace(), this)->show_result(path_text(summary.path));
 }
 
 QWidget* RunsPage::make_table() {
@@ -445,6 +474,9 @@ void RunsPage::refresh() {
   resume_->setEnabled(row && row->recipe && row->summary.newest_checkpoint &&
                       !row->summary.active && row->summary.manifest.state != RunState::Finished &&
                       can_launch(workspace().state()));
+  const bool result = row && (row->summary.has_adapter || find_result(row->summary.path));
+  export_->setEnabled(result);
+  chat_->setEnabled(result);
   bool any_result = false;
   for (const int ticked : model_->ticked_rows()) {
     const RunSummary& summary = model_->rows()[static_cast<std::size_t>(ticked)].summary;

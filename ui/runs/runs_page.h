@@ -16,6 +16,7 @@ class QStackedWidget;
 class QTableView;
 class QTableWidget;
 class QTimer;
+class QToolButton;
 
 namespace luthier {
 
@@ -46,12 +47,14 @@ class RunsPage : public Page {
   void show_drawn();
   void show_differences();
   void compare_ticked();
+  void export_current();
   void refresh();
   int current_row() const;
 
   Banner* banner_;
   QLineEdit* folder_;
   QPushButton *compare_, *use_, *resume_;
+  QToolButton *export_, *chat_;
   QStackedWidget* stack_;
   EmptyState* empty_;
   RunListModel* model_;
