@@ -1823,6 +1823,14 @@ of any size</translation>
             <source>✗ step %1, wrong</source>
             <translation>✗ step %1, wrong</translation>
         </message>
+        <message>
+            <source>&amp;Inspect…</source>
+            <translation>&amp;Inspect…</translation>
+        </message>
+        <message>
+            <source>Pixels with the grid of patches, positions, what was cut off, the loss of each token</source>
+            <translation>Pixels with the grid of patches, positions, what was cut off, the loss of each token</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunCurves</name>
@@ -2222,6 +2230,14 @@ of any size</translation>
         <message>
             <source>What can be done with the selected run</source>
             <translation>What can be done with the selected run</translation>
+        </message>
+        <message>
+            <source>Export the selected run's result: GGUF, safetensors, PEFT</source>
+            <translation>Export the selected run's result: GGUF, safetensors, PEFT</translation>
+        </message>
+        <message>
+            <source>Chat with the selected run's result</source>
+            <translation>Chat with the selected run's result</translation>
         </message>
     </context>
     <context>
@@ -2653,6 +2669,14 @@ of any size</translation>
             <source>The base's checkpoint with the merge in it, as a folder by itself</source>
             <translation>The base's checkpoint with the merge in it, as a folder by itself</translation>
         </message>
+        <message>
+            <source>E&amp;xport…</source>
+            <translation>E&amp;xport…</translation>
+        </message>
+        <message>
+            <source>As GGUF for llama.cpp and Ollama, as a checkpoint or as a PEFT folder</source>
+            <translation>As GGUF for llama.cpp and Ollama, as a checkpoint or as a PEFT folder</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MergeResults</name>
@@ -2843,6 +2867,14 @@ of any size</translation>
             <source>Choose an adapter…</source>
             <translation>Choose an adapter…</translation>
         </message>
+        <message>
+            <source>One step, &amp;slowly…</source>
+            <translation>One step, &amp;slowly…</translation>
+        </message>
+        <message>
+            <source>An update of A and B taken apart: gradients, the change of the weight, memory</source>
+            <translation>An update of A and B taken apart: gradients, the change of the weight, memory</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RankPlots</name>
@@ -3030,6 +3062,26 @@ of any size</translation>
         <message>
             <source>Answering samples</source>
             <translation>Answering samples</translation>
+        </message>
+        <message>
+            <source>Looking at the result</source>
+            <translation>Looking at the result</translation>
+        </message>
+        <message>
+            <source>Combining the adapters</source>
+            <translation>Combining the adapters</translation>
+        </message>
+        <message>
+            <source>Merging the adapter</source>
+            <translation>Merging the adapter</translation>
+        </message>
+        <message>
+            <source>Copying files</source>
+            <translation>Copying files</translation>
+        </message>
+        <message>
+            <source>Writing GGUF</source>
+            <translation>Writing GGUF</translation>
         </message>
     </context>
     <context>
@@ -6779,6 +6831,620 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>empty</source>
             <translation>empty</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ExportDialog</name>
+        <message>
+            <source>Export</source>
+            <translation>Export</translation>
+        </message>
+        <message>
+            <source>&amp;GGUF, for llama.cpp and Ollama</source>
+            <translation>&amp;GGUF, for llama.cpp and Ollama</translation>
+        </message>
+        <message>
+            <source>The language model, its picture half (mmproj) and a Modelfile; an adapter is merged into its base first</source>
+            <translation>The language model, its picture half (mmproj) and a Modelfile; an adapter is merged into its base first</translation>
+        </message>
+        <message>
+            <source>A &amp;checkpoint by itself (safetensors)</source>
+            <translation>A &amp;checkpoint by itself (safetensors)</translation>
+        </message>
+        <message>
+            <source>As transformers and others load it; an adapter is merged into its base</source>
+            <translation>As transformers and others load it; an adapter is merged into its base</translation>
+        </message>
+        <message>
+            <source>The &amp;adapter alone (PEFT folder)</source>
+            <translation>The &amp;adapter alone (PEFT folder)</translation>
+        </message>
+        <message>
+            <source>A few megabytes; whoever uses it needs the base, too</source>
+            <translation>A few megabytes; whoever uses it needs the base, too</translation>
+        </message>
+        <message>
+            <source>&amp;Weights as</source>
+            <translation>&amp;Weights as</translation>
+        </message>
+        <message>
+            <source>Weights as</source>
+            <translation>Weights as</translation>
+        </message>
+        <message>
+            <source>f16: half precision, nothing lost that can be seen</source>
+            <translation>f16: half precision, nothing lost that can be seen</translation>
+        </message>
+        <message>
+            <source>q8_0: eight bits, half the size</source>
+            <translation>q8_0: eight bits, half the size</translation>
+        </message>
+        <message>
+            <source>f32: twice the size, to the bit</source>
+            <translation>f32: twice the size, to the bit</translation>
+        </message>
+        <message>
+            <source>&amp;System prompt</source>
+            <translation>&amp;System prompt</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>System prompt</translation>
+        </message>
+        <message>
+            <source>For Ollama; else the chat template's own</source>
+            <translation>For Ollama; else the chat template's own</translation>
+        </message>
+        <message>
+            <source>&amp;Base</source>
+            <translation>&amp;Base</translation>
+        </message>
+        <message>
+            <source>Base</source>
+            <translation>Base</translation>
+        </message>
+        <message>
+            <source>The model that it was trained on</source>
+            <translation>The model that it was trained on</translation>
+        </message>
+        <message>
+            <source>Fo&amp;lder</source>
+            <translation>Fo&amp;lder</translation>
+        </message>
+        <message>
+            <source>The folder to write</source>
+            <translation>The folder to write</translation>
+        </message>
+        <message>
+            <source>Choose the folder</source>
+            <translation>Choose the folder</translation>
+        </message>
+        <message>
+            <source>Progress of the export</source>
+            <translation>Progress of the export</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>Close</translation>
+        </message>
+        <message>
+            <source>Export “%1”</source>
+            <translation>Export “%1”</translation>
+        </message>
+        <message>
+            <source>A new or empty folder</source>
+            <translation>A new or empty folder</translation>
+        </message>
+        <message>
+            <source>The base's folder</source>
+            <translation>The base's folder</translation>
+        </message>
+        <message>
+            <source>Written to %1: %2.</source>
+            <translation>Written to %1: %2.</translation>
+        </message>
+        <message>
+            <source>Cancelled: nothing was written.</source>
+            <translation>Cancelled: nothing was written.</translation>
+        </message>
+        <message>
+            <source>Cancel the export</source>
+            <translation>Cancel the export</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>Not now: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ChatWindow</name>
+        <message>
+            <source>Chat</source>
+            <translation>Chat</translation>
+        </message>
+        <message>
+            <source>&amp;With</source>
+            <translation>&amp;With</translation>
+        </message>
+        <message>
+            <source>Who answers</source>
+            <translation>Who answers</translation>
+        </message>
+        <message>
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <source>Tokens of an answer, at most</source>
+            <translation>Tokens of an answer, at most</translation>
+        </message>
+        <message>
+            <source>Temperature</source>
+            <translation>Temperature</translation>
+        </message>
+        <message>
+            <source>0: always the likeliest token; about 0.7 is usual for talking</source>
+            <translation>0: always the likeliest token; about 0.7 is usual for talking</translation>
+        </message>
+        <message>
+            <source>&amp;New chat</source>
+            <translation>&amp;New chat</translation>
+        </message>
+        <message>
+            <source>System prompt, if there is to be one</source>
+            <translation>System prompt, if there is to be one</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>System prompt</translation>
+        </message>
+        <message>
+            <source>The conversation</source>
+            <translation>The conversation</translation>
+        </message>
+        <message>
+            <source>Say something below. Pictures can be dropped here.</source>
+            <translation>Say something below. Pictures can be dropped here.</translation>
+        </message>
+        <message>
+            <source>Your turn</source>
+            <translation>Your turn</translation>
+        </message>
+        <message>
+            <source>Answer the last turn again</source>
+            <translation>Answer the last turn again</translation>
+        </message>
+        <message>
+            <source>the base</source>
+            <translation>the base</translation>
+        </message>
+        <message>
+            <source>in training</source>
+            <translation>in training</translation>
+        </message>
+        <message>
+            <source>Choose a picture</source>
+            <translation>Choose a picture</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)</source>
+            <translation>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)</translation>
+        </message>
+        <message>
+            <source>Add a picture</source>
+            <translation>Add a picture</translation>
+        </message>
+        <message>
+            <source>Leave the picture out</source>
+            <translation>Leave the picture out</translation>
+        </message>
+        <message>
+            <source>Stopped before the first word.</source>
+            <translation>Stopped before the first word.</translation>
+        </message>
+        <message>
+            <source>you</source>
+            <translation>you</translation>
+        </message>
+        <message>
+            <source>cut off at the most tokens</source>
+            <translation>cut off at the most tokens</translation>
+        </message>
+        <message>
+            <source>stopped</source>
+            <translation>stopped</translation>
+        </message>
+        <message>
+            <source>Your turn…</source>
+            <translation>Your turn…</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>A model must be loaded first</translation>
+        </message>
+        <message>
+            <source>&amp;Stop</source>
+            <translation>&amp;Stop</translation>
+        </message>
+        <message>
+            <source>&amp;Send</source>
+            <translation>&amp;Send</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::InspectWindow</name>
+        <message>
+            <source>A row as the model gets it</source>
+            <translation>A row as the model gets it</translation>
+        </message>
+        <message>
+            <source>&amp;Row</source>
+            <translation>&amp;Row</translation>
+        </message>
+        <message>
+            <source>Row</source>
+            <translation>Row</translation>
+        </message>
+        <message>
+            <source>&amp;Patches</source>
+            <translation>&amp;Patches</translation>
+        </message>
+        <message>
+            <source>The grid of patches that the vision tower cuts a picture into</source>
+            <translation>The grid of patches that the vision tower cuts a picture into</translation>
+        </message>
+        <message>
+            <source>P&amp;ositions</source>
+            <translation>P&amp;ositions</translation>
+        </message>
+        <message>
+            <source>Under each token its place: one number, or time, row and column where the model turns by three axes</source>
+            <translation>Under each token its place: one number, or time, row and column where the model turns by three axes</translation>
+        </message>
+        <message>
+            <source>Colour by &amp;loss</source>
+            <translation>Colour by &amp;loss</translation>
+        </message>
+        <message>
+            <source>&amp;Measure the losses</source>
+            <translation>&amp;Measure the losses</translation>
+        </message>
+        <message>
+            <source>The tokens</source>
+            <translation>The tokens</translation>
+        </message>
+        <message>
+            <source>Reading the row…</source>
+            <translation>Reading the row…</translation>
+        </message>
+        <message>
+            <source>Mean loss of %1 tokens: %2</source>
+            <translation>Mean loss of %1 tokens: %2</translation>
+        </message>
+        <message>
+            <source>; before: %1</source>
+            <translation>; before: %1</translation>
+        </message>
+        <message>
+            <source>(by the adapter in training, step %1)</source>
+            <translation>(by the adapter in training, step %1)</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1: %n tokens</source>
+            <translation>
+                <numerusform>%1: %n token</numerusform>
+                <numerusform>%1: %n tokens</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>%1 × %2 in its file</source>
+            <translation>%1 × %2 in its file</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n frames</source>
+            <translation>
+                <numerusform>%n frame</numerusform>
+                <numerusform>%n frames</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>%1, frame %2</source>
+            <translation>%1, frame %2</translation>
+        </message>
+        <message>
+            <source>%1 × %2 pixels</source>
+            <translation>%1 × %2 pixels</translation>
+        </message>
+        <message>
+            <source>, %1 × %2 patches of %3</source>
+            <translation>, %1 × %2 patches of %3</translation>
+        </message>
+        <message>
+            <source>The row has no picture.</source>
+            <translation>The row has no picture.</translation>
+        </message>
+        <message numerus="yes">
+            <source>picture %1: %n tokens</source>
+            <translation>
+                <numerusform>picture %1: %n token</numerusform>
+                <numerusform>picture %1: %n tokens</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n tokens cut off by the context length</source>
+            <translation>
+                <numerusform>%n token cut off by the context length</numerusform>
+                <numerusform>%n tokens cut off by the context length</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>loss 0</source>
+            <translation>loss 0</translation>
+        </message>
+        <message>
+            <source>loss %1</source>
+            <translation>loss %1</translation>
+        </message>
+        <message>
+            <source>learned (underlined)</source>
+            <translation>learned (underlined)</translation>
+        </message>
+        <message>
+            <source>masked</source>
+            <translation>masked</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>picture</translation>
+        </message>
+        <message>
+            <source>cut off</source>
+            <translation>cut off</translation>
+        </message>
+        <message>
+            <source>token %1</source>
+            <translation>token %1</translation>
+        </message>
+        <message>
+            <source>id %1</source>
+            <translation>id %1</translation>
+        </message>
+        <message>
+            <source>learned</source>
+            <translation>learned</translation>
+        </message>
+        <message>
+            <source>time, row, column: %1</source>
+            <translation>time, row, column: %1</translation>
+        </message>
+        <message>
+            <source>position %1</source>
+            <translation>position %1</translation>
+        </message>
+        <message>
+            <source>loss %1, probability %2</source>
+            <translation>loss %1, probability %2</translation>
+        </message>
+        <message>
+            <source>loss before: %1</source>
+            <translation>loss before: %1</translation>
+        </message>
+        <message>
+            <source>tokens %1 to %2 stand for picture %3, marked beside</source>
+            <translation>tokens %1 to %2 stand for picture %3, marked beside</translation>
+        </message>
+        <message>
+            <source>What each learned token costs by the loaded model, and by the adapter while it trains: measure again after a step to see what it changed</source>
+            <translation>What each learned token costs by the loaded model, and by the adapter while it trains: measure again after a step to see what it changed</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>A model must be loaded first</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::FrameView</name>
+        <message>
+            <source>pixel %1, %2: %3 %4 %5</source>
+            <translation>pixel %1, %2: %3 %4 %5</translation>
+        </message>
+        <message>
+            <source>patch %1 in row %2</source>
+            <translation>patch %1 in row %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MatrixView</name>
+        <message>
+            <source>%1: %2 by %3, norm %4</source>
+            <translation>%1: %2 by %3, norm %4</translation>
+        </message>
+        <message>
+            <source>%1 × %2 · norm %3</source>
+            <translation>%1 × %2 · norm %3</translation>
+        </message>
+        <message>
+            <source>row %1, column %2: %3</source>
+            <translation>row %1, column %2: %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StepWindow</name>
+        <message>
+            <source>One step, slowly</source>
+            <translation>One step, slowly</translation>
+        </message>
+        <message>
+            <source>&amp;Row</source>
+            <translation>&amp;Row</translation>
+        </message>
+        <message>
+            <source>Row</source>
+            <translation>Row</translation>
+        </message>
+        <message>
+            <source>Steps &amp;before</source>
+            <translation>Steps &amp;before</translation>
+        </message>
+        <message>
+            <source>Steps before</source>
+            <translation>Steps before</translation>
+        </message>
+        <message>
+            <source>Taken on the row before the one that is shown: in the very first step B is zero, and so A gets no gradient</source>
+            <translation>Taken on the row before the one that is shown: in the very first step B is zero, and so A gets no gradient</translation>
+        </message>
+        <message>
+            <source>&amp;Module</source>
+            <translation>&amp;Module</translation>
+        </message>
+        <message>
+            <source>Module</source>
+            <translation>Module</translation>
+        </message>
+        <message>
+            <source>&amp;Take the step</source>
+            <translation>&amp;Take the step</translation>
+        </message>
+        <message>
+            <source>◀ Back</source>
+            <translation>◀ Back</translation>
+        </message>
+        <message>
+            <source>On ▶</source>
+            <translation>On ▶</translation>
+        </message>
+        <message>
+            <source>1  Before</source>
+            <translation>1  Before</translation>
+        </message>
+        <message>
+            <source>2  Backward</source>
+            <translation>2  Backward</translation>
+        </message>
+        <message>
+            <source>3  Update</source>
+            <translation>3  Update</translation>
+        </message>
+        <message>
+            <source>4  After</source>
+            <translation>4  After</translation>
+        </message>
+        <message>
+            <source>Taking the step…</source>
+            <translation>Taking the step…</translation>
+        </message>
+        <message>
+            <source>The base's weight W stays as it is. Beside it hang A and B, whose product times %1 is added to it: ΔW = %1 · B · A. B starts at zero, so that the first step starts from the base's own answers. The row's loss is %2.</source>
+            <translation>The base's weight W stays as it is. Beside it hang A and B, whose product times %1 is added to it: ΔW = %1 · B · A. B starts at zero, so that the first step starts from the base's own answers. The row's loss is %2.</translation>
+        </message>
+        <message>
+            <source>The loss flows back and leaves a gradient for each number of A and B, and none for W. All gradients together have the norm %1.</source>
+            <translation>The loss flows back and leaves a gradient for each number of A and B, and none for W. All gradients together have the norm %1.</translation>
+        </message>
+        <message>
+            <source>A's is zero, for B still is: what A changes does not come through.</source>
+            <translation>A's is zero, for B still is: what A changes does not come through.</translation>
+        </message>
+        <message>
+            <source>They are scaled down to %1 (max_grad_norm).</source>
+            <translation>They are scaled down to %1 (max_grad_norm).</translation>
+        </message>
+        <message>
+            <source>%1 moves A and B against their gradients by the rate %2. What it keeps of each number's gradients is its state, which stands in memory from the first step on.</source>
+            <translation>%1 moves A and B against their gradients by the rate %2. What it keeps of each number's gradients is its state, which stands in memory from the first step on.</translation>
+        </message>
+        <message>
+            <source>The product of the moved pair is another ΔW; the step's own part of it has the norm %1. The row's loss went from %2 to %3.</source>
+            <translation>The product of the moved pair is another ΔW; the step's own part of it has the norm %1. The row's loss went from %2 to %3.</translation>
+        </message>
+        <message>
+            <source>A</source>
+            <translation>A</translation>
+        </message>
+        <message>
+            <source>B</source>
+            <translation>B</translation>
+        </message>
+        <message>
+            <source>ΔW</source>
+            <translation>ΔW</translation>
+        </message>
+        <message>
+            <source>W</source>
+            <translation>W</translation>
+        </message>
+        <message>
+            <source>gradient of A</source>
+            <translation>gradient of A</translation>
+        </message>
+        <message>
+            <source>gradient of B</source>
+            <translation>gradient of B</translation>
+        </message>
+        <message>
+            <source>A moves by</source>
+            <translation>A moves by</translation>
+        </message>
+        <message>
+            <source>B moves by</source>
+            <translation>B moves by</translation>
+        </message>
+        <message>
+            <source>ΔW before</source>
+            <translation>ΔW before</translation>
+        </message>
+        <message>
+            <source>ΔW of this step</source>
+            <translation>ΔW of this step</translation>
+        </message>
+        <message>
+            <source>ΔW after</source>
+            <translation>ΔW after</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>weights</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>adapter</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>gradients</translation>
+        </message>
+        <message>
+            <source>optimizer</source>
+            <translation>optimizer</translation>
+        </message>
+        <message>
+            <source>activations</source>
+            <translation>activations</translation>
+        </message>
+        <message>
+            <source>Memory at the most while the loss flows back: %1</source>
+            <translation>Memory at the most while the loss flows back: %1</translation>
+        </message>
+        <message>
+            <source>Memory at this moment: %1</source>
+            <translation>Memory at this moment: %1</translation>
+        </message>
+        <message>
+            <source>%1 · rank %2 · step %3</source>
+            <translation>%1 · rank %2 · step %3</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>A model must be loaded first</translation>
+        </message>
+        <message>
+            <source>Choose data on the Data page first</source>
+            <translation>Choose data on the Data page first</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>Not now: %1</translation>
         </message>
     </context>
 </TS>

@@ -1813,6 +1813,14 @@ of any size</source>
             <source>✗ step %1, wrong</source>
             <translation>✗ %1단계, 틀림</translation>
         </message>
+        <message>
+            <source>&amp;Inspect…</source>
+            <translation>들여다보기(&amp;I)…</translation>
+        </message>
+        <message>
+            <source>Pixels with the grid of patches, positions, what was cut off, the loss of each token</source>
+            <translation>패치 격자를 얹은 픽셀, 위치, 잘린 부분, 토큰마다의 손실</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunCurves</name>
@@ -2212,6 +2220,14 @@ of any size</source>
         <message>
             <source>What can be done with the selected run</source>
             <translation>선택한 학습으로 할 수 있는 일</translation>
+        </message>
+        <message>
+            <source>Export the selected run's result: GGUF, safetensors, PEFT</source>
+            <translation>고른 실행의 결과 내보내기: GGUF, safetensors, PEFT</translation>
+        </message>
+        <message>
+            <source>Chat with the selected run's result</source>
+            <translation>고른 실행의 결과와 대화하기</translation>
         </message>
     </context>
     <context>
@@ -2641,6 +2657,14 @@ of any size</source>
             <source>The base's checkpoint with the merge in it, as a folder by itself</source>
             <translation>병합이 들어간 베이스 체크포인트를 따로 된 폴더로 저장합니다</translation>
         </message>
+        <message>
+            <source>E&amp;xport…</source>
+            <translation>내보내기(&amp;X)…</translation>
+        </message>
+        <message>
+            <source>As GGUF for llama.cpp and Ollama, as a checkpoint or as a PEFT folder</source>
+            <translation>llama.cpp와 Ollama용 GGUF, 체크포인트, PEFT 폴더로 내보냅니다</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MergeResults</name>
@@ -2829,6 +2853,14 @@ of any size</source>
             <source>Choose an adapter…</source>
             <translation>어댑터 고르기…</translation>
         </message>
+        <message>
+            <source>One step, &amp;slowly…</source>
+            <translation>한 단계를 천천히(&amp;S)…</translation>
+        </message>
+        <message>
+            <source>An update of A and B taken apart: gradients, the change of the weight, memory</source>
+            <translation>A와 B의 갱신을 뜯어봅니다: 기울기, 가중치의 변화, 메모리</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RankPlots</name>
@@ -3016,6 +3048,26 @@ of any size</source>
         <message>
             <source>Answering samples</source>
             <translation>샘플에 답하는 중</translation>
+        </message>
+        <message>
+            <source>Looking at the result</source>
+            <translation>결과를 살펴보는 중</translation>
+        </message>
+        <message>
+            <source>Combining the adapters</source>
+            <translation>어댑터를 결합하는 중</translation>
+        </message>
+        <message>
+            <source>Merging the adapter</source>
+            <translation>어댑터를 병합하는 중</translation>
+        </message>
+        <message>
+            <source>Copying files</source>
+            <translation>파일을 복사하는 중</translation>
+        </message>
+        <message>
+            <source>Writing GGUF</source>
+            <translation>GGUF를 쓰는 중</translation>
         </message>
     </context>
     <context>
@@ -6751,6 +6803,616 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>empty</source>
             <translation>비어 있음</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ExportDialog</name>
+        <message>
+            <source>Export</source>
+            <translation>내보내기</translation>
+        </message>
+        <message>
+            <source>&amp;GGUF, for llama.cpp and Ollama</source>
+            <translation>GGUF, llama.cpp와 Ollama용(&amp;G)</translation>
+        </message>
+        <message>
+            <source>The language model, its picture half (mmproj) and a Modelfile; an adapter is merged into its base first</source>
+            <translation>언어 모델과 그림을 맡는 부분(mmproj), Modelfile입니다. 어댑터는 먼저 베이스에 병합합니다</translation>
+        </message>
+        <message>
+            <source>A &amp;checkpoint by itself (safetensors)</source>
+            <translation>독립된 체크포인트(safetensors)(&amp;C)</translation>
+        </message>
+        <message>
+            <source>As transformers and others load it; an adapter is merged into its base</source>
+            <translation>transformers 등에서 바로 불러올 수 있습니다. 어댑터는 베이스에 병합합니다</translation>
+        </message>
+        <message>
+            <source>The &amp;adapter alone (PEFT folder)</source>
+            <translation>어댑터만(PEFT 폴더)(&amp;A)</translation>
+        </message>
+        <message>
+            <source>A few megabytes; whoever uses it needs the base, too</source>
+            <translation>몇 메가바이트입니다. 쓰는 쪽에도 베이스가 있어야 합니다</translation>
+        </message>
+        <message>
+            <source>&amp;Weights as</source>
+            <translation>가중치 형식(&amp;W)</translation>
+        </message>
+        <message>
+            <source>Weights as</source>
+            <translation>가중치 형식</translation>
+        </message>
+        <message>
+            <source>f16: half precision, nothing lost that can be seen</source>
+            <translation>f16: 절반 정밀도, 눈에 띄는 손실 없음</translation>
+        </message>
+        <message>
+            <source>q8_0: eight bits, half the size</source>
+            <translation>q8_0: 8비트, 크기 절반</translation>
+        </message>
+        <message>
+            <source>f32: twice the size, to the bit</source>
+            <translation>f32: 크기 두 배, 비트까지 같음</translation>
+        </message>
+        <message>
+            <source>&amp;System prompt</source>
+            <translation>시스템 프롬프트(&amp;S)</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>시스템 프롬프트</translation>
+        </message>
+        <message>
+            <source>For Ollama; else the chat template's own</source>
+            <translation>Ollama용. 비우면 대화 템플릿의 것을 씁니다</translation>
+        </message>
+        <message>
+            <source>&amp;Base</source>
+            <translation>베이스(&amp;B)</translation>
+        </message>
+        <message>
+            <source>Base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>The model that it was trained on</source>
+            <translation>학습할 때 쓴 모델</translation>
+        </message>
+        <message>
+            <source>Fo&amp;lder</source>
+            <translation>폴더(&amp;L)</translation>
+        </message>
+        <message>
+            <source>The folder to write</source>
+            <translation>저장할 폴더</translation>
+        </message>
+        <message>
+            <source>Choose the folder</source>
+            <translation>폴더 고르기</translation>
+        </message>
+        <message>
+            <source>Progress of the export</source>
+            <translation>내보내기 진행률</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>닫기</translation>
+        </message>
+        <message>
+            <source>Export “%1”</source>
+            <translation>“%1” 내보내기</translation>
+        </message>
+        <message>
+            <source>A new or empty folder</source>
+            <translation>새 폴더나 빈 폴더</translation>
+        </message>
+        <message>
+            <source>The base's folder</source>
+            <translation>베이스의 폴더</translation>
+        </message>
+        <message>
+            <source>Written to %1: %2.</source>
+            <translation>%1에 저장했습니다: %2.</translation>
+        </message>
+        <message>
+            <source>Cancelled: nothing was written.</source>
+            <translation>취소했습니다. 저장한 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>Cancel the export</source>
+            <translation>내보내기 취소</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>지금은 할 수 없습니다: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ChatWindow</name>
+        <message>
+            <source>Chat</source>
+            <translation>대화</translation>
+        </message>
+        <message>
+            <source>&amp;With</source>
+            <translation>상대(&amp;W)</translation>
+        </message>
+        <message>
+            <source>Who answers</source>
+            <translation>답하는 쪽</translation>
+        </message>
+        <message>
+            <source>Tokens</source>
+            <translation>토큰 수</translation>
+        </message>
+        <message>
+            <source>Tokens of an answer, at most</source>
+            <translation>답 하나의 최대 토큰 수</translation>
+        </message>
+        <message>
+            <source>Temperature</source>
+            <translation>온도</translation>
+        </message>
+        <message>
+            <source>0: always the likeliest token; about 0.7 is usual for talking</source>
+            <translation>0이면 항상 가장 그럴듯한 토큰을 고릅니다. 대화에는 보통 0.7 정도를 씁니다</translation>
+        </message>
+        <message>
+            <source>&amp;New chat</source>
+            <translation>새 대화(&amp;N)</translation>
+        </message>
+        <message>
+            <source>System prompt, if there is to be one</source>
+            <translation>시스템 프롬프트(필요할 때만)</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>시스템 프롬프트</translation>
+        </message>
+        <message>
+            <source>The conversation</source>
+            <translation>대화 내용</translation>
+        </message>
+        <message>
+            <source>Say something below. Pictures can be dropped here.</source>
+            <translation>아래에 말을 걸어 보세요. 그림은 여기에 끌어다 놓을 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Your turn</source>
+            <translation>내 차례</translation>
+        </message>
+        <message>
+            <source>Answer the last turn again</source>
+            <translation>마지막 차례에 다시 답하기</translation>
+        </message>
+        <message>
+            <source>the base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>in training</source>
+            <translation>학습 중</translation>
+        </message>
+        <message>
+            <source>Choose a picture</source>
+            <translation>그림 고르기</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)</source>
+            <translation>그림 (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)</translation>
+        </message>
+        <message>
+            <source>Add a picture</source>
+            <translation>그림 넣기</translation>
+        </message>
+        <message>
+            <source>Leave the picture out</source>
+            <translation>그림 빼기</translation>
+        </message>
+        <message>
+            <source>Stopped before the first word.</source>
+            <translation>첫마디가 나오기 전에 멈췄습니다.</translation>
+        </message>
+        <message>
+            <source>you</source>
+            <translation>나</translation>
+        </message>
+        <message>
+            <source>cut off at the most tokens</source>
+            <translation>최대 토큰 수에서 끊겼습니다</translation>
+        </message>
+        <message>
+            <source>stopped</source>
+            <translation>멈췄습니다</translation>
+        </message>
+        <message>
+            <source>Your turn…</source>
+            <translation>할 말을 쓰세요…</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>먼저 모델을 불러와야 합니다</translation>
+        </message>
+        <message>
+            <source>&amp;Stop</source>
+            <translation>멈추기(&amp;S)</translation>
+        </message>
+        <message>
+            <source>&amp;Send</source>
+            <translation>보내기(&amp;S)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::InspectWindow</name>
+        <message>
+            <source>A row as the model gets it</source>
+            <translation>모델이 받는 그대로의 행</translation>
+        </message>
+        <message>
+            <source>&amp;Row</source>
+            <translation>행(&amp;R)</translation>
+        </message>
+        <message>
+            <source>Row</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>&amp;Patches</source>
+            <translation>패치(&amp;P)</translation>
+        </message>
+        <message>
+            <source>The grid of patches that the vision tower cuts a picture into</source>
+            <translation>비전 타워가 그림을 나누는 패치의 격자</translation>
+        </message>
+        <message>
+            <source>P&amp;ositions</source>
+            <translation>위치(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Under each token its place: one number, or time, row and column where the model turns by three axes</source>
+            <translation>토큰마다 위치를 아래에 적습니다. 숫자 하나이거나, 세 축으로 도는 모델이면 시간, 행, 열입니다</translation>
+        </message>
+        <message>
+            <source>Colour by &amp;loss</source>
+            <translation>손실로 색칠(&amp;L)</translation>
+        </message>
+        <message>
+            <source>&amp;Measure the losses</source>
+            <translation>손실 재기(&amp;M)</translation>
+        </message>
+        <message>
+            <source>The tokens</source>
+            <translation>토큰</translation>
+        </message>
+        <message>
+            <source>Reading the row…</source>
+            <translation>행을 읽는 중…</translation>
+        </message>
+        <message>
+            <source>Mean loss of %1 tokens: %2</source>
+            <translation>토큰 %1개의 평균 손실: %2</translation>
+        </message>
+        <message>
+            <source>; before: %1</source>
+            <translation>, 이전: %1</translation>
+        </message>
+        <message>
+            <source>(by the adapter in training, step %1)</source>
+            <translation>(학습 중인 어댑터, %1단계)</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1: %n tokens</source>
+            <translation>
+                <numerusform>%1: 토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>%1 × %2 in its file</source>
+            <translation>파일에서 %1 × %2</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n frames</source>
+            <translation>
+                <numerusform>프레임 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>%1, frame %2</source>
+            <translation>%1, 프레임 %2</translation>
+        </message>
+        <message>
+            <source>%1 × %2 pixels</source>
+            <translation>%1 × %2픽셀</translation>
+        </message>
+        <message>
+            <source>, %1 × %2 patches of %3</source>
+            <translation>, %3픽셀 패치 %1 × %2</translation>
+        </message>
+        <message>
+            <source>The row has no picture.</source>
+            <translation>이 행에는 그림이 없습니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>picture %1: %n tokens</source>
+            <translation>
+                <numerusform>그림 %1: 토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n tokens cut off by the context length</source>
+            <translation>
+                <numerusform>문맥 길이 때문에 잘린 토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>loss 0</source>
+            <translation>손실 0</translation>
+        </message>
+        <message>
+            <source>loss %1</source>
+            <translation>손실 %1</translation>
+        </message>
+        <message>
+            <source>learned (underlined)</source>
+            <translation>학습(밑줄)</translation>
+        </message>
+        <message>
+            <source>masked</source>
+            <translation>가림</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>cut off</source>
+            <translation>잘림</translation>
+        </message>
+        <message>
+            <source>token %1</source>
+            <translation>토큰 %1</translation>
+        </message>
+        <message>
+            <source>id %1</source>
+            <translation>id %1</translation>
+        </message>
+        <message>
+            <source>learned</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>time, row, column: %1</source>
+            <translation>시간, 행, 열: %1</translation>
+        </message>
+        <message>
+            <source>position %1</source>
+            <translation>위치 %1</translation>
+        </message>
+        <message>
+            <source>loss %1, probability %2</source>
+            <translation>손실 %1, 확률 %2</translation>
+        </message>
+        <message>
+            <source>loss before: %1</source>
+            <translation>이전 손실: %1</translation>
+        </message>
+        <message>
+            <source>tokens %1 to %2 stand for picture %3, marked beside</source>
+            <translation>토큰 %1~%2이(가) 옆에 표시한 그림 %3을(를) 나타냅니다</translation>
+        </message>
+        <message>
+            <source>What each learned token costs by the loaded model, and by the adapter while it trains: measure again after a step to see what it changed</source>
+            <translation>학습하는 토큰마다 불러온 모델(학습 중이면 그 어댑터)이 치르는 손실입니다. 한 단계 뒤에 다시 재면 무엇이 바뀌었는지 보입니다</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>먼저 모델을 불러와야 합니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::FrameView</name>
+        <message>
+            <source>pixel %1, %2: %3 %4 %5</source>
+            <translation>픽셀 %1, %2: %3 %4 %5</translation>
+        </message>
+        <message>
+            <source>patch %1 in row %2</source>
+            <translation>%2번째 줄의 패치 %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MatrixView</name>
+        <message>
+            <source>%1: %2 by %3, norm %4</source>
+            <translation>%1: %2 × %3, 노름 %4</translation>
+        </message>
+        <message>
+            <source>%1 × %2 · norm %3</source>
+            <translation>%1 × %2 · 노름 %3</translation>
+        </message>
+        <message>
+            <source>row %1, column %2: %3</source>
+            <translation>행 %1, 열 %2: %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StepWindow</name>
+        <message>
+            <source>One step, slowly</source>
+            <translation>한 단계를 천천히</translation>
+        </message>
+        <message>
+            <source>&amp;Row</source>
+            <translation>행(&amp;R)</translation>
+        </message>
+        <message>
+            <source>Row</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>Steps &amp;before</source>
+            <translation>앞선 단계(&amp;B)</translation>
+        </message>
+        <message>
+            <source>Steps before</source>
+            <translation>앞선 단계</translation>
+        </message>
+        <message>
+            <source>Taken on the row before the one that is shown: in the very first step B is zero, and so A gets no gradient</source>
+            <translation>보여 줄 단계 전에 이 행으로 밟는 단계 수입니다. 맨 처음에는 B가 0이라 A에 기울기가 오지 않습니다</translation>
+        </message>
+        <message>
+            <source>&amp;Module</source>
+            <translation>모듈(&amp;M)</translation>
+        </message>
+        <message>
+            <source>Module</source>
+            <translation>모듈</translation>
+        </message>
+        <message>
+            <source>&amp;Take the step</source>
+            <translation>단계 밟기(&amp;T)</translation>
+        </message>
+        <message>
+            <source>◀ Back</source>
+            <translation>◀ 뒤로</translation>
+        </message>
+        <message>
+            <source>On ▶</source>
+            <translation>다음 ▶</translation>
+        </message>
+        <message>
+            <source>1  Before</source>
+            <translation>1  시작</translation>
+        </message>
+        <message>
+            <source>2  Backward</source>
+            <translation>2  역전파</translation>
+        </message>
+        <message>
+            <source>3  Update</source>
+            <translation>3  갱신</translation>
+        </message>
+        <message>
+            <source>4  After</source>
+            <translation>4  결과</translation>
+        </message>
+        <message>
+            <source>Taking the step…</source>
+            <translation>단계를 밟는 중…</translation>
+        </message>
+        <message>
+            <source>The base's weight W stays as it is. Beside it hang A and B, whose product times %1 is added to it: ΔW = %1 · B · A. B starts at zero, so that the first step starts from the base's own answers. The row's loss is %2.</source>
+            <translation>베이스의 가중치 W는 그대로 있습니다. 그 옆에 A와 B가 달려 있고, 둘의 곱에 %1을 곱해 더합니다: ΔW = %1 · B · A. B는 0에서 시작하므로 첫 단계는 베이스의 답에서 출발합니다. 이 행의 손실은 %2입니다.</translation>
+        </message>
+        <message>
+            <source>The loss flows back and leaves a gradient for each number of A and B, and none for W. All gradients together have the norm %1.</source>
+            <translation>손실이 거꾸로 흐르며 A와 B의 수마다 기울기를 남기고, W에는 남기지 않습니다. 모든 기울기의 노름은 %1입니다.</translation>
+        </message>
+        <message>
+            <source>A's is zero, for B still is: what A changes does not come through.</source>
+            <translation>B가 아직 0이라 A의 기울기도 0입니다. A가 바꾸는 것이 지나가지 못합니다.</translation>
+        </message>
+        <message>
+            <source>They are scaled down to %1 (max_grad_norm).</source>
+            <translation>%1(max_grad_norm)까지 줄입니다.</translation>
+        </message>
+        <message>
+            <source>%1 moves A and B against their gradients by the rate %2. What it keeps of each number's gradients is its state, which stands in memory from the first step on.</source>
+            <translation>%1이(가) 학습률 %2로 A와 B를 기울기 반대쪽으로 옮깁니다. 수마다 기울기에서 간직하는 것이 옵티마이저 상태이며, 첫 단계부터 메모리에 있습니다.</translation>
+        </message>
+        <message>
+            <source>The product of the moved pair is another ΔW; the step's own part of it has the norm %1. The row's loss went from %2 to %3.</source>
+            <translation>옮긴 두 행렬의 곱은 다른 ΔW가 됩니다. 그중 이 단계의 몫은 노름이 %1입니다. 이 행의 손실은 %2에서 %3(으)로 바뀌었습니다.</translation>
+        </message>
+        <message>
+            <source>A</source>
+            <translation>A</translation>
+        </message>
+        <message>
+            <source>B</source>
+            <translation>B</translation>
+        </message>
+        <message>
+            <source>ΔW</source>
+            <translation>ΔW</translation>
+        </message>
+        <message>
+            <source>W</source>
+            <translation>W</translation>
+        </message>
+        <message>
+            <source>gradient of A</source>
+            <translation>A의 기울기</translation>
+        </message>
+        <message>
+            <source>gradient of B</source>
+            <translation>B의 기울기</translation>
+        </message>
+        <message>
+            <source>A moves by</source>
+            <translation>A의 이동</translation>
+        </message>
+        <message>
+            <source>B moves by</source>
+            <translation>B의 이동</translation>
+        </message>
+        <message>
+            <source>ΔW before</source>
+            <translation>이전 ΔW</translation>
+        </message>
+        <message>
+            <source>ΔW of this step</source>
+            <translation>이 단계의 ΔW</translation>
+        </message>
+        <message>
+            <source>ΔW after</source>
+            <translation>이후 ΔW</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>기울기</translation>
+        </message>
+        <message>
+            <source>optimizer</source>
+            <translation>옵티마이저</translation>
+        </message>
+        <message>
+            <source>activations</source>
+            <translation>활성값</translation>
+        </message>
+        <message>
+            <source>Memory at the most while the loss flows back: %1</source>
+            <translation>역전파 중 최대 메모리: %1</translation>
+        </message>
+        <message>
+            <source>Memory at this moment: %1</source>
+            <translation>이 순간의 메모리: %1</translation>
+        </message>
+        <message>
+            <source>%1 · rank %2 · step %3</source>
+            <translation>%1 · 랭크 %2 · %3단계</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>먼저 모델을 불러와야 합니다</translation>
+        </message>
+        <message>
+            <source>Choose data on the Data page first</source>
+            <translation>먼저 데이터 페이지에서 데이터를 고르세요</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>지금은 할 수 없습니다: %1</translation>
         </message>
     </context>
 </TS>

@@ -91,6 +91,14 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit merge_written(e);
         } else if constexpr (std::is_same_v<T, RanksFound>) {
           emit ranks_found(e);
+        } else if constexpr (std::is_same_v<T, Exported>) {
+          emit exported(e);
+        } else if constexpr (std::is_same_v<T, RowInspected>) {
+          emit row_inspected(e);
+        } else if constexpr (std::is_same_v<T, TokenLossesFound>) {
+          emit token_losses_found(e);
+        } else if constexpr (std::is_same_v<T, SlowStepTaken>) {
+          emit slow_step_taken(e);
         } else if constexpr (std::is_same_v<T, ModelsFound>) {
           emit models_found(e);
         } else if constexpr (std::is_same_v<T, FetchProgressed>) {

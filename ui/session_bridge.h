@@ -53,6 +53,10 @@ class SessionBridge : public QObject {
   void merge_undone();
   void merge_written(const luthier::MergeWritten& event);
   void ranks_found(const luthier::RanksFound& event);
+  void exported(const luthier::Exported& event);
+  void row_inspected(const luthier::RowInspected& event);
+  void token_losses_found(const luthier::TokenLossesFound& event);
+  void slow_step_taken(const luthier::SlowStepTaken& event);
   void models_found(const luthier::ModelsFound& event);
   void fetch_progressed(const luthier::FetchProgressed& event);
   void model_fetched(const luthier::ModelFetched& event);

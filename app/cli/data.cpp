@@ -82,6 +82,7 @@ Action add_data(CLI::App& app) {
            "Answer rows with a model, and write those that it is sure of as rows to train on",
            add_data_label);
   add_part("select", "Write the rows that tell a model most (FisherSFT)", add_data_select);
+  add_part("show", "One row as the model gets it: tokens, positions and pixels", add_data_show);
   add_part("columns", "Show a table's columns, and guess which is what", add_data_columns);
   add_part("stats", "Count what a dataset is made of: tokens, pictures' sizes, answers",
            add_data_stats);

@@ -13,5 +13,6 @@ Action add_data_stats(CLI::App& app);
 Action add_data_search(CLI::App& app);
 Action add_data_clean(CLI::App& app);
 Action add_data_split(CLI::App& app);
+Action add_data_show(CLI::App& app);
 
 }  // namespace luthier::cli

@@ -107,6 +107,9 @@ int run(int argc, char** argv) {
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
   verb("merge-models", "Make one checkpoint of several, tensor by tensor", add_merge_models);
+  verb("step", "One step of LoRA taken apart: matrices, gradients, the change, memory", add_step);
+  verb("export", "Write a result for others: GGUF for llama.cpp and Ollama, safetensors, PEFT",
+       add_export);
   verb("adapter", "What is done with adapters by themselves", add_adapter);
   verb("quantize", "Write a checkpoint with packed weights, or pack a file's tensors",
        add_quantize);

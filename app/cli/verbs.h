@@ -42,6 +42,8 @@ Action add_attention(CLI::App& app);
 Action add_data(CLI::App& app);
 Action add_merge(CLI::App& app);
 Action add_merge_models(CLI::App& app);
+Action add_export(CLI::App& app);
+Action add_step(CLI::App& app);
 Action add_adapter(CLI::App& app);
 Action add_quantize(CLI::App& app);
 Action add_fetch(CLI::App& app);

@@ -117,7 +117,7 @@ bool Screenshots::drive() {
                   [&] { return run_all->isVisible() && run_all->isEnabled(); }))
     return false;
   if (!save("compare") || !show_compare_views()) return false;
-  return show_merge() && show_ranks();
+  return show_merge() && show_ranks() && show_dialogs();
 }
 
 bool Screenshots::show_run_tabs() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Drives the real window through the demo, as a person would by its buttons, and saves a picture of
 // each page: model.png, data.png, train.png, compare.png, runs.png, methods.png, merge.png,
-// ranks.png. The README's pictures are made so.
+// ranks.png, and of what opens beside them: inspect.png, step.png, export.png, chat.png. The
+// README's pictures are made so.
 #pragma once
 
 #include <QSize>
@@ -25,6 +26,8 @@ class Screenshots {
   bool show_compare_views();
   bool show_merge();
   bool show_ranks();
+  bool show_dialogs();
+  bool save_dialog(const char* object, const char* name);
   bool train_task(std::size_t task, bool with_picture);
   bool run_methods();
   bool click(const char* name);

@@ -178,6 +178,15 @@ Status DataWorker::preview(const Recipe& recipe, std::size_t first, std::size_t 
   return {};
 }
 
+Status DataWorker::inspect(const Recipe& recipe, std::size_t row, RequestId request) {
+  LUTHIER_TRY(const auto processor, processor_for(recipe));
+  LUTHIER_TRY(const auto dataset, dataset_for(recipe));
+  LUTHIER_TRY(InspectedRow inspected, inspect_row(recipe, *dataset, *processor, row));
+  if (cancellations_.cancelled(request)) return interrupted_error();
+  emit_(RowInspected{request, std::move(inspected)});
+  return {};
+}
+
 Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
   LUTHIER_TRY(const auto processor, processor_for(recipe));
   LUTHIER_TRY(const auto summary, summary_for(recipe));

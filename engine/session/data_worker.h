@@ -20,6 +20,7 @@ class DataWorker {
 
   Status check(const Recipe& recipe, RequestId request);
   Status preview(const Recipe& recipe, std::size_t first, std::size_t count, RequestId request);
+  Status inspect(const Recipe& recipe, std::size_t row, RequestId request);
   Status forecast(const Recipe& recipe, RequestId request);
   Status table_methods(const Recipe& recipe, bool four_bits_beside, RequestId request);
 

@@ -70,6 +70,10 @@ class ModelWorker {
   Status write_merged(const MergeRecipe& recipe, const std::filesystem::path& out,
                       RequestId request);
   Status find_ranks(const std::filesystem::path& folder, RequestId request);
+  // For others to look at (showing.cpp).
+  Status export_for_others(const ExportRequest& asked, RequestId request);
+  Status find_token_losses(const Recipe& recipe, std::size_t row, RequestId request);
+  Status take_slow_step(const Recipe& recipe, const SlowStepRequest& asked, RequestId request);
   /// Says once that the device was lost, where it was.
   void tell_loss();
 

@@ -93,6 +93,13 @@ struct Session::Impl {
         input_error("This is not possible while the session is " + state_name(state.load()) + ".",
                     job.command));
   }
+  /// One that needs no model, but would take a run's time.
+  void post_unless_run(Job job) {
+    if (can_load(state.load()) && !current()) return post(std::move(job));
+    end(job,
+        input_error("This is not possible while the session is " + state_name(state.load()) + ".",
+                    job.command));
+  }
   /// What tells one loading to end; the newest is the one that cancel_loading means.
   CancelFlag begin_loading() {
     const std::lock_guard lock(control_mutex);
@@ -341,6 +348,40 @@ RequestId Session::find_ranks(const std::filesystem::path& folder) {
   impl_->post(
       {"find_ranks", id, true, [this, folder, id] { return impl_->model.find_ranks(folder, id); }});
   return id;
+}
+
+RequestId Session::export_result(ExportRequest request) {
+  const RequestId id = impl_->next_request++;
+  impl_->post_unless_run({"export_result", id, false, [this, asked = std::move(request), id] {
+                            return impl_->model.export_for_others(asked, id);
+                          }});
+  return id;
+}
+
+RequestId Session::inspect_row(const Recipe& recipe, std::size_t row) {
+  const RequestId request = impl_->next_request++;
+  impl_->data_thread.drop_waiting("inspect_row");  // only the newest row matters
+  impl_->data_thread.post({"inspect_row", request, false, [this, recipe, row, request] {
+                             return impl_->data.inspect(recipe, row, request);
+                           }});
+  return request;
+}
+
+RequestId Session::find_token_losses(const Recipe& recipe, std::size_t row) {
+  const RequestId request = impl_->next_request++;
+  impl_->model_thread.drop_waiting("find_token_losses");
+  impl_->post({"find_token_losses", request, true, [this, recipe, row, request] {
+                 return impl_->model.find_token_losses(recipe, row, request);
+               }});
+  return request;
+}
+
+RequestId Session::take_slow_step(const Recipe& recipe, const SlowStepRequest& asked) {
+  const RequestId request = impl_->next_request++;
+  impl_->post_at_rest({"take_slow_step", request, false, [this, recipe, asked, request] {
+                         return impl_->model.take_slow_step(recipe, asked, request);
+                       }});
+  return request;
 }
 
 RequestId Session::check_data(const Recipe& recipe) {

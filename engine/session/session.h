@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/batches/inspected_row.h"
 #include "engine/compare/comparison.h"
 #include "engine/compare/picture_attention.h"
 #include "engine/compare/sample.h"
@@ -31,6 +32,9 @@
 #include "engine/methods/arithmetic/ranks.h"
 #include "engine/models/model_summary.h"
 #include "engine/runs/run_folder.h"
+#include "engine/session/exporting.h"
+#include "engine/train/slow_step.h"
+#include "engine/train/token_losses.h"
 
 namespace luthier {
 
@@ -260,6 +264,24 @@ struct RanksFound {
   std::filesystem::path folder;  ///< the adapter's own
   AdapterRanks ranks;
 };
+/// A result was written for others.
+struct Exported {
+  RequestId request;
+  ExportOutcome outcome;
+};
+struct RowInspected {
+  RequestId request;
+  InspectedRow row;
+};
+struct TokenLossesFound {
+  RequestId request;
+  TokenLosses losses;
+  bool training = false;  ///< by the adapter that trains
+};
+struct SlowStepTaken {
+  RequestId request;
+  SlowStep step;
+};
 struct ModelsFound {
   RequestId request;
   std::vector<FoundModel> models;
@@ -288,8 +310,9 @@ using SessionEvent =
                  StageBegan, StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate,
                  AnswersScored, AnswerForced, AttentionFound, RequestDone, DataChecked,
                  RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, MergeMade, MergeProved,
-                 BaseMerged, MergeUndone, MergeWritten, RanksFound, ModelsFound, FetchProgressed,
-                 ModelFetched, DeviceLost, CommandFailed>;
+                 BaseMerged, MergeUndone, MergeWritten, RanksFound, Exported, RowInspected,
+                 TokenLossesFound, SlowStepTaken, ModelsFound, FetchProgressed, ModelFetched,
+                 DeviceLost, CommandFailed>;
 
 class Session {
  public:
@@ -355,8 +378,18 @@ class Session {
   /// What of its rank an adapter uses, also while a run trains.
   RequestId find_ranks(const std::filesystem::path& folder);
 
+  /// A result for others: a checkpoint, a PEFT folder, GGUF. While no run is in hand.
+  RequestId export_result(ExportRequest request);
+
   RequestId check_data(const Recipe& recipe);
   RequestId preview_rows(const Recipe& recipe, std::size_t first, std::size_t count);
+  /// One row down to pixels and positions; `row` counts from 0.
+  RequestId inspect_row(const Recipe& recipe, std::size_t row);
+  /// What each of the row's tokens costs by the loaded model, with the adapter that trains on it;
+  /// between the steps of a run too.
+  RequestId find_token_losses(const Recipe& recipe, std::size_t row);
+  /// One step on one row taken apart, by an adapter that is let go of afterwards.
+  RequestId take_slow_step(const Recipe& recipe, const SlowStepRequest& request);
   /// Forecast for these settings (reads lengths of the dataset once, then answers from memory).
   RequestId forecast(const Recipe& recipe);
   /// Every method by these settings for the recipe's model, of which a config.json is enough.

@@ -7,6 +7,7 @@
 #include "engine/text/sentencepiece_tokenizer.h"
 #include "engine/text/tokenizer_config.h"
 #include "engine/text/tokenizer_json.h"
+#include "engine/text/word_patterns.h"
 
 namespace luthier {
 namespace {
@@ -63,12 +64,6 @@ void rebuild_gemma(SortedJson& root, const std::string& unknown) {
                                                             object({{"type", "ByteFallback"}}),
                                                             object({{"type", "Fuse"}})})}});
 }
-
-constexpr const char* kQwen2Words =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-/// Marks belong to the letters that they stand on.
-constexpr const char* kQwen3_5Words =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 void rebuild_qwen(SortedJson& root, const char* words, bool prefix_space) {
   rebuild_bpe(root["model"], false, false, nullptr);

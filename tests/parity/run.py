@@ -107,6 +107,7 @@ IN_PART = (
     "film_rows",
     "infilling",
     "longer_texts",
+    "gguf_files",
 )
 
 

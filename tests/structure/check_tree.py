@@ -30,7 +30,7 @@ LEVELS = [
     ["kernels"],
     ["nn"],
     ["models"],
-    ["batches"],
+    ["batches", "gguf"],
     ["methods", "optim"],
     ["generate"],
     ["objectives"],

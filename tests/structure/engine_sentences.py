@@ -269,6 +269,7 @@ OTHER_FILES = (
     "engine/compare/documents.cpp",
     "engine/compare/documents.h",
     "engine/compare/page.cpp",
+    "engine/gguf/modelfile.cpp",
     "engine/io/tensorboard.cpp",
     "engine/models/idefics3/film_text.cpp",
 )

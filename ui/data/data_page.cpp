@@ -27,6 +27,7 @@
 #include "ui/data/row_tools.h"
 #include "ui/data/row_view.h"
 #include "ui/format.h"
+#include "ui/inspect/inspect_window.h"
 #include "ui/language.h"
 #include "ui/messages.h"
 #include "ui/theme.h"
@@ -62,6 +63,10 @@ DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   auto* right = new Card(splitter);
   view_ = new RowView(right);
   right->body()->addWidget(view_);
+  connect(view_, &RowView::inspect_asked, this, [this](std::size_t row) {
+    InspectWindow::of(this->workspace(), this)
+        ->show_row(row, static_cast<std::size_t>(rows_->rowCount()));
+  });
   splitter->addWidget(right);
   splitter->setSizes({560, 560});
   stack_->addWidget(splitter);

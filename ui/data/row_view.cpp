@@ -5,6 +5,7 @@
 #include <QCoreApplication>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QPushButton>
 #include <QSplitter>
 #include <QTextBrowser>
 #include <QVBoxLayout>
@@ -18,6 +19,7 @@
 #include "ui/messages.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
+#include "ui/token_text.h"
 #include "ui/train/drawn_answers.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/legend.h"
@@ -67,7 +69,13 @@ RowView::RowView(QWidget* parent) : QWidget(parent) {
   layout->setSpacing(6);
   title_ = text_label(this);
   title_->setFont(scaled_font(1.0, true));
-  layout->addWidget(title_);
+  auto* top_line = new QHBoxLayout;
+  top_line->addWidget(title_, 1);
+  inspect_ = new QPushButton(this);
+  inspect_->setObjectName(QStringLiteral("inspectRowButton"));
+  top_line->addWidget(inspect_);
+  layout->addLayout(top_line);
+  connect(inspect_, &QPushButton::clicked, this, [this] { emit inspect_asked(row_.row); });
   findings_label_ = text_label(this, true);
   findings_label_->setObjectName(QStringLiteral("rowFindings"));
   set_ink(findings_label_, Ink::Warning);
@@ -104,6 +112,9 @@ RowView::RowView(QWidget* parent) : QWidget(parent) {
   layout->addWidget(splitter, 1);
   connect(&Theme::instance(), &Theme::changed, this, &RowView::render);
   on_language(this, [this] {
+    inspect_->setText(tr("&Inspect…"));
+    inspect_->setToolTip(
+        tr("Pixels with the grid of patches, positions, what was cut off, the loss of each token"));
     conversation_->setAccessibleName(tr("The conversation"));
     tokens_->setAccessibleName(tr("The tokens"));
     render();
@@ -299,14 +310,7 @@ QString RowView::tokens_html(std::size_t begin, std::size_t end) const {
       i = behind;
       continue;
     }
-    QString piece = QString::fromStdString(row_.pieces[i]).toHtmlEscaped();
-    // Spaces and line ends as sentencepiece, byte fallback and byte-level vocabularies spell them.
-    piece.replace(QStringLiteral("▁"), QStringLiteral("␣"))
-        .replace(QStringLiteral("Ġ"), QStringLiteral("␣"));
-    piece.replace(QStringLiteral("Ċ"), QStringLiteral("⏎"))
-        .replace(QStringLiteral("&lt;0x0A&gt;"), QStringLiteral("⏎"))
-        .replace(QLatin1Char('\n'), QStringLiteral("⏎"));
-    if (piece.startsWith(QLatin1Char(' '))) piece.replace(0, 1, QStringLiteral("␣"));
+    const QString piece = token_text(row_.pieces[i]).toHtmlEscaped();
     html += row_.trained[i] ? learned.arg(tinted(c.series[2], 0.32), piece)
                             : masked.arg(c.muted.name(), piece);
     html += QStringLiteral("<span style='color:%1'>|</span>").arg(c.line.name());

@@ -9,6 +9,7 @@
 
 class QHBoxLayout;
 class QLabel;
+class QPushButton;
 class QTextBrowser;
 
 namespace luthier {
@@ -25,6 +26,10 @@ class RowView : public QWidget {
   /// Whether the model sees pictures at all; with one that does not, none are counted.
   void set_pictures(bool any);
 
+ signals:
+  /// This row is to be looked at down to its pixels; from 0.
+  void inspect_asked(std::size_t row);
+
  private:
   void render();
   void show_pictures();
@@ -39,6 +44,7 @@ class RowView : public QWidget {
   QStringList findings_;
   bool any_ = false, sees_pictures_ = true;
   QLabel* title_;
+  QPushButton* inspect_;
   QLabel* findings_label_;
   QHBoxLayout* pictures_;
   QTextBrowser* conversation_;

@@ -11,6 +11,7 @@
 #include <QToolButton>
 #include <utility>
 
+#include "ui/exporting/export_dialog.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/merge/live_merge.h"
@@ -39,6 +40,11 @@ MergeActions::MergeActions(Workspace& workspace, LiveMerge& merge, Adapters adap
       workspace_.session().cancel(writing_);
     else
       write(true);
+  });
+  connect(export_, &QPushButton::clicked, this, [this] {
+    QStringList names;
+    for (const WeightedAdapter& adapter : adapters_()) names << adapter.name;
+    ExportDialog::of(workspace_, this)->show_merge(recipe_(), names.join(QLatin1Char('+')));
   });
   connect(folder_, &QLineEdit::textEdited, this, [this] {
     folder_typed_ = true;
@@ -75,8 +81,11 @@ void MergeActions::make_body() {
   save_->setObjectName(QStringLiteral("saveCombined"));
   write_ = new QPushButton(this);
   write_->setObjectName(QStringLiteral("writeMerged"));
+  export_ = new QPushButton(this);
+  export_->setObjectName(QStringLiteral("exportMerge"));
   row->addWidget(save_, 1);
   row->addWidget(write_, 1);
+  row->addWidget(export_);
   body()->addWidget(proof_);
   body()->addWidget(standing_);
   body()->addWidget(into_base_);
@@ -91,6 +100,8 @@ void MergeActions::name_all() {
   folder_->setAccessibleName(tr("The folder to write"));
   browse->setToolTip(tr("Choose the folder"));
   browse->setAccessibleName(tr("Choose the folder"));
+  export_->setText(tr("E&xport…"));
+  export_->setToolTip(tr("As GGUF for llama.cpp and Ollama, as a checkpoint or as a PEFT folder"));
   save_->setText(tr("Save the adapter"));
   save_->setToolTip(tr("The combined adapter as a PEFT folder"));
 }
@@ -203,6 +214,7 @@ void MergeActions::refresh_buttons() {
                "another model is loaded or a run is launched")
           : why_not);
   const bool folder = !folder_->text().trimmed().isEmpty();
+  export_->setEnabled(!adapters_().empty());
   save_->setEnabled(!adapters_().empty() && folder && writing_ == 0);
   write_->setText(writing_ != 0 ? tr("Cancel writing") : tr("Write the merged model"));
   write_->setEnabled(writing_ != 0 || (folder && why_not.isEmpty()));

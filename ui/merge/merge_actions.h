@@ -54,7 +54,7 @@ class MergeActions : public Card {
   Adapters adapters_;
   std::function<MergeRecipe()> recipe_;
   QLabel *proof_, *standing_, *folder_label_;
-  QPushButton *into_base_, *save_, *write_;
+  QPushButton *into_base_, *save_, *write_, *export_;
   QLineEdit* folder_;
   bool folder_typed_ = false;
   RequestId writing_ = 0, merging_ = 0;

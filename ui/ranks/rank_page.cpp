@@ -2,6 +2,7 @@
 // Composition of the Ranks page, and following the run that trains.
 #include "ui/ranks/rank_page.h"
 
+#include <QPushButton>
 #include <QStackedWidget>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -11,6 +12,7 @@
 #include "engine/compare/result_folder.h"
 #include "ui/adapter_menu.h"
 #include "ui/format.h"
+#include "ui/lab/step_window.h"
 #include "ui/language.h"
 #include "ui/ranks/rank_plots.h"
 #include "ui/ranks/several_ranks.h"
@@ -77,6 +79,11 @@ QWidget* RankPage::make_left() {
   modules_ = new RankModules(below);
   below->body()->addWidget(modules_);
   left->addWidget(below);
+  auto* step = new QPushButton(below);
+  step->setObjectName(QStringLiteral("openStep"));
+  below->head()->addWidget(step);
+  connect(step, &QPushButton::clicked, this,
+          [this] { StepWindow::of(this->workspace(), this)->open_here(); });
   several_ = new SeveralRanks(workspace(), left);
   left->addWidget(several_);
   left->setStretchFactor(0, 2);
@@ -98,7 +105,10 @@ QWidget* RankPage::make_left() {
     for (const QString& folder : folders) workspace().attach_adapter(folder);
     emit go_to(PageId::Compare);
   });
-  on_language(left, [this, card, below] {
+  on_language(left, [this, card, below, step] {
+    step->setText(tr("One step, &slowly…"));
+    step->setToolTip(
+        tr("An update of A and B taken apart: gradients, the change of the weight, memory"));
     card->set_title(tr("Adapters"));
     below->set_title(tr("Modules"));
     adapters_->setAccessibleName(tr("Adapters"));

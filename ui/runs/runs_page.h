@@ -59,6 +59,7 @@ class RunsPage : public Page {
   void tag_run(const std::filesystem::path& run, const QString& tags);
   void select_run(const std::filesystem::path& run);
   void retranslate_tabs();
+  void export_current();
   void refresh();
   /// Of the list, not as it is shown; -1: none.
   int current_row() const;
@@ -69,7 +70,7 @@ class RunsPage : public Page {
   QStackedWidget* pages_;  ///< one a tab
   QLineEdit *folder_, *search_;
   QPushButton *compare_, *use_, *resume_;
-  QToolButton *tree_, *verbs_;
+  QToolButton *tree_, *verbs_, *export_, *chat_;
   QStackedWidget* stack_;
   EmptyState* empty_;
   RunListModel* model_;

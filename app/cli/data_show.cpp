@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <memory>
+
+#include "app/cli/data.h"
+#include "app/cli/pixels.h"
+#include "engine/batches/inspected_row.h"
+#include "engine/config/kinds.h"
+#include "engine/io/files.h"
+#include "engine/models/loaded_model.h"
+#include "engine/train/token_losses.h"
+
+namespace luthier::cli {
+
+namespace {
+
+struct ShowVerbOptions {
+  std::string dataset, model, image_folder, objective = "sft", loss_on = "completion", frames;
+  std::size_t row = 1;
+  std::int64_t max_length = 2048;
+  MediaLimits pixels;
+  bool losses = false, json = false;
+};
+
+/// Each frame as a picture file: picture-1-frame-1.png.
+Status write_frames(const InspectedRow& row, const std::string& folder) {
+  std::error_code problem;
+  std::filesystem::create_directories(folder, problem);
+  if (problem) return machine_error("The folder cannot be made: " + problem.message(), folder);
+  for (std::size_t i = 0; i < row.pictures.size(); ++i) {
+    for (std::size_t at = 0; at < row.pictures[i].frames.size(); ++at) {
+      const ShownFrame& frame = row.pictures[i].frames[at];
+      LUTHIER_TRY(const std::vector<std::uint8_t> png,
+                  encode_png({frame.width, frame.height, frame.rgb}));
+      const std::string name =
+          "picture-" + std::to_string(i + 1) + "-frame-" + std::to_string(at + 1) + ".png";
+      LUTHIER_CHECK(write_file_atomically(std::filesystem::path(folder) / name,
+                                          {reinterpret_cast<const char*>(png.data()), png.size()}));
+    }
+  }
+  return {};
+}
+
+/// One line a token: its number, what becomes of it, its positions, its piece and its loss.
+void print_row(const InspectedRow& row, const std::optional<TokenLosses>& losses) {
+  for (std::size_t i = 0; i < row.ids.size(); ++i) {
+    std::string line = std::to_string(i) + "\t" + std::to_string(row.ids[i]) + "\t";
+    line += row.picture[i] >= 0 ? "picture " + std::to_string(row.picture[i] + 1)
+            : row.trained[i]    ? "learned"
+                                : "masked";
+    line += "\t";
+    for (std::size_t axis = 0; axis < row.positions.size(); ++axis)
+      line += (axis ? "," : "") + std::to_string(row.positions[axis].at(i));
+    line += "\t" + row.pieces[i];
+    if (losses && i < losses->losses.size() && losses->losses[i] == losses->losses[i])
+      line += "\t" + std::to_string(losses->losses[i]);
+    print_line(line);
+  }
+  for (std::size_t i = 0; i < row.pictures.size(); ++i) {
+    const InspectedPicture& picture = row.pictures[i];
+    std::string line = "picture " + std::to_string(i + 1) + ": " + picture.name + ", " +
+                       std::to_string(picture.tokens()) + " tokens, " +
+                       std::to_string(picture.frames.size()) + " frames";
+    if (!picture.not_shown.empty()) line += ". " + picture.not_shown;
+    print_line(line);
+  }
+  if (!row.cut_off.empty()) print_line(std::to_string(row.cut_off.size()) + " tokens are cut off.");
+}
+
+Status show(const ShowVerbOptions& o) {
+  if (o.row < 1) return input_error("Rows count from 1.", "ROW");
+  Recipe recipe;
+  recipe.model = o.model;
+  recipe.dataset = {o.dataset};
+  recipe.image_folder = o.image_folder;
+  recipe.objective = o.objective;
+  recipe.training.loss_on = o.loss_on;
+  recipe.training.max_length = o.max_length;
+  LUTHIER_TRY(const auto processor, load_processor(o.model, o.pixels));
+  LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}, o.image_folder));
+  LUTHIER_TRY(const InspectedRow row, inspect_row(recipe, *dataset, *processor, o.row - 1));
+  if (!o.frames.empty()) LUTHIER_CHECK(write_frames(row, o.frames));
+  std::optional<TokenLosses> losses;
+  if (o.losses) {
+    LoadOptions options;
+    options.pixels = o.pixels;
+    options.go_on = [](double) { return !interrupted().stop_requested(); };
+    LUTHIER_TRY(const LoadedModel base, load_model(o.model, options));
+    LUTHIER_TRY(losses, token_losses(base, recipe, *dataset, o.row - 1));
+  }
+  if (!o.json) {
+    print_row(row, losses);
+    return {};
+  }
+  Json document = to_json(row);
+  for (std::size_t i = 0; losses && i < row.ids.size() && i < losses->losses.size(); ++i) {
+    const float loss = losses->losses[i];
+    if (loss == loss) document["tokens"][i]["loss"] = loss;  // NaN: it carries none
+  }
+  print_json(document);
+  return {};
+}
+
+}  // namespace
+
+Action add_data_show(CLI::App& app) {
+  const auto o = std::make_shared<ShowVerbOptions>();
+  app.add_option("DATASET", o->dataset, "A JSONL or JSON file")->required();
+  app.add_option("ROW", o->row, "Which row, from 1")->required();
+  app.add_option("--model", o->model, "The checkpoint whose tokenizer and processor count")
+      ->required();
+  app.add_option("--image-folder", o->image_folder,
+                 "Where relative picture paths start (else beside the dataset's file)");
+  app.add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
+      ->capture_default_str();
+  std::vector<std::string> objectives;
+  for (const ObjectiveKind& kind : objective_kinds()) objectives.emplace_back(kind.name);
+  app.add_option("--objective", o->objective, "The objective that the row is for")
+      ->check(CLI::IsMember(objectives))
+      ->capture_default_str();
+  app.add_option("--loss-on", o->loss_on, "completion, assistant or all")
+      ->check(CLI::IsMember({"completion", "assistant", "all"}))
+      ->capture_default_str();
+  app.add_option("--frames", o->frames,
+                 "A folder for the pictures as the model's tower sees them, as PNG files");
+  app.add_flag("--losses", o->losses, "Also what each token costs by the model, which is loaded");
+  add_pixel_options(app, o->pixels);
+  app.add_flag("--json", o->json, "One JSON document on stdout");
+  return [o] { return show(*o); };
+}
+
+}  // namespace luthier::cli

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What is shown of the model's work without changing it: a result on its way out, what each token
+// of a row costs, a step taken apart.
+#include <chrono>
+
+#include "engine/compare/compare.h"
+#include "engine/config/order_fields.h"
+#include "engine/session/model_worker.h"
+
+namespace luthier {
+
+Status ModelWorker::export_for_others(const ExportRequest& asked, RequestId request) {
+  using Clock = std::chrono::steady_clock;
+  auto last = Clock::now() - std::chrono::seconds(1);
+  std::string doing;
+  try {
+    LUTHIER_TRY(ExportOutcome outcome,
+                export_result(asked, [&](const std::string& what, double share) {
+                  const auto now = Clock::now();
+                  if (what != doing || now - last > std::chrono::milliseconds(60)) {
+                    host_.emit(Progress{request, what, share, 1});
+                    last = now, doing = what;
+                  }
+                  return !host_.cancellations->cancelled(request);
+                }));
+    host_.emit(Exported{request, std::move(outcome)});
+  } catch (const std::exception& failure) {
+    if (base_) return answering_failure(failure, *base_);
+    return machine_error(failure.what(), asked.out.string());
+  }
+  return {};
+}
+
+Status ModelWorker::find_token_losses(const Recipe& recipe, std::size_t row, RequestId request) {
+  LUTHIER_CHECK(need_base());
+  if (host_.cancellations->cancelled(request)) return interrupted_error();
+  const std::vector<std::string> files = training_files(recipe);
+  if (files.empty())
+    return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
+  try {
+    LUTHIER_TRY(const auto dataset,
+                Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+    // What trains stays on the model between its steps; its masks are off for as long.
+    if (live_) live_->set_training(false, 0);
+    TokenLossesFound found{request, {}, live_ != nullptr};
+    LUTHIER_TRY(found.losses, token_losses(*base_, recipe, *dataset, row));
+    host_.emit(std::move(found));
+  } catch (const std::exception& failure) {
+    return answering_failure(failure, *base_);
+  }
+  return {};
+}
+
+Status ModelWorker::take_slow_step(const Recipe& recipe, const SlowStepRequest& asked,
+                                   RequestId request) {
+  LUTHIER_CHECK(need_plain_base());
+  try {
+    LUTHIER_TRY(SlowStep step, luthier::take_slow_step(*base_, recipe, asked, [&] {
+                  return !host_.cancellations->cancelled(request);
+                }));
+    host_.emit(SlowStepTaken{request, std::move(step)});
+  } catch (const std::exception& failure) {
+    return answering_failure(failure, *base_);
+  }
+  return {};
+}
+
+}  // namespace luthier
