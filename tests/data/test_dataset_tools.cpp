@@ -102,6 +102,18 @@ class TestDatasetTools : public QObject {
     QVERIFY(!stopped && stopped.error().code == ErrorCode::Interrupted);
   }
 
+  // Whichever thread it is that throws, it is said and nobody is ended.
+  void what_a_thread_throws_is_an_error() {
+    for (const std::size_t bad : {0u, 300u, 5000u}) {
+      const Status gone = for_rows(5001, {}, [&](std::size_t first, std::size_t last, std::size_t) {
+        if (first <= bad && bad < last) throw std::runtime_error("a name is too long");
+      });
+      QVERIFY(!gone && gone.error().code == ErrorCode::Machine &&
+              gone.error().what == "The rows could not be gone through: a name is too long.");
+    }
+    QVERIFY(for_rows(5001, {}, [](std::size_t, std::size_t, std::size_t) {}).ok());
+  }
+
   void rows_are_counted() {
     const Room room;
     fs::copy_file(data_room() / "a.png", room.path() / "a.png");

@@ -193,6 +193,20 @@ class TestRowSources : public QObject {
             row->messages[1].content[0].text == "Another caption.");
   }
 
+  // A name may have 255 bytes: beside the longest of pictures no caption can lie.
+  void the_longest_names_have_no_captions() {
+    const Place place;
+    const std::string name = std::string(251, 'n') + ".png";
+    place.picture(name);
+    place.picture("short.png");
+    place.write("short.caption", "A circle.");
+    const auto dataset = Dataset::open({place.path()});
+    QVERIFY2(dataset.ok(), dataset.ok() ? "" : dataset.error().sentence().c_str());
+    const auto row = (*dataset)->row(0);
+    QVERIFY(row.ok() && (*row)["image"] == name && !row->contains("caption"));
+    QVERIFY((*(*dataset)->row(1))["caption"] == "A circle.");
+  }
+
   void folders_that_describe_their_pictures() {
     const Place place;
     place.picture("a.png");
