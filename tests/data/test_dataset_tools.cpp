@@ -2,10 +2,12 @@
 // Looking at rows and writing better ones: searched, counted, compared, put right, parted, copied.
 #include "chat_fixture.h"
 
+#include <bit>
 #include <cmath>
 #include <fstream>
 #include <set>
 
+#include "engine/base/random_stream.h"
 #include "engine/data/row_writing.h"
 #include "engine/data/tools/dataset_copy.h"
 #include "engine/data/tools/dataset_statistics.h"
@@ -192,6 +194,55 @@ class TestDatasetTools : public QObject {
     const auto findings = near_duplicate_findings(*dataset, *found);
     QVERIFY(findings[0].usable && findings[0].kind == "near_duplicate" &&
             findings[0].message.find("row 1") != std::string::npos);
+  }
+
+  // Of as many pictures as a dataset has, each that comes again is found: the same, and in as many
+  // other bits as are asked for; the tables that they meet in leave none out.
+  void every_picture_that_comes_again_is_found() {
+    constexpr std::size_t kPictures = 60'000;
+    std::vector<RowPrint> prints(2 * kPictures);
+    const auto bits = [](std::uint64_t of) { return mixed_bits(of * kGoldenStep); };
+    for (std::size_t i = 0; i < prints.size(); ++i) {
+      prints[i].has_picture = prints[i].readable = true;
+      prints[i].picture = bits(i % kPictures + 1);
+      if (i >= kPictures)  // at most six other bits, wherever they lie
+        for (std::size_t k = 0; k < i % 7; ++k)
+          prints[i].picture ^= std::uint64_t{1} << (bits(7 * i + k) >> 58);
+    }
+    NearDuplicateRules rules;
+    rules.by = NearDuplicateRules::By::Picture;
+    const auto found = near_prints(prints, rules);
+    QVERIFY(found.ok());
+    QCOMPARE(found->size(), kPictures);
+    for (std::size_t i = 0; i < kPictures; ++i)
+      QVERIFY((*found)[i].row == kPictures + i && (*found)[i].of == i && (*found)[i].bits <= 6);
+    rules.bits = 3;
+    std::size_t close = 0;
+    for (std::size_t i = 0; i < kPictures; ++i)
+      close += std::popcount(prints[i].picture ^ prints[kPictures + i].picture) <= 3;
+    QCOMPARE(near_prints(prints, rules)->size(), close);
+    // Texts that all rows have lead nowhere: pictures are looked for first.
+    const std::vector<std::uint32_t> text = min_hashes("What is shown in this picture?");
+    for (RowPrint& print : prints) print.text = text;
+    const auto both = near_prints(prints, {});
+    QVERIFY(both.ok() && both->size() == kPictures && both->back().of == kPictures - 1 &&
+            both->back().similarity == 1);
+    // Of rows of one picture those are found whose texts are the same, however many begin alike.
+    std::vector<RowPrint> questions(3000);
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+      questions[i].readable = true;
+      questions[i].text = text;
+      for (std::size_t at = 16; at < kMinHashes; ++at)
+        questions[i].text[at] = static_cast<std::uint32_t>(bits(i % 1500 * 64 + at));
+    }
+    for (const bool pictures : {true, false}) {
+      for (RowPrint& print : questions) print.has_picture = pictures;
+      const auto again = near_prints(questions, {});
+      QVERIFY(again.ok() && again->size() == 1500 && again->front().row == 1500 &&
+              again->front().of == 0 && again->back().of == 1499);
+    }
+    const auto stopped = near_prints(prints, rules, [](std::size_t, std::size_t) { return false; });
+    QVERIFY(!stopped && stopped.error().code == ErrorCode::Interrupted);
   }
 
   // What MinHash estimates is Jaccard's index of the pieces: within what 64 draws may miss by.
