@@ -266,6 +266,24 @@ class TestRowSources : public QObject {
     QVERIFY(described.ok() && (*(*described)->row(0))["text"] == "red");
   }
 
+  // Which of so many entries the system names first is chance: all of them are looked at.
+  void large_folders_of_pictures_and_their_facts() {
+    const Place place;
+    constexpr int kPictures = 60'000;
+    const auto make = [&](int i, const char* ending) {
+      std::ofstream(place.path() / (std::to_string(i) + ending)) << "{}";
+    };
+    for (int i = 0; i < kPictures; ++i) make(i, ".png");
+    for (int i = 0; i < kPictures; ++i) make(i, ".json");
+    const auto dataset = Dataset::open({place.path()});
+    QVERIFY2(dataset.ok(), dataset.ok() ? "" : dataset.error().sentence().c_str());
+    QCOMPARE((*dataset)->size(), std::size_t(kPictures));
+    place.write("metadata.jsonl", R"({"file_name": "1.png", "text": "red"})");
+    const auto described = Dataset::open({place.path()});
+    QVERIFY(described.ok() && (*described)->size() == 1 &&
+            (*(*described)->row(0))["image"] == "1.png");
+  }
+
   void folders_of_rows() {
     const Place place;
     const std::string row = R"({"prompt": "a", "completion": "b"})";
