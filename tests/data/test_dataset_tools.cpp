@@ -325,6 +325,52 @@ class TestDatasetTools : public QObject {
     QVERIFY(!fixed_row("too_long", lost, room.path()) && !is_fixable("too_long"));
   }
 
+  // A check tells of a key once, of the first row that has it; it is put right in all.
+  void keys_are_put_right_in_every_row() {
+    const Room room;
+    std::string text;
+    for (int i = 0; i < 600; ++i)
+      text += line_of({{i % 2 ? "imgae" : "image", "a.png"}, {"prompt", "a"}, {"completion", "b"}});
+    const auto dataset = opened(room.write("t.jsonl", text));
+    RowEdits edits;
+    edits.dropped = {1};
+    edits.replaced[3] = {{"image", "b.png"}, {"prompt", "a"}, {"completion", "b"}};
+    edits.replaced[4] = {{"imgae", "c.png"}, {"prompt", "a"}, {"completion", "b"}};
+    const auto keys = fixed_keys(*dataset, edits);
+    QVERIFY(keys.ok() && keys->left.empty());
+    QCOMPARE(keys->fixed.size(), std::size_t(300 - 2 + 1));
+    QVERIFY(!keys->fixed.contains(1) && !keys->fixed.contains(3) &&
+            keys->fixed.at(4)["image"] == "c.png" && keys->fixed.at(599)["image"] == "a.png" &&
+            !keys->fixed.at(599).contains("imgae"));
+    const auto stopped =
+        fixed_keys(*dataset, edits, [](std::size_t, std::size_t) { return false; });
+    QVERIFY(!stopped && stopped.error().code == ErrorCode::Interrupted);
+  }
+
+  // A picture elsewhere is the row's where it is the only one of its name.
+  void pictures_elsewhere_are_taken_where_one_is_meant() {
+    const Room room;
+    room.write("x/twice.png", "");
+    room.write("y/Twice.png", "");
+    room.write("x/once.PNG", "");
+    room.write("x/other.webp", "");
+    room.write("y/notes.txt", "");
+    PictureFinder pictures;
+    const auto found = [&](const char* path) {
+      return pictures.find(room.path(), path).value_or("nothing");
+    };
+    QCOMPARE(found("old/once.png"), std::string("x/once.PNG"));
+    QCOMPARE(found("old/other.jpg"), std::string("x/other.webp"));
+    QCOMPARE(found("old/twice.png"), std::string("nothing"));
+    QCOMPARE(found("old/twice.jpg"), std::string("nothing"));
+    QCOMPARE(found("old/notes.png"), std::string("nothing"));
+    // The folder was gone through once.
+    room.write("x/late.png", "");
+    QCOMPARE(found("late.png"), std::string("nothing"));
+    const Json row = {{"image", "old/twice.png"}, {"prompt", "a"}, {"completion", "b"}};
+    QVERIFY(!fixed_row("missing_image", row, room.path()));
+  }
+
   void copies_leave_the_original() {
     const Room room;
     fs::copy_file(data_room() / "a.png", room.path() / "a.png");
