@@ -352,6 +352,21 @@ class TestRowSources : public QObject {
     }
   }
 
+  // A dataset may be a thousand shards.
+  void a_shard_holds_one_file_open() {
+    if (!detail::arrow_library()) QSKIP("Apache Arrow is not here");
+    const auto open_files = [] {
+      const fs::directory_iterator files("/proc/self/fd");
+      return std::distance(fs::begin(files), fs::end(files));
+    };
+    (void)Dataset::open({tables() / "rows.parquet"});
+    const auto before = open_files();
+    const auto dataset = Dataset::open(std::vector<fs::path>(8, tables() / "rows.parquet"));
+    QVERIFY2(dataset.ok(), dataset.ok() ? "" : dataset.error().sentence().c_str());
+    QCOMPARE(open_files() - before, std::ptrdiff_t(8));
+    QVERIFY((*dataset)->row(39).ok());
+  }
+
   void columns_are_guessed_and_mapped() {
     const Place place;
     place.picture("p/1.png");
