@@ -261,7 +261,7 @@ Status clean(const CleanOptions& o) {
                 {"written", report.written},
                 {"dropped", made.dropped},
                 {"fixed", made.fixed},
-                {"unreadable", report.unreadable.size()}});
+                {"unreadable", report.left_out}});
     return {};
   }
   for (const auto& [kind, count] : made.dropped)
@@ -269,6 +269,8 @@ Status clean(const CleanOptions& o) {
   for (const auto& [kind, count] : made.fixed)
     print_line("fixed " + grouped(static_cast<std::int64_t>(count)) + ": " + kind);
   for (const Error& error : report.unreadable) print_line("left out: " + error.sentence());
+  if (const std::size_t more = report.left_out - report.unreadable.size(); more > 0)
+    print_line("left out: " + grouped(static_cast<std::int64_t>(more)) + " more rows");
   print_line(grouped(static_cast<std::int64_t>(report.written)) + " of " +
              grouped(static_cast<std::int64_t>(dataset->size())) + " rows written.");
   print_line(o.out);
@@ -304,7 +306,7 @@ Status split(const SplitOptions& o) {
                 {"train_rows", train.written},
                 {"validation", o.validation},
                 {"validation_rows", validation.written},
-                {"unreadable", train.unreadable.size() + validation.unreadable.size()}});
+                {"unreadable", train.left_out + validation.left_out}});
     return {};
   }
   print_line(grouped(static_cast<std::int64_t>(train.written)) + " rows: " + o.train);

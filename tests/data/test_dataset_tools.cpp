@@ -2,6 +2,9 @@
 // Looking at rows and writing better ones: searched, counted, compared, put right, parted, copied.
 #include "chat_fixture.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <bit>
 #include <cmath>
 #include <fstream>
@@ -21,6 +24,22 @@
 using namespace luthier;
 using namespace luthier::test;
 namespace fs = std::filesystem;
+
+namespace {
+
+fs::path unsynced_folder;  ///< whose fsync fails
+
+}  // namespace
+
+extern "C" int fsync(int file) {
+  std::error_code ignored;
+  if (!unsynced_folder.empty() &&
+      fs::read_symlink("/proc/self/fd/" + std::to_string(file), ignored) == unsynced_folder) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_fsync, file));
+}
 
 namespace {
 
@@ -142,6 +161,20 @@ class TestDatasetTools : public QObject {
     const auto row = read_row(*dataset, 0, answer_rows());
     const auto encoded = answer_rows().encode(*row, **processor, {}, "row 1");
     QCOMPARE(made->tokens.maximum, static_cast<double>(encoded->tokens()));
+  }
+
+  // Answers that begin with the same long words are as many as they are.
+  void long_answers_are_told_apart() {
+    const Room room;
+    const std::string begin(300, 'x');
+    std::string text;
+    for (int i = 0; i < 6; ++i)
+      text += line_of({{"prompt", "a"}, {"completion", begin + (i < 4 ? " yes" : " no")}});
+    const auto dataset = opened(room.write("t.jsonl", text));
+    const auto made = dataset_statistics(*dataset, {});
+    QVERIFY(made.ok() && made->distinct_answers == 2 && made->answers.size() == 2);
+    QVERIFY(made->answers[0].second == 4 && made->answers[1].second == 2 &&
+            made->answers[0].first.size() <= 210 && made->answers[0].first.starts_with("xxx"));
   }
 
   void histograms() {
@@ -427,6 +460,57 @@ class TestDatasetTools : public QObject {
     request.variants = {};
     request.rows.clear();
     QVERIFY(!copy_rows(*dataset, request, room.path() / "none.jsonl").ok());
+  }
+
+  // However many rows are left out, all are counted; what is said of them is said of the first.
+  void rows_that_are_left_out_are_counted() {
+    const Room room;
+    std::string text = line_of({{"prompt", "a"}, {"completion", "b"}});
+    for (int i = 0; i < 250; ++i) text += "no row\n";
+    const auto dataset = opened(room.write("t.jsonl", text));
+    const auto report = copy_rows(*dataset, {rows_of(dataset->size())}, room.path() / "out.jsonl");
+    QVERIFY(report.ok() && report->written == 1 && report->left_out == 250 &&
+            report->unreadable.size() == 100);
+  }
+
+  // A broken picture costs its row's variants and no more.
+  void a_broken_picture_ends_no_copy() {
+    const Room room;
+    fs::copy_file(data_room() / "a.png", room.path() / "a.png");
+    room.write("broken.png", "no picture");
+    const auto row = [](const Json& pictures) {
+      return line_of({{"images", pictures}, {"prompt", "What?"}, {"completion", "b"}});
+    };
+    const auto dataset =
+        opened(room.write("t.jsonl", row({"a.png", "broken.png"}) + row({"a.png"})));
+    CopyRequest request;
+    request.rows = rows_of(2);
+    request.variants.copies = 2;
+    const auto report = copy_rows(*dataset, request, room.path() / "out.jsonl");
+    QVERIFY2(report.ok(), report.ok() ? "" : report.error().sentence().c_str());
+    QVERIFY(report->written == 4 && report->left_out == 1 && report->unreadable.size() == 1);
+    std::size_t pictures = 0;
+    for (const auto& entry : fs::directory_iterator(room.path() / "out-pictures"))
+      pictures += entry.is_regular_file();
+    QCOMPARE(pictures, std::size_t(2));  // none of the row that has no variants
+  }
+
+  // Once the rows stand, their pictures do: whatever fails after that.
+  void a_copy_that_stands_has_its_pictures() {
+    const Room room;
+    fs::copy_file(data_room() / "a.png", room.path() / "a.png");
+    const auto dataset = opened(room.write(
+        "t.jsonl", line_of({{"image", "a.png"}, {"prompt", "What?"}, {"completion", "b"}})));
+    CopyRequest request;
+    request.rows = rows_of(1);
+    request.variants.copies = 1;
+    unsynced_folder = fs::canonical(room.path());
+    const auto report = copy_rows(*dataset, request, room.path() / "out.jsonl");
+    unsynced_folder.clear();
+    QVERIFY(!report && report.error().code == ErrorCode::Machine);
+    QVERIFY(fs::exists(room.path() / "out.jsonl"));
+    const auto copy = opened(room.path() / "out.jsonl");
+    QVERIFY(copy->size() == 2 && decode_image(first_picture(*copy->read(1))).ok());
   }
 };
 
