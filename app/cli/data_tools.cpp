@@ -183,17 +183,44 @@ struct Cleaned {
   std::map<std::string, std::size_t> dropped, fixed;
 };
 
+constexpr const char* kUnknownKey = "unknown_key";
+
+/// Every kept row with keys that are nearly known ones: put right, else dropped, as was asked.
+Status clean_keys(const Dataset& dataset, bool fix, bool drop, Cleaned& made) {
+  LUTHIER_TRY(KeyFixes keys, fixed_keys(dataset, made.edits, tools_go_on));
+  for (auto& [row, json] : keys.fixed) {
+    if (fix) {
+      made.edits.replaced[row] = std::move(json);
+      ++made.fixed[kUnknownKey];
+    } else {
+      keys.left.insert(row);
+    }
+  }
+  if (!drop) return {};
+  for (const std::size_t row : keys.left)
+    if (made.edits.dropped.insert(row).second) ++made.dropped[kUnknownKey];
+  return {};
+}
+
 Result<Cleaned> cleaned(const CleanOptions& o, const Dataset& dataset) {
   Cleaned made;
   LUTHIER_TRY(const std::vector<Finding> findings, findings_of(o, dataset));
   const std::set<std::string> drop(o.drop.begin(), o.drop.end()), fix(o.fix.begin(), o.fix.end());
-  for (const Finding& finding : findings) {
+  bool unknown_keys = false;
+  PictureFinder pictures([] { return tools_go_on(0, 0); });
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    if (!tools_go_on(i, findings.size())) return interrupted_error();
+    const Finding& finding = findings[i];
+    if (finding.kind == kUnknownKey) {  // which is said once, of the first row that has it
+      unknown_keys = true;
+      continue;
+    }
     if (fix.contains(finding.kind)) {
       const auto known = made.edits.replaced.find(finding.row);
       auto row = known != made.edits.replaced.end() ? Result<Json>(known->second)
                                                     : dataset.row(finding.row);
       if (row)
-        if (auto fixed = fixed_row(finding.kind, *row, dataset.folder_of(finding.row))) {
+        if (auto fixed = fixed_row(finding.kind, *row, dataset.folder_of(finding.row), pictures)) {
           made.edits.replaced[finding.row] = std::move(*fixed);
           ++made.fixed[finding.kind];
           continue;
@@ -202,6 +229,8 @@ Result<Cleaned> cleaned(const CleanOptions& o, const Dataset& dataset) {
     const bool asked = drop.empty() ? !finding.usable : drop.contains(finding.kind);
     if (asked && made.edits.dropped.insert(finding.row).second) ++made.dropped[finding.kind];
   }
+  if (unknown_keys && (fix.contains(kUnknownKey) || drop.contains(kUnknownKey)))
+    LUTHIER_CHECK(clean_keys(dataset, fix.contains(kUnknownKey), drop.contains(kUnknownKey), made));
   return made;
 }
 
@@ -232,7 +261,7 @@ Status clean(const CleanOptions& o) {
                 {"written", report.written},
                 {"dropped", made.dropped},
                 {"fixed", made.fixed},
-                {"unreadable", report.unreadable.size()}});
+                {"unreadable", report.left_out}});
     return {};
   }
   for (const auto& [kind, count] : made.dropped)
@@ -240,6 +269,8 @@ Status clean(const CleanOptions& o) {
   for (const auto& [kind, count] : made.fixed)
     print_line("fixed " + grouped(static_cast<std::int64_t>(count)) + ": " + kind);
   for (const Error& error : report.unreadable) print_line("left out: " + error.sentence());
+  if (const std::size_t more = report.left_out - report.unreadable.size(); more > 0)
+    print_line("left out: " + grouped(static_cast<std::int64_t>(more)) + " more rows");
   print_line(grouped(static_cast<std::int64_t>(report.written)) + " of " +
              grouped(static_cast<std::int64_t>(dataset->size())) + " rows written.");
   print_line(o.out);
@@ -275,7 +306,7 @@ Status split(const SplitOptions& o) {
                 {"train_rows", train.written},
                 {"validation", o.validation},
                 {"validation_rows", validation.written},
-                {"unreadable", train.unreadable.size() + validation.unreadable.size()}});
+                {"unreadable", train.left_out + validation.left_out}});
     return {};
   }
   print_line(grouped(static_cast<std::int64_t>(train.written)) + " rows: " + o.train);

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "engine/base/log.h"
+#include "engine/base/open_files.h"
 #include "engine/base/text.h"
 #include "engine/device/failure.h"
 #include "engine/device/memory.h"
@@ -168,6 +169,7 @@ int run_guarded(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   luthier::cli::wait_for_interrupts();
+  luthier::allow_many_open_files();
   luthier::install_counting_allocator();
   const int status = luthier::cli::run_guarded(argc, argv);
   // Nothing of ours waits for the end of main, and LibTorch would take back each of its operators,

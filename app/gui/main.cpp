@@ -11,6 +11,7 @@
 #include "app/gui/screenshots.h"
 #include "app/gui/start_anew.h"
 #include "engine/base/crash_report.h"
+#include "engine/base/open_files.h"
 #include "ui/desk/kept_desk.h"
 #include "ui/desk/run_notice.h"
 #include "ui/desk/text_size.h"
@@ -136,6 +137,7 @@ int run(int argc, char** argv, luthier::Anew& anew) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  luthier::allow_many_open_files();
   luthier::Anew anew;
   return anew.end(run(argc, argv, anew));
 }

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "engine/base/first_fault.h"
 #include "engine/base/utf8.h"
 #include "engine/data/dataset.h"
 #include "engine/data/row_keys.h"
@@ -237,10 +238,11 @@ Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor&
   Pictures pictures;
   std::atomic<std::size_t> next = 0, done = 0;
   std::atomic<bool> stop = false;
+  FirstFault fault;
   const auto step = [&](Checker& checker) {
     const std::size_t row = next.fetch_add(1);
-    if (stop || row >= rows) return false;
-    outcomes[row] = checker.check(row);
+    if (stop || fault || row >= rows) return false;
+    if (!fault.guard([&] { outcomes[row] = checker.check(row); })) return false;
     done.fetch_add(1);
     return true;
   };
@@ -257,6 +259,7 @@ Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor&
   while (step(checker))
     if (progress && !progress(done, rows)) stop = true;
   threads.clear();  // joins
+  if (fault) return machine_error("The rows could not be gone through: " + fault.what() + ".");
   if (stop || (progress && !progress(rows, rows)))
     return interrupted_error("The data check was cancelled.");
   return summed(dataset, std::move(outcomes));

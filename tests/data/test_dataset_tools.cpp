@@ -2,10 +2,15 @@
 // Looking at rows and writing better ones: searched, counted, compared, put right, parted, copied.
 #include "chat_fixture.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bit>
 #include <cmath>
 #include <fstream>
 #include <set>
 
+#include "engine/base/random_stream.h"
 #include "engine/data/row_writing.h"
 #include "engine/data/tools/dataset_copy.h"
 #include "engine/data/tools/dataset_statistics.h"
@@ -19,6 +24,22 @@
 using namespace luthier;
 using namespace luthier::test;
 namespace fs = std::filesystem;
+
+namespace {
+
+fs::path unsynced_folder;  ///< whose fsync fails
+
+}  // namespace
+
+extern "C" int fsync(int file) {
+  std::error_code ignored;
+  if (!unsynced_folder.empty() &&
+      fs::read_symlink("/proc/self/fd/" + std::to_string(file), ignored) == unsynced_folder) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_fsync, file));
+}
 
 namespace {
 
@@ -102,6 +123,18 @@ class TestDatasetTools : public QObject {
     QVERIFY(!stopped && stopped.error().code == ErrorCode::Interrupted);
   }
 
+  // Whichever thread it is that throws, it is said and nobody is ended.
+  void what_a_thread_throws_is_an_error() {
+    for (const std::size_t bad : {0u, 300u, 5000u}) {
+      const Status gone = for_rows(5001, {}, [&](std::size_t first, std::size_t last, std::size_t) {
+        if (first <= bad && bad < last) throw std::runtime_error("a name is too long");
+      });
+      QVERIFY(!gone && gone.error().code == ErrorCode::Machine &&
+              gone.error().what == "The rows could not be gone through: a name is too long.");
+    }
+    QVERIFY(for_rows(5001, {}, [](std::size_t, std::size_t, std::size_t) {}).ok());
+  }
+
   void rows_are_counted() {
     const Room room;
     fs::copy_file(data_room() / "a.png", room.path() / "a.png");
@@ -128,6 +161,20 @@ class TestDatasetTools : public QObject {
     const auto row = read_row(*dataset, 0, answer_rows());
     const auto encoded = answer_rows().encode(*row, **processor, {}, "row 1");
     QCOMPARE(made->tokens.maximum, static_cast<double>(encoded->tokens()));
+  }
+
+  // Answers that begin with the same long words are as many as they are.
+  void long_answers_are_told_apart() {
+    const Room room;
+    const std::string begin(300, 'x');
+    std::string text;
+    for (int i = 0; i < 6; ++i)
+      text += line_of({{"prompt", "a"}, {"completion", begin + (i < 4 ? " yes" : " no")}});
+    const auto dataset = opened(room.write("t.jsonl", text));
+    const auto made = dataset_statistics(*dataset, {});
+    QVERIFY(made.ok() && made->distinct_answers == 2 && made->answers.size() == 2);
+    QVERIFY(made->answers[0].second == 4 && made->answers[1].second == 2 &&
+            made->answers[0].first.size() <= 210 && made->answers[0].first.starts_with("xxx"));
   }
 
   void histograms() {
@@ -180,6 +227,55 @@ class TestDatasetTools : public QObject {
     const auto findings = near_duplicate_findings(*dataset, *found);
     QVERIFY(findings[0].usable && findings[0].kind == "near_duplicate" &&
             findings[0].message.find("row 1") != std::string::npos);
+  }
+
+  // Of as many pictures as a dataset has, each that comes again is found: the same, and in as many
+  // other bits as are asked for; the tables that they meet in leave none out.
+  void every_picture_that_comes_again_is_found() {
+    constexpr std::size_t kPictures = 60'000;
+    std::vector<RowPrint> prints(2 * kPictures);
+    const auto bits = [](std::uint64_t of) { return mixed_bits(of * kGoldenStep); };
+    for (std::size_t i = 0; i < prints.size(); ++i) {
+      prints[i].has_picture = prints[i].readable = true;
+      prints[i].picture = bits(i % kPictures + 1);
+      if (i >= kPictures)  // at most six other bits, wherever they lie
+        for (std::size_t k = 0; k < i % 7; ++k)
+          prints[i].picture ^= std::uint64_t{1} << (bits(7 * i + k) >> 58);
+    }
+    NearDuplicateRules rules;
+    rules.by = NearDuplicateRules::By::Picture;
+    const auto found = near_prints(prints, rules);
+    QVERIFY(found.ok());
+    QCOMPARE(found->size(), kPictures);
+    for (std::size_t i = 0; i < kPictures; ++i)
+      QVERIFY((*found)[i].row == kPictures + i && (*found)[i].of == i && (*found)[i].bits <= 6);
+    rules.bits = 3;
+    std::size_t close = 0;
+    for (std::size_t i = 0; i < kPictures; ++i)
+      close += std::popcount(prints[i].picture ^ prints[kPictures + i].picture) <= 3;
+    QCOMPARE(near_prints(prints, rules)->size(), close);
+    // Texts that all rows have lead nowhere: pictures are looked for first.
+    const std::vector<std::uint32_t> text = min_hashes("What is shown in this picture?");
+    for (RowPrint& print : prints) print.text = text;
+    const auto both = near_prints(prints, {});
+    QVERIFY(both.ok() && both->size() == kPictures && both->back().of == kPictures - 1 &&
+            both->back().similarity == 1);
+    // Of rows of one picture those are found whose texts are the same, however many begin alike.
+    std::vector<RowPrint> questions(3000);
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+      questions[i].readable = true;
+      questions[i].text = text;
+      for (std::size_t at = 16; at < kMinHashes; ++at)
+        questions[i].text[at] = static_cast<std::uint32_t>(bits(i % 1500 * 64 + at));
+    }
+    for (const bool pictures : {true, false}) {
+      for (RowPrint& print : questions) print.has_picture = pictures;
+      const auto again = near_prints(questions, {});
+      QVERIFY(again.ok() && again->size() == 1500 && again->front().row == 1500 &&
+              again->front().of == 0 && again->back().of == 1499);
+    }
+    const auto stopped = near_prints(prints, rules, [](std::size_t, std::size_t) { return false; });
+    QVERIFY(!stopped && stopped.error().code == ErrorCode::Interrupted);
   }
 
   // What MinHash estimates is Jaccard's index of the pieces: within what 64 draws may miss by.
@@ -262,6 +358,52 @@ class TestDatasetTools : public QObject {
     QVERIFY(!fixed_row("too_long", lost, room.path()) && !is_fixable("too_long"));
   }
 
+  // A check tells of a key once, of the first row that has it; it is put right in all.
+  void keys_are_put_right_in_every_row() {
+    const Room room;
+    std::string text;
+    for (int i = 0; i < 600; ++i)
+      text += line_of({{i % 2 ? "imgae" : "image", "a.png"}, {"prompt", "a"}, {"completion", "b"}});
+    const auto dataset = opened(room.write("t.jsonl", text));
+    RowEdits edits;
+    edits.dropped = {1};
+    edits.replaced[3] = {{"image", "b.png"}, {"prompt", "a"}, {"completion", "b"}};
+    edits.replaced[4] = {{"imgae", "c.png"}, {"prompt", "a"}, {"completion", "b"}};
+    const auto keys = fixed_keys(*dataset, edits);
+    QVERIFY(keys.ok() && keys->left.empty());
+    QCOMPARE(keys->fixed.size(), std::size_t(300 - 2 + 1));
+    QVERIFY(!keys->fixed.contains(1) && !keys->fixed.contains(3) &&
+            keys->fixed.at(4)["image"] == "c.png" && keys->fixed.at(599)["image"] == "a.png" &&
+            !keys->fixed.at(599).contains("imgae"));
+    const auto stopped =
+        fixed_keys(*dataset, edits, [](std::size_t, std::size_t) { return false; });
+    QVERIFY(!stopped && stopped.error().code == ErrorCode::Interrupted);
+  }
+
+  // A picture elsewhere is the row's where it is the only one of its name.
+  void pictures_elsewhere_are_taken_where_one_is_meant() {
+    const Room room;
+    room.write("x/twice.png", "");
+    room.write("y/Twice.png", "");
+    room.write("x/once.PNG", "");
+    room.write("x/other.webp", "");
+    room.write("y/notes.txt", "");
+    PictureFinder pictures;
+    const auto found = [&](const char* path) {
+      return pictures.find(room.path(), path).value_or("nothing");
+    };
+    QCOMPARE(found("old/once.png"), std::string("x/once.PNG"));
+    QCOMPARE(found("old/other.jpg"), std::string("x/other.webp"));
+    QCOMPARE(found("old/twice.png"), std::string("nothing"));
+    QCOMPARE(found("old/twice.jpg"), std::string("nothing"));
+    QCOMPARE(found("old/notes.png"), std::string("nothing"));
+    // The folder was gone through once.
+    room.write("x/late.png", "");
+    QCOMPARE(found("late.png"), std::string("nothing"));
+    const Json row = {{"image", "old/twice.png"}, {"prompt", "a"}, {"completion", "b"}};
+    QVERIFY(!fixed_row("missing_image", row, room.path()));
+  }
+
   void copies_leave_the_original() {
     const Room room;
     fs::copy_file(data_room() / "a.png", room.path() / "a.png");
@@ -318,6 +460,57 @@ class TestDatasetTools : public QObject {
     request.variants = {};
     request.rows.clear();
     QVERIFY(!copy_rows(*dataset, request, room.path() / "none.jsonl").ok());
+  }
+
+  // However many rows are left out, all are counted; what is said of them is said of the first.
+  void rows_that_are_left_out_are_counted() {
+    const Room room;
+    std::string text = line_of({{"prompt", "a"}, {"completion", "b"}});
+    for (int i = 0; i < 250; ++i) text += "no row\n";
+    const auto dataset = opened(room.write("t.jsonl", text));
+    const auto report = copy_rows(*dataset, {rows_of(dataset->size())}, room.path() / "out.jsonl");
+    QVERIFY(report.ok() && report->written == 1 && report->left_out == 250 &&
+            report->unreadable.size() == 100);
+  }
+
+  // A broken picture costs its row's variants and no more.
+  void a_broken_picture_ends_no_copy() {
+    const Room room;
+    fs::copy_file(data_room() / "a.png", room.path() / "a.png");
+    room.write("broken.png", "no picture");
+    const auto row = [](const Json& pictures) {
+      return line_of({{"images", pictures}, {"prompt", "What?"}, {"completion", "b"}});
+    };
+    const auto dataset =
+        opened(room.write("t.jsonl", row({"a.png", "broken.png"}) + row({"a.png"})));
+    CopyRequest request;
+    request.rows = rows_of(2);
+    request.variants.copies = 2;
+    const auto report = copy_rows(*dataset, request, room.path() / "out.jsonl");
+    QVERIFY2(report.ok(), report.ok() ? "" : report.error().sentence().c_str());
+    QVERIFY(report->written == 4 && report->left_out == 1 && report->unreadable.size() == 1);
+    std::size_t pictures = 0;
+    for (const auto& entry : fs::directory_iterator(room.path() / "out-pictures"))
+      pictures += entry.is_regular_file();
+    QCOMPARE(pictures, std::size_t(2));  // none of the row that has no variants
+  }
+
+  // Once the rows stand, their pictures do: whatever fails after that.
+  void a_copy_that_stands_has_its_pictures() {
+    const Room room;
+    fs::copy_file(data_room() / "a.png", room.path() / "a.png");
+    const auto dataset = opened(room.write(
+        "t.jsonl", line_of({{"image", "a.png"}, {"prompt", "What?"}, {"completion", "b"}})));
+    CopyRequest request;
+    request.rows = rows_of(1);
+    request.variants.copies = 1;
+    unsynced_folder = fs::canonical(room.path());
+    const auto report = copy_rows(*dataset, request, room.path() / "out.jsonl");
+    unsynced_folder.clear();
+    QVERIFY(!report && report.error().code == ErrorCode::Machine);
+    QVERIFY(fs::exists(room.path() / "out.jsonl"));
+    const auto copy = opened(room.path() / "out.jsonl");
+    QVERIFY(copy->size() == 2 && decode_image(first_picture(*copy->read(1))).ok());
   }
 };
 

@@ -106,6 +106,31 @@ class TestRowSources : public QObject {
     QVERIFY(semicolons.ok() && (*(*semicolons)->row(0))["prompt"] == "a,b");
   }
 
+  // As Python's csv reads: a quote opens a field at its start and is a letter elsewhere.
+  void quotes_within_fields() {
+    const Place place;
+    const auto rows = [&](const std::string& text) {
+      std::vector<std::vector<std::string>> read;
+      const char separator = detail::separator_of(text);
+      const auto spans = detail::index_csv(text, separator, "t.csv");
+      if (!spans) return read;
+      for (const auto& span : *spans)
+        read.push_back(detail::csv_fields(text.substr(span.begin, span.end - span.begin), ','));
+      return read;
+    };
+    using Rows = std::vector<std::vector<std::string>>;
+    QCOMPARE(rows("a,5\" pipe\nb,6\" pipe\n"), (Rows{{"a", "5\" pipe"}, {"b", "6\" pipe"}}));
+    QCOMPARE(rows("a,5\" pipe\nb,\"6\"\" pipe,\nlong\"\n"),
+             (Rows{{"a", "5\" pipe"}, {"b", "6\" pipe,\nlong"}}));
+    QCOMPARE(rows("\"a\"b\"c,d\ne,\"\"\n"), (Rows{{"ab\"c", "d"}, {"e", ""}}));
+    QCOMPARE(rows("a, \"b\nc,d\n"), (Rows{{"a", " \"b"}, {"c", "d"}}));
+    QCOMPARE(rows("\"\"\"\",x\n\"\"\"\n\",y\n"), (Rows{{"\"", "x"}, {"\"\n", "y"}}));
+    QCOMPARE(detail::separator_of("5\" pipe;b, c;d\n"), ';');
+    const auto pipes =
+        Dataset::open({place.write("p.csv", "prompt,completion\na,5\" pipe\nb,6\" pipe\n")});
+    QVERIFY(pipes.ok() && (*pipes)->size() == 2 && (*(*pipes)->row(1))["completion"] == "6\" pipe");
+  }
+
   void tables_that_are_none() {
     const Place place;
     QVERIFY(says(sentence_of(place.write("q.csv", "a,b\n1,\"never closed\n2,3\n4,5\n")),
@@ -144,6 +169,23 @@ class TestRowSources : public QObject {
     const auto third = (*dataset)->row(2);
     QVERIFY(third.ok() && (*third)["__key__"].get<std::string>().size() == 126 &&
             (*third)["txt"] == "far");
+  }
+
+  // Samples were often written with the path that their picture had; it lies in the archive now.
+  void pictures_of_an_archive_before_what_it_says_of_them() {
+    const Place place;
+    const std::string picture = *read_file(data_room() / "a.png");
+    const std::string row = R"({"image": "old/0001.png", "images": ["x"], "completion": "Three."})";
+    const auto dataset = Dataset::open({place.write(
+        "shard.tar", member("1.json", row) + member("1.png", picture) + member("2.a.png", picture) +
+                         member("2.b.png", picture) + member("2.json", row) +
+                         member("3.json", row) + kArchiveEnd)});
+    QVERIFY2(dataset.ok(), dataset.ok() ? "" : dataset.error().sentence().c_str());
+    const auto first = (*dataset)->row(0), second = (*dataset)->row(1), third = (*dataset)->row(2);
+    QVERIFY(first.ok() && (*first)["image"].is_object() && (*first)["image"]["path"] == "1.png" &&
+            !first->contains("images") && (*first)["completion"] == "Three.");
+    QVERIFY(second.ok() && (*second)["images"].size() == 2 && !second->contains("image"));
+    QVERIFY(third.ok() && (*third)["image"] == "old/0001.png");
   }
 
   void archives_that_lie() {
@@ -193,6 +235,20 @@ class TestRowSources : public QObject {
             row->messages[1].content[0].text == "Another caption.");
   }
 
+  // A name may have 255 bytes: beside the longest of pictures no caption can lie.
+  void the_longest_names_have_no_captions() {
+    const Place place;
+    const std::string name = std::string(251, 'n') + ".png";
+    place.picture(name);
+    place.picture("short.png");
+    place.write("short.caption", "A circle.");
+    const auto dataset = Dataset::open({place.path()});
+    QVERIFY2(dataset.ok(), dataset.ok() ? "" : dataset.error().sentence().c_str());
+    const auto row = (*dataset)->row(0);
+    QVERIFY(row.ok() && (*row)["image"] == name && !row->contains("caption"));
+    QVERIFY((*(*dataset)->row(1))["caption"] == "A circle.");
+  }
+
   void folders_that_describe_their_pictures() {
     const Place place;
     place.picture("a.png");
@@ -208,6 +264,24 @@ class TestRowSources : public QObject {
     lines.write("train/metadata.jsonl", R"({"file_name": "a.png", "text": "red"})");
     const auto described = Dataset::open({lines.path()});
     QVERIFY(described.ok() && (*(*described)->row(0))["text"] == "red");
+  }
+
+  // Which of so many entries the system names first is chance: all of them are looked at.
+  void large_folders_of_pictures_and_their_facts() {
+    const Place place;
+    constexpr int kPictures = 60'000;
+    const auto make = [&](int i, const char* ending) {
+      std::ofstream(place.path() / (std::to_string(i) + ending)) << "{}";
+    };
+    for (int i = 0; i < kPictures; ++i) make(i, ".png");
+    for (int i = 0; i < kPictures; ++i) make(i, ".json");
+    const auto dataset = Dataset::open({place.path()});
+    QVERIFY2(dataset.ok(), dataset.ok() ? "" : dataset.error().sentence().c_str());
+    QCOMPARE((*dataset)->size(), std::size_t(kPictures));
+    place.write("metadata.jsonl", R"({"file_name": "1.png", "text": "red"})");
+    const auto described = Dataset::open({place.path()});
+    QVERIFY(described.ok() && (*described)->size() == 1 &&
+            (*(*described)->row(0))["image"] == "1.png");
   }
 
   void folders_of_rows() {
@@ -276,6 +350,21 @@ class TestRowSources : public QObject {
           (void)(*dataset)->row(row);
       }
     }
+  }
+
+  // A dataset may be a thousand shards.
+  void a_shard_holds_one_file_open() {
+    if (!detail::arrow_library()) QSKIP("Apache Arrow is not here");
+    const auto open_files = [] {
+      const fs::directory_iterator files("/proc/self/fd");
+      return std::distance(fs::begin(files), fs::end(files));
+    };
+    (void)Dataset::open({tables() / "rows.parquet"});
+    const auto before = open_files();
+    const auto dataset = Dataset::open(std::vector<fs::path>(8, tables() / "rows.parquet"));
+    QVERIFY2(dataset.ok(), dataset.ok() ? "" : dataset.error().sentence().c_str());
+    QCOMPARE(open_files() - before, std::ptrdiff_t(8));
+    QVERIFY((*dataset)->row(39).ok());
   }
 
   void columns_are_guessed_and_mapped() {

@@ -20,7 +20,7 @@ using namespace luthier;
 
 void read_table(std::string_view text) {
   const char separator = detail::separator_of(text);
-  const auto rows = detail::index_csv(text, "fuzz");
+  const auto rows = detail::index_csv(text, separator, "fuzz");
   if (!rows) {
     if (rows.error().what.empty()) std::abort();
     return;

@@ -73,7 +73,7 @@ Result<CopiedRows> copy_as_wished(const Dataset& dataset, const CopyWish& wish,
     LUTHIER_TRY(const CopyReport report,
                 copy_rows(dataset, request, wish.file, any_rows(), progress));
     copied.train = report.written;
-    copied.unreadable = report.unreadable.size();
+    copied.unreadable = report.left_out;
     return copied;
   }
   LUTHIER_CHECK(check_new_file(wish.validation));
@@ -97,7 +97,7 @@ Result<CopiedRows> copy_as_wished(const Dataset& dataset, const CopyWish& wish,
               copy_rows(dataset, request, wish.validation, any_rows(), half_of(progress, true)));
   copied.train = train.written;
   copied.validation = validation.written;
-  copied.unreadable = train.unreadable.size() + validation.unreadable.size();
+  copied.unreadable = train.left_out + validation.left_out;
   return copied;
 }
 

@@ -89,13 +89,12 @@ QWidget* DataPage::make_finding_buttons(QWidget* parent) {
     if (const Finding* finding = current_finding())
       tools_->drop(finding->row, !tools_->edits().dropped.contains(finding->row));
   });
-  connect(drop_kind_, &QPushButton::clicked, this, [this, of_kind] {
-    for (const Finding& finding : of_kind()) tools_->drop(finding.row);
-  });
+  connect(drop_kind_, &QPushButton::clicked, this,
+          [this, of_kind] { tools_->drop_kind(of_kind()); });
   connect(fix_, &QPushButton::clicked, this, [this] {
     if (const Finding* finding = current_finding()) tools_->fix({*finding});
   });
-  connect(fix_kind_, &QPushButton::clicked, this, [this, of_kind] { tools_->fix(of_kind()); });
+  connect(fix_kind_, &QPushButton::clicked, this, [this, of_kind] { tools_->fix_kind(of_kind()); });
   connect(copy_, &QPushButton::clicked, this, [this] { tools_->open_copy(); });
   on_language(bar, [this] {
     drop_kind_->setText(tr("Leave out all like it"));

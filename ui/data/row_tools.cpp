@@ -34,6 +34,7 @@ namespace {
 
 constexpr int kSearchMilliseconds = 500;
 constexpr std::size_t kPreviewedRows = 3;
+constexpr const char* kUnknownKey = "unknown_key";
 enum RowOrderChoice { InFileOrder, LongestFirst, ShortestFirst, FindingsFirst };
 
 Result<ColumnsLooked> looked_at(const Dataset& dataset, const RowKind& kind,
@@ -364,6 +365,7 @@ void RowTools::fix(const std::vector<Finding>& findings) {
       [findings, known = edits_.replaced](const Dataset& dataset,
                                           const RowProgress& progress) -> Result<FixedRows> {
         FixedRows fixed;
+        PictureFinder pictures([&] { return progress(0, findings.size()); });
         for (std::size_t i = 0; i < findings.size(); ++i) {
           if (!progress(i, findings.size())) return interrupted_error();
           const Finding& finding = findings[i];
@@ -373,7 +375,8 @@ void RowTools::fix(const std::vector<Finding>& findings) {
           if (const auto now = fixed.rows.find(finding.row); now != fixed.rows.end())
             json = now->second;
           auto right =
-              json ? fixed_row(finding.kind, *json, dataset.folder_of(finding.row)) : std::nullopt;
+              json ? fixed_row(finding.kind, *json, dataset.folder_of(finding.row), pictures)
+                   : std::nullopt;
           if (right)
             fixed.rows[finding.row] = std::move(*right);
           else
@@ -382,18 +385,52 @@ void RowTools::fix(const std::vector<Finding>& findings) {
         return fixed;
       },
       [this](const Result<FixedRows>& fixed) {
-        if (!fixed) {
-          if (fixed.error().code != ErrorCode::Interrupted) emit failed(fixed.error());
-          return;
-        }
-        for (const auto& [row, json] : fixed->rows) {
-          edits_.replaced[row] = json;
-          edits_.dropped.erase(row);
-        }
-        emit edits_changed();
-        if (fixed->failed > 0)
-          emit said(tr("%n rows could not be put right by themselves.", nullptr,
-                       static_cast<int>(fixed->failed)));
+        if (fixed)
+          keep_fixed(fixed->rows, fixed->failed);
+        else if (fixed.error().code != ErrorCode::Interrupted)
+          emit failed(fixed.error());
+      });
+}
+
+void RowTools::keep_fixed(const std::map<std::size_t, Json>& rows, std::size_t failed_rows) {
+  for (const auto& [row, json] : rows) {
+    edits_.replaced[row] = json;
+    edits_.dropped.erase(row);
+  }
+  emit edits_changed();
+  if (failed_rows > 0)
+    emit said(tr("%n rows could not be put right by themselves.", nullptr,
+                 static_cast<int>(failed_rows)));
+}
+
+void RowTools::drop_kind(const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) edits_.dropped.insert(finding.row);
+  emit edits_changed();
+  if (findings.empty() || findings.front().kind != kUnknownKey) return;
+  with_all_keys([this](const KeyFixes& keys) {
+    for (const auto& [row, json] : keys.fixed) edits_.dropped.insert(row);
+    edits_.dropped.insert(keys.left.begin(), keys.left.end());
+    emit edits_changed();
+  });
+}
+
+void RowTools::fix_kind(const std::vector<Finding>& findings) {
+  if (findings.empty() || findings.front().kind != kUnknownKey) return fix(findings);
+  for (const Finding& finding : findings) edits_.dropped.erase(finding.row);
+  with_all_keys([this](const KeyFixes& keys) { keep_fixed(keys.fixed, keys.left.size()); });
+}
+
+void RowTools::with_all_keys(std::function<void(const KeyFixes&)> use) {
+  jobs_->run<KeyFixes>(
+      tr("Putting rows right"),
+      [edits = edits_](const Dataset& dataset, const RowProgress& progress) {
+        return fixed_keys(dataset, edits, progress);
+      },
+      [this, use = std::move(use)](const Result<KeyFixes>& keys) {
+        if (keys)
+          use(*keys);
+        else if (keys.error().code != ErrorCode::Interrupted)
+          emit failed(keys.error());
       });
 }
 

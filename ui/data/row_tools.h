@@ -5,6 +5,8 @@
 #pragma once
 
 #include <QWidget>
+#include <functional>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -26,6 +28,7 @@ class CopyDialog;
 class FetchDialog;
 class RowModel;
 class StatisticsDialog;
+struct KeyFixes;
 
 class RowTools : public QWidget {
   Q_OBJECT
@@ -45,6 +48,10 @@ class RowTools : public QWidget {
   void drop(std::size_t row, bool on = true);
   /// What the finding says is put right in a copy, where that can be done.
   void fix(const std::vector<Finding>& findings);
+  /// The same of all that are like these, the same kind each. A key that is not read is found once,
+  /// and may be in every row.
+  void drop_kind(const std::vector<Finding>& findings);
+  void fix_kind(const std::vector<Finding>& findings);
   void open_copy(double share = 0);
   void open_columns();
   void open_fetch();
@@ -72,6 +79,9 @@ class RowTools : public QWidget {
   void look_at_columns();
   void count_statistics();
   void find_near_duplicates();
+  void keep_fixed(const std::map<std::size_t, Json>& rows, std::size_t failed_rows);
+  /// All rows with keys that are not read are looked for; `use` gets them.
+  void with_all_keys(std::function<void(const KeyFixes&)> use);
 
   Workspace& workspace_;
   RowModel& rows_;

@@ -12,8 +12,9 @@ namespace {
 
 class ArrowSource : public RowSource {
  public:
-  ArrowSource(RowFile file, const LuthierArrowEntries& arrow)
-      : file_(std::move(file)), arrow_(arrow) {}
+  /// Arrow has the file open itself: a dataset of a thousand shards holds as many, and not twice.
+  ArrowSource(const RowFile& file, const LuthierArrowEntries& arrow)
+      : path_(file.path()), digest_(file.digest()), arrow_(arrow) {}
   ArrowSource(const ArrowSource&) = delete;
   ArrowSource& operator=(const ArrowSource&) = delete;
   ~ArrowSource() override {
@@ -22,13 +23,13 @@ class ArrowSource : public RowSource {
 
   Status open() {
     char* fault = nullptr;
-    table_ = arrow_.open(file_.path().c_str(), &fault);
+    table_ = arrow_.open(path_.c_str(), &fault);
     if (!table_)
       return input_error("The file cannot be read as Parquet or Arrow: " + taken(fault) + ".",
-                         file_.path().string(), "Fetch or write it again.");
+                         path_.string(), "Fetch or write it again.");
     rows_ = arrow_.rows(table_);
     if (rows_ == 0)
-      return input_error("The dataset has no rows.", file_.path().string(),
+      return input_error("The dataset has no rows.", path_.string(),
                          "Give a file with at least one row.");
     read_classes();
     return {};
@@ -36,10 +37,10 @@ class ArrowSource : public RowSource {
 
   std::size_t size() const override { return rows_; }
   std::string place(std::size_t row) const override {
-    return file_.path().string() + ": row " + std::to_string(row + 1);
+    return path_.string() + ": row " + std::to_string(row + 1);
   }
-  std::filesystem::path folder(std::size_t) const override { return file_.path().parent_path(); }
-  const std::string& digest() const override { return file_.digest(); }
+  std::filesystem::path folder(std::size_t) const override { return path_.parent_path(); }
+  const std::string& digest() const override { return digest_; }
 
   Result<Json> read(std::size_t row, const std::string& where) const override {
     char* fault = nullptr;
@@ -90,7 +91,8 @@ class ArrowSource : public RowSource {
     }
   }
 
-  RowFile file_;
+  std::filesystem::path path_;
+  std::string digest_;
   const LuthierArrowEntries& arrow_;
   LuthierArrowTable* table_ = nullptr;
   std::size_t rows_ = 0;
@@ -100,9 +102,9 @@ class ArrowSource : public RowSource {
 }  // namespace
 
 Result<SourcePtr> open_arrow_source(const std::filesystem::path& path) {
-  LUTHIER_TRY(RowFile file, RowFile::open(path));
+  LUTHIER_TRY(const RowFile file, RowFile::open(path));
   LUTHIER_TRY(const LuthierArrowEntries* arrow, arrow_library());
-  auto source = std::make_shared<ArrowSource>(std::move(file), *arrow);
+  auto source = std::make_shared<ArrowSource>(file, *arrow);
   LUTHIER_CHECK(source->open());
   return SourcePtr(std::move(source));
 }

@@ -19,7 +19,7 @@ class CsvSource : public RowSource {
                          "Give it the ending of what it is.");
     LUTHIER_CHECK(check_encoding(text, where));
     separator_ = separator_of(text);
-    LUTHIER_TRY(rows_, index_csv(text, where));
+    LUTHIER_TRY(rows_, index_csv(text, separator_, where));
     if (rows_.empty())
       return input_error("The dataset has no rows.", where, "Give a file with at least one row.");
     const RowSpan head = rows_.front();

@@ -20,36 +20,47 @@ char separator_of(std::string_view text) {
   if (text.starts_with(kCsvMark)) text.remove_prefix(kCsvMark.size());
   constexpr std::string_view kSeparators = ",;\t|";
   std::size_t counts[4] = {};
-  bool quoted = false;
+  bool quoted = false, start = true;  // a quote within a field is a letter, as of 5" pipes
   for (const char c : text.substr(0, 1u << 20)) {
-    if (c == '"') quoted = !quoted;
+    if (c == '"' && (quoted || start)) {
+      quoted = !quoted;
+      start = true;  // which may double it
+      continue;
+    }
     if (quoted) continue;
     if (c == '\n') break;
     const std::size_t at = kSeparators.find(c);
+    start = at != std::string_view::npos;
     if (at != std::string_view::npos) ++counts[at];
   }
   return kSeparators[static_cast<std::size_t>(std::max_element(counts, counts + 4) - counts)];
 }
 
-Result<std::vector<RowSpan>> index_csv(std::string_view text, const std::string& where) {
+Result<std::vector<RowSpan>> index_csv(std::string_view text, char separator,
+                                       const std::string& where) {
   std::vector<RowSpan> rows;
   std::size_t at = text.starts_with(kCsvMark) ? kCsvMark.size() : 0;
   std::uint64_t line = 1;
   while (at < text.size()) {
     RowSpan row{at, at, line};
-    bool quoted = false, blank = true;
+    bool quoted = false, start = true, blank = true;
     std::uint64_t opened = 0;
-    for (; at < text.size(); ++at) {
+    for (; at < text.size(); ++at) {  // as csv_fields goes
       const char c = text[at];
+      if (c != ' ' && c != '\t' && c != '\r' && c != '\n') blank = false;
       if (c == '\n') {
         ++line;
         if (!quoted) break;
-      }
-      if (c == '"') {
-        quoted = !quoted;
+      } else if (quoted && c == '"') {
+        if (at + 1 < text.size() && text[at + 1] == '"')
+          ++at;
+        else
+          quoted = false;
+      } else if (!quoted && c == '"' && start) {
+        quoted = true;
         opened = line;
       }
-      if (c != ' ' && c != '\t' && c != '\r') blank = false;
+      start = !quoted && c == separator;
     }
     if (quoted)
       return input_error(

@@ -4,7 +4,6 @@
 // training's is meant.
 #include <algorithm>
 #include <optional>
-#include <set>
 
 #include "engine/base/text.h"
 #include "engine/base/utf8.h"
@@ -17,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMostFiles = 100'000;
+constexpr std::size_t kMostFiles = 5'000'000, kMostShards = 100'000;
 
 bool is_there_file(const fs::path& path) {
   std::error_code ignored;
@@ -36,9 +35,9 @@ Result<fs::path> inside(const fs::path& folder, const std::string& name, const s
 }
 
 struct Listed {
-  std::vector<fs::path> parquet, arrow, archives, texts, tables, metadata;
-  std::set<std::string> pictures;  ///< names without their endings
-  std::vector<fs::path> folders;
+  std::vector<fs::path> parquet, arrow, archives, tables, folders;
+  std::vector<std::string> texts;     ///< names alone: there may be one beside each picture
+  std::vector<std::string> pictures;  ///< names without their endings
 };
 
 Result<Listed> list_folder(const fs::path& folder) {
@@ -47,7 +46,9 @@ Result<Listed> list_folder(const fs::path& folder) {
   std::size_t count = 0;
   fs::directory_iterator walk(folder, problem);
   for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) {
-    if (++count > kMostFiles) break;  // a folder of pictures; what it is, is known by now
+    if (++count > kMostFiles)
+      return input_error("The folder holds more than " + std::to_string(kMostFiles) + " files.",
+                         folder.string(), "Give a folder in it.");
     const fs::path& path = walk->path();
     const std::string name = path.filename().string();
     if (name.starts_with('.')) continue;
@@ -57,27 +58,25 @@ Result<Listed> list_folder(const fs::path& folder) {
       continue;
     }
     const std::string ending = ascii_lower(path.extension().string());
-    if (name == "metadata.jsonl" || name == "metadata.csv" || name == "metadata.parquet")
-      found.metadata.push_back(path);
-    else if (ending == ".parquet")
+    if (ending == ".parquet")
       found.parquet.push_back(path);
     else if (ending == ".arrow")
       found.arrow.push_back(path);
     else if (ending == ".tar")
       found.archives.push_back(path);
     else if (ending == ".jsonl" || ending == ".ndjson" || ending == ".json")
-      found.texts.push_back(path);
+      found.texts.push_back(name);
     else if (ending == ".csv" || ending == ".tsv")
       found.tables.push_back(path);
     else if (file_kind_by_name(path).family == FileFamily::Picture)
-      found.pictures.insert(path.stem().string());
+      found.pictures.push_back(path.stem().string());
   }
   if (problem)
     return input_error("The folder cannot be read: " + problem.message() + ".", folder.string(),
                        "Check its permissions.");
-  for (auto* list : {&found.parquet, &found.arrow, &found.archives, &found.texts, &found.tables,
-                     &found.metadata, &found.folders})
+  for (auto* list : {&found.parquet, &found.arrow, &found.archives, &found.tables, &found.folders})
     std::sort(list->begin(), list->end());
+  for (auto* list : {&found.texts, &found.pictures}) std::sort(list->begin(), list->end());
   return found;
 }
 
@@ -129,8 +128,8 @@ Result<SourcePtr> open_saved(const fs::path& folder) {
     return input_error("The dataset was saved by an old version, with its order apart.",
                        where + ": _indices_data_files",
                        "Call flatten_indices() and save it again with save_to_disk.");
-  if (files->size() > kMostFiles)
-    return input_error("The file names more than " + std::to_string(kMostFiles) + " data files.",
+  if (files->size() > kMostShards)
+    return input_error("The file names more than " + std::to_string(kMostShards) + " data files.",
                        where);
   std::vector<SourcePtr> sources;
   for (const Json& file : *files) {
@@ -160,7 +159,7 @@ Result<SourcePtr> open_saved_splits(const fs::path& folder) {
 }
 
 Error nothing_there(const fs::path& path, const Listed& found) {
-  std::vector<fs::path> files = found.texts;
+  std::vector<fs::path> files(found.texts.begin(), found.texts.end());
   files.insert(files.end(), found.tables.begin(), found.tables.end());
   std::sort(files.begin(), files.end());
   constexpr std::size_t kMost = 4;
@@ -175,23 +174,34 @@ Error nothing_there(const fs::path& path, const Listed& found) {
                      "files.");
 }
 
+Result<std::optional<SourcePtr>> some(Result<SourcePtr> source) {
+  if (!source) return source.error();
+  return std::optional<SourcePtr>(source.take());
+}
+
+/// The metadata file of the folder's pictures; empty where it has none.
+fs::path metadata_of(const fs::path& folder) {
+  for (const char* name : {"metadata.csv", "metadata.jsonl", "metadata.parquet"})
+    if (is_there_file(folder / name)) return folder / name;
+  return {};
+}
+
 /// What lies in the folder itself. Nothing: none of it is a dataset.
-Result<std::optional<SourcePtr>> open_here(const fs::path& folder, const Listed& found) {
-  const auto some = [](Result<SourcePtr> source) -> Result<std::optional<SourcePtr>> {
-    if (!source) return source.error();
-    return std::optional<SourcePtr>(source.take());
-  };
-  if (is_there_file(folder / "dataset_dict.json")) return some(open_saved_splits(folder));
+Result<std::optional<SourcePtr>> open_listed(const fs::path& folder, const Listed& found) {
   if (is_there_file(folder / "state.json") && !found.arrow.empty()) return some(open_saved(folder));
-  if (!found.metadata.empty()) return some(open_described_folder(found.metadata.front()));
+  if (const fs::path metadata = metadata_of(folder); !metadata.empty())
+    return some(open_described_folder(metadata));
   if (!found.parquet.empty()) return some(open_all(found.parquet));
   if (!found.arrow.empty()) return some(open_all(found.arrow));
   if (!found.archives.empty()) return some(open_all(found.archives));
-  std::vector<fs::path> rows = found.texts;
-  std::erase_if(rows, [&](const fs::path& file) {  // what stands beside rows, or a picture
-    return file.filename() == "dataset_info.json" || file.filename() == "dataset_infos.json" ||
-           file.filename() == "config.json" || found.pictures.contains(file.stem().string());
-  });
+  std::vector<fs::path> rows;
+  for (const std::string& name : found.texts) {
+    if (name == "dataset_info.json" || name == "dataset_infos.json" || name == "config.json" ||
+        std::binary_search(found.pictures.begin(), found.pictures.end(),
+                           fs::path(name).stem().string()))
+      continue;  // what stands beside rows, or a picture
+    rows.push_back(folder / name);
+  }
   rows.insert(rows.end(), found.tables.begin(), found.tables.end());
   const std::vector<fs::path> train = of_training(rows);
   if (train.size() == 1) return some(open_source(train.front()));
@@ -200,8 +210,13 @@ Result<std::optional<SourcePtr>> open_here(const fs::path& folder, const Listed&
 }
 
 Result<SourcePtr> open_at(const fs::path& folder, int depth) {
+  // What says itself what the folder is needs no list of it: beside it may lie a million pictures.
+  if (is_there_file(folder / "dataset_dict.json")) return open_saved_splits(folder);
+  if (const fs::path metadata = metadata_of(folder);
+      !metadata.empty() && !is_there_file(folder / "state.json"))
+    return open_described_folder(metadata);
   LUTHIER_TRY(const Listed found, list_folder(folder));
-  LUTHIER_TRY(auto here, open_here(folder, found));
+  LUTHIER_TRY(auto here, open_listed(folder, found));
   if (here) return std::move(*here);
   if (!found.texts.empty() || !found.tables.empty()) return nothing_there(folder, found);
   // data/ of a hub's repository, a split of its own, or classes of pictures.

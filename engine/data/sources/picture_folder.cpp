@@ -66,15 +66,16 @@ class PictureFolder : public RowSource {
     const fs::path name = pictures_[row];
     Json json = {{"image", pictures_[row]}};
     const fs::path stem = (folder_ / name).replace_extension();
+    std::error_code ignored;  // a name may be as long as names can be, and one beside it longer
     for (const char* ending : {".txt", ".caption"}) {
       const fs::path beside = stem.string() + ending;
-      if (!fs::exists(beside)) continue;
+      if (!fs::exists(beside, ignored)) continue;
       LUTHIER_TRY(const std::string text, read_file(beside, kLongestCaption));
       if (const auto fault = text_fault(text, "a caption", where + ": " + ending)) return *fault;
       json["caption"] = trimmed(text);
       break;
     }
-    if (const fs::path beside = stem.string() + ".json"; fs::exists(beside)) {
+    if (const fs::path beside = stem.string() + ".json"; fs::exists(beside, ignored)) {
       LUTHIER_TRY(const Json facts, read_json_file(beside));
       if (!facts.is_object())
         return input_error("What is beside the picture must be a JSON object.", beside.string());

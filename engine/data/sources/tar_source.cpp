@@ -61,8 +61,14 @@ class TarSource : public RowSource {
           std::string_view(*bytes).substr(member.begin, member.end - member.begin);
       LUTHIER_CHECK(take(json, pictures, std::string(name.ending), member.name, content, where));
     }
-    if (pictures.size() == 1) json.emplace("image", std::move(pictures.front()));
-    if (pictures.size() > 1) json.emplace("images", Json(std::move(pictures)));
+    if (pictures.empty()) return json;
+    // What the sample's JSON says of a picture is where it lay before it came into the archive.
+    json.erase("image");
+    json.erase("images");
+    if (pictures.size() == 1)
+      json["image"] = std::move(pictures.front());
+    else
+      json["images"] = Json(std::move(pictures));
     return json;
   }
 

@@ -45,11 +45,14 @@ class LineFile {
     buffer_ += '\n';
     return buffer_.size() < kBuffered ? Status() : flush();
   }
+  /// Whether it stands in its place, which it may where `end` failed after that.
+  bool placed() const { return placed_; }
   Status end() {
     LUTHIER_CHECK(flush());
     if (::fsync(out_.get()) != 0) return system_error("Writing failed", place_, errno);
     LUTHIER_CHECK(check_new_file(place_));
     LUTHIER_CHECK(rename_path(partial_, place_));
+    placed_ = true;
     if (!out_.close()) return system_error("Writing failed", place_, errno);
     return sync_folder(place_.parent_path().empty() ? "." : place_.parent_path());
   }
@@ -64,6 +67,7 @@ class LineFile {
   fs::path place_, partial_;
   Descriptor out_;
   std::string buffer_;
+  bool placed_ = false;
 };
 
 /// LLaVA's form, where a row is of plain turns; else its messages.
@@ -135,21 +139,24 @@ class VariantFolder {
   Result<std::optional<Json>> vary(const Conversation& row, std::size_t number, int copy,
                                    const VariantRules& rules, const fs::path& to) const {
     Conversation varied = row;
-    std::size_t pictures = 0;
+    std::vector<std::pair<ContentPart*, Image>> pictures;
     for (Message& turn : varied.messages)
       for (ContentPart& part : turn.content) {
         if (part.kind != ContentPart::Kind::Image) continue;
-        const std::string name = std::to_string(number + 1) + "-" + std::to_string(copy + 1) + "-" +
-                                 std::to_string(++pictures) + ".png";
-        LUTHIER_TRY(const Image image, decode_image(part.image));
-        const std::uint64_t place =
-            (number * 1000 + static_cast<std::size_t>(copy)) * 1000 + pictures;
-        LUTHIER_TRY(const auto bytes, encode_png(picture_variant(image, rules, place)));
-        LUTHIER_CHECK(write_file_atomically(
-            folder_ / name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
-        part.image = folder_ / name;
+        auto image = decode_image(part.image);
+        if (!image) return image.error();  // before one of them is written
+        pictures.emplace_back(&part, image.take());
       }
-    if (pictures == 0) return std::optional<Json>();
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      const std::string name = std::to_string(number + 1) + "-" + std::to_string(copy + 1) + "-" +
+                               std::to_string(i + 1) + ".png";
+      const std::uint64_t place = (number * 1000 + static_cast<std::size_t>(copy)) * 1000 + i + 1;
+      LUTHIER_TRY(const auto bytes, encode_png(picture_variant(pictures[i].second, rules, place)));
+      LUTHIER_CHECK(write_file_atomically(
+          folder_ / name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+      pictures[i].first->image = folder_ / name;
+    }
+    if (pictures.empty()) return std::optional<Json>();
     return std::optional<Json>(row_json(varied, to));
   }
   void keep() { kept_ = true; }
@@ -158,6 +165,11 @@ class VariantFolder {
   fs::path folder_;
   bool made_ = false, kept_ = false;
 };
+
+void leave_out(CopyReport& report, const Error& error) {
+  ++report.left_out;
+  if (report.unreadable.size() < kMostUnreadable) report.unreadable.push_back(error);
+}
 
 }  // namespace
 
@@ -182,7 +194,7 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
         conversation = read.take();
     if (json) json = formed(dataset, row, *json, request.form, kind, folder);
     if (!json) {
-      if (report.unreadable.size() < kMostUnreadable) report.unreadable.push_back(json.error());
+      leave_out(report, json.error());
       continue;
     }
     LUTHIER_CHECK(out.add(json->dump(-1, ' ', false, Json::error_handler_t::replace)));
@@ -190,10 +202,11 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
     // Answers that are held against one another are not said by messages.
     if (!conversation || conversation->chosen || conversation->answer) continue;
     for (int copy = 0; copy < request.variants.copies; ++copy) {
-      LUTHIER_TRY(const auto varied,
-                  variants.vary(*conversation, row, copy, request.variants, folder));
-      if (!varied) break;
-      LUTHIER_CHECK(out.add(varied->dump(-1, ' ', false, Json::error_handler_t::replace)));
+      const auto varied = variants.vary(*conversation, row, copy, request.variants, folder);
+      if (!varied && varied.error().code != ErrorCode::Input) return varied.error();
+      if (!varied) leave_out(report, varied.error());  // a picture of it is broken
+      if (!varied || !*varied) break;
+      LUTHIER_CHECK(out.add((*varied)->dump(-1, ' ', false, Json::error_handler_t::replace)));
       ++report.written;
     }
   }
@@ -201,8 +214,9 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
     return input_error(
         "No row is left to write.", file.string(),
         report.unreadable.empty() ? "Take fewer rows out." : report.unreadable.front().sentence());
-  LUTHIER_CHECK(out.end());
-  variants.keep();
+  const Status ended = out.end();
+  if (out.placed()) variants.keep();  // the rows name them
+  LUTHIER_CHECK(ended);
   return report;
 }
 

@@ -36,8 +36,11 @@ struct CopyRequest {
 };
 
 struct CopyReport {
-  std::size_t written = 0;        ///< with variants
-  std::vector<Error> unreadable;  ///< rows that could not be read, and are left out
+  std::size_t written = 0;  ///< with variants
+  /// Rows that could not be read and are left out, and those that came without variants for a
+  /// picture that could not be; all of them, and what is said of the first hundred.
+  std::size_t left_out = 0;
+  std::vector<Error> unreadable;
 };
 
 /// Into a .jsonl file that is not there yet, pictures' paths from where it lies. `form` other than

@@ -18,7 +18,8 @@ constexpr std::size_t kMostDistinct = 200'000, kShownAnswers = 30, kShownAnswer 
 struct Seen {
   std::size_t unreadable = 0, with_pictures = 0;
   std::vector<double> tokens, learned, turns, words, pictures, widths, heights;
-  std::unordered_map<std::string, std::size_t> answers;
+  /// By a hash of the whole answer: many are long, and begin alike.
+  std::unordered_map<std::uint64_t, std::pair<std::string, std::size_t>> answers;
   bool counted = true;
 };
 
@@ -61,9 +62,11 @@ void look_at_row(Seen& seen, const Dataset& dataset, std::size_t row,
   look_at_pictures(seen, *conversation, request.pictures);
   if (const std::string answer = trimmed(answer_text(*conversation)); !answer.empty()) {
     seen.words.push_back(static_cast<double>(words_of(answer)));
-    const std::string shown = shortened(answer, kShownAnswer);
-    if (seen.answers.size() < kMostDistinct || seen.answers.contains(shown))
-      ++seen.answers[shown];
+    const std::uint64_t whole = std::hash<std::string>()(answer);
+    if (const auto known = seen.answers.find(whole); known != seen.answers.end())
+      ++known->second.second;
+    else if (seen.answers.size() < kMostDistinct)
+      seen.answers.emplace(whole, std::pair(shortened(answer, kShownAnswer), std::size_t{1}));
     else
       seen.counted = false;
   }
@@ -105,7 +108,11 @@ Result<DatasetStatistics> dataset_statistics(const Dataset& dataset,
     join(all.pictures, each.pictures);
     join(all.widths, each.widths);
     join(all.heights, each.heights);
-    for (const auto& [answer, count] : each.answers) all.answers[answer] += count;
+    for (auto& [whole, answer] : each.answers) {
+      auto& known = all.answers[whole];
+      known.second += answer.second;
+      if (known.first.empty()) known.first = std::move(answer.first);
+    }
   }
   for (const double count : all.pictures) made.pictures += static_cast<std::size_t>(count);
   made.tokens = histogram_of(std::move(all.tokens));
@@ -116,7 +123,7 @@ Result<DatasetStatistics> dataset_statistics(const Dataset& dataset,
   made.widths = histogram_of(std::move(all.widths));
   made.heights = histogram_of(std::move(all.heights));
   made.distinct_answers = all.answers.size();
-  made.answers.assign(all.answers.begin(), all.answers.end());
+  for (auto& [whole, answer] : all.answers) made.answers.push_back(std::move(answer));
   const std::size_t shown = std::min(kShownAnswers, made.answers.size());
   std::partial_sort(made.answers.begin(), made.answers.begin() + static_cast<std::ptrdiff_t>(shown),
                     made.answers.end(), [](const auto& a, const auto& b) {

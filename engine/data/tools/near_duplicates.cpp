@@ -8,6 +8,7 @@
 #include <numbers>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "engine/base/random_stream.h"
 #include "engine/base/text.h"
@@ -20,8 +21,8 @@ namespace {
 constexpr std::size_t kBands = 16, kBandRows = kMinHashes / kBands;
 constexpr std::size_t kPieceLetters = 5;
 constexpr int kMostBits = 7;
-constexpr std::size_t kMostCompared =
-    64;  // of those in one bucket: a bucket of thousands is one text
+/// Of those that share a band of a text: a band of thousands is a phrase that all rows have.
+constexpr std::size_t kMostCompared = 64, kMostComparedOfPicture = 1024;
 
 /// Letters of UTF-8 in lower case, with one blank for all that stands between words.
 std::vector<std::string> letters_of(const std::string& text) {
@@ -48,16 +49,9 @@ std::uint64_t bytes_hash(std::string_view bytes) {
   return hash;
 }
 
-/// One row as it is compared.
-struct Print {
-  std::vector<std::uint32_t> text;
-  std::uint64_t picture = 0;
-  bool has_picture = false, readable = false;
-};
-
-Print print_of(const Dataset& dataset, std::size_t row, const RowKind& kind,
-               const NearDuplicateRules& rules) {
-  Print print;
+RowPrint print_of(const Dataset& dataset, std::size_t row, const RowKind& kind,
+                  const NearDuplicateRules& rules) {
+  RowPrint print;
   const auto conversation = read_row(dataset, row, kind);
   if (!conversation) return print;
   using By = NearDuplicateRules::By;
@@ -74,17 +68,19 @@ Print print_of(const Dataset& dataset, std::size_t row, const RowKind& kind,
   return print;
 }
 
+int most_bits(const NearDuplicateRules& rules) { return std::min(rules.bits, kMostBits); }
+
 /// Whether the later row is like the earlier one, and how much.
-std::optional<NearDuplicate> compared(const std::vector<Print>& prints, std::size_t row,
+std::optional<NearDuplicate> compared(const std::vector<RowPrint>& prints, std::size_t row,
                                       std::size_t of, const NearDuplicateRules& rules) {
-  const Print &a = prints[row], &b = prints[of];
+  const RowPrint &a = prints[row], &b = prints[of];
   NearDuplicate found;
   found.row = row;
   found.of = of;
   if (a.has_picture != b.has_picture) return std::nullopt;
   if (a.has_picture) {
     found.bits = std::popcount(a.picture ^ b.picture);
-    if (found.bits > std::min(rules.bits, kMostBits)) return std::nullopt;
+    if (found.bits > most_bits(rules)) return std::nullopt;
   }
   if (rules.by == NearDuplicateRules::By::Picture) return found;
   if (a.text.empty() != b.text.empty()) return std::nullopt;
@@ -93,23 +89,112 @@ std::optional<NearDuplicate> compared(const std::vector<Print>& prints, std::siz
   return found;
 }
 
-/// Keys under which rows that are alike meet: bands of texts' hashes, or each byte of pictures'
-/// (who differ in at most seven bits share one of eight bytes).
-std::vector<std::uint64_t> meeting_keys(const Print& print) {
-  std::vector<std::uint64_t> keys;
-  if (!print.text.empty()) {
-    for (std::size_t band = 0; band < kBands; ++band) {
-      std::uint64_t key = mixed_bits(band + 1);
-      for (std::size_t i = 0; i < kBandRows; ++i)
-        key = mixed_bits(key ^ print.text[band * kBandRows + i]);
-      keys.push_back(key);
+/// The different pictures, found by how far they lie from one: two that differ in at most seven of
+/// 64 bits differ in at most one bit of one of their four quarters, so that 17 places in each
+/// quarter's table hold all that there are (Norouzi et al. 2012, multi-index hashing).
+class PictureTable {
+ public:
+  /// `use(picture)` of each that differs in at most `bits`.
+  template <class Use>
+  void each_near(std::uint64_t picture, int bits, const Use& use) const {
+    const int radius = bits < static_cast<int>(kParts) ? 0 : 1;
+    for (unsigned part = 0; part < kParts; ++part) {
+      const auto look = [&](std::uint64_t place) {
+        for (const std::uint64_t other : places_[part << kPartBits | place])
+          if (std::popcount(picture ^ other) <= bits && !met_before(picture ^ other, part, radius))
+            use(other);
+      };
+      const std::uint64_t own = quarter(picture, part);
+      look(own);
+      for (unsigned bit = 0; radius > 0 && bit < kPartBits; ++bit)
+        look(own ^ std::uint64_t{1} << bit);
     }
-  } else {
-    for (unsigned byte = 0; byte < 8; ++byte)
-      keys.push_back(mixed_bits((print.picture >> (8 * byte) & 0xff) | (byte + 1u) << 8));
+  }
+
+  void add(std::uint64_t picture) {
+    if (!known_.insert(picture).second) return;
+    for (unsigned part = 0; part < kParts; ++part)
+      places_[part << kPartBits | quarter(picture, part)].push_back(picture);
+  }
+
+ private:
+  static constexpr unsigned kParts = 4, kPartBits = 64 / kParts;
+  static_assert(kMostBits < static_cast<int>(2 * kParts));
+
+  static std::uint64_t quarter(std::uint64_t picture, unsigned part) {
+    return picture >> (kPartBits * part) & ((1u << kPartBits) - 1);
+  }
+  /// Whether an earlier quarter has led to it already.
+  static bool met_before(std::uint64_t other_bits, unsigned part, int radius) {
+    for (unsigned before = 0; before < part; ++before)
+      if (std::popcount(quarter(other_bits, before)) <= radius) return true;
+    return false;
+  }
+
+  std::unordered_set<std::uint64_t> known_;
+  std::vector<std::vector<std::uint64_t>> places_{std::size_t{kParts} << kPartBits};
+};
+
+/// Keys under which texts that are alike meet: all of their hashes, then bands of them.
+std::vector<std::uint64_t> text_keys(const std::vector<std::uint32_t>& text) {
+  std::vector<std::uint64_t> keys(1, mixed_bits(0));
+  for (const std::uint32_t hash : text) keys[0] = mixed_bits(keys[0] ^ hash);
+  for (std::size_t band = 0; band < kBands && !text.empty(); ++band) {
+    std::uint64_t key = mixed_bits(band + 1);
+    for (std::size_t i = 0; i < kBandRows; ++i) key = mixed_bits(key ^ text[band * kBandRows + i]);
+    keys.push_back(key);
   }
   return keys;
 }
+
+/// The rows so far that are like no earlier one, where later ones meet them.
+class MeetingRows {
+ public:
+  MeetingRows(const std::vector<RowPrint>& prints, const NearDuplicateRules& rules)
+      : prints_(prints), rules_(rules) {}
+
+  /// The first row that this one is like; where there is none, it is kept for the later ones.
+  std::optional<NearDuplicate> meet(std::size_t row) {
+    const RowPrint& print = prints_[row];
+    const bool by_text = rules_.by != NearDuplicateRules::By::Picture;
+    const std::vector<std::uint64_t> keys =
+        by_text ? text_keys(print.text) : std::vector<std::uint64_t>(1, 0);
+    std::optional<NearDuplicate> best;
+    if (print.has_picture)
+      pictures_.each_near(print.picture, most_bits(rules_), [&](std::uint64_t picture) {
+        look(best, row, keys, mixed_bits(picture), kMostComparedOfPicture);
+      });
+    else
+      look(best, row, keys, 0, kMostCompared);
+    if (best) return best;
+    if (print.has_picture) pictures_.add(print.picture);
+    for (const std::uint64_t key : keys)
+      rows_[key ^ (print.has_picture ? mixed_bits(print.picture) : 0)].push_back(row);
+    return std::nullopt;
+  }
+
+ private:
+  void look(std::optional<NearDuplicate>& best, std::size_t row,
+            const std::vector<std::uint64_t>& keys, std::uint64_t picture, std::size_t most) const {
+    for (const std::uint64_t key : keys) {
+      const auto met = rows_.find(key ^ picture);
+      if (met == rows_.end()) continue;
+      std::size_t looked = 0;
+      for (const std::size_t other : met->second) {
+        if ((best && other >= best->of) || ++looked > most) break;
+        if (auto found = compared(prints_, row, other, rules_)) {
+          best = found;
+          break;
+        }
+      }
+    }
+  }
+
+  const std::vector<RowPrint>& prints_;
+  const NearDuplicateRules& rules_;
+  PictureTable pictures_;
+  std::unordered_map<std::uint64_t, std::vector<std::size_t>> rows_;
+};
 
 std::string near_sentence(const std::string& row, const std::string& of,
                           const NearDuplicate& found) {
@@ -188,34 +273,26 @@ std::uint64_t picture_hash(const Image& image) {
 Result<std::vector<NearDuplicate>> near_duplicates(const Dataset& dataset, const RowKind& kind,
                                                    const NearDuplicateRules& rules,
                                                    const RowProgress& progress) {
-  std::vector<Print> prints(dataset.size());
+  std::vector<RowPrint> prints(dataset.size());
   LUTHIER_CHECK(
       for_rows(dataset.size(), progress, [&](std::size_t first, std::size_t last, std::size_t) {
         for (std::size_t row = first; row < last; ++row)
           prints[row] = print_of(dataset, row, kind, rules);
       }));
-  std::unordered_map<std::uint64_t, std::vector<std::size_t>> meetings;
+  return near_prints(prints, rules, progress);
+}
+
+Result<std::vector<NearDuplicate>> near_prints(const std::vector<RowPrint>& prints,
+                                               const NearDuplicateRules& rules,
+                                               const RowProgress& progress) {
+  constexpr std::size_t kAsked = 1024;  // rows between two questions whether to go on
+  MeetingRows meetings(prints, rules);
   std::vector<NearDuplicate> all;
   for (std::size_t row = 0; row < prints.size(); ++row) {
+    if (progress && row % kAsked == 0 && !progress(prints.size(), prints.size()))
+      return interrupted_error();
     if (!prints[row].readable) continue;
-    std::optional<NearDuplicate> best;
-    const std::vector<std::uint64_t> keys = meeting_keys(prints[row]);
-    for (const std::uint64_t key : keys) {
-      std::size_t looked = 0;
-      for (const std::size_t other : meetings[key]) {
-        if (best && other >= best->of) break;
-        if (++looked > kMostCompared) break;
-        if (auto found = compared(prints, row, other, rules)) {
-          best = found;
-          break;
-        }
-      }
-    }
-    if (best) {
-      all.push_back(*best);
-      continue;  // later ones are told of the first alone
-    }
-    for (const std::uint64_t key : keys) meetings[key].push_back(row);
+    if (const auto found = meetings.meet(row)) all.push_back(*found);
   }
   return all;
 }

@@ -34,6 +34,20 @@ Result<std::vector<NearDuplicate>> near_duplicates(const Dataset& dataset, const
                                                    const NearDuplicateRules& rules,
                                                    const RowProgress& progress = {});
 
+/// One row as it is compared.
+struct RowPrint {
+  std::vector<std::uint32_t> text;  ///< its min_hashes
+  std::uint64_t picture = 0;        ///< picture_hash of its first picture
+  bool has_picture = false;
+  bool readable = false;  ///< else it is like nothing
+};
+
+/// The same of what was made of the rows. What is equal is always found, and pictures that are
+/// alike are too; of texts the more alike they are, the more surely.
+Result<std::vector<NearDuplicate>> near_prints(const std::vector<RowPrint>& prints,
+                                               const NearDuplicateRules& rules,
+                                               const RowProgress& progress = {});
+
 /// As findings of kind near_duplicate, whose rows stay usable.
 std::vector<Finding> near_duplicate_findings(const Dataset& dataset,
                                              const std::vector<NearDuplicate>& found);

@@ -5,6 +5,7 @@
 
 #include "engine/base/text.h"
 #include "engine/data/row_keys.h"
+#include "engine/io/file_kind.h"
 #include "engine/vision/inline_picture.h"
 
 namespace luthier {
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMostLooked = 200'000;
+constexpr std::size_t kMostLooked = 5'000'000;
 
 /// The text without its marks; a newline that belongs to one goes with it.
 std::string without_marks(std::string text) {
@@ -71,44 +72,29 @@ std::size_t count_pictures(const Json& row) {
   return 0;
 }
 
-/// A file of the same name, whatever its case and ending, in the folder or one below it.
-std::optional<std::string> found_elsewhere(const fs::path& folder, const fs::path& wanted) {
-  const std::string name = ascii_lower(wanted.filename().string());
-  const std::string stem = ascii_lower(wanted.stem().string());
-  std::optional<std::string> by_stem;
-  std::error_code problem;
-  std::size_t looked = 0;
-  for (fs::recursive_directory_iterator walk(folder, problem), end; !problem && walk != end;
-       walk.increment(problem)) {
-    if (++looked > kMostLooked) break;
-    if (walk.depth() > 4) walk.disable_recursion_pending();
-    std::error_code ignored;
-    if (!walk->is_regular_file(ignored)) continue;
-    const fs::path way = walk->path().lexically_relative(folder);
-    if (ascii_lower(way.filename().string()) == name) return way.generic_string();
-    const std::string ending = ascii_lower(way.extension().string());
-    const bool picture = ending == ".png" || ending == ".jpg" || ending == ".jpeg" ||
-                         ending == ".webp" || ending == ".bmp" || ending == ".gif";
-    if (!by_stem && picture && ascii_lower(way.stem().string()) == stem)
-      by_stem = way.generic_string();
-  }
-  return by_stem;
+/// What the key stands for, where that is one thing.
+std::optional<std::string> the_only(const std::unordered_multimap<std::string, std::string>& names,
+                                    const std::string& key) {
+  const auto [first, last] = names.equal_range(key);
+  if (first == last || std::next(first) != last) return std::nullopt;
+  return first->second;
 }
 
 /// Paths of pictures that are not there, each in the place of which another is found.
-bool find_pictures(Json& value, const fs::path& folder, bool media) {
+bool find_pictures(Json& value, const fs::path& folder, bool media, PictureFinder& pictures) {
   bool changed = false;
   if (value.is_array()) {
-    for (Json& each : value) changed = find_pictures(each, folder, media) || changed;
+    for (Json& each : value) changed = find_pictures(each, folder, media, pictures) || changed;
   } else if (value.is_object()) {
     for (auto& [key, each] : value.items())
-      changed = find_pictures(each, folder, key == "image" || key == "images" || key == "path") ||
+      changed = find_pictures(each, folder, key == "image" || key == "images" || key == "path",
+                              pictures) ||
                 changed;
   } else if (media && value.is_string()) {
     const fs::path path = value.get<std::string>();
     std::error_code ignored;
     if (path.empty() || is_inline_picture(path) || fs::exists(folder / path, ignored)) return false;
-    if (const auto way = found_elsewhere(folder, path)) {
+    if (const auto way = pictures.find(folder, path)) {
       value = *way;
       changed = true;
     }
@@ -122,13 +108,49 @@ bool is_fixable(const std::string& kind) {
   return kind == "image_marks" || kind == "unknown_key" || kind == "missing_image";
 }
 
+PictureFinder::Names PictureFinder::read(const fs::path& folder) const {
+  constexpr std::size_t kAsked = 4096;
+  Names names;
+  std::error_code problem;
+  std::size_t looked = 0;
+  for (fs::recursive_directory_iterator walk(folder, problem), end; !problem && walk != end;
+       walk.increment(problem)) {
+    // Of what was seen in part nobody knows whether a name is there once.
+    if (++looked > kMostLooked || (looked % kAsked == 0 && go_on_ && !go_on_())) return {};
+    if (walk.depth() > 4) walk.disable_recursion_pending();
+    std::error_code ignored;
+    if (!walk->is_regular_file(ignored)) continue;
+    const fs::path way = walk->path().lexically_relative(folder);
+    names.files.emplace(ascii_lower(way.filename().string()), way.generic_string());
+    if (file_kind_by_name(way).family == FileFamily::Picture)
+      names.pictures.emplace(ascii_lower(way.stem().string()), way.generic_string());
+  }
+  return names;
+}
+
+std::optional<std::string> PictureFinder::find(const fs::path& folder, const fs::path& wanted) {
+  const auto known = folders_.find(folder);
+  const Names& names = known != folders_.end()
+                           ? known->second
+                           : folders_.emplace(folder, read(folder)).first->second;
+  const std::string name = ascii_lower(wanted.filename().string());
+  if (names.files.contains(name)) return the_only(names.files, name);
+  return the_only(names.pictures, ascii_lower(wanted.stem().string()));
+}
+
 std::optional<Json> fixed_row(const std::string& kind, const Json& row, const fs::path& folder) {
+  PictureFinder pictures;
+  return fixed_row(kind, row, folder, pictures);
+}
+
+std::optional<Json> fixed_row(const std::string& kind, const Json& row, const fs::path& folder,
+                              PictureFinder& pictures) {
   if (!row.is_object()) return std::nullopt;
   Json fixed = row;
   if (kind == "image_marks") {
-    const std::size_t pictures = count_pictures(row);
+    const std::size_t count = count_pictures(row);
     take_marks(fixed);
-    if (pictures > 0 && !put_marks(fixed, pictures)) return std::nullopt;
+    if (count > 0 && !put_marks(fixed, count)) return std::nullopt;
   } else if (kind == "unknown_key") {
     for (const detail::UnreadKey& unread : detail::unread_keys(row)) {
       if (unread.nearest.empty()) continue;
@@ -138,10 +160,35 @@ std::optional<Json> fixed_row(const std::string& kind, const Json& row, const fs
       fixed = std::move(renamed);
     }
   } else if (kind == "missing_image") {
-    if (!find_pictures(fixed, folder, false)) return std::nullopt;
+    if (!find_pictures(fixed, folder, false, pictures)) return std::nullopt;
   }
   if (fixed == row) return std::nullopt;
   return fixed;
+}
+
+Result<KeyFixes> fixed_keys(const Dataset& dataset, const RowEdits& edits,
+                            const RowProgress& progress) {
+  std::vector<KeyFixes> made(kMostRowWorkers);
+  const auto look = [&](KeyFixes& mine, std::size_t row) {
+    if (edits.dropped.contains(row)) return;
+    const auto edited = edits.replaced.find(row);
+    const auto json =
+        edited != edits.replaced.end() ? Result<Json>(edited->second) : dataset.row(row);
+    if (!json || !json->is_object() || detail::unread_keys(*json).empty()) return;
+    if (auto fixed = fixed_row("unknown_key", *json, {}))
+      mine.fixed.emplace(row, std::move(*fixed));
+    else
+      mine.left.insert(row);
+  };
+  LUTHIER_CHECK(for_rows(dataset.size(), progress,
+                         [&](std::size_t first, std::size_t last, std::size_t thread) {
+                           for (std::size_t row = first; row < last; ++row) look(made[thread], row);
+                         }));
+  for (std::size_t i = 1; i < made.size(); ++i) {
+    made[0].fixed.merge(made[i].fixed);
+    made[0].left.merge(made[i].left);
+  }
+  return std::move(made[0]);
 }
 
 }  // namespace luthier

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/base/first_fault.h"
 #include "engine/base/result.h"
 
 namespace luthier {
@@ -18,17 +19,18 @@ namespace luthier {
 using RowProgress = std::function<bool(std::size_t, std::size_t)>;
 
 /// `work(first, last, thread)` over pieces of all rows, by at most four threads; the pieces come in
-/// any order. An Interrupted error where `progress` said no.
+/// any order. An Interrupted error where `progress` said no, a Machine error where `work` threw.
 template <class Work>
 Status for_rows(std::size_t rows, const RowProgress& progress, const Work& work) {
   constexpr std::size_t kPiece = 256, kMostWorkers = 4;
   std::atomic<std::size_t> next = 0, done = 0;
   std::atomic<bool> stop = false;
+  FirstFault fault;
   const auto step = [&](std::size_t thread) {
     const std::size_t first = next.fetch_add(kPiece);
-    if (stop || first >= rows) return false;
+    if (stop || fault || first >= rows) return false;
     const std::size_t last = std::min(first + kPiece, rows);
-    work(first, last, thread);
+    if (!fault.guard([&] { work(first, last, thread); })) return false;
     done.fetch_add(last - first);
     return true;
   };
@@ -42,6 +44,7 @@ Status for_rows(std::size_t rows, const RowProgress& progress, const Work& work)
   while (step(0))
     if (progress && !progress(done, rows)) stop = true;
   threads.clear();  // joins
+  if (fault) return machine_error("The rows could not be gone through: " + fault.what() + ".");
   if (stop || (progress && !progress(rows, rows))) return interrupted_error();
   return {};
 }
