@@ -89,9 +89,7 @@ QWidget* DataPage::make_finding_buttons(QWidget* parent) {
     if (const Finding* finding = current_finding())
       tools_->drop(finding->row, !tools_->edits().dropped.contains(finding->row));
   });
-  connect(drop_kind_, &QPushButton::clicked, this, [this, of_kind] {
-    for (const Finding& finding : of_kind()) tools_->drop(finding.row);
-  });
+  connect(drop_kind_, &QPushButton::clicked, this, [this, of_kind] { tools_->drop(of_kind()); });
   connect(fix_, &QPushButton::clicked, this, [this] {
     if (const Finding* finding = current_finding()) tools_->fix({*finding});
   });
