@@ -8,6 +8,7 @@
 #include "engine/runs/task_table.h"
 #include "tests/ui/form_desk.h"
 #include "ui/data/row_tools.h"
+#include "ui/run_queue.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -109,6 +110,25 @@ class TestStages : public QObject, private FormDesk {
     emit tools->copy_written(QStringLiteral("copy.jsonl"), QStringLiteral("part.jsonl"), true);
     QVERIFY(workspace().staged().has_value());
     QCOMPARE(columns(), std::string("null"));
+  }
+
+  void stages_and_faults_are_not_queued() {
+    QVERIFY(workspace().open_recipe(desk_.run(QStringLiteral("stages.yaml"))).ok());
+    window_->show_page(PageId::Runs);
+    auto* tabs = person_->find<QTabBar>("runsTabs");
+    QTest::mouseClick(tabs, Qt::LeftButton, {}, tabs->tabRect(1).center());
+    QVERIFY(person_->click("queueRecipe"));
+    QVERIFY(workspace().queue().runs().empty());
+    const auto* said = window_->page(PageId::Runs)->findChild<QLabel*>("bannerText");
+    QVERIFY2(said->text().contains(QStringLiteral("not queued")), qPrintable(said->text()));
+    QVERIFY(person_->click("queueSweep"));
+    QVERIFY(!window_->findChild<QDialog*>("sweepDialog"));
+    workspace().replace_recipe(base());
+    QVERIFY(!workspace().edit_field("adapter.r", "many").ok());
+    window_->show_page(PageId::Runs);
+    QVERIFY(person_->click("queueSweep"));
+    QVERIFY(!window_->findChild<QDialog*>("sweepDialog"));
+    QVERIFY(workspace().edit_field("adapter.r", "4").ok());
   }
 
   void cleanupTestCase() { close(); }
