@@ -3,6 +3,7 @@
 // there is nothing to compare, and a run that goes on counted by its newest step.
 #include "engine/io/json.h"
 #include "tests/ui/driver.h"
+#include "ui/runs/outcomes_view.h"
 #include "ui/runs/path_tails.h"
 #include "ui/runs/run_list_model.h"
 #include "ui/runs/runs_page.h"
@@ -21,6 +22,7 @@ class TestRunsPage : public QObject {
   void a_running_run_says_its_newest_step();
   void choices_outlast_reading_again();
   void nothing_is_read_under_who_types();
+  void outcomes_keep_their_order();
 
  private:
   /// A run's folder as the trainer writes it.
@@ -227,6 +229,26 @@ void TestRunsPage::nothing_is_read_under_who_types() {
   QVERIFY(editor && editor->isVisible());
   QTest::keyClick(editor, Qt::Key_Escape);
   WAIT_UNTIL(again.count() > 0);
+}
+
+void TestRunsPage::outcomes_keep_their_order() {
+  start_over();
+  for (const char* name : {"a", "bb", "ccc"})
+    write_run(QLatin1String(name), QStringLiteral("/data/json/train.jsonl"), RunState::Finished,
+              100);
+  std::vector<RunRow> rows = read_runs(to_path(desk_.folder.filePath(QStringLiteral("runs"))));
+  QCOMPARE(rows.size(), std::size_t(3));
+  for (RunRow& row : rows) row.ticked = true;
+  OutcomesView view;
+  view.show_rows(rows);
+  auto* table = view.findChild<QTableWidget*>("outcomesTable");
+  QCOMPARE(table->rowCount(), 3);
+  table->sortByColumn(0, Qt::DescendingOrder);
+  table->selectRow(1);
+  view.show_rows({rows[2], rows[0], rows[1]});
+  for (int row = 0; row < 3; ++row)
+    QCOMPARE(table->item(row, 0)->text(), QStringList({"ccc", "bb", "a"})[row]);
+  QCOMPARE(table->currentRow(), 1);
 }
 
 QTEST_MAIN(TestRunsPage)
