@@ -4913,6 +4913,10 @@ of any size</translation>
             <source>Nothing is queued: add the Train page's recipe, or make a sweep.</source>
             <translation>Nothing is queued: add the Train page's recipe, or make a sweep.</translation>
         </message>
+        <message>
+            <source>A recipe of stages is launched, not queued.</source>
+            <translation>A recipe of stages is launched, not queued.</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunActions</name>

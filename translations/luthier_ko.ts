@@ -4891,6 +4891,10 @@ of any size</source>
             <source>Nothing is queued: add the Train page's recipe, or make a sweep.</source>
             <translation>대기열이 비어 있습니다. 학습 페이지의 레시피를 넣거나 스윕을 만드세요.</translation>
         </message>
+        <message>
+            <source>A recipe of stages is launched, not queued.</source>
+            <translation>단계로 된 레시피는 대기열에 넣을 수 없습니다. 바로 학습을 시작하세요.</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunActions</name>

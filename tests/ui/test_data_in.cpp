@@ -5,6 +5,7 @@
 #include "tests/hub/local_hub.h"
 #include "tests/ui/driver.h"
 #include "ui/data/histogram_view.h"
+#include "ui/data/row_tools.h"
 
 using namespace luthier;
 using luthier::test::Desk;
@@ -31,6 +32,7 @@ class TestDataIn : public QObject {
 
   void a_table_is_dropped_and_its_columns_chosen();
   void rows_are_searched_mended_and_copied();
+  void what_is_decided_of_rows_stays_with_them();
   void statistics_and_near_duplicates();
   void a_dataset_comes_from_a_hub();
 
@@ -179,6 +181,37 @@ void TestDataIn::rows_are_searched_mended_and_copied() {
   QCOMPARE(original.readAll(), before);
 }
 
+/// Edits outlast what does not change the rows and come back with them; no dialog writes a copy of
+/// rows that were shown before, and none is left waiting for one.
+void TestDataIn::what_is_decided_of_rows_stays_with_them() {
+  const QByteArray row = "{\"prompt\": \"Where?\", \"completion\": \"There.\"}\n";
+  const QString one = write(QStringLiteral("one.jsonl"), row + row + row),
+                other = write(QStringLiteral("other.jsonl"), row + row);
+  Workspace& workspace = window_->workspace();
+  auto* tools = window_->findChild<RowTools*>();
+  QVERIFY(tools && workspace.set_field("dataset", one.toStdString()).ok());
+  WAIT_UNTIL_EQUAL(rows(), 3);
+  tools->drop(1);
+  const auto edits = [&] { return person_->text("editsMade"); };
+  QVERIFY2(edits().startsWith(QStringLiteral("1 left out")), qPrintable(edits()));
+  QVERIFY(workspace.set_field("training.max_length", "300").ok());
+  QVERIFY2(edits().startsWith(QStringLiteral("1 left out")), qPrintable(edits()));
+  QVERIFY(person_->choose("rowTools", "toolCopy"));
+  auto* dialog = person_->find<QDialog>("copyDialog");
+  WAIT_UNTIL(dialog->isVisible());
+  person_->find<QCheckBox>("copyUse")->setChecked(false);
+  QVERIFY(person_->click("copyWrite"));
+  QVERIFY(workspace.set_field("dataset", other.toStdString()).ok());
+  QVERIFY(!dialog->isVisible());
+  QVERIFY(edits().isEmpty());
+  WAIT_UNTIL_EQUAL(rows(), 2);
+  QVERIFY(person_->choose("rowTools", "toolCopy"));
+  WAIT_UNTIL(person_->find<QPushButton>("copyWrite")->isEnabled());
+  QVERIFY(workspace.set_field("dataset", one.toStdString()).ok());
+  QVERIFY(!dialog->isVisible());
+  QVERIFY(tools->edits().dropped.contains(1));
+}
+
 void TestDataIn::statistics_and_near_duplicates() {
   QByteArray text;
   for (int i = 0; i < 4; ++i)
@@ -201,14 +234,18 @@ void TestDataIn::statistics_and_near_duplicates() {
   WAIT_UNTIL_EQUAL(findings->rowCount(), 2);
   QVERIFY(findings->item(0, 1)->text().contains(QStringLiteral("Nearly the same")));
   findings->setCurrentCell(0, 2);
+  QSignalSpy said_once(window_->findChild<RowTools*>(), &RowTools::edits_changed);
   QVERIFY(person_->click("dropKind"));
   QVERIFY(person_->text("editsMade").startsWith(QStringLiteral("2 left out")));
+  QCOMPARE(said_once.count(), 1);
   // The longest row comes first when that is asked for.
   auto* order = person_->find<QComboBox>("rowOrder");
   order->setFocus();
   QTest::keyClick(order, Qt::Key_Down);
   auto* table = person_->find<QTableView>("rowTable");
   WAIT_UNTIL(table->model()->index(0, 0).data().toString() == QLatin1String("4"));
+  QTest::keyClick(order, Qt::Key_End);  // and those with findings
+  WAIT_UNTIL(table->model()->index(0, 0).data().toString() == QLatin1String("2"));
 }
 
 void TestDataIn::a_dataset_comes_from_a_hub() {

@@ -3,6 +3,7 @@
 // there is nothing to compare, and a run that goes on counted by its newest step.
 #include "engine/io/json.h"
 #include "tests/ui/driver.h"
+#include "ui/runs/outcomes_view.h"
 #include "ui/runs/path_tails.h"
 #include "ui/runs/run_list_model.h"
 #include "ui/runs/runs_page.h"
@@ -20,6 +21,8 @@ class TestRunsPage : public QObject {
   void one_tick_compares_nothing();
   void a_running_run_says_its_newest_step();
   void choices_outlast_reading_again();
+  void nothing_is_read_under_who_types();
+  void outcomes_keep_their_order();
 
  private:
   /// A run's folder as the trainer writes it.
@@ -182,13 +185,70 @@ void TestRunsPage::choices_outlast_reading_again() {
   table->model()->setData(table->model()->index(0, 0), Qt::Unchecked, Qt::CheckStateRole);
   table->selectRow(2);
   const QString chosen = cell(table, 2, RunListModel::Name);
+  auto* note = person.find<QPlainTextEdit>("runNote");
+  note->setPlainText(QStringLiteral("noted"));
+  note->moveCursor(QTextCursor::End);
   QSignalSpy again(table->model(), &QAbstractItemModel::modelReset);
   QVERIFY(person.click("reloadRuns"));
   WAIT_UNTIL(again.count() > 0);
   QCOMPARE(cell(table, table->currentIndex().row(), RunListModel::Name), chosen);
+  QCOMPARE(note->textCursor().position(), 5);  // no other run was chosen for a moment
   for (int row = 0; row < 3; ++row)
     QCOMPARE(table->model()->index(row, 0).data(Qt::CheckStateRole).toInt(),
              static_cast<int>(Qt::Unchecked));
+}
+
+void TestRunsPage::nothing_is_read_under_who_types() {
+  start_over();
+  write_run(QStringLiteral("live"), QStringLiteral("/data/json/train.jsonl"), RunState::Running,
+            10);
+  MainWindow window;
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  Person person(window);
+  window.show_page(PageId::Runs);
+  auto* page = static_cast<RunsPage*>(window.page(PageId::Runs));
+  page->set_folder(desk_.folder.filePath(QStringLiteral("runs")));
+  auto* table = person.find<QTableView>("runTable");
+  WAIT_UNTIL_EQUAL(table->model()->rowCount(), 1);
+  // The list is followed, and sooner than a person would wait for.
+  QTimer* follow = nullptr;
+  for (QTimer* timer : page->findChildren<QTimer*>(QString(), Qt::FindDirectChildrenOnly))
+    if (timer->isActive() && timer->interval() == 5000) follow = timer;
+  QVERIFY(follow);
+  follow->stop();
+  table->setFocus();
+  table->setCurrentIndex(table->model()->index(0, RunListModel::Tags));
+  QTest::keyClick(table, Qt::Key_F2);
+  const QPointer<QLineEdit> editor = table->findChild<QLineEdit*>();
+  QVERIFY(editor);
+  QSignalSpy again(table->model(), &QAbstractItemModel::modelReset);
+  follow->start(20);
+  QTest::qWait(300);
+  QCOMPARE(again.count(), 0);
+  QVERIFY(editor && editor->isVisible());
+  QTest::keyClick(editor, Qt::Key_Escape);
+  WAIT_UNTIL(again.count() > 0);
+}
+
+void TestRunsPage::outcomes_keep_their_order() {
+  start_over();
+  for (const char* name : {"a", "bb", "ccc"})
+    write_run(QLatin1String(name), QStringLiteral("/data/json/train.jsonl"), RunState::Finished,
+              100);
+  std::vector<RunRow> rows = read_runs(to_path(desk_.folder.filePath(QStringLiteral("runs"))));
+  QCOMPARE(rows.size(), std::size_t(3));
+  for (RunRow& row : rows) row.ticked = true;
+  OutcomesView view;
+  view.show_rows(rows);
+  auto* table = view.findChild<QTableWidget*>("outcomesTable");
+  QCOMPARE(table->rowCount(), 3);
+  table->sortByColumn(0, Qt::DescendingOrder);
+  table->selectRow(1);
+  view.show_rows({rows[2], rows[0], rows[1]});
+  for (int row = 0; row < 3; ++row)
+    QCOMPARE(table->item(row, 0)->text(), QStringList({"ccc", "bb", "a"})[row]);
+  QCOMPARE(table->currentRow(), 1);
 }
 
 QTEST_MAIN(TestRunsPage)

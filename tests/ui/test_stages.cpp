@@ -7,6 +7,8 @@
 #include "engine/runs/stage_folder.h"
 #include "engine/runs/task_table.h"
 #include "tests/ui/form_desk.h"
+#include "ui/data/row_tools.h"
+#include "ui/run_queue.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -86,6 +88,47 @@ class TestStages : public QObject, private FormDesk {
     QCOMPARE(shown->item(1, 1)->text(), QStringLiteral("2.0000"));
     QCOMPARE(shown->verticalHeaderItem(2)->text(), QStringLiteral("After second"));
     qobject_cast<QDialog*>(shown->window())->close();
+  }
+
+  /// The Data page changes the stage that the form shows, and the others stay. Columns are
+  /// forgotten where no other rows are read by them.
+  void the_data_page_leaves_the_stages() {
+    QVERIFY(workspace().open_recipe(desk_.run(QStringLiteral("stages.yaml"))).ok());
+    auto* tools = window_->findChild<RowTools*>();
+    QVERIFY(tools);
+    const ColumnMap map{{{"prompt", "ask"}}, {}, {}};
+    const auto columns = [&] { return *get_field(workspace().recipe(), "dataset_columns"); };
+    emit tools->columns_chosen(map);
+    QVERIFY(workspace().staged().has_value());
+    QCOMPARE(columns(), std::string("prompt=ask"));
+    QVERIFY(workspace().set_field("eval_dataset", "held.jsonl").ok());
+    emit tools->copy_written(QStringLiteral("copy.jsonl"), {}, true);
+    QVERIFY(workspace().staged().has_value());
+    QCOMPARE(workspace().staged()->stages.size(), std::size_t(2));
+    QCOMPARE(workspace().recipe().dataset, std::vector<std::string>{"copy.jsonl"});
+    QCOMPARE(columns(), std::string("prompt=ask"));
+    emit tools->copy_written(QStringLiteral("copy.jsonl"), QStringLiteral("part.jsonl"), true);
+    QVERIFY(workspace().staged().has_value());
+    QCOMPARE(columns(), std::string("null"));
+  }
+
+  void stages_and_faults_are_not_queued() {
+    QVERIFY(workspace().open_recipe(desk_.run(QStringLiteral("stages.yaml"))).ok());
+    window_->show_page(PageId::Runs);
+    auto* tabs = person_->find<QTabBar>("runsTabs");
+    QTest::mouseClick(tabs, Qt::LeftButton, {}, tabs->tabRect(1).center());
+    QVERIFY(person_->click("queueRecipe"));
+    QVERIFY(workspace().queue().runs().empty());
+    const auto* said = window_->page(PageId::Runs)->findChild<QLabel*>("bannerText");
+    QVERIFY2(said->text().contains(QStringLiteral("not queued")), qPrintable(said->text()));
+    QVERIFY(person_->click("queueSweep"));
+    QVERIFY(!window_->findChild<QDialog*>("sweepDialog"));
+    workspace().replace_recipe(base());
+    QVERIFY(!workspace().edit_field("adapter.r", "many").ok());
+    window_->show_page(PageId::Runs);
+    QVERIFY(person_->click("queueSweep"));
+    QVERIFY(!window_->findChild<QDialog*>("sweepDialog"));
+    QVERIFY(workspace().edit_field("adapter.r", "4").ok());
   }
 
   void cleanupTestCase() { close(); }

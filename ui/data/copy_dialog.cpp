@@ -181,6 +181,12 @@ CopyDialog::CopyDialog(DataJobs& jobs, QWidget* parent) : QDialog(parent), jobs_
   connect(&jobs_, &DataJobs::told, this, [this](const QString& what, int permille) {
     if (writing_) count_->setText(QStringLiteral("%1 %2 %").arg(what).arg(permille / 10));
   });
+  // Where other rows are looked at meanwhile, nobody is told what became of it.
+  connect(&jobs_, &DataJobs::changed, this, [this] {
+    if (!writing_ || jobs_.busy()) return;
+    writing_ = false;
+    enable();
+  });
   on_language(this, [this] { retranslate(); });
 }
 

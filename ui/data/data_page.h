@@ -69,6 +69,8 @@ class DataPage : public Page {
   int table_row() const;
   void select_row(int shown);
   int which_data() const;  ///< 0: to train on
+  /// Of the stage that the form shows, where the recipe has stages: the others stay.
+  void use_recipe(const Recipe& recipe);
 
   Banner* banner_;
   QLineEdit* path_;

@@ -128,6 +128,12 @@ void DataPage::refresh_edits() {
                             .arg(number(edits.dropped.size()), number(edits.replaced.size())));
 }
 
+void DataPage::use_recipe(const Recipe& recipe) {
+  RecipeSnapshot now = workspace().snapshot();
+  now.recipe = recipe;
+  workspace().go_back_to(now);
+}
+
 void DataPage::connect_tools() {
   connect(tools_, &RowTools::failed, this,
           [this](const Error& error) { banner_->show_error(error); });
@@ -156,7 +162,7 @@ void DataPage::connect_tools() {
   connect(tools_, &RowTools::columns_chosen, this, [this](const ColumnMap& map) {
     Recipe recipe = workspace().recipe();
     set_columns(recipe, map);
-    workspace().replace_recipe(recipe, workspace().recipe_file());
+    use_recipe(recipe);
   });
   connect(tools_, &RowTools::dataset_fetched, this,
           [this](const QString& folder) { set_data({folder}); });
@@ -164,13 +170,17 @@ void DataPage::connect_tools() {
           [this](const QString& file, const QString& validation, bool use) {
             if (use) {
               Recipe recipe = workspace().recipe();
-              set_columns(recipe, {});  // the copy's are those that rows are read by
+              // The copy's columns are those that rows are read by. Rows beside it may not be: they
+              // need the map, which leaves the copy as it is.
+              const auto& beside = which_data() == 1 ? recipe.dataset : recipe.eval_dataset;
+              const bool alone = beside.empty() || !validation.isEmpty();
+              if (alone && recipe.more.names("replay.dataset").empty()) set_columns(recipe, {});
               if (validation.isEmpty() && which_data() == 1)
                 recipe.eval_dataset = {file.toStdString()};
               else
                 recipe.dataset = {file.toStdString()};
               if (!validation.isEmpty()) recipe.eval_dataset = {validation.toStdString()};
-              workspace().replace_recipe(recipe, workspace().recipe_file());
+              use_recipe(recipe);
             }
             banner_->show_text(Banner::Kind::Info,
                                validation.isEmpty()

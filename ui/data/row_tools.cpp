@@ -12,6 +12,7 @@
 #include <QToolButton>
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "engine/data/row_writing.h"
 #include "engine/data/tools/near_duplicates.h"
@@ -79,6 +80,21 @@ Result<std::vector<std::size_t>> text_lengths(const Dataset& dataset, const RowP
             });
       }));
   return lengths;
+}
+
+/// What the rows are, whatever is trained on them. What was decided of a row goes by its place, so
+/// a file that was written anew is another one.
+std::string rows_key(const Recipe& recipe, const std::vector<std::string>& files) {
+  std::string key = recipe.image_folder;
+  for (const char* field : {"dataset_columns", "dataset_prompt", "dataset_answer"})
+    key += '\n' + get_field(recipe, field).take();
+  for (const std::string& file : files) {
+    std::error_code problem;
+    const auto written = std::filesystem::last_write_time(file, problem);
+    key += '\n' + file;
+    if (!problem) key += '\n' + std::to_string(written.time_since_epoch().count());
+  }
+  return key;
 }
 
 struct FixedRows {
@@ -167,15 +183,29 @@ void RowTools::retranslate() {
 }
 
 void RowTools::set_recipe(const Recipe& recipe, const std::vector<std::string>& files) {
+  const std::string key = rows_key(recipe, files);
+  const bool others = key != key_;
   recipe_ = recipe;
   files_ = files;
-  jobs_->set_recipe(recipe, files);
+  // What they show is of the rows and the settings before; a copy that is being written goes on
+  // where the rows are the same.
+  if (columns_dialog_) columns_dialog_->close();
+  if (copy_ && (others || !jobs_->busy())) copy_->close();
+  if (others) {
+    jobs_->set_recipe(recipe, files);
+    kept_.erase(key_);
+    if (!edits_.empty()) kept_[key_] = std::exchange(edits_, {});
+    if (const auto kept = kept_.find(key); kept != kept_.end()) edits_ = kept->second;
+    key_ = key;
+    near_.clear();
+    lengths_.clear();
+    columns_.clear();
+  } else {
+    for (const QString& what : {tr("Looking at columns"), tr("Counting"), tr("Comparing rows")})
+      jobs_->cancel(what);
+  }
   report_.reset();
-  near_.clear();
-  edits_ = {};
   found_.reset();
-  lengths_.clear();
-  columns_.clear();
   pause_->stop();
   {
     const QSignalBlocker quiet(search_), quiet_findings(only_findings_), quiet_order(order_);
@@ -220,7 +250,7 @@ void RowTools::open_columns() {
       },
       [this](const Result<ColumnsLooked>& looked) {
         if (!looked) {
-          emit failed(looked.error());
+          if (looked.error().code != ErrorCode::Interrupted) emit failed(looked.error());
           return;
         }
         if (!columns_dialog_) {
@@ -331,18 +361,20 @@ void RowTools::apply() {
     rows.resize(rows_.total());
     std::iota(rows.begin(), rows.end(), std::size_t{0});
   }
-  std::map<std::size_t, std::size_t> findings;
-  if (report_)
-    for (const Finding& finding : report_->findings) ++findings[finding.row];
-  for (const Finding& finding : near_) ++findings[finding.row];
-  if (only) std::erase_if(rows, [&](std::size_t row) { return !findings.contains(row); });
-  const auto value = [&](std::size_t row) {
-    if (by == FindingsFirst) {
-      const auto found = findings.find(row);
-      return found == findings.end() ? std::size_t{0} : found->second;
-    }
-    return row < lengths_.size() ? lengths_[row] : std::size_t{0};
+  std::vector<std::size_t> findings(rows_.total());
+  const auto count = [&](const std::vector<Finding>& found) {
+    for (const Finding& finding : found)
+      if (finding.row < findings.size()) ++findings[finding.row];
   };
+  if (report_) count(report_->findings);
+  count(near_);
+  const std::vector<std::size_t>& values = by == FindingsFirst ? findings : lengths_;
+  const auto value = [&](std::size_t row) {
+    return row < values.size() ? values[row] : std::size_t{0};
+  };
+  if (only)
+    std::erase_if(rows,
+                  [&](std::size_t row) { return row >= findings.size() || findings[row] == 0; });
   if (by != InFileOrder)
     std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
       return by == ShortestFirst ? value(a) < value(b) : value(a) > value(b);
@@ -356,6 +388,11 @@ void RowTools::drop(std::size_t row, bool on) {
     edits_.dropped.insert(row);
   else
     edits_.dropped.erase(row);
+  emit edits_changed();
+}
+
+void RowTools::drop(const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) edits_.dropped.insert(finding.row);
   emit edits_changed();
 }
 
@@ -404,8 +441,7 @@ void RowTools::keep_fixed(const std::map<std::size_t, Json>& rows, std::size_t f
 }
 
 void RowTools::drop_kind(const std::vector<Finding>& findings) {
-  for (const Finding& finding : findings) edits_.dropped.insert(finding.row);
-  emit edits_changed();
+  drop(findings);
   if (findings.empty() || findings.front().kind != kUnknownKey) return;
   with_all_keys([this](const KeyFixes& keys) {
     for (const auto& [row, json] : keys.fixed) edits_.dropped.insert(row);

@@ -36,7 +36,7 @@ class RowTools : public QWidget {
  public:
   RowTools(Workspace& workspace, RowModel& rows, QWidget* parent = nullptr);
 
-  /// Whose rows are shown; what was decided of others is forgotten.
+  /// Whose rows are shown; what was decided of others comes back with them.
   void set_recipe(const Recipe& recipe, const std::vector<std::string>& files);
   /// What a check has found; nothing: it has not been made.
   void set_report(const std::optional<DatasetReport>& report);
@@ -46,6 +46,7 @@ class RowTools : public QWidget {
   const std::vector<Finding>& near_findings() const { return near_; }
   /// A row is left out of a copy, or taken back.
   void drop(std::size_t row, bool on = true);
+  void drop(const std::vector<Finding>& findings);
   /// What the finding says is put right in a copy, where that can be done.
   void fix(const std::vector<Finding>& findings);
   /// The same of all that are like these, the same kind each. A key that is not read is found once,
@@ -91,6 +92,8 @@ class RowTools : public QWidget {
   std::optional<DatasetReport> report_;
   std::vector<Finding> near_;
   RowEdits edits_;
+  std::string key_;                       ///< what the rows are
+  std::map<std::string, RowEdits> kept_;  ///< by the key of rows that were shown before
   std::optional<std::vector<std::size_t>> found_;
   std::vector<std::size_t> lengths_;  ///< of each row's texts, once they were counted
   std::vector<std::string> columns_;

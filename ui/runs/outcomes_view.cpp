@@ -166,6 +166,17 @@ void OutcomesView::refresh() {
         tag.isEmpty() ? row.ticked : std::find(tags.begin(), tags.end(), wanted) != tags.end();
     if (in && row.recipe) rows.push_back(&row);
   }
+  // How a person sorted the table and what is chosen in it outlast that it is filled anew.
+  const int chosen = table_->currentRow();
+  const std::filesystem::path kept =
+      chosen < 0 ? std::filesystem::path()
+                 : shown_[table_->item(chosen, 0)->data(Qt::UserRole).toUInt()];
+  const QHeaderView* header = table_->horizontalHeader();
+  const int sorted = header->sortIndicatorSection();
+  const Qt::SortOrder order = header->sortIndicatorOrder();
+  const bool by_person = sorted >= 0 && sorted < table_->columnCount() &&
+                         (sorted + 1 < table_->columnCount() || order == Qt::DescendingOrder);
+  const QString sorted_by = by_person ? table_->horizontalHeaderItem(sorted)->text() : QString();
   shown_.clear();
   QStringList names;
   for (const RunRow* row : rows) {
@@ -227,10 +238,16 @@ void OutcomesView::refresh() {
     }
   }
   table_->setSortingEnabled(true);
-  table_->sortByColumn(static_cast<int>(axes.size()), Qt::AscendingOrder);
+  const auto column = static_cast<int>(heads.indexOf(sorted_by));
+  if (by_person && column >= 0)
+    table_->sortByColumn(column, order);
+  else
+    table_->sortByColumn(static_cast<int>(axes.size()), Qt::AscendingOrder);
   table_->resizeColumnsToContents();
   plot_->show_lines(rows.size() >= 2 ? names : QStringList(),
                     rows.size() >= 2 ? std::move(axes) : std::vector<ParallelAxis>());
+  for (int row = 0; row < table_->rowCount(); ++row)
+    if (shown_[table_->item(row, 0)->data(Qt::UserRole).toUInt()] == kept) table_->selectRow(row);
 }
 
 }  // namespace luthier

@@ -218,12 +218,19 @@ void QueuePanel::refresh_buttons() {
                      : QString());
 }
 
-void QueuePanel::add_recipe() {
-  if (workspace_.refuse_faults()) {
+bool QueuePanel::refused() {
+  if (workspace_.refuse_faults())
     banner_.show_text(Banner::Kind::Warning,
                       tr("A setting on the Train page cannot be used: mend it first."));
-    return;
-  }
+  else if (workspace_.staged())
+    banner_.show_text(Banner::Kind::Warning, tr("A recipe of stages is launched, not queued."));
+  else
+    return false;
+  return true;
+}
+
+void QueuePanel::add_recipe() {
+  if (refused()) return;
   const Recipe& recipe = workspace_.recipe();
   const QString name = path_text(std::filesystem::path(recipe.output_dir).filename());
   const auto added = workspace_.queue().add({{recipe, name}}, kGroup);
@@ -231,6 +238,7 @@ void QueuePanel::add_recipe() {
 }
 
 void QueuePanel::sweep() {
+  if (refused()) return;
   auto* dialog = new SweepDialog(workspace_, workspace_.recipe(), this);
   connect(dialog, &SweepDialog::queued, this, [this](const QString& tag) { emit swept(tag); });
   dialog->show();

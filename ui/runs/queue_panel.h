@@ -35,6 +35,8 @@ class QueuePanel : public QWidget {
   QWidget* make_buttons();
   void refresh();
   void refresh_buttons();
+  /// Whether the recipe cannot be queued, which is said.
+  bool refused();
   void add_recipe();
   void sweep();
   void tag_run(std::uint64_t id);

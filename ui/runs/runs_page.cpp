@@ -86,15 +86,16 @@ RunsPage::RunsPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
     pages_->addWidget(each);
   layout->addWidget(pages_, 1);
   connect(tabs_, &QTabBar::currentChanged, pages_, &QStackedWidget::setCurrentIndex);
+  connect(pages_, &QStackedWidget::currentChanged, this, &RunsPage::show_outcomes);
   connect_actions();
   connect(empty_->button(), &QPushButton::clicked, this, [this] { emit go_to(PageId::Train); });
   follow_ = new QTimer(this);
   follow_->setInterval(kFollowMilliseconds);
   connect(follow_, &QTimer::timeout, this, [this] {
-    if (isVisible() && model_->any_active())
-      reload();
-    else
+    if (!isVisible() || !model_->any_active())
       follow_->stop();
+    else if (!table_->findChild<QLineEdit*>())  // a name or tags are being typed
+      reload();
   });
   // The run of this window is followed as it steps; those of other programs by what they have
   // written.
@@ -156,7 +157,7 @@ void RunsPage::connect_actions() {
   connect(notes_, &NotesPanel::noted, this,
           [this](const std::filesystem::path& run, const RunNotes& notes) {
             model_->set_notes(run, notes);
-            outcomes_->show_rows(model_->rows());
+            show_outcomes();
           });
   connect(notes_, &NotesPanel::failed, this,
           [this](const Error& error) { banner_->show_error(error); });
@@ -198,7 +199,7 @@ void RunsPage::tag_run(const std::filesystem::path& run, const QString& tags) {
   notes.tags = tags_from_text(tags.toStdString());
   model_->set_notes(run, notes);
   refresh();
-  outcomes_->show_rows(model_->rows());
+  show_outcomes();
   in_background_of(
       this, [run, notes] { return write_run_notes(run, notes); },
       [this](const Status& written) {
@@ -212,7 +213,7 @@ void RunsPage::export_current() {
     ExportDialog::of(workspace(), this)->show_result(path_text(run->summary.path));
 }
 
-void RunsPage::select_run(const std::filesystem::path& run) {
+void RunsPage::select_run(std::filesystem::path run) {
   for (int row = 0; row < model_->rowCount(); ++row)
     if (model_->rows()[static_cast<std::size_t>(row)].summary.path == run &&
         order_->shown_row(row) >= 0)
@@ -269,8 +270,8 @@ void RunsPage::show_rows(std::vector<RunRow> rows) {
   const int count = model_->rowCount();
   if (std::exchange(fresh_, count == 0) && count > 0 && model_->ticked_rows().empty())
     model_->set_ticked(0, true);
-  if (order_->rowCount() > 0) table_->selectRow(0);
   select_run(current);
+  if (!table_->currentIndex().isValid() && order_->rowCount() > 0) table_->selectRow(0);
   if (model_->any_active() && isVisible()) follow_->start();
   show_ticked();
   show_drawn();
@@ -282,8 +283,10 @@ void RunsPage::show_ticked() {
   for (const int row : model_->ticked_rows()) {
     const std::filesystem::path& path = model_->rows()[static_cast<std::size_t>(row)].summary.path;
     const auto found = read_.find(path);
-    if (found == read_.end() || stale_.count(path)) read_metrics(path);
-    stale_.erase(path);
+    if ((found == read_.end() || stale_.count(path)) && reading_.insert(path).second) {
+      stale_.erase(path);
+      read_metrics(path);
+    }
     if (found == read_.end()) {
       RunSeries empty;
       empty.name = path_text(path.filename());
@@ -302,6 +305,7 @@ void RunsPage::read_metrics(const std::filesystem::path& run) {
   in_background_of(
       this, [run] { return read_series(run); },
       [this, run](RunSeries series) {
+        reading_.erase(run);
         read_[run] = std::move(series);
         show_ticked();
       });
@@ -327,7 +331,12 @@ void RunsPage::show_differences() {
     if (model_->rows()[static_cast<std::size_t>(row)].recipe)
       rows.push_back(&model_->rows()[static_cast<std::size_t>(row)]);
   differences_->show_rows(rows);
-  outcomes_->show_rows(model_->rows());
+  show_outcomes();
+}
+
+/// Those that nobody sees are left until they are.
+void RunsPage::show_outcomes() {
+  if (outcomes_->isVisible()) outcomes_->show_rows(model_->rows());
 }
 
 void RunsPage::compare_ticked() {

@@ -57,7 +57,9 @@ class RunsPage : public Page {
   void connect_actions();
   void rename_run_to(const std::filesystem::path& run, const QString& name);
   void tag_run(const std::filesystem::path& run, const QString& tags);
-  void select_run(const std::filesystem::path& run);
+  /// By value: the list that the path is from may be filled anew meanwhile.
+  void select_run(std::filesystem::path run);
+  void show_outcomes();
   void retranslate_tabs();
   void export_current();
   void refresh();
@@ -86,8 +88,9 @@ class RunsPage : public Page {
   QTabBar* side_;
   std::filesystem::path wanted_;                     ///< to be selected once the list has it
   std::map<std::filesystem::path, RunSeries> read_;  ///< curves read so far
-  std::set<std::filesystem::path> stale_;  ///< curves that have grown since they were read
-  QTimer* follow_;                         ///< while a listed run goes on and the page is seen
+  std::set<std::filesystem::path> stale_;    ///< curves that have grown since they were read
+  std::set<std::filesystem::path> reading_;  ///< curves that are being read
+  QTimer* follow_;                           ///< while a listed run goes on and the page is seen
   int ticket_ = 0;
   bool first_ = true;
   bool fresh_ = true;  ///< nothing of this folder was shown yet
