@@ -43,8 +43,8 @@ Result<FigureSums> figure_sums(const Json& json, const std::string& where) {
 }
 
 /// Numbers by name, where there are any.
-Status read_numbers(const Json& json, const char* key, const std::string& where,
-                    std::map<std::string, double>& into) {
+Status read_named_numbers(const Json& json, const char* key, const std::string& where,
+                          std::map<std::string, double>& into) {
   if (!json.contains(key)) return {};
   if (!json[key].is_object())
     return input_error("This must be numbers by name.", where + ": " + key);
@@ -178,8 +178,8 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
   LUTHIER_TRY(state.last_rate, json_number(json, "last_rate", where, 0));
   if (json.contains("learning_rate") && json["learning_rate"].is_number())
     state.edited["learning_rate"] = json["learning_rate"].get<double>();
-  LUTHIER_CHECK(read_numbers(json, "edited", where, state.edited));
-  LUTHIER_CHECK(read_numbers(json, "probe", where, state.probe));
+  LUTHIER_CHECK(read_named_numbers(json, "edited", where, state.edited));
+  LUTHIER_CHECK(read_named_numbers(json, "probe", where, state.probe));
   if (json.contains("best") && json["best"].is_object()) {
     const Json& best = json["best"];
     const std::string at = where + ": best";

@@ -3,6 +3,8 @@
 // numbers (tests/data/runs/make_best_metric.py).
 #include <QtTest>
 
+#include <cmath>
+
 #include "engine/io/json.h"
 #include "engine/runs/best_metric.h"
 
@@ -79,9 +81,9 @@ class TestBestMetric : public QObject {
       return status ? std::string() : status.error().where;
     };
     QCOMPARE(with({"training.load_best_model_at_end=true"}),
-             std::string("training.load_best_model_at_end"));
+             std::string("recipe: training.load_best_model_at_end"));
     QCOMPARE(with({"training.early_stopping_patience=2"}),
-             std::string("training.early_stopping_patience"));
+             std::string("recipe: training.early_stopping_patience"));
     QCOMPARE(with({"training.early_stopping_patience=2", "eval_dataset=e"}), std::string());
     QCOMPARE(with({"samples.every=5"}), std::string());  // the training data's rows
   }

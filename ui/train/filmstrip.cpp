@@ -24,7 +24,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kPictureEdge = 72;
+constexpr int kFrameEdge = 72;
 
 /// The words of `text` that `before` has not, underlined and tinted.
 QString marked_html(const std::string& text, const std::string* before) {
@@ -57,16 +57,16 @@ void show_thumb(QLabel* label, const Sample& sample) {
       label->setToolTip(error);
       return;
     }
-    const int factor = std::max(1, kPictureEdge / std::max(image.width(), image.height()));
+    const int factor = std::max(1, kFrameEdge / std::max(image.width(), image.height()));
     label->setPixmap(QPixmap::fromImage(
         image.scaled(image.size() * factor, Qt::KeepAspectRatio, Qt::FastTransformation)));
   };
   const auto pictures = sample.pictures();
   const auto films = sample.films();
   if (!pictures.empty())
-    load_picture(path_text(pictures.front()), kPictureEdge, label, show);
+    load_picture(path_text(pictures.front()), kFrameEdge, label, show);
   else if (!films.empty())
-    load_film(films.front(), 1, kPictureEdge, label, show);
+    load_film(films.front(), 1, kFrameEdge, label, show);
 }
 
 }  // namespace
@@ -218,7 +218,7 @@ QWidget* Filmstrip::make_row(const SampleQuestion& question) {
   across->setSpacing(12);
   if (!sample.pictures().empty() || !sample.films().empty()) {
     auto* picture = new QLabel(row);
-    picture->setFixedWidth(kPictureEdge);
+    picture->setFixedWidth(kFrameEdge);
     picture->setAlignment(Qt::AlignTop | Qt::AlignLeft);
     show_thumb(picture, sample);
     across->addWidget(picture, 0, Qt::AlignTop);

@@ -8,11 +8,11 @@
 namespace luthier {
 
 namespace {
-constexpr int kLookMilliseconds = 1000;
+constexpr int kSampleLook = 1000;
 }
 
 SampleFeed::SampleFeed(QObject* parent) : QObject(parent) {
-  timer_.setInterval(kLookMilliseconds);
+  timer_.setInterval(kSampleLook);
   connect(&timer_, &QTimer::timeout, this, &SampleFeed::look);
 }
 
