@@ -64,8 +64,7 @@ DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   view_ = new RowView(right);
   right->body()->addWidget(view_);
   connect(view_, &RowView::inspect_asked, this, [this](std::size_t row) {
-    InspectWindow::of(this->workspace(), this)
-        ->show_row(row, static_cast<std::size_t>(rows_->rowCount()));
+    InspectWindow::of(this->workspace(), this)->show_row(row, rows_->total());
   });
   splitter->addWidget(right);
   splitter->setSizes({560, 560});
