@@ -2,6 +2,7 @@
 // Looking closer on the Compare page: one answer under every column, where a column looked when it
 // came to a token, a strength that is moved, a question of one's own, the table, blind judgement,
 // and a comparison that is kept with its run and comes back.
+#include "engine/compare/kept_comparison.h"
 #include "engine/compare/scores.h"
 #include "tests/ui/form_desk.h"
 #include "ui/compare/answer_inspector.h"
@@ -10,6 +11,7 @@
 #include "ui/compare/blind_view.h"
 #include "ui/compare/compare_page.h"
 #include "ui/compare/heat_strip.h"
+#include "ui/compare/kept_menu.h"
 #include "ui/compare/live_comparison.h"
 
 using namespace luthier;
@@ -29,6 +31,7 @@ class TestCompareViews : public QObject, private FormDesk {
   void the_table_sorts_and_filters();
   void a_pattern_says_what_is_right();
   void answers_are_judged_blind();
+  void a_comparison_is_kept_and_comes_back();
   void words_are_korean_where_asked();
   void cleanupTestCase() { close(); }
 
@@ -297,6 +300,40 @@ void TestCompareViews::answers_are_judged_blind() {
   QVERIFY(rates->item(0, 2)->text().contains(QStringLiteral("to")));
   QTest::keyClick(blind, Qt::Key_Escape);
   QVERIFY(!blind->isVisible());
+}
+
+void TestCompareViews::a_comparison_is_kept_and_comes_back() {
+  QSignalSpy kept(&page().kept(), &KeptMenu::kept);
+  QVERIFY(person_->choose("keepMenu", "keepComparison"));
+  WAIT_UNTIL_EQUAL(kept.count(), 1);
+  const QString file = kept[0][0].toString();
+  QVERIFY(file.startsWith(desk_.run("korean")));
+  const Comparison before = data();
+  // All of it goes: the adapter, the samples, the settings.
+  workspace().session().drop_adapter("korean");
+  WAIT_UNTIL_EQUAL(data().columns.size(), std::size_t(1));
+  page().load_samples(few_rows(desk_, "korean", 2, QStringLiteral("others.jsonl")), 2);
+  WAIT_UNTIL_EQUAL(data().rows.size(), std::size_t(2));
+  person_->find<QSpinBox>("maxTokens")->setValue(3);
+  QSignalSpy opened(&page().kept(), &KeptMenu::opened);
+  page().kept().open(file);
+  WAIT_UNTIL_EQUAL(opened.count(), 1);
+  QVERIFY(opened[0][1].toStringList().isEmpty());
+  QCOMPARE(data().columns.size(), std::size_t(2));
+  QCOMPARE(data().columns[1].strength, 0.5);
+  QCOMPARE(data().rows.size(), before.rows.size());
+  QCOMPARE(data().votes, before.votes);
+  QCOMPARE(person_->find<QSpinBox>("maxTokens")->value(), 12);
+  for (std::size_t r = 0; r < before.rows.size(); ++r)
+    for (std::size_t c = 0; c < 2; ++c)
+      QCOMPARE(data().rows[r].answers[c].text, before.rows[r].answers[c].text);
+  QCOMPARE(live().missing(), std::size_t(0));
+  // Asked again it says the same: strength and samples are what they were.
+  live().forget_all();
+  QVERIFY(person_->click("runAll"));
+  QVERIFY(wait_done());
+  for (std::size_t r = 0; r < before.rows.size(); ++r)
+    QCOMPARE(data().rows[r].answers[1].text, before.rows[r].answers[1].text);
 }
 
 void TestCompareViews::words_are_korean_where_asked() {
