@@ -9,6 +9,7 @@
 #include "engine/data/columns.h"
 #include "engine/data/media_limits.h"
 #include "engine/data/row_kind.h"
+#include "engine/io/path_stamp.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/session/method_runs.h"
 #include "engine/session/run_observer.h"
@@ -17,27 +18,20 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 
-std::string stamp(const fs::path& path) {
-  std::error_code problem;
-  const auto time = fs::last_write_time(path, problem).time_since_epoch().count();
-  const auto size = fs::is_regular_file(path, problem) ? fs::file_size(path, problem) : 0;
-  return path.string() + "|" + std::to_string(time) + "|" + std::to_string(size) + ";";
-}
-
 std::string model_key(const Recipe& recipe) {
   const fs::path folder = recipe.model;
   std::string key;
   for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model",
                            "chat_template.jinja", "tokenizer_config.json", "processor_config.json",
                            "preprocessor_config.json", "video_preprocessor_config.json"}) {
-    key += stamp(folder / name);
+    key += path_stamp(folder / name);
   }
   return key + pixels_text(media_limits(recipe));
 }
 
 std::string data_key(const Recipe& recipe) {
   std::string key;
-  for (const std::string& file : training_files(recipe)) key += stamp(file);
+  for (const std::string& file : training_files(recipe)) key += path_stamp(file);
   if (const auto columns = column_map(recipe)) {
     for (const std::string& entry : column_entries(*columns)) key += entry + ';';
     key += columns->prompt + ';' + columns->answer + ';';
@@ -128,8 +122,9 @@ Result<std::shared_ptr<const ChatProcessor>> DataWorker::processor_for(const Rec
 Result<std::shared_ptr<const ModelSummary>> DataWorker::summary_for(const Recipe& recipe) {
   if (recipe.model.empty())
     return input_error("No model is chosen.", "model", "Choose one on the Model page.");
-  const std::string key = model_key(recipe) + stamp(fs::path(recipe.model) / "model.safetensors") +
-                          stamp(fs::path(recipe.model) / "model.safetensors.index.json");
+  const std::string key = model_key(recipe) +
+                          path_stamp(fs::path(recipe.model) / "model.safetensors") +
+                          path_stamp(fs::path(recipe.model) / "model.safetensors.index.json");
   if (!summary_ || key != summary_key_) {
     LUTHIER_TRY(ModelSummary summary, summarize_model(recipe.model));
     summary_ = std::make_shared<const ModelSummary>(std::move(summary));

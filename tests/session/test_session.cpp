@@ -3,6 +3,7 @@
 // and stopped while its model stays loaded.
 #include <QtTest>
 
+#include <fstream>
 #include <functional>
 
 #include "engine/session/event_queue.h"
@@ -162,6 +163,26 @@ class TestSession : public QObject {
       return done && done->request == wrong;
     }));
     QVERIFY(last<RequestDone>(events)->error.has_value());
+  }
+
+  // A file of a folder that is written in its place leaves the folder's own time as it was.
+  void rows_of_a_folder_that_are_written_anew_are_read_anew() {
+    TinyRun tiny;
+    Session session;
+    std::vector<SessionEvent> events;
+    Recipe recipe = tiny.recipe("run");
+    const fs::path folder = tiny.root() / "rows", file = folder / "train.jsonl";
+    fs::create_directories(folder);
+    recipe.dataset = {folder.string()};
+    for (std::size_t rows = 1; rows <= 3; ++rows) {
+      std::ofstream(file, std::ios::app) << R"({"prompt": "a", "completion": "b"})" << std::endl;
+      const RequestId request = session.preview_rows(recipe, 0, 1);
+      QVERIFY(until(session, events, [&](const SessionEvent& event) {
+        const auto* done = std::get_if<RequestDone>(&event);
+        return done && done->request == request;
+      }));
+      QCOMPARE(last<RowsPreviewed>(events)->total_rows, rows);
+    }
   }
 
   void a_finished_adapter_is_attached_asked_and_dropped() {
