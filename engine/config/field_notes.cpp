@@ -243,6 +243,14 @@ constexpr NoteRow kNotes[] = {
      {"A momentum of 0.9 to 0.95 is usual.", kFreeCost}},
     {"training.muon_learning_rate training.muon_adjust_lr_fn training.muon_ns_steps",
      {"The defaults are usual, with 5 rounds.", kTCost}},
+    {"training.load_best_model_at_end training.metric_for_best_model training.greater_is_better",
+     {"On, by the evaluation's loss, where evaluation data is given.", kDiskCost}},
+    {"training.early_stopping_patience training.early_stopping_threshold",
+     {"2 to 5 evaluations, with a threshold of 0.", kFreeCost}},
+    {"samples.every samples.count samples.dataset",
+     {"Every 20 to 200 steps, 3 to 8 rows.", kDrawCost}},
+    {"forgetting.dataset forgetting.count",
+     {"16 to 64 rows of what must not be forgotten.", kDrawCost}},
 };
 
 bool names_key(std::string_view keys, std::string_view key) {

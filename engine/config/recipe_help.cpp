@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/config/chosen_field.h"
+#include "engine/config/field_notes.h"
 #include "engine/config/kinds.h"
 
 namespace luthier {
@@ -106,6 +107,8 @@ std::string recipe_help(std::size_t width) {
     text += "  " + field.about.key + ": " + (fallback.empty() ? "none" : fallback) +
             (values.empty() ? "" : "   (" + values + ")") + "\n";
     text += wrapped(field.about.help, "      ", width);
+    if (const FieldNote note = field_note(field.about.key); note.usual && note.cost)
+      text += wrapped(std::string(note.usual) + ' ' + note.cost, "      ", width);
     for (std::size_t i = 0; i < field.about.choice_help.size(); ++i)
       text +=
           wrapped(field.about.choices[i] + ": " + field.about.choice_help[i], "        ", width);

@@ -375,6 +375,8 @@ class TestRecipeFields : public QObject {
     const std::string help = recipe_help(80);
     for (const FieldDescription& field : recipe_fields())
       QVERIFY2(help.find("\n  " + field.key + ": ") != std::string::npos, field.key.c_str());
+    // With what is usual and what it costs.
+    QVERIFY(help.find("\n      8 to 64 is usual; 16 does for most tasks.") != std::string::npos);
     QVERIFY(help.find("training.learning_rate: 2.0e-4") != std::string::npos);
     QVERIFY(help.find("full | freeze | lora") != std::string::npos);
     // And what kinds have otherwise.
