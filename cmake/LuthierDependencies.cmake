@@ -58,6 +58,29 @@ if(LUTHIER_TORCH)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()
 
+# Apache Arrow from LUTHIER_ARROW_DIR (cache variable or environment) or .deps/arrow/pyarrow: without
+# it Parquet and Arrow files are not read, and nothing else lacks. The core preset goes without, and
+# so do the sanitizers, which know nothing of its libraries' memory.
+if(NOT LUTHIER_ARROW_DIR AND DEFINED ENV{LUTHIER_ARROW_DIR})
+  set(LUTHIER_ARROW_DIR $ENV{LUTHIER_ARROW_DIR})
+endif()
+if(NOT LUTHIER_ARROW_DIR AND EXISTS ${CMAKE_SOURCE_DIR}/.deps/arrow/pyarrow/include/arrow/api.h)
+  set(LUTHIER_ARROW_DIR ${CMAKE_SOURCE_DIR}/.deps/arrow/pyarrow)
+endif()
+if(LUTHIER_SANITIZE OR NOT LUTHIER_TORCH)
+  set(LUTHIER_ARROW_DIR "")
+endif()
+if(LUTHIER_ARROW_DIR)
+  file(GLOB ARROW_LIBRARIES ${LUTHIER_ARROW_DIR}/libarrow.so.?*
+    ${LUTHIER_ARROW_DIR}/libparquet.so.?*)
+  list(LENGTH ARROW_LIBRARIES arrow_count)
+  if(NOT arrow_count EQUAL 2 OR NOT EXISTS ${LUTHIER_ARROW_DIR}/include/arrow/api.h)
+    message(FATAL_ERROR "Apache Arrow was not found in ${LUTHIER_ARROW_DIR}. Run ./luthier setup, or unset LUTHIER_ARROW_DIR.")
+  endif()
+else()
+  message(STATUS "Apache Arrow was not found (.deps/arrow): Parquet and Arrow files are not read.")
+endif()
+
 # Qt's imported targets are visible only below the folder that finds them: the window, its program
 # and the tests all use them.
 if(LUTHIER_UI)

@@ -99,6 +99,22 @@
             <source>rewards by %1</source>
             <translation>rewards by %1</translation>
         </message>
+        <message>
+            <source>box overlap</source>
+            <translation>box overlap</translation>
+        </message>
+        <message>
+            <source>pattern</source>
+            <translation>pattern</translation>
+        </message>
+        <message>
+            <source>under every column, the answer of</source>
+            <translation>under every column, the answer of</translation>
+        </message>
+        <message>
+            <source>judged blind, 95 % interval</source>
+            <translation>judged blind, 95 % interval</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -160,6 +176,38 @@
         <message>
             <source>failed</source>
             <translation>failed</translation>
+        </message>
+        <message>
+            <source>max_grad_norm</source>
+            <translation>clipping</translation>
+        </message>
+        <message>
+            <source>logging_steps</source>
+            <translation>logging</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>best</translation>
+        </message>
+        <message>
+            <source>early_stop</source>
+            <translation>stopped early</translation>
+        </message>
+        <message>
+            <source>result</source>
+            <translation>result</translation>
+        </message>
+        <message>
+            <source>forgetting</source>
+            <translation>probe</translation>
+        </message>
+        <message>
+            <source>alarm</source>
+            <translation>alarm</translation>
+        </message>
+        <message>
+            <source>forked</source>
+            <translation>forked</translation>
         </message>
     </context>
     <context>
@@ -224,6 +272,10 @@
             <source>unknown_key</source>
             <translation>unknown key</translation>
         </message>
+        <message>
+            <source>near_duplicate</source>
+            <translation>Nearly the same</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnswerCell</name>
@@ -273,6 +325,22 @@
         <message>
             <source>reward %1</source>
             <translation>reward %1</translation>
+        </message>
+        <message>
+            <source>Score this answer: how likely every column holds each of its tokens</source>
+            <translation>Score this answer: how likely every column holds each of its tokens</translation>
+        </message>
+        <message>
+            <source>Score the answer of %1 by every column</source>
+            <translation>Score the answer of %1 by every column</translation>
+        </message>
+        <message>
+            <source>✓ pattern</source>
+            <translation>✓ pattern</translation>
+        </message>
+        <message>
+            <source>✗ pattern</source>
+            <translation>✗ pattern</translation>
         </message>
     </context>
     <context>
@@ -438,10 +506,6 @@
             <translation>token F1 %1</translation>
         </message>
         <message>
-            <source>chrF %1</source>
-            <translation>chrF %1</translation>
-        </message>
-        <message>
             <source>valid JSON %1</source>
             <translation>valid JSON %1</translation>
         </message>
@@ -452,6 +516,18 @@
         <message>
             <source>win rate %1 of %2</source>
             <translation>win rate %1 of %2</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>pattern %1</source>
+            <translation>pattern %1</translation>
+        </message>
+        <message>
+            <source>box overlap %1</source>
+            <translation>box overlap %1</translation>
         </message>
     </context>
     <context>
@@ -523,10 +599,6 @@
         <message>
             <source>As data (JSON)…</source>
             <translation>As data (JSON)…</translation>
-        </message>
-        <message>
-            <source>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</source>
-            <translation>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</translation>
         </message>
         <message>
             <source>Open samples</source>
@@ -634,6 +706,78 @@
             <source>Rewards: %1</source>
             <translation>Rewards: %1</translation>
         </message>
+        <message>
+            <source>The comparison was kept in %1.</source>
+            <translation>The comparison was kept in %1.</translation>
+        </message>
+        <message>
+            <source>The comparison is as it was kept in %1.</source>
+            <translation>The comparison is as it was kept in %1.</translation>
+        </message>
+        <message>
+            <source>Columns of the comparison are not there any more: %1.</source>
+            <translation>Columns of the comparison are not there any more: %1.</translation>
+        </message>
+        <message>
+            <source>Ask something of your own, with a picture or without</source>
+            <translation>Ask something of your own, with a picture or without</translation>
+        </message>
+        <message>
+            <source>Ask something of your own</source>
+            <translation>Ask something of your own</translation>
+        </message>
+        <message>
+            <source>Keep this comparison with its run, or open one that was kept</source>
+            <translation>Keep this comparison with its run, or open one that was kept</translation>
+        </message>
+        <message>
+            <source>Kept comparisons</source>
+            <translation>Kept comparisons</translation>
+        </message>
+        <message>
+            <source>As a table (CSV)…</source>
+            <translation>As a table (CSV)…</translation>
+        </message>
+        <message>
+            <source>Hover a token: its probability and the runners-up; click it: where it looked. Click a column's name: make it the reference. Underlined words differ from it.</source>
+            <translation>Hover a token: its probability and the runners-up; click it: where it looked. Click a column's name: make it the reference. Underlined words differ from it.</translation>
+        </message>
+        <message>
+            <source>Side by side</source>
+            <translation>Side by side</translation>
+        </message>
+        <message>
+            <source>Table</source>
+            <translation>Table</translation>
+        </message>
+        <message>
+            <source>Blind</source>
+            <translation>Blind</translation>
+        </message>
+        <message>
+            <source>Samples and columns beside one another</source>
+            <translation>Samples and columns beside one another</translation>
+        </message>
+        <message>
+            <source>All samples as a table: sort, filter, search</source>
+            <translation>All samples as a table: sort, filter, search</translation>
+        </message>
+        <message>
+            <source>Judge the answers without knowing whose they are</source>
+            <translation>Judge the answers without knowing whose they are</translation>
+        </message>
+        <message>
+            <source>right by pattern</source>
+            <translation>right by pattern</translation>
+        </message>
+        <message>
+            <source>A pattern that right answers match</source>
+            <translation>A pattern that right answers match</translation>
+        </message>
+        <message>
+            <source>A regular expression (as Python's): an answer is right where what it finds first is what it finds in the expected answer, for example \b[A-D]\b; where nothing is expected, where it matches at all</source>
+            <translation>A regular expression (as Python's): an answer is right where what it finds first is what it finds in the expected answer, for example \b[A-D]\b; where nothing is expected, where it matches at all</translation>
+        </message>
     </context>
     <context>
         <name>luthier::DataPage</name>
@@ -662,16 +806,8 @@
             <translation>Which data to show</translation>
         </message>
         <message>
-            <source>A JSONL or JSON file of rows</source>
-            <translation>A JSONL or JSON file of rows</translation>
-        </message>
-        <message>
             <source>File of rows</source>
             <translation>File of rows</translation>
-        </message>
-        <message>
-            <source>&amp;Open…</source>
-            <translation>&amp;Open…</translation>
         </message>
         <message>
             <source>Chec&amp;k all rows</source>
@@ -702,10 +838,6 @@
             <translation>Open rows</translation>
         </message>
         <message>
-            <source>Rows (*.jsonl *.json)</source>
-            <translation>Rows (*.jsonl *.json)</translation>
-        </message>
-        <message>
             <source>First a model</source>
             <translation>First a model</translation>
         </message>
@@ -720,10 +852,6 @@
         <message>
             <source>No rows yet</source>
             <translation>No rows yet</translation>
-        </message>
-        <message>
-            <source>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</source>
-            <translation>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</translation>
         </message>
         <message>
             <source>Open a file…</source>
@@ -751,6 +879,94 @@
         <message>
             <source>Rows of %1</source>
             <translation>Rows of %1</translation>
+        </message>
+        <message>
+            <source>From &amp;pictures…</source>
+            <translation>From &amp;pictures…</translation>
+        </message>
+        <message>
+            <source>A folder of pictures becomes rows: ask, answer, compare, judge</source>
+            <translation>A folder of pictures becomes rows: ask, answer, compare, judge</translation>
+        </message>
+        <message>
+            <source>A file of rows, or a folder; drop one here</source>
+            <translation>A file of rows, or a folder; drop one here</translation>
+        </message>
+        <message>
+            <source>&amp;Open</source>
+            <translation>&amp;Open</translation>
+        </message>
+        <message>
+            <source>A &amp;file of rows…</source>
+            <translation>A &amp;file of rows…</translation>
+        </message>
+        <message>
+            <source>A f&amp;older…</source>
+            <translation>A f&amp;older…</translation>
+        </message>
+        <message>
+            <source>&amp;Download from a hub…</source>
+            <translation>&amp;Download from a hub…</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</source>
+            <translation>Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</translation>
+        </message>
+        <message>
+            <source>Open a folder of rows</source>
+            <translation>Open a folder of rows</translation>
+        </message>
+        <message>
+            <source>Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, Arrow, tar, a dataset of the datasets library, or pictures with their captions beside them.</source>
+            <translation>Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, Arrow, tar, a dataset of the datasets library, or pictures with their captions beside them.</translation>
+        </message>
+        <message>
+            <source>%1 of them are shown.</source>
+            <translation>%1 of them are shown.</translation>
+        </message>
+        <message>
+            <source>Leave out all like it</source>
+            <translation>Leave out all like it</translation>
+        </message>
+        <message>
+            <source>Put it right</source>
+            <translation>Put it right</translation>
+        </message>
+        <message>
+            <source>Put all like it right</source>
+            <translation>Put all like it right</translation>
+        </message>
+        <message>
+            <source>Write a copy…</source>
+            <translation>Write a copy…</translation>
+        </message>
+        <message>
+            <source>Take it back</source>
+            <translation>Take it back</translation>
+        </message>
+        <message>
+            <source>Leave it out</source>
+            <translation>Leave it out</translation>
+        </message>
+        <message>
+            <source>%1 left out, %2 put right</source>
+            <translation>%1 left out, %2 put right</translation>
+        </message>
+        <message>
+            <source>The rows have columns that are called otherwise than rows are read by.</source>
+            <translation>The rows have columns that are called otherwise than rows are read by.</translation>
+        </message>
+        <message>
+            <source>Choose columns…</source>
+            <translation>Choose columns…</translation>
+        </message>
+        <message>
+            <source>Written: %1</source>
+            <translation>Written: %1</translation>
+        </message>
+        <message>
+            <source>Written: %1 and %2</source>
+            <translation>Written: %1 and %2</translation>
         </message>
     </context>
     <context>
@@ -995,6 +1211,18 @@
             <source>Stopped. What came is kept; download again to go on from there.</source>
             <translation>Stopped. What came is kept; download again to go on from there.</translation>
         </message>
+        <message>
+            <source>Download a dataset from a hub</source>
+            <translation>Download a dataset from a hub</translation>
+        </message>
+        <message>
+            <source>From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, tar) and pictures are fetched, and each file is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</source>
+            <translation>From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, tar) and pictures are fetched, and each file is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</translation>
+        </message>
+        <message>
+            <source>&amp;Use it</source>
+            <translation>&amp;Use it</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MainWindow</name>
@@ -1236,10 +1464,6 @@
             <translation>&amp;Runs</translation>
         </message>
         <message>
-            <source>Language and theme</source>
-            <translation>Language and theme</translation>
-        </message>
-        <message>
             <source>Language</source>
             <translation>Language</translation>
         </message>
@@ -1270,6 +1494,54 @@
         <message>
             <source>Ran&amp;ks</source>
             <translation>Ran&amp;ks</translation>
+        </message>
+        <message>
+            <source>St&amp;art</source>
+            <translation>St&amp;art</translation>
+        </message>
+        <message>
+            <source>Help</source>
+            <translation>Help</translation>
+        </message>
+        <message>
+            <source>Guided tour</source>
+            <translation>Guided tour</translation>
+        </message>
+        <message>
+            <source>Help on this page</source>
+            <translation>Help on this page</translation>
+        </message>
+        <message>
+            <source>Keyboard shortcuts</source>
+            <translation>Keyboard shortcuts</translation>
+        </message>
+        <message>
+            <source>Words</source>
+            <translation>Words</translation>
+        </message>
+        <message>
+            <source>Larger</source>
+            <translation>Larger</translation>
+        </message>
+        <message>
+            <source>Smaller</source>
+            <translation>Smaller</translation>
+        </message>
+        <message>
+            <source>Usual size</source>
+            <translation>Usual size</translation>
+        </message>
+        <message>
+            <source>Projector</source>
+            <translation>Projector</translation>
+        </message>
+        <message>
+            <source>Tell the desktop when a run ends</source>
+            <translation>Tell the desktop when a run ends</translation>
+        </message>
+        <message>
+            <source>Language, theme and size of words</source>
+            <translation>Language, theme and size of words</translation>
         </message>
     </context>
     <context>
@@ -1455,6 +1727,14 @@ of any size</translation>
             <source>The recipe was written to %1.</source>
             <translation>The recipe was written to %1.</translation>
         </message>
+        <message>
+            <source>Undo</source>
+            <translation>Undo</translation>
+        </message>
+        <message>
+            <source>Redo</source>
+            <translation>Redo</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RowModel</name>
@@ -1481,6 +1761,14 @@ of any size</translation>
         <message>
             <source>Findings</source>
             <translation>Findings</translation>
+        </message>
+        <message>
+            <source>left out</source>
+            <translation>left out</translation>
+        </message>
+        <message>
+            <source>put right</source>
+            <translation>put right</translation>
         </message>
     </context>
     <context>
@@ -1686,6 +1974,26 @@ of any size</translation>
             <source>%1, raw</source>
             <translation>%1, raw</translation>
         </message>
+        <message>
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Time</translation>
+        </message>
+        <message>
+            <source>A run that has not logged its tokens or times is not drawn over that axis</source>
+            <translation>A run that has not logged its tokens or times is not drawn over that axis</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 tokens</source>
+            <translation>Step %1 · %2 tokens</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2</source>
+            <translation>Step %1 · %2</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunHeader</name>
@@ -1714,20 +2022,8 @@ of any size</translation>
             <translation>Launch</translation>
         </message>
         <message>
-            <source>Pausing keeps the model loaded, for asking it something (F6)</source>
-            <translation>Pausing keeps the model loaded, for asking it something (F6)</translation>
-        </message>
-        <message>
-            <source>Train with the settings of the Train page (F5)</source>
-            <translation>Train with the settings of the Train page (F5)</translation>
-        </message>
-        <message>
             <source>Stop…</source>
             <translation>Stop…</translation>
-        </message>
-        <message>
-            <source>Save a checkpoint now (Ctrl+Shift+S)</source>
-            <translation>Save a checkpoint now (Ctrl+Shift+S)</translation>
         </message>
         <message>
             <source>Save a checkpoint now</source>
@@ -1740,6 +2036,14 @@ of any size</translation>
         <message>
             <source>holds a merge</source>
             <translation>holds a merge</translation>
+        </message>
+        <message>
+            <source>Pausing keeps the model loaded, for asking it something</source>
+            <translation>Pausing keeps the model loaded, for asking it something</translation>
+        </message>
+        <message>
+            <source>Train with the settings of the Train page</source>
+            <translation>Train with the settings of the Train page</translation>
         </message>
     </context>
     <context>
@@ -1791,6 +2095,22 @@ of any size</translation>
         <message>
             <source>Data: %1</source>
             <translation>Data: %1</translation>
+        </message>
+        <message>
+            <source>imported</source>
+            <translation>imported</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its optimizer carried on</source>
+            <translation>Forked from step %1 of %2, its optimizer carried on</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its weights alone</source>
+            <translation>Forked from step %1 of %2, its weights alone</translation>
+        </message>
+        <message>
+            <source>Tags</source>
+            <translation>Tags</translation>
         </message>
     </context>
     <context>
@@ -1844,25 +2164,6 @@ of any size</translation>
             <translation>Settings that differ</translation>
         </message>
         <message>
-            <source>Tick two runs or more: what was set differently stands here.</source>
-            <translation>Tick two runs or more: what was set differently stands here.</translation>
-        </message>
-        <message>
-            <source>Setting</source>
-            <translation>Setting</translation>
-        </message>
-        <message>
-            <source>These runs have the same settings.</source>
-            <translation>These runs have the same settings.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n settings differ.</source>
-            <translation>
-                <numerusform>%n setting differs.</numerusform>
-                <numerusform>%n settings differ.</numerusform>
-            </translation>
-        </message>
-        <message>
             <source>Adapters are compared on a base: load its model first.</source>
             <translation>Adapters are compared on a base: load its model first.</translation>
         </message>
@@ -1883,12 +2184,52 @@ of any size</translation>
             <translation>Go to Train</translation>
         </message>
         <message>
-            <source>Export the selected run's result: GGUF, safetensors, PEFT</source>
-            <translation>Export the selected run's result: GGUF, safetensors, PEFT</translation>
+            <source>Parts of the Runs page</source>
+            <translation>Parts of the Runs page</translation>
         </message>
         <message>
-            <source>Chat with the selected run's result</source>
-            <translation>Chat with the selected run's result</translation>
+            <source>Queue (%1)</source>
+            <translation>Queue (%1)</translation>
+        </message>
+        <message>
+            <source>Queue</source>
+            <translation>Queue</translation>
+        </message>
+        <message>
+            <source>Outcomes</source>
+            <translation>Outcomes</translation>
+        </message>
+        <message>
+            <source>Beside the curves</source>
+            <translation>Beside the curves</translation>
+        </message>
+        <message>
+            <source>Notes</source>
+            <translation>Notes</translation>
+        </message>
+        <message>
+            <source>Search names, tags, notes, data, methods</source>
+            <translation>Search names, tags, notes, data, methods</translation>
+        </message>
+        <message>
+            <source>Search the runs</source>
+            <translation>Search the runs</translation>
+        </message>
+        <message>
+            <source>Tree</source>
+            <translation>Tree</translation>
+        </message>
+        <message>
+            <source>Newest first, forks below the runs that they came from; a column's heading sorts by it</source>
+            <translation>Newest first, forks below the runs that they came from; a column's heading sorts by it</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>Run</translation>
+        </message>
+        <message>
+            <source>What can be done with the selected run</source>
+            <translation>What can be done with the selected run</translation>
         </message>
     </context>
     <context>
@@ -1903,6 +2244,14 @@ of any size</translation>
                 <numerusform>and %n more picture</numerusform>
                 <numerusform>and %n more pictures</numerusform>
             </translation>
+        </message>
+        <message>
+            <source>Score the expected answer: how likely every column holds each of its tokens</source>
+            <translation>Score the expected answer: how likely every column holds each of its tokens</translation>
+        </message>
+        <message>
+            <source>Score the expected answer by every column</source>
+            <translation>Score the expected answer by every column</translation>
         </message>
     </context>
     <context>
@@ -1933,6 +2282,14 @@ of any size</translation>
         <message>
             <source>Last run: peak %1</source>
             <translation>Last run: peak %1</translation>
+        </message>
+        <message>
+            <source>Memory %1</source>
+            <translation>Memory %1</translation>
+        </message>
+        <message>
+            <source>What this program holds of the machine&apos;s memory</source>
+            <translation>What this program holds of the machine&apos;s memory</translation>
         </message>
     </context>
     <context>
@@ -2007,18 +2364,6 @@ of any size</translation>
             <translation>Compare it</translation>
         </message>
         <message>
-            <source>Learning &amp;rate from the next step</source>
-            <translation>Learning &amp;rate from the next step</translation>
-        </message>
-        <message>
-            <source>Learning rate from the next step</source>
-            <translation>Learning rate from the next step</translation>
-        </message>
-        <message>
-            <source>Apply</source>
-            <translation>Apply</translation>
-        </message>
-        <message>
             <source>Log</source>
             <translation>Log</translation>
         </message>
@@ -2039,20 +2384,16 @@ of any size</translation>
             <translation>Resume that run</translation>
         </message>
         <message>
-            <source>%1 from the next step; now %2</source>
-            <translation>%1 from the next step; now %2</translation>
-        </message>
-        <message>
-            <source>Peak rate in force: %1</source>
-            <translation>Peak rate in force: %1</translation>
-        </message>
-        <message>
             <source>%1 holds a finished run.</source>
             <translation>%1 holds a finished run.</translation>
         </message>
         <message>
             <source>%1 holds a run that can go on from step %2. These settings were not used.</source>
             <translation>%1 holds a run that can go on from step %2. These settings were not used.</translation>
+        </message>
+        <message>
+            <source>Filmstrip</source>
+            <translation>Filmstrip</translation>
         </message>
     </context>
     <context>
@@ -2483,6 +2824,10 @@ of any size</translation>
             <source>begins</source>
             <translation>begins</translation>
         </message>
+        <message>
+            <source>Ranks that are tried</source>
+            <translation>Ranks that are tried</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RankPage</name>
@@ -2722,6 +3067,14 @@ of any size</translation>
             <source>Writing GGUF</source>
             <translation>Writing GGUF</translation>
         </message>
+        <message>
+            <source>Answering the probe</source>
+            <translation>Answering the probe</translation>
+        </message>
+        <message>
+            <source>Answering samples</source>
+            <translation>Answering samples</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -2760,10 +3113,6 @@ of any size</translation>
         <message>
             <source>Training data</source>
             <translation>Training data</translation>
-        </message>
-        <message>
-            <source>One file of rows (JSONL or JSON), or several.</source>
-            <translation>One file of rows (JSONL or JSON), or several.</translation>
         </message>
         <message>
             <source>Evaluation data</source>
@@ -3190,10 +3539,6 @@ of any size</translation>
             <translation>Evaluate every</translation>
         </message>
         <message>
-            <source>Steps between two evaluations; 0: at every checkpoint and at the end.</source>
-            <translation>Steps between two evaluations; 0: at every checkpoint and at the end.</translation>
-        </message>
-        <message>
             <source>Save every</source>
             <translation>Save every</translation>
         </message>
@@ -3380,6 +3725,38 @@ of any size</translation>
         <message>
             <source>assistant</source>
             <translation>assistant</translation>
+        </message>
+        <message>
+            <source>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</source>
+            <translation>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>Columns</translation>
+        </message>
+        <message>
+            <source>Which column of the data is what, where it is called otherwise: image=photo, prompt=question. Empty: rows are read as they are.</source>
+            <translation>Which column of the data is what, where it is called otherwise: image=photo, prompt=question. Empty: rows are read as they are.</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>Question of all rows</translation>
+        </message>
+        <message>
+            <source>What is asked where the data has no question, or how it is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>What is asked where the data has no question, or how it is put together, {column} being a column&apos;s text. Empty: as the rows say.</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>Answer of all rows</translation>
+        </message>
+        <message>
+            <source>How the answer is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>How the answer is put together, {column} being a column&apos;s text. Empty: as the rows say.</translation>
+        </message>
+        <message>
+            <source>One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.</source>
+            <translation>One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.</translation>
         </message>
     </context>
     <context>
@@ -3912,6 +4289,10 @@ of any size</translation>
             <source>Copy the table</source>
             <translation>Copy the table</translation>
         </message>
+        <message>
+            <source>Copy the row</source>
+            <translation>Copy the row</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Pager</name>
@@ -4088,6 +4469,18 @@ of any size</translation>
         <message>
             <source>The answers that the run draws, with their rewards</source>
             <translation>The answers that the run draws, with their rewards</translation>
+        </message>
+        <message>
+            <source>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</source>
+            <translation>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</translation>
+        </message>
+        <message>
+            <source>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</source>
+            <translation>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</translation>
+        </message>
+        <message>
+            <source>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</source>
+            <translation>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</translation>
         </message>
     </context>
     <context>
@@ -4759,6 +5152,2303 @@ of any size</translation>
         <message>
             <source>Not now: %1</source>
             <translation>Not now: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::LiveSettings</name>
+        <message>
+            <source>Learning &amp;rate from the next step</source>
+            <translation>Learning &amp;rate from the next step</translation>
+        </message>
+        <message>
+            <source>Learning rate from the next step</source>
+            <translation>Learning rate from the next step</translation>
+        </message>
+        <message>
+            <source>Max &amp;grad norm</source>
+            <translation>Max &amp;grad norm</translation>
+        </message>
+        <message>
+            <source>Max grad norm from the next step</source>
+            <translation>Max grad norm from the next step</translation>
+        </message>
+        <message>
+            <source>Log e&amp;very</source>
+            <translation>Log e&amp;very</translation>
+        </message>
+        <message>
+            <source>Steps between two lines of metrics, from now on</source>
+            <translation>Steps between two lines of metrics, from now on</translation>
+        </message>
+        <message>
+            <source>Apply</source>
+            <translation>Apply</translation>
+        </message>
+        <message>
+            <source>%1 %2 from the next step; now %3</source>
+            <translation>%1 %2 from the next step; now %3</translation>
+        </message>
+        <message>
+            <source>Peak rate in force: %1</source>
+            <translation>Peak rate in force: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Filmstrip</name>
+        <message>
+            <source>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</source>
+            <translation>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</translation>
+        </message>
+        <message>
+            <source>Sample questions and their answers</source>
+            <translation>Sample questions and their answers</translation>
+        </message>
+        <message>
+            <source>The answers before</source>
+            <translation>The answers before</translation>
+        </message>
+        <message>
+            <source>The next answers</source>
+            <translation>The next answers</translation>
+        </message>
+        <message>
+            <source>The step whose answers are shown</source>
+            <translation>The step whose answers are shown</translation>
+        </message>
+        <message>
+            <source>Newest</source>
+            <translation>Newest</translation>
+        </message>
+        <message>
+            <source>Follows the newest answers as they come</source>
+            <translation>Follows the newest answers as they come</translation>
+        </message>
+        <message>
+            <source>an empty answer</source>
+            <translation>an empty answer</translation>
+        </message>
+        <message>
+            <source>✓ as expected</source>
+            <translation>✓ as expected</translation>
+        </message>
+        <message>
+            <source>expected: %1</source>
+            <translation>expected: %1</translation>
+        </message>
+        <message>
+            <source>Before the first step · %1 of %2</source>
+            <translation>Before the first step · %1 of %2</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 of %3</source>
+            <translation>Step %1 · %2 of %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ForkDialog</name>
+        <message>
+            <source>Fork a run</source>
+            <translation>Fork a run</translation>
+        </message>
+        <message>
+            <source>More steps</source>
+            <translation>More steps</translation>
+        </message>
+        <message>
+            <source>A new run from a checkpoint of %1</source>
+            <translation>A new run from a checkpoint of %1</translation>
+        </message>
+        <message>
+            <source>More steps for %1</source>
+            <translation>More steps for %1</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the new run</source>
+            <translation>&amp;Name of the new run</translation>
+        </message>
+        <message>
+            <source>Name of the new run</source>
+            <translation>Name of the new run</translation>
+        </message>
+        <message>
+            <source>Begins with s&amp;tep</source>
+            <translation>Begins with s&amp;tep</translation>
+        </message>
+        <message>
+            <source>&amp;Further steps</source>
+            <translation>&amp;Further steps</translation>
+        </message>
+        <message>
+            <source>Checkpoint to begin with</source>
+            <translation>Checkpoint to begin with</translation>
+        </message>
+        <message>
+            <source>Further steps</source>
+            <translation>Further steps</translation>
+        </message>
+        <message>
+            <source>Carry the &amp;optimizer's state on</source>
+            <translation>Carry the &amp;optimizer's state on</translation>
+        </message>
+        <message>
+            <source>On: the run goes on from that step, with the curves until there. Off: it takes the weights alone and begins at step 0.</source>
+            <translation>On: the run goes on from that step, with the curves until there. Off: it takes the weights alone and begins at step 0.</translation>
+        </message>
+        <message>
+            <source>Settings that are to differ</source>
+            <translation>Settings that are to differ</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>&amp;Cancel</translation>
+        </message>
+        <message>
+            <source>&amp;Make it, start later</source>
+            <translation>&amp;Make it, start later</translation>
+        </message>
+        <message>
+            <source>Make it and &amp;start</source>
+            <translation>Make it and &amp;start</translation>
+        </message>
+        <message>
+            <source>The finished run stays as it is. The new one goes on from step %1 to step %2, its optimizer carried on.</source>
+            <translation>The finished run stays as it is. The new one goes on from step %1 to step %2, its optimizer carried on.</translation>
+        </message>
+        <message>
+            <source>It ends as if that many steps had been asked for from the start.</source>
+            <translation>It ends as if that many steps had been asked for from the start.</translation>
+        </message>
+        <message>
+            <source>It does not end as if that many had been asked for from the start:</source>
+            <translation>It does not end as if that many had been asked for from the start:</translation>
+        </message>
+        <message>
+            <source>Goes on from step %1 with the optimizer's moments, the schedule at that step and the rows that come next. The curves until there are copied.</source>
+            <translation>Goes on from step %1 with the optimizer's moments, the schedule at that step and the rows that come next. The curves until there are copied.</translation>
+        </message>
+        <message>
+            <source>Takes the weights of step %1 and nothing else: a fresh optimizer, the schedule and the rows from their start, at step 0.</source>
+            <translation>Takes the weights of step %1 and nothing else: a fresh optimizer, the schedule and the rows from their start, at step 0.</translation>
+        </message>
+        <message>
+            <source>Another run or a model is being worked on now</source>
+            <translation>Another run or a model is being worked on now</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::NotesPanel</name>
+        <message>
+            <source>T&amp;ags</source>
+            <translation>T&amp;ags</translation>
+        </message>
+        <message>
+            <source>Tags of the selected run</source>
+            <translation>Tags of the selected run</translation>
+        </message>
+        <message>
+            <source>baseline, good: with commas between them</source>
+            <translation>baseline, good: with commas between them</translation>
+        </message>
+        <message>
+            <source>N&amp;ote</source>
+            <translation>N&amp;ote</translation>
+        </message>
+        <message>
+            <source>Note about the selected run</source>
+            <translation>Note about the selected run</translation>
+        </message>
+        <message>
+            <source>What you tried, what came of it. Kept in the run's folder.</source>
+            <translation>What you tried, what came of it. Kept in the run's folder.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OutcomesView</name>
+        <message>
+            <source>&amp;Of</source>
+            <translation>&amp;Of</translation>
+        </message>
+        <message>
+            <source>Whose outcomes are shown</source>
+            <translation>Whose outcomes are shown</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes as parallel coordinates</source>
+            <translation>Settings and outcomes as parallel coordinates</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes</source>
+            <translation>Settings and outcomes</translation>
+        </message>
+        <message>
+            <source>the ticked runs</source>
+            <translation>the ticked runs</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>Peak memory</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Time</translation>
+        </message>
+        <message>
+            <source>Last loss</source>
+            <translation>Last loss</translation>
+        </message>
+        <message>
+            <source>Best evaluation</source>
+            <translation>Best evaluation</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more, or choose a tag.</source>
+            <translation>Tick two runs or more, or choose a tag.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest evaluation loss.</source>
+            <translation>
+                <numerusform>%n run; the strongest line has the lowest evaluation loss.</numerusform>
+                <numerusform>%n runs; the strongest line has the lowest evaluation loss.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest last loss.</source>
+            <translation>
+                <numerusform>%n run; the strongest line has the lowest last loss.</numerusform>
+                <numerusform>%n runs; the strongest line has the lowest last loss.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>Run</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::QueuePanel</name>
+        <message>
+            <source>&amp;Queue the Train page's recipe</source>
+            <translation>&amp;Queue the Train page's recipe</translation>
+        </message>
+        <message>
+            <source>Runs as the settings stand now, after what waits already</source>
+            <translation>Runs as the settings stand now, after what waits already</translation>
+        </message>
+        <message>
+            <source>Swee&amp;p…</source>
+            <translation>Swee&amp;p…</translation>
+        </message>
+        <message>
+            <source>A run for each combination of a few values of a few settings</source>
+            <translation>A run for each combination of a few values of a few settings</translation>
+        </message>
+        <message>
+            <source>Clear what has &amp;ended</source>
+            <translation>Clear what has &amp;ended</translation>
+        </message>
+        <message>
+            <source>Earlier</source>
+            <translation>Earlier</translation>
+        </message>
+        <message>
+            <source>Later</source>
+            <translation>Later</translation>
+        </message>
+        <message>
+            <source>Take it out of the queue</source>
+            <translation>Take it out of the queue</translation>
+        </message>
+        <message>
+            <source>Queued runs</source>
+            <translation>Queued runs</translation>
+        </message>
+        <message>
+            <source>Name</source>
+            <translation>Name</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>State</translation>
+        </message>
+        <message>
+            <source>Group</source>
+            <translation>Group</translation>
+        </message>
+        <message>
+            <source>Run folder</source>
+            <translation>Run folder</translation>
+        </message>
+        <message>
+            <source>waits</source>
+            <translation>waits</translation>
+        </message>
+        <message>
+            <source>&amp;Go on</source>
+            <translation>&amp;Go on</translation>
+        </message>
+        <message>
+            <source>&amp;Hold</source>
+            <translation>&amp;Hold</translation>
+        </message>
+        <message>
+            <source>Launches what waits, one after another</source>
+            <translation>Launches what waits, one after another</translation>
+        </message>
+        <message>
+            <source>Launches nothing more; what runs goes on</source>
+            <translation>Launches nothing more; what runs goes on</translation>
+        </message>
+        <message numerus="yes">
+            <source>Held; %n runs wait.</source>
+            <translation>
+                <numerusform>Held; %n run waits.</numerusform>
+                <numerusform>Held; %n runs wait.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs wait.</source>
+            <translation>
+                <numerusform>%n run waits.</numerusform>
+                <numerusform>%n runs wait.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>A setting on the Train page cannot be used: mend it first.</source>
+            <translation>A setting on the Train page cannot be used: mend it first.</translation>
+        </message>
+        <message>
+            <source>Nothing is queued: add the Train page's recipe, or make a sweep.</source>
+            <translation>Nothing is queued: add the Train page's recipe, or make a sweep.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunActions</name>
+        <message>
+            <source>&amp;Fork from a checkpoint…</source>
+            <translation>&amp;Fork from a checkpoint…</translation>
+        </message>
+        <message>
+            <source>A new run that begins with one of its checkpoints, with other settings</source>
+            <translation>A new run that begins with one of its checkpoints, with other settings</translation>
+        </message>
+        <message>
+            <source>&amp;More steps…</source>
+            <translation>&amp;More steps…</translation>
+        </message>
+        <message>
+            <source>A new run that goes on from a finished one</source>
+            <translation>A new run that goes on from a finished one</translation>
+        </message>
+        <message>
+            <source>&amp;Rename</source>
+            <translation>&amp;Rename</translation>
+        </message>
+        <message>
+            <source>&amp;Open its folder</source>
+            <translation>&amp;Open its folder</translation>
+        </message>
+        <message>
+            <source>&amp;Import curves of another program…</source>
+            <translation>&amp;Import curves of another program…</translation>
+        </message>
+        <message>
+            <source>TensorBoard's event files or a trainer_state.json, to lay over</source>
+            <translation>TensorBoard's event files or a trainer_state.json, to lay over</translation>
+        </message>
+        <message>
+            <source>&amp;Take the imported curves out of the list</source>
+            <translation>&amp;Take the imported curves out of the list</translation>
+        </message>
+        <message>
+            <source>Tick &amp;all shown</source>
+            <translation>Tick &amp;all shown</translation>
+        </message>
+        <message>
+            <source>Tick n&amp;one</source>
+            <translation>Tick n&amp;one</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin (%1)</source>
+            <translation>Move to the &amp;bin (%1)</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin</source>
+            <translation>Move to the &amp;bin</translation>
+        </message>
+        <message>
+            <source>It trains now: stop it first</source>
+            <translation>It trains now: stop it first</translation>
+        </message>
+        <message>
+            <source>%1 (%2) is in the bin: %3.</source>
+            <translation>%1 (%2) is in the bin: %3.</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>Undo</translation>
+        </message>
+        <message>
+            <source>Event files of TensorBoard, or a trainer_state.json</source>
+            <translation>Event files of TensorBoard, or a trainer_state.json</translation>
+        </message>
+        <message>
+            <source>Curves (*tfevents* trainer_state.json);;All files (*)</source>
+            <translation>Curves (*tfevents* trainer_state.json);;All files (*)</translation>
+        </message>
+        <message>
+            <source>&amp;Chat with its result…</source>
+            <translation>&amp;Chat with its result…</translation>
+        </message>
+        <message>
+            <source>E&amp;xport its result…</source>
+            <translation>E&amp;xport its result…</translation>
+        </message>
+        <message>
+            <source>GGUF for llama.cpp and Ollama, a checkpoint, a PEFT folder</source>
+            <translation>GGUF for llama.cpp and Ollama, a checkpoint, a PEFT folder</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::DifferencesView</name>
+        <message>
+            <source>Settings that differ</source>
+            <translation>Settings that differ</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more: what was set differently stands here.</source>
+            <translation>Tick two runs or more: what was set differently stands here.</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>Setting</translation>
+        </message>
+        <message>
+            <source>These runs have the same settings.</source>
+            <translation>These runs have the same settings.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n settings differ.</source>
+            <translation>
+                <numerusform>%n setting differs.</numerusform>
+                <numerusform>%n settings differ.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SettingRows</name>
+        <message>
+            <source>Another setting</source>
+            <translation>Another setting</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>Setting</translation>
+        </message>
+        <message>
+            <source>Value</source>
+            <translation>Value</translation>
+        </message>
+        <message>
+            <source>Take this setting out</source>
+            <translation>Take this setting out</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SweepDialog</name>
+        <message>
+            <source>Sweep</source>
+            <translation>Sweep</translation>
+        </message>
+        <message>
+            <source>Runs with a few values of a few settings</source>
+            <translation>Runs with a few values of a few settings</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the sweep</source>
+            <translation>&amp;Name of the sweep</translation>
+        </message>
+        <message>
+            <source>Name of the sweep</source>
+            <translation>Name of the sweep</translation>
+        </message>
+        <message>
+            <source>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</source>
+            <translation>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>&amp;Cancel</translation>
+        </message>
+        <message numerus="yes">
+            <source>&amp;Queue %n runs</source>
+            <translation>
+                <numerusform>&amp;Queue %n run</numerusform>
+                <numerusform>&amp;Queue %n runs</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>&amp;Queue</source>
+            <translation>&amp;Queue</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotateWindow</name>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>A dataset from pictures</translation>
+        </message>
+        <message>
+            <source>An answer is not accepted</source>
+            <translation>An answer is not accepted</translation>
+        </message>
+        <message>
+            <source>The answer that stands there is in no row. Close all the same?</source>
+            <translation>The answer that stands there is in no row. Close all the same?</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationDesk</name>
+        <message>
+            <source>&amp;Train on these rows</source>
+            <translation>&amp;Train on these rows</translation>
+        </message>
+        <message>
+            <source>The file becomes the training data of the recipe</source>
+            <translation>The file becomes the training data of the recipe</translation>
+        </message>
+        <message>
+            <source>Pictures and questions</source>
+            <translation>Pictures and questions</translation>
+        </message>
+        <message>
+            <source>The picture that is asked about</source>
+            <translation>The picture that is asked about</translation>
+        </message>
+        <message>
+            <source>How much is done</source>
+            <translation>How much is done</translation>
+        </message>
+        <message>
+            <source>Q&amp;uestion</source>
+            <translation>Q&amp;uestion</translation>
+        </message>
+        <message>
+            <source>Answer &amp;2</source>
+            <translation>Answer &amp;2</translation>
+        </message>
+        <message>
+            <source>&amp;Who proposes</source>
+            <translation>&amp;Who proposes</translation>
+        </message>
+        <message>
+            <source>Who proposes answers</source>
+            <translation>Who proposes answers</translation>
+        </message>
+        <message>
+            <source>&amp;Propose</source>
+            <translation>&amp;Propose</translation>
+        </message>
+        <message>
+            <source>Propose as I &amp;go</source>
+            <translation>Propose as I &amp;go</translation>
+        </message>
+        <message>
+            <source>The next picture is answered while you look at this one</source>
+            <translation>The next picture is answered while you look at this one</translation>
+        </message>
+        <message>
+            <source>&amp;Accept</source>
+            <translation>&amp;Accept</translation>
+        </message>
+        <message>
+            <source>1 is better</source>
+            <translation>1 is better</translation>
+        </message>
+        <message>
+            <source>2 is better</source>
+            <translation>2 is better</translation>
+        </message>
+        <message>
+            <source>Good</source>
+            <translation>Good</translation>
+        </message>
+        <message>
+            <source>Bad</source>
+            <translation>Bad</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>&amp;Skip</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>&amp;Back</translation>
+        </message>
+        <message>
+            <source>Take the row &amp;out again</source>
+            <translation>Take the row &amp;out again</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 of %2 answered, %3 skipped</source>
+            <translation>%1 of %2 answered, %3 skipped</translation>
+        </message>
+        <message>
+            <source>Answer &amp;1</source>
+            <translation>Answer &amp;1</translation>
+        </message>
+        <message>
+            <source>A&amp;nswer</source>
+            <translation>A&amp;nswer</translation>
+        </message>
+        <message>
+            <source>First answer</source>
+            <translation>First answer</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>Second answer</source>
+            <translation>Second answer</translation>
+        </message>
+        <message>
+            <source>&amp;Propose another</source>
+            <translation>&amp;Propose another</translation>
+        </message>
+        <message>
+            <source>The model answers…</source>
+            <translation>The model answers…</translation>
+        </message>
+        <message>
+            <source>Proposed by the model; change what is wrong.</source>
+            <translation>Proposed by the model; change what is wrong.</translation>
+        </message>
+        <message>
+            <source>Proposed by the model, and cut off before its end.</source>
+            <translation>Proposed by the model, and cut off before its end.</translation>
+        </message>
+        <message>
+            <source>This answer is a model&apos;s.</source>
+            <translation>This answer is a model&apos;s.</translation>
+        </message>
+        <message>
+            <source>Load a model, and it proposes answers.</source>
+            <translation>Load a model, and it proposes answers.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationSetup</name>
+        <message>
+            <source>Folder of pictures</source>
+            <translation>Folder of pictures</translation>
+        </message>
+        <message>
+            <source>File of rows</source>
+            <translation>File of rows</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl)</source>
+            <translation>Rows (*.jsonl)</translation>
+        </message>
+        <message>
+            <source>Go on with</source>
+            <translation>Go on with</translation>
+        </message>
+        <message>
+            <source>Annotations (*.annotation.json)</source>
+            <translation>Annotations (*.annotation.json)</translation>
+        </message>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>A dataset from pictures</translation>
+        </message>
+        <message>
+            <source>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</source>
+            <translation>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</translation>
+        </message>
+        <message>
+            <source>&amp;Pictures</source>
+            <translation>&amp;Pictures</translation>
+        </message>
+        <message>
+            <source>A folder; drop one here</source>
+            <translation>A folder; drop one here</translation>
+        </message>
+        <message>
+            <source>Choose…</source>
+            <translation>Choose…</translation>
+        </message>
+        <message>
+            <source>Choose the folder of pictures</source>
+            <translation>Choose the folder of pictures</translation>
+        </message>
+        <message>
+            <source>&amp;Rows</source>
+            <translation>&amp;Rows</translation>
+        </message>
+        <message>
+            <source>What the rows are</source>
+            <translation>What the rows are</translation>
+        </message>
+        <message>
+            <source>Questions and answers</source>
+            <translation>Questions and answers</translation>
+        </message>
+        <message>
+            <source>Pairs: the better of two answers</source>
+            <translation>Pairs: the better of two answers</translation>
+        </message>
+        <message>
+            <source>Thumbs: is the answer good?</source>
+            <translation>Thumbs: is the answer good?</translation>
+        </message>
+        <message>
+            <source>For supervised tuning</source>
+            <translation>For supervised tuning</translation>
+        </message>
+        <message>
+            <source>For dpo and others that learn from preferences</source>
+            <translation>For dpo and others that learn from preferences</translation>
+        </message>
+        <message>
+            <source>For kto and bco</source>
+            <translation>For kto and bco</translation>
+        </message>
+        <message>
+            <source>&amp;Questions</source>
+            <translation>&amp;Questions</translation>
+        </message>
+        <message>
+            <source>Questions, one a line</source>
+            <translation>Questions, one a line</translation>
+        </message>
+        <message>
+            <source>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</source>
+            <translation>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>&amp;File</translation>
+        </message>
+        <message>
+            <source>Choose the file of rows</source>
+            <translation>Choose the file of rows</translation>
+        </message>
+        <message>
+            <source>&amp;Go on with one…</source>
+            <translation>&amp;Go on with one…</translation>
+        </message>
+        <message>
+            <source>&amp;Begin</source>
+            <translation>&amp;Begin</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ItemModel</name>
+        <message>
+            <source>answered</source>
+            <translation>answered</translation>
+        </message>
+        <message>
+            <source>skipped</source>
+            <translation>skipped</translation>
+        </message>
+        <message>
+            <source>open</source>
+            <translation>open</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SynthesisPanel</name>
+        <message>
+            <source>Samples</source>
+            <translation>Samples</translation>
+        </message>
+        <message>
+            <source>Samples an item</source>
+            <translation>Samples an item</translation>
+        </message>
+        <message>
+            <source>Agreement</source>
+            <translation>Agreement</translation>
+        </message>
+        <message>
+            <source>Agreement that is asked for</source>
+            <translation>Agreement that is asked for</translation>
+        </message>
+        <message>
+            <source>The share of the samples that must be the same answer</source>
+            <translation>The share of the samples that must be the same answer</translation>
+        </message>
+        <message>
+            <source>Must hold</source>
+            <translation>Must hold</translation>
+        </message>
+        <message>
+            <source>Regular expression that an answer must hold</source>
+            <translation>Regular expression that an answer must hold</translation>
+        </message>
+        <message>
+            <source>regular expression; empty: anything</source>
+            <translation>regular expression; empty: anything</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Stop</translation>
+        </message>
+        <message>
+            <source>&amp;Fill the open ones</source>
+            <translation>&amp;Fill the open ones</translation>
+        </message>
+        <message>
+            <source>%1 of %2 looked at, %3 kept</source>
+            <translation>%1 of %2 looked at, %3 kept</translation>
+        </message>
+        <message>
+            <source>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</source>
+            <translation>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</translation>
+        </message>
+        <message>
+            <source>&quot;%1&quot; is no regular expression: %2.</source>
+            <translation>&quot;%1&quot; is no regular expression: %2.</translation>
+        </message>
+    </context>
+    <context>
+        <name>Help</name>
+        <message>
+            <source>Start</source>
+            <translation>Start</translation>
+        </message>
+        <message>
+            <source>Begin here. The guided tour trains a small model in front of you and explains each curve. A teaching task begins with one click: “Train it” launches it at once, “Only set it up” fills in the settings and waits.
+
+Below stand the models, recipes and runs that you had in hand before. A run that was interrupted can be resumed from here.</source>
+            <translation>Begin here. The guided tour trains a small model in front of you and explains each curve. A teaching task begins with one click: “Train it” launches it at once, “Only set it up” fills in the settings and waits.
+
+Below stand the models, recipes and runs that you had in hand before. A run that was interrupted can be resumed from here.</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>Model</translation>
+        </message>
+        <message>
+            <source>Load the model that is to learn: a folder as transformers writes it. The list shows what is on this machine; a model can also be downloaded from a hub.
+
+Once it stands, the tree shows its modules with their shapes and what trains. Ticks in the tree choose the target modules of an adapter; the totals follow.</source>
+            <translation>Load the model that is to learn: a folder as transformers writes it. The list shows what is on this machine; a model can also be downloaded from a hub.
+
+Once it stands, the tree shows its modules with their shapes and what trains. Ticks in the tree choose the target modules of an adapter; the totals follow.</translation>
+        </message>
+        <message>
+            <source>Data</source>
+            <translation>Data</translation>
+        </message>
+        <message>
+            <source>The rows to learn from, each as the model gets it: what is coloured is learned, the rest is only read. The check looks at every row and picture and names what is wrong before a run would stumble over it.</source>
+            <translation>The rows to learn from, each as the model gets it: what is coloured is learned, the rest is only read. The check looks at every row and picture and names what is wrong before a run would stumble over it.</translation>
+        </message>
+        <message>
+            <source>Train</source>
+            <translation>Train</translation>
+        </message>
+        <message>
+            <source>On the left the settings. Simple ones show at first, “Advanced” shows all; what differs from its default is bold. Changes can be undone. Press F1 in a setting to read about it.
+
+Below them stands what the run will take in memory, part by part, before it starts. “Try one step” makes one step on the longest row and measures it.
+
+On the right the curves of the run. They share one axis: drag and turn the wheel to look closer, double-click to see all. While the run is paused the model stays loaded and can be asked something. “Stop” asks whether to save.</source>
+            <translation>On the left the settings. Simple ones show at first, “Advanced” shows all; what differs from its default is bold. Changes can be undone. Press F1 in a setting to read about it.
+
+Below them stands what the run will take in memory, part by part, before it starts. “Try one step” makes one step on the longest row and measures it.
+
+On the right the curves of the run. They share one axis: drag and turn the wheel to look closer, double-click to see all. While the run is paused the model stays loaded and can be asked something. “Stop” asks whether to save.</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>Compare</translation>
+        </message>
+        <message>
+            <source>Adapters side by side on one base, with the same pictures, questions and seed. Attach adapters from finished runs, open samples and run all. Words that differ from the reference are marked; point at a word to see how sure the model was and what else it might have said. The slider in a column&apos;s head makes an adapter weaker or stronger.</source>
+            <translation>Adapters side by side on one base, with the same pictures, questions and seed. Attach adapters from finished runs, open samples and run all. Words that differ from the reference are marked; point at a word to see how sure the model was and what else it might have said. The slider in a column&apos;s head makes an adapter weaker or stronger.</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>Runs</translation>
+        </message>
+        <message>
+            <source>Every run that was trained, with its curves. Tick several to lay their curves over one another and to see which settings differ. “Use its settings” takes a run&apos;s settings back to the Train page, “Resume” goes on from its newest checkpoint.</source>
+            <translation>Every run that was trained, with its curves. Tick several to lay their curves over one another and to see which settings differ. “Use its settings” takes a run&apos;s settings back to the Train page, “Resume” goes on from its newest checkpoint.</translation>
+        </message>
+        <message>
+            <source>Methods</source>
+            <translation>Methods</translation>
+        </message>
+        <message>
+            <source>All methods for the loaded model beside one another: how much trains, what memory it takes, how large the result is. Tick a few and run them for some steps to see which one learns your data best.</source>
+            <translation>All methods for the loaded model beside one another: how much trains, what memory it takes, how large the result is. Tick a few and run them for some steps to see which one learns your data best.</translation>
+        </message>
+        <message>
+            <source>Merge</source>
+            <translation>Merge</translation>
+        </message>
+        <message>
+            <source>Several adapters made into one, or worked into the base&apos;s weights. The weights and the way of merging can be tried on questions before anything is written; the proof says how far the merged model&apos;s answers are from the unmerged one&apos;s.</source>
+            <translation>Several adapters made into one, or worked into the base&apos;s weights. The weights and the way of merging can be tried on questions before anything is written; the proof says how far the merged model&apos;s answers are from the unmerged one&apos;s.</translation>
+        </message>
+        <message>
+            <source>Ranks</source>
+            <translation>Ranks</translation>
+        </message>
+        <message>
+            <source>What an adapter uses of its rank: the singular values of each module&apos;s change, how many of them carry it, and which layers changed most. An adapter whose effective rank is far below its rank would have done with less.</source>
+            <translation>What an adapter uses of its rank: the singular values of each module&apos;s change, how many of them carry it, and which layers changed most. An adapter whose effective rank is far below its rank would have done with less.</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1 to %2</translation>
+        </message>
+        <message>
+            <source>above %1</source>
+            <translation>above %1</translation>
+        </message>
+        <message>
+            <source>%1 or more</source>
+            <translation>%1 or more</translation>
+        </message>
+        <message>
+            <source>%1 at most</source>
+            <translation>%1 at most</translation>
+        </message>
+        <message>
+            <source>All settings</source>
+            <translation>All settings</translation>
+        </message>
+        <message>
+            <source>Usual</source>
+            <translation>Usual</translation>
+        </message>
+        <message>
+            <source>Cost</source>
+            <translation>Cost</translation>
+        </message>
+        <message>
+            <source>Default</source>
+            <translation>Default</translation>
+        </message>
+        <message>
+            <source>Possible</source>
+            <translation>Possible</translation>
+        </message>
+        <message>
+            <source>Unit</source>
+            <translation>Unit</translation>
+        </message>
+        <message>
+            <source>Objectives</source>
+            <translation>Objectives</translation>
+        </message>
+        <message>
+            <source>Optimizers</source>
+            <translation>Optimizers</translation>
+        </message>
+        <message>
+            <source>In a recipe</source>
+            <translation>In a recipe</translation>
+        </message>
+        <message>
+            <source>No setting has these words.</source>
+            <translation>No setting has these words.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HelpWindow</name>
+        <message>
+            <source>Luthier: help</source>
+            <translation>Luthier: help</translation>
+        </message>
+        <message>
+            <source>Find a setting</source>
+            <translation>Find a setting</translation>
+        </message>
+        <message>
+            <source>Help</source>
+            <translation>Help</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptDesk</name>
+        <message>
+            <source>Luthier did not end as it should have last time. The settings that stood there are in %1.</source>
+            <translation>Luthier did not end as it should have last time. The settings that stood there are in %1.</translation>
+        </message>
+        <message>
+            <source>Open them</source>
+            <translation>Open them</translation>
+        </message>
+        <message>
+            <source>Luthier did not end as it should have last time. The settings are as they stood.</source>
+            <translation>Luthier did not end as it should have last time. The settings are as they stood.</translation>
+        </message>
+        <message>
+            <source>What it was at is written down in %1; the file stays on this machine.</source>
+            <translation>What it was at is written down in %1; the file stays on this machine.</translation>
+        </message>
+        <message>
+            <source>Load %1</source>
+            <translation>Load %1</translation>
+        </message>
+        <message>
+            <source>Open the folder</source>
+            <translation>Open the folder</translation>
+        </message>
+    </context>
+    <context>
+        <name>RunNotice</name>
+        <message>
+            <source>“%1” failed</source>
+            <translation>“%1” failed</translation>
+        </message>
+        <message>
+            <source>after %1</source>
+            <translation>after %1</translation>
+        </message>
+        <message>
+            <source>step %1, loss %2</source>
+            <translation>step %1, loss %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortcutDialog</name>
+        <message>
+            <source>Keyboard shortcuts</source>
+            <translation>Keyboard shortcuts</translation>
+        </message>
+        <message>
+            <source>Keys</source>
+            <translation>Keys</translation>
+        </message>
+        <message>
+            <source>What they do</source>
+            <translation>What they do</translation>
+        </message>
+    </context>
+    <context>
+        <name>Shortcuts</name>
+        <message>
+            <source>The Start page</source>
+            <translation>The Start page</translation>
+        </message>
+        <message>
+            <source>The Model page</source>
+            <translation>The Model page</translation>
+        </message>
+        <message>
+            <source>The Data page</source>
+            <translation>The Data page</translation>
+        </message>
+        <message>
+            <source>The Train page</source>
+            <translation>The Train page</translation>
+        </message>
+        <message>
+            <source>The Compare page</source>
+            <translation>The Compare page</translation>
+        </message>
+        <message>
+            <source>The Runs page</source>
+            <translation>The Runs page</translation>
+        </message>
+        <message>
+            <source>The Methods page</source>
+            <translation>The Methods page</translation>
+        </message>
+        <message>
+            <source>The Merge page</source>
+            <translation>The Merge page</translation>
+        </message>
+        <message>
+            <source>The Ranks page</source>
+            <translation>The Ranks page</translation>
+        </message>
+        <message>
+            <source>Open a model folder</source>
+            <translation>Open a model folder</translation>
+        </message>
+        <message>
+            <source>Save the recipe</source>
+            <translation>Save the recipe</translation>
+        </message>
+        <message>
+            <source>Undo the last change to the settings</source>
+            <translation>Undo the last change to the settings</translation>
+        </message>
+        <message>
+            <source>Redo it</source>
+            <translation>Redo it</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>Launch</translation>
+        </message>
+        <message>
+            <source>Pause the run, or go on with it</source>
+            <translation>Pause the run, or go on with it</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>Save a checkpoint now</translation>
+        </message>
+        <message>
+            <source>Help on the setting or the page where you are</source>
+            <translation>Help on the setting or the page where you are</translation>
+        </message>
+        <message>
+            <source>This list</source>
+            <translation>This list</translation>
+        </message>
+        <message>
+            <source>Larger words</source>
+            <translation>Larger words</translation>
+        </message>
+        <message>
+            <source>Smaller words</source>
+            <translation>Smaller words</translation>
+        </message>
+        <message>
+            <source>Words of the usual size</source>
+            <translation>Words of the usual size</translation>
+        </message>
+        <message>
+            <source>Projector: large words and thick lines</source>
+            <translation>Projector: large words and thick lines</translation>
+        </message>
+        <message>
+            <source>Copy the selected text or the rows of a table</source>
+            <translation>Copy the selected text or the rows of a table</translation>
+        </message>
+        <message>
+            <source>Take a model out of the list</source>
+            <translation>Take a model out of the list</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StartPage</name>
+        <message>
+            <source>Load a recipe</source>
+            <translation>Load a recipe</translation>
+        </message>
+        <message>
+            <source>Recipes (*.yaml *.yml)</source>
+            <translation>Recipes (*.yaml *.yml)</translation>
+        </message>
+        <message>
+            <source>What you load stands here the next time.</source>
+            <translation>What you load stands here the next time.</translation>
+        </message>
+        <message>
+            <source>Recipes that you open or save stand here.</source>
+            <translation>Recipes that you open or save stand here.</translation>
+        </message>
+        <message>
+            <source>%1 · step %2 of %3</source>
+            <translation>%1 · step %2 of %3</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>Resume</translation>
+        </message>
+        <message>
+            <source>Resume %1</source>
+            <translation>Resume %1</translation>
+        </message>
+        <message>
+            <source>Runs stand here once you have trained one.</source>
+            <translation>Runs stand here once you have trained one.</translation>
+        </message>
+        <message>
+            <source>Begin here</source>
+            <translation>Begin here</translation>
+        </message>
+        <message>
+            <source>Looking at what this machine trains on…</source>
+            <translation>Looking at what this machine trains on…</translation>
+        </message>
+        <message>
+            <source>This machine trains on %1 (%2).</source>
+            <translation>This machine trains on %1 (%2).</translation>
+        </message>
+        <message numerus="yes">
+            <source>There is no GPU here that Luthier can use: this machine trains on its processor (%n cores, %1 of memory). The tour and the tasks below are made for that. Larger models are slow there; before anything starts, the Train page says whether one fits.</source>
+            <translation>
+                <numerusform>There is no GPU here that Luthier can use: this machine trains on its processor (%n core, %1 of memory). The tour and the tasks below are made for that. Larger models are slow there; before anything starts, the Train page says whether one fits.</numerusform>
+                <numerusform>There is no GPU here that Luthier can use: this machine trains on its processor (%n cores, %1 of memory). The tour and the tasks below are made for that. Larger models are slow there; before anything starts, the Train page says whether one fits.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Guided tour</source>
+            <translation>Guided tour</translation>
+        </message>
+        <message>
+            <source>A small model learns something new in front of you, and each curve is explained as it moves. It takes two or three minutes and downloads nothing.</source>
+            <translation>A small model learns something new in front of you, and each curve is explained as it moves. It takes two or three minutes and downloads nothing.</translation>
+        </message>
+        <message>
+            <source>Start the &amp;tour</source>
+            <translation>Start the &amp;tour</translation>
+        </message>
+        <message>
+            <source>Train it</source>
+            <translation>Train it</translation>
+        </message>
+        <message>
+            <source>Train it: %1</source>
+            <translation>Train it: %1</translation>
+        </message>
+        <message>
+            <source>Loads the teaching model and begins at once</source>
+            <translation>Loads the teaching model and begins at once</translation>
+        </message>
+        <message>
+            <source>Only set it up</source>
+            <translation>Only set it up</translation>
+        </message>
+        <message>
+            <source>Only set it up: %1</source>
+            <translation>Only set it up: %1</translation>
+        </message>
+        <message>
+            <source>Fills in the settings, which you may change before the launch</source>
+            <translation>Fills in the settings, which you may change before the launch</translation>
+        </message>
+        <message>
+            <source>Models</source>
+            <translation>Models</translation>
+        </message>
+        <message>
+            <source>Recipes</source>
+            <translation>Recipes</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>Runs</translation>
+        </message>
+        <message>
+            <source>Open a &amp;model folder…</source>
+            <translation>Open a &amp;model folder…</translation>
+        </message>
+        <message>
+            <source>&amp;Open a recipe…</source>
+            <translation>&amp;Open a recipe…</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Tour</name>
+        <message>
+            <source>A model learns in front of you</source>
+            <translation>A model learns in front of you</translation>
+        </message>
+        <message>
+            <source>The teaching model looks at pictures of shapes and answers questions about them in English. In a minute it will answer in Korean: a small adapter learns that, and the model itself stays as it is.</source>
+            <translation>The teaching model looks at pictures of shapes and answers questions about them in English. In a minute it will answer in Korean: a small adapter learns that, and the model itself stays as it is.</translation>
+        </message>
+        <message>
+            <source>Begin</source>
+            <translation>Begin</translation>
+        </message>
+        <message>
+            <source>The settings</source>
+            <translation>The settings</translation>
+        </message>
+        <message>
+            <source>Data, method and training stand here, filled in for this task. Rank says how much the adapter can hold, the learning rate how large its steps are. F1 explains each one. Leave them as they are for now.</source>
+            <translation>Data, method and training stand here, filled in for this task. Rank says how much the adapter can hold, the learning rate how large its steps are. F1 explains each one. Leave them as they are for now.</translation>
+        </message>
+        <message>
+            <source>What it will take</source>
+            <translation>What it will take</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>Launch</translation>
+        </message>
+        <message>
+            <source>This button starts the run, and so does F5. A run can be paused, asked something, stopped and resumed; nothing of it is lost.</source>
+            <translation>This button starts the run, and so does F5. A run can be paused, asked something, stopped and resumed; nothing of it is lost.</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>Loss</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>Memory</translation>
+        </message>
+        <message>
+            <source>What the run takes, part by part, under the dashed line of the forecast. A run that creeps upwards here would be ill; this one stays where it is.</source>
+            <translation>What the run takes, part by part, under the dashed line of the forecast. A run that creeps upwards here would be ill; this one stays where it is.</translation>
+        </message>
+        <message>
+            <source>Learning rate</source>
+            <translation>Learning rate</translation>
+        </message>
+        <message>
+            <source>Gradient norm</source>
+            <translation>Gradient norm</translation>
+        </message>
+        <message>
+            <source>Tokens a second</source>
+            <translation>Tokens a second</translation>
+        </message>
+        <message>
+            <source>To the end</source>
+            <translation>To the end</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>Compare</translation>
+        </message>
+        <message>
+            <source>Base and adapter side by side</source>
+            <translation>Base and adapter side by side</translation>
+        </message>
+        <message>
+            <source>The same pictures and questions go to the model as it was and to the model with its new adapter. Open samples, then press “Run all”: the first column answers in English, the second in Korean. That is all there is to it; everything else in this program helps to do the same with your own data.</source>
+            <translation>The same pictures and questions go to the model as it was and to the model with its new adapter. Open samples, then press “Run all”: the first column answers in English, the second in Korean. That is all there is to it; everything else in this program helps to do the same with your own data.</translation>
+        </message>
+        <message>
+            <source>Done</source>
+            <translation>Done</translation>
+        </message>
+        <message>
+            <source>Next</source>
+            <translation>Next</translation>
+        </message>
+        <message>
+            <source>Before anything starts it is known what the run will take, part by part: the model&apos;s weights, the adapter, its gradients, the optimizer and what is computed on the way.</source>
+            <translation>Before anything starts it is known what the run will take, part by part: the model&apos;s weights, the adapter, its gradients, the optimizer and what is computed on the way.</translation>
+        </message>
+        <message>
+            <source>This one takes %1.</source>
+            <translation>This one takes %1.</translation>
+        </message>
+        <message>
+            <source>How surprised the model is by the right answers: the lower, the better it knows them. The faint line is each step, the strong one their mean.</source>
+            <translation>How surprised the model is by the right answers: the lower, the better it knows them. The faint line is each step, the strong one their mean.</translation>
+        </message>
+        <message>
+            <source>It begins in a moment.</source>
+            <translation>It begins in a moment.</translation>
+        </message>
+        <message>
+            <source>It began at %1 and is %2 at step %3.</source>
+            <translation>It began at %1 and is %2 at step %3.</translation>
+        </message>
+        <message>
+            <source>How large a step may be. It rises at first, so that nothing breaks while the adapter is still empty, and then falls along a cosine, so that the end is careful.</source>
+            <translation>How large a step may be. It rises at first, so that nothing breaks while the adapter is still empty, and then falls along a cosine, so that the end is careful.</translation>
+        </message>
+        <message>
+            <source>It is %1 now.</source>
+            <translation>It is %1 now.</translation>
+        </message>
+        <message>
+            <source>How strongly the answers of one step pull at the adapter. It shrinks as less is left to learn; a leap here is a row that surprises, and what is longer than “Max grad norm” is cut back.</source>
+            <translation>How strongly the answers of one step pull at the adapter. It shrinks as less is left to learn; a leap here is a row that surprises, and what is longer than “Max grad norm” is cut back.</translation>
+        </message>
+        <message>
+            <source>How fast it goes: words and parts of pictures that are learned from in a second. It falls when another program wants the machine.</source>
+            <translation>How fast it goes: words and parts of pictures that are learned from in a second. It falls when another program wants the machine.</translation>
+        </message>
+        <message>
+            <source>%1 are left.</source>
+            <translation>%1 are left.</translation>
+        </message>
+        <message>
+            <source>The run is %1. The tour can be started again at any time.</source>
+            <translation>The run is %1. The tour can be started again at any time.</translation>
+        </message>
+        <message>
+            <source>It is done. The adapter lies in %1, as PEFT writes it, and every other tool can read it. Now to see what it changed.</source>
+            <translation>It is done. The adapter lies in %1, as PEFT writes it, and every other tool can read it. Now to see what it changed.</translation>
+        </message>
+        <message>
+            <source>The line above says how far the run is. Press Pause if you like: the model stays loaded and answers questions below the curves, and goes on afterwards as if nothing had been. The tour waits for the end.</source>
+            <translation>The line above says how far the run is. Press Pause if you like: the model stays loaded and answers questions below the curves, and goes on afterwards as if nothing had been. The tour waits for the end.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TourBubble</name>
+        <message>
+            <source>End the tour</source>
+            <translation>End the tour</translation>
+        </message>
+        <message>
+            <source>Back</source>
+            <translation>Back</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerInspector</name>
+        <message>
+            <source>probability</source>
+            <translation>probability</translation>
+        </message>
+        <message>
+            <source>divergence from the reference</source>
+            <translation>divergence from the reference</translation>
+        </message>
+        <message>
+            <source>What is shown of each token</source>
+            <translation>What is shown of each token</translation>
+        </message>
+        <message>
+            <source>Probability: how likely a column holds the token, deep where it does not. Divergence: how far all its probabilities are from the reference's there (KL, in nats).</source>
+            <translation>Probability: how likely a column holds the token, deep where it does not. Divergence: how far all its probabilities are from the reference's there (KL, in nats).</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>Close</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>Sample %1: the expected answer under every column</source>
+            <translation>Sample %1: the expected answer under every column</translation>
+        </message>
+        <message>
+            <source>Sample %1: the answer of %2 under every column</source>
+            <translation>Sample %1: the answer of %2 under every column</translation>
+        </message>
+        <message>
+            <source>Looking…</source>
+            <translation>Looking…</translation>
+        </message>
+        <message>
+            <source>Reading the answer…</source>
+            <translation>Reading the answer…</translation>
+        </message>
+        <message>
+            <source>Choose a token: where each column looked when it came to it. Ringed: the first one that a column would have put otherwise.</source>
+            <translation>Choose a token: where each column looked when it came to it. Ringed: the first one that a column would have put otherwise.</translation>
+        </message>
+        <message>
+            <source>“%1”: probability %2, divergence %3. Likeliest: “%4”, %5.</source>
+            <translation>“%1”: probability %2, divergence %3. Likeliest: “%4”, %5.</translation>
+        </message>
+        <message>
+            <source>log-probability %1 · perplexity %2</source>
+            <translation>log-probability %1 · perplexity %2</translation>
+        </message>
+        <message>
+            <source> · mean divergence %1</source>
+            <translation> · mean divergence %1</translation>
+        </message>
+        <message>
+            <source>token %1 would be “%2”</source>
+            <translation>token %1 would be “%2”</translation>
+        </message>
+        <message>
+            <source>would write the same</source>
+            <translation>would write the same</translation>
+        </message>
+        <message>
+            <source>Tokens under %1</source>
+            <translation>Tokens under %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerModel</name>
+        <message>
+            <source>question</source>
+            <translation>question</translation>
+        </message>
+        <message>
+            <source>expected</source>
+            <translation>expected</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerTable</name>
+        <message>
+            <source>Which samples</source>
+            <translation>Which samples</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer</source>
+            <translation>The measure beside each answer</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer; a click on its head sorts by it</source>
+            <translation>The measure beside each answer; a click on its head sorts by it</translation>
+        </message>
+        <message>
+            <source>Search questions and answers</source>
+            <translation>Search questions and answers</translation>
+        </message>
+        <message>
+            <source>All samples and answers</source>
+            <translation>All samples and answers</translation>
+        </message>
+        <message>
+            <source>all samples</source>
+            <translation>all samples</translation>
+        </message>
+        <message>
+            <source>columns differ</source>
+            <translation>columns differ</translation>
+        </message>
+        <message>
+            <source>any is wrong</source>
+            <translation>any is wrong</translation>
+        </message>
+        <message>
+            <source>not all answered</source>
+            <translation>not all answered</translation>
+        </message>
+        <message>
+            <source>only %1 is wrong</source>
+            <translation>only %1 is wrong</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 of %2 samples</source>
+            <translation>%1 of %2 samples</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AttentionView</name>
+        <message>
+            <source>Whose attention</source>
+            <translation>Whose attention</translation>
+        </message>
+        <message>
+            <source>Less whose attention</source>
+            <translation>Less whose attention</translation>
+        </message>
+        <message>
+            <source>What the column looks at more (yellow) and less (blue) than another one</source>
+            <translation>What the column looks at more (yellow) and less (blue) than another one</translation>
+        </message>
+        <message>
+            <source>Layer</source>
+            <translation>Layer</translation>
+        </message>
+        <message>
+            <source>Attention head</source>
+            <translation>Attention head</translation>
+        </message>
+        <message>
+            <source>Which picture</source>
+            <translation>Which picture</translation>
+        </message>
+        <message>
+            <source>Attention over the picture</source>
+            <translation>Attention over the picture</translation>
+        </message>
+        <message>
+            <source>alone</source>
+            <translation>alone</translation>
+        </message>
+        <message>
+            <source>all layers</source>
+            <translation>all layers</translation>
+        </message>
+        <message>
+            <source>all heads</source>
+            <translation>all heads</translation>
+        </message>
+        <message>
+            <source>minus %1</source>
+            <translation>minus %1</translation>
+        </message>
+        <message>
+            <source>layer %1</source>
+            <translation>layer %1</translation>
+        </message>
+        <message>
+            <source>head %1</source>
+            <translation>head %1</translation>
+        </message>
+        <message>
+            <source>picture %1 of %2</source>
+            <translation>picture %1 of %2</translation>
+        </message>
+        <message>
+            <source>The sample has no picture.</source>
+            <translation>The sample has no picture.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture, %3 of the other's. Yellow: more, blue: less.</source>
+            <translation>“%1”: %2 of the attention on the picture, %3 of the other's. Yellow: more, blue: less.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture.</source>
+            <translation>“%1”: %2 of the attention on the picture.</translation>
+        </message>
+        <message>
+            <source>It shows what was mixed in, not why an answer came out.</source>
+            <translation>It shows what was mixed in, not why an answer came out.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::BlindView</name>
+        <message>
+            <source>1 to 9: this answer is the best · 0: none is better · ← →: another sample · Enter: show whose they are</source>
+            <translation>1 to 9: this answer is the best · 0: none is better · ← →: another sample · Enter: show whose they are</translation>
+        </message>
+        <message>
+            <source>None is &amp;better</source>
+            <translation>None is &amp;better</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>&amp;Back</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>&amp;Skip</translation>
+        </message>
+        <message>
+            <source>Judge &amp;anew</source>
+            <translation>Judge &amp;anew</translation>
+        </message>
+        <message>
+            <source>Show &amp;whose they are</source>
+            <translation>Show &amp;whose they are</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>Win rates</source>
+            <translation>Win rates</translation>
+        </message>
+        <message>
+            <source>column</source>
+            <translation>column</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>win rate</translation>
+        </message>
+        <message>
+            <source>95 % interval (Wilson)</source>
+            <translation>95 % interval (Wilson)</translation>
+        </message>
+        <message>
+            <source>wins of votes</source>
+            <translation>wins of votes</translation>
+        </message>
+        <message>
+            <source>There is nothing to judge yet: two columns or more must have answered.</source>
+            <translation>There is nothing to judge yet: two columns or more must have answered.</translation>
+        </message>
+        <message>
+            <source>Sample %1 of %2 · %3 judged</source>
+            <translation>Sample %1 of %2 · %3 judged</translation>
+        </message>
+        <message>
+            <source>Answer %1</source>
+            <translation>Answer %1</translation>
+        </message>
+        <message>
+            <source>✓ %1 is best (%2)</source>
+            <translation>✓ %1 is best (%2)</translation>
+        </message>
+        <message>
+            <source>%1 is best (%2)</source>
+            <translation>%1 is best (%2)</translation>
+        </message>
+        <message>
+            <source>Nothing was judged yet.</source>
+            <translation>Nothing was judged yet.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n samples judged. A tie counts as an equal share for each.</source>
+            <translation>
+                <numerusform>%n sample judged. A tie counts as an equal share for each.</numerusform>
+                <numerusform>%n samples judged. A tie counts as an equal share for each.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1 to %2</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%1 of %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptMenu</name>
+        <message>
+            <source>Keep with the run</source>
+            <translation>Keep with the run</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison…</source>
+            <translation>Open a kept comparison…</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison</source>
+            <translation>Open a kept comparison</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OwnSample</name>
+        <message>
+            <source>&amp;Picture…</source>
+            <translation>&amp;Picture…</translation>
+        </message>
+        <message>
+            <source>Pas&amp;te</source>
+            <translation>Pas&amp;te</translation>
+        </message>
+        <message>
+            <source>The picture in the clipboard (Ctrl+V)</source>
+            <translation>The picture in the clipboard (Ctrl+V)</translation>
+        </message>
+        <message>
+            <source>No picture</source>
+            <translation>No picture</translation>
+        </message>
+        <message>
+            <source>Your question (drop a picture anywhere on the page)</source>
+            <translation>Your question (drop a picture anywhere on the page)</translation>
+        </message>
+        <message>
+            <source>Your question</source>
+            <translation>Your question</translation>
+        </message>
+        <message>
+            <source>Expected answer, if any</source>
+            <translation>Expected answer, if any</translation>
+        </message>
+        <message>
+            <source>The expected answer to your question</source>
+            <translation>The expected answer to your question</translation>
+        </message>
+        <message>
+            <source>As&amp;k</source>
+            <translation>As&amp;k</translation>
+        </message>
+        <message>
+            <source>Adds it to the samples and asks every column</source>
+            <translation>Adds it to the samples and asks every column</translation>
+        </message>
+        <message>
+            <source>Choose a picture</source>
+            <translation>Choose a picture</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</source>
+            <translation>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</translation>
+        </message>
+        <message>
+            <source>your own</source>
+            <translation>your own</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ColumnsDialog</name>
+        <message>
+            <source>Columns of the data</source>
+            <translation>Columns of the data</translation>
+        </message>
+        <message>
+            <source>What each column is. Others stay beside the row, for rewards and courses that name them.</source>
+            <translation>What each column is. Others stay beside the row, for rewards and courses that name them.</translation>
+        </message>
+        <message>
+            <source>Column</source>
+            <translation>Column</translation>
+        </message>
+        <message>
+            <source>Holds</source>
+            <translation>Holds</translation>
+        </message>
+        <message>
+            <source>For example</source>
+            <translation>For example</translation>
+        </message>
+        <message>
+            <source>Is</source>
+            <translation>Is</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>Columns</translation>
+        </message>
+        <message>
+            <source>&amp;Question of all rows</source>
+            <translation>&amp;Question of all rows</translation>
+        </message>
+        <message>
+            <source>Describe the picture. – or {column} for a column&apos;s text</source>
+            <translation>Describe the picture. – or {column} for a column&apos;s text</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>Question of all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Answer of all rows</source>
+            <translation>&amp;Answer of all rows</translation>
+        </message>
+        <message>
+            <source>{column} for a column&apos;s text; empty: the column that is the answer</source>
+            <translation>{column} for a column&apos;s text; empty: the column that is the answer</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>Answer of all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Guess</source>
+            <translation>&amp;Guess</translation>
+        </message>
+        <message>
+            <source>As the rows &amp;are</source>
+            <translation>As the rows &amp;are</translation>
+        </message>
+        <message>
+            <source>&amp;Use these columns</source>
+            <translation>&amp;Use these columns</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>What %1 is</source>
+            <translation>What %1 is</translation>
+        </message>
+        <message>
+            <source>The first row cannot be read so: %1</source>
+            <translation>The first row cannot be read so: %1</translation>
+        </message>
+        <message>
+            <source>The first row is read as:</source>
+            <translation>The first row is read as:</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CopyDialog</name>
+        <message>
+            <source>Write a copy of the rows</source>
+            <translation>Write a copy of the rows</translation>
+        </message>
+        <message>
+            <source>The original stays as it is. Pictures stay where they are; the copy leads to them.</source>
+            <translation>The original stays as it is. Pictures stay where they are; the copy leads to them.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>&amp;File</translation>
+        </message>
+        <message>
+            <source>Unusable rows</source>
+            <translation>Unusable rows</translation>
+        </message>
+        <message>
+            <source>Leave them out</source>
+            <translation>Leave them out</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>Rows</translation>
+        </message>
+        <message>
+            <source>Only those that are shown</source>
+            <translation>Only those that are shown</translation>
+        </message>
+        <message>
+            <source>At &amp;most</source>
+            <translation>At &amp;most</translation>
+        </message>
+        <message>
+            <source>So many rows are drawn by the seed; 0: all</source>
+            <translation>So many rows are drawn by the seed; 0: all</translation>
+        </message>
+        <message>
+            <source>all rows</source>
+            <translation>all rows</translation>
+        </message>
+        <message>
+            <source>Validation &amp;share</source>
+            <translation>Validation &amp;share</translation>
+        </message>
+        <message>
+            <source>5 to 20 % is usual; 0: the rows are not parted</source>
+            <translation>5 to 20 % is usual; 0: the rows are not parted</translation>
+        </message>
+        <message>
+            <source>The same share of &amp;each</source>
+            <translation>The same share of &amp;each</translation>
+        </message>
+        <message>
+            <source>A column: of each of its values that share goes to validation</source>
+            <translation>A column: of each of its values that share goes to validation</translation>
+        </message>
+        <message>
+            <source>File for &amp;validation</source>
+            <translation>File for &amp;validation</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Seed</translation>
+        </message>
+        <message>
+            <source>Another seed draws other rows</source>
+            <translation>Another seed draws other rows</translation>
+        </message>
+        <message>
+            <source>F&amp;orm</source>
+            <translation>F&amp;orm</translation>
+        </message>
+        <message>
+            <source>As they are written</source>
+            <translation>As they are written</translation>
+        </message>
+        <message>
+            <source>messages (role, content)</source>
+            <translation>messages (role, content)</translation>
+        </message>
+        <message>
+            <source>conversations (from, value)</source>
+            <translation>conversations (from, value)</translation>
+        </message>
+        <message>
+            <source>Afterwards</source>
+            <translation>Afterwards</translation>
+        </message>
+        <message>
+            <source>Go on with the copy</source>
+            <translation>Go on with the copy</translation>
+        </message>
+        <message>
+            <source>&amp;Write</source>
+            <translation>&amp;Write</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>– (whichever)</source>
+            <translation>– (whichever)</translation>
+        </message>
+        <message>
+            <source>%1 rows dropped by hand, %2 put right, %3 unusable.</source>
+            <translation>%1 rows dropped by hand, %2 put right, %3 unusable.</translation>
+        </message>
+        <message>
+            <source>Writing rows</source>
+            <translation>Writing rows</translation>
+        </message>
+        <message>
+            <source>Variants of pic&amp;tures</source>
+            <translation>Variants of pic&amp;tures</translation>
+        </message>
+        <message>
+            <source>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</source>
+            <translation>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>none</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HistogramView</name>
+        <message>
+            <source>%1: mean %2, median %3, from %4 to %5</source>
+            <translation>%1: mean %2, median %3, from %4 to %5</translation>
+        </message>
+        <message>
+            <source>%1 to %2: %3</source>
+            <translation>%1 to %2: %3</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>none</translation>
+        </message>
+        <message>
+            <source>median %1 · 95 % below %2</source>
+            <translation>median %1 · 95 % below %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowTools</name>
+        <message>
+            <source>Search the rows, or a column: label=cat, score&gt;0.5</source>
+            <translation>Search the rows, or a column: label=cat, score&gt;0.5</translation>
+        </message>
+        <message>
+            <source>Search the rows</source>
+            <translation>Search the rows</translation>
+        </message>
+        <message>
+            <source>O&amp;nly findings</source>
+            <translation>O&amp;nly findings</translation>
+        </message>
+        <message>
+            <source>In their order</source>
+            <translation>In their order</translation>
+        </message>
+        <message>
+            <source>Longest first</source>
+            <translation>Longest first</translation>
+        </message>
+        <message>
+            <source>Shortest first</source>
+            <translation>Shortest first</translation>
+        </message>
+        <message>
+            <source>Findings first</source>
+            <translation>Findings first</translation>
+        </message>
+        <message>
+            <source>Order of the rows</source>
+            <translation>Order of the rows</translation>
+        </message>
+        <message>
+            <source>&amp;Tools</source>
+            <translation>&amp;Tools</translation>
+        </message>
+        <message>
+            <source>What is done with all rows</source>
+            <translation>What is done with all rows</translation>
+        </message>
+        <message>
+            <source>&amp;Columns…</source>
+            <translation>&amp;Columns…</translation>
+        </message>
+        <message>
+            <source>&amp;Statistics</source>
+            <translation>&amp;Statistics</translation>
+        </message>
+        <message>
+            <source>&amp;Near-duplicates</source>
+            <translation>&amp;Near-duplicates</translation>
+        </message>
+        <message>
+            <source>S&amp;plit for validation…</source>
+            <translation>S&amp;plit for validation…</translation>
+        </message>
+        <message>
+            <source>Write a cleaned cop&amp;y…</source>
+            <translation>Write a cleaned cop&amp;y…</translation>
+        </message>
+        <message>
+            <source>Stop what is being done</source>
+            <translation>Stop what is being done</translation>
+        </message>
+        <message>
+            <source>Looking at columns</source>
+            <translation>Looking at columns</translation>
+        </message>
+        <message>
+            <source>Describe the picture.</source>
+            <translation>Describe the picture.</translation>
+        </message>
+        <message>
+            <source>Counting</source>
+            <translation>Counting</translation>
+        </message>
+        <message>
+            <source>Comparing rows</source>
+            <translation>Comparing rows</translation>
+        </message>
+        <message>
+            <source>No row is nearly another one.</source>
+            <translation>No row is nearly another one.</translation>
+        </message>
+        <message>
+            <source>Searching</source>
+            <translation>Searching</translation>
+        </message>
+        <message>
+            <source>Measuring rows</source>
+            <translation>Measuring rows</translation>
+        </message>
+        <message>
+            <source>Putting rows right</source>
+            <translation>Putting rows right</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows are nearly an earlier one.</source>
+            <translation>
+                <numerusform>%n row is nearly an earlier one.</numerusform>
+                <numerusform>%n rows are nearly an earlier one.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows could not be put right by themselves.</source>
+            <translation>
+                <numerusform>%n row could not be put right by itself.</numerusform>
+                <numerusform>%n rows could not be put right by themselves.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StatisticsDialog</name>
+        <message>
+            <source>Statistics of the rows</source>
+            <translation>Statistics of the rows</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>The most frequent answers</source>
+            <translation>The most frequent answers</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>Rows</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.</source>
+            <translation>%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.</translation>
+        </message>
+        <message>
+            <source>Tokens of a row</source>
+            <translation>Tokens of a row</translation>
+        </message>
+        <message>
+            <source>Learned tokens of a row</source>
+            <translation>Learned tokens of a row</translation>
+        </message>
+        <message>
+            <source>Words of an answer</source>
+            <translation>Words of an answer</translation>
+        </message>
+        <message>
+            <source>Pictures of a row</source>
+            <translation>Pictures of a row</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; width in pixels</source>
+            <translation>Pictures&apos; width in pixels</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; height in pixels</source>
+            <translation>Pictures&apos; height in pixels</translation>
+        </message>
+    </context>
+    <context>
+        <name>columns</name>
+        <message>
+            <source>–</source>
+            <translation>–</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>Picture</translation>
+        </message>
+        <message>
+            <source>Pictures (a list)</source>
+            <translation>Pictures (a list)</translation>
+        </message>
+        <message>
+            <source>Film</source>
+            <translation>Film</translation>
+        </message>
+        <message>
+            <source>Question</source>
+            <translation>Question</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>Answer</translation>
+        </message>
+        <message>
+            <source>Messages</source>
+            <translation>Messages</translation>
+        </message>
+        <message>
+            <source>Conversation (from, value)</source>
+            <translation>Conversation (from, value)</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>System prompt</translation>
+        </message>
+        <message>
+            <source>Chosen answer</source>
+            <translation>Chosen answer</translation>
+        </message>
+        <message>
+            <source>Rejected answer</source>
+            <translation>Rejected answer</translation>
+        </message>
+        <message>
+            <source>Good or bad</source>
+            <translation>Good or bad</translation>
+        </message>
+        <message>
+            <source>Plain text</source>
+            <translation>Plain text</translation>
+        </message>
+        <message>
+            <source>Earlier turns</source>
+            <translation>Earlier turns</translation>
+        </message>
+        <message>
+            <source>Tools</source>
+            <translation>Tools</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>picture</translation>
+        </message>
+        <message>
+            <source>text</source>
+            <translation>text</translation>
+        </message>
+        <message>
+            <source>number</source>
+            <translation>number</translation>
+        </message>
+        <message>
+            <source>list</source>
+            <translation>list</translation>
+        </message>
+        <message>
+            <source>messages</source>
+            <translation>messages</translation>
+        </message>
+        <message>
+            <source>object</source>
+            <translation>object</translation>
+        </message>
+        <message>
+            <source>empty</source>
+            <translation>empty</translation>
         </message>
     </context>
 </TS>

@@ -99,6 +99,22 @@
             <source>rewards by %1</source>
             <translation>보상: %1</translation>
         </message>
+        <message>
+            <source>box overlap</source>
+            <translation>상자 겹침</translation>
+        </message>
+        <message>
+            <source>pattern</source>
+            <translation>정규식</translation>
+        </message>
+        <message>
+            <source>under every column, the answer of</source>
+            <translation>모든 열로 채점한 답:</translation>
+        </message>
+        <message>
+            <source>judged blind, 95 % interval</source>
+            <translation>가리고 평가, 95 % 구간</translation>
+        </message>
     </context>
     <context>
         <name>CurveExport</name>
@@ -160,6 +176,38 @@
         <message>
             <source>failed</source>
             <translation>실패</translation>
+        </message>
+        <message>
+            <source>max_grad_norm</source>
+            <translation>기울기 자르기</translation>
+        </message>
+        <message>
+            <source>logging_steps</source>
+            <translation>기록 간격</translation>
+        </message>
+        <message>
+            <source>best</source>
+            <translation>최고</translation>
+        </message>
+        <message>
+            <source>early_stop</source>
+            <translation>조기 종료</translation>
+        </message>
+        <message>
+            <source>result</source>
+            <translation>결과</translation>
+        </message>
+        <message>
+            <source>forgetting</source>
+            <translation>기억 확인</translation>
+        </message>
+        <message>
+            <source>alarm</source>
+            <translation>경보</translation>
+        </message>
+        <message>
+            <source>forked</source>
+            <translation>분기</translation>
         </message>
     </context>
     <context>
@@ -224,6 +272,10 @@
             <source>unknown_key</source>
             <translation>모르는 키</translation>
         </message>
+        <message>
+            <source>near_duplicate</source>
+            <translation>거의 같은 행</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnswerCell</name>
@@ -272,6 +324,22 @@
         <message>
             <source>reward %1</source>
             <translation>보상 %1</translation>
+        </message>
+        <message>
+            <source>Score this answer: how likely every column holds each of its tokens</source>
+            <translation>이 답 채점: 모든 열이 토큰마다 얼마나 그럴듯하게 보는지</translation>
+        </message>
+        <message>
+            <source>Score the answer of %1 by every column</source>
+            <translation>%1의 답을 모든 열로 채점</translation>
+        </message>
+        <message>
+            <source>✓ pattern</source>
+            <translation>✓ 정규식</translation>
+        </message>
+        <message>
+            <source>✗ pattern</source>
+            <translation>✗ 정규식</translation>
         </message>
     </context>
     <context>
@@ -437,10 +505,6 @@
             <translation>토큰 F1 %1</translation>
         </message>
         <message>
-            <source>chrF %1</source>
-            <translation>chrF %1</translation>
-        </message>
-        <message>
             <source>valid JSON %1</source>
             <translation>올바른 JSON %1</translation>
         </message>
@@ -451,6 +515,18 @@
         <message>
             <source>win rate %1 of %2</source>
             <translation>승률 %1 (%2개 기준)</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>pattern %1</source>
+            <translation>정규식 %1</translation>
+        </message>
+        <message>
+            <source>box overlap %1</source>
+            <translation>상자 겹침 %1</translation>
         </message>
     </context>
     <context>
@@ -522,10 +598,6 @@
         <message>
             <source>As data (JSON)…</source>
             <translation>데이터로(JSON)…</translation>
-        </message>
-        <message>
-            <source>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</source>
-            <translation>토큰에 마우스를 올리면 확률과 다음 후보가 보입니다. 열 이름을 누르면 그 열이 기준이 됩니다. 밑줄 친 말은 기준과 다른 부분입니다.</translation>
         </message>
         <message>
             <source>Open samples</source>
@@ -631,6 +703,78 @@
             <source>Rewards: %1</source>
             <translation>보상: %1</translation>
         </message>
+        <message>
+            <source>The comparison was kept in %1.</source>
+            <translation>비교를 %1에 보관했습니다.</translation>
+        </message>
+        <message>
+            <source>The comparison is as it was kept in %1.</source>
+            <translation>%1에 보관한 비교를 그대로 열었습니다.</translation>
+        </message>
+        <message>
+            <source>Columns of the comparison are not there any more: %1.</source>
+            <translation>비교에 있던 열이 이제 없습니다: %1.</translation>
+        </message>
+        <message>
+            <source>Ask something of your own, with a picture or without</source>
+            <translation>그림과 함께 또는 그림 없이 직접 물어보기</translation>
+        </message>
+        <message>
+            <source>Ask something of your own</source>
+            <translation>직접 물어보기</translation>
+        </message>
+        <message>
+            <source>Keep this comparison with its run, or open one that was kept</source>
+            <translation>이 비교를 실행과 함께 보관하거나, 보관한 비교를 엽니다</translation>
+        </message>
+        <message>
+            <source>Kept comparisons</source>
+            <translation>보관한 비교</translation>
+        </message>
+        <message>
+            <source>As a table (CSV)…</source>
+            <translation>표로(CSV)…</translation>
+        </message>
+        <message>
+            <source>Hover a token: its probability and the runners-up; click it: where it looked. Click a column's name: make it the reference. Underlined words differ from it.</source>
+            <translation>토큰에 마우스를 올리면 확률과 다음 후보가, 누르면 그때 본 곳이 나옵니다. 열 이름을 누르면 기준이 됩니다. 밑줄 친 단어는 기준과 다릅니다.</translation>
+        </message>
+        <message>
+            <source>Side by side</source>
+            <translation>나란히</translation>
+        </message>
+        <message>
+            <source>Table</source>
+            <translation>표</translation>
+        </message>
+        <message>
+            <source>Blind</source>
+            <translation>가리고 평가</translation>
+        </message>
+        <message>
+            <source>Samples and columns beside one another</source>
+            <translation>샘플과 열을 나란히 봅니다</translation>
+        </message>
+        <message>
+            <source>All samples as a table: sort, filter, search</source>
+            <translation>모든 샘플을 표로: 정렬, 거르기, 검색</translation>
+        </message>
+        <message>
+            <source>Judge the answers without knowing whose they are</source>
+            <translation>누구의 답인지 모르고 평가합니다</translation>
+        </message>
+        <message>
+            <source>right by pattern</source>
+            <translation>정규식 정답</translation>
+        </message>
+        <message>
+            <source>A pattern that right answers match</source>
+            <translation>맞는 답이 맞추는 정규식</translation>
+        </message>
+        <message>
+            <source>A regular expression (as Python's): an answer is right where what it finds first is what it finds in the expected answer, for example \b[A-D]\b; where nothing is expected, where it matches at all</source>
+            <translation>정규식(파이썬 문법): 답에서 처음 찾은 것이 정답에서 처음 찾은 것과 같으면 맞습니다. 예: \b[A-D]\b. 정답이 없으면 맞는 부분이 있기만 하면 됩니다</translation>
+        </message>
     </context>
     <context>
         <name>luthier::DataPage</name>
@@ -659,16 +803,8 @@
             <translation>보여 줄 데이터</translation>
         </message>
         <message>
-            <source>A JSONL or JSON file of rows</source>
-            <translation>행이 담긴 JSONL 또는 JSON 파일</translation>
-        </message>
-        <message>
             <source>File of rows</source>
             <translation>데이터 파일</translation>
-        </message>
-        <message>
-            <source>&amp;Open…</source>
-            <translation>열기(&amp;O)…</translation>
         </message>
         <message>
             <source>Chec&amp;k all rows</source>
@@ -699,10 +835,6 @@
             <translation>데이터 열기</translation>
         </message>
         <message>
-            <source>Rows (*.jsonl *.json)</source>
-            <translation>데이터 행 (*.jsonl *.json)</translation>
-        </message>
-        <message>
             <source>First a model</source>
             <translation>먼저 모델이 필요합니다</translation>
         </message>
@@ -717,10 +849,6 @@
         <message>
             <source>No rows yet</source>
             <translation>아직 데이터가 없습니다</translation>
-        </message>
-        <message>
-            <source>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</source>
-            <translation>JSONL 또는 JSON 파일을 여세요. 그림이 있거나 없는 messages, LLaVA 대화, prompt·completion, chosen·rejected 쌍, 글(text) 형식을 읽습니다.</translation>
         </message>
         <message>
             <source>Open a file…</source>
@@ -747,6 +875,94 @@
         <message>
             <source>Rows of %1</source>
             <translation>%1의 행</translation>
+        </message>
+        <message>
+            <source>From &amp;pictures…</source>
+            <translation>이미지에서(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>A folder of pictures becomes rows: ask, answer, compare, judge</source>
+            <translation>이미지 폴더를 행으로 만듭니다. 묻고, 답하고, 견주고, 평가합니다</translation>
+        </message>
+        <message>
+            <source>A file of rows, or a folder; drop one here</source>
+            <translation>행 파일이나 폴더. 여기에 끌어다 놓아도 됩니다</translation>
+        </message>
+        <message>
+            <source>&amp;Open</source>
+            <translation>열기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>A &amp;file of rows…</source>
+            <translation>행 파일(&amp;F)…</translation>
+        </message>
+        <message>
+            <source>A f&amp;older…</source>
+            <translation>폴더(&amp;O)…</translation>
+        </message>
+        <message>
+            <source>&amp;Download from a hub…</source>
+            <translation>허브에서 받기(&amp;D)…</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</source>
+            <translation>행 (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow *.tar)</translation>
+        </message>
+        <message>
+            <source>Open a folder of rows</source>
+            <translation>행 폴더 열기</translation>
+        </message>
+        <message>
+            <source>Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, Arrow, tar, a dataset of the datasets library, or pictures with their captions beside them.</source>
+            <translation>행 파일이나 폴더를 열거나 끌어다 놓으세요: JSON 줄, JSON, CSV, Parquet, Arrow, tar, datasets 라이브러리의 데이터셋, 설명 글이 옆에 있는 그림.</translation>
+        </message>
+        <message>
+            <source>%1 of them are shown.</source>
+            <translation>그중 %1개를 보고 있습니다.</translation>
+        </message>
+        <message>
+            <source>Leave out all like it</source>
+            <translation>같은 종류 모두 빼기</translation>
+        </message>
+        <message>
+            <source>Put it right</source>
+            <translation>고치기</translation>
+        </message>
+        <message>
+            <source>Put all like it right</source>
+            <translation>같은 종류 모두 고치기</translation>
+        </message>
+        <message>
+            <source>Write a copy…</source>
+            <translation>사본 쓰기…</translation>
+        </message>
+        <message>
+            <source>Take it back</source>
+            <translation>되돌리기</translation>
+        </message>
+        <message>
+            <source>Leave it out</source>
+            <translation>빼기</translation>
+        </message>
+        <message>
+            <source>%1 left out, %2 put right</source>
+            <translation>%1개 뺌, %2개 고침</translation>
+        </message>
+        <message>
+            <source>The rows have columns that are called otherwise than rows are read by.</source>
+            <translation>행의 열 이름이 읽는 이름과 다릅니다.</translation>
+        </message>
+        <message>
+            <source>Choose columns…</source>
+            <translation>열 고르기…</translation>
+        </message>
+        <message>
+            <source>Written: %1</source>
+            <translation>썼습니다: %1</translation>
+        </message>
+        <message>
+            <source>Written: %1 and %2</source>
+            <translation>썼습니다: %1, %2</translation>
         </message>
     </context>
     <context>
@@ -990,6 +1206,18 @@
             <source>Stopped. What came is kept; download again to go on from there.</source>
             <translation>멈췄습니다. 받은 것은 남아 있으니, 다시 내려받으면 이어서 받습니다.</translation>
         </message>
+        <message>
+            <source>Download a dataset from a hub</source>
+            <translation>허브에서 데이터셋 받기</translation>
+        </message>
+        <message>
+            <source>From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, tar) and pictures are fetched, and each file is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</source>
+            <translation>%1에서 %2(으)로 받으며, 다른 도구도 거기서 찾습니다. 행(Parquet, Arrow, JSON, CSV, tar)과 그림을 받고, 파일마다 허브가 알린 해시와 맞춰 봅니다. HF_ENDPOINT로 다른 허브를, HF_TOKEN으로 제한된 저장소를 쓸 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Use it</source>
+            <translation>쓰기(&amp;U)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MainWindow</name>
@@ -1229,10 +1457,6 @@
             <translation>기록(&amp;R)</translation>
         </message>
         <message>
-            <source>Language and theme</source>
-            <translation>언어와 테마</translation>
-        </message>
-        <message>
             <source>Language</source>
             <translation>언어</translation>
         </message>
@@ -1263,6 +1487,54 @@
         <message>
             <source>Ran&amp;ks</source>
             <translation>랭크(&amp;K)</translation>
+        </message>
+        <message>
+            <source>St&amp;art</source>
+            <translation>시작(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Help</source>
+            <translation>도움말</translation>
+        </message>
+        <message>
+            <source>Guided tour</source>
+            <translation>둘러보기</translation>
+        </message>
+        <message>
+            <source>Help on this page</source>
+            <translation>이 페이지 도움말</translation>
+        </message>
+        <message>
+            <source>Keyboard shortcuts</source>
+            <translation>단축키</translation>
+        </message>
+        <message>
+            <source>Words</source>
+            <translation>글자</translation>
+        </message>
+        <message>
+            <source>Larger</source>
+            <translation>크게</translation>
+        </message>
+        <message>
+            <source>Smaller</source>
+            <translation>작게</translation>
+        </message>
+        <message>
+            <source>Usual size</source>
+            <translation>보통 크기</translation>
+        </message>
+        <message>
+            <source>Projector</source>
+            <translation>프로젝터</translation>
+        </message>
+        <message>
+            <source>Tell the desktop when a run ends</source>
+            <translation>실행이 끝나면 바탕 화면에 알리기</translation>
+        </message>
+        <message>
+            <source>Language, theme and size of words</source>
+            <translation>언어, 테마, 글자 크기</translation>
         </message>
     </context>
     <context>
@@ -1447,6 +1719,14 @@ of any size</source>
             <source>The recipe was written to %1.</source>
             <translation>레시피를 %1에 저장했습니다.</translation>
         </message>
+        <message>
+            <source>Undo</source>
+            <translation>실행 취소</translation>
+        </message>
+        <message>
+            <source>Redo</source>
+            <translation>다시 실행</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RowModel</name>
@@ -1473,6 +1753,14 @@ of any size</source>
         <message>
             <source>Findings</source>
             <translation>발견된 문제</translation>
+        </message>
+        <message>
+            <source>left out</source>
+            <translation>뺌</translation>
+        </message>
+        <message>
+            <source>put right</source>
+            <translation>고침</translation>
         </message>
     </context>
     <context>
@@ -1676,6 +1964,26 @@ of any size</source>
             <source>%1, raw</source>
             <translation>%1, 원본</translation>
         </message>
+        <message>
+            <source>Tokens</source>
+            <translation>토큰</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>시간</translation>
+        </message>
+        <message>
+            <source>A run that has not logged its tokens or times is not drawn over that axis</source>
+            <translation>토큰이나 시간을 기록하지 않은 학습은 그 축에서는 그리지 않습니다</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 tokens</source>
+            <translation>스텝 %1 · 토큰 %2개</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2</source>
+            <translation>스텝 %1 · %2</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunHeader</name>
@@ -1704,20 +2012,8 @@ of any size</source>
             <translation>학습 시작</translation>
         </message>
         <message>
-            <source>Pausing keeps the model loaded, for asking it something (F6)</source>
-            <translation>일시 정지해도 모델은 메모리에 남아 있어 질문할 수 있습니다 (F6)</translation>
-        </message>
-        <message>
-            <source>Train with the settings of the Train page (F5)</source>
-            <translation>학습 페이지의 설정으로 학습합니다 (F5)</translation>
-        </message>
-        <message>
             <source>Stop…</source>
             <translation>중지…</translation>
-        </message>
-        <message>
-            <source>Save a checkpoint now (Ctrl+Shift+S)</source>
-            <translation>지금 체크포인트 저장 (Ctrl+Shift+S)</translation>
         </message>
         <message>
             <source>Save a checkpoint now</source>
@@ -1730,6 +2026,14 @@ of any size</source>
         <message>
             <source>holds a merge</source>
             <translation>병합이 들어 있음</translation>
+        </message>
+        <message>
+            <source>Pausing keeps the model loaded, for asking it something</source>
+            <translation>일시 정지해도 모델이 남아 있어 질문할 수 있습니다</translation>
+        </message>
+        <message>
+            <source>Train with the settings of the Train page</source>
+            <translation>학습 페이지의 설정으로 학습합니다</translation>
         </message>
     </context>
     <context>
@@ -1781,6 +2085,22 @@ of any size</source>
         <message>
             <source>Data: %1</source>
             <translation>데이터: %1</translation>
+        </message>
+        <message>
+            <source>imported</source>
+            <translation>가져옴</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its optimizer carried on</source>
+            <translation>%2의 %1스텝에서 옵티마이저까지 이어받아 분기</translation>
+        </message>
+        <message>
+            <source>Forked from step %1 of %2, its weights alone</source>
+            <translation>%2의 %1스텝에서 가중치만 가져와 분기</translation>
+        </message>
+        <message>
+            <source>Tags</source>
+            <translation>태그</translation>
         </message>
     </context>
     <context>
@@ -1834,24 +2154,6 @@ of any size</source>
             <translation>서로 다른 설정</translation>
         </message>
         <message>
-            <source>Tick two runs or more: what was set differently stands here.</source>
-            <translation>기록을 둘 이상 표시하면 서로 다른 설정이 여기에 나옵니다.</translation>
-        </message>
-        <message>
-            <source>Setting</source>
-            <translation>설정</translation>
-        </message>
-        <message>
-            <source>These runs have the same settings.</source>
-            <translation>이 기록들은 설정이 모두 같습니다.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n settings differ.</source>
-            <translation>
-                <numerusform>설정 %n개가 다릅니다.</numerusform>
-            </translation>
-        </message>
-        <message>
             <source>Adapters are compared on a base: load its model first.</source>
             <translation>어댑터는 베이스 위에서 비교합니다. 먼저 모델을 불러오세요.</translation>
         </message>
@@ -1872,12 +2174,52 @@ of any size</source>
             <translation>학습으로 가기</translation>
         </message>
         <message>
-            <source>Export the selected run's result: GGUF, safetensors, PEFT</source>
-            <translation>고른 실행의 결과 내보내기: GGUF, safetensors, PEFT</translation>
+            <source>Parts of the Runs page</source>
+            <translation>기록 페이지의 부분</translation>
         </message>
         <message>
-            <source>Chat with the selected run's result</source>
-            <translation>고른 실행의 결과와 대화하기</translation>
+            <source>Queue (%1)</source>
+            <translation>대기열 (%1)</translation>
+        </message>
+        <message>
+            <source>Queue</source>
+            <translation>대기열</translation>
+        </message>
+        <message>
+            <source>Outcomes</source>
+            <translation>결과 비교</translation>
+        </message>
+        <message>
+            <source>Beside the curves</source>
+            <translation>곡선 옆</translation>
+        </message>
+        <message>
+            <source>Notes</source>
+            <translation>메모</translation>
+        </message>
+        <message>
+            <source>Search names, tags, notes, data, methods</source>
+            <translation>이름, 태그, 메모, 데이터, 방식에서 찾기</translation>
+        </message>
+        <message>
+            <source>Search the runs</source>
+            <translation>학습 찾기</translation>
+        </message>
+        <message>
+            <source>Tree</source>
+            <translation>트리</translation>
+        </message>
+        <message>
+            <source>Newest first, forks below the runs that they came from; a column's heading sorts by it</source>
+            <translation>최신순으로, 분기한 학습은 원래 학습 아래에 둡니다. 열 제목을 누르면 그 열로 정렬합니다</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>What can be done with the selected run</source>
+            <translation>선택한 학습으로 할 수 있는 일</translation>
         </message>
     </context>
     <context>
@@ -1891,6 +2233,14 @@ of any size</source>
             <translation>
                 <numerusform>그림 %n개 더 있음</numerusform>
             </translation>
+        </message>
+        <message>
+            <source>Score the expected answer: how likely every column holds each of its tokens</source>
+            <translation>정답 채점: 모든 열이 토큰마다 얼마나 그럴듯하게 보는지</translation>
+        </message>
+        <message>
+            <source>Score the expected answer by every column</source>
+            <translation>정답을 모든 열로 채점</translation>
         </message>
     </context>
     <context>
@@ -1920,6 +2270,14 @@ of any size</source>
         <message>
             <source>Last run: peak %1</source>
             <translation>지난 학습: 최대 %1</translation>
+        </message>
+        <message>
+            <source>Memory %1</source>
+            <translation>메모리 %1</translation>
+        </message>
+        <message>
+            <source>What this program holds of the machine&apos;s memory</source>
+            <translation>이 프로그램이 쓰고 있는 컴퓨터의 메모리</translation>
         </message>
     </context>
     <context>
@@ -1994,18 +2352,6 @@ of any size</source>
             <translation>비교하기</translation>
         </message>
         <message>
-            <source>Learning &amp;rate from the next step</source>
-            <translation>다음 스텝부터 쓸 학습률(&amp;R)</translation>
-        </message>
-        <message>
-            <source>Learning rate from the next step</source>
-            <translation>다음 스텝부터 쓸 학습률</translation>
-        </message>
-        <message>
-            <source>Apply</source>
-            <translation>적용</translation>
-        </message>
-        <message>
             <source>Log</source>
             <translation>로그</translation>
         </message>
@@ -2026,20 +2372,16 @@ of any size</source>
             <translation>그 학습 이어서 하기</translation>
         </message>
         <message>
-            <source>%1 from the next step; now %2</source>
-            <translation>다음 스텝부터 %1, 지금은 %2</translation>
-        </message>
-        <message>
-            <source>Peak rate in force: %1</source>
-            <translation>적용 중인 최고 학습률: %1</translation>
-        </message>
-        <message>
             <source>%1 holds a finished run.</source>
             <translation>%1에는 이미 끝난 실행이 있습니다.</translation>
         </message>
         <message>
             <source>%1 holds a run that can go on from step %2. These settings were not used.</source>
             <translation>%1에는 %2 스텝부터 이어서 학습할 수 있는 실행이 있습니다. 지금 설정은 쓰이지 않았습니다.</translation>
+        </message>
+        <message>
+            <source>Filmstrip</source>
+            <translation>필름</translation>
         </message>
     </context>
     <context>
@@ -2468,6 +2810,10 @@ of any size</source>
             <source>begins</source>
             <translation>시작하는 중</translation>
         </message>
+        <message>
+            <source>Ranks that are tried</source>
+            <translation>시험하는 랭크</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RankPage</name>
@@ -2707,6 +3053,14 @@ of any size</source>
             <source>Writing GGUF</source>
             <translation>GGUF를 쓰는 중</translation>
         </message>
+        <message>
+            <source>Answering the probe</source>
+            <translation>기억 확인에 답하는 중</translation>
+        </message>
+        <message>
+            <source>Answering samples</source>
+            <translation>샘플에 답하는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
@@ -2745,10 +3099,6 @@ of any size</source>
         <message>
             <source>Training data</source>
             <translation>학습 데이터</translation>
-        </message>
-        <message>
-            <source>One file of rows (JSONL or JSON), or several.</source>
-            <translation>행이 담긴 파일(JSONL 또는 JSON) 하나 또는 여럿입니다.</translation>
         </message>
         <message>
             <source>Evaluation data</source>
@@ -3175,10 +3525,6 @@ of any size</source>
             <translation>평가 간격</translation>
         </message>
         <message>
-            <source>Steps between two evaluations; 0: at every checkpoint and at the end.</source>
-            <translation>몇 스텝마다 평가할지 정합니다. 0이면 체크포인트를 저장할 때마다와 끝에 평가합니다.</translation>
-        </message>
-        <message>
             <source>Save every</source>
             <translation>저장 간격</translation>
         </message>
@@ -3365,6 +3711,38 @@ of any size</source>
         <message>
             <source>assistant</source>
             <translation>모든 답 (assistant)</translation>
+        </message>
+        <message>
+            <source>Steps between two evaluations; 0: where evaluation data is given, at every checkpoint of Save every and at the end, else never.</source>
+            <translation>평가 사이의 스텝 수입니다. 0이면 평가 데이터가 있을 때 저장 간격의 체크포인트마다, 그리고 끝에 평가하고, 없으면 하지 않습니다.</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>열</translation>
+        </message>
+        <message>
+            <source>Which column of the data is what, where it is called otherwise: image=photo, prompt=question. Empty: rows are read as they are.</source>
+            <translation>데이터의 열 이름이 다를 때 어느 열이 무엇인지: image=photo, prompt=question. 비우면 행을 그대로 읽습니다.</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>모든 행의 질문</translation>
+        </message>
+        <message>
+            <source>What is asked where the data has no question, or how it is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>데이터에 질문이 없을 때 묻는 말, 또는 질문을 만드는 틀({열 이름}은 그 열의 글). 비우면 행에 있는 대로.</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>모든 행의 답</translation>
+        </message>
+        <message>
+            <source>How the answer is put together, {column} being a column&apos;s text. Empty: as the rows say.</source>
+            <translation>답을 만드는 틀({열 이름}은 그 열의 글). 비우면 행에 있는 대로.</translation>
+        </message>
+        <message>
+            <source>One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.</source>
+            <translation>행 파일 하나 또는 여럿: JSON 줄, JSON, CSV, Parquet, Arrow, tar, 또는 폴더.</translation>
         </message>
     </context>
     <context>
@@ -3896,6 +4274,10 @@ of any size</source>
             <source>Copy the table</source>
             <translation>표 복사</translation>
         </message>
+        <message>
+            <source>Copy the row</source>
+            <translation>행 복사</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Pager</name>
@@ -4070,6 +4452,18 @@ of any size</source>
         <message>
             <source>The answers that the run draws, with their rewards</source>
             <translation>학습이 뽑은 답과 그 보상</translation>
+        </message>
+        <message>
+            <source>How much worse the probe's questions are answered than before the first step: the fall of the answers' token F1, in points of a hundred.</source>
+            <translation>기억 확인 질문에 첫 스텝 전보다 얼마나 못 답하는지 보여 줍니다. 답의 토큰 F1이 떨어진 정도이며 100점 만점입니다.</translation>
+        </message>
+        <message>
+            <source>Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)</source>
+            <translation>잊음: 기억 확인에서 %1점(시작할 때 %2, 스텝 %4에서 %3)</translation>
+        </message>
+        <message>
+            <source>Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)</source>
+            <translation>잊지 않음: 기억 확인에서 %1점(시작할 때 %2, 스텝 %4에서 %3)</translation>
         </message>
     </context>
     <context>
@@ -4736,6 +5130,2293 @@ of any size</source>
         <message>
             <source>Not now: %1</source>
             <translation>지금은 할 수 없습니다: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::LiveSettings</name>
+        <message>
+            <source>Learning &amp;rate from the next step</source>
+            <translation>다음 스텝부터 쓸 학습률(&amp;R)</translation>
+        </message>
+        <message>
+            <source>Learning rate from the next step</source>
+            <translation>다음 스텝부터 쓸 학습률</translation>
+        </message>
+        <message>
+            <source>Max &amp;grad norm</source>
+            <translation>기울기 노름 한도(&amp;G)</translation>
+        </message>
+        <message>
+            <source>Max grad norm from the next step</source>
+            <translation>다음 스텝부터 쓸 기울기 노름 한도</translation>
+        </message>
+        <message>
+            <source>Log e&amp;very</source>
+            <translation>기록 간격(&amp;V)</translation>
+        </message>
+        <message>
+            <source>Steps between two lines of metrics, from now on</source>
+            <translation>지금부터 기록 사이의 스텝 수</translation>
+        </message>
+        <message>
+            <source>Apply</source>
+            <translation>적용</translation>
+        </message>
+        <message>
+            <source>%1 %2 from the next step; now %3</source>
+            <translation>%1: 다음 스텝부터 %2, 지금 %3</translation>
+        </message>
+        <message>
+            <source>Peak rate in force: %1</source>
+            <translation>지금의 최고 학습률: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Filmstrip</name>
+        <message>
+            <source>With “Answer samples every”, the run answers the same few questions as it learns, and what it says then stands here.</source>
+            <translation>“샘플에 답하는 간격”을 정하면 학습하는 동안 같은 질문 몇 개에 답하고, 그때그때의 답이 여기에 남습니다.</translation>
+        </message>
+        <message>
+            <source>Sample questions and their answers</source>
+            <translation>샘플 질문과 답</translation>
+        </message>
+        <message>
+            <source>The answers before</source>
+            <translation>이전 답</translation>
+        </message>
+        <message>
+            <source>The next answers</source>
+            <translation>다음 답</translation>
+        </message>
+        <message>
+            <source>The step whose answers are shown</source>
+            <translation>답을 보여 줄 스텝</translation>
+        </message>
+        <message>
+            <source>Newest</source>
+            <translation>최신</translation>
+        </message>
+        <message>
+            <source>Follows the newest answers as they come</source>
+            <translation>새 답이 나오는 대로 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>an empty answer</source>
+            <translation>빈 답</translation>
+        </message>
+        <message>
+            <source>✓ as expected</source>
+            <translation>✓ 정답과 같음</translation>
+        </message>
+        <message>
+            <source>expected: %1</source>
+            <translation>정답: %1</translation>
+        </message>
+        <message>
+            <source>Before the first step · %1 of %2</source>
+            <translation>첫 스텝 전 · %2개 중 %1번째</translation>
+        </message>
+        <message>
+            <source>Step %1 · %2 of %3</source>
+            <translation>스텝 %1 · %3개 중 %2번째</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ForkDialog</name>
+        <message>
+            <source>Fork a run</source>
+            <translation>학습에서 분기하기</translation>
+        </message>
+        <message>
+            <source>More steps</source>
+            <translation>스텝 더하기</translation>
+        </message>
+        <message>
+            <source>A new run from a checkpoint of %1</source>
+            <translation>%1의 체크포인트에서 시작하는 새 학습</translation>
+        </message>
+        <message>
+            <source>More steps for %1</source>
+            <translation>%1에 스텝 더하기</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the new run</source>
+            <translation>새 학습의 이름(&amp;N)</translation>
+        </message>
+        <message>
+            <source>Name of the new run</source>
+            <translation>새 학습의 이름</translation>
+        </message>
+        <message>
+            <source>Begins with s&amp;tep</source>
+            <translation>시작할 스텝(&amp;T)</translation>
+        </message>
+        <message>
+            <source>&amp;Further steps</source>
+            <translation>더할 스텝 수(&amp;F)</translation>
+        </message>
+        <message>
+            <source>Checkpoint to begin with</source>
+            <translation>시작할 체크포인트</translation>
+        </message>
+        <message>
+            <source>Further steps</source>
+            <translation>더할 스텝 수</translation>
+        </message>
+        <message>
+            <source>Carry the &amp;optimizer's state on</source>
+            <translation>옵티마이저 상태 이어 가기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>On: the run goes on from that step, with the curves until there. Off: it takes the weights alone and begins at step 0.</source>
+            <translation>켜면 그 스텝에서 곡선까지 이어받아 계속합니다. 끄면 가중치만 가져와 0스텝부터 시작합니다.</translation>
+        </message>
+        <message>
+            <source>Settings that are to differ</source>
+            <translation>다르게 할 설정</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>취소(&amp;C)</translation>
+        </message>
+        <message>
+            <source>&amp;Make it, start later</source>
+            <translation>만들어 두고 나중에 시작(&amp;M)</translation>
+        </message>
+        <message>
+            <source>Make it and &amp;start</source>
+            <translation>만들고 바로 시작(&amp;S)</translation>
+        </message>
+        <message>
+            <source>The finished run stays as it is. The new one goes on from step %1 to step %2, its optimizer carried on.</source>
+            <translation>끝난 학습은 그대로 남습니다. 새 학습은 옵티마이저를 이어받아 %1스텝에서 %2스텝까지 계속합니다.</translation>
+        </message>
+        <message>
+            <source>It ends as if that many steps had been asked for from the start.</source>
+            <translation>처음부터 그만큼의 스텝을 지정한 것과 똑같이 끝납니다.</translation>
+        </message>
+        <message>
+            <source>It does not end as if that many had been asked for from the start:</source>
+            <translation>처음부터 그만큼을 지정한 것과는 다르게 끝납니다.</translation>
+        </message>
+        <message>
+            <source>Goes on from step %1 with the optimizer's moments, the schedule at that step and the rows that come next. The curves until there are copied.</source>
+            <translation>옵티마이저의 모멘트와 그 스텝의 스케줄, 그다음 행부터 %1스텝에서 이어 갑니다. 그때까지의 곡선은 복사됩니다.</translation>
+        </message>
+        <message>
+            <source>Takes the weights of step %1 and nothing else: a fresh optimizer, the schedule and the rows from their start, at step 0.</source>
+            <translation>%1스텝의 가중치만 가져옵니다. 옵티마이저는 새로 만들고, 스케줄과 행은 처음부터, 0스텝에서 시작합니다.</translation>
+        </message>
+        <message>
+            <source>Another run or a model is being worked on now</source>
+            <translation>지금 다른 학습이나 모델을 처리하고 있습니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::NotesPanel</name>
+        <message>
+            <source>T&amp;ags</source>
+            <translation>태그(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Tags of the selected run</source>
+            <translation>선택한 학습의 태그</translation>
+        </message>
+        <message>
+            <source>baseline, good: with commas between them</source>
+            <translation>기준, 좋음: 쉼표로 나누어 씁니다</translation>
+        </message>
+        <message>
+            <source>N&amp;ote</source>
+            <translation>메모(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Note about the selected run</source>
+            <translation>선택한 학습에 대한 메모</translation>
+        </message>
+        <message>
+            <source>What you tried, what came of it. Kept in the run's folder.</source>
+            <translation>무엇을 해 보았고 어떻게 되었는지 적으세요. 학습 폴더에 저장됩니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OutcomesView</name>
+        <message>
+            <source>&amp;Of</source>
+            <translation>대상(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Whose outcomes are shown</source>
+            <translation>결과를 볼 학습</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes as parallel coordinates</source>
+            <translation>설정과 결과의 평행 좌표 그림</translation>
+        </message>
+        <message>
+            <source>Settings and outcomes</source>
+            <translation>설정과 결과</translation>
+        </message>
+        <message>
+            <source>the ticked runs</source>
+            <translation>체크한 학습</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>최대 메모리</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>시간</translation>
+        </message>
+        <message>
+            <source>Last loss</source>
+            <translation>마지막 손실</translation>
+        </message>
+        <message>
+            <source>Best evaluation</source>
+            <translation>최저 평가 손실</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more, or choose a tag.</source>
+            <translation>학습을 둘 이상 체크하거나 태그를 고르세요.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest evaluation loss.</source>
+            <translation>
+                <numerusform>학습 %n개. 가장 진한 선이 평가 손실이 가장 낮습니다.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs; the strongest line has the lowest last loss.</source>
+            <translation>
+                <numerusform>학습 %n개. 가장 진한 선이 마지막 손실이 가장 낮습니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>학습</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::QueuePanel</name>
+        <message>
+            <source>&amp;Queue the Train page's recipe</source>
+            <translation>학습 페이지의 레시피를 대기열에(&amp;Q)</translation>
+        </message>
+        <message>
+            <source>Runs as the settings stand now, after what waits already</source>
+            <translation>지금 설정 그대로, 이미 기다리는 것 다음에 학습합니다</translation>
+        </message>
+        <message>
+            <source>Swee&amp;p…</source>
+            <translation>스윕(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>A run for each combination of a few values of a few settings</source>
+            <translation>몇 가지 설정의 몇 가지 값을 조합해 하나씩 학습합니다</translation>
+        </message>
+        <message>
+            <source>Clear what has &amp;ended</source>
+            <translation>끝난 것 지우기(&amp;E)</translation>
+        </message>
+        <message>
+            <source>Earlier</source>
+            <translation>앞으로</translation>
+        </message>
+        <message>
+            <source>Later</source>
+            <translation>뒤로</translation>
+        </message>
+        <message>
+            <source>Take it out of the queue</source>
+            <translation>대기열에서 빼기</translation>
+        </message>
+        <message>
+            <source>Queued runs</source>
+            <translation>대기열의 학습</translation>
+        </message>
+        <message>
+            <source>Name</source>
+            <translation>이름</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>상태</translation>
+        </message>
+        <message>
+            <source>Group</source>
+            <translation>묶음</translation>
+        </message>
+        <message>
+            <source>Run folder</source>
+            <translation>학습 폴더</translation>
+        </message>
+        <message>
+            <source>waits</source>
+            <translation>대기 중</translation>
+        </message>
+        <message>
+            <source>&amp;Go on</source>
+            <translation>계속(&amp;G)</translation>
+        </message>
+        <message>
+            <source>&amp;Hold</source>
+            <translation>멈춰 두기(&amp;H)</translation>
+        </message>
+        <message>
+            <source>Launches what waits, one after another</source>
+            <translation>기다리는 학습을 하나씩 시작합니다</translation>
+        </message>
+        <message>
+            <source>Launches nothing more; what runs goes on</source>
+            <translation>더 시작하지 않습니다. 학습 중인 것은 계속됩니다</translation>
+        </message>
+        <message numerus="yes">
+            <source>Held; %n runs wait.</source>
+            <translation>
+                <numerusform>멈춰 둠. 학습 %n개가 기다립니다.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs wait.</source>
+            <translation>
+                <numerusform>학습 %n개가 기다립니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>A setting on the Train page cannot be used: mend it first.</source>
+            <translation>학습 페이지에 쓸 수 없는 설정이 있습니다. 먼저 고치세요.</translation>
+        </message>
+        <message>
+            <source>Nothing is queued: add the Train page's recipe, or make a sweep.</source>
+            <translation>대기열이 비어 있습니다. 학습 페이지의 레시피를 넣거나 스윕을 만드세요.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunActions</name>
+        <message>
+            <source>&amp;Fork from a checkpoint…</source>
+            <translation>체크포인트에서 분기하기(&amp;F)…</translation>
+        </message>
+        <message>
+            <source>A new run that begins with one of its checkpoints, with other settings</source>
+            <translation>이 학습의 체크포인트에서 다른 설정으로 시작하는 새 학습입니다</translation>
+        </message>
+        <message>
+            <source>&amp;More steps…</source>
+            <translation>스텝 더하기(&amp;M)…</translation>
+        </message>
+        <message>
+            <source>A new run that goes on from a finished one</source>
+            <translation>끝난 학습에서 이어 가는 새 학습입니다</translation>
+        </message>
+        <message>
+            <source>&amp;Rename</source>
+            <translation>이름 바꾸기(&amp;R)</translation>
+        </message>
+        <message>
+            <source>&amp;Open its folder</source>
+            <translation>폴더 열기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>&amp;Import curves of another program…</source>
+            <translation>다른 프로그램의 곡선 가져오기(&amp;I)…</translation>
+        </message>
+        <message>
+            <source>TensorBoard's event files or a trainer_state.json, to lay over</source>
+            <translation>겹쳐 볼 TensorBoard 이벤트 파일이나 trainer_state.json</translation>
+        </message>
+        <message>
+            <source>&amp;Take the imported curves out of the list</source>
+            <translation>가져온 곡선을 목록에서 빼기(&amp;T)</translation>
+        </message>
+        <message>
+            <source>Tick &amp;all shown</source>
+            <translation>보이는 것 모두 체크(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Tick n&amp;one</source>
+            <translation>모두 체크 해제(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin (%1)</source>
+            <translation>휴지통으로 옮기기(%1)(&amp;B)</translation>
+        </message>
+        <message>
+            <source>Move to the &amp;bin</source>
+            <translation>휴지통으로 옮기기(&amp;B)</translation>
+        </message>
+        <message>
+            <source>It trains now: stop it first</source>
+            <translation>지금 학습 중입니다. 먼저 멈추세요</translation>
+        </message>
+        <message>
+            <source>%1 (%2) is in the bin: %3.</source>
+            <translation>%1(%2)을(를) 휴지통으로 옮겼습니다: %3</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>되돌리기</translation>
+        </message>
+        <message>
+            <source>Event files of TensorBoard, or a trainer_state.json</source>
+            <translation>TensorBoard 이벤트 파일 또는 trainer_state.json</translation>
+        </message>
+        <message>
+            <source>Curves (*tfevents* trainer_state.json);;All files (*)</source>
+            <translation>곡선 (*tfevents* trainer_state.json);;모든 파일 (*)</translation>
+        </message>
+        <message>
+            <source>&amp;Chat with its result…</source>
+            <translation>결과와 대화하기(&amp;C)…</translation>
+        </message>
+        <message>
+            <source>E&amp;xport its result…</source>
+            <translation>결과 내보내기(&amp;X)…</translation>
+        </message>
+        <message>
+            <source>GGUF for llama.cpp and Ollama, a checkpoint, a PEFT folder</source>
+            <translation>llama.cpp와 Ollama용 GGUF, 체크포인트, PEFT 폴더</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::DifferencesView</name>
+        <message>
+            <source>Settings that differ</source>
+            <translation>다른 설정</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more: what was set differently stands here.</source>
+            <translation>기록을 둘 이상 표시하면 서로 다른 설정이 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>설정</translation>
+        </message>
+        <message>
+            <source>These runs have the same settings.</source>
+            <translation>이 기록들은 설정이 모두 같습니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n settings differ.</source>
+            <translation>
+                <numerusform>설정 %n개가 다릅니다.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SettingRows</name>
+        <message>
+            <source>Another setting</source>
+            <translation>설정 더하기</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>설정</translation>
+        </message>
+        <message>
+            <source>Value</source>
+            <translation>값</translation>
+        </message>
+        <message>
+            <source>Take this setting out</source>
+            <translation>이 설정 빼기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SweepDialog</name>
+        <message>
+            <source>Sweep</source>
+            <translation>스윕</translation>
+        </message>
+        <message>
+            <source>Runs with a few values of a few settings</source>
+            <translation>몇 가지 설정의 몇 가지 값으로 학습하기</translation>
+        </message>
+        <message>
+            <source>&amp;Name of the sweep</source>
+            <translation>스윕의 이름(&amp;N)</translation>
+        </message>
+        <message>
+            <source>Name of the sweep</source>
+            <translation>스윕의 이름</translation>
+        </message>
+        <message>
+            <source>The values to try, with commas between them; with semicolons where a value holds commas. Every combination is a run of its own.</source>
+            <translation>시도할 값을 쉼표로 나누어 쓰세요. 값 안에 쉼표가 있으면 세미콜론으로 나눕니다. 조합마다 학습이 하나씩 생깁니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Cancel</source>
+            <translation>취소(&amp;C)</translation>
+        </message>
+        <message numerus="yes">
+            <source>&amp;Queue %n runs</source>
+            <translation>
+                <numerusform>학습 %n개 대기열에 넣기(&amp;Q)</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>&amp;Queue</source>
+            <translation>대기열에 넣기(&amp;Q)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotateWindow</name>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>이미지로 데이터셋 만들기</translation>
+        </message>
+        <message>
+            <source>An answer is not accepted</source>
+            <translation>받아들이지 않은 답변이 있습니다</translation>
+        </message>
+        <message>
+            <source>The answer that stands there is in no row. Close all the same?</source>
+            <translation>입력한 답변이 아직 어느 행에도 없습니다. 그래도 닫을까요?</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationDesk</name>
+        <message>
+            <source>&amp;Train on these rows</source>
+            <translation>이 행으로 학습(&amp;T)</translation>
+        </message>
+        <message>
+            <source>The file becomes the training data of the recipe</source>
+            <translation>이 파일을 레시피의 학습 데이터로 씁니다</translation>
+        </message>
+        <message>
+            <source>Pictures and questions</source>
+            <translation>이미지와 질문</translation>
+        </message>
+        <message>
+            <source>The picture that is asked about</source>
+            <translation>질문할 이미지</translation>
+        </message>
+        <message>
+            <source>How much is done</source>
+            <translation>진행 정도</translation>
+        </message>
+        <message>
+            <source>Q&amp;uestion</source>
+            <translation>질문(&amp;U)</translation>
+        </message>
+        <message>
+            <source>Answer &amp;2</source>
+            <translation>답변 &amp;2</translation>
+        </message>
+        <message>
+            <source>&amp;Who proposes</source>
+            <translation>제안하는 모델(&amp;W)</translation>
+        </message>
+        <message>
+            <source>Who proposes answers</source>
+            <translation>답변을 제안하는 모델</translation>
+        </message>
+        <message>
+            <source>&amp;Propose</source>
+            <translation>제안받기(&amp;P)</translation>
+        </message>
+        <message>
+            <source>Propose as I &amp;go</source>
+            <translation>진행하면서 미리 제안(&amp;G)</translation>
+        </message>
+        <message>
+            <source>The next picture is answered while you look at this one</source>
+            <translation>이 이미지를 보는 동안 다음 이미지의 답변을 만듭니다</translation>
+        </message>
+        <message>
+            <source>&amp;Accept</source>
+            <translation>받아들이기(&amp;A)</translation>
+        </message>
+        <message>
+            <source>1 is better</source>
+            <translation>1이 낫다</translation>
+        </message>
+        <message>
+            <source>2 is better</source>
+            <translation>2가 낫다</translation>
+        </message>
+        <message>
+            <source>Good</source>
+            <translation>좋음</translation>
+        </message>
+        <message>
+            <source>Bad</source>
+            <translation>나쁨</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>건너뛰기(&amp;S)</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>뒤로(&amp;B)</translation>
+        </message>
+        <message>
+            <source>Take the row &amp;out again</source>
+            <translation>행을 다시 빼기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>%1 of %2 answered, %3 skipped</source>
+            <translation>%2개 중 %1개 답변, %3개 건너뜀</translation>
+        </message>
+        <message>
+            <source>Answer &amp;1</source>
+            <translation>답변 &amp;1</translation>
+        </message>
+        <message>
+            <source>A&amp;nswer</source>
+            <translation>답변(&amp;N)</translation>
+        </message>
+        <message>
+            <source>First answer</source>
+            <translation>첫째 답변</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>답변</translation>
+        </message>
+        <message>
+            <source>Second answer</source>
+            <translation>둘째 답변</translation>
+        </message>
+        <message>
+            <source>&amp;Propose another</source>
+            <translation>다른 제안(&amp;P)</translation>
+        </message>
+        <message>
+            <source>The model answers…</source>
+            <translation>모델이 답하는 중…</translation>
+        </message>
+        <message>
+            <source>Proposed by the model; change what is wrong.</source>
+            <translation>모델의 제안입니다. 틀린 곳을 고치세요.</translation>
+        </message>
+        <message>
+            <source>Proposed by the model, and cut off before its end.</source>
+            <translation>모델의 제안이며 끝나기 전에 잘렸습니다.</translation>
+        </message>
+        <message>
+            <source>This answer is a model&apos;s.</source>
+            <translation>모델이 쓴 답변입니다.</translation>
+        </message>
+        <message>
+            <source>Load a model, and it proposes answers.</source>
+            <translation>모델을 불러오면 답변을 제안합니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnnotationSetup</name>
+        <message>
+            <source>Folder of pictures</source>
+            <translation>이미지 폴더</translation>
+        </message>
+        <message>
+            <source>File of rows</source>
+            <translation>행 파일</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl)</source>
+            <translation>행 (*.jsonl)</translation>
+        </message>
+        <message>
+            <source>Go on with</source>
+            <translation>이어서 하기</translation>
+        </message>
+        <message>
+            <source>Annotations (*.annotation.json)</source>
+            <translation>주석 작업 (*.annotation.json)</translation>
+        </message>
+        <message>
+            <source>A dataset from pictures</source>
+            <translation>이미지로 데이터셋 만들기</translation>
+        </message>
+        <message>
+            <source>Each picture is asked your questions, one after another. You type the answers, or take over, mend or pass what a loaded model proposes. Every answer is in the file at once, and the pictures stay as they are.</source>
+            <translation>이미지마다 질문을 하나씩 묻습니다. 답변을 직접 쓰거나, 불러온 모델의 제안을 받아들이고 고치고 넘깁니다. 답변은 바로 파일에 들어가며 이미지는 그대로 둡니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Pictures</source>
+            <translation>이미지(&amp;P)</translation>
+        </message>
+        <message>
+            <source>A folder; drop one here</source>
+            <translation>폴더. 여기에 끌어다 놓아도 됩니다</translation>
+        </message>
+        <message>
+            <source>Choose…</source>
+            <translation>고르기…</translation>
+        </message>
+        <message>
+            <source>Choose the folder of pictures</source>
+            <translation>이미지 폴더 고르기</translation>
+        </message>
+        <message>
+            <source>&amp;Rows</source>
+            <translation>행(&amp;R)</translation>
+        </message>
+        <message>
+            <source>What the rows are</source>
+            <translation>행의 종류</translation>
+        </message>
+        <message>
+            <source>Questions and answers</source>
+            <translation>질문과 답변</translation>
+        </message>
+        <message>
+            <source>Pairs: the better of two answers</source>
+            <translation>쌍: 두 답변 중 나은 것</translation>
+        </message>
+        <message>
+            <source>Thumbs: is the answer good?</source>
+            <translation>평가: 답변이 좋은가?</translation>
+        </message>
+        <message>
+            <source>For supervised tuning</source>
+            <translation>지도 미세조정용</translation>
+        </message>
+        <message>
+            <source>For dpo and others that learn from preferences</source>
+            <translation>dpo처럼 선호에서 배우는 목표용</translation>
+        </message>
+        <message>
+            <source>For kto and bco</source>
+            <translation>kto와 bco용</translation>
+        </message>
+        <message>
+            <source>&amp;Questions</source>
+            <translation>질문(&amp;Q)</translation>
+        </message>
+        <message>
+            <source>Questions, one a line</source>
+            <translation>질문, 한 줄에 하나</translation>
+        </message>
+        <message>
+            <source>One a line. {file} stands for the picture&apos;s name, {folder} for its folder&apos;s.</source>
+            <translation>한 줄에 하나씩. {file}은 이미지 이름, {folder}는 그 폴더 이름입니다.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>파일(&amp;F)</translation>
+        </message>
+        <message>
+            <source>Choose the file of rows</source>
+            <translation>행 파일 고르기</translation>
+        </message>
+        <message>
+            <source>&amp;Go on with one…</source>
+            <translation>이어서 하기(&amp;G)…</translation>
+        </message>
+        <message>
+            <source>&amp;Begin</source>
+            <translation>시작(&amp;B)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ItemModel</name>
+        <message>
+            <source>answered</source>
+            <translation>답변함</translation>
+        </message>
+        <message>
+            <source>skipped</source>
+            <translation>건너뜀</translation>
+        </message>
+        <message>
+            <source>open</source>
+            <translation>남음</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SynthesisPanel</name>
+        <message>
+            <source>Samples</source>
+            <translation>표본 수</translation>
+        </message>
+        <message>
+            <source>Samples an item</source>
+            <translation>항목당 표본 수</translation>
+        </message>
+        <message>
+            <source>Agreement</source>
+            <translation>일치율</translation>
+        </message>
+        <message>
+            <source>Agreement that is asked for</source>
+            <translation>요구하는 일치율</translation>
+        </message>
+        <message>
+            <source>The share of the samples that must be the same answer</source>
+            <translation>같은 답변이어야 하는 표본의 비율</translation>
+        </message>
+        <message>
+            <source>Must hold</source>
+            <translation>포함할 것</translation>
+        </message>
+        <message>
+            <source>Regular expression that an answer must hold</source>
+            <translation>답변이 포함해야 하는 정규식</translation>
+        </message>
+        <message>
+            <source>regular expression; empty: anything</source>
+            <translation>정규식. 비우면 무엇이든</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>멈추기</translation>
+        </message>
+        <message>
+            <source>&amp;Fill the open ones</source>
+            <translation>남은 것 채우기(&amp;F)</translation>
+        </message>
+        <message>
+            <source>%1 of %2 looked at, %3 kept</source>
+            <translation>%2개 중 %1개 확인, %3개 채택</translation>
+        </message>
+        <message>
+            <source>Or let the model answer all that is open, and keep what its samples agree on. Each row says so.</source>
+            <translation>남은 것을 모델이 모두 답하게 하고 표본이 일치하는 답변만 남길 수도 있습니다. 행마다 그렇게 적힙니다.</translation>
+        </message>
+        <message>
+            <source>&quot;%1&quot; is no regular expression: %2.</source>
+            <translation>&quot;%1&quot;은(는) 정규식이 아닙니다: %2.</translation>
+        </message>
+    </context>
+    <context>
+        <name>Help</name>
+        <message>
+            <source>Start</source>
+            <translation>시작</translation>
+        </message>
+        <message>
+            <source>Begin here. The guided tour trains a small model in front of you and explains each curve. A teaching task begins with one click: “Train it” launches it at once, “Only set it up” fills in the settings and waits.
+
+Below stand the models, recipes and runs that you had in hand before. A run that was interrupted can be resumed from here.</source>
+            <translation>여기서 시작합니다. 둘러보기는 작은 모델을 눈앞에서 학습시키며 곡선을 하나씩 설명합니다. 교육용 과제는 클릭 한 번으로 시작합니다. “바로 학습”은 곧바로 학습하고, “설정만 채우기”는 설정을 채워 놓고 기다립니다.
+
+아래에는 전에 쓰던 모델, 레시피, 실행이 있습니다. 중단된 실행은 여기서 이어 갈 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>모델</translation>
+        </message>
+        <message>
+            <source>Load the model that is to learn: a folder as transformers writes it. The list shows what is on this machine; a model can also be downloaded from a hub.
+
+Once it stands, the tree shows its modules with their shapes and what trains. Ticks in the tree choose the target modules of an adapter; the totals follow.</source>
+            <translation>학습할 모델을 불러옵니다. transformers가 쓰는 형식의 폴더입니다. 목록에는 이 컴퓨터에 있는 것이 나오며, 허브에서 내려받을 수도 있습니다.
+
+모델을 불러오면 트리에 모듈의 모양과 학습 여부가 나옵니다. 트리에서 체크하면 어댑터의 대상 모듈이 정해지고 합계가 따라 바뀝니다.</translation>
+        </message>
+        <message>
+            <source>Data</source>
+            <translation>데이터</translation>
+        </message>
+        <message>
+            <source>The rows to learn from, each as the model gets it: what is coloured is learned, the rest is only read. The check looks at every row and picture and names what is wrong before a run would stumble over it.</source>
+            <translation>배울 행을 모델이 받는 그대로 보여 줍니다. 색칠된 부분은 배우고 나머지는 읽기만 합니다. 검사는 모든 행과 그림을 살펴, 실행이 걸려 넘어지기 전에 무엇이 잘못되었는지 알려 줍니다.</translation>
+        </message>
+        <message>
+            <source>Train</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>On the left the settings. Simple ones show at first, “Advanced” shows all; what differs from its default is bold. Changes can be undone. Press F1 in a setting to read about it.
+
+Below them stands what the run will take in memory, part by part, before it starts. “Try one step” makes one step on the longest row and measures it.
+
+On the right the curves of the run. They share one axis: drag and turn the wheel to look closer, double-click to see all. While the run is paused the model stays loaded and can be asked something. “Stop” asks whether to save.</source>
+            <translation>왼쪽에 설정이 있습니다. 처음에는 간단한 것만 보이고 “고급”을 누르면 모두 보입니다. 기본값과 다른 것은 굵게 표시됩니다. 바꾼 것은 되돌릴 수 있습니다. 설정에서 F1을 누르면 설명이 나옵니다.
+
+그 아래에는 실행이 쓸 메모리가 시작 전에 부분별로 나옵니다. “한 스텝 해 보기”는 가장 긴 행으로 한 스텝을 돌려 재어 봅니다.
+
+오른쪽에는 실행의 곡선이 있습니다. 가로축을 함께 쓰며, 끌거나 휠을 돌려 자세히 보고 두 번 클릭하면 전체가 보입니다. 일시 정지한 동안에도 모델은 남아 있어 질문할 수 있습니다. “중지”는 저장할지 묻습니다.</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>비교</translation>
+        </message>
+        <message>
+            <source>Adapters side by side on one base, with the same pictures, questions and seed. Attach adapters from finished runs, open samples and run all. Words that differ from the reference are marked; point at a word to see how sure the model was and what else it might have said. The slider in a column&apos;s head makes an adapter weaker or stronger.</source>
+            <translation>같은 베이스에서 같은 그림, 질문, 시드로 어댑터를 나란히 비교합니다. 끝난 실행의 어댑터를 붙이고 샘플을 연 다음 모두 실행합니다. 기준과 다른 단어는 표시됩니다. 단어를 가리키면 모델이 얼마나 확신했는지, 달리 무엇을 말할 뻔했는지 나옵니다. 열 머리의 슬라이더로 어댑터의 세기를 조절합니다.</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>기록</translation>
+        </message>
+        <message>
+            <source>Every run that was trained, with its curves. Tick several to lay their curves over one another and to see which settings differ. “Use its settings” takes a run&apos;s settings back to the Train page, “Resume” goes on from its newest checkpoint.</source>
+            <translation>학습한 모든 기록과 그 곡선입니다. 여러 개를 체크하면 곡선이 겹쳐지고 어떤 설정이 다른지 보입니다. “이 설정 쓰기”는 기록의 설정을 학습 페이지로 가져가고, “이어서 학습”는 최신 체크포인트에서 이어 갑니다.</translation>
+        </message>
+        <message>
+            <source>Methods</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>All methods for the loaded model beside one another: how much trains, what memory it takes, how large the result is. Tick a few and run them for some steps to see which one learns your data best.</source>
+            <translation>불러온 모델에 쓸 수 있는 모든 방식을 나란히 보여 줍니다. 얼마나 학습하는지, 메모리를 얼마나 쓰는지, 결과가 얼마나 큰지 나옵니다. 몇 개를 체크해 몇 스텝 돌려 보면 어느 것이 데이터를 가장 잘 배우는지 알 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Merge</source>
+            <translation>병합</translation>
+        </message>
+        <message>
+            <source>Several adapters made into one, or worked into the base&apos;s weights. The weights and the way of merging can be tried on questions before anything is written; the proof says how far the merged model&apos;s answers are from the unmerged one&apos;s.</source>
+            <translation>여러 어댑터를 하나로 합치거나 베이스의 가중치에 넣습니다. 무언가를 쓰기 전에 가중치와 병합 방식을 질문으로 시험해 볼 수 있습니다. 증명은 병합한 모델의 답이 병합하지 않은 모델의 답과 얼마나 다른지 알려 줍니다.</translation>
+        </message>
+        <message>
+            <source>Ranks</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>What an adapter uses of its rank: the singular values of each module&apos;s change, how many of them carry it, and which layers changed most. An adapter whose effective rank is far below its rank would have done with less.</source>
+            <translation>어댑터가 랭크를 얼마나 쓰는지 보여 줍니다. 모듈마다 변화의 특잇값, 그중 몇 개가 변화를 이루는지, 어느 층이 가장 많이 바뀌었는지 나옵니다. 유효 랭크가 랭크보다 훨씬 작으면 더 작은 랭크로도 충분했을 것입니다.</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1~%2</translation>
+        </message>
+        <message>
+            <source>above %1</source>
+            <translation>%1보다 큼</translation>
+        </message>
+        <message>
+            <source>%1 or more</source>
+            <translation>%1 이상</translation>
+        </message>
+        <message>
+            <source>%1 at most</source>
+            <translation>%1 이하</translation>
+        </message>
+        <message>
+            <source>All settings</source>
+            <translation>모든 설정</translation>
+        </message>
+        <message>
+            <source>Usual</source>
+            <translation>보통</translation>
+        </message>
+        <message>
+            <source>Cost</source>
+            <translation>비용</translation>
+        </message>
+        <message>
+            <source>Default</source>
+            <translation>기본값</translation>
+        </message>
+        <message>
+            <source>Possible</source>
+            <translation>가능한 값</translation>
+        </message>
+        <message>
+            <source>Unit</source>
+            <translation>단위</translation>
+        </message>
+        <message>
+            <source>Objectives</source>
+            <translation>목표</translation>
+        </message>
+        <message>
+            <source>Optimizers</source>
+            <translation>옵티마이저</translation>
+        </message>
+        <message>
+            <source>In a recipe</source>
+            <translation>레시피에서</translation>
+        </message>
+        <message>
+            <source>No setting has these words.</source>
+            <translation>이 낱말이 들어간 설정이 없습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HelpWindow</name>
+        <message>
+            <source>Luthier: help</source>
+            <translation>Luthier: 도움말</translation>
+        </message>
+        <message>
+            <source>Find a setting</source>
+            <translation>설정 찾기</translation>
+        </message>
+        <message>
+            <source>Help</source>
+            <translation>도움말</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptDesk</name>
+        <message>
+            <source>Luthier did not end as it should have last time. The settings that stood there are in %1.</source>
+            <translation>지난번에 Luthier가 제대로 끝나지 않았습니다. 그때의 설정은 %1에 있습니다.</translation>
+        </message>
+        <message>
+            <source>Open them</source>
+            <translation>설정 열기</translation>
+        </message>
+        <message>
+            <source>Luthier did not end as it should have last time. The settings are as they stood.</source>
+            <translation>지난번에 Luthier가 제대로 끝나지 않았습니다. 설정은 그때 그대로입니다.</translation>
+        </message>
+        <message>
+            <source>What it was at is written down in %1; the file stays on this machine.</source>
+            <translation>무엇을 하던 중이었는지는 %1에 적혀 있습니다. 이 파일은 이 컴퓨터에만 남습니다.</translation>
+        </message>
+        <message>
+            <source>Load %1</source>
+            <translation>%1 불러오기</translation>
+        </message>
+        <message>
+            <source>Open the folder</source>
+            <translation>폴더 열기</translation>
+        </message>
+    </context>
+    <context>
+        <name>RunNotice</name>
+        <message>
+            <source>“%1” failed</source>
+            <translation>“%1” 실패</translation>
+        </message>
+        <message>
+            <source>after %1</source>
+            <translation>%1 동안</translation>
+        </message>
+        <message>
+            <source>step %1, loss %2</source>
+            <translation>스텝 %1, 손실 %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortcutDialog</name>
+        <message>
+            <source>Keyboard shortcuts</source>
+            <translation>단축키</translation>
+        </message>
+        <message>
+            <source>Keys</source>
+            <translation>키</translation>
+        </message>
+        <message>
+            <source>What they do</source>
+            <translation>하는 일</translation>
+        </message>
+    </context>
+    <context>
+        <name>Shortcuts</name>
+        <message>
+            <source>The Start page</source>
+            <translation>시작 페이지</translation>
+        </message>
+        <message>
+            <source>The Model page</source>
+            <translation>모델 페이지</translation>
+        </message>
+        <message>
+            <source>The Data page</source>
+            <translation>데이터 페이지</translation>
+        </message>
+        <message>
+            <source>The Train page</source>
+            <translation>학습 페이지</translation>
+        </message>
+        <message>
+            <source>The Compare page</source>
+            <translation>비교 페이지</translation>
+        </message>
+        <message>
+            <source>The Runs page</source>
+            <translation>기록 페이지</translation>
+        </message>
+        <message>
+            <source>The Methods page</source>
+            <translation>방식 페이지</translation>
+        </message>
+        <message>
+            <source>The Merge page</source>
+            <translation>병합 페이지</translation>
+        </message>
+        <message>
+            <source>The Ranks page</source>
+            <translation>랭크 페이지</translation>
+        </message>
+        <message>
+            <source>Open a model folder</source>
+            <translation>모델 폴더 열기</translation>
+        </message>
+        <message>
+            <source>Save the recipe</source>
+            <translation>레시피 저장</translation>
+        </message>
+        <message>
+            <source>Undo the last change to the settings</source>
+            <translation>설정의 마지막 변경 되돌리기</translation>
+        </message>
+        <message>
+            <source>Redo it</source>
+            <translation>되돌린 것을 다시 하기</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>학습 시작</translation>
+        </message>
+        <message>
+            <source>Pause the run, or go on with it</source>
+            <translation>실행을 일시 정지하거나 이어 가기</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>지금 체크포인트 저장</translation>
+        </message>
+        <message>
+            <source>Help on the setting or the page where you are</source>
+            <translation>지금 있는 설정이나 페이지의 도움말</translation>
+        </message>
+        <message>
+            <source>This list</source>
+            <translation>이 목록</translation>
+        </message>
+        <message>
+            <source>Larger words</source>
+            <translation>글자 크게</translation>
+        </message>
+        <message>
+            <source>Smaller words</source>
+            <translation>글자 작게</translation>
+        </message>
+        <message>
+            <source>Words of the usual size</source>
+            <translation>글자 보통 크기</translation>
+        </message>
+        <message>
+            <source>Projector: large words and thick lines</source>
+            <translation>프로젝터: 큰 글자와 굵은 선</translation>
+        </message>
+        <message>
+            <source>Copy the selected text or the rows of a table</source>
+            <translation>선택한 글이나 표의 행 복사</translation>
+        </message>
+        <message>
+            <source>Take a model out of the list</source>
+            <translation>목록에서 모델 빼기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StartPage</name>
+        <message>
+            <source>Load a recipe</source>
+            <translation>레시피 불러오기</translation>
+        </message>
+        <message>
+            <source>Recipes (*.yaml *.yml)</source>
+            <translation>레시피 (*.yaml *.yml)</translation>
+        </message>
+        <message>
+            <source>What you load stands here the next time.</source>
+            <translation>불러온 모델이 다음부터 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Recipes that you open or save stand here.</source>
+            <translation>열거나 저장한 레시피가 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>%1 · step %2 of %3</source>
+            <translation>%1 · 스텝 %2/%3</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>이어서 학습</translation>
+        </message>
+        <message>
+            <source>Resume %1</source>
+            <translation>%1 이어서 학습</translation>
+        </message>
+        <message>
+            <source>Runs stand here once you have trained one.</source>
+            <translation>학습하고 나면 기록이 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Begin here</source>
+            <translation>여기서 시작하세요</translation>
+        </message>
+        <message>
+            <source>Looking at what this machine trains on…</source>
+            <translation>이 컴퓨터가 무엇으로 학습하는지 보는 중…</translation>
+        </message>
+        <message>
+            <source>This machine trains on %1 (%2).</source>
+            <translation>이 컴퓨터는 %1(%2)로 학습합니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>There is no GPU here that Luthier can use: this machine trains on its processor (%n cores, %1 of memory). The tour and the tasks below are made for that. Larger models are slow there; before anything starts, the Train page says whether one fits.</source>
+            <translation>
+                <numerusform>Luthier가 쓸 수 있는 GPU가 없어 이 컴퓨터는 프로세서로 학습합니다(코어 %n개, 메모리 %1). 둘러보기와 아래 과제는 그래도 되도록 만들었습니다. 큰 모델은 느립니다. 들어가는지는 시작하기 전에 학습 페이지가 알려 줍니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Guided tour</source>
+            <translation>둘러보기</translation>
+        </message>
+        <message>
+            <source>A small model learns something new in front of you, and each curve is explained as it moves. It takes two or three minutes and downloads nothing.</source>
+            <translation>작은 모델이 눈앞에서 새로운 것을 배우고, 움직이는 곡선을 하나씩 설명합니다. 2~3분 걸리며 아무것도 내려받지 않습니다.</translation>
+        </message>
+        <message>
+            <source>Start the &amp;tour</source>
+            <translation>둘러보기 시작(&amp;T)</translation>
+        </message>
+        <message>
+            <source>Train it</source>
+            <translation>바로 학습</translation>
+        </message>
+        <message>
+            <source>Train it: %1</source>
+            <translation>바로 학습: %1</translation>
+        </message>
+        <message>
+            <source>Loads the teaching model and begins at once</source>
+            <translation>교육용 모델을 불러와 곧바로 시작합니다</translation>
+        </message>
+        <message>
+            <source>Only set it up</source>
+            <translation>설정만 채우기</translation>
+        </message>
+        <message>
+            <source>Only set it up: %1</source>
+            <translation>설정만 채우기: %1</translation>
+        </message>
+        <message>
+            <source>Fills in the settings, which you may change before the launch</source>
+            <translation>설정을 채웁니다. 시작하기 전에 바꿀 수 있습니다</translation>
+        </message>
+        <message>
+            <source>Models</source>
+            <translation>모델</translation>
+        </message>
+        <message>
+            <source>Recipes</source>
+            <translation>레시피</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>기록</translation>
+        </message>
+        <message>
+            <source>Open a &amp;model folder…</source>
+            <translation>모델 폴더 열기(&amp;M)…</translation>
+        </message>
+        <message>
+            <source>&amp;Open a recipe…</source>
+            <translation>레시피 열기(&amp;O)…</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Tour</name>
+        <message>
+            <source>A model learns in front of you</source>
+            <translation>눈앞에서 배우는 모델</translation>
+        </message>
+        <message>
+            <source>The teaching model looks at pictures of shapes and answers questions about them in English. In a minute it will answer in Korean: a small adapter learns that, and the model itself stays as it is.</source>
+            <translation>교육용 모델은 도형 그림을 보고 영어로 질문에 답합니다. 1분쯤 뒤에는 한국어로 답합니다. 작은 어댑터가 그것을 배우고, 모델 자체는 그대로 남습니다.</translation>
+        </message>
+        <message>
+            <source>Begin</source>
+            <translation>시작</translation>
+        </message>
+        <message>
+            <source>The settings</source>
+            <translation>설정</translation>
+        </message>
+        <message>
+            <source>Data, method and training stand here, filled in for this task. Rank says how much the adapter can hold, the learning rate how large its steps are. F1 explains each one. Leave them as they are for now.</source>
+            <translation>데이터, 방식, 학습 설정이 이 과제에 맞게 채워져 있습니다. 랭크는 어댑터가 얼마나 담을 수 있는지, 학습률은 한 걸음이 얼마나 큰지를 정합니다. F1을 누르면 하나씩 설명합니다. 지금은 그대로 두세요.</translation>
+        </message>
+        <message>
+            <source>What it will take</source>
+            <translation>필요한 메모리</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>학습 시작</translation>
+        </message>
+        <message>
+            <source>This button starts the run, and so does F5. A run can be paused, asked something, stopped and resumed; nothing of it is lost.</source>
+            <translation>이 단추나 F5로 실행을 시작합니다. 실행은 일시 정지하고, 질문하고, 멈추고, 이어 갈 수 있으며 잃는 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>손실</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>메모리</translation>
+        </message>
+        <message>
+            <source>What the run takes, part by part, under the dashed line of the forecast. A run that creeps upwards here would be ill; this one stays where it is.</source>
+            <translation>실행이 쓰는 메모리를 부분별로 보여 줍니다. 점선은 예측입니다. 여기서 조금씩 올라가면 문제가 있는 실행인데, 이것은 그대로 있습니다.</translation>
+        </message>
+        <message>
+            <source>Learning rate</source>
+            <translation>학습률</translation>
+        </message>
+        <message>
+            <source>Gradient norm</source>
+            <translation>기울기 크기</translation>
+        </message>
+        <message>
+            <source>Tokens a second</source>
+            <translation>초당 토큰</translation>
+        </message>
+        <message>
+            <source>To the end</source>
+            <translation>끝까지</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>비교</translation>
+        </message>
+        <message>
+            <source>Base and adapter side by side</source>
+            <translation>베이스와 어댑터 나란히 보기</translation>
+        </message>
+        <message>
+            <source>The same pictures and questions go to the model as it was and to the model with its new adapter. Open samples, then press “Run all”: the first column answers in English, the second in Korean. That is all there is to it; everything else in this program helps to do the same with your own data.</source>
+            <translation>같은 그림과 질문을 처음 모델과 새 어댑터를 붙인 모델에 함께 줍니다. 샘플을 열고 “모두 실행”을 누르세요. 첫 열은 영어로, 둘째 열은 한국어로 답합니다. 이것이 전부입니다. 나머지 기능은 모두 여러분의 데이터로 같은 일을 하도록 돕습니다.</translation>
+        </message>
+        <message>
+            <source>Done</source>
+            <translation>마침</translation>
+        </message>
+        <message>
+            <source>Next</source>
+            <translation>다음</translation>
+        </message>
+        <message>
+            <source>Before anything starts it is known what the run will take, part by part: the model&apos;s weights, the adapter, its gradients, the optimizer and what is computed on the way.</source>
+            <translation>시작하기 전에 실행이 쓸 메모리를 부분별로 알 수 있습니다. 모델의 가중치, 어댑터, 기울기, 옵티마이저, 도중에 계산하는 것입니다.</translation>
+        </message>
+        <message>
+            <source>This one takes %1.</source>
+            <translation>이 실행은 %1를 씁니다.</translation>
+        </message>
+        <message>
+            <source>How surprised the model is by the right answers: the lower, the better it knows them. The faint line is each step, the strong one their mean.</source>
+            <translation>모델이 정답에 얼마나 놀라는지입니다. 낮을수록 잘 아는 것입니다. 흐린 선은 스텝 하나하나, 진한 선은 그 평균입니다.</translation>
+        </message>
+        <message>
+            <source>It begins in a moment.</source>
+            <translation>곧 시작합니다.</translation>
+        </message>
+        <message>
+            <source>It began at %1 and is %2 at step %3.</source>
+            <translation>%1에서 시작해 스텝 %3에 %2입니다.</translation>
+        </message>
+        <message>
+            <source>How large a step may be. It rises at first, so that nothing breaks while the adapter is still empty, and then falls along a cosine, so that the end is careful.</source>
+            <translation>한 걸음이 얼마나 클 수 있는지입니다. 어댑터가 아직 비어 있을 때 망가지지 않도록 처음에는 올라가고, 그다음 코사인을 따라 내려가 끝에서는 조심스러워집니다.</translation>
+        </message>
+        <message>
+            <source>It is %1 now.</source>
+            <translation>지금은 %1입니다.</translation>
+        </message>
+        <message>
+            <source>How strongly the answers of one step pull at the adapter. It shrinks as less is left to learn; a leap here is a row that surprises, and what is longer than “Max grad norm” is cut back.</source>
+            <translation>한 스텝의 답이 어댑터를 얼마나 세게 당기는지입니다. 배울 것이 줄면 작아집니다. 튀면 뜻밖의 행이 있었다는 뜻이며, “기울기 상한”보다 길면 잘립니다.</translation>
+        </message>
+        <message>
+            <source>How fast it goes: words and parts of pictures that are learned from in a second. It falls when another program wants the machine.</source>
+            <translation>얼마나 빠른지입니다. 1초에 배우는 단어와 그림 조각의 수입니다. 다른 프로그램이 컴퓨터를 쓰면 떨어집니다.</translation>
+        </message>
+        <message>
+            <source>%1 are left.</source>
+            <translation>%1 남았습니다.</translation>
+        </message>
+        <message>
+            <source>The run is %1. The tour can be started again at any time.</source>
+            <translation>실행 상태: %1. 둘러보기는 언제든 다시 시작할 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>It is done. The adapter lies in %1, as PEFT writes it, and every other tool can read it. Now to see what it changed.</source>
+            <translation>끝났습니다. 어댑터는 PEFT 형식으로 %1에 있고 다른 도구도 모두 읽을 수 있습니다. 이제 무엇이 바뀌었는지 봅시다.</translation>
+        </message>
+        <message>
+            <source>The line above says how far the run is. Press Pause if you like: the model stays loaded and answers questions below the curves, and goes on afterwards as if nothing had been. The tour waits for the end.</source>
+            <translation>위쪽 줄에 실행이 얼마나 진행되었는지 나옵니다. 원하면 일시 정지를 누르세요. 모델은 남아 있어 곡선 아래에서 질문에 답하고, 이어 가면 아무 일도 없었던 것처럼 계속합니다. 둘러보기는 끝을 기다립니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TourBubble</name>
+        <message>
+            <source>End the tour</source>
+            <translation>둘러보기 끝내기</translation>
+        </message>
+        <message>
+            <source>Back</source>
+            <translation>뒤로</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerInspector</name>
+        <message>
+            <source>probability</source>
+            <translation>확률</translation>
+        </message>
+        <message>
+            <source>divergence from the reference</source>
+            <translation>기준과의 차이</translation>
+        </message>
+        <message>
+            <source>What is shown of each token</source>
+            <translation>토큰마다 보여 줄 값</translation>
+        </message>
+        <message>
+            <source>Probability: how likely a column holds the token, deep where it does not. Divergence: how far all its probabilities are from the reference's there (KL, in nats).</source>
+            <translation>확률: 이 열이 토큰을 얼마나 그럴듯하게 보는지이며, 낮을수록 진합니다. 차이: 그 자리의 확률 전체가 기준 열과 얼마나 다른지입니다(KL, 단위 nat).</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>닫기</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>Sample %1: the expected answer under every column</source>
+            <translation>샘플 %1: 정답을 모든 열로 채점</translation>
+        </message>
+        <message>
+            <source>Sample %1: the answer of %2 under every column</source>
+            <translation>샘플 %1: %2의 답을 모든 열로 채점</translation>
+        </message>
+        <message>
+            <source>Looking…</source>
+            <translation>살펴보는 중…</translation>
+        </message>
+        <message>
+            <source>Reading the answer…</source>
+            <translation>답을 읽는 중…</translation>
+        </message>
+        <message>
+            <source>Choose a token: where each column looked when it came to it. Ringed: the first one that a column would have put otherwise.</source>
+            <translation>토큰을 고르면 그 토큰을 쓸 때 각 열이 그림의 어디를 보았는지 나옵니다. 점선 테두리: 그 열이라면 처음으로 다르게 썼을 토큰입니다.</translation>
+        </message>
+        <message>
+            <source>“%1”: probability %2, divergence %3. Likeliest: “%4”, %5.</source>
+            <translation>“%1”: 확률 %2, 차이 %3. 가장 유력한 토큰: “%4”, %5.</translation>
+        </message>
+        <message>
+            <source>log-probability %1 · perplexity %2</source>
+            <translation>로그 확률 %1 · 퍼플렉서티 %2</translation>
+        </message>
+        <message>
+            <source> · mean divergence %1</source>
+            <translation> · 평균 차이 %1</translation>
+        </message>
+        <message>
+            <source>token %1 would be “%2”</source>
+            <translation>토큰 %1을(를) “%2”로 썼을 것입니다</translation>
+        </message>
+        <message>
+            <source>would write the same</source>
+            <translation>똑같이 썼을 것입니다</translation>
+        </message>
+        <message>
+            <source>Tokens under %1</source>
+            <translation>%1 열에서 본 토큰</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerModel</name>
+        <message>
+            <source>question</source>
+            <translation>질문</translation>
+        </message>
+        <message>
+            <source>expected</source>
+            <translation>정답</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerTable</name>
+        <message>
+            <source>Which samples</source>
+            <translation>샘플 고르기</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer</source>
+            <translation>답 옆에 보일 점수</translation>
+        </message>
+        <message>
+            <source>The measure beside each answer; a click on its head sorts by it</source>
+            <translation>답 옆에 보일 점수. 제목을 누르면 그 점수로 정렬합니다</translation>
+        </message>
+        <message>
+            <source>Search questions and answers</source>
+            <translation>질문과 답 검색</translation>
+        </message>
+        <message>
+            <source>All samples and answers</source>
+            <translation>모든 샘플과 답</translation>
+        </message>
+        <message>
+            <source>all samples</source>
+            <translation>모든 샘플</translation>
+        </message>
+        <message>
+            <source>columns differ</source>
+            <translation>답이 서로 다름</translation>
+        </message>
+        <message>
+            <source>any is wrong</source>
+            <translation>틀린 열이 있음</translation>
+        </message>
+        <message>
+            <source>not all answered</source>
+            <translation>답이 덜 나옴</translation>
+        </message>
+        <message>
+            <source>only %1 is wrong</source>
+            <translation>%1만 틀림</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>%1 of %2 samples</source>
+            <translation>샘플 %2개 중 %1개</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AttentionView</name>
+        <message>
+            <source>Whose attention</source>
+            <translation>누구의 어텐션</translation>
+        </message>
+        <message>
+            <source>Less whose attention</source>
+            <translation>누구의 어텐션을 뺄지</translation>
+        </message>
+        <message>
+            <source>What the column looks at more (yellow) and less (blue) than another one</source>
+            <translation>다른 열보다 더 보는 곳(노랑)과 덜 보는 곳(파랑)</translation>
+        </message>
+        <message>
+            <source>Layer</source>
+            <translation>층</translation>
+        </message>
+        <message>
+            <source>Attention head</source>
+            <translation>어텐션 헤드</translation>
+        </message>
+        <message>
+            <source>Which picture</source>
+            <translation>그림 고르기</translation>
+        </message>
+        <message>
+            <source>Attention over the picture</source>
+            <translation>그림 위의 어텐션</translation>
+        </message>
+        <message>
+            <source>alone</source>
+            <translation>그대로</translation>
+        </message>
+        <message>
+            <source>all layers</source>
+            <translation>모든 층</translation>
+        </message>
+        <message>
+            <source>all heads</source>
+            <translation>모든 헤드</translation>
+        </message>
+        <message>
+            <source>minus %1</source>
+            <translation>%1 빼기</translation>
+        </message>
+        <message>
+            <source>layer %1</source>
+            <translation>층 %1</translation>
+        </message>
+        <message>
+            <source>head %1</source>
+            <translation>헤드 %1</translation>
+        </message>
+        <message>
+            <source>picture %1 of %2</source>
+            <translation>그림 %1/%2</translation>
+        </message>
+        <message>
+            <source>The sample has no picture.</source>
+            <translation>이 샘플에는 그림이 없습니다.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture, %3 of the other's. Yellow: more, blue: less.</source>
+            <translation>“%1”: 어텐션의 %2이(가) 그림에 있고, 다른 열은 %3입니다. 노랑: 더 봄, 파랑: 덜 봄.</translation>
+        </message>
+        <message>
+            <source>“%1”: %2 of the attention on the picture.</source>
+            <translation>“%1”: 어텐션의 %2이(가) 그림에 있습니다.</translation>
+        </message>
+        <message>
+            <source>It shows what was mixed in, not why an answer came out.</source>
+            <translation>무엇이 섞여 들어갔는지 보여 줄 뿐, 왜 그렇게 답했는지는 말해 주지 않습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::BlindView</name>
+        <message>
+            <source>1 to 9: this answer is the best · 0: none is better · ← →: another sample · Enter: show whose they are</source>
+            <translation>1~9: 이 답이 가장 좋음 · 0: 더 나은 답 없음 · ← →: 다른 샘플 · Enter: 누구의 답인지 보기</translation>
+        </message>
+        <message>
+            <source>None is &amp;better</source>
+            <translation>더 나은 답 없음(&amp;B)</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>이전(&amp;B)</translation>
+        </message>
+        <message>
+            <source>&amp;Skip</source>
+            <translation>건너뛰기(&amp;S)</translation>
+        </message>
+        <message>
+            <source>Judge &amp;anew</source>
+            <translation>다시 평가(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Show &amp;whose they are</source>
+            <translation>누구의 답인지 보기(&amp;W)</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>Win rates</source>
+            <translation>승률</translation>
+        </message>
+        <message>
+            <source>column</source>
+            <translation>열</translation>
+        </message>
+        <message>
+            <source>win rate</source>
+            <translation>승률</translation>
+        </message>
+        <message>
+            <source>95 % interval (Wilson)</source>
+            <translation>95 % 구간(윌슨)</translation>
+        </message>
+        <message>
+            <source>wins of votes</source>
+            <translation>표 중 승리</translation>
+        </message>
+        <message>
+            <source>There is nothing to judge yet: two columns or more must have answered.</source>
+            <translation>아직 평가할 것이 없습니다. 열이 둘 이상 답해야 합니다.</translation>
+        </message>
+        <message>
+            <source>Sample %1 of %2 · %3 judged</source>
+            <translation>샘플 %1/%2 · 평가 %3개</translation>
+        </message>
+        <message>
+            <source>Answer %1</source>
+            <translation>답 %1</translation>
+        </message>
+        <message>
+            <source>✓ %1 is best (%2)</source>
+            <translation>✓ %1 선택 (%2)</translation>
+        </message>
+        <message>
+            <source>%1 is best (%2)</source>
+            <translation>%1 선택 (%2)</translation>
+        </message>
+        <message>
+            <source>Nothing was judged yet.</source>
+            <translation>아직 평가한 것이 없습니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n samples judged. A tie counts as an equal share for each.</source>
+            <translation>
+                <numerusform>샘플 %n개를 평가했습니다. 무승부는 모두 똑같이 나누어 셉니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1~%2</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%2표 중 %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::KeptMenu</name>
+        <message>
+            <source>Keep with the run</source>
+            <translation>실행과 함께 보관</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison…</source>
+            <translation>보관한 비교 열기…</translation>
+        </message>
+        <message>
+            <source>Open a kept comparison</source>
+            <translation>보관한 비교 열기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::OwnSample</name>
+        <message>
+            <source>&amp;Picture…</source>
+            <translation>그림(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>Pas&amp;te</source>
+            <translation>붙여넣기(&amp;T)</translation>
+        </message>
+        <message>
+            <source>The picture in the clipboard (Ctrl+V)</source>
+            <translation>클립보드의 그림(Ctrl+V)</translation>
+        </message>
+        <message>
+            <source>No picture</source>
+            <translation>그림 없음</translation>
+        </message>
+        <message>
+            <source>Your question (drop a picture anywhere on the page)</source>
+            <translation>질문(그림은 이 화면 아무 데나 놓으세요)</translation>
+        </message>
+        <message>
+            <source>Your question</source>
+            <translation>질문</translation>
+        </message>
+        <message>
+            <source>Expected answer, if any</source>
+            <translation>정답(있으면)</translation>
+        </message>
+        <message>
+            <source>The expected answer to your question</source>
+            <translation>질문의 정답</translation>
+        </message>
+        <message>
+            <source>As&amp;k</source>
+            <translation>묻기(&amp;K)</translation>
+        </message>
+        <message>
+            <source>Adds it to the samples and asks every column</source>
+            <translation>샘플에 넣고 모든 열에 묻습니다</translation>
+        </message>
+        <message>
+            <source>Choose a picture</source>
+            <translation>그림 고르기</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</source>
+            <translation>그림 (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</translation>
+        </message>
+        <message>
+            <source>your own</source>
+            <translation>직접 물음</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ColumnsDialog</name>
+        <message>
+            <source>Columns of the data</source>
+            <translation>데이터의 열</translation>
+        </message>
+        <message>
+            <source>What each column is. Others stay beside the row, for rewards and courses that name them.</source>
+            <translation>각 열이 무엇인지 고릅니다. 나머지 열은 행 옆에 남아, 그 이름을 쓰는 보상과 학습 순서가 읽습니다.</translation>
+        </message>
+        <message>
+            <source>Column</source>
+            <translation>열</translation>
+        </message>
+        <message>
+            <source>Holds</source>
+            <translation>내용</translation>
+        </message>
+        <message>
+            <source>For example</source>
+            <translation>예</translation>
+        </message>
+        <message>
+            <source>Is</source>
+            <translation>역할</translation>
+        </message>
+        <message>
+            <source>Columns</source>
+            <translation>열</translation>
+        </message>
+        <message>
+            <source>&amp;Question of all rows</source>
+            <translation>모든 행의 질문(&amp;Q)</translation>
+        </message>
+        <message>
+            <source>Describe the picture. – or {column} for a column&apos;s text</source>
+            <translation>그림을 설명해 주세요. – 또는 {열 이름}</translation>
+        </message>
+        <message>
+            <source>Question of all rows</source>
+            <translation>모든 행의 질문</translation>
+        </message>
+        <message>
+            <source>&amp;Answer of all rows</source>
+            <translation>모든 행의 답(&amp;A)</translation>
+        </message>
+        <message>
+            <source>{column} for a column&apos;s text; empty: the column that is the answer</source>
+            <translation>{열 이름}을 쓸 수 있습니다. 비우면 답으로 고른 열</translation>
+        </message>
+        <message>
+            <source>Answer of all rows</source>
+            <translation>모든 행의 답</translation>
+        </message>
+        <message>
+            <source>&amp;Guess</source>
+            <translation>추측(&amp;G)</translation>
+        </message>
+        <message>
+            <source>As the rows &amp;are</source>
+            <translation>행 그대로(&amp;R)</translation>
+        </message>
+        <message>
+            <source>&amp;Use these columns</source>
+            <translation>이 열로 쓰기(&amp;U)</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>What %1 is</source>
+            <translation>%1의 역할</translation>
+        </message>
+        <message>
+            <source>The first row cannot be read so: %1</source>
+            <translation>이대로는 첫 행을 읽을 수 없습니다: %1</translation>
+        </message>
+        <message>
+            <source>The first row is read as:</source>
+            <translation>첫 행은 이렇게 읽힙니다:</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CopyDialog</name>
+        <message>
+            <source>Write a copy of the rows</source>
+            <translation>행의 사본 쓰기</translation>
+        </message>
+        <message>
+            <source>The original stays as it is. Pictures stay where they are; the copy leads to them.</source>
+            <translation>원본은 그대로 둡니다. 그림도 제자리에 있고, 사본이 그 위치를 가리킵니다.</translation>
+        </message>
+        <message>
+            <source>&amp;File</source>
+            <translation>파일(&amp;F)</translation>
+        </message>
+        <message>
+            <source>Unusable rows</source>
+            <translation>쓸 수 없는 행</translation>
+        </message>
+        <message>
+            <source>Leave them out</source>
+            <translation>빼기</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>Only those that are shown</source>
+            <translation>지금 보이는 것만</translation>
+        </message>
+        <message>
+            <source>At &amp;most</source>
+            <translation>최대(&amp;M)</translation>
+        </message>
+        <message>
+            <source>So many rows are drawn by the seed; 0: all</source>
+            <translation>이만큼을 시드로 뽑습니다. 0: 모두</translation>
+        </message>
+        <message>
+            <source>all rows</source>
+            <translation>모든 행</translation>
+        </message>
+        <message>
+            <source>Validation &amp;share</source>
+            <translation>검증 비율(&amp;S)</translation>
+        </message>
+        <message>
+            <source>5 to 20 % is usual; 0: the rows are not parted</source>
+            <translation>보통 5~20 %. 0: 나누지 않음</translation>
+        </message>
+        <message>
+            <source>The same share of &amp;each</source>
+            <translation>값마다 같은 비율(&amp;E)</translation>
+        </message>
+        <message>
+            <source>A column: of each of its values that share goes to validation</source>
+            <translation>열을 고르면 그 값마다 같은 비율이 검증으로 갑니다</translation>
+        </message>
+        <message>
+            <source>File for &amp;validation</source>
+            <translation>검증 파일(&amp;V)</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>시드</translation>
+        </message>
+        <message>
+            <source>Another seed draws other rows</source>
+            <translation>시드가 다르면 다른 행이 뽑힙니다</translation>
+        </message>
+        <message>
+            <source>F&amp;orm</source>
+            <translation>형식(&amp;O)</translation>
+        </message>
+        <message>
+            <source>As they are written</source>
+            <translation>쓰인 그대로</translation>
+        </message>
+        <message>
+            <source>messages (role, content)</source>
+            <translation>messages(role, content)</translation>
+        </message>
+        <message>
+            <source>conversations (from, value)</source>
+            <translation>conversations(from, value)</translation>
+        </message>
+        <message>
+            <source>Afterwards</source>
+            <translation>쓴 다음</translation>
+        </message>
+        <message>
+            <source>Go on with the copy</source>
+            <translation>사본으로 계속하기</translation>
+        </message>
+        <message>
+            <source>&amp;Write</source>
+            <translation>쓰기(&amp;W)</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>– (whichever)</source>
+            <translation>– (상관없음)</translation>
+        </message>
+        <message>
+            <source>%1 rows dropped by hand, %2 put right, %3 unusable.</source>
+            <translation>직접 뺀 행 %1개, 고친 행 %2개, 쓸 수 없는 행 %3개.</translation>
+        </message>
+        <message>
+            <source>Writing rows</source>
+            <translation>행을 쓰는 중</translation>
+        </message>
+        <message>
+            <source>Variants of pic&amp;tures</source>
+            <translation>그림 변형(&amp;T)</translation>
+        </message>
+        <message>
+            <source>So often each row with pictures comes once more, its pictures lighter or darker, of other contrast, cut at the edges; 0: not at all. Rows for validation have none.</source>
+            <translation>그림이 있는 행마다 밝기, 대비, 가장자리를 조금 바꾼 행을 이만큼 더합니다. 0: 더하지 않음. 검증 행에는 더하지 않습니다.</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>없음</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HistogramView</name>
+        <message>
+            <source>%1: mean %2, median %3, from %4 to %5</source>
+            <translation>%1: 평균 %2, 중앙값 %3, %4에서 %5까지</translation>
+        </message>
+        <message>
+            <source>%1 to %2: %3</source>
+            <translation>%1~%2: %3</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>없음</translation>
+        </message>
+        <message>
+            <source>median %1 · 95 % below %2</source>
+            <translation>중앙값 %1 · 95 %는 %2 이하</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowTools</name>
+        <message>
+            <source>Search the rows, or a column: label=cat, score&gt;0.5</source>
+            <translation>행 검색, 또는 열: label=cat, score&gt;0.5</translation>
+        </message>
+        <message>
+            <source>Search the rows</source>
+            <translation>행 검색</translation>
+        </message>
+        <message>
+            <source>O&amp;nly findings</source>
+            <translation>문제만(&amp;N)</translation>
+        </message>
+        <message>
+            <source>In their order</source>
+            <translation>원래 순서</translation>
+        </message>
+        <message>
+            <source>Longest first</source>
+            <translation>긴 것부터</translation>
+        </message>
+        <message>
+            <source>Shortest first</source>
+            <translation>짧은 것부터</translation>
+        </message>
+        <message>
+            <source>Findings first</source>
+            <translation>문제부터</translation>
+        </message>
+        <message>
+            <source>Order of the rows</source>
+            <translation>행 순서</translation>
+        </message>
+        <message>
+            <source>&amp;Tools</source>
+            <translation>도구(&amp;T)</translation>
+        </message>
+        <message>
+            <source>What is done with all rows</source>
+            <translation>모든 행에 하는 일</translation>
+        </message>
+        <message>
+            <source>&amp;Columns…</source>
+            <translation>열(&amp;C)…</translation>
+        </message>
+        <message>
+            <source>&amp;Statistics</source>
+            <translation>통계(&amp;S)</translation>
+        </message>
+        <message>
+            <source>&amp;Near-duplicates</source>
+            <translation>거의 같은 행(&amp;N)</translation>
+        </message>
+        <message>
+            <source>S&amp;plit for validation…</source>
+            <translation>검증용 나누기(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>Write a cleaned cop&amp;y…</source>
+            <translation>정리한 사본 쓰기(&amp;Y)…</translation>
+        </message>
+        <message>
+            <source>Stop what is being done</source>
+            <translation>하던 일 멈추기</translation>
+        </message>
+        <message>
+            <source>Looking at columns</source>
+            <translation>열을 보는 중</translation>
+        </message>
+        <message>
+            <source>Describe the picture.</source>
+            <translation>그림을 설명해 주세요.</translation>
+        </message>
+        <message>
+            <source>Counting</source>
+            <translation>세는 중</translation>
+        </message>
+        <message>
+            <source>Comparing rows</source>
+            <translation>행을 견주는 중</translation>
+        </message>
+        <message>
+            <source>No row is nearly another one.</source>
+            <translation>거의 같은 행이 없습니다.</translation>
+        </message>
+        <message>
+            <source>Searching</source>
+            <translation>찾는 중</translation>
+        </message>
+        <message>
+            <source>Measuring rows</source>
+            <translation>행 길이를 재는 중</translation>
+        </message>
+        <message>
+            <source>Putting rows right</source>
+            <translation>행을 고치는 중</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows are nearly an earlier one.</source>
+            <translation>
+                <numerusform>앞의 행과 거의 같은 행이 %n개 있습니다.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows could not be put right by themselves.</source>
+            <translation>
+                <numerusform>저절로 고칠 수 없는 행이 %n개 있습니다.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StatisticsDialog</name>
+        <message>
+            <source>Statistics of the rows</source>
+            <translation>행의 통계</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>The most frequent answers</source>
+            <translation>가장 잦은 답</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>답</translation>
+        </message>
+        <message>
+            <source>%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.</source>
+            <translation>행 %1개, 그중 읽을 수 없는 행 %2개. 그림이 있는 행 %3개, 그림은 모두 %4장. 서로 다른 답 %5개.</translation>
+        </message>
+        <message>
+            <source>Tokens of a row</source>
+            <translation>행의 토큰 수</translation>
+        </message>
+        <message>
+            <source>Learned tokens of a row</source>
+            <translation>행에서 배우는 토큰 수</translation>
+        </message>
+        <message>
+            <source>Words of an answer</source>
+            <translation>답의 단어 수</translation>
+        </message>
+        <message>
+            <source>Pictures of a row</source>
+            <translation>행의 그림 수</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; width in pixels</source>
+            <translation>그림의 너비(픽셀)</translation>
+        </message>
+        <message>
+            <source>Pictures&apos; height in pixels</source>
+            <translation>그림의 높이(픽셀)</translation>
+        </message>
+    </context>
+    <context>
+        <name>columns</name>
+        <message>
+            <source>–</source>
+            <translation>–</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>Pictures (a list)</source>
+            <translation>그림(목록)</translation>
+        </message>
+        <message>
+            <source>Film</source>
+            <translation>영상</translation>
+        </message>
+        <message>
+            <source>Question</source>
+            <translation>질문</translation>
+        </message>
+        <message>
+            <source>Answer</source>
+            <translation>답</translation>
+        </message>
+        <message>
+            <source>Messages</source>
+            <translation>메시지</translation>
+        </message>
+        <message>
+            <source>Conversation (from, value)</source>
+            <translation>대화(from, value)</translation>
+        </message>
+        <message>
+            <source>System prompt</source>
+            <translation>시스템 프롬프트</translation>
+        </message>
+        <message>
+            <source>Chosen answer</source>
+            <translation>선택된 답</translation>
+        </message>
+        <message>
+            <source>Rejected answer</source>
+            <translation>거절된 답</translation>
+        </message>
+        <message>
+            <source>Good or bad</source>
+            <translation>좋음/나쁨</translation>
+        </message>
+        <message>
+            <source>Plain text</source>
+            <translation>평문</translation>
+        </message>
+        <message>
+            <source>Earlier turns</source>
+            <translation>이전 대화</translation>
+        </message>
+        <message>
+            <source>Tools</source>
+            <translation>도구</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>text</source>
+            <translation>글</translation>
+        </message>
+        <message>
+            <source>number</source>
+            <translation>숫자</translation>
+        </message>
+        <message>
+            <source>list</source>
+            <translation>목록</translation>
+        </message>
+        <message>
+            <source>messages</source>
+            <translation>메시지</translation>
+        </message>
+        <message>
+            <source>object</source>
+            <translation>객체</translation>
+        </message>
+        <message>
+            <source>empty</source>
+            <translation>비어 있음</translation>
         </message>
     </context>
 </TS>

@@ -3,8 +3,10 @@
 #include "ui/main_window.h"
 
 #include <QAction>
+#include <QApplication>
 #include <QCloseEvent>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QScreen>
 #include <QSettings>
@@ -12,11 +14,16 @@
 #include <QTimer>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "ui/compare/compare_page.h"
 #include "ui/data/data_page.h"
+#include "ui/desk/recipe_history.h"
+#include "ui/desk/shortcuts.h"
+#include "ui/desk/text_size.h"
 #include "ui/format.h"
+#include "ui/help/help_window.h"
 #include "ui/language.h"
 #include "ui/merge/merge_page.h"
 #include "ui/methods/methods_page.h"
@@ -25,9 +32,11 @@
 #include "ui/ranks/rank_page.h"
 #include "ui/run_header.h"
 #include "ui/runs/runs_page.h"
+#include "ui/start/start_page.h"
 #include "ui/status_line.h"
 #include "ui/stop_question.h"
 #include "ui/theme.h"
+#include "ui/tour/tour.h"
 #include "ui/train/train_page.h"
 #include "ui/widgets/banner.h"
 
@@ -60,9 +69,10 @@ MainWindow::MainWindow(QWidget* parent)
   pages_ = {new ModelPage(*workspace_, stack_), new DataPage(*workspace_, stack_),
             new TrainPage(*workspace_, stack_), new ComparePage(*workspace_, stack_),
             new RunsPage(*workspace_, stack_),  new MethodsPage(*workspace_, stack_),
-            new MergePage(*workspace_, stack_), new RankPage(*workspace_, stack_)};
-  const char* names[] = {"modelPage", "dataPage",    "trainPage", "comparePage",
-                         "runsPage",  "methodsPage", "mergePage", "rankPage"};
+            new MergePage(*workspace_, stack_), new RankPage(*workspace_, stack_),
+            new StartPage(*workspace_, stack_)};
+  const char* names[] = {"modelPage",   "dataPage",  "trainPage", "comparePage", "runsPage",
+                         "methodsPage", "mergePage", "rankPage",  "startPage"};
   for (int i = 0; i < kPageCount; ++i) {
     Page* page = pages_[static_cast<std::size_t>(i)];
     page->setObjectName(QLatin1String(names[i]));
@@ -73,11 +83,24 @@ MainWindow::MainWindow(QWidget* parent)
     connect(page, &Page::go_to, this, &MainWindow::show_page);
   }
   connect(rail_, &NavRail::chosen, this, [this](int i) { show_page(static_cast<PageId>(i)); });
+  connect(rail_, &NavRail::help_asked, this, [this](const QString& what) {
+    if (what == QLatin1String("tour")) return start_tour();
+    what == QLatin1String("help") ? show_help() : show_shortcuts();
+  });
+  auto* start = static_cast<StartPage*>(page(PageId::Start));
+  connect(start, &StartPage::tour_asked, this, &MainWindow::start_tour);
+  connect(start, &StartPage::open_model_asked, this, &MainWindow::open_folder);
+  connect(start, &StartPage::resume_asked, this, &MainWindow::resume_when_free);
+  connect(start, &StartPage::run_asked, this, [this](const QString& folder) {
+    static_cast<RunsPage*>(page(PageId::Runs))->set_folder(QFileInfo(folder).path());
+    show_page(PageId::Runs);
+  });
   connect(header, &RunHeader::launch_asked, this, &MainWindow::launch);
   connect(header, &RunHeader::stop_asked, this, &MainWindow::ask_stop);
   offer_ = new Banner(centre);
   offer_->setObjectName(QStringLiteral("interruptedOffer"));
   offer_->float_over(stack_);
+  connect(offer_, &Banner::dismissed, this, &MainWindow::tell_next, Qt::QueuedConnection);
   connect(workspace_.get(), &Workspace::interrupted_found, this, &MainWindow::offer_interrupted);
   connect(workspace_.get(), &Workspace::run_started, offer_, &Banner::dismiss);
   connect(workspace_.get(), &Workspace::run_ended, this, [this](const RunEnded& event) {
@@ -118,26 +141,75 @@ void MainWindow::show_page(PageId id) {
   rail_->set_current(index);
   rail_->set_dot(index, false);
   page(id)->entered();
+  emit page_shown(id);
+}
+
+void MainWindow::tell(std::function<void(Banner&)> show) {
+  to_tell_.push_back(std::move(show));
+  if (!offer_->isVisibleTo(offer_->parentWidget())) tell_next();
+}
+
+void MainWindow::tell_next() {
+  // What there is no more to say says nothing.
+  while (!to_tell_.empty() && !offer_->isVisibleTo(offer_->parentWidget())) {
+    const auto show = std::move(to_tell_.front());
+    to_tell_.pop_front();
+    show(*offer_);
+  }
 }
 
 void MainWindow::make_shortcuts() {
-  const auto shortcut = [this](const QKeySequence& keys, auto&& run) {
-    auto* action = new QAction(this);
-    action->setShortcut(keys);
-    connect(action, &QAction::triggered, this, run);
-    addAction(action);
+  std::map<std::string, std::function<void()>> what{
+      {"open_model", [this] { open_folder(); }},
+      {"undo", [this] { workspace_->history().undo(); }},
+      {"redo", [this] { workspace_->history().redo(); }},
+      {"launch", [this] { launch(); }},
+      {"pause",
+       [this] {
+         if (can_pause(workspace_->state()))
+           workspace_->session().pause();
+         else if (can_resume(workspace_->state()))
+           workspace_->session().resume();
+       }},
+      {"help", [this] { show_help(); }},
+      {"shortcuts", [this] { show_shortcuts(); }},
+      {"larger", [] { change_text_size(1); }},
+      {"smaller", [] { change_text_size(-1); }},
+      {"usual_size", [] { change_text_size(0); }},
+      {"projector", [] { choose_projector(!Theme::instance().projector()); }},
   };
+  // "page_model" is the button's name in the rail.
   for (int i = 0; i < kPageCount; ++i)
-    shortcut(QKeySequence(Qt::CTRL | static_cast<Qt::Key>(Qt::Key_1 + i)),
-             [this, i] { show_page(static_cast<PageId>(i)); });
-  shortcut(QKeySequence::Open, [this] { open_folder(); });
-  shortcut(QKeySequence(Qt::Key_F5), [this] { launch(); });
-  shortcut(QKeySequence(Qt::Key_F6), [this] {
-    if (can_pause(workspace_->state()))
-      workspace_->session().pause();
-    else if (can_resume(workspace_->state()))
-      workspace_->session().resume();
-  });
+    what["page_" + rail_->page_name(i)] = [this, i] { show_page(static_cast<PageId>(i)); };
+  for (const Shortcut& shortcut : shortcuts()) {
+    const auto run = what.find(shortcut.id);
+    if (run == what.end()) continue;  // whoever does it has made it
+    auto* action = new QAction(this);
+    action->setObjectName(QStringLiteral("shortcut_") + QString::fromStdString(shortcut.id));
+    action->setShortcut(shortcut.keys);
+    connect(action, &QAction::triggered, this, run->second);
+    addAction(action);
+  }
+}
+
+void MainWindow::show_shortcuts() {
+  auto* open = findChild<ShortcutDialog*>();
+  if (!open) open = new ShortcutDialog(this);
+  open->show();
+  open->raise();
+  open->activateWindow();
+}
+
+void MainWindow::show_help() {
+  if (!help_) help_ = new HelpWindow(this);
+  // What had the keyboard in this window, also while another one is in front.
+  const QWidget* focused = focusWidget();
+  help_->show_for(focused && focused->isVisible() ? focused : nullptr, current());
+}
+
+void MainWindow::start_tour() {
+  if (!tour_) tour_ = new Tour(*this);
+  tour_->start();
 }
 
 void MainWindow::launch() {
@@ -180,16 +252,19 @@ void MainWindow::showEvent(QShowEvent* event) {
 }
 
 void MainWindow::offer_interrupted(const RunSummary& run) {
-  const RunManifest& manifest = run.manifest;
-  offer_->show_text(Banner::Kind::Info,
-                    tr("The run “%1” was interrupted at step %2 of %3. It can go on from step %4.")
-                        .arg(QString::fromStdString(run.name))
-                        .arg(std::max(manifest.step, *run.newest_checkpoint))
-                        .arg(manifest.total_steps)
-                        .arg(*run.newest_checkpoint));
-  offer_->setToolTip(path_text(run.path));
-  offer_->offer(tr("Resume"), [this, folder = path_text(run.path)] { resume_when_free(folder); });
-  offer_->offer(tr("Not now"), [this, run] { workspace_->decline_interrupted(run); });
+  tell([this, run](Banner& banner) {
+    if (can_stop(workspace_->state())) return;  // another run trains meanwhile
+    const RunManifest& manifest = run.manifest;
+    banner.show_text(Banner::Kind::Info,
+                     tr("The run “%1” was interrupted at step %2 of %3. It can go on from step %4.")
+                         .arg(QString::fromStdString(run.name))
+                         .arg(std::max(manifest.step, *run.newest_checkpoint))
+                         .arg(manifest.total_steps)
+                         .arg(*run.newest_checkpoint));
+    banner.setToolTip(path_text(run.path));
+    banner.offer(tr("Resume"), [this, folder = path_text(run.path)] { resume_when_free(folder); });
+    banner.offer(tr("Not now"), [this, run] { workspace_->decline_interrupted(run); });
+  });
 }
 
 void MainWindow::resume_when_free(const QString& folder) {

@@ -6,6 +6,8 @@
 
 #include <QMainWindow>
 #include <array>
+#include <deque>
+#include <functional>
 
 #include "ui/page.h"
 #include "ui/workspace.h"
@@ -15,8 +17,10 @@ class QStackedWidget;
 namespace luthier {
 
 class Banner;
+class HelpWindow;
 class NavRail;
 class StopQuestion;
+class Tour;
 
 class MainWindow : public QMainWindow {
   Q_OBJECT
@@ -33,12 +37,20 @@ class MainWindow : public QMainWindow {
   void resume_when_free(const QString& folder);
   /// Offers nothing at the start: for a window that is driven.
   void keep_quiet() { quiet_ = true; }
+  /// Says something over whatever page is shown, after what is being said there.
+  void tell(std::function<void(Banner&)> show);
+  /// Help on the setting that has the keyboard, else on the page.
+  void show_help();
+  HelpWindow* help() const { return help_; }
+  void start_tour();
+  Tour* tour() const { return tour_; }
   /// A first size that fits on a screen of this size with a frame around it.
   static QSize first_size(const QSize& available);
 
  signals:
   /// It was to be closed, and is not: the person goes on, or something went wrong on the way.
   void stays();
+  void page_shown(luthier::PageId page);
 
  protected:
   void closeEvent(QCloseEvent* event) override;
@@ -46,6 +58,8 @@ class MainWindow : public QMainWindow {
 
  private:
   void make_shortcuts();
+  void show_shortcuts();
+  void tell_next();
   void launch();
   void open_folder();
   void ask_stop();
@@ -57,6 +71,9 @@ class MainWindow : public QMainWindow {
   QStackedWidget* stack_;
   std::array<Page*, kPageCount> pages_{};
   Banner* offer_;
+  std::deque<std::function<void(Banner&)>> to_tell_;
+  HelpWindow* help_ = nullptr;
+  Tour* tour_ = nullptr;
   bool quiet_ = false, shown_ = false, closing_ = false;
 };
 

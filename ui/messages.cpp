@@ -76,7 +76,7 @@ QString in_form(QString text) {
   for (const auto& [file, form] : phrases)
     text.replace(QString::fromUtf8(file), QString::fromUtf8(form));
   static const QRegularExpression null(QStringLiteral("(?<![\\w\"'])null(?![\\w\"'])"));
-  return text.replace(null, say("empty"));
+  return text.replace(null, say(QT_TRANSLATE_NOOP("Messages", "empty")));
 }
 
 }  // namespace
@@ -118,7 +118,7 @@ QString window_words(const QString& sentence) {
         before == QLatin1Char('"') || before == QLatin1Char('\'') || before == QChar(0x201C);
     const QString label = field_label(key.toStdString());
     text += sentence.mid(done, match.capturedStart() - done) +
-            (quoted ? label : say("“%1”").arg(label));
+            (quoted ? label : say(QT_TRANSLATE_NOOP("Messages", "“%1”")).arg(label));
     done = match.capturedEnd();
   }
   text += sentence.mid(done);
@@ -135,7 +135,7 @@ QString window_words(const QString& sentence) {
     text.replace(name, say(page));
   }
   static const QRegularExpression resume(QStringLiteral("`?--resume(?: RUN)?`?"));
-  text.replace(resume, say("“Resume”"));
+  text.replace(resume, say(QT_TRANSLATE_NOOP("Messages", "“Resume”")));
   return text;
 }
 
@@ -155,7 +155,8 @@ QString fault_text(const FieldFault& fault) {
 
 Error fault_error(const Error& error, const QString& text) {
   if (!text.trimmed().isEmpty()) return error;
-  return {error.code, say("must not be empty.").toStdString(), error.where, error.hint};
+  return {error.code, say(QT_TRANSLATE_NOOP("Messages", "must not be empty.")).toStdString(),
+          error.where, error.hint};
 }
 
 QString error_text(const Error& error) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The left rail: one button a page, with a dot where something waits, and the language and theme
-// menu at its foot.
+// The left rail: one button a page, with a dot where something waits, and at its foot help and the
+// menu of language, theme and the size of words.
 #pragma once
 
 #include <QAbstractButton>
 #include <QWidget>
+#include <string>
 #include <vector>
 
+class QMenu;
 class QToolButton;
 
 namespace luthier {
@@ -20,6 +22,7 @@ class RailButton : public QAbstractButton {
   void set_dot(bool dot);
   bool dot() const { return dot_; }
   QSize sizeHint() const override;
+  QSize minimumSizeHint() const override;
 
  protected:
   void paintEvent(QPaintEvent* event) override;
@@ -39,15 +42,23 @@ class NavRail : public QWidget {
   explicit NavRail(QWidget* parent = nullptr);
   void set_current(int page);
   void set_dot(int page, bool dot);
+  /// "model"
+  std::string page_name(int page) const;
 
  signals:
   void chosen(int page);
+  /// An entry of the help menu, by the name of its shortcut ("help", "shortcuts") or "tour".
+  void help_asked(const QString& what);
 
  protected:
   void paintEvent(QPaintEvent* event) override;
 
  private:
+  QToolButton* make_foot_button(const QString& name, const QString& icon);
   QToolButton* make_settings_button();
+  void add_look(QMenu* menu);
+  QToolButton* make_help_button();
+  void size_words();
   std::vector<RailButton*> buttons_;
 };
 

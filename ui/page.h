@@ -21,8 +21,9 @@ enum class PageId {
   Methods,
   Merge,
   Ranks,
+  Start,
 };
-inline constexpr int kPageCount = 8;
+inline constexpr int kPageCount = 9;
 
 class Page : public QWidget {
   Q_OBJECT

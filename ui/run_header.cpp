@@ -9,6 +9,7 @@
 #include <QPushButton>
 #include <QToolButton>
 
+#include "ui/desk/shortcuts.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -19,7 +20,9 @@ namespace luthier {
 RunHeader::RunHeader(Workspace& workspace, QWidget* parent)
     : QWidget(parent), workspace_(workspace) {
   setObjectName(QStringLiteral("runHeader"));
-  setFixedHeight(52);
+  const auto size = [this] { setFixedHeight(scaled_length(52)); };
+  size();
+  connect(&Theme::instance(), &Theme::changed, this, size);
   auto* layout = new QHBoxLayout(this);
   layout->setContentsMargins(16, 0, 12, 0);
   layout->setSpacing(10);
@@ -40,7 +43,7 @@ RunHeader::RunHeader(Workspace& workspace, QWidget* parent)
   save_ = new QToolButton(this);
   save_->setObjectName(QStringLiteral("saveNowButton"));
   save_->setFixedHeight(32);
-  save_->setShortcut(QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_S));
+  save_->setShortcut(shortcut_keys("save_now"));
   set_themed_icon(save_, QStringLiteral("save"));
   layout->addWidget(save_);
   main_ = new QPushButton(this);
@@ -127,14 +130,15 @@ void RunHeader::refresh() {
     main_->setIcon(themed_icon(icon));
   }
   main_->setEnabled(can_resume(state) || can_pause(state) || (!active && can_launch(state)));
-  main_->setToolTip(active ? tr("Pausing keeps the model loaded, for asking it something (F6)")
-                           : tr("Train with the settings of the Train page (F5)"));
+  main_->setToolTip(
+      active ? with_keys(tr("Pausing keeps the model loaded, for asking it something"), "pause")
+             : with_keys(tr("Train with the settings of the Train page"), "launch"));
   stop_->setText(tr("Stop…"));
   stop_->setEnabled(active);
   stop_->setVisible(active || state == SessionState::Saving || state == SessionState::Stopping);
   cancel_->setText(tr("Cancel loading"));
   cancel_->setVisible(can_cancel_loading(state));
-  save_->setToolTip(tr("Save a checkpoint now (Ctrl+Shift+S)"));
+  save_->setToolTip(with_keys(tr("Save a checkpoint now"), "save_now"));
   save_->setAccessibleName(tr("Save a checkpoint now"));
   save_->setVisible(stop_->isVisibleTo(this));
   save_->setEnabled(can_pause(state) || can_resume(state));

@@ -78,6 +78,42 @@ void RunQueue::forget_ended(const QString& group) {
   emit changed();
 }
 
+bool RunQueue::move(std::uint64_t id, int by) {
+  const auto waits = [](const QueuedRun& run) { return run.state == QueuedRun::State::Waiting; };
+  const auto own =
+      std::find_if(runs_.begin(), runs_.end(), [&](const QueuedRun& run) { return run.id == id; });
+  if (own == runs_.end() || !waits(*own) || by == 0) return false;
+  // Past what has ended or runs: only what waits has an order still.
+  auto other = own;
+  do {
+    if (by < 0 && other == runs_.begin()) return false;
+    other += by < 0 ? -1 : 1;
+    if (other == runs_.end()) return false;
+  } while (!waits(*other));
+  std::iter_swap(own, other);
+  emit changed();
+  return true;
+}
+
+bool RunQueue::remove(std::uint64_t id) {
+  const bool removed = std::erase_if(runs_, [&](const QueuedRun& run) {
+                         return run.id == id && run.state != QueuedRun::State::Running;
+                       }) > 0;
+  if (!removed) return false;
+  if (waiting() == 0) {
+    look_.stop();
+    held_ = false;
+  }
+  emit changed();
+  return true;
+}
+
+void RunQueue::rename(std::uint64_t id, const QString& label) {
+  for (QueuedRun& run : runs_)
+    if (run.id == id) run.label = label;
+  emit changed();
+}
+
 void RunQueue::hold() {
   held_ = true;
   look_.stop();

@@ -54,6 +54,11 @@ class RunQueue : public QObject {
   void drop_waiting(const QString& group);
   /// Forgets those of this group that have ended.
   void forget_ended(const QString& group);
+  /// What waits goes up (-1) or down (1) among what waits; false where it cannot.
+  bool move(std::uint64_t id, int by);
+  /// Takes it out, unless it runs.
+  bool remove(std::uint64_t id);
+  void rename(std::uint64_t id, const QString& label);
   /// Nothing is launched until go_on().
   void hold();
   void go_on();

@@ -14,8 +14,8 @@ void SampleSource::read(const QString& file, std::size_t count,
   const int ticket = ++ticket_;
   in_background_of(
       this,
-      [file, count, image_folder] {
-        return read_first_samples(to_path(file), count, image_folder);
+      [file, count, image_folder, columns = columns_] {
+        return read_first_samples(to_path(file), count, image_folder, columns);
       },
       [this, ticket](auto read) {
         if (ticket_ != ticket) return;

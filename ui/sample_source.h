@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/compare/sample.h"
+#include "engine/data/columns.h"
 #include "engine/session/session.h"
 
 namespace luthier {
@@ -22,6 +23,8 @@ class SampleSource : public QObject {
 
   /// The first `count` rows that can be read; a newer file takes the place of one being read.
   void read(const QString& file, std::size_t count, const std::filesystem::path& image_folder);
+  /// Of the rows that are read from now on, where they are called otherwise.
+  void set_columns(const ColumnMap& columns) { columns_ = columns; }
   const QString& file() const { return file_; }
   std::size_t asked() const { return asked_; }  ///< rows that were asked for last
   const std::vector<Sample>& samples() const { return samples_; }
@@ -38,6 +41,7 @@ class SampleSource : public QObject {
 
  private:
   QString file_;
+  ColumnMap columns_;
   std::size_t asked_ = 0;
   int ticket_ = 0;
   std::vector<Sample> samples_;

@@ -63,6 +63,10 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit answer_updated(e);
         } else if constexpr (std::is_same_v<T, AnswersScored>) {
           emit answers_scored(e);
+        } else if constexpr (std::is_same_v<T, AnswerForced>) {
+          emit answer_forced(e);
+        } else if constexpr (std::is_same_v<T, AttentionFound>) {
+          emit attention_found(e);
         } else if constexpr (std::is_same_v<T, RequestDone>) {
           emit request_done(e);
         } else if constexpr (std::is_same_v<T, DataChecked>) {

@@ -39,6 +39,8 @@ class SessionBridge : public QObject {
   void run_ended(const luthier::RunEnded& event);
   void answer_updated(const luthier::AnswerUpdate& event);
   void answers_scored(const luthier::AnswersScored& event);
+  void answer_forced(const luthier::AnswerForced& event);
+  void attention_found(const luthier::AttentionFound& event);
   void request_done(const luthier::RequestDone& event);
   void data_checked(const luthier::DataChecked& event);
   void rows_previewed(const luthier::RowsPreviewed& event);

@@ -2,6 +2,9 @@
 // The bottom line's refresh; the newest step wins, at the drain's rate.
 #include "ui/status_line.h"
 
+#include <unistd.h>
+
+#include <QFile>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
@@ -18,22 +21,33 @@
 namespace luthier {
 
 namespace {
-constexpr int kBarSteps = 1000;
+constexpr int kBarSteps = 1000, kHeldMilliseconds = 2000;
+
+/// What this program holds of the machine's memory; 0: not known.
+std::int64_t held_bytes() {
+  QFile file(QStringLiteral("/proc/self/statm"));
+  if (!file.open(QIODevice::ReadOnly)) return 0;
+  const QByteArrayList pages = file.readAll().split(' ');
+  return pages.size() < 2 ? 0 : pages[1].toLongLong() * ::sysconf(_SC_PAGESIZE);
 }
+}  // namespace
 
 StatusLine::StatusLine(Workspace& workspace, QWidget* parent)
     : QWidget(parent), workspace_(workspace) {
   setObjectName(QStringLiteral("statusLine"));
-  setFixedHeight(30);
+  const auto size = [this] { setFixedHeight(scaled_length(30)); };
+  size();
+  connect(&Theme::instance(), &Theme::changed, this, size);
   auto* layout = new QHBoxLayout(this);
   layout->setContentsMargins(16, 0, 12, 0);
   layout->setSpacing(24);
-  for (QLabel** label : {&device_, &memory_, &speed_, &queue_}) {
+  for (QLabel** label : {&device_, &held_, &memory_, &speed_, &queue_}) {
     *label = text_label(this);
     (*label)->setFont(scaled_font(0.9));
     layout->addWidget(*label);
   }
   device_->setObjectName(QStringLiteral("deviceLabel"));
+  held_->setObjectName(QStringLiteral("heldLabel"));
   memory_->setObjectName(QStringLiteral("memoryLabel"));
   speed_->setObjectName(QStringLiteral("speedLabel"));
   queue_->setObjectName(QStringLiteral("queueLabel"));
@@ -55,6 +69,9 @@ StatusLine::StatusLine(Workspace& workspace, QWidget* parent)
   layout->addWidget(cancel_);
   connect(cancel_, &QToolButton::clicked, this, [this] { workspace_.session().cancel(request_); });
   hide_progress();
+  look_.setInterval(kHeldMilliseconds);
+  connect(&look_, &QTimer::timeout, this, &StatusLine::show_held);
+  look_.start();
 
   SessionBridge& bridge = workspace_.bridge();
   connect(&bridge, &SessionBridge::progressed, this, &StatusLine::show_progress);
@@ -91,6 +108,7 @@ void StatusLine::refresh() {
   const MetricsLine* line = newest_line();
   memory_->setVisible(line);
   speed_->setVisible(line);
+  show_held();
   if (!line) {
     memory_->clear();
     speed_->clear();
@@ -106,6 +124,15 @@ void StatusLine::refresh() {
   }
   memory_->setText(tr("Memory %1 · peak %2").arg(bytes_text(line->memory.allocated), peak));
   speed_->setText(tr("%1 tokens/s").arg(speed));
+}
+
+/// A run tells of its memory by part; without one it is said what there is to say.
+void StatusLine::show_held() {
+  const std::int64_t bytes = newest_line() ? 0 : held_bytes();
+  held_->setVisible(bytes > 0);
+  if (bytes == 0) return;
+  held_->setText(tr("Memory %1").arg(bytes_text(bytes)));
+  held_->setToolTip(tr("What this program holds of the machine's memory"));
 }
 
 const MetricsLine* StatusLine::newest_line() const {

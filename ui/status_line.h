@@ -3,6 +3,7 @@
 // progress and a way to cancel it.
 #pragma once
 
+#include <QTimer>
 #include <QWidget>
 
 #include "ui/workspace.h"
@@ -28,9 +29,11 @@ class StatusLine : public QWidget {
   const MetricsLine* newest_line() const;
   void show_progress(const Progress& event);
   void hide_progress();
+  void show_held();
 
   Workspace& workspace_;
   QLabel* device_;
+  QLabel* held_;  ///< memory while no run tells of it
   QLabel* memory_;
   QLabel* speed_;
   QLabel* queue_;  ///< runs that wait
@@ -38,6 +41,7 @@ class StatusLine : public QWidget {
   QProgressBar* bar_;
   QToolButton* cancel_;
   RequestId request_ = 0;
+  QTimer look_;
 };
 
 }  // namespace luthier

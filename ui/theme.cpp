@@ -4,6 +4,7 @@
 
 #include <QAbstractButton>
 #include <QApplication>
+#include <QEvent>
 #include <QFile>
 #include <QFontDatabase>
 #include <QPainter>
@@ -12,12 +13,17 @@
 #include <QSvgRenderer>
 #include <QVariant>
 #include <QWidget>
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "ui/system_theme.h"
 
 namespace luthier {
 
 namespace {
+
+constexpr double kUsualPoints = 10, kProjectorWords = 1.3;
 
 Colours light_colours() {
   Colours c;
@@ -33,10 +39,10 @@ Colours light_colours() {
   c.error = "#b3261e";
   c.good = "#0a7a53";
   c.series = {QColor("#0072b2"), QColor("#d55e00"), QColor("#009e73"), QColor("#cc79a7"),
-              QColor("#e69f00"), QColor("#56b4e9"), QColor("#1b1f24"), QColor("#b5a800")};
+              QColor("#e69f00"), QColor("#56b4e9"), QColor("#1b1f24"), QColor("#7a3fd0")};
   c.parts = {QColor("#0072b2"), QColor("#e69f00"), QColor("#cc79a7"), QColor("#009e73"),
-             QColor("#56b4e9"), QColor("#9aa1ab"), QColor("#d55e00"), QColor("#b5a800"),
-             QColor("#5b626c"), QColor("#7a4b9a")};
+             QColor("#56b4e9"), QColor("#4a4f57"), QColor("#d55e00"), QColor("#8a35e0"),
+             QColor("#c9ced6"), QColor("#6b3a10")};
   return c;
 }
 
@@ -54,10 +60,10 @@ Colours dark_colours() {
   c.error = "#ff8a80";
   c.good = "#4fd1a1";
   c.series = {QColor("#56b4e9"), QColor("#e69f00"), QColor("#00b888"), QColor("#e08fbd"),
-              QColor("#f0e442"), QColor("#3a93d0"), QColor("#e7e9ec"), QColor("#e2703a")};
+              QColor("#f0e442"), QColor("#2f7fd0"), QColor("#e7e9ec"), QColor("#e2703a")};
   c.parts = {QColor("#3a93d0"), QColor("#e69f00"), QColor("#cc79a7"), QColor("#00a87c"),
-             QColor("#7cc6f0"), QColor("#8b929c"), QColor("#e2703a"), QColor("#f0e442"),
-             QColor("#c3c9d1"), QColor("#b48ad0")};
+             QColor("#7cc6f0"), QColor("#56606c"), QColor("#e2703a"), QColor("#f0e442"),
+             QColor("#e7e9ec"), QColor("#8348d8")};
   return c;
 }
 
@@ -119,7 +125,7 @@ void Theme::install(Choice choice) {
   QFont font = QApplication::font();
   const QStringList families = body_families();
   if (!families.isEmpty()) font.setFamilies(families);
-  font.setPointSizeF(10);
+  font.setPointSizeF(kUsualPoints * sized_);
   QApplication::setFont(font);
   choice_ = choice;
   watch_system();
@@ -129,6 +135,38 @@ void Theme::install(Choice choice) {
 void Theme::choose(Choice choice) {
   choice_ = choice;
   apply();
+}
+
+void Theme::set_text_scale(double scale) {
+  text_scale_ = std::clamp(scale, kSmallestText, kLargestText);
+  size_words();
+}
+
+void Theme::set_projector(bool on) {
+  projector_ = on;
+  size_words();
+}
+
+void Theme::size_words() {
+  const double size = text_scale_ * (projector_ ? kProjectorWords : 1);
+  const double ratio = size / std::exchange(sized_, size);
+  // Widgets with a font of their own keep it when the program's changes; the others follow.
+  std::vector<std::pair<QWidget*, QFont>> own;
+  for (QWidget* widget : QApplication::allWidgets())
+    if (widget->testAttribute(Qt::WA_SetFont)) own.emplace_back(widget, widget->font());
+  QFont font = QApplication::font();
+  font.setPointSizeF(kUsualPoints * size);
+  QApplication::setFont(font);
+  // Before the event loop runs, the program's font reaches no widget by itself.
+  for (QWidget* widget : QApplication::allWidgets()) {
+    QEvent event(QEvent::ApplicationFontChange);
+    QApplication::sendEvent(widget, &event);
+  }
+  for (auto& [widget, before] : own) {
+    before.setPointSizeF(before.pointSizeF() * ratio);
+    widget->setFont(before);
+  }
+  emit changed();
 }
 
 void Theme::apply() {
@@ -193,6 +231,11 @@ void set_ink(QWidget* widget, Ink ink) {
   apply_ink(widget);
   if (first)
     QObject::connect(&Theme::instance(), &Theme::changed, widget, [widget] { apply_ink(widget); });
+}
+
+int scaled_length(int usual) {
+  const double scale = QApplication::font().pointSizeF() / kUsualPoints;
+  return qRound(usual * std::max(1.0, scale));
 }
 
 QFont scaled_font(double factor, bool bold) {

@@ -39,6 +39,16 @@ class Theme : public QObject {
   bool dark() const { return dark_; }
   const Colours& colours() const { return colours_; }
 
+  /// How large words are, beside the usual size; what is shown follows at once. A projector's room
+  /// reads from afar: larger words still, and thicker lines.
+  static constexpr double kSmallestText = 0.8, kLargestText = 1.6;
+  void set_text_scale(double scale);
+  double text_scale() const { return text_scale_; }
+  void set_projector(bool on);
+  bool projector() const { return projector_; }
+  /// What a curve's width is multiplied by.
+  double line_scale() const { return projector_ ? 1.9 : 1; }
+
  signals:
   void changed();
 
@@ -46,9 +56,12 @@ class Theme : public QObject {
   Theme() = default;
   void apply();
   void watch_system();
+  void size_words();
 
   Choice choice_ = Choice::System;
   bool dark_ = false, system_dark_ = false;
+  double text_scale_ = 1, sized_ = 1;  ///< sized_: what the fonts in use were made with
+  bool projector_ = false;
   Colours colours_;
 };
 
@@ -64,6 +77,9 @@ enum class Ink { Text, Muted, Warning, Error };
 /// The words of a widget in this colour, of the theme of the moment and of every later one. A
 /// colour that is taken from colours() once stays as it was when the theme changes.
 void set_ink(QWidget* widget, Ink ink);
+
+/// A length that goes with the size of words (a bar's height), in pixels.
+int scaled_length(int usual);
 
 /// Body text in a given relative size; figures of the chosen families are all of one width.
 QFont scaled_font(double factor, bool bold = false);

@@ -13,6 +13,7 @@
 #include "engine/compare/result_folder.h"
 #include "engine/config/chosen_field.h"
 #include "engine/forecast/forecast.h"
+#include "ui/desk/recipe_history.h"
 #include "ui/format.h"
 #include "ui/messages.h"
 #include "ui/run_queue.h"
@@ -24,7 +25,8 @@ namespace luthier {
 namespace {
 
 constexpr int kForecastDelayMilliseconds = 150;
-constexpr int kRecentModels = 8;
+constexpr int kRecentModels = 8, kRecentRecipes = 8;
+const QString kRecipeFiles = QStringLiteral("recent_recipes");
 /// The settings that choose a kind.
 constexpr const char* kKindKeys[] = {"strategy", "objective", "training.optim"};
 
@@ -57,6 +59,9 @@ Recipe default_recipe(const Recipe& kinds) {
 
 Workspace::Workspace(QObject* parent)
     : QObject(parent), recipe_(default_recipe(Recipe())), samples_(new SampleSource(this)) {
+  connect(this, &Workspace::recipe_changed, this, [this] {
+    if (const auto columns = column_map(recipe_)) samples_->set_columns(*columns);
+  });
   recipe_.output_dir = "runs/first";
   forecast_timer_.setSingleShot(true);
   forecast_timer_.setInterval(kForecastDelayMilliseconds);
@@ -66,6 +71,7 @@ Workspace::Workspace(QObject* parent)
   connect_bridge();
   connect_run();
   queue_ = new RunQueue(*this);
+  history_ = new RecipeHistory(*this);
 }
 
 void Workspace::connect_bridge() {
@@ -218,11 +224,35 @@ Status Workspace::open_recipe(const QString& file) {
   LUTHIER_TRY(const auto staged, read_staged_recipe(to_path(file)));
   if (staged) {
     set_staged(*staged, file);
-    return {};
+  } else {
+    LUTHIER_TRY(Recipe recipe, read_recipe(to_path(file)));
+    replace_recipe(recipe, file);
   }
-  LUTHIER_TRY(Recipe recipe, read_recipe(to_path(file)));
-  replace_recipe(recipe, file);
+  remember_recipe(file);
   return {};
+}
+
+void Workspace::remember_recipe(const QString& file) {
+  const QString whole = QDir::cleanPath(QFileInfo(file).absoluteFilePath());
+  QStringList recent = QSettings().value(kRecipeFiles).toStringList();
+  recent.removeAll(whole);
+  recent.prepend(whole);
+  QSettings().setValue(kRecipeFiles, QStringList(recent.mid(0, kRecentRecipes)));
+}
+
+QStringList Workspace::recent_recipes() const {
+  return QSettings().value(kRecipeFiles).toStringList();
+}
+
+RecipeSnapshot Workspace::snapshot() const {
+  return {recipe_, recipe_file_, staged(), stage_shown_};
+}
+
+void Workspace::go_back_to(const RecipeSnapshot& then) {
+  staged_ = then.staged;
+  stage_shown_ = then.stage_shown;
+  show_recipe(then.recipe, then.file);
+  emit stages_changed();
 }
 
 Status Workspace::save_recipe(const QString& file) {
@@ -235,6 +265,7 @@ Status Workspace::save_recipe(const QString& file) {
         "The recipe could not be written: " + out.errorString().toStdString() + ".",
         file.toStdString(), "Choose another folder.");
   recipe_file_ = file;
+  remember_recipe(file);
   emit recipe_changed();
   return {};
 }

@@ -19,8 +19,17 @@
 
 namespace luthier {
 
+class RecipeHistory;
 class RunQueue;
 class SampleSource;
+
+/// All that the form edits, as it stood at one moment.
+struct RecipeSnapshot {
+  Recipe recipe;
+  QString file;
+  std::optional<StagedRecipe> staged;  ///< with what the form showed in its place
+  std::size_t stage_shown = 0;
+};
 
 struct AttachedAdapter {
   std::string name;
@@ -92,6 +101,15 @@ class Workspace : public QObject {
   Status save_recipe(const QString& file);
   /// All settings but model, data and run folder back to their defaults.
   void reset_recipe();
+  RecipeSnapshot snapshot() const;
+  /// The form shows what it showed then; fields at fault show what the recipe holds.
+  void go_back_to(const RecipeSnapshot& then);
+  /// Undo and redo of what was changed in the recipe.
+  RecipeHistory& history() { return *history_; }
+  /// Recipe files that were opened or written, the newest first.
+  QStringList recent_recipes() const;
+  /// Folders that runs were launched into, the newest first.
+  QStringList recent_run_folders() const;
   /// Settings that differ from their defaults (model, data and run folder not counted). Another
   /// method than the default one counts; what follows from it does not.
   std::vector<FieldDifference> changed_fields() const;
@@ -215,6 +233,7 @@ class Workspace : public QObject {
   bool resume_stages(const QString& folder);
   void ask_forecast();
   void forecast_failed(const Error& error);
+  static void remember_recipe(const QString& file);
 
   SessionBridge bridge_;
   bool device_lost_ = false;
@@ -239,6 +258,7 @@ class Workspace : public QObject {
   SampleSource* samples_;
   std::optional<BaseMerged> merged_;
   RunQueue* queue_;
+  RecipeHistory* history_;
 };
 
 /// The column that asks the adapter in training.

@@ -9,6 +9,7 @@
 
 #include "engine/config/kinds.h"
 #include "engine/config/rollouts.h"
+#include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 #include "ui/background.h"
 #include "ui/format.h"
@@ -27,14 +28,6 @@ QString whole_path(const std::filesystem::path& path) {
   return QDir::cleanPath(QFileInfo(path_text(path)).absoluteFilePath());
 }
 
-/// The rate that a change by hand went to: the detail says "from A to B".
-std::optional<double> rate_after(const RunEvent& event) {
-  bool number = false;
-  const double rate =
-      QString::fromStdString(event.detail).section(QLatin1Char(' '), -1).toDouble(&number);
-  return number ? std::optional(rate) : std::nullopt;
-}
-
 struct History {
   std::vector<MetricsLine> lines;
   std::vector<RunEvent> events;
@@ -47,6 +40,8 @@ History history_of(const std::filesystem::path& folder, std::int64_t first_step)
   history.lines = run->read_metrics();
   std::erase_if(history.lines, [&](const MetricsLine& line) { return line.step > first_step; });
   history.events = run->read_events();
+  // Changes by hand that are still to be made again come when they are.
+  std::erase_if(history.events, [&](const RunEvent& event) { return event.step > first_step; });
   return history;
 }
 
@@ -117,7 +112,8 @@ void Workspace::connect_run() {
           });
   connect(&bridge_, &SessionBridge::run_event, this, [this, grew](const RunEvent& event) {
     if (!run_) return;
-    if (event.kind == "learning_rate") run_->rate = rate_after(event).value_or(run_->rate);
+    if (const auto edit = edit_of(event); edit && event.kind == "learning_rate")
+      run_->rate = edit->value;
     // The history may have been read after this was written down.
     if (std::find(run_->events.begin(), run_->events.end(), event) == run_->events.end())
       run_->events.push_back(event);
@@ -232,8 +228,12 @@ void Workspace::cancel_loading() {
     session().cancel_loading();
 }
 
+QStringList Workspace::recent_run_folders() const {
+  return QSettings().value(kRunFolders).toStringList();
+}
+
 void Workspace::find_interrupted() {
-  QStringList folders = QSettings().value(kRunFolders).toStringList();
+  QStringList folders = recent_run_folders();
   folders << QDir::current().absoluteFilePath(QStringLiteral("runs"));
   const std::filesystem::path own(recipe_.output_dir);
   if (own.has_parent_path()) folders << whole_path(own.parent_path());

@@ -8,6 +8,7 @@
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
 #include "engine/compare/adapter_router.h"
+#include "engine/compare/base_columns.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/documents.h"
 #include "engine/compare/result_folder.h"
@@ -25,6 +26,8 @@ namespace fs = std::filesystem;
 
 struct CompareOptions {
   std::string model, out, image_folder, reward, router, device = "auto", dtype = "auto";
+  std::string score_answer;  ///< whose answers every column is asked about; empty: nobody's
+  std::string pattern;
   std::vector<std::string> adapters, samples;
   GenerationOptions generation;
   MediaLimits pixels;
@@ -77,10 +80,12 @@ void print_scores(const Comparison& comparison) {
                     score->second.mean * 100, score->second.of);
       line += text;
     }
-    if (const auto reward = scores.find(kRewardScore); reward != scores.end()) {
+    for (const char* key : kNumberKeys) {
+      const auto score = scores.find(key);
+      if (score == scores.end()) continue;
       char text[96];
-      std::snprintf(text, sizeof text, "  %s %.3f of %zu", score_name(kRewardScore).c_str(),
-                    reward->second.mean, reward->second.of);
+      std::snprintf(text, sizeof text, "  %s %.3f of %zu", score_name(key).c_str(),
+                    score->second.mean, score->second.of);
       line += text;
     }
     print_line(line);
@@ -120,6 +125,7 @@ Status keep_stopped(const Comparison& comparison, const fs::path& out) {
 
 Status compare(const CompareOptions& o) {
   LUTHIER_TRY(const Named results, named_folders(o.adapters));
+  LUTHIER_CHECK(check_pattern(o.pattern));
   ResultFolder reward;
   if (!o.reward.empty()) {
     LUTHIER_TRY(reward, find_result(o.reward));
@@ -150,7 +156,17 @@ Status compare(const CompareOptions& o) {
   }
   LUTHIER_TRY(Comparison comparison, compare_adapters(*base, results, samples, o.generation,
                                                       progress, router ? &*router : nullptr));
+  LUTHIER_CHECK(score_by_pattern(comparison, o.pattern));
+  add_cider(comparison);
   if (comparison.stopped) return keep_stopped(comparison, o.out);
+  if (!o.score_answer.empty()) {
+    const auto go_on = [] { return !interrupted().stop_requested(); };
+    const Status scored = score_rows(comparison, *base, o.score_answer, go_on);
+    if (!scored) {  // the answers stand all the same
+      LUTHIER_CHECK(write_comparison(comparison, o.out));
+      return scored;
+    }
+  }
   base.reset();
   if (!o.reward.empty()) {
     const Status asked = ask_reward_model(reward, o, load, comparison);
@@ -181,6 +197,11 @@ Action add_compare(CLI::App& app) {
                  "A router (luthier-cli router fit): a column in which it picks the adapter");
   app.add_option("--reward", o->reward,
                  "A reward model (its adapter, checkpoint or run) that scores the answers");
+  app.add_option(
+      "--score-answer", o->score_answer,
+      "\"expected\" or a column: how likely every column holds each token of that answer");
+  app.add_option("--pattern", o->pattern,
+                 "A regular expression (Python's); answers that match it count as right");
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of the samples start (else beside their file)");
   app.add_option("--out", o->out, "The folder to write comparison.json and comparison.html into")

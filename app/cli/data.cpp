@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "app/cli/data.h"
+#include "app/cli/data_columns.h"
 #include "app/cli/pixels.h"
-#include "engine/config/kinds.h"
 #include "engine/data/dataset.h"
 #include "engine/data/row_kind.h"
 #include "engine/models/loaded_model.h"
@@ -14,7 +14,8 @@ namespace luthier::cli {
 namespace {
 
 struct DataOptions {
-  std::string dataset, model, image_folder, objective, loss_on = "completion";
+  RowOptions rows;
+  std::string model, loss_on = "completion";
   std::int64_t max_length = 2048;
   MediaLimits pixels;
   bool json = false;
@@ -28,11 +29,11 @@ std::string share_text(std::size_t part, std::size_t whole) {
 
 Status check(const DataOptions& o) {
   LUTHIER_TRY(const auto processor, load_processor(o.model, o.pixels));
-  LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}, o.image_folder));
+  LUTHIER_TRY(const auto dataset, open_rows(o.rows));
   DatasetCheck how;
   how.max_length = o.max_length;
   how.loss_on = loss_on_from_name(o.loss_on);
-  if (!o.objective.empty()) how.kind = find_row_kind(objective_kind(o.objective).row_kind);
+  if (!o.rows.objective.empty()) how.kind = &row_kind_of(o.rows);
   LUTHIER_TRY(const DatasetReport report,
               check_dataset(*dataset, *processor, how, [](std::size_t, std::size_t) {
                 return !interrupted().stop_requested();
@@ -57,7 +58,7 @@ Status check(const DataOptions& o) {
     print_line(counted + " rows are usable (" + share_text(report.usable, report.rows) + ").");
   }
   if (report.usable == 0)
-    return input_error("No row is usable.", o.dataset,
+    return input_error("No row is usable.", o.rows.dataset,
                        "Each finding says what is wrong with its row.");
   return {};
 }
@@ -67,37 +68,44 @@ Status check(const DataOptions& o) {
 Action add_data(CLI::App& app) {
   const auto o = std::make_shared<DataOptions>();
   app.require_subcommand(1);
-  CLI::App* label = app.add_subcommand(
-      "label", "Answer rows with a model, and write those that it is sure of as rows to train on");
-  CLI::App* select =
-      app.add_subcommand("select", "Write the rows that tell a model most (FisherSFT)");
-  CLI::App* show =
-      app.add_subcommand("show", "One row as the model gets it: tokens, positions and pixels");
-  const Action labels = add_data_label(*label), selects = add_data_select(*select),
-               shows = add_data_show(*show);
+  // Each part with what it does; the first that was named runs.
+  struct Part {
+    CLI::App* app;
+    Action action;
+  };
+  const auto parts = std::make_shared<std::vector<Part>>();
+  const auto add_part = [&](const char* name, const char* what, Action (*add)(CLI::App&)) {
+    CLI::App* part = app.add_subcommand(name, what);
+    parts->push_back({part, add(*part)});
+  };
+  add_part("label",
+           "Answer rows with a model, and write those that it is sure of as rows to train on",
+           add_data_label);
+  add_part("select", "Write the rows that tell a model most (FisherSFT)", add_data_select);
+  add_part("columns", "Show a table's columns, and guess which is what", add_data_columns);
+  add_part("stats", "Count what a dataset is made of: tokens, pictures' sizes, answers",
+           add_data_stats);
+  add_part("search", "Find rows by a text or by conditions on their columns", add_data_search);
+  add_part("clean",
+           "Write a copy without what a check finds: dropped, put right, filtered, sampled",
+           add_data_clean);
+  add_part("split", "Write a dataset as two files, one of them for validation", add_data_split);
+  add_part("show", "One row as the model gets it: tokens, positions and pixels", add_data_show);
   CLI::App* sub = app.add_subcommand(
       "check", "Check every row before training: pictures, marks, answers, lengths, duplicates");
-  sub->add_option("DATASET", o->dataset, "A JSONL or JSON file")->required();
+  add_row_options(*sub, o->rows);
   sub->add_option("--model", o->model, "The checkpoint whose tokenizer and processor count")
       ->required();
-  sub->add_option("--image-folder", o->image_folder,
-                  "Where relative picture paths start (else beside the dataset's file)");
   sub->add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
       ->capture_default_str();
-  std::vector<std::string> objectives;
-  for (const ObjectiveKind& kind : objective_kinds()) objectives.emplace_back(kind.name);
-  sub->add_option("--objective", o->objective,
-                  "The objective that the rows are for (else whichever a row fits)")
-      ->check(CLI::IsMember(objectives));
   sub->add_option("--loss-on", o->loss_on, "completion, assistant or all")
       ->check(CLI::IsMember({"completion", "assistant", "all"}))
       ->capture_default_str();
   add_pixel_options(*sub, o->pixels);
   sub->add_flag("--json", o->json, "One JSON document on stdout");
-  return [o, label, select, show, labels, selects, shows]() -> Ending {
-    if (show->parsed()) return shows();
-    if (label->parsed()) return labels();
-    if (select->parsed()) return selects();
+  return [o, parts]() -> Ending {
+    for (const Part& part : *parts)
+      if (part.app->parsed()) return part.action();
     return check(*o);
   };
 }

@@ -76,20 +76,25 @@ Status fetch(FetchRequest request, bool json) {
 Action add_fetch(CLI::App& app) {
   struct FetchOptions {
     FetchRequest request;
-    bool json = false;
+    bool json = false, dataset = false;
   };
   const auto o = std::make_shared<FetchOptions>();
   app.add_option("REPO_ID", o->request.repository, "A repository of the hub: organisation/name")
       ->required();
+  app.add_flag("--dataset", o->dataset, "It is a repository of a dataset");
   app.add_option("--revision", o->request.revision, "A branch, tag or commit")
       ->capture_default_str();
   app.add_flag("--json", o->json, "One JSON document on stdout");
   app.footer(
-      "Only safetensors, JSON, jinja and tokenizer files, each checked against the published hash, "
-      "into the Hugging Face cache. Honours HF_HOME,\n"
+      "Of a model only safetensors, JSON, jinja and tokenizer files, of a dataset its rows and "
+      "pictures, each checked against the published hash, into the Hugging Face cache. Honours "
+      "HF_HOME,\n"
       "HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE. After a cut or Ctrl+C the same "
       "command goes on.");
-  return [o] { return fetch(o->request, o->json); };
+  return [o] {
+    if (o->dataset) o->request.kind = HubKind::Dataset;
+    return fetch(o->request, o->json);
+  };
 }
 
 }  // namespace luthier::cli

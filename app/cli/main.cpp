@@ -102,6 +102,7 @@ int run(int argc, char** argv) {
   verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
   verb("methods", "What each method would train of a model, side by side", add_methods);
   verb("compare", "Answer samples with several adapters side by side", add_compare);
+  verb("attention", "Where columns looked when they came to a token of an answer", add_attention);
   verb("score", "What a reward model says of each sample's answer", add_score);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
@@ -118,6 +119,7 @@ int run(int argc, char** argv) {
   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run",
        add_teach);
+  verb("runs", "List, fork, extend, note, rename and remove runs, and train sweeps", add_runs);
   verb("router", "What picks one of several adapters for each request", add_router);
   verb("probe", "What a model still does where it was not trained", add_probe);
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);

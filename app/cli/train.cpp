@@ -10,6 +10,7 @@
 #include "engine/base/text.h"
 #include "engine/config/recipe_help.h"
 #include "engine/rewards/program_reward.h"
+#include "engine/runs/run_edits.h"
 #include "engine/runs/task_table.h"
 #include "engine/session/headless.h"
 
@@ -86,7 +87,9 @@ class Reporter {
     if (!text.empty()) std::fprintf(stderr, "  %s\n", text.c_str());
   }
   void show(const RunEventHappened& happened) {
-    if (happened.event.kind == "checkpoint" || happened.event.kind == "resumed") {
+    const std::string& kind = happened.event.kind;
+    if (kind == "checkpoint" || kind == "resumed" || kind == "best" || kind == "early_stop" ||
+        kind == "result" || kind == "forgetting" || is_live_setting(kind)) {
       std::fprintf(stderr, "%s: %s\n", happened.event.kind.c_str(), happened.event.detail.c_str());
     }
   }
@@ -112,13 +115,20 @@ Status tell_result(const RunResult& result) {
 }
 
 Status train(const std::string& path, const std::vector<std::string>& overrides,
-             const std::string& resume) {
+             const std::string& resume, const std::string& edits_file) {
   Reporter reporter;
   const auto report = [&](const SessionEvent& event) { reporter(event); };
   const std::optional<std::filesystem::path> run =
       resume.empty() ? std::nullopt : std::optional<std::filesystem::path>(resume);
   LUTHIER_TRY(const auto staged, read_staged_recipe(path, overrides));
+  std::vector<RunEdit> edits;
+  if (!edits_file.empty()) {
+    LUTHIER_TRY(edits, read_edits(edits_file));
+  }
   if (staged) {
+    if (!edits.empty())
+      return input_error("A run of stages has steps of its own in each stage.", "--edits",
+                         "Train one stage as a recipe of its own.");
     LUTHIER_TRY(const RunResult result, train_stages_headless(*staged, run, report, interrupted()));
     if (staged->task_table) {
       LUTHIER_TRY(const auto table, read_task_table(result.folder));
@@ -127,7 +137,7 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
     return tell_result(result);
   }
   LUTHIER_TRY(const Recipe recipe, read_recipe(path, overrides));
-  LUTHIER_TRY(const RunResult result, train_headless(recipe, run, report, interrupted()));
+  LUTHIER_TRY(const RunResult result, train_headless(recipe, run, report, interrupted(), 0, edits));
   return tell_result(result);
 }
 
@@ -135,7 +145,7 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
 
 Action add_train(CLI::App& app) {
   struct TrainOptions {
-    std::string recipe, resume, program;
+    std::string recipe, resume, program, edits;
     std::vector<std::string> set;
   };
   const auto o = std::make_shared<TrainOptions>();
@@ -151,10 +161,14 @@ Action add_train(CLI::App& app) {
   app.add_option("--resume", o->resume,
                  "A run's folder: goes on from its newest whole checkpoint (the recipe's own "
                  "output_dir may be new); of a run of stages the whole one's");
+  app.add_option("--edits", o->edits,
+                 "Settings to change at their steps, as by hand: the events.jsonl of a run, or "
+                 "lines like {\"step\": 40, \"learning_rate\": 5e-5} (learning_rate, "
+                 "max_grad_norm, logging_steps)");
   app.footer(recipe_help());
   return [o]() -> Status {
     LUTHIER_TRY(const auto program, name_reward_program(o->program));  // while the run lasts
-    return train(o->recipe, o->set, o->resume);
+    return train(o->recipe, o->set, o->resume, o->edits);
   };
 }
 

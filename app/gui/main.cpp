@@ -3,12 +3,18 @@
 #include <QApplication>
 #include <QSettings>
 #include <cstdio>
+#include <optional>
 
 #include "app/gui/demo.h"
 #include "app/gui/loop_meter.h"
 #include "app/gui/options.h"
 #include "app/gui/screenshots.h"
 #include "app/gui/start_anew.h"
+#include "engine/base/crash_report.h"
+#include "ui/desk/kept_desk.h"
+#include "ui/desk/run_notice.h"
+#include "ui/desk/text_size.h"
+#include "ui/format.h"
 #include "ui/language.h"
 #include "ui/main_window.h"
 #include "ui/theme.h"
@@ -54,12 +60,27 @@ int run(int argc, char** argv, luthier::Anew& anew) {
                             ? QStringLiteral("light")
                             : QSettings().value(QStringLiteral("theme")).toString();
   Theme::instance().install(theme_of(theme));
+  const bool driven = options.launch || options.exit_when_done || !options.bench_loop.isEmpty();
+  const bool a_person = !driven && options.screenshots.isEmpty();
+  if (a_person) {
+    restore_text_size();
+    // Where no report can be kept, the program works all the same.
+    (void)report_crashes(to_path(KeptDesk::crash_folder()), LUTHIER_VERSION).ok();
+  }
 
   MainWindow window;
-  const bool driven = options.launch || options.exit_when_done || !options.bench_loop.isEmpty();
-  if (driven || !options.screenshots.isEmpty() || !options.resume.isEmpty()) window.keep_quiet();
+  if (!a_person || !options.resume.isEmpty()) window.keep_quiet();
   if (!options.screenshots.isEmpty())
     return Screenshots(window, options.screenshots, options.steps, options.size).run();
+  std::optional<KeptDesk> desk;
+  if (a_person) {
+    desk.emplace(window);
+    new RunNotice(window.workspace(), &window);
+    if (options.demo || !options.resume.isEmpty() || !options.open.isEmpty())
+      desk->open_other();
+    else
+      desk->come_back();
+  }
   window.show();
   if (options.demo) {
     if (const Status opened = open_demo(window, 0, QStringLiteral("runs"), 0); !opened)

@@ -13,6 +13,7 @@
 #include <QRegularExpression>
 #include <QScrollBar>
 #include <QSpinBox>
+#include <QTabBar>
 #include <QTabWidget>
 #include <QTableView>
 #include <QTableWidget>
@@ -21,6 +22,8 @@
 #include <cstdio>
 
 #include "app/gui/demo.h"
+#include "ui/compare/answer_inspector.h"
+#include "ui/compare/attention_view.h"
 #include "ui/compare/compare_page.h"
 #include "ui/format.h"
 #include "ui/main_window.h"
@@ -49,6 +52,9 @@ int Screenshots::run() {
 
 bool Screenshots::drive() {
   Workspace& workspace = window_.workspace();
+  window_.show_page(PageId::Start);
+  settle(1500);
+  if (!save("start")) return false;
   if (const Status opened = open_demo(window_, 0, runs_, steps_); !opened) {
     std::fprintf(stderr, "screenshots: %s\n", opened.error().sentence().c_str());
     return false;
@@ -67,6 +73,14 @@ bool Screenshots::drive() {
   auto* check = window_.findChild<QAbstractButton*>(QStringLiteral("checkData"));
   if (!wait_until("the data check", kPatience, [&] { return check->isVisible(); })) return false;
   if (!save("data")) return false;
+  auto* search = window_.findChild<QLineEdit*>(QStringLiteral("rowSearch"));
+  const int rows = table->model()->rowCount();
+  search->setText(QStringLiteral("yellow"));
+  if (!wait_until("the rows that were looked for", kPatience,
+                  [&] { return table->model()->rowCount() < rows; }) ||
+      !save("data-search"))
+    return false;
+  search->clear();
 
   if (!train_task(0, true) || !train_task(1, false)) return false;
 
@@ -80,7 +94,7 @@ bool Screenshots::drive() {
   for (int row = 0; row < list->model()->rowCount(); ++row)
     list->model()->setData(list->model()->index(row, 0), Qt::Checked, Qt::CheckStateRole);
   settle(1500);
-  if (!save("runs")) return false;
+  if (!save("runs") || !show_run_tabs()) return false;
 
   if (!run_methods()) return false;
   window_.show_page(PageId::Runs);
@@ -102,8 +116,36 @@ bool Screenshots::drive() {
   if (!wait_until("the answers", kPatience,
                   [&] { return run_all->isVisible() && run_all->isEnabled(); }))
     return false;
-  if (!save("compare")) return false;
+  if (!save("compare") || !show_compare_views()) return false;
   return show_merge() && show_ranks() && show_dialogs();
+}
+
+bool Screenshots::show_run_tabs() {
+  const auto turn = [&](const char* tabs, int to) {
+    if (auto* bar = window_.findChild<QTabBar*>(QLatin1String(tabs))) bar->setCurrentIndex(to);
+  };
+  turn("runSideTabs", 1);
+  if (!save("runs-notes")) return false;
+  turn("runsTabs", 1);
+  if (!save("runs-queue")) return false;
+  turn("runsTabs", 2);
+  if (!save("runs-outcomes")) return false;
+  turn("runsTabs", 0);
+  turn("runSideTabs", 0);
+  return true;
+}
+
+/// One answer under every column with its attention, the table, and judging blind.
+bool Screenshots::show_compare_views() {
+  auto* inspector = window_.findChild<AnswerInspector*>();
+  inspector->show();
+  inspector->look_at(0, "base", 2);
+  auto* picture = inspector->findChild<AttentionPicture*>();
+  if (!wait_until("the attention", kPatience, [&] { return !picture->shares().empty(); }) ||
+      !save("compare-answer") || !click("closeInspector") || !click("viewTable") ||
+      !save("compare-table") || !click("viewBlind") || !save("compare-blind"))
+    return false;
+  return click("viewGrid");
 }
 
 /// The adapters that stand in Compare, the second one weaker.
@@ -146,6 +188,7 @@ bool Screenshots::train_task(std::size_t task, bool with_picture) {
     return false;
   }
   window_.show_page(PageId::Train);
+  if (with_picture && !workspace.set_field("samples.every", "10")) return false;
   const auto* forecast_before = workspace.run().get();
   if (!wait_until("the forecast", kPatience, [&] { return workspace.forecast().has_value(); }) ||
       !click("launchButton"))
@@ -174,9 +217,14 @@ bool Screenshots::train_task(std::size_t task, bool with_picture) {
     wait_until("a question", 60, [&] { return question && !question->text().isEmpty(); });
     click("askButton");
     settle(1500);
+    workspace.session().edit_run("learning_rate", 1e-4);
     click("mainButton");
     if (!wait_until("two thirds of the run", kPatience, part(0.7))) return false;
     if (!save("train")) return false;
+    if (auto* tabs = window_.findChild<QTabWidget*>(QStringLiteral("runTabs")))
+      tabs->setCurrentIndex(3);
+    settle(1500);
+    if (!save("live")) return false;
   }
   return wait_until("the run to end", kPatience,
                     [&] { return workspace.run()->ended && can_launch(workspace.state()); });

@@ -22,6 +22,8 @@ class Screenshots {
 
  private:
   bool drive();
+  bool show_run_tabs();
+  bool show_compare_views();
   bool show_merge();
   bool show_ranks();
   bool show_dialogs();

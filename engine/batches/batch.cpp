@@ -139,6 +139,24 @@ std::vector<LyingSequence> lying_sequences(const Batch& batch) {
   return found;
 }
 
+std::vector<torch::Tensor> features_by_example(const PictureTower& tower,
+                                               const std::vector<const Example*>& examples,
+                                               const torch::Tensor& made) {
+  std::vector<std::int64_t> counts;
+  std::int64_t all = 0;
+  for (const Example* example : examples) {
+    counts.push_back(feature_rows(tower, *example));
+    all += counts.back();
+  }
+  // Several of a frame, or one of several patches.
+  const std::int64_t features_made = made.size(0);
+  for (std::int64_t& count : counts) {
+    TORCH_CHECK(count * features_made % all == 0, "a tower's features do not go by its pixels");
+    count = count * features_made / all;
+  }
+  return made.split_with_sizes(counts, 0);
+}
+
 std::int64_t MicroBatch::tokens() const {
   std::int64_t sum = 0;
   for (const EncodedRow& row : encoded) sum += row.tokens();
@@ -210,19 +228,10 @@ void BatchMaker::run_tower(const MicroBatch& rows, TowerCall& call, Features& fe
   PictureTower& tower = *base_.model->picture_tower();
   call.made = tower.tower(call.input);
   call.input = {};  // the pixels are let go of
-  std::vector<std::int64_t> counts;
-  std::int64_t all = 0;
-  for (const auto& [row, sequence] : call.places) {
-    counts.push_back(feature_rows(tower, rows.encoded[row].sequences[sequence]));
-    all += counts.back();
-  }
-  // Several of a frame, or one of several patches.
-  const std::int64_t features_made = call.made.size(0);
-  for (std::int64_t& count : counts) {
-    TORCH_CHECK(count * features_made % all == 0, "a tower's features do not go by its pixels");
-    count = count * features_made / all;
-  }
-  const std::vector<torch::Tensor> parts = call.made.split_with_sizes(counts, 0);
+  std::vector<const Example*> examples;
+  for (const auto& [row, sequence] : call.places)
+    examples.push_back(&rows.encoded[row].sequences[sequence]);
+  const std::vector<torch::Tensor> parts = features_by_example(tower, examples, call.made);
   for (std::size_t i = 0; i < parts.size(); ++i)
     features[call.places[i].first][call.places[i].second] = parts[i];
 }

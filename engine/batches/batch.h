@@ -56,6 +56,11 @@ struct LyingSequence {
 /// Of each sequence.
 std::vector<LyingSequence> lying_sequences(const Batch& batch);
 
+/// What a tower made of these examples' pictures together, each one's: [features, width].
+std::vector<torch::Tensor> features_by_example(const PictureTower& tower,
+                                               const std::vector<const Example*>& examples,
+                                               const torch::Tensor& made);
+
 /// Makes the batches of one model.
 class BatchMaker {
  public:

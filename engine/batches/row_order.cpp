@@ -8,6 +8,7 @@
 #include "engine/base/random_stream.h"
 #include "engine/batches/window_source.h"
 #include "engine/config/order_fields.h"
+#include "engine/data/columns.h"
 
 namespace luthier {
 
@@ -233,8 +234,7 @@ Result<std::unique_ptr<RowOrder>> recipes_course(
 }  // namespace
 
 Result<std::shared_ptr<const Dataset>> open_training_data(const Recipe& recipe) {
-  const std::vector<std::string> files = training_files(recipe);
-  return Dataset::open({files.begin(), files.end()}, recipe.image_folder);
+  return open_rows(recipe, training_files(recipe));
 }
 
 std::unique_ptr<RowOrder> mixed_order(std::vector<std::vector<std::int64_t>> groups,

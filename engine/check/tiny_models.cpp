@@ -137,9 +137,10 @@ MicroBatch tiny_rows(const TinyModel& model) {
   return rows;
 }
 
-std::vector<Example> tiny_prompts(const TinyModel& model) {
+std::vector<Example> tiny_prompts(const TinyModel& model,
+                                  const std::vector<std::int64_t>& lengths) {
   std::vector<Example> prompts;
-  for (const std::int64_t beyond : {12, 12, 15})
+  for (const std::int64_t beyond : lengths)
     prompts.push_back(tiny_example(model, static_cast<std::int64_t>(prompts.size()), beyond));
   for (Example& prompt : prompts) {
     prompt.labels.clear();

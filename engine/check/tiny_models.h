@@ -43,7 +43,8 @@ Result<LoadedModel> drawn(const TinyModel& model, const torch::TensorOptions& te
 
 /// The whole of its rows as a micro-batch; each shows a picture where the family takes them.
 MicroBatch tiny_rows(const TinyModel& model);
-/// Prompts of one and of another length, for decoding.
-std::vector<Example> tiny_prompts(const TinyModel& model);
+/// Prompts for decoding, of so many tokens beyond a picture's.
+std::vector<Example> tiny_prompts(const TinyModel& model,
+                                  const std::vector<std::int64_t>& lengths = {12, 12, 15});
 
 }  // namespace luthier

@@ -4,6 +4,7 @@
 #include "engine/compare/compare.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -147,11 +148,18 @@ Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn
     std::vector<Adapter*> adapters;
     std::vector<std::uint64_t> streams;
     for (std::size_t i = begin; i < end; ++i) {
+      // Columns that see pictures alike have the sample's prompt in common.
+      std::map<const ChatProcessor*, std::size_t> made;
       for (const ResidentColumn& column : columns) {
         const ResidentColumn& own = column.of(i);
-        LUTHIER_TRY(Example prompt,
-                    own.processor->encode_prompt(samples[i].conversation, samples[i].where));
-        prompts.push_back(std::move(prompt));
+        const auto [place, fresh] = made.try_emplace(own.processor.get(), prompts.size());
+        if (fresh) {
+          LUTHIER_TRY(Example prompt,
+                      own.processor->encode_prompt(samples[i].conversation, samples[i].where));
+          prompts.push_back(std::move(prompt));
+        } else {
+          prompts.push_back(Example(prompts[place->second]));
+        }
         adapters.push_back(own.adapter.get());
         streams.push_back(draws.empty() ? i : draws[i]);
       }

@@ -30,6 +30,7 @@ void put_answer(ComparisonRow& row, std::size_t column, ComparisonAnswer answer)
   answer.scores.clear();
   if (const auto expected = row.sample.expected(); expected && answer.whole()) {
     answer.scores = score_answer(answer.text, *expected);
+    answer.bleu = bleu_counts(answer.text, *expected);
   }
   row.answers[column] = std::move(answer);
 }
@@ -52,15 +53,19 @@ void count_wins(Comparison& comparison) {
 
 std::map<std::string, ColumnScore> column_scores(const Comparison& comparison, std::size_t column) {
   std::map<std::string, ColumnScore> scores;
+  BleuCounts counts;
   for (const ComparisonRow& row : comparison.rows) {
     const ComparisonAnswer& answer = row.answers[column];
     if (!answer.whole()) continue;
+    counts += answer.bleu;
     for (const auto& [key, score] : answer.scores) {
       scores[key].mean += score;
       ++scores[key].of;
     }
   }
   for (auto& [key, score] : scores) score.mean /= static_cast<double>(score.of);
+  if (const auto found = scores.find("bleu"); found != scores.end())
+    found->second.mean = bleu(counts, false);
   return scores;
 }
 

@@ -11,8 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "engine/compare/answer_scores.h"
 #include "engine/compare/sample.h"
+#include "engine/compare/votes.h"
 #include "engine/generate/generation_types.h"
+#include "engine/rewards/answer_measures.h"
 #include "engine/vision/film_processor.h"
 
 namespace luthier {
@@ -40,6 +43,7 @@ struct ComparisonAnswer {
   std::map<std::string, double> scores;  ///< empty where nothing is expected and none was asked
   std::string by = {};                   ///< in a router's column the adapter that it picked,
   double sureness = 0;                   ///< and how sure it was, 0 to 1
+  BleuCounts bleu = {};                  ///< of a scored answer: a column's BLEU is the corpus'
 
   /// Asked and answered to its end: only such an answer is scored, shown against others and
   /// written.
@@ -52,6 +56,8 @@ struct ComparisonAnswer {
 struct ComparisonRow {
   Sample sample;
   std::vector<ComparisonAnswer> answers;  ///< one a column
+  /// Answers to it that every column was asked about, one an answerer.
+  std::vector<ScoredAnswer> scored = {};
 };
 
 struct Comparison {
@@ -62,13 +68,16 @@ struct Comparison {
   std::size_t reference = 0;  ///< the column that the others are marked against
   std::vector<ComparisonColumn> columns;
   std::vector<ComparisonRow> rows;
-  bool stopped = false;  ///< somebody stopped it before all was answered
+  std::vector<Vote> votes = {};  ///< of a person who did not know whose answers they saw
+  std::string pattern = {};      ///< answers are asked whether they match it; empty: none is
+  bool stopped = false;          ///< somebody stopped it before all was answered
 
   std::size_t answered() const;  ///< answers at their end, of rows × columns
   std::size_t answered(std::size_t column) const;
 };
 
-/// The mean of one score over the answers of a column that have it.
+/// The mean of one score over the answers of a column that have it; BLEU is that of all of them as
+/// one corpus.
 struct ColumnScore {
   double mean = 0;
   std::size_t of = 0;  ///< how many answers it is of

@@ -36,14 +36,15 @@ Json film_json(const RowFilm& film, const fs::path& folder) {
 }
 
 /// The prompt's turns and pictures, and what is expected.
-Json sample_json(const Sample& sample, const fs::path& folder) {
+Json sample_json(const Sample& sample, const fs::path& folder, bool inline_pictures) {
   Json messages = Json::array();
   for (const Message& message : sample.conversation.messages) {
     Json content = Json::array();
     for (const ContentPart& part : message.content) {
       if (part.kind == ContentPart::Kind::Image) {
-        const std::string name = is_inline_picture(part.image) ? picture_name(part.image)
-                                                               : path_from(folder, part.image);
+        const std::string name = !is_inline_picture(part.image) ? path_from(folder, part.image)
+                                 : inline_pictures              ? part.image.string()
+                                                                : picture_name(part.image);
         content.push_back({{"type", "image"}, {"path", name}});
       } else if (part.kind == ContentPart::Kind::Film) {
         content.push_back({{"type", "video"}, {"video", film_json(part.film, folder)}});
@@ -52,8 +53,12 @@ Json sample_json(const Sample& sample, const fs::path& folder) {
       }
     }
     messages.push_back({{"role", message.role}, {"content", std::move(content)}});
+    if (message.extra.is_object())  // what a template reads besides
+      for (const auto& [key, value] : message.extra.items())
+        if (!messages.back().contains(key)) messages.back()[key] = value;
   }
   Json json = {{"where", short_place(sample.where)}, {"messages", std::move(messages)}};
+  if (!sample.conversation.tools.is_null()) json["tools"] = sample.conversation.tools;
   const auto expected = sample.expected();
   json["expected"] = expected ? Json(*expected) : Json(nullptr);
   return json;
@@ -82,14 +87,26 @@ Json column_json(const Comparison& comparison, std::size_t index) {
 Json answer_json(const ComparisonAnswer& answer) {
   if (!answer.whole()) return nullptr;
   Json ids = Json::array(), logprobs = Json::array(), scores = Json::object();
+  Json pieces = Json::array(), places = Json::array(), others = Json::array();
   for (const AnswerToken& token : answer.tokens) {
     ids.push_back(token.id);
     logprobs.push_back(token.logprob);
+    pieces.push_back(token.piece);
+    places.push_back({token.begin, token.end});
+    Json own = Json::array();
+    for (const auto& [piece, probability] : token.alternatives) own.push_back({piece, probability});
+    others.push_back(std::move(own));
   }
   for (const auto& [key, score] : answer.scores) scores[key] = score;
-  Json json = {
-      {"text", answer.text},       {"token_ids", std::move(ids)}, {"logprobs", std::move(logprobs)},
-      {"seconds", answer.seconds}, {"finish", answer.finish},     {"scores", std::move(scores)}};
+  Json json = {{"text", answer.text},
+               {"token_ids", std::move(ids)},
+               {"logprobs", std::move(logprobs)},
+               {"seconds", answer.seconds},
+               {"finish", answer.finish},
+               {"scores", std::move(scores)},
+               {"pieces", std::move(pieces)},
+               {"places", std::move(places)},
+               {"alternatives", std::move(others)}};
   if (!answer.by.empty()) {
     json["adapter"] = answer.by;
     json["sureness"] = answer.sureness;
@@ -97,9 +114,47 @@ Json answer_json(const ComparisonAnswer& answer) {
   return json;
 }
 
+/// An answer under every column.
+Json scored_json(const ScoredAnswer& scored) {
+  Json ids = Json::array(), pieces = Json::array(), places = Json::array();
+  for (const AnswerToken& token : scored.tokens) {
+    ids.push_back(token.id);
+    pieces.push_back(token.piece);
+    places.push_back({token.begin, token.end});
+  }
+  Json columns = Json::array();
+  for (const ScoredColumn& column : scored.columns) {
+    Json own = {{"name", column.name},
+                {"strength", column.strength},
+                {"logprob", column.logprob()},
+                {"perplexity", column.perplexity()},
+                {"divergence", column.divergence()}};
+    const auto other = column.first_other(scored.tokens);
+    own["first_other"] = other ? Json(*other) : Json(nullptr);
+    for (const char* key :
+         {"logprobs", "divergences", "likeliest", "likeliest_pieces", "likeliest_probabilities"})
+      own[key] = Json::array();
+    for (const TokenScore& token : column.tokens) {
+      own["logprobs"].push_back(token.logprob);
+      own["divergences"].push_back(token.divergence);
+      own["likeliest"].push_back(token.likeliest);
+      own["likeliest_pieces"].push_back(token.likeliest_piece);
+      own["likeliest_probabilities"].push_back(token.likeliest_probability);
+    }
+    columns.push_back(std::move(own));
+  }
+  return {{"of", scored.of},
+          {"text", scored.text},
+          {"reference", scored.reference},
+          {"token_ids", std::move(ids)},
+          {"pieces", std::move(pieces)},
+          {"places", std::move(places)},
+          {"columns", std::move(columns)}};
+}
+
 }  // namespace
 
-Json to_json(const Comparison& comparison, const fs::path& folder) {
+Json to_json(const Comparison& comparison, const fs::path& folder, bool inline_pictures) {
   Json columns = Json::array(), rows = Json::array();
   Json scores = Json::object(), scored = Json::object(), names = Json::object();
   for (std::size_t i = 0; i < comparison.columns.size(); ++i) {
@@ -115,7 +170,9 @@ Json to_json(const Comparison& comparison, const fs::path& folder) {
   for (const ComparisonRow& row : comparison.rows) {
     Json answers = Json::array();
     for (const ComparisonAnswer& answer : row.answers) answers.push_back(answer_json(answer));
-    rows.push_back({{"sample", sample_json(row.sample, folder)}, {"answers", std::move(answers)}});
+    rows.push_back({{"sample", sample_json(row.sample, folder, inline_pictures)},
+                    {"answers", std::move(answers)}});
+    for (const ScoredAnswer& own : row.scored) rows.back()["scored"].push_back(scored_json(own));
   }
   const GenerationOptions& options = comparison.options;
   const std::size_t all = comparison.rows.size() * comparison.columns.size();
@@ -126,11 +183,26 @@ Json to_json(const Comparison& comparison, const fs::path& folder) {
   json["options"] = {{"max_new_tokens", options.max_new_tokens},
                      {"temperature", options.temperature},
                      {"top_p", options.top_p},
-                     {"seed", options.seed}};
+                     {"top_k", options.top_k},
+                     {"seed", options.seed},
+                     {"ignore_eos", options.ignore_eos}};
   json["reference"] = comparison.reference < comparison.columns.size()
                           ? Json(comparison.columns[comparison.reference].name)
                           : Json(nullptr);
   if (!comparison.reward_model.empty()) json["reward_model"] = comparison.reward_model.string();
+  if (!comparison.pattern.empty()) json["pattern"] = comparison.pattern;
+  for (const Vote& vote : comparison.votes)
+    json["votes"].push_back(
+        {{"row", vote.row}, {"column", vote.column.empty() ? Json(nullptr) : Json(vote.column)}});
+  if (!comparison.votes.empty()) {
+    const auto rates = win_rates(comparison);
+    for (std::size_t i = 0; i < rates.size(); ++i)
+      json["win_rates"][comparison.columns[i].name] = {{"rate", rates[i].rate},
+                                                       {"low", rates[i].low},
+                                                       {"high", rates[i].high},
+                                                       {"wins", rates[i].wins},
+                                                       {"votes", rates[i].votes}};
+  }
   json["answered"] = comparison.answered();
   json["complete"] = comparison.answered() == all;
   json["columns"] = std::move(columns);
@@ -141,8 +213,9 @@ Json to_json(const Comparison& comparison, const fs::path& folder) {
   return json;
 }
 
-Status write_comparison_json(const Comparison& comparison, const fs::path& file) {
-  const Json json = to_json(comparison, file.parent_path());
+Status write_comparison_json(const Comparison& comparison, const fs::path& file,
+                             bool inline_pictures) {
+  const Json json = to_json(comparison, file.parent_path(), inline_pictures);
   const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace);
   return write_file_atomically(file, text + "\n");
 }
@@ -159,6 +232,7 @@ Status write_comparison(const Comparison& comparison, const fs::path& out) {
     return machine_error("The folder cannot be made: " + problem.message() + ".", out.string());
   }
   LUTHIER_CHECK(write_comparison_json(comparison, out / "comparison.json"));
+  LUTHIER_CHECK(write_comparison_csv(comparison, out / "comparison.csv"));
   return write_comparison_html(comparison, out / "comparison.html");
 }
 

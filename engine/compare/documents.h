@@ -29,25 +29,34 @@ struct ComparisonWords {
   std::string exact = "exact", not_asked = "not asked";
   std::string of = "%1 of %2";  ///< a share, how many answers it is of
   std::string exact_match = "exact match", token_f1 = "token F1", chrf = "chrF";
-  std::string json = "valid JSON";
-  std::string reward = "reward", win_rate = "win rate";  ///< where a reward model was asked
-  std::string rewarded = "rewards by %1";                ///< its name
+  std::string json = "valid JSON", box = "box overlap", pattern = "pattern";
+  std::string reward = "reward", win_rate = "win rate";      ///< where a reward model was asked
+  std::string scored = "under every column, the answer of";  ///< whose it is comes behind it
+  std::string judged = "judged blind, 95 % interval";
+  std::string rewarded = "rewards by %1";  ///< its name
 };
 
 /// A score's key as people read it: "token_f1" as "token F1".
 std::string score_name(const std::string& key, const ComparisonWords& words = {});
 
-/// `folder`: where the document will lie; pictures' paths are relative to it.
-Json to_json(const Comparison& comparison, const std::filesystem::path& folder);
+/// `folder`: where the document will lie; pictures' paths are relative to it. `inline_pictures`:
+/// those that stand in their rows are written out, so that all can be read again.
+Json to_json(const Comparison& comparison, const std::filesystem::path& folder,
+             bool inline_pictures = false);
 /// One page: pictures inside, differences to the reference column marked, each token's probability
 /// on hover; nothing in it runs or loads.
 std::string to_html(const Comparison& comparison, const ComparisonWords& words = {});
 
+/// A line an answer (csv.cpp).
+std::string to_csv(const Comparison& comparison);
+Status write_comparison_csv(const Comparison& comparison, const std::filesystem::path& file);
+
 /// Each document into a file, whole or not at all.
-Status write_comparison_json(const Comparison& comparison, const std::filesystem::path& file);
+Status write_comparison_json(const Comparison& comparison, const std::filesystem::path& file,
+                             bool inline_pictures = false);
 Status write_comparison_html(const Comparison& comparison, const std::filesystem::path& file,
                              const ComparisonWords& words = {});
-/// comparison.json and comparison.html in `out`, which is made if need be.
+/// comparison.json, .html and .csv in `out`, which is made if need be.
 Status write_comparison(const Comparison& comparison, const std::filesystem::path& out);
 
 }  // namespace luthier

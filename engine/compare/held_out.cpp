@@ -4,26 +4,29 @@
 
 #include "engine/compare/compare.h"
 #include "engine/compare/scores.h"
+#include "engine/data/columns.h"
 #include "engine/generate/generate.h"
 
 namespace luthier {
 
 namespace {
 
-/// As metrics.jsonl calls it.
+/// As metrics.jsonl calls it; empty: a run does not follow it.
 std::string figure_name(const std::string& key) {
   if (key == "exact") return "exact_match";
   if (key == "json") return "json_valid";
-  return key;
+  return key == "token_f1" || key == "chrf" ? key : std::string();
 }
 
 }  // namespace
 
 std::vector<Sample> held_out_samples(const Recipe& recipe, std::size_t count) {
   std::vector<Sample> samples;
+  const auto columns = column_map(recipe);
   for (const std::string& file : recipe.eval_dataset) {
     if (samples.size() >= count) break;
-    auto read = read_first_samples(file, count - samples.size(), recipe.image_folder);
+    auto read = read_first_samples(file, count - samples.size(), recipe.image_folder,
+                                   columns ? *columns : ColumnMap());
     if (!read) continue;
     for (Sample& sample : read->samples)
       if (sample.expected()) samples.push_back(std::move(sample));
@@ -34,7 +37,8 @@ std::vector<Sample> held_out_samples(const Recipe& recipe, std::size_t count) {
 Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
                                                       const std::shared_ptr<Adapter>& adapter,
                                                       const std::vector<Sample>& samples,
-                                                      const std::function<bool()>& go_on) {
+                                                      const std::function<bool()>& go_on,
+                                                      std::int64_t max_new_tokens) {
   std::map<std::string, double> figures;
   if (samples.empty()) return figures;
   LUTHIER_CHECK(check_pictures(samples));
@@ -44,6 +48,7 @@ Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
     comparison.rows.push_back({sample, std::vector<ComparisonAnswer>(1)});
   GenerationOptions options;
   options.alternatives = 0;
+  options.max_new_tokens = max_new_tokens;
   const auto take = [&](std::size_t, std::size_t row, const Generated& so_far) {
     if (!so_far.finish.empty()) {
       ComparisonAnswer answer;
@@ -60,7 +65,7 @@ Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
     return answering_failure(failure, model);
   }
   for (const auto& [key, score] : column_scores(comparison, 0)) {
-    figures[figure_name(key)] = score.mean;
+    if (const std::string name = figure_name(key); !name.empty()) figures[name] = score.mean;
     if (key == kScoreKeys.front()) figures["answered"] = static_cast<double>(score.of);
   }
   return figures;

@@ -3,6 +3,7 @@
 // by default, so that the figures of both are the same. No LibTorch header.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,6 +29,7 @@ std::vector<Sample> held_out_samples(const Recipe& recipe, std::size_t count);
 Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
                                                       const std::shared_ptr<Adapter>& adapter,
                                                       const std::vector<Sample>& samples,
-                                                      const std::function<bool()>& go_on);
+                                                      const std::function<bool()>& go_on,
+                                                      std::int64_t max_new_tokens = 64);
 
 }  // namespace luthier

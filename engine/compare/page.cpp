@@ -10,6 +10,7 @@
 #include "engine/compare/answer_pieces.h"
 #include "engine/compare/documents.h"
 #include "engine/compare/html.h"
+#include "engine/compare/page_scored.h"
 #include "engine/compare/result_folder.h"
 #include "engine/compare/scores.h"
 #include "engine/data/film_strip.h"
@@ -41,6 +42,9 @@ img { max-width: 13rem; max-height: 13rem; border-radius: 4px; display: block;
   margin-bottom: .4rem; }
 .answer { white-space: pre-wrap; } .differs { background: var(--mark); border-radius: 3px; }
 .answer span { border-bottom: 2px solid rgba(120, 130, 150, calc(1 - var(--p, 1))); }
+.strip span { background: rgba(0, 114, 178, calc(var(--d, 0) * .6)); border-radius: 3px;
+  padding: 0 .15rem; margin-right: 1px; white-space: pre-wrap; }
+.strip .other { outline: 2px dashed var(--soft); }
 .exact { color: var(--good); } .num { font-variant-numeric: tabular-nums; }
 )";
 
@@ -116,6 +120,7 @@ std::string facts_of(const Comparison& comparison, const ComparisonWords& words)
   }
   if (!comparison.reward_model.empty())
     add(filled(words.rewarded, result_name(comparison.reward_model)));
+  if (!comparison.pattern.empty()) add(html_escaped(words.pattern + " " + comparison.pattern));
   add(html_escaped(words.marks));
   std::string text;
   for (const std::string& fact : facts) text += (text.empty() ? "" : " · ") + fact;
@@ -244,9 +249,9 @@ std::string scores_html(const Comparison& comparison, const ComparisonWords& wor
   }
   std::string html;
   std::vector<const char*> keys(kScoreKeys.begin(), kScoreKeys.end());
-  keys.push_back(kRewardScore);
+  keys.insert(keys.end(), kNumberKeys.begin(), kNumberKeys.end());
   for (const char* key : keys) {
-    const bool share = key != kRewardScore;
+    const bool share = std::find(kNumberKeys.begin(), kNumberKeys.end(), key) == kNumberKeys.end();
     std::string cells;
     bool any = false;
     for (const auto& column : scores) {
@@ -274,6 +279,12 @@ std::string score_name(const std::string& key, const ComparisonWords& words) {
   if (key == "chrf") return words.chrf;
   if (key == kRewardScore) return words.reward;
   if (key == kWinRate) return words.win_rate;
+  if (key == "pattern") return words.pattern;
+  if (key == "rouge_l") return "ROUGE-L";
+  if (key == "bleu") return "BLEU";
+  if (key == "anls") return "ANLS";
+  if (key == kCiderScore) return "CIDEr-D";
+  if (key == "box") return words.box;
   return key == "json" ? words.json : key;
 }
 
@@ -291,7 +302,7 @@ std::string to_html(const Comparison& comparison, const ComparisonWords& words) 
   for (std::size_t i = 0; i < comparison.columns.size(); ++i) {
     html += head_html(comparison, i, words);
   }
-  html += "</tr></thead><tbody>\n" + scores_html(comparison, words);
+  html += "</tr></thead><tbody>\n" + scores_html(comparison, words) + votes_html(comparison, words);
   for (const ComparisonRow& row : comparison.rows) {
     html += "<tr><td class=\"sample\">" + sample_html(row.sample, words) + "</td>";
     const bool marks =
@@ -301,7 +312,7 @@ std::string to_html(const Comparison& comparison, const ComparisonWords& words) 
       const std::string* reference = other ? &row.answers[comparison.reference].text : nullptr;
       html += "<td>" + answer_html(row.answers[i], reference, words) + "</td>";
     }
-    html += "</tr>\n";
+    html += "</tr>\n" + scored_html(comparison, row, words);
   }
   return html + "</tbody></table></body></html>\n";
 }

@@ -19,8 +19,9 @@ ComparisonAnswer whole_answer(const Generated& generated) {
   return answer;
 }
 
-/// Of one sample's drawn answers the one that most of them are; of equally many the first drawn.
-PseudoLabel agreed(const std::vector<ComparisonAnswer>& drawn) {
+}  // namespace
+
+PseudoLabel agreed_label(const std::vector<ComparisonAnswer>& drawn) {
   std::map<std::string, std::size_t> counts;
   for (const ComparisonAnswer& answer : drawn)
     if (answer.finish == "eos") ++counts[trimmed(answer.text)];
@@ -37,8 +38,6 @@ PseudoLabel agreed(const std::vector<ComparisonAnswer>& drawn) {
   label.confidence = static_cast<double>(most) / static_cast<double>(drawn.size());
   return label;
 }
-
-}  // namespace
 
 const char* confidence_name(const PseudoLabelOptions& options) {
   return options.samples > 1 ? "agreement" : "mean_token_probability";
@@ -69,7 +68,7 @@ Result<std::vector<PseudoLabel>> pseudo_labels(
   std::vector<PseudoLabel> labels;
   for (const auto& answers : drawn) {
     if (options.samples > 1) {
-      labels.push_back(agreed(answers));
+      labels.push_back(agreed_label(answers));
       continue;
     }
     const ComparisonAnswer& answer = answers.front();

@@ -28,6 +28,10 @@ struct PseudoLabel {
   bool kept(double threshold) const { return ended && !answer.empty() && confidence >= threshold; }
 };
 
+/// Of one sample's drawn answers the one that most of them are, of equally many the first drawn;
+/// how sure it is, is their share. What was cut off counts for nothing.
+PseudoLabel agreed_label(const std::vector<ComparisonAnswer>& drawn);
+
 /// "mean_token_probability" or "agreement", as the rows say it.
 const char* confidence_name(const PseudoLabelOptions& options);
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "engine/base/text.h"
+#include "engine/data/columns.h"
 #include "engine/data/dataset.h"
 #include "engine/data/row_kind.h"
 #include "engine/vision/image.h"
@@ -94,7 +95,12 @@ Result<std::vector<Sample>> read_samples(const std::vector<fs::path>& files,
 
 Result<SamplesRead> read_first_samples(const fs::path& file, std::size_t count,
                                        const fs::path& image_folder) {
-  LUTHIER_TRY(const auto dataset, Dataset::open({file}, image_folder));
+  return read_first_samples(file, count, image_folder, ColumnMap());
+}
+
+Result<SamplesRead> read_first_samples(const fs::path& file, std::size_t count,
+                                       const fs::path& image_folder, const ColumnMap& columns) {
+  LUTHIER_TRY(const auto dataset, Dataset::open({file}, image_folder, columns));
   SamplesRead read;
   read.rows = dataset->size();
   for (std::size_t row = 0; row < dataset->size() && read.samples.size() < count; ++row) {

@@ -14,6 +14,8 @@
 
 namespace luthier {
 
+struct ColumnMap;
+
 struct Sample {
   Conversation conversation;  ///< a trailing assistant turn is the expected answer
   std::string where;          ///< "rows.jsonl: row 3"
@@ -44,6 +46,10 @@ struct SamplesRead {
 /// The first `count` rows of a file that can be read; an Input error where there is none.
 Result<SamplesRead> read_first_samples(const std::filesystem::path& file, std::size_t count,
                                        const std::filesystem::path& image_folder = {});
+/// The same of rows whose columns are called otherwise.
+Result<SamplesRead> read_first_samples(const std::filesystem::path& file, std::size_t count,
+                                       const std::filesystem::path& image_folder,
+                                       const ColumnMap& columns);
 
 /// That each picture is there and its header can be read: an Input error names the first that is
 /// not. Cheap beside answering, which would find it only when it comes to that sample.

@@ -33,6 +33,11 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "interleave_probs interleave_prob probabilities dataset_weights sampling_weights "
          "data_weights",
          "A number for each file of dataset.");
+  called("training.early_stopping_patience",
+         "early_stopping early_stop patience early_stopping_steps early_stopping_rounds",
+         "It counts evaluations.");
+  called("training.metric_for_best_model", "best_metric monitor monitor_metric");
+  called("training.load_best_model_at_end", "load_best_model keep_best save_best_checkpoint");
   called("quantization.load_in_4bit",
          "quantization_bit quant_bits quant_method quantization_config quantization_method qlora "
          "use_qlora quant_n_bits load_in_4bits use_4bit quantize",

@@ -125,8 +125,7 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "offload offload_optimizer offload_param cpu_offload optimizer_offload megatron",
       "a run trains on one device.");
   missing(
-      "load_best_model_at_end metric_for_best_model greater_is_better early_stopping* "
-      "early_stop patience compute_metrics compute_accuracy predict_with_generate "
+      "compute_metrics compute_accuracy predict_with_generate "
       "eval_accumulation_steps eval_metric eval_metrics do_causal_lm_eval eval_table_size "
       "eval_causal_lm_metrics eval_generation_config",
       "the loss of eval_dataset stands in metrics.jsonl, and every checkpoint can be compared.");

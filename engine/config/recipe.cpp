@@ -13,6 +13,7 @@
 #include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/config/rollouts.h"
+#include "engine/config/watch_fields.h"
 
 namespace luthier {
 namespace {
@@ -254,6 +255,7 @@ Status check_recipe(const Recipe& recipe) {
   }
   LUTHIER_CHECK(check_quantization(recipe));
   LUTHIER_CHECK(check_order(recipe));
+  LUTHIER_CHECK(check_watch(recipe));
   if (recipe.image.min_pixels && recipe.image.max_pixels &&
       *recipe.image.min_pixels > *recipe.image.max_pixels)
     return cross_fault("image.min_pixels", "is above image.max_pixels.",

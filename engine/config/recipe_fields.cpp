@@ -10,6 +10,7 @@
 #include "engine/config/order_fields.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/config/recipe_rows.h"
+#include "engine/config/watch_fields.h"
 
 namespace luthier {
 namespace {
@@ -33,11 +34,26 @@ Tables build_tables() {
              "(training from scratch).",
              {"pretrained", "random"}, LUTHIER_FIELD(init))
           .advanced());
-  add(names(Type::Paths, "dataset", "Training data",
-            "One file of rows (JSONL or JSON), or several.", LUTHIER_FIELD(dataset)));
+  add(names(
+      Type::Paths, "dataset", "Training data",
+      "One file of rows, or several: JSON lines, JSON, CSV, Parquet, Arrow, tar, or a folder.",
+      LUTHIER_FIELD(dataset)));
   add(names(Type::Paths, "eval_dataset", "Evaluation data",
             "Rows that are never trained on; their loss is the evaluation loss.",
             LUTHIER_FIELD(eval_dataset)));
+  add(kind_names("dataset_columns", "Columns",
+                 "Which column of the data is what, where it is called otherwise: image=photo, "
+                 "prompt=question. Empty: rows are read as they are.")
+          .advanced());
+  add(kind_text("dataset_prompt", "Question of all rows",
+                "What is asked where the data has no question, or how it is put together, {column} "
+                "being a column's text. Empty: as the rows say.")
+          .advanced());
+  add(kind_text(
+          "dataset_answer", "Answer of all rows",
+          "How the answer is put together, {column} being a column's text. Empty: as the rows "
+          "say.")
+          .advanced());
   add(text(Type::Path, "image_folder", "Picture folder",
            "Where relative picture paths of the rows start; empty: beside each dataset's file.",
            LUTHIER_FIELD(image_folder))
@@ -215,6 +231,7 @@ Tables build_tables() {
   add_kinds(table, tables.otherwise, list_of(method_kinds()), &FieldDescription::strategies);
   for (const RecipeField& field : quantization_fields()) add_field(table, field);
   for (const RecipeField& field : order_fields()) add_field(table, field);
+  for (const RecipeField& field : watch_fields()) add_field(table, field);
   add_kinds(table, tables.otherwise, list_of(objective_kinds()), &FieldDescription::objectives);
   add_kinds(table, tables.otherwise, list_of(optimizer_kinds()), &FieldDescription::optimizers);
   return tables;

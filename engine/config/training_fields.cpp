@@ -136,7 +136,8 @@ std::vector<Row> training_rows() {
           .at_most(kMany)
           .advanced());
   add(integer("training.eval_steps", "Evaluate every",
-              "Steps between two evaluations; 0: at every checkpoint and at the end.",
+              "Steps between two evaluations; 0: where evaluation data is given, at every "
+              "checkpoint of Save every and at the end, else never.",
               LUTHIER_FIELD(training.eval_steps))
           .unit("steps")
           .at_least(0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A dataset is its rows on disk (JSONL, or JSON holding a list), indexed once and read row by row;
-// and the checks that name a row before training wastes an hour on it.
+// A dataset is its rows on disk (JSON, tables, archives, Parquet and Arrow files, folders), indexed
+// once and read row by row; and the checks that name a row before training wastes an hour on it.
 #pragma once
 
 #include <cstddef>
@@ -18,28 +18,35 @@
 namespace luthier {
 
 class RowKind;
+struct ColumnMap;
 
 class Dataset {
  public:
-  /// One or several files, concatenated. Fails when a file is missing or not JSON/JSONL; a bad
-  /// single row is found by read() and check_dataset(). Relative picture paths start at
+  /// One or several files or folders, concatenated. Fails when one is missing or holds no rows; a
+  /// bad single row is found by read() and check_dataset(). Relative picture paths start at
   /// `image_folder`; empty: beside each file.
   static Result<std::shared_ptr<const Dataset>> open(
       const std::vector<std::filesystem::path>& files,
       const std::filesystem::path& image_folder = {});
+  /// With columns that are called otherwise than the keys that rows are read by.
+  static Result<std::shared_ptr<const Dataset>> open(
+      const std::vector<std::filesystem::path>& files, const std::filesystem::path& image_folder,
+      const ColumnMap& columns);
 
   std::size_t size() const;
   /// `row` counts from 0; `fault` gets the kind of an error.
   Result<Conversation> read(std::size_t row, RowFault* fault = nullptr) const;
-  /// The row as it is written.
+  /// The row as it is written, under the keys that rows are read by.
   Result<Json> row(std::size_t row) const;
+  /// The row with its columns as the file calls them.
+  Result<Json> unmapped_row(std::size_t row) const;
   /// What relative picture paths of the row start at.
   std::filesystem::path folder_of(std::size_t row) const;
   /// Which of the files it is in, from 0.
   std::size_t file_of(std::size_t row) const;
   /// "train.jsonl: row 3" (rows count from 1 within their file; the line too, where it is another).
   std::string where(std::size_t row) const;
-  /// SHA-256 over the files' bytes: what a resume compares.
+  /// SHA-256 over the files' bytes, and the columns: what a resume compares.
   const std::string& fingerprint() const;
 
  private:
@@ -48,6 +55,7 @@ class Dataset {
   std::vector<std::shared_ptr<const Source>> sources_;
   std::string fingerprint_;
   std::filesystem::path image_folder_;
+  std::shared_ptr<const ColumnMap> columns_;  // null: rows are read as they are
 };
 
 /// `kind`: bad_row | missing_image | broken_image | missing_film | broken_film | image_marks |

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "engine/base/text.h"
+#include "engine/batches/batch.h"
 #include "engine/device/failure.h"
 #include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
@@ -62,10 +63,11 @@ const std::vector<TokenId>& prompt_ids(Model& model, const Example& prompt) {
   return model.sequence_to_sequence() ? prompt.source_ids : prompt.input_ids;
 }
 
-/// The adapters of a batch's rows while it is decoded: one is simply active, several are routed.
-class BatchAdapters {
+/// The adapters of rows while they are decoded: one is simply active, several are routed.
+class RowAdapters {
  public:
-  BatchAdapters(const Work& work, const std::vector<std::size_t>& rows) : work_(work) {
+  /// `rows`: all that are decoded while these hang.
+  RowAdapters(const Work& work, const std::vector<std::size_t>& rows) : work_(work) {
     if (work.adapters.empty()) return;
     for (const std::size_t index : rows) {
       Adapter* adapter = work.adapters[index];
@@ -81,15 +83,14 @@ class BatchAdapters {
     }
     routed_ = std::make_unique<RoutedAdapters>(
         *work.loaded.model, std::vector<const Adapter*>(distinct_.begin(), distinct_.end()));
-    set_rows(rows);
   }
-  ~BatchAdapters() {
+  ~RowAdapters() {
     if (alone_) alone_->deactivate();
   }
-  BatchAdapters(const BatchAdapters&) = delete;
-  BatchAdapters& operator=(const BatchAdapters&) = delete;
+  RowAdapters(const RowAdapters&) = delete;
+  RowAdapters& operator=(const RowAdapters&) = delete;
 
-  /// The batch's rows from now on, by their prompts.
+  /// The rows of what is decoded next, by their answers.
   void set_rows(const std::vector<std::size_t>& rows) {
     if (!routed_) return;
     std::vector<std::size_t> of_rows;
@@ -109,57 +110,207 @@ class BatchAdapters {
   std::unique_ptr<RoutedAdapters> routed_;
 };
 
-/// One batch of prompts of equal length, decoded in step; sequences that end leave the batch, where
-/// the writer lets them.
-class BatchDecoder {
+/// What prompts must have in common to be read in one batch. Rows that are routed are told apart by
+/// equal parts of what passes a plug, in the tower too, so their pictures are alike.
+struct ReadingKey {
+  std::size_t length = 0;
+  std::vector<std::int64_t> pictures;
+  auto operator<=>(const ReadingKey&) const = default;
+};
+
+ReadingKey reading_key(const Work& work, std::size_t index) {
+  const Example& prompt = work.prompt(index);
+  ReadingKey key{prompt_ids(*work.loaded.model, prompt).size(), {}};
+  if (work.adapters.empty()) return key;
+  for (const PixelValues& image : prompt.images) {
+    key.pictures.insert(key.pictures.end(), image.shape.begin(), image.shape.end());
+    key.pictures.insert(key.pictures.end(), image.grid.begin(), image.grid.end());
+  }
+  return key;
+}
+
+/// Whether what the tower gives for a picture is the same whichever of the adapters answers.
+bool tower_is_plain(const Work& work) {
+  Model& model = *work.loaded.model;
+  if (!model.picture_tower()) return false;
+  for (const Adapter* adapter : work.adapters) {
+    if (!adapter) continue;
+    if (!RoutedAdapters::can_route(*adapter)) return false;
+    for (const Adapter::Hung& hung : adapter->hung())
+      if (model.part_of(hung.module) == kVisionTower) return false;
+  }
+  return true;
+}
+
+bool same_pictures(const Example& a, const Example& b) {
+  return std::equal(a.images.begin(), a.images.end(), b.images.begin(), b.images.end(),
+                    [](const PixelValues& one, const PixelValues& other) {
+                      return one.shape == other.shape && one.grid == other.grid &&
+                             one.values == other.values;
+                    });
+}
+
+/// The prompts as the model takes them. A plain tower looks once at pictures that stand in several,
+/// as where columns of a comparison answer one sample.
+ModelInput input_of(const Work& work, const std::vector<Example>& prompts, bool plain_tower) {
+  Model& model = *work.loaded.model;
+  ModelInput input = for_model(model, collate(prompts));
+  if (!plain_tower || input.pictures.empty() || has_films(input)) return input;
+  std::vector<const Example*> unlike;
+  std::vector<std::size_t> of_prompt;
+  for (const Example& prompt : prompts) {
+    const auto found = std::find_if(unlike.begin(), unlike.end(), [&](const Example* other) {
+      return same_pictures(*other, prompt);
+    });
+    of_prompt.push_back(static_cast<std::size_t>(found - unlike.begin()));
+    if (found == unlike.end()) unlike.push_back(&prompt);
+  }
+  std::vector<const Example*> shown;
+  for (const Example* each : unlike)
+    if (!each->images.empty()) shown.push_back(each);
+  if (unlike.size() == prompts.size() || shown.size() != unlike.size()) return input;
+  PictureTower& tower = *model.picture_tower();
+  const std::vector<torch::Tensor> made =
+      features_by_example(tower, shown, tower.tower(for_model(model, collate(shown))));
+  std::vector<torch::Tensor> features;
+  for (const std::size_t each : of_prompt) features.push_back(made[each]);
+  input.tower_features = at::cat(features, 0);
+  return input;
+}
+
+/// Of the first prompt with this adapter.
+std::size_t place_of(const Work& work, const Adapter* adapter) {
+  return static_cast<std::size_t>(std::find(work.adapters.begin(), work.adapters.end(), adapter) -
+                                  work.adapters.begin());
+}
+
+/// Answers that are decoded in step, a token of each at a time. Sequences that end leave, where the
+/// writer lets them, and make place for answers that wait, where it takes such.
+class Decoder {
  public:
-  BatchDecoder(Work& work, std::vector<std::size_t> indices)
+  /// `answers`: all that are to be made, those of one prompt beside one another.
+  Decoder(Work& work, const std::vector<std::size_t>& answers)
       : work_(work),
         loaded_(work.loaded),
-        rows_(std::move(indices)),
         options_(work.options),
-        adapters_(work, rows_) {}
+        most_(static_cast<std::size_t>(answers_at_once(static_cast<std::int64_t>(work.samples)))),
+        plain_tower_(tower_is_plain(work)),
+        adapters_(work, answers),
+        starts_(work.results.size()) {
+    for (const std::size_t index : answers) {
+      if (waiting_.empty() || &work.prompt(waiting_.back().front()) != &work.prompt(index) ||
+          waiting_.back().size() == most_)
+        waiting_.emplace_back();
+      waiting_.back().push_back(index);
+    }
+    const auto key = [&work](const std::vector<std::size_t>& unit) {
+      return reading_key(work, unit.front());
+    };
+    std::stable_sort(waiting_.begin(), waiting_.end(),
+                     [&](const auto& a, const auto& b) { return key(a) < key(b); });
+    std::reverse(waiting_.begin(), waiting_.end());
+  }
 
   /// False when the host asked to stop.
   bool run() {
-    const auto start = Clock::now();
-    std::vector<Example> batch;
-    std::vector<std::int64_t> of_row;  // the batch's prompt behind each answer
-    for (std::size_t row = 0; row < rows_.size(); ++row) {
-      if (row == 0 || &work_.prompt(rows_[row]) != &work_.prompt(rows_[row - 1]))
-        batch.push_back(work_.prompt(rows_[row]));
-      of_row.push_back(static_cast<std::int64_t>(batch.size()) - 1);
-    }
-    const auto writer =
-        make_writer(*loaded_.model, options_, work_.standing, work_.rules,
-                    static_cast<std::int64_t>(prompt_ids(*loaded_.model, batch.front()).size()));
-    for (std::int64_t step = 0; step < options_.max_new_tokens; ++step) {
+    while (!waiting_.empty())
+      if (!run_from_first()) return false;
+    return true;
+  }
+
+ private:
+  /// Prompts of one length, and the answers to them.
+  struct Entering {
+    std::vector<Example> prompts;
+    std::vector<std::size_t> rows;
+    std::vector<std::int64_t> of_row;  ///< the prompt behind each answer
+  };
+
+  /// Until nothing is in hand; what waits comes in where it can.
+  bool run_from_first() {
+    const Entering first = next(most_);
+    const auto writer = make_writer(
+        *loaded_.model, options_, work_.standing, work_.rules,
+        static_cast<std::int64_t>(prompt_ids(*loaded_.model, first.prompts.front()).size()));
+    rows_.clear();
+    for (bool begins = true; begins || !rows_.empty(); begins = false) {
       adapt_waiting();
-      if (step == 0)
-        begin(*writer, batch, of_row);
-      else
+      if (begins) {
+        adapters_.set_rows(first.rows);
+        writer->begin(input_of(work_, first.prompts, plain_tower_));
+        if (first.prompts.size() < first.rows.size()) writer->spread(first.of_row);
+        add_rows(first);
+      } else {
         writer->go_on(last_tokens());
-      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      }
+      if (has_room() && writer->takes_more()) let_in(*writer);
       std::vector<std::int64_t> kept;
       for (std::size_t row = 0; row < rows_.size(); ++row) {
         if (ended(row)) continue;
-        const bool goes_on = take(row, *writer, step, seconds);
+        const bool goes_on = take(row, *writer);
         if (work_.progress && !work_.progress(rows_[row], work_.results[rows_[row]])) return false;
         if (goes_on) kept.push_back(static_cast<std::int64_t>(row));
       }
-      if (kept.empty()) break;
+      if (kept.empty()) return true;
       if (kept.size() < rows_.size() && writer->lets_go(kept.size(), rows_.size()))
         leave(kept, *writer);
     }
     return true;
   }
 
- private:
-  void begin(Writer& writer, const std::vector<Example>& batch,
-             const std::vector<std::int64_t>& of_row) const {
-    writer.begin(for_model(*loaded_.model, collate(batch)));
-    if (batch.size() < of_row.size()) writer.spread(of_row);
+  /// Of what waits first, as much as can be read together, `room` rows at most.
+  Entering next(std::size_t room) {
+    Entering entering;
+    const ReadingKey key = reading_key(work_, waiting_.back().front());
+    std::vector<std::vector<std::size_t>> units;
+    for (std::size_t rows = 0; !waiting_.empty(); waiting_.pop_back()) {
+      rows += waiting_.back().size();
+      if (rows > room || reading_key(work_, waiting_.back().front()) != key) break;
+      units.push_back(std::move(waiting_.back()));
+    }
+    if (!work_.adapters.empty()) {  // those of one adapter beside one another
+      const auto place = [&](const std::vector<std::size_t>& unit) {
+        return place_of(work_, work_.adapters[unit.front()]);
+      };
+      std::stable_sort(units.begin(), units.end(),
+                       [&](const auto& a, const auto& b) { return place(a) < place(b); });
+    }
+    const auto start = Clock::now();
+    for (const std::vector<std::size_t>& unit : units) {
+      for (const std::size_t index : unit) {
+        entering.rows.push_back(index);
+        entering.of_row.push_back(static_cast<std::int64_t>(entering.prompts.size()));
+        starts_[index] = start;
+      }
+      entering.prompts.push_back(work_.prompt(unit.front()));
+    }
+    return entering;
   }
+
+  /// Whether it pays to let some in: keys and values of all rows are laid out anew for it.
+  bool has_room() const {
+    const std::size_t room = most_ - rows_.size();
+    if (waiting_.empty() || waiting_.back().size() > room) return false;
+    std::size_t waiting = 0;
+    for (const auto& unit : waiting_) waiting += unit.size();
+    return 4 * room >= most_ || waiting <= room;
+  }
+
+  void let_in(Writer& writer) {
+    while (!waiting_.empty() && rows_.size() + waiting_.back().size() <= most_) {
+      Entering entering = next(most_ - rows_.size());
+      adapters_.set_rows(entering.rows);
+      writer.read(input_of(work_, entering.prompts, plain_tower_), std::move(entering.of_row));
+      add_rows(entering);
+    }
+    writer.join();
+    adapters_.set_rows(rows_);
+  }
+
+  void add_rows(const Entering& entering) {
+    rows_.insert(rows_.end(), entering.rows.begin(), entering.rows.end());
+  }
+
   bool ended(std::size_t row) const { return !work_.results[rows_[row]].finish.empty(); }
 
   /// Of each row; of one that has ended and stays, some token.
@@ -187,10 +338,11 @@ class BatchDecoder {
   }
 
   /// Adds the next token of one sequence; false when it has ended.
-  bool take(std::size_t row, Writer& writer, std::int64_t step, double seconds) {
+  bool take(std::size_t row, Writer& writer) {
     const std::size_t index = rows_[row];
     Generated& result = work_.results[index];
-    result.seconds = seconds;
+    result.seconds = std::chrono::duration<double>(Clock::now() - starts_[index]).count();
+    const auto step = static_cast<std::int64_t>(result.tokens.size());
     const std::uint64_t draw = work_.draws.empty() ? index : work_.draws[index];
     const std::vector<TokenId> before =
         work_.rules.any() ? standing_before(index) : std::vector<TokenId>();
@@ -219,62 +371,27 @@ class BatchDecoder {
 
   Work& work_;
   const LoadedModel& loaded_;
-  std::vector<std::size_t> rows_;  ///< of the writer's batch, by their prompts
   const GenerationOptions& options_;
-  BatchAdapters adapters_;
+  const std::size_t most_;  ///< rows at once
+  const bool plain_tower_;
+  RowAdapters adapters_;
+  std::vector<std::vector<std::size_t>> waiting_;  ///< answers to one prompt each; the last is next
+  std::vector<std::size_t> rows_;                  ///< in hand, by their answers
+  std::vector<Clock::time_point> starts_;          ///< when each answer's prompt was read
 };
 
-/// What prompts must have in common to be decoded in one batch. Rows that are routed are told apart
-/// by equal parts of what passes a plug, in the tower too, so their pictures are alike.
-struct BatchKey {
-  std::size_t length = 0;
-  std::size_t alone = 0;  ///< the adapter's place, from 1, of one that has a batch to itself
-  std::vector<std::int64_t> pictures;
-  auto operator<=>(const BatchKey&) const = default;
-};
-
-/// Of the first prompt with this adapter.
-std::size_t place_of(const Work& work, const Adapter* adapter) {
-  return static_cast<std::size_t>(std::find(work.adapters.begin(), work.adapters.end(), adapter) -
-                                  work.adapters.begin());
-}
-
-BatchKey batch_key(const Work& work, std::size_t index) {
-  const Example& prompt = work.prompt(index);
-  BatchKey key{prompt_ids(*work.loaded.model, prompt).size(), 0, {}};
-  if (work.adapters.empty()) return key;
-  const Adapter* adapter = work.adapters[index];
-  if (adapter && !RoutedAdapters::can_route(*adapter)) {
-    key.alone = 1 + place_of(work, adapter);
-    return key;
+/// Answers that can be in hand together: all of them, but for those under an adapter that has
+/// batches to itself.
+std::vector<std::vector<std::size_t>> decoded_together(const Work& work) {
+  std::map<std::size_t, std::vector<std::size_t>> by_adapter;  // its place, from 1, if it is alone
+  for (std::size_t i = 0; i < work.results.size(); ++i) {
+    const Adapter* adapter = work.adapters.empty() ? nullptr : work.adapters[i];
+    const bool alone = adapter && !RoutedAdapters::can_route(*adapter);
+    by_adapter[alone ? 1 + place_of(work, adapter) : 0].push_back(i);
   }
-  for (const PixelValues& image : prompt.images) {
-    key.pictures.insert(key.pictures.end(), image.shape.begin(), image.shape.end());
-    key.pictures.insert(key.pictures.end(), image.grid.begin(), image.grid.end());
-  }
-  return key;
-}
-
-/// Batches of prompts that have a key in common, those of one adapter beside one another.
-std::vector<std::vector<std::size_t>> batches_of(const Work& work) {
-  std::map<BatchKey, std::vector<std::size_t>> by_key;
-  for (std::size_t i = 0; i < work.results.size(); ++i) by_key[batch_key(work, i)].push_back(i);
-  const auto most =
-      static_cast<std::size_t>(answers_at_once(static_cast<std::int64_t>(work.samples)));
-  std::vector<std::vector<std::size_t>> batches;
-  for (auto& [key, indices] : by_key) {
-    for (std::size_t begin = 0; begin < indices.size(); begin += most) {
-      const std::size_t end = std::min(indices.size(), begin + most);
-      batches.emplace_back(indices.begin() + static_cast<std::ptrdiff_t>(begin),
-                           indices.begin() + static_cast<std::ptrdiff_t>(end));
-      if (work.adapters.empty()) continue;
-      std::stable_sort(batches.back().begin(), batches.back().end(),
-                       [&](std::size_t a, std::size_t b) {
-                         return place_of(work, work.adapters[a]) < place_of(work, work.adapters[b]);
-                       });
-    }
-  }
-  return batches;
+  std::vector<std::vector<std::size_t>> together;
+  for (auto& [place, answers] : by_adapter) together.push_back(std::move(answers));
+  return together;
 }
 
 }  // namespace
@@ -334,8 +451,8 @@ Result<std::vector<Generated>> decode_prompts(
                                adapters.begin())
                 ? make_standing_steps(*loaded.model, options)
                 : nullptr};
-  for (const auto& batch : batches_of(work)) {
-    if (!BatchDecoder(work, batch).run()) break;
+  for (const std::vector<std::size_t>& answers : decoded_together(work)) {
+    if (!Decoder(work, answers).run()) break;
   }
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!results[i].finish.empty()) continue;

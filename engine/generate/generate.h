@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Decoding with a key-value cache: greedy, temperature, top-p; every token with its log-probability
-// and runners-up. Prompts of equal length are decoded together (no padding, so the result is that
-// of one at a time). A model of two texts reads a prompt once and writes from its start token on.
+// and runners-up. Prompts of equal length are read together; answers to prompts of all lengths are
+// decoded together, and where one ends the next prompt comes in. No row sees what fills another up,
+// so that each gets the answer that it gets alone. A model of two texts reads a prompt once and
+// writes from its start token on.
 #pragma once
 
 #include <functional>

@@ -43,7 +43,9 @@ class Continuing : public Writing {
 class Rewriting : public Writing {
  public:
   Rewriting(SequenceToSequence& model, std::int64_t capacity)
-      : model_(model), cache_(model.decoder_layers(), capacity) {}
+      : model_(model), cache_(model.decoder_layers(), capacity) {
+    cache_.can_join = false;  // its rows look across to texts of one length
+  }
   Tensor begin(const ModelInput& prompts) override {
     memory_ = model_.encode(prompts);
     ModelInput start;
@@ -83,58 +85,77 @@ class ModelWriter : public Writer {
 
   void spread(const std::vector<std::int64_t>& of_row) override {
     TORCH_CHECK(!standing_, "a recorded batch keeps its rows");
-    const Tensor rows = torch::tensor(of_row, torch::kInt64), there = rows.to(device_);
-    rows_ = rows.numel();
-    writing_->cache().select(there);
-    logits_ = logits_.index_select(0, there);
-    here_ = Tensor();
-    if (next_.defined()) next_ = next_.index_select(0, there);
-    std::vector<LeadingTokens> leading;
-    for (const std::int64_t row : of_row)
-      if (!leading_.empty()) leading.push_back(leading_.at(static_cast<std::size_t>(row)));
-    leading_ = std::move(leading);
+    rows_ = static_cast<std::int64_t>(of_row.size());
+    writing_->cache().select(torch::tensor(of_row, torch::kInt64));
+    now_ = rows_of(now_, of_row);
   }
 
   void begin(const ModelInput& prompts) override {
     rows_ = static_cast<std::int64_t>(
         prompts.source_lengths.empty() ? prompts.lengths.size() : prompts.source_lengths.size());
-    look_at(writing_->begin(prompts));
-    if (!standing_ ||
-        !standing_->begin(writing_->cache(), rows_, options_.max_new_tokens - 1, logits_.size(1))) {
+    now_ = look_at(writing_->begin(prompts), rows_);
+    if (!standing_ || !standing_->begin(writing_->cache(), rows_, options_.max_new_tokens - 1,
+                                        now_.logits.size(1))) {
       standing_ = nullptr;
       return;
     }
-    if (stays_there()) standing_->choose_next(next_);
+    if (stays_there()) standing_->choose_next(now_.next);
     writing_.reset();  // its cache was copied
+  }
+
+  bool takes_more() const override { return !standing_ && writing_->cache().joinable(); }
+
+  void read(const ModelInput& prompts, std::vector<std::int64_t> of_row) override {
+    const auto prompt = static_cast<std::int64_t>(prompts.lengths.front());
+    std::unique_ptr<Writing> writing = make_writing(model_, prompt, /*new_tokens=*/0);
+    const Tensor states = writing->begin(prompts);
+    const Seen seen = look_at(states, static_cast<std::int64_t>(prompts.lengths.size()));
+    read_.push_back({std::move(writing), rows_of(seen, of_row), std::move(of_row)});
+  }
+
+  void join() override {
+    std::vector<KeyValueCache::Joining> joining;
+    std::vector<Tensor> logits{now_.logits}, next{now_.next};
+    for (Read& each : read_) {
+      rows_ += static_cast<std::int64_t>(each.of_row.size());
+      joining.push_back({&each.writing->cache(), std::move(each.of_row)});
+      logits.push_back(each.seen.logits);
+      next.push_back(each.seen.next);
+      now_.leading.insert(now_.leading.end(), each.seen.leading.begin(), each.seen.leading.end());
+    }
+    writing_->cache().join(joining, options_.max_new_tokens);
+    now_.logits = at::cat(logits), now_.here = Tensor();
+    if (now_.next.defined()) now_.next = at::cat(next);
+    read_.clear();
   }
 
   void go_on(const std::vector<std::int64_t>& tokens) override {
     if (!stays_there()) {
-      next_ = torch::tensor(tokens, torch::kInt64);
-      move_together({&next_}, device_);
+      now_.next = torch::tensor(tokens, torch::kInt64);
+      move_together({&now_.next}, device_);
     }
     if (standing_) {
-      if (!stays_there()) standing_->choose_next(next_);
-      leading_ = read_leading(standing_->step(), standing_->vocabulary());
-      logits_ = standing_->logits();
-      here_ = Tensor();
+      if (!stays_there()) standing_->choose_next(now_.next);
+      now_.leading = read_leading(standing_->step(), standing_->vocabulary());
+      now_.logits = standing_->logits();
+      now_.here = Tensor();
       return;
     }
     ModelInput input;
-    input.input_ids = next_;
+    input.input_ids = now_.next;
     input.lengths.assign(static_cast<std::size_t>(rows_), 1);
-    look_at(writing_->go_on(input));
+    now_ = look_at(writing_->go_on(input), rows_);
   }
 
   TokenChoice choice(std::size_t row, std::uint64_t prompt, std::int64_t step,
                      std::span<const TokenId> before) override {
     if (!device_.is_cpu() && !by_rows_) {
-      if (auto chosen = choose_among(leading_.at(row), options_, prompt, step)) return *chosen;
+      if (auto chosen = choose_among(now_.leading.at(row), options_, prompt, step)) return *chosen;
     }
-    if (!here_.defined()) here_ = logits_.to(torch::kCPU).contiguous();
-    const auto vocabulary = here_.size(1);
+    if (!now_.here.defined()) now_.here = now_.logits.to(torch::kCPU).contiguous();
+    const auto vocabulary = now_.here.size(1);
     const std::span<const float> logits(
-        here_.const_data_ptr<float>() + static_cast<std::int64_t>(row) * vocabulary,
+        now_.here.const_data_ptr<float>() + static_cast<std::int64_t>(row) * vocabulary,
         static_cast<std::size_t>(vocabulary));
     if (!rules_.any() && options_.barred.empty())
       return choose_token(logits, options_, prompt, step);
@@ -152,25 +173,50 @@ class ModelWriter : public Writer {
 
   void keep(const Tensor& rows) override {
     rows_ = rows.numel();
-    const Tensor there = rows.to(device_);
-    if (standing_) return standing_->keep(there);
-    writing_->cache().select(there);
-    if (stays_there()) next_ = next_.index_select(0, there);
+    if (standing_) return standing_->keep(rows.to(device_));
+    writing_->cache().select(rows);
+    if (stays_there()) now_.next = now_.next.index_select(0, rows.to(device_));
   }
 
  private:
   /// The next token is the most likely one, and the device has it.
   bool stays_there() const { return !device_.is_cpu() && options_.temperature == 0 && !by_rows_; }
 
+  /// What comes next in each row.
+  struct Seen {
+    Tensor logits;  ///< [rows, vocab] float32, on the device
+    Tensor here;    ///< the same on the host, where they were asked for
+    Tensor next;    ///< [rows] int64: the next step's input, where the device chooses it
+    std::vector<LeadingTokens> leading;
+  };
+  /// A batch that was read and stands aside.
+  struct Read {
+    std::unique_ptr<Writing> writing;
+    Seen seen;  ///< of its rows
+    std::vector<std::int64_t> of_row;
+  };
+
   /// states [rows · tokens, hidden] as the head takes them.
-  void look_at(const Tensor& states) {
-    const Tensor last = states.view({rows_, -1, states.size(-1)}).select(1, -1);  // [rows, hidden]
-    logits_ = model_.output_head()->forward(last).to(torch::kFloat32);
-    here_ = Tensor();
-    if (device_.is_cpu() || by_rows_) return;
-    const Tensor leading = leading_tokens(logits_, options_);
-    if (stays_there()) next_ = most_likely(leading, logits_.size(1));
-    leading_ = read_leading(leading, logits_.size(1));
+  Seen look_at(const Tensor& states, std::int64_t rows) const {
+    Seen seen;
+    const Tensor last = states.view({rows, -1, states.size(-1)}).select(1, -1);  // [rows, hidden]
+    seen.logits = model_.output_head()->forward(last).to(torch::kFloat32);
+    if (device_.is_cpu() || by_rows_) return seen;
+    const Tensor leading = leading_tokens(seen.logits, options_);
+    if (stays_there()) seen.next = most_likely(leading, seen.logits.size(1));
+    seen.leading = read_leading(leading, seen.logits.size(1));
+    return seen;
+  }
+
+  Seen rows_of(const Seen& seen, const std::vector<std::int64_t>& of_row) const {
+    const Tensor there = torch::tensor(of_row, torch::kInt64).to(device_);
+    Seen made;
+    made.logits = seen.logits.index_select(0, there);
+    if (seen.next.defined()) made.next = seen.next.index_select(0, there);
+    for (const std::int64_t row : of_row)
+      if (!seen.leading.empty())
+        made.leading.push_back(seen.leading.at(static_cast<std::size_t>(row)));
+    return made;
   }
 
   Model& model_;
@@ -181,10 +227,8 @@ class ModelWriter : public Writer {
   torch::Device device_;
   const bool by_rows_;  ///< choices are made of a row's whole logits
   std::int64_t rows_ = 0;
-  Tensor next_;    ///< [rows] int64, the next step's input
-  Tensor logits_;  ///< [rows, vocab] float32 of this step, on the device
-  Tensor here_;    ///< the same on the host, where they were asked for
-  std::vector<LeadingTokens> leading_;
+  Seen now_;
+  std::vector<Read> read_;
 };
 
 }  // namespace

@@ -23,6 +23,14 @@ class Writer {
   /// Behind begin: row `i` of the batch is from here on what prompt `of_row[i]` was, so that
   /// several answers to one prompt share what was made of it.
   virtual void spread(const std::vector<std::int64_t>& of_row) = 0;
+  /// Behind begin: whether rows of prompts of other lengths may come in beside those of the batch.
+  virtual bool takes_more() const = 0;
+  /// Reads a further batch of prompts of one length, apart from those in hand; its rows are to be
+  /// what `of_row` says, as spread has it.
+  virtual void read(const ModelInput& prompts, std::vector<std::int64_t> of_row) = 0;
+  /// The rows of all that was read stand behind the batch's from here on, and have choices for
+  /// their first token where the others have them for their next one.
+  virtual void join() = 0;
   /// And for the next one, behind the `tokens` that were chosen, one of each row.
   virtual void go_on(const std::vector<std::int64_t>& tokens) = 0;
   /// What comes next in a row of the batch: see choose_token. `before`: what stands there, see

@@ -43,9 +43,9 @@ std::int64_t size_of(const fs::path& path) {
 }  // namespace
 
 Result<CacheFolder> CacheFolder::open(const fs::path& cache, const std::string& repository,
-                                      const std::string& commit) {
+                                      const std::string& commit, HubKind kind) {
   CacheFolder opened;
-  const std::string name = hub_folder_name(repository);
+  const std::string name = hub_folder_name(repository, kind);
   opened.folder_ = cache / name;
   opened.locks_ = cache / ".locks" / name;
   opened.commit_ = commit;

@@ -12,6 +12,7 @@
 
 #include "engine/base/result.h"
 #include "engine/hub/listing.h"
+#include "engine/hub/places.h"
 #include "engine/io/system_error.h"
 
 namespace luthier {
@@ -20,7 +21,7 @@ class CacheFolder {
  public:
   /// Makes the folders that are missing.
   static Result<CacheFolder> open(const std::filesystem::path& cache, const std::string& repository,
-                                  const std::string& commit);
+                                  const std::string& commit, HubKind kind = HubKind::Model);
 
   std::filesystem::path snapshot() const { return folder_ / "snapshots" / commit_; }
   std::filesystem::path blob(const HubFile& file) const { return folder_ / "blobs" / file.hash; }

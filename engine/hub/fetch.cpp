@@ -63,7 +63,8 @@ class Fetch {
  public:
   Fetch(const FetchRequest& request, const std::function<bool(const FetchProgress&)>& watch)
       : request_(request),
-        place_(request.hub.endpoint + "/" + request.repository),
+        place_(request.hub.endpoint + (request.kind == HubKind::Dataset ? "/datasets/" : "/") +
+               request.repository),
         watch_(watch),
         go_on_([this] { return watch_.tick(); }) {}
 
@@ -134,8 +135,9 @@ Status Fetch::refused(const HttpHead& head, const std::string& what) const {
 Result<HubListing> Fetch::ask() {
   std::string answer;
   HttpRequest http;
-  http.url = request_.hub.endpoint + "/api/models/" + request_.repository + "/revision/" +
-             url_part(request_.revision) + "?blobs=true";
+  const bool dataset = request_.kind == HubKind::Dataset;
+  http.url = request_.hub.endpoint + (dataset ? "/api/datasets/" : "/api/models/") +
+             request_.repository + "/revision/" + url_part(request_.revision) + "?blobs=true";
   http.token = request_.hub.token;
   http.go_on = go_on_;
   http.body = [&](std::string_view piece) -> Status {
@@ -285,7 +287,9 @@ Result<FetchedModel> Fetch::run() {
                        place_, "Unset it to fetch.");
   if (!watch_.tick(true)) return interrupted_error();
   LUTHIER_TRY(const HubListing listing, ask());
-  LUTHIER_TRY(std::vector<HubFile> files, files_to_fetch(listing, place_));
+  LUTHIER_TRY(std::vector<HubFile> files, request_.kind == HubKind::Dataset
+                                              ? dataset_files(listing, place_)
+                                              : files_to_fetch(listing, place_));
   watch_.state.count = files.size();
   std::uint64_t total = 0;
   for (HubFile& file : files) {
@@ -293,8 +297,8 @@ Result<FetchedModel> Fetch::run() {
     if (__builtin_add_overflow(total, *file.size, &total))
       return input_error("The files together are larger than any disk.", place_);
   }
-  LUTHIER_TRY(const CacheFolder folder,
-              CacheFolder::open(request_.hub.cache, request_.repository, listing.commit));
+  LUTHIER_TRY(const CacheFolder folder, CacheFolder::open(request_.hub.cache, request_.repository,
+                                                          listing.commit, request_.kind));
   std::uint64_t missing = 0;
   for (const HubFile& file : files)
     if (!folder.has(file)) missing += *file.size - folder.kept(file);

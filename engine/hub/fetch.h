@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A model from a hub into the Hugging Face cache: only what a checkpoint is made of, each file
-// checked against the published hash, in the layout that other tools share. What was fetched before
-// a cut or a cancel stays, and the next attempt goes on from there. Nothing here runs unless a
-// person asks for it.
+// A model, or a dataset, from a hub into the Hugging Face cache: only what a checkpoint, or rows,
+// are made of, each file checked against the published hash, in the layout that other tools share.
+// What was fetched before a cut or a cancel stays, and the next attempt goes on from there. Nothing
+// here runs unless a person asks for it.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ namespace luthier {
 
 struct FetchRequest {
   std::string repository;         ///< "organisation/name"
+  HubKind kind = HubKind::Model;  ///< of repository
   std::string revision = "main";  ///< branch, tag or commit
   HubSettings hub;
   int attempts = 3;  ///< for one file, as long as each attempt brings some bytes
@@ -40,8 +41,8 @@ struct FetchedModel {
                 fetched_bytes = 0;  ///< of all files; what came over the network this time
 };
 
-/// Fetches what is missing. `watch` is called several times a second; false cancels (Interrupted
-/// error; what came is kept).
+/// Fetches what is missing, of a dataset too. `watch` is called several times a second; false
+/// cancels (Interrupted error; what came is kept).
 Result<FetchedModel> fetch_model(const FetchRequest& request,
                                  const std::function<bool(const FetchProgress&)>& watch);
 

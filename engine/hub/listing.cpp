@@ -83,12 +83,6 @@ Result<HubFile> read_sibling(const SortedJson& sibling, const std::string& where
   } else {
     LUTHIER_TRY(file.hash, hash_field(sibling, "blobId", 40, place));
   }
-  if (is_wanted(file.name) && extension(file.name) != ".safetensors" &&
-      file.size.value_or(0) > kLargestTextFile) {
-    return input_error("This file is said to have " + std::to_string(*file.size) +
-                           " bytes, too many for its kind.",
-                       place, kMislead);
-  }
   return file;
 }
 
@@ -142,6 +136,10 @@ Result<std::vector<HubFile>> files_to_fetch(const HubListing& listing, const std
   for (const HubFile& file : listing.files) {
     if (is_pickle(file.name)) pickle = file.name;
     if (!is_wanted(file.name)) continue;
+    if (extension(file.name) != ".safetensors" && file.size.value_or(0) > kLargestTextFile)
+      return input_error("This file is said to have " + std::to_string(*file.size) +
+                             " bytes, too many for its kind.",
+                         where + ": " + file.name, kMislead);
     weights = weights || extension(file.name) == ".safetensors";
     usual =
         usual || file.name == "model.safetensors" || file.name == "model.safetensors.index.json";
@@ -168,6 +166,37 @@ Result<std::vector<HubFile>> files_to_fetch(const HubListing& listing, const std
     const bool large_a = extension(a.name) == ".safetensors",
                large_b = extension(b.name) == ".safetensors";
     return large_a != large_b ? large_b : a.name < b.name;
+  });
+  return files;
+}
+
+Result<std::vector<HubFile>> dataset_files(const HubListing& listing, const std::string& where) {
+  static const std::set<std::string> rows{".parquet", ".arrow", ".jsonl", ".ndjson",
+                                          ".json",    ".csv",   ".tsv",   ".tar"};
+  static const std::set<std::string> beside{".png", ".jpg",  ".jpeg", ".webp",   ".gif",
+                                            ".bmp", ".tiff", ".txt",  ".caption"};
+  std::vector<HubFile> files;
+  bool some = false, packed = false;
+  for (const HubFile& file : listing.files) {
+    std::string end = extension(file.name);
+    std::transform(end.begin(), end.end(), end.begin(), [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    const bool picture = beside.contains(end) && end != ".txt" && end != ".caption";
+    packed = packed || end == ".zip" || end == ".gz" || end == ".tgz" || end == ".zst";
+    some = some || picture || (rows.contains(end) && last_part(file.name) != "dataset_infos.json");
+    if (rows.contains(end) || beside.contains(end)) files.push_back(file);
+  }
+  if (!some)
+    return input_error(packed ? "The repository's rows are in archives (ZIP, gzip), which are not "
+                                "read."
+                              : "The repository holds no rows that are read.",
+                       where,
+                       "Look for one that holds Parquet, Arrow, JSON, CSV or tar files; of most "
+                       "datasets the revision refs/convert/parquet does.");
+  std::stable_sort(files.begin(), files.end(), [](const HubFile& a, const HubFile& b) {
+    return a.size.value_or(0) != b.size.value_or(0) ? a.size.value_or(0) < b.size.value_or(0)
+                                                    : a.name < b.name;
   });
   return files;
 }

@@ -32,13 +32,16 @@ struct HubListing {
 inline constexpr std::uint64_t kMaxListingBytes = 64u << 20;
 inline constexpr std::size_t kMaxListedFiles = 50'000;
 
-/// The JSON of GET /api/models/{id}/revision/{revision}?blobs=true. Input error for hostile names,
-/// sizes and hashes.
+/// The JSON of GET /api/models/{id}/revision/{revision}?blobs=true, and of /api/datasets/… Input
+/// error for hostile names, sizes and hashes.
 Result<HubListing> parse_listing(std::string_view json, const std::string& where);
 
 /// Those that a checkpoint is made of: safetensors, JSON, jinja and tokenizer files. Small ones
 /// first. Weights that stand there twice (consolidated.safetensors beside model.safetensors) are
 /// left out. Input error when no weights can be had.
 Result<std::vector<HubFile>> files_to_fetch(const HubListing& listing, const std::string& where);
+/// Those that a dataset is made of: rows (Parquet, Arrow, JSON, CSV, tar) and pictures; no programs
+/// and no archives that are not read. Input error when there are no rows.
+Result<std::vector<HubFile>> dataset_files(const HubListing& listing, const std::string& where);
 
 }  // namespace luthier

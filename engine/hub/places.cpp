@@ -84,8 +84,8 @@ HubSettings hub_settings() {
   return settings;
 }
 
-std::string hub_folder_name(const std::string& repository) {
-  std::string name = "models--";
+std::string hub_folder_name(const std::string& repository, HubKind kind) {
+  std::string name = kind == HubKind::Model ? "models--" : "datasets--";
   for (const char c : repository) name += c == '/' ? std::string("--") : std::string(1, c);
   return name;
 }

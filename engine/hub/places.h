@@ -23,8 +23,10 @@ struct HubSettings {
 /// As the environment says now.
 HubSettings hub_settings();
 
-/// "org/name" → "models--org--name".
-std::string hub_folder_name(const std::string& repository);
+enum class HubKind { Model, Dataset };
+
+/// "org/name" → "models--org--name", "datasets--org--name".
+std::string hub_folder_name(const std::string& repository, HubKind kind = HubKind::Model);
 /// "models--org--name" → "org/name"; empty for any other name.
 std::string hub_repository_name(const std::string& folder_name);
 

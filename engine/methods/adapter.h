@@ -146,6 +146,25 @@ class Adapter {
   double strength_ = 1;
 };
 
+/// An adapter is active for as long as this lives, whatever is thrown meanwhile; `rests`: what it
+/// holds beside its tensors goes with it.
+class AdapterWhile {
+ public:
+  AdapterWhile(Adapter& adapter, bool rests) : adapter_(adapter), rests_(rests) {
+    adapter_.activate();
+  }
+  ~AdapterWhile() {
+    adapter_.deactivate();
+    if (rests_) adapter_.rest();
+  }
+  AdapterWhile(const AdapterWhile&) = delete;
+  AdapterWhile& operator=(const AdapterWhile&) = delete;
+
+ private:
+  Adapter& adapter_;
+  bool rests_;
+};
+
 /// `plug` as it hangs on `port`, a module's pointer.
 template <class Kind, class Made>
 Adapter::Hung hung_on(const Kind*& port, std::string module, std::shared_ptr<Made> plug) {

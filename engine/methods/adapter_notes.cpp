@@ -89,6 +89,10 @@ fs::path recipe_around(const fs::path& folder) {
 
 }  // namespace
 
+Result<FilmLimits> read_film_limits(const Json& film, const std::string& where) {
+  return read_film(film, where);
+}
+
 Json film_limits_json(const FilmLimits& film) {
   const auto value = [](const auto& limit) { return limit ? Json(*limit) : Json(nullptr); };
   return {

@@ -25,6 +25,8 @@ MediaLimits chosen_pixels(const MediaLimits& asked, const MediaLimits& adapter);
 
 /// Each limit by its name; null where there is none.
 Json film_limits_json(const FilmLimits& film);
+/// The same read back. Input errors name the limit that cannot be used.
+Result<FilmLimits> read_film_limits(const Json& film, const std::string& where);
 
 /// "image.min_pixels 3136, image.max_pixels 50176"; empty without limits.
 std::string pixels_text(const MediaLimits& pixels);

@@ -11,6 +11,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/nn/attention_masks.h"
+#include "engine/nn/attention_watch.h"
 #include "engine/nn/flash_attention.h"
 #include "engine/nn/loop_attention.h"
 
@@ -115,10 +116,11 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
   return at::scaled_dot_product_attention(q, key, value, {}, 0.0, causal, scale);
 }
 
-/// One token of each row over all places of a cache that stands, those behind it hidden: q [rows,
-/// heads, head_dim], k and v [rows, kv_heads, head_dim] → [rows, heads·head_dim]. The queries of
-/// one head of keys are its places in the product, so that keys are not repeated for them.
-Tensor attend_standing(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
+/// One token of each row over all places of a cache that stands, those behind it hidden, or of one
+/// with rows of several lengths, those before each row hidden: q [rows, heads, head_dim], k and v
+/// [rows, kv_heads, head_dim] → [rows, heads·head_dim]. The queries of one head of keys are its
+/// places in the product, so that keys are not repeated for them.
+Tensor attend_masked(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
                        KeyValueCache& cache, std::int64_t layer) {
   const std::int64_t rows = q.size(0), head_dim = q.size(2);
   const auto [key, value] =
@@ -310,10 +312,9 @@ Tensor attend_forks(const Tensor& q, const Tensor& k, const Tensor& v, const Row
     const auto split = [&](const Tensor& x) {
       return swapped(x.reshape({counts[i], -1, x.size(1), x.size(2)}));
     };
-    mixed.push_back(
-        swapped(attend_equal(split(query[i]), split(key[i]), split(value[i]), rule, {},
-                             Masks{&rows, static_cast<std::int64_t>(i)}))
-            .reshape({sizes[i], q.size(1) * q.size(2)}));
+    mixed.push_back(swapped(attend_equal(split(query[i]), split(key[i]), split(value[i]), rule, {},
+                                         Masks{&rows, static_cast<std::int64_t>(i)}))
+                        .reshape({sizes[i], q.size(1) * q.size(2)}));
   }
   return mixed.size() == 1 ? mixed.front() : at::cat(mixed);
 }
@@ -331,9 +332,11 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
               const AttentionRule& rule, const Tensor& blocks, KeyValueCache* cache,
               std::int64_t layer, const KeysAndValues& before, const ScoreBias* bias) {
   const std::int64_t width = q.size(1) * q.size(2);
-  if (cache && cache->stands()) {
-    TORCH_CHECK(rows.longest() == 1 && !bias, "a cache that stands takes a token of each row");
-    return attend_standing(q, k, v, rule, *cache, layer);
+  if (AttentionWatch* watch = AttentionWatch::here(); watch && !cache)
+    watch->see(q, k, rows, rule, blocks, before, bias);
+  if (cache && (cache->stands() || cache->ragged())) {
+    TORCH_CHECK(rows.longest() == 1 && !bias, "such a cache takes a token of each row");
+    return attend_masked(q, k, v, rule, *cache, layer);
   }
   if (cache) {
     TORCH_CHECK(rows.equal(), "a cache holds rows of equal length");

@@ -53,7 +53,7 @@ class ScoreBias {
 /// [tokens, heads·head_dim]. `blocks` [tokens] int64 or undefined: tokens of one row with the same
 /// number ≥ 0 see one another; a window does not hold them back unless the rule says so. With a
 /// cache (rows of equal length only) the tokens continue what layer `layer` of it holds; one that
-/// stands takes a token of each row. `before`
+/// stands, or whose rows have several lengths, takes a token of each row. `before`
 /// stands in front of every row, as tokens that all of it may see; in a cache at its beginning.
 /// Undefined k and v, with a cache: `layer` has been given these tokens' already, by another one.
 /// `bias` counts places from the first key, and has no part in a rule with a softcap. Rows that fork

@@ -3,6 +3,7 @@
 // nobody wrote may hold what makes that NaN.
 #include "engine/nn/key_value_cache.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace luthier {
@@ -48,20 +49,118 @@ void KeyValueCache::advance(std::int64_t count) {
 }
 
 void KeyValueCache::select(const Tensor& rows) {
-  const auto keep = [&](Tensor& tensor) {
+  // What is before all rows that stay goes.
+  std::int64_t before = 0;
+  if (ragged()) {
+    std::vector<std::int64_t> begins;
+    const Tensor here = rows.to(torch::kCPU).contiguous();
+    for (std::int64_t i = 0; i < here.numel(); ++i)
+      begins.push_back(
+          begins_.at(static_cast<std::size_t>(here.const_data_ptr<std::int64_t>()[i])));
+    before = begins.empty() ? 0 : *std::min_element(begins.begin(), begins.end());
+    for (std::int64_t& begin : begins) begin -= before;
+    begins_ = std::move(begins);
+    if (std::all_of(begins_.begin(), begins_.end(), [](std::int64_t begin) { return begin == 0; }))
+      begins_.clear();
+    length_ -= before, capacity_ -= before;
+  }
+  const auto keep = [&](Tensor& tensor, std::int64_t from = 0) {
     if (!tensor.defined()) return;
-    const Tensor kept = tensor.index_select(0, rows.to(tensor.device()));
+    const Tensor there = rows.to(tensor.device());
+    const Tensor kept = (from > 0 ? tensor.slice(2, from) : tensor).index_select(0, there);
     if (stands())
       tensor.narrow(0, 0, kept.size(0)).copy_(kept);
     else
       tensor = kept;
   };
   for (auto* store : {&keys_, &values_})
-    for (Tensor& tensor : *store) keep(tensor);
+    for (Tensor& tensor : *store) keep(tensor, before);
   for (auto& [layer, pair] : across_) keep(pair.first), keep(pair.second);
   keep(across_mask);
   for (auto& [layer, each] : carried_) keep(each.columns), keep(each.state);
   keep(position_offsets);
+  if (before > 0) position_offsets = position_offsets + before;
+}
+
+std::int64_t KeyValueCache::rows() const {
+  for (const Tensor& keys : keys_)
+    if (keys.defined()) return keys.size(0);
+  for (const auto& [layer, each] : carried_) return each.columns.size(0);
+  return 0;
+}
+
+void KeyValueCache::join(const std::vector<Joining>& others, std::int64_t more) {
+  TORCH_CHECK(joinable(), "these rows have the length in common");
+  const std::int64_t own = rows();
+  std::int64_t longest = length_, all = own;
+  for (const Joining& each : others) {
+    TORCH_CHECK(each.cache->joinable() && !each.cache->ragged(), "what joins has just been read");
+    longest = std::max(longest, each.cache->length_);
+    all += static_cast<std::int64_t>(each.rows.size());
+  }
+  /// A cache's rows, as many as `count`, from `begin` on in this one.
+  struct Part {
+    const KeyValueCache* cache;
+    Tensor rows;  // undefined: all
+    std::int64_t begin, count, shift;
+  };
+  std::vector<Part> parts{{this, Tensor(), 0, own, longest - length_}};
+  std::vector<std::int64_t> begins = begins_;
+  begins.resize(static_cast<std::size_t>(own), 0);
+  for (std::int64_t& begin : begins) begin += longest - length_;
+  for (const Joining& each : others) {
+    const auto count = static_cast<std::int64_t>(each.rows.size());
+    const std::int64_t shift = longest - each.cache->length_;
+    parts.push_back({each.cache, torch::tensor(each.rows, torch::kInt64),
+                     parts.back().begin + parts.back().count, count, shift});
+    begins.insert(begins.end(), each.rows.size(), shift);
+  }
+  const auto of_part = [](const Tensor& tensor, const Part& part) {
+    return part.rows.defined() ? tensor.index_select(0, part.rows.to(tensor.device())) : tensor;
+  };
+  const std::int64_t room = longest + more;
+  for (auto KeyValueCache::*store : {&KeyValueCache::keys_, &KeyValueCache::values_}) {
+    for (std::size_t layer = 0; layer < keys_.size(); ++layer) {
+      Tensor& held = (this->*store)[layer];
+      if (!held.defined()) continue;  // it sees another layer's, or carries a state
+      const Tensor made = torch::empty({all, held.size(1), room, held.size(3)}, held.options());
+      for (const Part& part : parts) {
+        const Tensor& from = (part.cache->*store)[layer];
+        const Tensor to = made.narrow(0, part.begin, part.count);
+        // What a mask hides is multiplied all the same.
+        if (part.shift > 0) to.narrow(2, 0, part.shift).zero_();
+        to.slice(2, part.shift, longest)
+            .copy_(of_part(from.slice(2, 0, longest - part.shift), part));
+      }
+      held = made;
+    }
+  }
+  const auto joined = [&](auto&& of) {
+    std::vector<Tensor> pieces;
+    for (const Part& part : parts) pieces.push_back(of_part(of(*part.cache), part));
+    return at::cat(pieces);
+  };
+  for (auto& [layer, each] : carried_) {
+    const auto of = [at = layer](auto CarriedState::*what) {
+      return [at, what](const KeyValueCache& cache) { return cache.carried_.at(at).*what; };
+    };
+    const CarriedState made{each.columns.defined() ? joined(of(&CarriedState::columns)) : Tensor(),
+                            each.state.defined() ? joined(of(&CarriedState::state)) : Tensor()};
+    each = made;
+  }
+  std::vector<Tensor> offsets;
+  for (const Part& part : parts) {
+    const Tensor& given = part.cache->position_offsets;
+    offsets.push_back((given.defined()
+                           ? of_part(given.to(torch::kCPU), part)
+                           : torch::zeros({part.count}, torch::TensorOptions(torch::kInt64))) -
+                      part.shift);
+  }
+  position_offsets = at::cat(offsets);
+  begins_ = std::move(begins);
+  length_ = longest, capacity_ = room;
+  if (std::all_of(begins_.begin(), begins_.end(), [](std::int64_t begin) { return begin == 0; }))
+    begins_.clear();
 }
 
 KeyValueCache KeyValueCache::standing(std::int64_t rows, std::int64_t capacity) const {
@@ -111,14 +210,25 @@ void KeyValueCache::take(const KeyValueCache& filled) {
 
 Tensor KeyValueCache::mask(std::optional<std::int64_t> window, const Tensor& like) {
   // A window that holds all places hides nothing.
-  const std::int64_t near = window && *window < capacity_ ? *window : 0;
+  const std::int64_t places = stands() ? capacity_ : length_ + 1;
+  const std::int64_t near = window && *window < places ? *window : 0;
   Tensor& made = masks_[near];
   if (made.defined()) return made;
+  if (!stands()) return made = ragged_mask(near, like);
   Tensor hidden = key_places_ > place;  // [capacity]
   if (near > 0) hidden = hidden.logical_or(key_places_ <= place - near);
   made = torch::zeros({1, 1, 1, capacity_}, like.options())
              .masked_fill_(hidden, -std::numeric_limits<double>::infinity());
   return made;
+}
+
+Tensor KeyValueCache::ragged_mask(std::int64_t near, const Tensor& like) const {
+  const Tensor places = torch::arange(length_ + 1, torch::kInt64);
+  Tensor hidden = places < torch::tensor(begins_, torch::kInt64).unsqueeze(1);  // [rows, keys]
+  if (near > 0) hidden = hidden.logical_or(places <= length_ - near);
+  const Tensor made = torch::zeros(hidden.sizes(), torch::dtype(like.scalar_type()))
+                          .masked_fill_(hidden, -std::numeric_limits<double>::infinity());
+  return made.view({made.size(0), 1, 1, made.size(1)}).to(like.device());
 }
 
 }  // namespace luthier

@@ -21,14 +21,20 @@ struct CarriedState {
   torch::Tensor state;    ///< [batch, heads, key_dim, value_dim] float32
 };
 
-/// Keys and values of one batch of equally long rows, for all layers, allocated once.
+/// Keys and values of one batch of rows, for all layers, allocated once. Rows are equally long
+/// until others join them: then all of them end at one place, and each begins at its own.
 class KeyValueCache {
  public:
+  /// Rows of another cache that come into this one: `rows` of it, each as often as it is named.
+  struct Joining {
+    const KeyValueCache* cache;
+    std::vector<std::int64_t> rows;
+  };
   KeyValueCache(std::int64_t layers, std::int64_t capacity)
       : keys_(static_cast<std::size_t>(layers)),
         values_(static_cast<std::size_t>(layers)),
         capacity_(capacity) {}
-  /// Tokens of each row; of one that stands, as many as it had when it was filled.
+  /// Tokens of the longest row; of one that stands, as many as it had when it was filled.
   std::int64_t length() const { return length_; }
   std::int64_t capacity() const { return capacity_; }
   /// Adds [batch, kv_heads, new, head_dim] at the end of layer's store and returns all of it so
@@ -50,12 +56,18 @@ class KeyValueCache {
   CarriedState& carried(std::int64_t layer) { return carried_[layer]; }
   /// Room for `count` more, before anything is stored: tokens that stand before the rows' own.
   void reserve(std::int64_t count) { capacity_ += count; }
-  /// Keeps these rows of the batch (int64 [rows]), for when some sequences are done. One that
-  /// stands has them at its beginning then: go on with first(rows).
+  /// Keeps these rows of the batch (int64 [rows], on the host or where the cache is), for when some
+  /// sequences are done. One that stands has them at its beginning then: go on with first(rows).
   void select(const torch::Tensor& rows);
+  /// Rows of `others`, which have read their prompts, stand behind these from here on, with room
+  /// for `more` tokens of each row. For caches that can_join.
+  void join(const std::vector<Joining>& others, std::int64_t more);
+  bool joinable() const { return can_join && !stands() && across_.empty(); }
+  /// Rows of several lengths: they go on by a token of each, which sees its own row by mask().
+  bool ragged() const { return !begins_.empty(); }
 
-  /// What a row's next position is ahead of its length (positions of pictures may be fewer than
-  /// their tokens): [batch] int64, or undefined for 0.
+  /// What a row's next position is ahead of length() (positions of pictures may be fewer than
+  /// their tokens, and a shorter row begins later): [batch] int64, or undefined for 0.
   torch::Tensor position_offsets;
   /// What is added to the scores of what the rows look across to, where that is not as much of
   /// each: [batch, 1, 1, keys], far below 0 where there is nothing; undefined: nothing is added.
@@ -72,8 +84,9 @@ class KeyValueCache {
   bool stands() const { return place.defined(); }
   /// Of the next token of each row: [rows] int64, on the device.
   torch::Tensor positions() const { return position_offsets + place; }
-  /// What is added to scores, [1, 1, 1, capacity] in `like`'s type: −∞ at keys that are not there
-  /// yet or lie `window` back. Made once a step.
+  /// What is added to scores, in `like`'s type: −∞ at keys that lie `window` back and, of one that
+  /// stands [1, 1, 1, capacity], at those that are not there yet; of a ragged one [batch, 1, 1,
+  /// length + 1], at those before each row. Made once a step.
   torch::Tensor mask(std::optional<std::int64_t> window, const torch::Tensor& like);
 
   /// Where the next token is written: [1] int64, on the device; undefined: this one grows. Who
@@ -81,12 +94,18 @@ class KeyValueCache {
   torch::Tensor place;
   /// False: something in the model goes by the length that the host knows (set by its decode).
   bool can_stand = true;
+  /// False: something in the model goes by the one length of all rows (set by its decode).
+  bool can_join = true;
 
  private:
+  std::int64_t rows() const;
+  torch::Tensor ragged_mask(std::int64_t near, const torch::Tensor& like) const;
+
   std::vector<torch::Tensor> keys_, values_;
   std::map<std::int64_t, std::pair<torch::Tensor, torch::Tensor>> across_;  ///< by layer
   std::map<std::int64_t, CarriedState> carried_;                            ///< by layer
   std::int64_t capacity_, length_ = 0;
+  std::vector<std::int64_t> begins_;  ///< the place of each row's first key; empty: all 0
   torch::Tensor key_places_;                     ///< 0, 1, 2, …: [capacity] int64
   std::map<std::int64_t, torch::Tensor> masks_;  ///< of this step, by window; 0: none
 };

@@ -37,8 +37,8 @@ Status check_tokens(const LoadedModel& teacher, const LoadedModel& base,
 }
 
 /// Rows are made by the processor of the model that is trained, and their pictures must be such as
-/// the teacher's tower takes.
-Status check_pictures(const LoadedModel& teacher, const LoadedModel& base,
+/// the other's tower takes.
+Status check_pictures(const LoadedModel& other, const LoadedModel& base,
                       const Objective& objective) {
   if (!base.processor->image_processor()) return {};
   Conversation row;
@@ -50,7 +50,7 @@ Status check_pictures(const LoadedModel& teacher, const LoadedModel& base,
     const auto outline = [&](const LoadedModel& model) {
       return model.processor->measure_training(row, LossOn::Completion, 0, "row", nullptr, size);
     };
-    const auto ours = outline(base), theirs = outline(teacher);
+    const auto ours = outline(base), theirs = outline(other);
     // A folder without a template shows it in the rows that it is trained on.
     if (!ours || !theirs) return {};
     const auto shown = [](const Example& example, const LoadedModel& model) {
@@ -58,12 +58,15 @@ Status check_pictures(const LoadedModel& teacher, const LoadedModel& base,
                            [&](TokenId id) { return model.processor->shows(id); });
     };
     const PixelValues &mine = ours->images.front(), &its = theirs->images.front();
-    if (shown(*ours, base) != shown(*theirs, teacher) || mine.shape != its.shape ||
+    if (shown(*ours, base) != shown(*theirs, other) || mine.shape != its.shape ||
         mine.grid != its.grid ||
-        base.processor->image_token_id() != teacher.processor->image_token_id())
+        base.processor->image_token_id() != other.processor->image_token_id())
       return input_error(
-          "The teacher's picture processor makes another picture than that of the model that is "
-          "trained.",
+          objective.reference_teaches()
+              ? "The teacher's picture processor makes another picture than that of the model that "
+                "is trained."
+              : "The reference model's picture processor makes another picture than that of the "
+                "model that is trained.",
           objective.reference_field(),
           "Name a checkpoint whose preprocessor_config.json says the same.");
   }
@@ -106,10 +109,8 @@ Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recip
   if (model.family != base.family)
     return input_error("The reference model is of another family than the model that is trained.",
                        objective.reference_field(), "Name a checkpoint of the same family.");
-  if (objective.reference_teaches()) {
-    LUTHIER_CHECK(check_tokens(model, base, objective));
-    LUTHIER_CHECK(check_pictures(model, base, objective));
-  }
+  if (objective.reference_teaches()) LUTHIER_CHECK(check_tokens(model, base, objective));
+  LUTHIER_CHECK(check_pictures(model, base, objective));
   reference->model = std::make_unique<LoadedModel>(std::move(model));
   return reference;
 }

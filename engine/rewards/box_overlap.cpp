@@ -9,6 +9,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "engine/rewards/answer_measures.h"
 #include "engine/rewards/built_in.h"
 
 namespace luthier::detail {
@@ -123,3 +124,15 @@ Result<Reward> box_overlap_reward(const AnsweredRow& answer) {
 }
 
 }  // namespace luthier::detail
+
+namespace luthier {
+
+double text_box_overlap(const std::string& answer, const std::string& expected) {
+  const auto wanted = detail::boxes_in(expected);
+  if (wanted.empty()) return -1;
+  const auto said = detail::boxes_in(answer);
+  return detail::paired_overlap(said, wanted) /
+         static_cast<double>(std::max(said.size(), wanted.size()));
+}
+
+}  // namespace luthier

@@ -8,6 +8,7 @@
 #include "engine/runs/changed_settings.h"
 #include "engine/runs/resume_device.h"
 #include "engine/runs/run_folder.h"
+#include "engine/runs/run_parent.h"
 
 namespace luthier {
 
@@ -19,8 +20,9 @@ namespace {
 /// type have rules of their own (resume_device.h).
 bool is_place(const std::string& key) {
   return key == "model" || key == "dataset" || key == "eval_dataset" || key == "replay.dataset" ||
-         key == "image_folder" || key == "output_dir" || key == "adapter.init_from" ||
-         key == "training.device" || key == "training.dtype";
+         key == "image_folder" || key == "samples.dataset" || key == "forgetting.dataset" ||
+         key == "output_dir" || key == "adapter.init_from" || key == "training.device" ||
+         key == "training.dtype";
 }
 
 /// Settings that change no number of the result: what to lower when memory ran out, whether a run
@@ -119,6 +121,10 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
   const std::optional<Checkpoint> checkpoint = run.newest_whole_checkpoint();
   if (!checkpoint) {
     const fs::path folder = run.path();
+    // Started over it would begin with the base, and say that it is a fork.
+    if (read_run_parent(folder))
+      return input_error("The checkpoint that this fork begins with is broken or gone.",
+                         folder.string(), "Fork the run anew.");
     { const RunFolder released = std::move(run); }
     return fresh(recipe, folder);
   }

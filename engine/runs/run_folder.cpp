@@ -5,11 +5,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 
 #include "engine/base/log.h"
 #include "engine/data/rollout_log.h"
+#include "engine/data/sample_log.h"
 #include "engine/io/system_error.h"
+#include "engine/runs/metrics_file.h"
+#include "engine/runs/run_edits.h"
 #include "engine/runs/run_lock.h"
+#include "engine/runs/run_notes.h"
+#include "engine/runs/run_parent.h"
 
 namespace luthier {
 
@@ -42,7 +48,7 @@ bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
       "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
       "model",       "checkpoints", kRolloutsFile,   "tensorboard", "value_model",
-      kRunLockName};
+      kSamplesFile,  kRunLockName,  kRunNotesFile};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -120,7 +126,9 @@ std::vector<Record> read_records(const fs::path& path, Read read) {
   return records;
 }
 
-Status keep_up_to(const fs::path& path, std::int64_t step) {
+/// Keeps the lines up to `step`, and later ones that `keep` wants.
+Status keep_up_to(const fs::path& path, std::int64_t step,
+                  const std::function<bool(const Json&)>& keep = {}) {
   std::error_code problem;
   if (!fs::exists(path, problem)) return {};
   LUTHIER_TRY(const std::string before, read_file(path, kMaxLinesBytes));
@@ -129,10 +137,15 @@ Status keep_up_to(const fs::path& path, std::int64_t step) {
     const auto json = parse_json(line, path.string());
     if (!json) return;
     const auto at = json_int(*json, "step", path.string());
-    if (at && *at <= step) kept.append(line).append("\n");
+    if (at && (*at <= step || (keep && keep(*json)))) kept.append(line).append("\n");
   });
   if (kept == before) return {};
   return write_file_atomically(path, kept);
+}
+
+bool is_edit_line(const Json& line) {
+  return line.is_object() && line.contains("kind") && line["kind"].is_string() &&
+         is_live_setting(line["kind"].get<std::string>());
 }
 
 Status need_run(const fs::path& folder) {
@@ -185,7 +198,9 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
   }
   LUTHIER_TRY(const std::vector<std::string> names, listed(folder));
   for (const std::string& name : names) {
-    if (name != kRunLockName) LUTHIER_CHECK(remove_leftover(folder / name));
+    // What a person wrote about it is theirs, whatever becomes of the run.
+    if (name != kRunLockName && name != kRunNotesFile)
+      LUTHIER_CHECK(remove_leftover(folder / name));
   }
   RunManifest manifest;
   manifest.started = utc_now();
@@ -233,9 +248,10 @@ Status RunFolder::write_manifest(RunManifest manifest) const {
   manifest.format_version = kRunFormatVersion;
   manifest.version = luthier_version();
   manifest.updated = utc_now();
-  return write_file_atomically(
-      path_ / "run.json",
-      to_json(manifest).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  Json json = to_json(manifest);
+  LUTHIER_CHECK(keep_parent(path_, json));
+  return write_file_atomically(path_ / "run.json",
+                               json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 Status RunFolder::append_metrics(const MetricsLine& line) const {
@@ -249,7 +265,18 @@ Status RunFolder::append_event(RunEvent event) const {
 }
 
 std::vector<MetricsLine> RunFolder::read_metrics() const {
-  return read_records<MetricsLine>(path_ / "metrics.jsonl", metrics_from_json);
+  std::vector<MetricsLine> lines;
+  const std::string where = (path_ / "metrics.jsonl").string();
+  each_line(path_ / "metrics.jsonl", [&](std::string_view line) {
+    if (auto own = read_own_metrics_line(line)) {
+      lines.push_back(std::move(*own));
+      return;
+    }
+    auto json = parse_json(line, where);
+    if (!json) return;
+    if (auto record = metrics_from_json(*json, where)) lines.push_back(record.take());
+  });
+  return lines;
 }
 
 std::vector<RunEvent> RunFolder::read_events() const {
@@ -257,9 +284,20 @@ std::vector<RunEvent> RunFolder::read_events() const {
 }
 
 Status RunFolder::truncate_after(std::int64_t step) const {
-  for (const char* file : {"metrics.jsonl", kRolloutsFile})
+  for (const char* file : {kRolloutsFile, kSamplesFile})
     LUTHIER_CHECK(keep_up_to(path_ / file, step));
-  return keep_up_to(path_ / "events.jsonl", step);
+  return cut_records_after(step);
+}
+
+Status RunFolder::cut_records_after(std::int64_t step) const {
+  LUTHIER_CHECK(keep_up_to(path_ / "metrics.jsonl", step));
+  return keep_up_to(path_ / "events.jsonl", step, is_edit_line);
+}
+
+Status RunFolder::forget_edits(const std::string& setting, std::int64_t step) const {
+  return keep_up_to(path_ / "events.jsonl", step, [&](const Json& line) {
+    return is_edit_line(line) && line["kind"].get<std::string>() != setting;
+  });
 }
 
 Result<FolderWriter> RunFolder::begin_checkpoint(std::int64_t step) const {

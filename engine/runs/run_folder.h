@@ -53,9 +53,13 @@ class RunFolder {
   /// What can be read; a torn or broken line is left out.
   std::vector<MetricsLine> read_metrics() const;
   std::vector<RunEvent> read_events() const;
-  /// Drops the lines of both files past `step`, and broken ones: before a resume goes on from
-  /// there.
+  /// Drops the lines of all files past `step`, and broken ones: before a resume goes on from there.
+  /// Changes by hand (run_edits.h) stay, since the resume makes them again.
   Status truncate_after(std::int64_t step) const;
+  /// The same of metrics and events alone: answers of the step that is being logged stand already.
+  Status cut_records_after(std::int64_t step) const;
+  /// Drops what waits to be made again of this setting past `step`: it was changed anew.
+  Status forget_edits(const std::string& setting, std::int64_t step) const;
 
   /// Where to write the checkpoint of `step`; commit() makes it whole (it replaces one of the same
   /// step).

@@ -86,7 +86,8 @@ Json to_json(const MetricsLine& line);
 Result<MetricsLine> metrics_from_json(const Json& json, const std::string& where);
 
 /// A line of events.jsonl. `kind`: started | resumed | device | paused | continued | learning_rate
-/// | checkpoint | warning | finished | stopped | failed.
+/// | max_grad_norm | logging_steps | checkpoint | best | early_stop | result | forgetting | warning
+/// | alarm | finished | stopped | failed.
 struct RunEvent {
   std::int64_t step = 0;
   std::string time;  ///< UTC; empty: append_event sets it

@@ -9,6 +9,7 @@
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
 #include "engine/config/order_fields.h"
+#include "engine/data/columns.h"
 #include "engine/device/exact_math.h"
 #include "engine/device/failure.h"
 #include "engine/device/memory.h"
@@ -150,7 +151,7 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     reader.loss_on = loss_on_from_name(recipe.training.loss_on);
     reader.max_length = recipe.training.max_length;
     const std::vector<std::string> files = training_files(recipe);
-    LUTHIER_TRY(reader.dataset, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+    LUTHIER_TRY(reader.dataset, open_rows(recipe, files));
     LUTHIER_TRY(const std::vector<RowShape> rows,
                 measure_rows(*reader.dataset, *base_->processor, recipe, 50'000,
                              [&](std::size_t, std::size_t) {

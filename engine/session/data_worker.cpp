@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "engine/config/order_fields.h"
+#include "engine/data/columns.h"
 #include "engine/data/media_limits.h"
 #include "engine/data/row_kind.h"
 #include "engine/methods/adapter_notes.h"
@@ -37,6 +38,10 @@ std::string model_key(const Recipe& recipe) {
 std::string data_key(const Recipe& recipe) {
   std::string key;
   for (const std::string& file : training_files(recipe)) key += stamp(file);
+  if (const auto columns = column_map(recipe)) {
+    for (const std::string& entry : column_entries(*columns)) key += entry + ';';
+    key += columns->prompt + ';' + columns->answer + ';';
+  }
   return key + recipe.image_folder;
 }
 
@@ -139,7 +144,7 @@ Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& rec
     return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
   const std::string key = data_key(recipe);
   if (!dataset_ || key != dataset_key_) {
-    LUTHIER_TRY(dataset_, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+    LUTHIER_TRY(dataset_, open_rows(recipe, files));
     dataset_key_ = key;
   }
   return dataset_;

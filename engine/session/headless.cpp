@@ -23,12 +23,15 @@ void tell_end(const Emit& emit, const Result<RunResult>& result, const std::stri
 /// `stage`: of a run of stages, whose end is not this run's to tell.
 Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::filesystem::path>& run,
                              const Emit& emit, const std::stop_token& stop,
-                             std::size_t held_out_answers, const StageRun* stage = nullptr) {
+                             std::size_t held_out_answers, const StageRun* stage = nullptr,
+                             const std::vector<RunEdit>& edits = {}) {
   LUTHIER_TRY(BegunRun begun, begin_run(recipe, run));
   if (auto before = begun.ended_before()) return *std::move(before);
   if (stage) keep_stage_products(begun, *stage);
   emit(StateChanged{SessionState::Loading, recipe.model});
   TrainerOptions options;
+  options.edits = edits;
+  LUTHIER_TRY(FixedSamples fixed, fixed_samples(begun.recipe));
   LUTHIER_TRY(const auto processor, load_processor(begun.recipe));
   LUTHIER_TRY(auto forecast,
               forecast_launch(*processor, begun.recipe, kLaunchForecastRows, options));
@@ -40,6 +43,7 @@ Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::file
   control.follow(stop);
   EventObserver observer(emit, std::move(forecast).value_or(MemoryForecast{}));
   observer.answer_held_out(base, begun, held_out_answers);
+  observer.answer_fixed(std::move(fixed));
   auto result = train(base, std::move(begun), options, control, observer);
   if (!stage) tell_end(emit, result, recipe.output_dir);
   return result;
@@ -54,10 +58,11 @@ Emit or_nobody(const Emit& on_event) {
 Result<RunResult> train_headless(const Recipe& recipe,
                                  const std::optional<std::filesystem::path>& resume_run,
                                  const std::function<void(const SessionEvent&)>& on_event,
-                                 std::stop_token stop, std::size_t held_out_answers) {
+                                 std::stop_token stop, std::size_t held_out_answers,
+                                 const std::vector<RunEdit>& edits) {
   const Emit emit = or_nobody(on_event);
   use_all_cores();
-  return train_once(recipe, resume_run, emit, stop, held_out_answers);
+  return train_once(recipe, resume_run, emit, stop, held_out_answers, nullptr, edits);
 }
 
 Result<RunResult> train_stages_headless(const StagedRecipe& staged,

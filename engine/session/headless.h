@@ -7,7 +7,9 @@
 #include <functional>
 #include <optional>
 #include <stop_token>
+#include <vector>
 
+#include "engine/runs/run_edits.h"
 #include "engine/session/session.h"
 #include "engine/train/run_result.h"
 
@@ -15,12 +17,13 @@ namespace luthier {
 
 /// Trains to the end; a stop request saves and ends with RunState::Stopped. `resume_run`: as `train
 /// RECIPE --resume RUN`. `on_event` is called on this thread. `held_out_answers`: as
-/// Session::launch has it. Errors: Input (exit 2), Machine (exit
-/// 3).
+/// Session::launch has it. `edits`: settings to change at their steps, as a person would have by
+/// hand. Errors: Input (exit 2), Machine (exit 3).
 Result<RunResult> train_headless(const Recipe& recipe,
                                  const std::optional<std::filesystem::path>& resume_run,
                                  const std::function<void(const SessionEvent&)>& on_event,
-                                 std::stop_token stop, std::size_t held_out_answers = 0);
+                                 std::stop_token stop, std::size_t held_out_answers = 0,
+                                 const std::vector<RunEdit>& edits = {});
 
 /// The same for stages, one after another. A stop ends with RunState::Stopped, and `resume_run` is
 /// the whole run's folder, which the result names too. One RunEnded comes, at the end of all.

@@ -277,6 +277,7 @@ Result<RunResult> ModelWorker::run_training(const Recipe& recipe,
   };
   TrainerOptions options;
   options.interactive = true;
+  LUTHIER_TRY(FixedSamples fixed, fixed_samples(begun.recipe));
   LUTHIER_TRY(const auto processor, load_processor(begun.recipe));
   LUTHIER_TRY(auto forecast, forecast_launch(*processor, begun.recipe, kForecastRows, options));
   LUTHIER_CHECK(load_for(begun.recipe, ended_early));
@@ -284,6 +285,7 @@ Result<RunResult> ModelWorker::run_training(const Recipe& recipe,
   host_.set_state(SessionState::Preparing, "");
   Observer observer(*this, std::move(forecast).value_or(MemoryForecast{}));
   observer.answer_held_out(*base_, begun, held_out_answers);
+  observer.answer_fixed(std::move(fixed));
   return luthier::train(*base_, std::move(begun), options, control, observer);
 }
 

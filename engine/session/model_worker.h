@@ -58,6 +58,9 @@ class ModelWorker {
   Status answer(const AnswerRequest& asked, RequestId request);
   /// What the reward model in `folder` says of a comparison's answers (scoring.cpp).
   Status score_answers(Comparison asked, const std::filesystem::path& folder, RequestId request);
+  // One answer under every column (examining.cpp).
+  Status force_answer(const AnswerQuestion& asked, RequestId request);
+  Status find_attention(const AnswerQuestion& asked, RequestId request);
   // Merging (merging.cpp).
   Status answer_merged(const MergeRecipe& recipe, AnswerRequest asked, RequestId request);
   Status merge_into_base(const MergeRecipe& recipe, RequestId request);
@@ -90,6 +93,9 @@ class ModelWorker {
   Status need_plain_base() const;  ///< one that holds no merge
   /// The base and adapters on it: the columns at these places, together.
   Status answer_by_base(Asking& asking, const std::vector<std::size_t>& places);
+  /// Each of the columns in turn, as what it is: see ColumnDoor.
+  Status as_column(const std::optional<std::string>& name, RequestId request,
+                   const std::function<Status(const LoadedModel&, const ChatProcessor&)>& work);
   /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.
   Status answer_by_checkpoint(Asking& asking, std::size_t column,
                               const std::filesystem::path& folder);

@@ -60,6 +60,20 @@ Result<std::map<std::string, double>> EventObserver::score_held_out(
   return held_out_scores(*base_, adapter_, held_out_, go_on);
 }
 
+Result<std::map<std::string, double>> EventObserver::score_probe(
+    const std::function<bool()>& go_on) {
+  if (fixed_.probe.empty()) return std::map<std::string, double>();
+  emit_(Progress{0, "Answering the probe", 0, 0});
+  return held_out_scores(*base_, adapter_, fixed_.probe, go_on, fixed_.probe_tokens);
+}
+
+Result<std::string> EventObserver::answer_samples(std::int64_t step, bool first,
+                                                  const std::function<bool()>& go_on) {
+  if (fixed_.samples.empty()) return std::string();
+  emit_(Progress{0, "Answering samples", 0, 0});
+  return answered_lines(*base_, adapter_, fixed_, step, first, go_on);
+}
+
 LoadOptions load_options(const Recipe& recipe) {
   LoadOptions options;
   options.device = recipe.training.device;

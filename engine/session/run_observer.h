@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/session/fixed_samples.h"
 #include "engine/session/session.h"
 #include "engine/train/trainer.h"
 
@@ -34,11 +35,17 @@ class EventObserver : public TrainObserver {
   void on_adapter(std::shared_ptr<Adapter> adapter) override { adapter_ = std::move(adapter); }
   Result<std::map<std::string, double>> score_held_out(const std::function<bool()>& go_on) override;
 
+  Result<std::map<std::string, double>> score_probe(const std::function<bool()>& go_on) override;
+  Result<std::string> answer_samples(std::int64_t step, bool first,
+                                     const std::function<bool()>& go_on) override;
+
   std::size_t held_out_answers() const override { return held_out_answers_; }
 
   /// From here on every evaluation answers so many of the recipe's held-out rows, too; 0: as many
   /// as a run that goes on was begun with.
   void answer_held_out(const LoadedModel& base, const BegunRun& run, std::size_t rows);
+  /// What the run answers as it goes; behind answer_held_out, which names the model.
+  void answer_fixed(FixedSamples fixed) { fixed_ = std::move(fixed); }
 
  private:
   std::function<void(SessionEvent)> emit_;
@@ -47,6 +54,7 @@ class EventObserver : public TrainObserver {
   const LoadedModel* base_ = nullptr;
   std::size_t held_out_answers_ = 0;  ///< as asked for
   std::vector<Sample> held_out_;      ///< that an evaluation answers
+  FixedSamples fixed_;
 };
 
 /// Loads as the recipe says: device, dtype, random weights, pixel limits.

@@ -19,6 +19,8 @@ namespace luthier {
 using CancelFlag = std::shared_ptr<std::atomic<bool>>;
 
 struct Session::Impl {
+  RequestId fetch(const std::string& repository, const std::string& revision, HubKind kind);
+
   Impl()
       : model({[this](SessionEvent event) { queue.push(std::move(event)); },
                [this](SessionState next, const std::string& detail) { set_state(next, detail); },
@@ -225,19 +227,17 @@ void Session::save_now() {
   running->save_now();
 }
 
-void Session::set_learning_rate(double learning_rate) {
+void Session::set_learning_rate(double learning_rate) { edit_run("learning_rate", learning_rate); }
+
+void Session::edit_run(const std::string& setting, double value) {
   const auto running = impl_->current();
-  if (impl_->refuse("set_learning_rate", running != nullptr)) return;
-  // The range is the recipe's, which checks a field as text.
-  const std::string key = "training.learning_rate";
-  Recipe asked;
-  asked.training.learning_rate = learning_rate;
-  const auto text = get_field(asked, key);
-  if (const Status status = text ? set_field(asked, key, *text) : text.error(); !status) {
-    impl_->queue.push(CommandFailed{"set_learning_rate", status.error()});
+  const std::string command = "set_" + setting;
+  if (impl_->refuse(command.c_str(), running != nullptr)) return;
+  if (const Status status = check_edit(setting, value); !status) {
+    impl_->queue.push(CommandFailed{command, status.error()});
     return;
   }
-  running->set_learning_rate(learning_rate);
+  running->edit(setting, value);
 }
 
 RequestId Session::try_one_step(const Recipe& recipe, const std::filesystem::path& reward_program) {
@@ -279,6 +279,23 @@ RequestId Session::score_answers(Comparison comparison, const std::filesystem::p
   impl_->post({"score_answers", id, true,
                [this, asked = std::move(comparison), reward_model, id]() mutable {
                  return impl_->model.score_answers(std::move(asked), reward_model, id);
+               }});
+  return id;
+}
+
+RequestId Session::force_answer(AnswerQuestion question) {
+  const RequestId id = impl_->next_request++;
+  impl_->post({"force_answer", id, true, [this, asked = std::move(question), id] {
+                 return impl_->model.force_answer(asked, id);
+               }});
+  return id;
+}
+
+RequestId Session::find_attention(AnswerQuestion question) {
+  const RequestId id = impl_->next_request++;
+  impl_->model_thread.drop_waiting("find_attention");  // only the newest token matters
+  impl_->post({"find_attention", id, true, [this, asked = std::move(question), id] {
+                 return impl_->model.find_attention(asked, id);
                }});
   return id;
 }
@@ -420,21 +437,30 @@ RequestId Session::find_models(std::vector<std::filesystem::path> folders) {
 }
 
 RequestId Session::fetch_model(const std::string& repository, const std::string& revision) {
-  const RequestId request = impl_->next_request++;
+  return impl_->fetch(repository, revision, HubKind::Model);
+}
+
+RequestId Session::fetch_dataset(const std::string& repository, const std::string& revision) {
+  return impl_->fetch(repository, revision, HubKind::Dataset);
+}
+
+RequestId Session::Impl::fetch(const std::string& repository, const std::string& revision,
+                               HubKind kind) {
+  const RequestId request = next_request++;
   FetchRequest asked;
+  asked.kind = kind;
   asked.repository = repository;
   asked.revision = revision;
   asked.hub = hub_settings();
-  impl_->fetch_thread.post({"fetch_model", request, false, [this, request, asked]() -> Status {
-                              LUTHIER_TRY(
-                                  FetchedModel model,
-                                  luthier::fetch_model(asked, [&](const FetchProgress& progress) {
-                                    impl_->queue.push(FetchProgressed{request, progress});
-                                    return !impl_->cancellations.cancelled(request);
-                                  }));
-                              impl_->queue.push(ModelFetched{request, std::move(model)});
-                              return {};
-                            }});
+  fetch_thread.post({"fetch_model", request, false, [this, request, asked]() -> Status {
+                       LUTHIER_TRY(FetchedModel model,
+                                   luthier::fetch_model(asked, [&](const FetchProgress& progress) {
+                                     queue.push(FetchProgressed{request, progress});
+                                     return !cancellations.cancelled(request);
+                                   }));
+                       queue.push(ModelFetched{request, std::move(model)});
+                       return {};
+                     }});
   return request;
 }
 

@@ -18,6 +18,7 @@
 #include "engine/base/result.h"
 #include "engine/batches/inspected_row.h"
 #include "engine/compare/comparison.h"
+#include "engine/compare/picture_attention.h"
 #include "engine/compare/sample.h"
 #include "engine/config/recipe.h"
 #include "engine/config/stages.h"
@@ -72,6 +73,14 @@ struct AnswerRequest {
   /// Which stream of random draws each sample takes; empty: its index. So a sample that is asked
   /// alone gets the answer that it gets among the others.
   std::vector<std::uint64_t> draws = {};
+};
+
+/// One answer, and the columns (as above) that are asked about it.
+struct AnswerQuestion {
+  ForcedAnswer answer;
+  std::vector<std::optional<std::string>> columns;
+  std::size_t reference = 0;  ///< of the columns: divergences are from it
+  std::size_t token = 0;      ///< of the answer, where attention is asked for
 };
 
 /// Adapters that become one: results as attach_adapter takes them, and how (methods/arithmetic).
@@ -166,6 +175,16 @@ struct AnswersScored {
   RequestId request;
   /// One a row and column; NaN: no answer, or none that it could judge.
   std::vector<std::vector<double>> rewards;
+};
+/// What every column makes of an answer that stands.
+struct AnswerForced {
+  RequestId request;
+  ScoredAnswer answer;
+};
+/// Where every column looked when it came to one of its tokens.
+struct AttentionFound {
+  RequestId request;
+  TokenAttention attention;
 };
 struct RequestDone {
   RequestId request;
@@ -289,10 +308,11 @@ struct CommandFailed {
 using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
                  StageBegan, StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate,
-                 AnswersScored, RequestDone, DataChecked, RowsPreviewed, ForecastMade,
-                 MethodsTabled, OneStepTried, MergeMade, MergeProved, BaseMerged, MergeUndone,
-                 MergeWritten, RanksFound, Exported, RowInspected, TokenLossesFound, SlowStepTaken,
-                 ModelsFound, FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
+                 AnswersScored, AnswerForced, AttentionFound, RequestDone, DataChecked,
+                 RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, MergeMade, MergeProved,
+                 BaseMerged, MergeUndone, MergeWritten, RanksFound, Exported, RowInspected,
+                 TokenLossesFound, SlowStepTaken, ModelsFound, FetchProgressed, ModelFetched,
+                 DeviceLost, CommandFailed>;
 
 class Session {
  public:
@@ -323,6 +343,8 @@ class Session {
   void stop(StopKind kind);
   void save_now();
   void set_learning_rate(double learning_rate);
+  /// One of live_settings() (runs/run_edits.h) from the next step on: "max_grad_norm".
+  void edit_run(const std::string& setting, double value);
   /// One step on the longest row, nothing written: what memory it really takes.
   RequestId try_one_step(const Recipe& recipe, const std::filesystem::path& reward_program = {});
 
@@ -337,6 +359,11 @@ class Session {
   /// the resident base's checkpoint, or its own, as attach_adapter takes them. It stands in memory
   /// beside the base for as long as that takes.
   RequestId score_answers(Comparison comparison, const std::filesystem::path& reward_model);
+
+  /// How likely each column holds each token of an answer that stands.
+  RequestId force_answer(AnswerQuestion question);
+  /// Where each column looked when it came to the question's token.
+  RequestId find_attention(AnswerQuestion question);
 
   /// The merge is made in memory, answers every sample (as one column; the request's own are not
   /// looked at), and proves itself. A newer one takes the place of those that wait or are at work.
@@ -373,6 +400,8 @@ class Session {
   /// Downloads a repository from the hub that the environment names (engine/hub/fetch.h): only ever
   /// on the user's own click.
   RequestId fetch_model(const std::string& repository, const std::string& revision);
+  /// The same of a dataset; ModelFetched names its folder.
+  RequestId fetch_dataset(const std::string& repository, const std::string& revision);
   void cancel(RequestId request);
 
   SessionState state() const;

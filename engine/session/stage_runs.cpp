@@ -5,6 +5,7 @@
 
 #include "engine/base/log.h"
 #include "engine/config/order_fields.h"
+#include "engine/data/columns.h"
 #include "engine/device/product_library.h"
 #include "engine/device/threads.h"
 #include "engine/methods/merge.h"
@@ -37,7 +38,7 @@ Status check_stage_rows(const Recipe& recipe, const ChatProcessor& processor,
     return !host.stopping();
   };
   const auto check = [&](const std::vector<std::string>& files, const char* key) -> Status {
-    LUTHIER_TRY(reader.dataset, Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+    LUTHIER_TRY(reader.dataset, open_rows(recipe, files));
     LUTHIER_TRY(const UsableRows rows, check_rows(reader, recipe.image.on_error, key, progress));
     const bool by_length = recipe.more.text("curriculum.by") == "length";  // every row has one
     if (key == std::string("dataset") && !by_length) {

@@ -7,6 +7,7 @@
 
 #include "engine/base/text.h"
 #include "engine/compare/held_out.h"
+#include "engine/data/columns.h"
 #include "engine/device/exact_math.h"
 #include "engine/device/failure.h"
 #include "engine/generate/generate.h"
@@ -31,8 +32,7 @@ Status add_task_loss(LoadedModel& model, const Trainables& result, const Recipe&
   LUTHIER_TRY(const auto objective, make_objective(task));
   LUTHIER_CHECK(objective->fits(model));
   RowReader reader = row_reader(task, model, *objective);
-  LUTHIER_TRY(reader.dataset, Dataset::open({task.eval_dataset.begin(), task.eval_dataset.end()},
-                                            task.image_folder));
+  LUTHIER_TRY(reader.dataset, open_rows(task, task.eval_dataset));
   LUTHIER_TRY(const UsableRows usable,
               check_rows(reader, task.image.on_error, "eval_dataset", go_on));
   if (usable.rows.empty())

@@ -42,6 +42,20 @@ Result<FigureSums> figure_sums(const Json& json, const std::string& where) {
   return figures;
 }
 
+/// Numbers by name, where there are any.
+Status read_numbers(const Json& json, const char* key, const std::string& where,
+                    std::map<std::string, double>& into) {
+  if (!json.contains(key)) return {};
+  if (!json[key].is_object())
+    return input_error("This must be numbers by name.", where + ": " + key);
+  for (const auto& [name, value] : json[key].items()) {
+    if (!value.is_number())
+      return input_error("This must be a number.", where + ": " + key + "." + name);
+    into[name] = value.get<double>();
+  }
+  return {};
+}
+
 /// Into the tensors, so that weights never stand in memory twice. The file holds these and no
 /// others.
 Status read_in_place(const fs::path& path, const NamedTensors& tensors) {
@@ -57,6 +71,34 @@ Status read_in_place(const fs::path& path, const NamedTensors& tensors) {
     LUTHIER_CHECK(read_stored(*found, tensor, where));
   }
   return file.check_unchanged();
+}
+
+/// An adapter's tensors that train, from where a checkpoint has them, into their places.
+Status read_adapter_in_place(const fs::path& folder, const Adapter& adapter) {
+  std::vector<SafetensorsFile> files;
+  std::error_code ignored;
+  for (const char* name : {Adapter::kTensorFile, Adapter::kEncoderFile}) {
+    if (!fs::exists(folder / name, ignored)) continue;
+    LUTHIER_TRY(SafetensorsFile file, SafetensorsFile::open(folder / name));
+    files.push_back(std::move(file));
+  }
+  for (const auto& [name, tensor] : adapter.tensors()) {
+    const std::string where = folder.string() + ": " + name;
+    bool read = false;
+    // What trains stands in the last file that has it.
+    for (auto file = files.rbegin(); file != files.rend() && !read; ++file) {
+      const auto found = file->find(name);
+      if (!found || found->info.shape != tensor.sizes().vec() ||
+          scalar_type(found->info.dtype) != tensor.scalar_type())
+        continue;
+      LUTHIER_CHECK(read_stored(*found, tensor, where));
+      read = true;
+    }
+    if (!read)
+      return input_error("The checkpoint's tensor is missing or has another shape or type.", where);
+  }
+  for (const SafetensorsFile& file : files) LUTHIER_CHECK(file.check_unchanged());
+  return {};
 }
 
 Status make_folder(const fs::path& folder) {
@@ -92,7 +134,14 @@ Json to_json(const TrainerState& state) {
                {"unlogged", state.unlogged},
                {"last_norm", state.last_norm},
                {"last_rate", state.last_rate}};
-  json["learning_rate"] = state.learning_rate ? Json(*state.learning_rate) : Json(nullptr);
+  // Where only the rate was changed, as checkpoints of before have it.
+  const auto rate = state.edited.find("learning_rate");
+  json["learning_rate"] = rate == state.edited.end() ? Json(nullptr) : Json(rate->second);
+  if (!state.edited.empty()) json["edited"] = state.edited;
+  if (state.best.metric)
+    json["best"] = {
+        {"metric", *state.best.metric}, {"step", state.best.step}, {"waited", state.best.waited}};
+  if (!state.probe.empty()) json["probe"] = state.probe;
   json["best_eval_loss"] = state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr);
   json["skipped_rows"] = state.skipped_rows;
   json["broken_rows"] = state.broken_rows;
@@ -102,6 +151,9 @@ Json to_json(const TrainerState& state) {
     json["logged_figures"] = std::move(figures);
   }
   if (!state.objective.is_null()) json["objective"] = state.objective;
+  if (state.fork)
+    json["fork"] = {{"fresh_optimizer", state.fork->fresh_optimizer},
+                    {"other_rows", state.fork->other_rows}};
   return json;
 }
 
@@ -125,13 +177,29 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
   LUTHIER_TRY(state.last_norm, json_number(json, "last_norm", where, 0));
   LUTHIER_TRY(state.last_rate, json_number(json, "last_rate", where, 0));
   if (json.contains("learning_rate") && json["learning_rate"].is_number())
-    state.learning_rate = json["learning_rate"].get<double>();
+    state.edited["learning_rate"] = json["learning_rate"].get<double>();
+  LUTHIER_CHECK(read_numbers(json, "edited", where, state.edited));
+  LUTHIER_CHECK(read_numbers(json, "probe", where, state.probe));
+  if (json.contains("best") && json["best"].is_object()) {
+    const Json& best = json["best"];
+    const std::string at = where + ": best";
+    LUTHIER_TRY(state.best.metric, json_number(best, "metric", at, 0));
+    LUTHIER_TRY(state.best.step, json_int(best, "step", at));
+    LUTHIER_TRY(state.best.waited, json_int(best, "waited", at));
+  }
   if (json.contains("best_eval_loss") && json["best_eval_loss"].is_number())
     state.best_eval_loss = json["best_eval_loss"].get<double>();
   LUTHIER_TRY(state.skipped_rows, row_numbers(json, "skipped_rows", where));
   LUTHIER_TRY(state.broken_rows, row_numbers(json, "broken_rows", where));
   LUTHIER_TRY(state.logged_figures, figure_sums(json, where));
   if (json.contains("objective")) state.objective = json["objective"];
+  if (json.contains("fork")) {
+    ForkStart fork;
+    const std::string at = where + ": fork";
+    LUTHIER_TRY(fork.fresh_optimizer, json_bool(json["fork"], "fresh_optimizer", at, false));
+    LUTHIER_TRY(fork.other_rows, json_bool(json["fork"], "other_rows", at, false));
+    state.fork = fork;
+  }
   if (state.step < 0 || state.step > state.total_steps)
     return input_error("The step is outside of the run.", where + ": step");
   return state;
@@ -167,12 +235,17 @@ Status read_reference(const fs::path& folder, const NamedTensors& reference) {
   return read_in_place(folder / kReferenceFile, reference);
 }
 
-Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
+Status read_weights(const fs::path& folder, const Trainables& trainables) {
   const torch::NoGradGuard no_grad;
   if (!trainables.adapter) LUTHIER_CHECK(read_in_place(folder / kTrainedFile, trainables.named()));
   if (const Companion* companion = trainables.companion.get(); companion && !companion->adapter)
     LUTHIER_CHECK(read_in_place(folder / companion->plan.name / kTrainedFile,
                                 trainables.named_of_companion()));
+  return {};
+}
+
+Status read_moments(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
+  const torch::NoGradGuard no_grad;
   if (AdapterCourse* course = trainables.adapter ? trainables.adapter->course() : nullptr) {
     LUTHIER_TRY(const auto kept, read_tensor_file(folder / kMethodFile, torch::kCPU));
     LUTHIER_CHECK(course->load_state(kept, (folder / kMethodFile).string()));
@@ -187,6 +260,16 @@ Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Opt
   }
   LUTHIER_TRY(auto state, read_tensor_file(path, device));
   return optimizer.load_state(std::move(state), path.string());
+}
+
+Status go_back_to(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
+  const torch::NoGradGuard no_grad;
+  if (trainables.adapter)
+    LUTHIER_CHECK(read_adapter_in_place(folder / "adapter", *trainables.adapter));
+  if (const Companion* companion = trainables.companion.get(); companion && companion->adapter)
+    LUTHIER_CHECK(read_adapter_in_place(folder / companion->plan.name, *companion->adapter));
+  LUTHIER_CHECK(read_weights(folder, trainables));
+  return read_moments(folder, trainables, optimizer);
 }
 
 }  // namespace luthier

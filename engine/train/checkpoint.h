@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,9 +17,16 @@
 #include "engine/models/tensor_file.h"
 #include "engine/objectives/figures.h"
 #include "engine/optim/optimizer.h"
+#include "engine/runs/best_metric.h"
 #include "engine/train/strategy.h"
 
 namespace luthier {
+
+/// What a fork's first checkpoint, which is another run's, has to begin anew (session/fork_run).
+struct ForkStart {
+  bool fresh_optimizer = false;  ///< weights alone: no moments, from step 0
+  bool other_rows = false;       ///< the rows are to be looked at: their data may be other
+};
 
 struct TrainerState {
   std::int64_t step = 0;  ///< steps done
@@ -30,12 +38,16 @@ struct TrainerState {
   FigureSums logged_figures;
   bool unlogged = false;  ///< the evaluation and log of this step are still to be done
   double last_norm = 0, last_rate = 0;
-  std::optional<double> learning_rate;  ///< set by hand while running: the base rate from then on
+  /// What was set by hand while running, by live_settings()' names: in force from then on.
+  std::map<std::string, double> edited;
   std::optional<double> best_eval_loss;
+  BestSoFar best;                          ///< by the recipe's measure
+  std::map<std::string, double> probe;     ///< its figures before the first step
   Json objective = nullptr;                ///< what the objective carries from step to step
   std::vector<std::int64_t> skipped_rows;  ///< rows that were left out before the start, from 0
   std::vector<std::int64_t>
       broken_rows;  ///< rows that a step met with a broken picture, in that order: left out since
+  std::optional<ForkStart> fork;  ///< in the checkpoint that a fork begins with, and in no other
 };
 
 Json to_json(const TrainerState& state);
@@ -45,13 +57,17 @@ Result<TrainerState> read_trainer_state(const std::filesystem::path& checkpoint)
 Status write_checkpoint(const std::filesystem::path& folder, const TrainerState& state,
                         const Trainables& trainables, const Optimizer& optimizer,
                         const std::string& base_name);
-/// Weights and moments back from a checkpoint. An adapter's tensors were read already
-/// (apply_strategy with its folder).
 /// A reference that moves (NamedTensors of what trains), into the checkpoint and back into its
 /// tensors.
 Status write_reference(const std::filesystem::path& folder, const NamedTensors& reference);
 Status read_reference(const std::filesystem::path& folder, const NamedTensors& reference);
-Status read_checkpoint(const std::filesystem::path& folder, const Trainables& trainables,
-                       Optimizer& optimizer);
+/// Weights back from a checkpoint, then what the optimizer and the method keep. An adapter's
+/// tensors were read already (apply_strategy with its folder).
+Status read_weights(const std::filesystem::path& folder, const Trainables& trainables);
+Status read_moments(const std::filesystem::path& folder, const Trainables& trainables,
+                    Optimizer& optimizer);
+/// Both in a run that is under way, whose adapters' tensors are read in their places.
+Status go_back_to(const std::filesystem::path& folder, const Trainables& trainables,
+                  Optimizer& optimizer);
 
 }  // namespace luthier

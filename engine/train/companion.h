@@ -14,7 +14,7 @@ namespace luthier {
 
 /// Makes what the objective asks for, if it does, gives it to it, and puts its tensors behind the
 /// policy's under its prefix. `checkpoint`: a resume's, whose adapter it takes; the weights of one
-/// that trains whole come back with read_checkpoint. An Input error names the setting and what is
+/// that trains whole come back with read_weights. An Input error names the setting and what is
 /// wrong with the folder.
 Status add_companion(Trainables& trainables, const LoadedModel& policy, const Recipe& recipe,
                      Objective& objective, const std::filesystem::path& checkpoint = {});

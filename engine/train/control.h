@@ -15,6 +15,7 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/config/recipe.h"
 #include "engine/runs/run_folder.h"
@@ -53,9 +54,11 @@ class TrainControl {
   void save_now() {
     change([this] { save_ = true; });
   }
-  void set_learning_rate(double rate) {
-    change([&] { rate_ = rate; });
+  /// One of live_settings() (runs/run_edits.h), from the next step on.
+  void edit(const std::string& setting, double value) {
+    change([&] { edits_.emplace_back(setting, value); });
   }
+  void set_learning_rate(double rate) { edit("learning_rate", rate); }
   /// Wakes a paused run so that it lets its host work (between_steps).
   void wake() {
     change([this] { woken_ = true; });
@@ -75,8 +78,8 @@ class TrainControl {
   bool take_save() {
     return look([this] { return std::exchange(save_, false); });
   }
-  std::optional<double> take_learning_rate() {
-    return look([this] { return std::exchange(rate_, {}); });
+  std::vector<std::pair<std::string, double>> take_edits() {
+    return look([this] { return std::exchange(edits_, {}); });
   }
   /// Sleeps until something is asked.
   void wait() {
@@ -90,7 +93,7 @@ class TrainControl {
   std::condition_variable changed_;
   bool paused_ = false, save_ = false, woken_ = false;
   Stop stop_ = Stop::None;
-  std::optional<double> rate_;
+  std::vector<std::pair<std::string, double>> edits_;
   std::stop_token token_;
 };
 
@@ -126,6 +129,19 @@ class TrainObserver {
   virtual Result<std::map<std::string, double>> score_held_out(
       const std::function<bool()>& /*go_on*/) {
     return std::map<std::string, double>();
+  }
+  /// The same of the probe of what the model could do before (forgetting.dataset); empty: there is
+  /// none.
+  virtual Result<std::map<std::string, double>> score_probe(
+      const std::function<bool()>& /*go_on*/) {
+    return std::map<std::string, double>();
+  }
+  /// The run's sample questions answered by the model as it is after `step` steps, as lines of
+  /// samples.jsonl (data/sample_log.h); `first`: they say what was asked, too. Ends (Interrupted)
+  /// where `go_on` says no.
+  virtual Result<std::string> answer_samples(std::int64_t /*step*/, bool /*first*/,
+                                             const std::function<bool()>& /*go_on*/) {
+    return std::string();
   }
   /// How many of those rows the host answers, for run.json: a resume does as the run did.
   virtual std::size_t held_out_answers() const { return 0; }

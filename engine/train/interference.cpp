@@ -53,17 +53,61 @@ Result<std::map<std::string, double>> Interference::score_held_out() {
   return scores;
 }
 
-void Interference::take_rate() {
-  const auto rate = control_.take_learning_rate();
-  if (!rate) return;
-  run_.note("learning_rate", "from " + Json(run_.base_rate()).dump() + " to " + Json(*rate).dump());
-  run_.state.learning_rate = *rate;
+Result<std::map<std::string, double>> Interference::score_probe() {
+  const AveragesShown shown(*run_.optimizer);
+  auto scores = run_.observer.score_probe([this] { return !stopping(); });
+  if (!scores || !scores->empty()) put_back();
+  return scores;
+}
+
+Result<std::string> Interference::answer_samples(bool first) {
+  const AveragesShown shown(*run_.optimizer);
+  auto lines = run_.observer.answer_samples(run_.state.step, first, [this] { return !stopping(); });
+  if (!lines || !lines->empty()) put_back();
+  return lines;
+}
+
+void Interference::edit(const std::string& setting, double value) {
+  run_.note(setting, edit_detail(run_.setting(setting), value));
+  run_.state.edited[setting] = value;
+}
+
+/// Changes that are made again come first: a person's word of now stands over what was said before,
+/// also over what would have come later.
+Status Interference::take_edits() {
+  auto& waiting = run_.edits;
+  bool edited = false;
+  while (!waiting.empty() && waiting.front().edit.step <= run_.state.step) {
+    const RunParts::Waiting due = std::move(waiting.front());
+    waiting.pop_front();
+    edited = true;
+    if (!due.event) {
+      edit(due.edit.setting, due.edit.value);
+      continue;
+    }
+    run_.state.edited[due.edit.setting] = due.edit.value;
+    run_.observer.on_event(*due.event);
+  }
+  for (const auto& [setting, value] : control_.take_edits()) {
+    edited = true;
+    const auto later = [name = setting](const RunParts::Waiting& each) {
+      return each.edit.setting == name;
+    };
+    if (std::erase_if(waiting, later) > 0) {
+      LUTHIER_CHECK(flush());
+      LUTHIER_CHECK(with_room(
+          [&, name = setting] { return run_.log->folder().forget_edits(name, run_.state.step); }));
+    }
+    edit(setting, value);
+  }
+  // At once: until its event is on the disk, a crash would forget what a person wanted.
+  return edited ? flush() : Status();
 }
 
 /// Between steps: what was asked for.
 Status Interference::between_steps(const std::function<Status()>& save) {
   serve_host();
-  take_rate();
+  LUTHIER_CHECK(take_edits());
   if (control_.take_save()) LUTHIER_CHECK(save());
   if (!control_.paused() || stopping()) return {};
   const double start = run_clock_.now();
@@ -75,7 +119,7 @@ Status Interference::between_steps(const std::function<Status()>& save) {
   while (control_.paused() && !stopping()) {
     serve_host();
     if (control_.take_save()) LUTHIER_CHECK(save());
-    take_rate();
+    LUTHIER_CHECK(take_edits());
     if (control_.paused() && !stopping()) control_.wait();
   }
   run_clock_.leave_out(start);

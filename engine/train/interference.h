@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What comes between the steps of a run: a person who pauses it, sets its rate, wants it saved or
-// asks the model something, and a disk that is full. None of it changes what the steps compute.
+// What comes between the steps of a run: a person who pauses it, changes a setting, wants it saved
+// or asks the model something, and a disk that is full. But for the settings, none of it changes
+// what the steps compute; and those are events, which a resume goes by again.
 #pragma once
 
 #include <chrono>
@@ -42,6 +43,10 @@ class Interference {
   bool serve_host();
   /// What the host finds of held-out rows, by name; put back as after its answers.
   Result<std::map<std::string, double>> score_held_out();
+  /// The same of the probe.
+  Result<std::map<std::string, double>> score_probe();
+  /// The host's answers to the run's samples, put back as after its answers.
+  Result<std::string> answer_samples(bool first);
   /// Seconds that the host has taken since the last call.
   double take_idle_seconds() { return std::exchange(idle_seconds_, 0.0); }
   /// What was asked for between two steps; `save` writes a checkpoint.
@@ -57,7 +62,8 @@ class Interference {
   static double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   }
-  void take_rate();
+  Status take_edits();
+  void edit(const std::string& setting, double value);
   void put_back();
 
   RunParts& run_;

@@ -5,42 +5,12 @@
 #include <cmath>
 #include <iterator>
 
+#include "engine/data/written_prompt.h"
 #include "engine/io/files.h"
-#include "engine/vision/inline_picture.h"
 
 namespace luthier {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-std::string whole_path(const fs::path& path) {
-  return path.empty() || is_inline_picture(path) ? path.string() : fs::absolute(path).string();
-}
-
-Json film_of(const RowFilm& film) {
-  Json written = Json::object();
-  if (film.pictures.empty()) written["path"] = whole_path(film.path);
-  for (const fs::path& picture : film.pictures) written["frames"].push_back(whole_path(picture));
-  if (film.fps) written["fps"] = *film.fps;
-  return written;
-}
-
-/// The messages as a row holds them.
-Json prompt_of(const Conversation& conversation) {
-  Json list = messages_for_template(conversation.messages);
-  for (std::size_t i = 0; i < conversation.messages.size(); ++i) {
-    const std::vector<ContentPart>& parts = conversation.messages[i].content;
-    for (std::size_t j = 0; j < parts.size(); ++j) {
-      Json& block = list[i]["content"][j];
-      if (parts[j].kind == ContentPart::Kind::Image) block["path"] = whole_path(parts[j].image);
-      if (parts[j].kind == ContentPart::Kind::Film) block["video"] = film_of(parts[j].film);
-    }
-  }
-  return list;
-}
-
-}  // namespace
 
 Result<std::string> rollout_lines(const Generation& generation, std::int64_t step,
                                   const Tokenizer& tokenizer) {
@@ -48,7 +18,7 @@ Result<std::string> rollout_lines(const Generation& generation, std::int64_t ste
   for (std::size_t i = 0; i < generation.rows.encoded.size(); ++i) {
     const EncodedRow& row = generation.rows.encoded[i];
     Json line = {{"step", step}, {"row", generation.rows.rows[i]}};
-    line["prompt"] = prompt_of(row.written->conversation);
+    line["prompt"] = written_messages(row.written->conversation.messages);
     if (!row.written->conversation.tools.is_null()) line["tools"] = row.written->conversation.tools;
     for (const char* list : {"completion_ids", "completions"}) line[list] = Json::array();
     line["rewards"] = Json::object();

@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "engine/data/columns.h"
 #include "engine/models/score_head.h"
 #include "engine/train/asked_rows.h"
 #include "engine/train/companion.h"
@@ -60,7 +61,7 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
   reader.skip_broken = false;
   const bool generation = static_cast<bool>(objective->generations());
   if (generation) reader.kind = &rollout_rows();
-  LUTHIER_TRY(reader.dataset, Dataset::open({file}, recipe.image_folder));
+  LUTHIER_TRY(reader.dataset, open_rows(recipe, {file}));
   LUTHIER_TRY(Window window, window_of(reader, generation));
   std::vector<std::int64_t> rows(reader.dataset->size());
   std::iota(rows.begin(), rows.end(), std::int64_t{0});

@@ -189,9 +189,10 @@ Result<RunResult> RunEnding::finished() {
   }
   LUTHIER_CHECK(checkpoint());
   run_.observer.on_phase(TrainPhase::Saving, "");
+  LUTHIER_CHECK(go_back_to_best());
   LUTHIER_CHECK(interference_.with_room([this] { return save_result(); }));
   LUTHIER_CHECK(interference_.with_room([this] {
-    return run_.log->folder().rotate(run_.recipe.training.save_total_limit, {saved_step_});
+    return run_.log->folder().rotate(run_.recipe.training.save_total_limit, kept_steps());
   }));
   if (!run_.state.broken_rows.empty())
     run_.note("warning", std::to_string(run_.state.broken_rows.size()) + " of " +
@@ -239,8 +240,31 @@ Status RunEnding::after_good_step() {
   if (!rotation_due_) return {};
   rotation_due_ = false;
   return interference_.with_room([this] {
-    return run_.log->folder().rotate(run_.recipe.training.save_total_limit, {saved_step_});
+    return run_.log->folder().rotate(run_.recipe.training.save_total_limit, kept_steps());
   });
+}
+
+std::set<std::int64_t> RunEnding::kept_steps() const {
+  std::set<std::int64_t> steps{saved_step_};
+  if (run_.best_rules.loads && run_.state.best.step > 0) steps.insert(run_.state.best.step);
+  return steps;
+}
+
+Status RunEnding::go_back_to_best() {
+  const BestSoFar& best = run_.state.best;
+  if (!run_.best_rules.loads || best.step == 0 || best.step == run_.state.step) return {};
+  const std::filesystem::path folder = run_.log->folder().checkpoint_path(best.step);
+  if (const Status whole = verify_folder(folder); !whole) {
+    const std::string sentence = "The best checkpoint, of step " + std::to_string(best.step) +
+                                 ", is not whole, so the result is the last step's. " +
+                                 whole.error().sentence();
+    log_warning(sentence);
+    run_.note("warning", sentence);
+    return {};
+  }
+  LUTHIER_CHECK(go_back_to(folder, run_.trainables, *run_.optimizer));
+  run_.note("result", "The result is the checkpoint of step " + std::to_string(best.step) + ".");
+  return {};
 }
 
 }  // namespace luthier

@@ -3,6 +3,7 @@
 // finite is ever written.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "engine/train/interference.h"
@@ -45,6 +46,10 @@ class RunEnding {
  private:
   Status save_checkpoint();
   Status save_result();
+  /// The best checkpoint's weights, where they are to be the result.
+  Status go_back_to_best();
+  /// The newest checkpoint, and the best.
+  std::set<std::int64_t> kept_steps() const;
   Status check_finite(const std::string& refused) const;
   Error ended_on_bad_steps() const;
 

@@ -9,7 +9,7 @@ namespace luthier {
 
 Status RunLog::flush() {
   if (torn_ && (!lines_.empty() || !events_.empty())) {
-    LUTHIER_CHECK(folder_.truncate_after(
+    LUTHIER_CHECK(folder_.cut_records_after(
         std::max(written_step_, manifest_.step)));  // takes the broken end away
     torn_ = false;
   }

@@ -2,11 +2,13 @@
 // Before the first step: data, plan, what trains, the folder. A run that cannot start leaves
 // nothing behind.
 #include <algorithm>
+#include <utility>
 
 #include <ATen/Parallel.h>
 
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
+#include "engine/data/columns.h"
 #include "engine/device/device_facts.h"
 #include "engine/device/graph.h"
 #include "engine/device/product_library.h"
@@ -38,7 +40,7 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
     return !stopping();
   };
   const bool resumes = run.resumes();
-  if (resumes) {
+  if (resumes && !(run.state.fork && run.state.fork->other_rows)) {
     run.rows = rows_without(run.reader.dataset->size(), run.state.skipped_rows);
   } else {
     LUTHIER_TRY(run.rows, check_rows(run.reader, run.recipe.image.on_error, "dataset", progress));
@@ -54,9 +56,7 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
     LUTHIER_TRY(run.order, make_row_order(run.recipe, run.reader, run.rows.rows, progress));
   }
   if (!run.recipe.eval_dataset.empty()) {
-    LUTHIER_TRY(run.eval_reader.dataset,
-                Dataset::open({run.recipe.eval_dataset.begin(), run.recipe.eval_dataset.end()},
-                              run.recipe.image_folder));
+    LUTHIER_TRY(run.eval_reader.dataset, open_rows(run.recipe, run.recipe.eval_dataset));
     LUTHIER_TRY(run.eval_rows,
                 check_rows(run.eval_reader, run.recipe.image.on_error, "eval_dataset", progress));
     if (run.eval_rows.rows.empty()) {
@@ -167,6 +167,31 @@ Status go_on_with_samples(RunParts& run) {
   return generations.restore(std::move(rows), run.runner->policy(), number);
 }
 
+/// Changes by hand that are to be made (again): those that the folder of a resume tells of, and
+/// those that the host gives, each once.
+void prepare_edits(RunParts& run) {
+  std::vector<RunParts::Waiting> waiting;
+  if (run.resumes()) {
+    for (const RunEvent& event : run.log->folder().read_events()) {
+      const auto edit = edit_of(event);
+      if (edit && edit->step >= run.state.step) waiting.push_back({*edit, event});
+    }
+  }
+  for (const RunEdit& edit : run.options.edits) {
+    const bool known = std::any_of(waiting.begin(), waiting.end(), [&](const auto& each) {
+      return each.event && each.edit == edit;
+    });
+    if (edit.step >= run.state.step && !known) waiting.push_back({edit});
+    if (edit.step >= run.plan.total_steps)
+      log_warning("The run ends at step " + std::to_string(run.plan.total_steps) +
+                  ", so the change of " + edit.setting + " after step " +
+                  std::to_string(edit.step) + " does nothing.");
+  }
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const auto& a, const auto& b) { return a.edit.step < b.edit.step; });
+  run.edits.assign(waiting.begin(), waiting.end());
+}
+
 /// Given samples are as many of each prompt as the settings say.
 Status check_groups(const RunParts& run) {
   const GenerationPlan& plan = run.plan.generations;
@@ -214,7 +239,15 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
                                              : static_cast<std::int64_t>(run.rows.rows.size()),
                                    run.recipe.training, run.objective->generations()));
   if (!resumes) LUTHIER_CHECK(check_groups(run));
-  if (resumes && run.state.total_steps != run.plan.total_steps) {
+  const std::optional<ForkStart> fork = std::exchange(run.state.fork, std::nullopt);
+  if (fork && run.state.step >= run.plan.total_steps) {
+    return input_error("The fork begins at step " + std::to_string(run.state.step) +
+                           ", and by its settings a run has " +
+                           std::to_string(run.plan.total_steps) + " steps.",
+                       run.begun->folder.path().string(),
+                       "Fork with a higher training.max_steps or training.num_train_epochs.");
+  }
+  if (resumes && !fork && run.state.total_steps != run.plan.total_steps) {
     return input_error("The checkpoint belongs to a run of " +
                            std::to_string(run.state.total_steps) + " steps, this one has " +
                            std::to_string(run.plan.total_steps) + ".",
@@ -222,6 +255,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
                        "The data or the settings changed; start a new run in another output_dir.");
   }
   run.state.total_steps = run.plan.total_steps;
+  run.best_rules = best_rules(run.recipe);
   LUTHIER_TRY(run.schedule, make_schedule(run.recipe.training, run.plan.total_steps));
 
   std::optional<fs::path> adapter;
@@ -242,12 +276,20 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
                               resumes ? run.begun->checkpoint->path : fs::path()));
   AdapterCourse* course = run.trainables.adapter ? run.trainables.adapter->course() : nullptr;
   if (course) LUTHIER_CHECK(course->begin(run.plan.total_steps));
+  const bool fresh_optimizer = fork && fork->fresh_optimizer;
+  if (fresh_optimizer) {
+    LUTHIER_CHECK(read_weights(run.begun->checkpoint->path, run.trainables));
+    // Masters were made of the base, and these weights are others.
+    for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
+  }
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
   run.optimizer->set_warmup(run.schedule.warmup_steps);
   // Its own from here on: kept here too, those that a checkpoint replaces would stay in memory.
   for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
-  if (resumes)
-    LUTHIER_CHECK(read_checkpoint(run.begun->checkpoint->path, run.trainables, *run.optimizer));
+  if (resumes && !fresh_optimizer) {
+    LUTHIER_CHECK(read_weights(run.begun->checkpoint->path, run.trainables));
+    LUTHIER_CHECK(read_moments(run.begun->checkpoint->path, run.trainables, *run.optimizer));
+  }
   LUTHIER_CHECK(read_asked(run));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
                                              run.trainables.adapter != nullptr));
@@ -278,6 +320,12 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(keep_again(run, stopping));
   LUTHIER_CHECK(go_on_with_samples(run));
   run.source = windows_from(run, run.state.step);
+  prepare_edits(run);
+  AlarmRules rules;
+  rules.max_grad_norm = run.setting("max_grad_norm");
+  rules.loss_tells = !run.objective->generations();
+  rules.memory_from_epoch = run.cache ? 1 : 0;
+  run.alarms = RunAlarms(rules);
   return {};
 }
 

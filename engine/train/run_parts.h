@@ -3,6 +3,7 @@
 // interferes with it (interference.h), and how it ends (run_ending.h).
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,8 @@
 #include "engine/device/exact_math.h"
 #include "engine/device/memory.h"
 #include "engine/optim/schedule.h"
+#include "engine/runs/run_alarms.h"
+#include "engine/runs/run_edits.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/row_check.h"
 #include "engine/train/run_log.h"
@@ -29,8 +32,13 @@ struct RunParts {
         device(model.model->device()) {}
 
   bool resumes() const { return begun && begun->kind == PreparedRun::Kind::Resume; }
-  /// The peak rate: what was set by hand, else the recipe's.
-  double base_rate() const { return state.learning_rate.value_or(recipe.training.learning_rate); }
+  /// Of live_settings(): what was set by hand, else the recipe's.
+  double setting(const std::string& name) const {
+    const auto found = state.edited.find(name);
+    return found == state.edited.end() ? recipe_value(recipe, name) : found->second;
+  }
+  /// The peak rate.
+  double base_rate() const { return setting("learning_rate"); }
   /// Into the run's events, and to the host.
   void note(const std::string& kind, const std::string& detail);
 
@@ -57,6 +65,16 @@ struct RunParts {
   std::unique_ptr<WindowSource> source;
   std::unique_ptr<RunLog> log;  ///< once the folder is there
   bool recordable = false;      ///< its steps could be recorded
+
+  /// Changes by hand that are still to be made again, in the order of their steps: of a resume
+  /// those that its folder tells of, or what the host was given. `event`: as it stands there.
+  struct Waiting {
+    RunEdit edit;
+    std::optional<RunEvent> event = {};
+  };
+  std::deque<Waiting> edits;
+  BestRules best_rules;
+  RunAlarms alarms;
 
   int bad_steps = 0;  ///< not finite, the last ones in a row
   std::optional<double> last_loss;

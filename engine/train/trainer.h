@@ -12,8 +12,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/models/loaded_model.h"
+#include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 #include "engine/train/control.h"
 #include "engine/train/run_result.h"
@@ -29,6 +31,8 @@ struct TrainerOptions {
   std::int64_t max_cache_bytes = -1;  ///< of fixed-tower features; -1: by what is free
   /// In place of the recipe's objective: for a host with one of its own.
   std::function<Result<std::unique_ptr<Objective>>(const Recipe&)> objective;
+  /// Settings to change at their steps, as a person would have by hand (runs/run_edits.h).
+  std::vector<RunEdit> edits = {};
   std::function<double()> clock;  ///< seconds, for save_minutes; empty: a steady clock
 };
 

@@ -36,7 +36,7 @@ Status TrainingLoop::bad_step(const Window& window, const std::vector<std::int64
                                " is not finite, so no weight was changed (" + row_names(named) +
                                ").";
   log_warning(sentence);
-  run_.note("warning", sentence);
+  run_.note("alarm", sentence);
   LUTHIER_CHECK(interference_.flush());
   if (run_.bad_steps < kMaxBadSteps) return {};
   return input_error(
@@ -110,7 +110,7 @@ Status TrainingLoop::step() {
   run_.state.unlogged = true;
   const bool finite = outcome.finite && std::isfinite(norm);
   if (finite) {
-    clip_gradients(run_.trainables.tensors, norm, run_.recipe.training.max_grad_norm);
+    clip_gradients(run_.trainables.tensors, norm, run_.setting("max_grad_norm"));
     run_.optimizer->step(rate);
     if (AdapterCourse* course =
             run_.trainables.adapter ? run_.trainables.adapter->course() : nullptr)
@@ -138,7 +138,7 @@ Status TrainingLoop::step() {
   return ending_.after_good_step();
 }
 
-Status TrainingLoop::log_step(const std::optional<EvaluationOutcome>& evaluation) {
+Status TrainingLoop::log_step(const Evaluated& evaluated) {
   if (run_.state.logged_steps == 0) return {};
   MetricsLine line;
   line.step = run_.state.step;
@@ -154,10 +154,8 @@ Status TrainingLoop::log_step(const std::optional<EvaluationOutcome>& evaluation
           ? static_cast<double>(run_.state.logged_tokens) / run_.state.logged_seconds
           : 0;
   line.figures = run_.state.logged_figures.means();
-  if (evaluation) {
-    line.eval_loss = evaluation->loss;
-    for (const auto& [name, value] : evaluation->figures) line.figures["eval_" + name] = value;
-  }
+  line.eval_loss = evaluated.loss;
+  for (const auto& [name, value] : evaluated.figures) line.figures["eval_" + name] = value;
   MetricsMemory& memory = line.memory;
   memory.weights = weights_;
   memory.adapter = run_.trainables.adapter_bytes();
@@ -180,25 +178,11 @@ Status TrainingLoop::log_step(const std::optional<EvaluationOutcome>& evaluation
   manifest.peak_memory = std::max(manifest.peak_memory, memory.peak);
   manifest.seconds = interference_.seconds();
   run_.observer.on_step(line, pace_ * static_cast<double>(run_.plan.total_steps - run_.state.step));
+  look_for_alarms(line);
   return interference_.flush();
 }
 
-/// What the host finds besides goes into the evaluation's figures; false: it was stopped.
-Result<bool> TrainingLoop::score_held_out(EvaluationOutcome& evaluation) {
-  const auto scores = interference_.score_held_out();
-  if (!scores && scores.error().code == ErrorCode::Interrupted) return false;
-  if (!scores) {
-    const std::string sentence = "Step " + std::to_string(run_.state.step) +
-                                 ": held-out rows were not answered: " + scores.error().sentence();
-    log_warning(sentence);
-    run_.note("warning", sentence);
-    return true;
-  }
-  for (const auto& [name, value] : *scores) evaluation.figures[name] = value;
-  return true;
-}
-
-Result<std::optional<EvaluationOutcome>> TrainingLoop::evaluate() {
+Status TrainingLoop::evaluate(Evaluated& into) {
   const auto go_on = [this](std::size_t done, std::size_t total) {
     run_.observer.on_progress("Evaluating", static_cast<double>(done), static_cast<double>(total));
     interference_.serve_host();
@@ -209,8 +193,7 @@ Result<std::optional<EvaluationOutcome>> TrainingLoop::evaluate() {
   auto evaluated = run_.runner->evaluate(
       run_.eval_reader, run_.eval_rows.rows, rows_at_once(*run_.objective, run_.recipe.training),
       static_cast<std::uint64_t>(run_.recipe.training.seed), go_on, &broken);
-  if (!evaluated && evaluated.error().code == ErrorCode::Interrupted)
-    return std::optional<EvaluationOutcome>();
+  if (!evaluated && evaluated.error().code == ErrorCode::Interrupted) return {};
   if (!evaluated) return ending_.saved_before(evaluated.error());
   const double loss = evaluated->loss;
   if (!broken.empty() && !eval_broken_said_) {
@@ -225,16 +208,19 @@ Result<std::optional<EvaluationOutcome>> TrainingLoop::evaluate() {
         ": the evaluation loss is not finite and is left out of the metrics.";
     log_warning(sentence);
     run_.note("warning", sentence);
-    return std::optional<EvaluationOutcome>();
+    return {};
   }
-  LUTHIER_TRY(const bool whole, score_held_out(*evaluated));
-  if (!whole) return std::optional<EvaluationOutcome>();
+  LUTHIER_TRY(const bool whole,
+              take_scores(interference_.score_held_out(), false, evaluated->figures));
+  if (!whole) return {};
+  into.loss = loss;
+  into.figures = std::move(evaluated->figures);
   run_.state.best_eval_loss = std::min(run_.state.best_eval_loss.value_or(loss), loss);
   run_.observer.on_evaluation(run_.state.step, loss);
-  return std::optional<EvaluationOutcome>(evaluated.take());
+  return {};
 }
 
-/// Evaluation, log and checkpoint of the step just done. A stop during the evaluation leaves them
+/// Evaluation, samples, log and checkpoint of the step just done. A stop before the log leaves them
 /// to the resume. The clock decides nothing here but whether a checkpoint is written: without
 /// eval_steps the evaluation comes with save_steps, never with save_minutes, so that metrics stay
 /// the same.
@@ -246,24 +232,36 @@ Status TrainingLoop::after_step() {
   const bool last = run_.state.step == run_.plan.total_steps;
   const std::int64_t eval_steps =
       training.eval_steps > 0 ? training.eval_steps : training.save_steps;
-  std::optional<EvaluationOutcome> evaluation;
-  if (run_.eval_reader.dataset && run_.bad_steps == 0 && (every(eval_steps) || last)) {
-    LUTHIER_TRY(evaluation, evaluate());
+  Evaluated evaluated;
+  if (run_.bad_steps == 0 && (every(eval_steps) || last)) {
+    if (run_.eval_reader.dataset) LUTHIER_CHECK(evaluate(evaluated));
+    if (interference_.stopping()) return {};
+    LUTHIER_CHECK(score_probe(evaluated));
     if (interference_.stopping()) return {};
   }
-  if (every(training.logging_steps) || evaluation || last) LUTHIER_CHECK(log_step(evaluation));
+  const std::int64_t samples = run_.recipe.more.integer("samples.every");
+  if (run_.bad_steps == 0 && samples > 0 && (every(samples) || last)) {
+    LUTHIER_CHECK(answer_samples());
+    if (interference_.stopping()) return {};
+  }
+  LUTHIER_CHECK(judge(evaluated));
+  const auto logging = static_cast<std::int64_t>(run_.setting("logging_steps"));
+  if (every(logging) || evaluated.any() || last) LUTHIER_CHECK(log_step(evaluated));
   run_.state.unlogged = false;
-  if ((every(training.save_steps) || ending_.minutes_are_up()) && !last)
-    return ending_.checkpoint();
+  const bool saves = every(training.save_steps) || ending_.minutes_are_up() ||
+                     (new_best_ && run_.best_rules.loads);
+  if (saves && !last) return ending_.checkpoint();
   return {};
 }
 
 Result<RunResult> TrainingLoop::run() {
+  LUTHIER_CHECK(begin_watch());
   for (;;) {
     if (run_.state.unlogged) LUTHIER_CHECK(after_step());
     LUTHIER_CHECK(interference_.between_steps([this] { return ending_.checkpoint(); }));
     if (interference_.stopping()) return ending_.stopped();
-    if (run_.state.step == run_.plan.total_steps) return ending_.finished();
+    if (run_.state.step == run_.plan.total_steps || stops_early(run_.state.best, run_.best_rules))
+      return ending_.finished();
     LUTHIER_CHECK(step());
   }
 }

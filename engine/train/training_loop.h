@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,15 @@ class TrainingLoop {
   Result<RunResult> run();
 
  private:
+  /// What was found after a step: the evaluation's loss and figures, and those of the probe, by
+  /// their names in metrics.jsonl without "eval_".
+  struct Evaluated {
+    std::optional<double> loss;
+    std::map<std::string, double> figures;
+    bool any() const { return loss || !figures.empty(); }
+    /// By their whole names.
+    std::map<std::string, double> named() const;
+  };
   using Clock = std::chrono::steady_clock;
   static double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -37,9 +47,16 @@ class TrainingLoop {
   Status note_broken(const Window& window);
   Status bad_step(const Window& window, const std::vector<std::int64_t>& rows,
                   const std::string& what);
-  Status log_step(const std::optional<EvaluationOutcome>& evaluation);
-  Result<std::optional<EvaluationOutcome>> evaluate();
-  Result<bool> score_held_out(EvaluationOutcome& evaluation);
+  Status log_step(const Evaluated& evaluated);
+  Status evaluate(Evaluated& evaluated);
+  /// Scores that the host found go into `figures`; false: it was stopped.
+  Result<bool> take_scores(const Result<std::map<std::string, double>>& scores, bool probe,
+                           std::map<std::string, double>& figures);
+  Status begin_watch();
+  Status score_probe(Evaluated& evaluated);
+  Status answer_samples();
+  Status judge(const Evaluated& evaluated);
+  void look_for_alarms(const MetricsLine& line);
   bool never_moves() const;
   void announce_device();
   void announce_evaluation_rows();
@@ -52,7 +69,7 @@ class TrainingLoop {
   std::int64_t gradients_ = 0;  ///< bytes, of the last step
   MemoryUse measured_;          ///< of the last step
   double pace_ = 0;             ///< seconds a step
-  bool eval_broken_said_ = false;
+  bool eval_broken_said_ = false, new_best_ = false;
 };
 
 }  // namespace luthier

@@ -3,9 +3,12 @@
 // LLaVA's own, which differ in their defaults only. Steps are those of transformers 5.17's Pillow
 // backend: (pad to a square), resize, centre crop, rescale and normalize, (zeros to pad_size).
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "engine/vision/frames.h"
 #include "engine/vision/processors.h"
+#include "engine/vision/shown_part.h"
 
 namespace luthier::detail {
 
@@ -35,7 +38,7 @@ FixedSizeOptions siglip_defaults() {
   return options;
 }
 
-class FixedSizeProcessor : public ImageProcessor {
+class FixedSizeProcessor : public ImageProcessor, public ShowsPart {
  public:
   explicit FixedSizeProcessor(const FixedSizeOptions& options)
       : options_(options),
@@ -45,6 +48,7 @@ class FixedSizeProcessor : public ImageProcessor {
 
   Result<PixelValues> process(const Image& image) const override;
   Result<PixelValues> outline(int width, int height) const override;
+  Result<PicturePart> shown_part(int width, int height) const override;
 
  private:
   bool squares(int width, int height) const {
@@ -83,6 +87,28 @@ Result<PixelValues> FixedSizeProcessor::process(const Image& image) const {
   pixels.values.assign(3 * height * width, 0.0f);
   table_.write(view, {0, 0, view.width, view.height}, pixels.values.data(), width, height * width);
   return pixels;
+}
+
+Result<PicturePart> FixedSizeProcessor::shown_part(int width, int height) const {
+  LUTHIER_TRY(const PixelValues pixels, outline(width, height));
+  Extent from{width, height};
+  if (squares(width, height)) from.width = from.height = std::max(width, height);
+  const Extent target =
+      options_.common.do_resize ? resized_extent(options_.common.size, from) : from;
+  // What the frame shows of the resized picture, and that of the picture as it came.
+  const auto along = [](std::int64_t frame, std::int64_t resized, std::int64_t drawn,
+                        std::int64_t own, bool centred) {
+    const double scale = static_cast<double>(drawn) / static_cast<double>(resized);
+    const double shown = static_cast<double>(frame) * scale;
+    // A crop around the centre starts at a whole pixel of the resized picture.
+    const double start = centred ? std::floor(static_cast<double>(resized - frame) / 2) * scale : 0;
+    const double before = static_cast<double>((drawn - own) / 2);
+    return std::pair((start - before) / static_cast<double>(own), shown / static_cast<double>(own));
+  };
+  const bool centred = options_.do_center_crop;
+  const auto [left, wide] = along(pixels.shape[3], target.width, from.width, width, centred);
+  const auto [top, high] = along(pixels.shape[2], target.height, from.height, height, centred);
+  return PicturePart{left, top, wide, high};
 }
 
 MadeProcessor create_fixed(const Json& config, const std::string& where, const PixelLimits& limits,

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import comparing
 import device
 import forecast
 import methods
@@ -270,6 +271,7 @@ class Bench:
         rows |= {name: lambda name=name: objectives.measure(self, name)
                  for name in objectives.SECTIONS}
         return rows | {"packing": self.packing, "loading": self.loading, "swap": self.swap,
+                       "compare": lambda: comparing.measure(self),
                        "forecast": forecast.Forecasts(self).measure,
                        "methods": methods.Methods(self).measure,
                        "window": self.window_cost,
@@ -291,8 +293,8 @@ def describe(folder):
 
 def main():
     names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, *FILMS,
-             *objectives.SECTIONS, "packing", "loading", "swap", "forecast", "methods", "window",
-             "busy", "device", *LONG)
+             *objectives.SECTIONS, "packing", "loading", "swap", "compare", "forecast", "methods",
+             "window", "busy", "device", *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")

@@ -119,7 +119,7 @@ class TestNamesElsewhere : public QObject {
       QTest::newRow(name) << name << "not needed here, because";
     }
     for (const char* name : {"load_in_fp8", "deepspeed", "fsdp_config", "neftune_noise_alpha",
-                             "video_load_backend", "rpo_alpha", "load_best_model_at_end"}) {
+                             "video_load_backend", "rpo_alpha", "predict_with_generate"}) {
       QTest::newRow(name) << name << "This version does not have it";
     }
   }

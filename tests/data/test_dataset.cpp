@@ -123,7 +123,8 @@ class TestDataset : public QObject {
     }
     QVERIFY(!Dataset::open({folder.write("t.jsonl", "hello\nworld\n")}).ok());
     QVERIFY(!Dataset::open({folder.path() / "missing.jsonl"}).ok());
-    QVERIFY(!Dataset::open({folder.path()}).ok());
+    std::filesystem::create_directory(folder.path() / "empty");
+    QVERIFY(!Dataset::open({folder.path() / "empty"}).ok());
   }
 
   // What was given is named, and what to do with it.
@@ -134,9 +135,8 @@ class TestDataset : public QObject {
     const auto add = [](const char* name, const QByteArray& bytes, const char* part) {
       QTest::newRow(part) << QString(name) << bytes << QString(part);
     };
-    add("t.parquet", "PAR1....", "a Parquet file");
+    add("t.parquet", "PAR1....", "Parquet");
     add("t.jsonl", "PK\x03\x04....", "a ZIP archive");
-    add("t.csv", "prompt,completion\na,b\n", "a CSV table");
     add("t.txt", "prompt,completion\na,b\n", "looks like a table");
     add("t.jsonl", "GIF89a......", "a GIF picture");
     add("t.json", "version https:\x2f/git-lfs.github.com/spec/v1\n", "git lfs pull");
@@ -169,10 +169,14 @@ class TestDataset : public QObject {
 
   void foldersAreNotMissing() {
     const Folder folder;
-    folder.write("train.jsonl", row_of("a", "b"));
+    for (const char* name : {"train.jsonl", "first.jsonl", "second.jsonl"})
+      folder.write(name, row_of("a", "b"));
+    QVERIFY(Dataset::open({folder.path()}).ok());  // the training's
+    std::filesystem::rename(folder.path() / "train.jsonl", folder.path() / "third.jsonl");
     const auto given = Dataset::open({folder.path()});
     QVERIFY(given.error().what.find("folder") != std::string::npos &&
-            given.error().hint.find("train.jsonl") != std::string::npos);
+            given.error().hint.find("third.jsonl") != std::string::npos);
+    folder.write("train.jsonl", row_of("a", "b"));
     const auto file = Dataset::open({folder.path() / "train.jsonl"}, folder.path() / "train.jsonl");
     QVERIFY(file.error().what.find("no folder") != std::string::npos);
     const auto nothing = Dataset::open({folder.path() / "train.jsonl"}, folder.path() / "none");

@@ -24,6 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   if (!luthier::is_hex(listing->commit, listing->commit.size())) std::abort();
+  (void)luthier::dataset_files(*listing, "fuzz");
   const auto files = luthier::files_to_fetch(*listing, "fuzz");
   if (!files) return 0;
   for (const luthier::HubFile& file : *files) {

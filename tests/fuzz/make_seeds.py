@@ -5,6 +5,7 @@
 import io
 import json
 import struct
+import tarfile
 from pathlib import Path
 
 import sentencepiece
@@ -243,6 +244,50 @@ def films():
     put("film", "mjpeg.avi", chunk(b"RIFF", b"AVI " + head + body))
 
 
+def curves():
+    """TensorBoard's events as TensorFlow 1 and 2 write scalars, a Trainer's state, a line of ours."""
+    def crc32c(data):
+        value = 0xFFFFFFFF
+        for byte in data:
+            value ^= byte
+            for _ in range(8):
+                value = value >> 1 ^ 0x82F63B78 if value & 1 else value >> 1
+        return value ^ 0xFFFFFFFF
+
+    def masked(data):
+        value = crc32c(data)
+        return struct.pack("<I", ((value >> 15 | value << 17 & 0xFFFFFFFF) + 0xA282EAD8) & 0xFFFFFFFF)
+
+    def frame(event):
+        length = struct.pack("<Q", len(event))
+        return length + masked(length) + event + masked(event)
+
+    def field(number, data):
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    def event(step, tag, value):
+        return frame(struct.pack("<Bd", 9, 1.7e9 + step) + bytes([0x10, step]) +
+                     field(5, field(1, field(1, tag) + value)))
+
+    events = frame(struct.pack("<Bd", 9, 1.7e9) + field(3, b"brain.Event:2"))
+    for step in (1, 2, 3):
+        events += event(step, b"train/loss", b"\x15" + struct.pack("<f", 3 / step))
+        events += event(step, b"eval/loss", field(8, b"\x08\x01" + field(5, struct.pack("<f", 4 / step))))
+        events += event(step, b"train/epoch", field(8, b"\x08\x02" + field(4, struct.pack("<d", step / 3))))
+    put("curves", "events", events)
+    put("curves", "trainer_state", json.dumps({"log_history": [
+        {"loss": 2.5, "step": 1, "epoch": 0.5, "learning_rate": 1e-4, "grad_norm": 1.5},
+        {"eval_loss": 2.25, "step": 1, "eval_runtime": 0.5},
+        {"loss": 1.5, "step": 2, "num_tokens": 300.0, "rewards/margins": 0.25},
+        {"train_runtime": 3.0, "train_loss": 2.0, "step": 2}]}))
+    memory = {name: at for at, name in enumerate(
+        "weights adapter gradients optimizer activations allocated reserved peak rss".split(), 1)}
+    put("curves", "line", json.dumps({
+        "step": 2, "epoch": 0.5, "loss": None, "grad_norm": 1.6, "learning_rate": 0.005,
+        "tokens": 244, "tokens_per_second": 1340.5, "step_seconds": 0.09, "memory": memory,
+        "eval_loss": 1.5, "rewards/margins": -0.25}, separators=(",", ":")))
+
+
 def hub():
     commit = "0123456789abcdef0123456789abcdef01234567"
     large = {"rfilename": "model.safetensors", "size": 9, "blobId": commit,
@@ -254,7 +299,29 @@ def hub():
     put("hub", "id", "org/name-1.0_x")
 
 
+def tables():
+    put("table", "quoted.csv",
+        'prompt,completion,label\n"What, exactly?\nSay ""it"".",a circle,true\n\nb,,0\n')
+    put("table", "tabs.tsv", 'messages\tnote\n[{"role": "user", "content": "a"}]\tx\n')
+    put("table", "columns",
+        'image=photo\n{"photo": "a.png", "b": [{"c": 1}], "a": "x", "imgae": "y.png"}')
+    put("table", "condition",
+        'score>0.5\n{"score": 2, "prompt": "<image>\\nWhat?", "image": ["a.png"]}')
+    for name, form in (("ustar", tarfile.USTAR_FORMAT), ("gnu", tarfile.GNU_FORMAT),
+                       ("pax", tarfile.PAX_FORMAT)):
+        long_name = "d/" + "n" * (60 if name == "ustar" else 140) + ".txt"
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+            for member, content in (("train/0001.json", b'{"prompt": "a"}'),
+                                    ("train/0001.txt", b"caption"), (long_name, b"x")):
+                about = tarfile.TarInfo(member)
+                about.size = len(content)
+                archive.addfile(about, io.BytesIO(content))
+        put("table", name + ".tar", out.getvalue()[:6 * 1024])
+
+
 hub()
+tables()
 safetensors()
 quantized()
 picture_processors()
@@ -262,3 +329,4 @@ films()
 tokenizers()
 sentencepieces()
 documents()
+curves()

@@ -151,6 +151,47 @@ class TestDecoding : public QObject {
     QVERIFY(!generate_by(*base.loaded, prompts, {nullptr}, base.options).ok());
   }
 
+  /// Adapters of the decoder alone: the tower looks once at what all columns show.
+  void columns_share_what_the_tower_sees() {
+    const Base base;
+    std::vector<std::shared_ptr<Adapter>> adapters;
+    for (const char* rank : {"adapter.r=4", "adapter.r=8"}) {
+      auto made = create_adapter(
+          *base.loaded, "lora",
+          base.tiny_.recipe("run", {rank, "adapter.target_modules=.*language_model.*q_proj"})
+              .adapter,
+          adapters.size());
+      QVERIFY2(made.ok(), made ? "" : made.error().sentence().c_str());
+      auto generator = at::make_generator<at::CPUGeneratorImpl>(adapters.size());
+      const torch::NoGradGuard no_grad;
+      for (auto [key, tensor] : (*made)->tensors())
+        tensor.add_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, 0.2, generator));
+      adapters.push_back(*made);
+    }
+    std::vector<Example> prompts;
+    std::vector<Adapter*> own;
+    for (const int sample : {3, 11, 20}) {
+      for (Adapter* adapter :
+           {adapters[0].get(), static_cast<Adapter*>(nullptr), adapters[1].get()}) {
+        prompts.push_back(base.prompt(14, sample, true));
+        own.push_back(adapter);
+      }
+    }
+    const auto together = generate_by(*base.loaded, prompts, own, base.options);
+    QVERIFY2(together.ok(), together ? "" : together.error().sentence().c_str());
+    std::set<std::vector<std::int64_t>> unlike;
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      const auto alone = generate_by(*base.loaded, {prompts[i]}, {own[i]}, base.options);
+      QVERIFY(alone.ok());
+      QCOMPARE(base.answered((*together)[i]), base.answered(alone->front()));
+      for (std::size_t t = 0; t < alone->front().tokens.size(); ++t)
+        QVERIFY(std::abs((*together)[i].tokens[t].logprob - alone->front().tokens[t].logprob) <
+                1e-5);
+      unlike.insert(base.answered(alone->front()));
+    }
+    QVERIFY(unlike.size() > 3);
+  }
+
   void in_a_batch_as_alone() {
     const Base base;
     const std::vector<Example> prompts{base.prompt(14, 3, false), base.prompt(9, 5, false),

@@ -75,7 +75,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
                          "token": self.headers.get("Authorization"),
                          "range": self.headers.get("Range")})
         parts = path.strip("/").split("/")
-        if parts[:2] == ["api", "models"] and len(parts) >= 6 and parts[4] == "revision":
+        if parts[0] == "datasets":  # a dataset's repository lies under the same name
+            parts = parts[1:]
+        if parts[:2] in (["api", "models"], ["api", "datasets"]) and len(parts) >= 6 and parts[4] == "revision":
             return self.listing("/".join(parts[2:4]), "/".join(parts[5:]))
         if len(parts) >= 5 and parts[2] == "resolve":
             return self.resolve("/".join(parts[:2]), "/".join(parts[4:]))

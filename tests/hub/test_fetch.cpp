@@ -20,6 +20,7 @@ class TestFetch : public QObject {
 
  private slots:
   void lays_the_cache_as_others_do();
+  void datasets_bring_their_rows();
   void goes_on_after_a_cut();
   void goes_on_by_itself();
   void a_hub_that_ignores_range();
@@ -136,6 +137,36 @@ void TestFetch::lays_the_cache_as_others_do() {
   QVERIFY(second);
   QCOMPARE(second->fetched_bytes, std::uint64_t(0));
   QCOMPARE(read(folder + QStringLiteral("/refs/refs/pr/1")), QByteArray(kCommit));
+}
+
+void TestFetch::datasets_bring_their_rows() {
+  const QString name = QStringLiteral("org/rows");
+  const QByteArray row = "{\"prompt\": \"a\", \"completion\": \"b\"}\n";
+  hub_.put(name, QStringLiteral("train.jsonl"), row + row);
+  hub_.put(name, QStringLiteral("test.jsonl"), row);
+  hub_.put(name, QStringLiteral("images/a.PNG"), "a picture");
+  hub_.put(name, QStringLiteral("rows.py"), "import os");
+  hub_.put(name, QStringLiteral("old.pkl"), "never fetched");
+  hub_.put(name, QStringLiteral("more.zip"), "never fetched");
+  FetchRequest asked = request(name);
+  asked.kind = HubKind::Dataset;
+  const auto fetched = fetch(asked);
+  QVERIFY2(fetched, fetched ? "" : fetched.error().sentence().c_str());
+  const QString snapshot =
+      hub_.cache() + QStringLiteral("/datasets--org--rows/snapshots/") + QLatin1String(kCommit);
+  QCOMPARE(QString::fromStdString(fetched->folder.string()), snapshot);
+  QStringList files;
+  for (QDirIterator walk(snapshot, QDir::Files, QDirIterator::Subdirectories); walk.hasNext();)
+    files << QDir(snapshot).relativeFilePath(walk.next());
+  files.sort();
+  QCOMPARE(files, (QStringList{"images/a.PNG", "test.jsonl", "train.jsonl"}));
+  // A repository of archives and programs alone has nothing for us, and says what would.
+  hub_.put(QStringLiteral("org/zipped"), QStringLiteral("data.zip"), "PK");
+  asked = request(QStringLiteral("org/zipped"));
+  asked.kind = HubKind::Dataset;
+  const auto refused = fetch(asked);
+  QVERIFY(!refused && refused.error().what.find("ZIP") != std::string::npos &&
+          refused.error().hint.find("refs/convert/parquet") != std::string::npos);
 }
 
 void TestFetch::goes_on_after_a_cut() {

@@ -3,6 +3,7 @@
 // each kind of reference. tests/parity compares with TRL.
 #include <torch/csrc/autograd/autograd.h>
 
+#include "tests/train/tiny_weights.h"
 #include "tests/train/watched_run.h"
 
 #include "engine/objectives/dpo_losses.h"
@@ -159,6 +160,19 @@ class TestDpo : public QObject {
     const Outcome based = run(tiny.recipe("based", next));
     VERIFY_OK(based);
     QVERIFY(based.watcher.lines[0].loss < std::log(2.0) - 1e-4);
+  }
+
+  void a_reference_that_sees_other_pictures_is_refused() {
+    TinyRun tiny;
+    write_pairs(tiny.root() / "pairs.jsonl");
+    const fs::path other = tiny.root() / "other";
+    write_model(other, {}, 5, take_larger_pictures);
+    const Outcome outcome = run(
+        tiny.recipe("run", {"objective=dpo", "dataset=" + (tiny.root() / "pairs.jsonl").string(),
+                            "training.max_steps=1", "ref_model=" + other.string()}));
+    QVERIFY(!outcome.result);
+    const std::string said = outcome.result.error().sentence();
+    QVERIFY2(said.find("The reference model's picture processor") != said.npos, said.c_str());
   }
 
   void the_copy_of_a_full_run_stands_still() {

@@ -250,30 +250,18 @@ class TestTeachers : public QObject {
       return;
     }
     const auto drawn_anew = [&](const std::function<void(const fs::path&)>& by) {
-      const fs::path shape = taught.tiny.root() / "another";
-      make_model(shape);
-      by(shape);
-      LoadOptions options;
-      options.device = "cpu", options.random_weights = true;
-      const auto drawn = load_model(shape, options);
-      if (!drawn) qFatal("%s", drawn.error().sentence().c_str());
       fs::remove_all(teacher);
-      if (!save_model(*drawn, teacher, torch::kFloat32)) qFatal("not saved");
-    };
-    const auto change = [](const fs::path& file, const std::function<void(Json&)>& by) {
-      Json content = *read_json_file(file);
-      by(content);
-      write_text(file, content.dump());
+      write_model(teacher, {}, 42, by);
     };
     if (fault == "vocabulary")
       drawn_anew([&](const fs::path& shape) {
-        change(shape / "config.json", [](Json& content) {
+        change_json(shape / "config.json", [](Json& content) {
           Json& size = content["text_config"]["vocab_size"];
           size = size.get<std::int64_t>() + 8;
         });
       });
     if (fault == "tokenizer")
-      change(teacher / "tokenizer.json", [](Json& content) {
+      change_json(teacher / "tokenizer.json", [](Json& content) {
         // Two pieces change places.
         std::set<std::string> added;
         for (const Json& token : content["added_tokens"])
@@ -283,19 +271,7 @@ class TestTeachers : public QObject {
           if (!added.contains(piece) && piece.size() == 1) names.push_back(piece);
         std::swap(content["model"]["vocab"][names.at(0)], content["model"]["vocab"][names.at(1)]);
       });
-    if (fault == "pictures")
-      drawn_anew([&](const fs::path& shape) {
-        change(shape / "config.json",
-               [](Json& content) { content["vision_config"]["image_size"] = 56; });
-        const bool own = fs::exists(shape / "preprocessor_config.json");
-        change(shape / (own ? "preprocessor_config.json" : "processor_config.json"),
-               [](Json& content) {
-                 Json& pictures =
-                     content.contains("image_processor") ? content["image_processor"] : content;
-                 pictures["size"] = {{"shortest_edge", 56}};
-                 pictures["crop_size"] = {{"height", 56}, {"width", 56}};
-               });
-      });
+    if (fault == "pictures") drawn_anew(take_larger_pictures);
     if (fault == "missing") fs::remove(teacher / "config.json");
     const Outcome outcome = run(taught.recipe("run"));
     QVERIFY(!outcome.result.ok());

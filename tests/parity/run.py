@@ -12,6 +12,7 @@ import argparse
 import importlib
 import multiprocessing
 import os
+import re
 import queue
 import random
 import shutil
@@ -44,6 +45,7 @@ import adapters
 import bfloat16_training
 import checkpoints
 import conversations
+import curves
 import defaults
 import encoders
 import forward
@@ -71,6 +73,7 @@ IN_PART = (
     "arithmetic_dare",
     "adapter_ranks",
     "adapters_together",
+    "compared",
     "merged_models",
     "bfloat16",
     "methods",
@@ -225,6 +228,24 @@ def results_of(cases, world, options):
         worker.join()
 
 
+# Kinds of case that every family has, and the families that stand for all of them in the daily run:
+# frames of one size and of any, tied and untied, states that are carried, layers that share.
+OF_EVERY_FAMILY = re.compile(
+    r"train/(?P<train>.+)-(?:recomputed|embedding|decoder|linear)"
+    r"|forecast/(?P<forecast>[^/]+)/(?:projector|projector-alone|decoder|tower)"
+    r"|default/(?P<default>[^/]+)/full"
+    r"|merge/(?P<merge>[^/]+)/(?:tied|towers|attention)")
+STAND_FOR_ALL = {"clip", "siglip", "llava", "qwen2_vl", "qwen2_5_vl", "qwen3_5", "gemma3", "gemma4",
+                 "llama"}
+
+
+def asked_of_some(name):
+    """Whether --all alone asks it."""
+    match = OF_EVERY_FAMILY.fullmatch(name)
+    family = match and next(each for each in match.groups() if each is not None)
+    return bool(match) and family.split("-")[0] not in STAND_FOR_ALL
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cli", type=Path, help="luthier-cli")
@@ -263,11 +284,12 @@ def main():
         )
         found |= measure.cases() | hostile_configs.cases()
         found |= results.cases() | runs_of_before.cases()
-        found |= bfloat16_training.cases()
+        found |= bfloat16_training.cases() | curves.cases()
         for name in IN_PART:
             found |= importlib.import_module(name).cases(options.all)
         seldom = {name for family in FAMILIES for name in family.seldom}
         assert seldom <= set(found), f"no such cases: {sorted(seldom - set(found))}"
+        seldom |= {name for name in found if asked_of_some(name)}
         found = {name: case for name, case in found.items() if options.all or name not in seldom}
     if options.real:
         found |= real.cases(options.real.resolve())

@@ -23,6 +23,7 @@ LEVELS = [
     ["io"],
     ["text", "vision", "config", "hub"],
     ["template"],
+    ["arrow"],
     ["data"],
     ["runs", "rewards"],
     ["device"],
@@ -40,7 +41,7 @@ LEVELS = [
     ["session"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-CORE_ROOMS = {"base", "io", "text", "template", "vision", "config", "hub", "data", "rewards",
+CORE_ROOMS = {"base", "io", "text", "template", "vision", "config", "hub", "arrow", "data", "rewards",
               "runs"}
 # Headers of upper rooms that any room may include: plain data, no torch, held in the room that
 # fills them.
@@ -72,7 +73,7 @@ FORBIDDEN = [
 ]
 # What is loaded, by fixed names, where a device is there: LibTorch's own CUDA half, the NVIDIA
 # driver's two libraries, and CUDA's compiler for kernels of our own; FFmpeg's libraries, where a
-# film's file is opened. The one file that uses the
+# film's file is opened; Apache Arrow's, where a Parquet or Arrow file is. The one file that uses the
 # network, when the user fetches a model. The window's own program in its own place, when a card
 # died under it. The program for rewards that a person names on the command line. The one file that
 # is compiled with OpenMP. Beside the door to weights itself, who
@@ -82,6 +83,7 @@ ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/kernels/compiler.cpp", "dlopen("),
            ("engine/kernels/cuda_driver.cpp", "dlopen("),
            ("engine/vision/film_libraries.cpp", "dlopen("),
+           ("engine/data/sources/arrow_library.cpp", "dlopen("),
            ("engine/device/parallel.cpp", "at::parallel_for("),
            ("engine/hub/transfer.cpp", "curl_easy_init"),
            ("engine/io/checkpoint_files.cpp", "CheckpointFiles::open("),

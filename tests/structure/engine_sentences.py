@@ -256,6 +256,8 @@ def is_sentence(pattern):
 
 # Texts that are data, code, a document of its own or the command line's, and no message.
 OTHER_FILES = (
+    "engine/base/crash_report.cpp",
+    "engine/config/field_notes.cpp",   # their Korean: tests/ui/test_help.cpp
     "engine/config/recipe_fields.cpp",
     "engine/config/training_fields.cpp",
     "engine/config/quantization_fields.cpp",

@@ -32,7 +32,7 @@ class TestBadSteps : public QObject {
     QVERIFY(!outcome.result.ok());
     QVERIFY(QString::fromStdString(outcome.result.error().what).contains("loss"));
     QVERIFY(QString::fromStdString(outcome.result.error().what).contains("rows.jsonl: row"));
-    QCOMPARE(outcome.watcher.count("warning"), 3);
+    QCOMPARE(outcome.watcher.count("alarm"), 3);
     const auto folder = RunFolder::open(tiny.root() / "run");
     QCOMPARE(folder->read_manifest()->state, RunState::Failed);
     QCOMPARE(folder->newest_whole_checkpoint()->step, 4);
@@ -64,11 +64,11 @@ class TestBadSteps : public QObject {
             });
           };
           watcher.between = [&, poisoned] {
-            if (watcher.count("warning") == 1) *poisoned = false;
+            if (watcher.count("alarm") == 1) *poisoned = false;
           };
         });
     VERIFY_OK(outcome);
-    QCOMPARE(outcome.watcher.count("warning"), 1);
+    QCOMPARE(outcome.watcher.count("alarm"), 1);
     bool named = false;
     for (const RunEvent& event : outcome.watcher.events)
       named = named ||
@@ -153,7 +153,7 @@ class TestBadSteps : public QObject {
             if (step == 4) poison(base);
           };
           watcher.between = [&] {
-            if (watcher.count("warning") == 1) control.stop(true);
+            if (watcher.count("alarm") == 1) control.stop(true);
           };
         });
     VERIFY_OK(outcome);

@@ -39,14 +39,14 @@ class TestFigureCurves : public QObject {
   void curves_have_the_points_that_there_are() {
     const std::vector<RunSeries> runs{
         run_with({{{"toy/a", 1}}, {{"toy/a", 2}, {"eval_toy/a", 9}}, {{"toy/a", qQNaN()}}})};
-    const std::vector<Curve> curves = figure_curves(runs, "toy", false);
+    const std::vector<Curve> curves = figure_curves(runs, "toy", CurveAxis::Steps);
     QCOMPARE(curves.size(), std::size_t{2});
     QCOMPARE(curves[0].name, QStringLiteral("eval_toy/a"));
     QCOMPARE(curves[0].all_x, QVector<double>({2}));
     QCOMPARE(curves[1].all_x, QVector<double>({1, 2}));
     QCOMPARE(curves[1].all_y, QVector<double>({1, 2}));
-    QCOMPARE(figure_curves(runs, "toy", true)[1].all_x, QVector<double>({0.5, 1}));
-    QVERIFY(figure_curves(runs, "kl", false).empty());
+    QCOMPARE(figure_curves(runs, "toy", CurveAxis::Epochs)[1].all_x, QVector<double>({0.5, 1}));
+    QVERIFY(figure_curves(runs, "kl", CurveAxis::Steps).empty());
   }
 
   void a_table_has_a_column_for_each() {

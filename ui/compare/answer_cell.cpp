@@ -5,6 +5,7 @@
 
 #include <QLabel>
 #include <QPainter>
+#include <QToolButton>
 #include <QToolTip>
 #include <QVBoxLayout>
 #include <cmath>
@@ -57,10 +58,39 @@ AnswerCell::AnswerCell(QWidget* parent) : QFrame(parent) {
   text_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
   text_->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::LinksAccessibleByMouse);
   layout->addWidget(text_, 1);
+  auto* foot = new QHBoxLayout;
+  foot->setSpacing(4);
   facts_ = muted_label(this, 0.85);
   facts_->setObjectName(QStringLiteral("answerFacts"));
-  layout->addWidget(facts_);
+  foot->addWidget(facts_, 1);
+  score_ = new QToolButton(this);
+  score_->setObjectName(QStringLiteral("scoreAnswer"));
+  score_->setAutoRaise(true);
+  set_themed_icon(score_, QStringLiteral("compare"));
+  score_->hide();
+  foot->addWidget(score_, 0, Qt::AlignBottom);
+  layout->addLayout(foot);
+  connect(score_, &QToolButton::clicked, this, [this] { emit score_asked(-1); });
   connect(text_, &QLabel::linkHovered, this, &AnswerCell::hover);
+  connect(text_, &QLabel::linkActivated, this, &AnswerCell::follow);
+  on_language(score_, [this] {
+    score_->setToolTip(tr("Score this answer: how likely every column holds each of its tokens"));
+    set_name(name_);
+  });
+}
+
+void AnswerCell::set_name(const QString& name) {
+  name_ = name;
+  score_->setAccessibleName(tr("Score the answer of %1 by every column").arg(name));
+}
+
+void AnswerCell::follow(const QString& link) {
+  bool number = false;
+  const std::size_t index = link.toULongLong(&number);
+  if (!number || index >= pieces_.size() || pieces_[index].tokens.empty() || !answer_.whole())
+    return;
+  QToolTip::hideText();
+  emit score_asked(static_cast<int>(pieces_[index].tokens.front()));
 }
 
 QString AnswerCell::answer_html() const {
@@ -104,6 +134,8 @@ QString AnswerCell::facts_text(const std::string* reference) const {
   if (const auto exact = answer_.scores.find("exact"); exact != answer_.scores.end()) {
     facts << (exact->second == 1 ? tr("✓ exact") : tr("✗ not exact"));
   }
+  if (const auto match = answer_.scores.find("pattern"); match != answer_.scores.end())
+    facts << (match->second == 1 ? tr("✓ pattern") : tr("✗ pattern"));
   if (const auto reward = answer_.scores.find(kRewardScore); reward != answer_.scores.end())
     facts << tr("reward %1").arg(number_text(reward->second, 3));
   const QString confidence = QString::number(answer_.confidence(), 'f', 2);
@@ -115,14 +147,17 @@ QString AnswerCell::facts_text(const std::string* reference) const {
 }
 
 void AnswerCell::show_answer(const ComparisonAnswer& answer, const std::string* reference,
-                             bool waiting) {
+                             bool waiting, const ComparisonAnswer* fading) {
   answer_ = answer;
+  score_->setVisible(answer.whole());
   pieces_ = answer_pieces(answer_, answer_.whole() ? reference : nullptr);
   if (!answer_.begun()) {
     const QString words = waiting ? tr("waiting…") : tr("not asked yet");
     const QString muted = colours().muted.name();
-    text_->setText(QStringLiteral("<span style='color:%1'>%2</span>").arg(muted, words));
-    facts_->clear();
+    const QString shown =
+        fading ? shown_piece(QString::fromStdString(fading->text)) : words.toHtmlEscaped();
+    text_->setText(QStringLiteral("<span style='color:%1'>%2</span>").arg(muted, shown));
+    facts_->setText(fading ? words : QString());
     return;
   }
   QString html = answer_html();

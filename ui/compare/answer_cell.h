@@ -9,6 +9,7 @@
 #include "engine/compare/answer_pieces.h"
 
 class QLabel;
+class QToolButton;
 
 namespace luthier {
 
@@ -18,7 +19,15 @@ class AnswerCell : public QFrame {
  public:
   explicit AnswerCell(QWidget* parent = nullptr);
   /// `reference`: the text to differ from, nullptr in the reference column.
-  void show_answer(const ComparisonAnswer& answer, const std::string* reference, bool waiting);
+  /// `fading`: what stood here before, shown faintly until the new answer begins; null: nothing.
+  void show_answer(const ComparisonAnswer& answer, const std::string* reference, bool waiting,
+                   const ComparisonAnswer* fading = nullptr);
+  /// Whose answer it is, for who cannot see where it stands.
+  void set_name(const QString& name);
+
+ signals:
+  /// Every column should be asked about this answer; `token`: −1, or the one that was clicked.
+  void score_asked(int token);
 
  protected:
   void paintEvent(QPaintEvent* event) override;
@@ -27,7 +36,10 @@ class AnswerCell : public QFrame {
   QString answer_html() const;
   QString facts_text(const std::string* reference) const;
   void hover(const QString& link);
+  void follow(const QString& link);
 
+  QToolButton* score_;
+  QString name_;
   QLabel* text_;
   QLabel* facts_;
   ComparisonAnswer answer_;

@@ -17,8 +17,11 @@
 namespace luthier {
 
 namespace {
+/// Measures that are called alike in every language.
+constexpr std::pair<const char*, const char*> kPapersNames[] = {
+    {"rouge_l", "ROUGE-L"}, {"bleu", "BLEU"}, {"chrf", "chrF"}, {"anls", "ANLS"}};
 constexpr int kSampleWidth = 212, kColumnWidth = 212, kRefreshMilliseconds = 100;
-}
+}  // namespace
 
 CompareGrid::CompareGrid(Workspace& workspace, LiveComparison& comparison, QWidget* parent)
     : QScrollArea(parent), workspace_(workspace), comparison_(comparison) {
@@ -116,11 +119,17 @@ void CompareGrid::add_heads() {
 void CompareGrid::add_sample(std::size_t sample, int row) {
   auto* cell = new SampleCell(inside_);
   cell->show_sample(comparison_.data().rows[sample].sample);
+  connect(cell, &SampleCell::score_asked, this,
+          [this, sample] { emit score_asked(sample, kExpectedAnswer, -1); });
   grid_->addWidget(cell, row, 0);
   std::vector<AnswerCell*> cells;
   for (std::size_t c = 0; c < comparison_.data().columns.size(); ++c) {
     auto* answer = new AnswerCell(inside_);
     answer->setObjectName(QStringLiteral("answer_%1_%2").arg(sample).arg(c));
+    const std::string name = comparison_.data().columns[c].name;
+    answer->set_name(c > 0 ? QString::fromStdString(name) : tr("base"));
+    connect(answer, &AnswerCell::score_asked, this,
+            [this, sample, name](int token) { emit score_asked(sample, name, token); });
     grid_->addWidget(answer, row, static_cast<int>(c) + 1);
     cells.push_back(answer);
   }
@@ -155,7 +164,8 @@ void CompareGrid::refresh_cell(std::size_t sample, std::size_t column) {
   const ComparisonAnswer& reference = answers[data.reference];
   const bool other = column != data.reference && reference.whole();
   AnswerCell* cell = cells_[sample - first][column];
-  cell->show_answer(answers[column], other ? &reference.text : nullptr, comparison_.running());
+  cell->show_answer(answers[column], other ? &reference.text : nullptr, comparison_.running(),
+                    comparison_.fading(sample, column));
 }
 
 void CompareGrid::refresh_waiting() {
@@ -177,9 +187,15 @@ void CompareGrid::refresh_scores() {
             ? QStringLiteral("–")
             : tr("%1 of %2").arg(text("exact"), QString::number(exact->second.of)));
     QStringList others;
+    if (scores.contains("pattern")) others << tr("pattern %1").arg(text("pattern"));
     if (scores.contains("token_f1")) others << tr("token F1 %1").arg(text("token_f1"));
-    if (scores.contains("chrf")) others << tr("chrF %1").arg(text("chrf"));
+    for (const auto& [key, name] : kPapersNames)
+      if (scores.contains(key))
+        others << QStringLiteral("%1 %2").arg(QLatin1String(name), text(key));
+    if (scores.contains("box")) others << tr("box overlap %1").arg(text("box"));
     if (scores.contains("json")) others << tr("valid JSON %1").arg(text("json"));
+    if (const auto cider = scores.find(kCiderScore); cider != scores.end())
+      others << QStringLiteral("CIDEr-D %1").arg(QString::number(cider->second.mean, 'f', 2));
     if (const auto reward = scores.find(kRewardScore); reward != scores.end())
       others << tr("reward %1").arg(number_text(reward->second.mean, 3));
     if (const auto wins = scores.find(kWinRate); wins != scores.end())

@@ -28,6 +28,10 @@ class CompareGrid : public QScrollArea {
   std::size_t page() const { return page_; }
   std::size_t page_count() const;
 
+ signals:
+  /// An answer to this row that every column should be asked about: a column's, or "expected".
+  void score_asked(std::size_t row, const std::string& of, int token);
+
  private:
   void rebuild();
   void add_heads();

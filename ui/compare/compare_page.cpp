@@ -2,11 +2,13 @@
 // Composition of the Compare page.
 #include "ui/compare/compare_page.h"
 
+#include <QButtonGroup>
 #include <QComboBox>
 #include <QDir>
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QLineEdit>
 #include <QMenu>
 #include <QPushButton>
 #include <QSpinBox>
@@ -15,10 +17,13 @@
 #include <QVBoxLayout>
 
 #include "engine/compare/result_folder.h"
-#include "ui/background.h"
+#include "ui/compare/answer_inspector.h"
+#include "ui/compare/answer_table.h"
+#include "ui/compare/blind_view.h"
 #include "ui/compare/compare_grid.h"
-#include "ui/compare/document_words.h"
+#include "ui/compare/kept_menu.h"
 #include "ui/compare/live_comparison.h"
+#include "ui/compare/own_sample.h"
 #include "ui/compare/results.h"
 #include "ui/format.h"
 #include "ui/language.h"
@@ -29,6 +34,7 @@
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
 #include "ui/widgets/pager.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
@@ -36,16 +42,31 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace
   comparison_ = new LiveComparison(workspace, this);
   auto* layout = make_layout();
   layout->addWidget(make_head());
+  own_ = new OwnSample(this);
+  own_->hide();
+  layout->addWidget(own_);
   banner_ = new Banner(this);
   layout->addWidget(banner_);
   stack_ = new QStackedWidget(this);
   empty_ = new EmptyState(QStringLiteral("compare"), QStringLiteral("emptyCompare"), stack_);
   stack_->addWidget(empty_);
-  auto* card = new Card(stack_);
+  auto* split = new Splitter(Qt::Vertical, stack_);
+  auto* card = new Card(split);
   card->layout()->setContentsMargins(1, 1, 1, 1);
-  grid_ = new CompareGrid(workspace, *comparison_, card);
-  card->body()->addWidget(grid_);
-  stack_->addWidget(card);
+  views_ = new QStackedWidget(card);
+  grid_ = new CompareGrid(workspace, *comparison_, views_);
+  table_ = new AnswerTable(*comparison_, views_);
+  blind_ = new BlindView(*comparison_, views_);
+  for (QWidget* view : std::initializer_list<QWidget*>{grid_, table_, blind_})
+    views_->addWidget(view);
+  card->body()->addWidget(views_);
+  split->addWidget(card);
+  inspector_ = new AnswerInspector(workspace, *comparison_, split);
+  inspector_->hide();
+  split->addWidget(inspector_);
+  split->setStretchFactor(0, 3);
+  split->setStretchFactor(1, 2);
+  stack_->addWidget(split);
   layout->addWidget(stack_, 1);
   layout->addWidget(make_foot());
 
@@ -59,6 +80,8 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace
   connect(&workspace, &Workspace::model_changed, this, &ComparePage::refresh);
   connect(&bridge(), &SessionBridge::state_changed, this, &ComparePage::refresh);
   follow_samples();
+  connect_kept();
+  connect_views();
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
     if (event.command != "attach_adapter" && event.command != "drop_adapter" &&
         event.command != "set_adapter_strength" && event.command != "answer")
@@ -103,7 +126,9 @@ QWidget* ComparePage::make_head() {
   seed_->setValue(42);
   sampling_ = new QComboBox(head);
   sampling_->setObjectName(QStringLiteral("sampling"));
-  sampling_->addItems({QString(), QStringLiteral("T 0.7"), QStringLiteral("T 1.0")});
+  sampling_->addItem(QString(), 0.0);
+  sampling_->addItem(QStringLiteral("T 0.7"), 0.7);
+  sampling_->addItem(QStringLiteral("T 1.0"), 1.0);
   most_ = new QSpinBox(head);
   most_->setObjectName(QStringLiteral("maxTokens"));
   most_->setRange(1, 2048);
@@ -112,17 +137,29 @@ QWidget* ComparePage::make_head() {
   run_->setObjectName(QStringLiteral("runAll"));
   cancel_ = new QPushButton(head);
   cancel_->setObjectName(QStringLiteral("cancelCompare"));
+  own_toggle_ = new QToolButton(head);
+  own_toggle_->setObjectName(QStringLiteral("ownToggle"));
+  own_toggle_->setCheckable(true);
+  set_themed_icon(own_toggle_, QStringLiteral("ask"));
   export_ = new QToolButton(head);
   export_->setObjectName(QStringLiteral("exportCompare"));
   export_->setPopupMode(QToolButton::InstantPopup);
   set_themed_icon(export_, QStringLiteral("export"));
   auto* menu = new QMenu(export_);
-  QAction* html = menu->addAction(QString(), this, [this] { export_as(true); });
-  QAction* json = menu->addAction(QString(), this, [this] { export_as(false); });
+  QAction* html = menu->addAction(QString(), this, [this] { export_as(Document::Html); });
+  QAction* csv = menu->addAction(QString(), this, [this] { export_as(Document::Csv); });
+  QAction* json = menu->addAction(QString(), this, [this] { export_as(Document::Json); });
   export_->setMenu(menu);
+  auto* keep = new QToolButton(head);
+  keep->setObjectName(QStringLiteral("keepMenu"));
+  keep->setPopupMode(QToolButton::InstantPopup);
+  set_themed_icon(keep, QStringLiteral("save"));
+  kept_ = new KeptMenu(workspace(), *comparison_, keep);
+  keep->setMenu(kept_);
   row->addWidget(base_, 1);
-  for (QWidget* widget : std::initializer_list<QWidget*>{add_, samples_, count_, seed_, sampling_,
-                                                         most_, run_, cancel_, export_})
+  for (QWidget* widget :
+       std::initializer_list<QWidget*>{add_, samples_, own_toggle_, count_, seed_, sampling_, most_,
+                                       run_, cancel_, keep, export_})
     row->addWidget(widget);
   connect(samples_, &QPushButton::clicked, this, &ComparePage::choose_samples);
   connect(run_, &QPushButton::clicked, this, &ComparePage::run);
@@ -139,7 +176,11 @@ QWidget* ComparePage::make_head() {
     connect(box, &QSpinBox::valueChanged, this, &ComparePage::take_options);
   }
   connect(sampling_, &QComboBox::currentIndexChanged, this, &ComparePage::take_options);
-  on_language(head, [this, html, json] {
+  on_language(head, [this, html, csv, json, keep] {
+    own_toggle_->setToolTip(tr("Ask something of your own, with a picture or without"));
+    own_toggle_->setAccessibleName(tr("Ask something of your own"));
+    keep->setToolTip(tr("Keep this comparison with its run, or open one that was kept"));
+    keep->setAccessibleName(tr("Kept comparisons"));
     add_->setText(tr("&Adapter"));
     add_->setToolTip(tr("Another column: an adapter on the base, or a whole checkpoint beside it"));
     samples_->setText(tr("&Samples…"));
@@ -158,6 +199,7 @@ QWidget* ComparePage::make_head() {
     export_->setToolTip(tr("Export the comparison"));
     export_->setAccessibleName(tr("Export the comparison"));
     html->setText(tr("As a page (HTML)…"));
+    csv->setText(tr("As a table (CSV)…"));
     json->setText(tr("As data (JSON)…"));
   });
   return head;
@@ -167,8 +209,25 @@ QWidget* ComparePage::make_foot() {
   auto* foot = new QWidget(this);
   auto* row = new QHBoxLayout(foot);
   row->setContentsMargins(0, 0, 0, 0);
+  view_buttons_ = new QButtonGroup(foot);
+  const char* names[] = {"viewGrid", "viewTable", "viewBlind"};
+  for (int i = 0; i < 3; ++i) {
+    auto* button = new QToolButton(foot);
+    button->setObjectName(QString::fromLatin1(names[i]));
+    button->setCheckable(true);
+    button->setToolButtonStyle(Qt::ToolButtonTextOnly);
+    button->setChecked(i == 0);
+    view_buttons_->addButton(button, i);
+    row->addWidget(button);
+  }
   QLabel* hint = muted_label(foot, 0.85);
+  hint->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
   row->addWidget(hint, 1);
+  pattern_ = new QLineEdit(foot);
+  pattern_->setObjectName(QStringLiteral("answerPattern"));
+  pattern_->setClearButtonEnabled(true);
+  pattern_->setFixedWidth(130);
+  row->addWidget(pattern_);
   reward_ = new QToolButton(foot);
   reward_->setObjectName(QStringLiteral("rewardModel"));
   reward_->setPopupMode(QToolButton::InstantPopup);
@@ -188,8 +247,22 @@ QWidget* ComparePage::make_foot() {
         tr("Every answer gets its reward by a model that a run with the objective reward or prm "
            "has left; each column its mean, and how often it is above the reference's"));
     hint->setText(
-        tr("Hover a token: its probability and the runners-up. Click a column's name: make it the "
-           "reference. Underlined words differ from it."));
+        tr("Hover a token: its probability and the runners-up; click it: where it looked. Click a "
+           "column's name: make it the reference. Underlined words differ from it."));
+    const QStringList views{tr("Side by side"), tr("Table"), tr("Blind")};
+    const QStringList tips{tr("Samples and columns beside one another"),
+                           tr("All samples as a table: sort, filter, search"),
+                           tr("Judge the answers without knowing whose they are")};
+    for (int i = 0; i < 3; ++i) {
+      view_buttons_->button(i)->setText(views[i]);
+      view_buttons_->button(i)->setToolTip(tips[i]);
+    }
+    pattern_->setPlaceholderText(tr("right by pattern"));
+    pattern_->setAccessibleName(tr("A pattern that right answers match"));
+    pattern_->setToolTip(
+        tr("A regular expression (as Python's): an answer is right where what it finds first is "
+           "what it finds in the expected answer, for example \\b[A-D]\\b; where nothing is "
+           "expected, where it matches at all"));
   });
   return foot;
 }
@@ -266,14 +339,12 @@ void ComparePage::follow_samples() {
                           static_cast<int>(rows.size()))
                            .arg(error_text(rows.front())));
   });
-  connect(&source, &SampleSource::changed, this,
-          [this, &source] { comparison_->set_samples(source.samples()); });
+  connect(&source, &SampleSource::changed, this, &ComparePage::take_samples);
 }
 
 void ComparePage::take_options() {
-  constexpr double kTemperatures[] = {0, 0.7, 1};
   GenerationOptions options = comparison_->data().options;
-  options.temperature = kTemperatures[std::max(0, sampling_->currentIndex())];
+  options.temperature = sampling_->currentData().toDouble();
   options.seed = static_cast<std::uint64_t>(seed_->value());
   options.max_new_tokens = most_->value();
   comparison_->set_options(options);
@@ -297,29 +368,6 @@ void ComparePage::run() {
   });
 }
 
-void ComparePage::export_as(bool html) {
-  const QString name = html ? QStringLiteral("comparison.html") : QStringLiteral("comparison.json");
-  const QString kind = html ? QStringLiteral("HTML (*.html)") : QStringLiteral("JSON (*.json)");
-  const QString file = QFileDialog::getSaveFileName(this, tr("Export the comparison"), name, kind);
-  if (file.isEmpty()) return;
-  // Pictures are read and packed: not in the window's thread.
-  export_->setEnabled(false);
-  in_background_of(
-      this,
-      [file, html, data = comparison_->data(), words = document_words()] {
-        return html ? write_comparison_html(data, to_path(file), words)
-                    : write_comparison_json(data, to_path(file));
-      },
-      [this, file](const Status& written) {
-        refresh();
-        const QString done = tr("The comparison was written to %1.").arg(file);
-        if (!written)
-          banner_->show_error(written.error());
-        else
-          banner_->show_text(Banner::Kind::Info, done);
-      });
-}
-
 QString ComparePage::why_not_run() const {
   if (!workspace().model()) return tr("A model must be loaded first");
   if (comparison_->data().rows.empty()) return tr("Open samples first");
@@ -333,6 +381,8 @@ void ComparePage::refresh() {
   const std::size_t total = comparison_->data().rows.size();
   const bool model = workspace().model().has_value(), any = total > 0;
   stack_->setCurrentIndex(model && any ? 1 : 0);
+  own_toggle_->setEnabled(model);
+  for (QAbstractButton* button : view_buttons_->buttons()) button->setEnabled(model && any);
   if (!model)
     empty_->set_texts(tr("First a model"),
                       tr("Adapters are compared on one base that stays loaded."),
@@ -357,7 +407,8 @@ void ComparePage::refresh() {
                        ? tr("Reward model")
                        : tr("Rewards: %1").arg(QString::fromStdString(result_name(reward))));
   reward_->setEnabled(model && any && can_answer(workspace().state()));
-  pager_->set_place(grid_->page(), CompareGrid::kPerPage, total);
+  pager_->set_place(grid_->page(), CompareGrid::kPerPage,
+                    views_->currentWidget() == grid_ ? total : 0);
 }
 
 }  // namespace luthier

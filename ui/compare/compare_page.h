@@ -2,8 +2,11 @@
 // The Compare page: adapters side by side on one resident base, over the same samples.
 #pragma once
 
+#include <vector>
+
 #include "ui/page.h"
 
+class QButtonGroup;
 class QComboBox;
 class QLabel;
 class QLineEdit;
@@ -15,10 +18,15 @@ class QToolButton;
 
 namespace luthier {
 
+class AnswerInspector;
+class AnswerTable;
 class Banner;
+class BlindView;
 class CompareGrid;
 class EmptyState;
+class KeptMenu;
 class LiveComparison;
+class OwnSample;
 class Pager;
 
 class ComparePage : public Page {
@@ -29,8 +37,24 @@ class ComparePage : public Page {
   void entered() override;
   /// Samples from a file of rows, read in a worker thread; the first `count`.
   void load_samples(const QString& file, std::size_t count);
+  KeptMenu& kept() { return *kept_; }
+
+ protected:
+  void dragEnterEvent(QDragEnterEvent* event) override;
+  void dropEvent(QDropEvent* event) override;
+  void keyPressEvent(QKeyEvent* event) override;
 
  private:
+  enum class View { Grid, Table, Blind };
+  enum class Document { Html, Csv, Json };
+
+  void connect_kept();
+  void connect_views();
+  void show_view(View view);
+  void add_own(const Sample& sample);
+  void take_samples();
+  /// What is asked for is shown in the head, as a kept comparison has it.
+  void show_options();
   QWidget* make_head();
   QWidget* make_foot();
   void fill_adapter_menu();
@@ -39,7 +63,7 @@ class ComparePage : public Page {
   void follow_samples();
   void take_options();
   void run();
-  void export_as(bool html);
+  void export_as(Document document);
   void refresh();
   QString why_not_run() const;
 
@@ -56,6 +80,17 @@ class ComparePage : public Page {
   QStackedWidget* stack_;
   EmptyState* empty_;
   CompareGrid* grid_;
+  AnswerTable* table_;
+  BlindView* blind_;
+  QStackedWidget* views_;  ///< grid, table, blind
+  AnswerInspector* inspector_;
+  OwnSample* own_;
+  KeptMenu* kept_;
+  QToolButton* own_toggle_;
+  QButtonGroup* view_buttons_;
+  QLineEdit* pattern_;
+  std::vector<Sample> own_samples_;
+  QString samples_file_;  ///< that they stand behind
   Pager* pager_;
 };
 

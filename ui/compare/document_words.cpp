@@ -35,6 +35,10 @@ ComparisonWords document_words() {
   words.token_f1 = said(QT_TRANSLATE_NOOP("CompareExport", "token F1"));
   words.chrf = said(QT_TRANSLATE_NOOP("CompareExport", "chrF"));
   words.json = said(QT_TRANSLATE_NOOP("CompareExport", "valid JSON"));
+  words.box = said(QT_TRANSLATE_NOOP("CompareExport", "box overlap"));
+  words.pattern = said(QT_TRANSLATE_NOOP("CompareExport", "pattern"));
+  words.scored = said(QT_TRANSLATE_NOOP("CompareExport", "under every column, the answer of"));
+  words.judged = said(QT_TRANSLATE_NOOP("CompareExport", "judged blind, 95 % interval"));
   words.reward = said(QT_TRANSLATE_NOOP("CompareExport", "reward"));
   words.win_rate = said(QT_TRANSLATE_NOOP("CompareExport", "win rate"));
   words.rewarded = said(QT_TRANSLATE_NOOP("CompareExport", "rewards by %1"));

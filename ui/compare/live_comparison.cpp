@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/compare/scores.h"
 
@@ -76,8 +77,10 @@ void LiveComparison::follow_columns() {
     }
     row.answers = std::move(answers);
   }
+  if (columns.size() != data_.columns.size()) fading_.clear();
   data_.columns = std::move(columns);
   versions_ = std::move(versions);
+  forget_scored();
   data_.reference = 0;
   for (std::size_t i = 1; i < data_.columns.size(); ++i) {
     if (data_.columns[i].name == reference) data_.reference = i;
@@ -102,6 +105,8 @@ void LiveComparison::set_samples(std::vector<Sample> samples) {
     rows.push_back(std::move(row));
   }
   data_.rows = std::move(rows);
+  data_.votes.clear();
+  fading_.clear();
   for (std::uint64_t& version : versions_) version = next_version_++;
   emit samples_changed();
 }
@@ -110,6 +115,7 @@ void LiveComparison::set_reference(std::size_t column) {
   if (column >= data_.columns.size()) return;
   data_.reference = column;
   count_wins(data_);
+  forget_scored();
   emit columns_changed();
 }
 
@@ -136,20 +142,117 @@ void LiveComparison::set_options(const GenerationOptions& options) {
 
 void LiveComparison::forget(std::size_t column) {
   versions_[column] = next_version_++;
+  forget_scored();
   for (ComparisonRow& row : data_.rows) row.answers[column] = {};
 }
 
 void LiveComparison::set_strength(const std::string& name, double strength) {
   for (std::size_t i = 1; i < data_.columns.size(); ++i) {
     if (data_.columns[i].name != name) continue;
-    if (data_.columns[i].strength != strength) forget(i);
     data_.columns[i].strength = strength;
+    bool asked = false;
+    for (std::size_t r = 0; r < data_.rows.size(); ++r) {
+      ComparisonAnswer& answer = data_.rows[r].answers[i];
+      asked = asked || answer.begun() || fading_.contains({r, i});
+      if (answer.whole()) fading_[{r, i}] = std::move(answer);
+    }
+    forget(i);
+    cancel_outdated();
+    // Who moves it wants to see what comes of it.
+    if (asked && can_answer(workspace_.state())) ask({i});
   }
   emit columns_changed();
 }
 
+const ComparisonAnswer* LiveComparison::fading(std::size_t row, std::size_t column) const {
+  const auto found = fading_.find({row, column});
+  return found == fading_.end() ? nullptr : &found->second;
+}
+
+void LiveComparison::forget_scored() {
+  for (ComparisonRow& row : data_.rows) row.scored.clear();
+}
+
+void LiveComparison::put_scored(std::size_t row, ScoredAnswer scored) {
+  if (row >= data_.rows.size()) return;
+  auto& all = data_.rows[row].scored;
+  std::erase_if(all, [&](const ScoredAnswer& each) { return each.of == scored.of; });
+  all.push_back(std::move(scored));
+}
+
+void LiveComparison::vote(Vote vote) {
+  put_vote(data_.votes, std::move(vote));
+  emit votes_changed();
+}
+
+void LiveComparison::forget_votes() {
+  data_.votes.clear();
+  emit votes_changed();
+}
+
+Status LiveComparison::set_pattern(const std::string& pattern) {
+  LUTHIER_CHECK(check_pattern(pattern));
+  const Status scored = score_by_pattern(data_, pattern);
+  emit running_changed();
+  return scored;
+}
+
+void LiveComparison::count_all() {
+  count_wins(data_);
+  add_cider(data_);
+  if (const Status scored = score_by_pattern(data_, data_.pattern); !scored)
+    emit failed(scored.error());
+}
+
+void LiveComparison::restore(const Comparison& kept) {
+  cancel();
+  fading_.clear();
+  for (std::uint64_t& version : versions_) version = next_version_++;
+  data_.options = kept.options;
+  data_.pattern = kept.pattern;
+  data_.reward_model = kept.reward_model;
+  std::vector<std::size_t> from;  // where a column's answers stand there; past the end: nowhere
+  data_.reference = 0;
+  for (std::size_t i = 0; i < data_.columns.size(); ++i) {
+    const auto& own = data_.columns[i];
+    const auto found =
+        std::find_if(kept.columns.begin(), kept.columns.end(), [&](const auto& each) {
+          return each.adapter == own.adapter && each.strength == own.strength && !each.router;
+        });
+    from.push_back(static_cast<std::size_t>(found - kept.columns.begin()));
+    if (found != kept.columns.end() && from.back() == kept.reference) data_.reference = i;
+  }
+  // An adapter may have another name now.
+  data_.votes.clear();
+  for (Vote vote : kept.votes) {
+    for (std::size_t i = 0; i < from.size(); ++i)
+      if (from[i] < kept.columns.size() && kept.columns[from[i]].name == vote.column) {
+        vote.column = data_.columns[i].name;
+        break;
+      }
+    put_vote(data_.votes, std::move(vote));
+  }
+  data_.rows.clear();
+  const bool all = std::count(from.begin(), from.end(), kept.columns.size()) == 0 &&
+                   from.size() == kept.columns.size();
+  for (const ComparisonRow& row : kept.rows) {
+    ComparisonRow own;
+    own.sample = row.sample;
+    if (all) own.scored = row.scored;
+    for (const std::size_t place : from)
+      own.answers.push_back(place < row.answers.size() ? row.answers[place] : ComparisonAnswer());
+    data_.rows.push_back(std::move(own));
+  }
+  emit columns_changed();
+  emit samples_changed();
+  emit votes_changed();
+  emit running_changed();
+}
+
 void LiveComparison::forget_all() {
   cancel();
+  fading_.clear();
+  data_.votes.clear();
   for (std::size_t i = 0; i < data_.columns.size(); ++i) forget(i);
   emit columns_changed();
 }
@@ -159,9 +262,25 @@ std::size_t LiveComparison::missing() const {
 }
 
 void LiveComparison::run() {
+  std::vector<std::size_t> all(data_.columns.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  ask(all);
+}
+
+void LiveComparison::cancel_outdated() {
+  for (const auto& [id, asked] : requests_) {
+    const auto wanted = [this](std::uint64_t version) {
+      return std::find(versions_.begin(), versions_.end(), version) != versions_.end();
+    };
+    if (std::none_of(asked.columns.begin(), asked.columns.end(), wanted))
+      workspace_.session().cancel(id);
+  }
+}
+
+void LiveComparison::ask(const std::vector<std::size_t>& wanted) {
   // Columns that lack the same rows are asked together.
   std::map<std::vector<std::size_t>, std::vector<std::size_t>> groups;
-  for (std::size_t c = 0; c < data_.columns.size(); ++c) {
+  for (const std::size_t c : wanted) {
     std::vector<std::size_t> lacking;
     for (std::size_t r = 0; r < data_.rows.size(); ++r) {
       if (!data_.rows[r].answers[c].whole()) lacking.push_back(r);
@@ -206,6 +325,7 @@ void LiveComparison::take(const AnswerUpdate& event) {
   answer.tokens = event.tokens;
   answer.seconds = event.seconds;
   if (event.final) answer.finish = event.finish;
+  if (answer.begun()) fading_.erase({row, column});
   put_answer(data_.rows[row], column, std::move(answer));
   emit answer_changed(row, column);
 }
@@ -229,6 +349,7 @@ void LiveComparison::end(const RequestDone& event) {
     }
   }
   if (event.error) emit failed(*event.error);
+  if (requests_.empty()) count_all();
   if (requests_.empty() && !event.error && !event.cancelled) score();
   emit running_changed();
 }

@@ -29,6 +29,21 @@ class LiveComparison : public QObject {
   /// Drops the answers of a column and sets what it is asked with from now on.
   void set_strength(const std::string& name, double strength);
   void forget_all();
+  /// The answer that stood in a cell before its column's strength was moved, until the new one
+  /// begins; null: there is none.
+  const ComparisonAnswer* fading(std::size_t row, std::size_t column) const;
+
+  /// What every column makes of an answer to the row; in the place of an earlier one's by the same.
+  void put_scored(std::size_t row, ScoredAnswer scored);
+  /// A vote of somebody who does not know whose answers they see.
+  void vote(Vote vote);
+  void forget_votes();
+  /// See score_by_pattern; an error leaves things as they are.
+  Status set_pattern(const std::string& pattern);
+
+  /// A comparison that was kept, as far as its columns are there: its samples, answers, votes and
+  /// what they were asked with.
+  void restore(const Comparison& kept);
 
   /// Answers that nobody asked for yet, or that were cancelled.
   std::size_t missing() const;
@@ -49,6 +64,7 @@ class LiveComparison : public QObject {
   void samples_changed();
   void answer_changed(std::size_t sample, std::size_t column);
   void running_changed();
+  void votes_changed();
   void failed(const luthier::Error& error);
 
  private:
@@ -56,6 +72,13 @@ class LiveComparison : public QObject {
   void follow_model();
   void take(const AnswerUpdate& event);
   void end(const RequestDone& event);
+  /// Asks the columns for what they lack.
+  void ask(const std::vector<std::size_t>& columns);
+  /// Ends requests whose answers nobody waits for any more.
+  void cancel_outdated();
+  void forget_scored();
+  /// What is counted over all answers, once there are new ones.
+  void count_all();
   /// Asks about the answers that have no reward.
   void score();
   void take_rewards(const AnswersScored& event);
@@ -74,6 +97,7 @@ class LiveComparison : public QObject {
   std::vector<std::uint64_t> versions_;
   std::uint64_t next_version_ = 1;
   std::map<RequestId, Asked> requests_;
+  std::map<std::pair<std::size_t, std::size_t>, ComparisonAnswer> fading_;  ///< by row and column
   RequestId scoring_ = 0;                      ///< 0: the reward model is not being asked
   std::vector<std::uint64_t> scored_columns_;  ///< versions of what it is asked about
 };

@@ -3,8 +3,10 @@
 #include "ui/compare/sample_cell.h"
 
 #include <QGridLayout>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
+#include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
 
@@ -81,7 +83,19 @@ void SampleCell::show_sample(const Sample& sample) {
   if (!expected.isEmpty()) {
     QLabel* wanted = muted_label(this, 0.85);
     wanted->setText(tr("expected: %1").arg(expected));
-    layout_->addWidget(wanted);
+    auto* row = new QHBoxLayout;
+    row->setSpacing(4);
+    row->addWidget(wanted, 1);
+    auto* score = new QToolButton(this);
+    score->setObjectName(QStringLiteral("scoreExpected"));
+    score->setAutoRaise(true);
+    set_themed_icon(score, QStringLiteral("compare"));
+    score->setToolTip(
+        tr("Score the expected answer: how likely every column holds each of its tokens"));
+    score->setAccessibleName(tr("Score the expected answer by every column"));
+    connect(score, &QToolButton::clicked, this, &SampleCell::score_asked);
+    row->addWidget(score, 0, Qt::AlignTop);
+    layout_->addLayout(row);
   }
   layout_->addStretch(1);
 }

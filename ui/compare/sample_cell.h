@@ -20,6 +20,10 @@ class SampleCell : public QFrame {
   void show_sample(const Sample& sample);
   QLabel* show_text(const QString& text);
 
+ signals:
+  /// Every column should be asked about the expected answer.
+  void score_asked();
+
  protected:
   void paintEvent(QPaintEvent* event) override;
 

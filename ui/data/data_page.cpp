@@ -9,18 +9,22 @@
 #include <QHeaderView>
 #include <QLabel>
 #include <QLineEdit>
+#include <QMenu>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QTableWidget>
 #include <QTimer>
+#include <QToolButton>
 #include <QVBoxLayout>
 
 #include "engine/config/order_fields.h"
 #include "engine/config/rollouts.h"
+#include "ui/annotate/annotate_window.h"
 #include "ui/data/finding_words.h"
 #include "ui/data/row_model.h"
+#include "ui/data/row_tools.h"
 #include "ui/data/row_view.h"
 #include "ui/format.h"
 #include "ui/inspect/inspect_window.h"
@@ -38,7 +42,7 @@ namespace luthier {
 namespace {
 constexpr std::size_t kMostFindings = 1000;
 constexpr int kFitMilliseconds = 80;
-constexpr int kFindingsHeight = 220;  // what a few wrapped reasons need
+constexpr int kFindingsHeight = 290;  // what a few wrapped reasons need, and what is done of them
 }  // namespace
 
 DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
@@ -68,6 +72,8 @@ DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   stack_->addWidget(splitter);
   layout->addWidget(stack_, 1);
   connect_session();
+  connect_tools();
+  setAcceptDrops(true);
   connect(empty_->button(), &QPushButton::clicked, this, [this] {
     if (this->workspace().recipe().model.empty())
       emit go_to(PageId::Model);
@@ -79,7 +85,7 @@ DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   on_language(this, [this] {
     rows_->retranslate();
     findings_->setHorizontalHeaderLabels({tr("Row"), tr("Finding"), tr("What is wrong")});
-    if (report_) show_findings(*report_);
+    list_findings();
     refresh();
   });
   reload();
@@ -94,8 +100,15 @@ QWidget* DataPage::make_head() {
   which_->addItems({QString(), QString()});
   path_ = new QLineEdit(head);
   path_->setObjectName(QStringLiteral("dataPath"));
-  open_ = new QPushButton(head);
+  open_ = new QToolButton(head);
   open_->setObjectName(QStringLiteral("openData"));
+  open_->setPopupMode(QToolButton::InstantPopup);
+  auto* ways = new QMenu(open_);
+  open_file_ = ways->addAction(QString());
+  open_folder_ = ways->addAction(QString());
+  open_hub_ = ways->addAction(QString());
+  open_hub_->setObjectName(QStringLiteral("openHubData"));
+  open_->setMenu(ways);
   check_ = new QPushButton(head);
   check_->setObjectName(QStringLiteral("checkData"));
   progress_ = new QProgressBar(head);
@@ -107,10 +120,20 @@ QWidget* DataPage::make_head() {
   cancel_->setObjectName(QStringLiteral("cancelCheck"));
   row->addWidget(which_);
   row->addWidget(path_, 1);
-  for (QWidget* widget : std::initializer_list<QWidget*>{open_, check_, progress_, cancel_})
+  auto* annotate = new QPushButton(head);
+  annotate->setObjectName(QStringLiteral("annotatePictures"));
+  connect(annotate, &QPushButton::clicked, this, &DataPage::annotate);
+  on_language(annotate, [annotate] {
+    annotate->setText(tr("From &pictures…"));
+    annotate->setToolTip(tr("A folder of pictures becomes rows: ask, answer, compare, judge"));
+  });
+  for (QWidget* widget :
+       std::initializer_list<QWidget*>{open_, annotate, check_, progress_, cancel_})
     row->addWidget(widget);
   connect(which_, &QComboBox::currentIndexChanged, this, &DataPage::reload);
-  connect(open_, &QPushButton::clicked, this, &DataPage::open_file);
+  connect(open_file_, &QAction::triggered, this, &DataPage::open_file);
+  connect(open_folder_, &QAction::triggered, this, &DataPage::open_folder);
+  connect(open_hub_, &QAction::triggered, this, [this] { tools_->open_fetch(); });
   connect(check_, &QPushButton::clicked, this, &DataPage::check);
   connect(cancel_, &QPushButton::clicked, this,
           [this] { workspace().session().cancel(checking_); });
@@ -126,9 +149,12 @@ QWidget* DataPage::make_head() {
     which_->setItemText(0, tr("Training data"));
     which_->setItemText(1, tr("Evaluation data"));
     which_->setAccessibleName(tr("Which data to show"));
-    path_->setPlaceholderText(tr("A JSONL or JSON file of rows"));
+    path_->setPlaceholderText(tr("A file of rows, or a folder; drop one here"));
     path_->setAccessibleName(tr("File of rows"));
-    open_->setText(tr("&Open…"));
+    open_->setText(tr("&Open"));
+    open_file_->setText(tr("A &file of rows…"));
+    open_folder_->setText(tr("A f&older…"));
+    open_hub_->setText(tr("&Download from a hub…"));
     check_->setText(tr("Chec&k all rows"));
     check_->setToolTip(
         tr("Missing pictures, wrong marks, empty answers, rows too long, duplicates: before "
@@ -161,15 +187,17 @@ QWidget* DataPage::make_rows() {
   const int widths[] = {48, 60, 0, 60, 110};
   for (int column = 0; column < RowModel::ColumnCount; ++column)
     if (column != RowModel::Words) header->resizeSection(column, widths[column]);
+  tools_ = new RowTools(workspace(), *rows_, card);
+  card->body()->addWidget(tools_);
   card->body()->addWidget(table_);
   connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
           &DataPage::show_current);
   connect(rows_, &RowModel::rows_arrived, this, [this](std::size_t first, std::size_t count) {
-    const int row = table_->currentIndex().row();
-    if (row < 0 && rows_->rowCount() > 0)
+    const int shown = table_->currentIndex().row();
+    const std::size_t row = rows_->row_at(shown);
+    if (shown < 0 && rows_->rowCount() > 0)
       table_->selectRow(0);
-    else if (row >= 0 && static_cast<std::size_t>(row) >= first &&
-             static_cast<std::size_t>(row) < first + count)
+    else if (shown >= 0 && row >= first && row < first + count)
       show_current();
     refresh();
   });
@@ -211,10 +239,13 @@ QWidget* DataPage::make_findings() {
   findings_->setColumnWidth(1, 128);
   findings_->setMinimumHeight(60);
   card->body()->addWidget(findings_, 1);
+  card->body()->addWidget(make_finding_buttons(card));
   connect(findings_, &QTableWidget::currentCellChanged, this, [this](int row) {
     if (row < 0) return;
-    const int target = findings_->item(row, 0)->data(Qt::UserRole).toInt();
-    if (target < 0 || target >= rows_->rowCount()) return;
+    refresh_edits();
+    const int target = rows_->shown_at(
+        static_cast<std::size_t>(findings_->item(row, 0)->data(Qt::UserRole).toInt()));
+    if (target < 0) return;
     table_->selectRow(target);
     table_->scrollTo(rows_->index(target, 0), QAbstractItemView::PositionAtCenter);
   });
@@ -271,6 +302,8 @@ std::string DataPage::signature() const {
     text += '\n' + get_field(recipe, key).take();
   text += '\n' + recipe.more.text("prm.step_separator");
   for (const std::string& file : training_files(recipe)) text += '\n' + file;
+  for (const char* key : {"dataset_columns", "dataset_prompt", "dataset_answer"})
+    text += '\n' + get_field(recipe, key).take();
   return text;
 }
 
@@ -285,13 +318,15 @@ void DataPage::reload() {
   shown_ = signature();
   banner_->dismiss();
   report_.reset();
-  findings_->setRowCount(0);
   view_->clear();
   // Rows are read from the first visit on, not before.
-  if (recipe.model.empty() || training_files(recipe).empty() || !seen_)
-    rows_->clear();
-  else
+  const bool shown = !recipe.model.empty() && !training_files(recipe).empty() && seen_;
+  if (shown)
     rows_->restart(recipe);
+  else
+    rows_->clear();
+  tools_->set_recipe(recipe, shown ? training_files(recipe) : std::vector<std::string>());
+  list_findings();
   refresh();
 }
 
@@ -301,10 +336,27 @@ void DataPage::entered() {
   reload();
 }
 
+void DataPage::annotate() {
+  // One at a time: each writes its file whole.
+  if (auto* open = findChild<AnnotateWindow*>()) {
+    open->show();
+    open->raise();
+    return open->activateWindow();
+  }
+  auto* window = new AnnotateWindow(workspace(), this);
+  connect(window, &AnnotateWindow::used, this, [this] { which_->setCurrentIndex(0); });
+  window->show();
+}
+
 void DataPage::open_file() {
-  const QStringList files =
-      QFileDialog::getOpenFileNames(this, tr("Open rows"), {}, tr("Rows (*.jsonl *.json)"));
-  if (files.isEmpty()) return;
+  const QStringList files = QFileDialog::getOpenFileNames(
+      this, tr("Open rows"), {},
+      tr("Rows (*.jsonl *.json *.ndjson *.csv *.tsv *.parquet *.arrow "
+         "*.tar)"));
+  if (!files.isEmpty()) set_data(files);
+}
+
+void DataPage::set_data(const QStringList& files) {
   const std::string key = which_->currentIndex() == 0 ? "dataset" : "eval_dataset";
   if (const Status status =
           workspace().set_field(key, files.join(QStringLiteral(", ")).toStdString());
@@ -322,11 +374,42 @@ void DataPage::check() {
 
 void DataPage::show_findings(const DatasetReport& report) {
   report_ = report;
-  rows_->set_findings(report.findings);
-  const auto count = static_cast<int>(std::min(report.findings.size(), kMostFindings));
+  tools_->set_report(report_);
+  list_findings();
+  // In a low window the first report makes itself room.
+  const QList<int> heights = left_->sizes();
+  if (!listed_.empty() && heights.last() < kFindingsHeight) {
+    const int whole = heights.first() + heights.last();
+    left_->setSizes(
+        {whole - std::min(kFindingsHeight, whole / 2), std::min(kFindingsHeight, whole / 2)});
+  }
+  if (!listed_.empty()) emit waits();
+  show_current();
+  refresh();
+}
+
+std::vector<Finding> DataPage::listed_findings() const {
+  std::vector<Finding> all;
+  if (report_) all = report_->findings;
+  const std::vector<Finding>& near = tools_->near_findings();
+  all.insert(all.end(), near.begin(), near.end());
+  return all;
+}
+
+const Finding* DataPage::current_finding() const {
+  const int row = findings_->currentRow();
+  return row < 0 || static_cast<std::size_t>(row) >= listed_.size()
+             ? nullptr
+             : &listed_[static_cast<std::size_t>(row)];
+}
+
+void DataPage::list_findings() {
+  listed_ = listed_findings();
+  rows_->set_findings(listed_);
+  const auto count = static_cast<int>(std::min(listed_.size(), kMostFindings));
   findings_->setRowCount(count);
   for (int i = 0; i < count; ++i) {
-    const Finding& finding = report.findings[static_cast<std::size_t>(i)];
+    const Finding& finding = listed_[static_cast<std::size_t>(i)];
     auto* number = new QTableWidgetItem(QString::number(finding.row + 1));
     number->setData(Qt::UserRole, static_cast<int>(finding.row));
     number->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
@@ -340,24 +423,19 @@ void DataPage::show_findings(const DatasetReport& report) {
     findings_->setItem(i, 2, message);
   }
   fit_findings();
-  // In a low window the first report makes itself room.
-  const QList<int> heights = left_->sizes();
-  if (count > 0 && heights.last() < kFindingsHeight) {
-    const int whole = heights.first() + heights.last();
-    left_->setSizes(
-        {whole - std::min(kFindingsHeight, whole / 2), std::min(kFindingsHeight, whole / 2)});
-  }
-  if (count > 0) emit waits();
-  show_current();
-  refresh();
+  refresh_edits();
 }
+
+int DataPage::table_row() const { return table_->currentIndex().row(); }
+void DataPage::select_row(int shown) { table_->selectRow(shown); }
+int DataPage::which_data() const { return which_->currentIndex(); }
 
 void DataPage::fit_findings() { findings_->resizeRowsToContents(); }
 
 void DataPage::show_current() {
   const int row = table_->currentIndex().row();
   if (row < 0) return;
-  const auto at = static_cast<std::size_t>(row);
+  const std::size_t at = rows_->row_at(row);
   if (const RowPreview* preview = rows_->preview(at))
     view_->show_row(*preview, rows_->findings_of(at));
 }
@@ -381,18 +459,18 @@ void DataPage::refresh() {
                       tr("Choose a model"));
   else
     empty_->set_texts(tr("No rows yet"),
-                      tr("Open a JSONL or JSON file of rows: messages with pictures or without, "
-                         "LLaVA conversations, prompt and completion, a chosen and a rejected "
-                         "answer, or plain text."),
+                      tr("Open or drop a file or a folder of rows: JSON lines, JSON, CSV, Parquet, "
+                         "Arrow, tar, a dataset of the datasets library, or pictures with their "
+                         "captions beside them."),
                       tr("Open a file…"));
   check_->setVisible(checking_ == 0);
   check_->setEnabled(model && data);
   progress_->setVisible(checking_ != 0);
   cancel_->setVisible(checking_ != 0);
+  const auto total = static_cast<std::int64_t>(rows_->total());
   if (!report_)
-    summary_->setText(rows_->rowCount() == 1
-                          ? tr("One row. Not checked yet.")
-                          : tr("%1 rows. Not checked yet.").arg(grouped_text(rows_->rowCount())));
+    summary_->setText(total == 1 ? tr("One row. Not checked yet.")
+                                 : tr("%1 rows. Not checked yet.").arg(grouped_text(total)));
   else if (report_->findings.empty())
     summary_->setText(tr("%1 rows checked, all usable. The longest has %2 tokens.")
                           .arg(grouped_text(static_cast<std::int64_t>(report_->rows)),
@@ -403,6 +481,9 @@ void DataPage::refresh() {
                           .arg(grouped_text(static_cast<std::int64_t>(report_->rows)),
                                grouped_text(static_cast<std::int64_t>(report_->usable)),
                                grouped_text(report_->longest_tokens)));
+  if (rows_->rowCount() != static_cast<int>(rows_->total()))
+    summary_->setText(summary_->text() + QLatin1Char(' ') +
+                      tr("%1 of them are shown.").arg(grouped_text(rows_->rowCount())));
 }
 
 }  // namespace luthier

@@ -14,6 +14,7 @@ class QSplitter;
 class QStackedWidget;
 class QTableView;
 class QTableWidget;
+class QToolButton;
 
 namespace luthier {
 
@@ -21,6 +22,7 @@ class Banner;
 class Card;
 class EmptyState;
 class RowModel;
+class RowTools;
 class RowView;
 
 class DataPage : public Page {
@@ -31,6 +33,12 @@ class DataPage : public Page {
   void entered() override;
   /// As the button does.
   void check();
+  /// Files of rows, a folder, or pictures, as a drop brings them.
+  void take_files(const QStringList& files);
+
+ protected:
+  void dragEnterEvent(QDragEnterEvent* event) override;
+  void dropEvent(QDropEvent* event) override;
 
  private:
   QWidget* make_head();
@@ -38,21 +46,41 @@ class DataPage : public Page {
   QWidget* make_findings();
   void connect_session();
   void open_file();
+  void annotate();
   void reload();
   void show_current();
   void show_findings(const DatasetReport& report);
+  void list_findings();
   /// Rows as high as their wrapped reasons.
   void fit_findings();
   void refresh();
   Recipe shown_recipe() const;
   std::string signature() const;
 
+  void open_folder();
+  /// The data becomes these files, under the columns that rows are read by.
+  void set_data(const QStringList& files);
+  void connect_tools();
+  QWidget* make_finding_buttons(QWidget* parent);
+  /// The findings that are listed, those of near-duplicates behind the check's.
+  std::vector<Finding> listed_findings() const;
+  const Finding* current_finding() const;
+  void refresh_edits();
+  int table_row() const;
+  void select_row(int shown);
+  int which_data() const;  ///< 0: to train on
+
   Banner* banner_;
   QLineEdit* path_;
   QComboBox* which_;
-  QPushButton *open_, *check_, *cancel_;
+  QToolButton* open_;
+  QPushButton *check_, *cancel_, *drop_, *drop_kind_, *fix_, *fix_kind_, *copy_;
+  QAction *open_file_, *open_folder_, *open_hub_;
+  QLabel* edits_;
   QProgressBar* progress_;
   QLabel* summary_;
+  RowTools* tools_;
+  std::vector<Finding> listed_;
   QStackedWidget* stack_;
   EmptyState* empty_;
   RowModel* rows_;

@@ -16,7 +16,8 @@ namespace luthier {
 
 namespace {
 
-constexpr std::size_t kBlock = 32, kMostBlocks = 48, kMostWaiting = 3, kMostPictures = 1500;
+constexpr std::size_t kBlock = 32, kMostBlocks = 48, kMostWaiting = 3, kMostScattered = 40,
+                      kMostPictures = 1500;
 constexpr int kEdge = 40, kMostWords = 160;
 
 /// A picture or a film; null: there is none.
@@ -53,6 +54,10 @@ void RowModel::clear() {
   blocks_.clear();
   used_.clear();
   findings_.clear();
+  order_.reset();
+  places_.clear();
+  dropped_.clear();
+  fixed_.clear();
   for (const auto& [request, block] : asked_) workspace_.session().cancel(request);
   asked_.clear();
   waiting_.clear();
@@ -69,7 +74,7 @@ void RowModel::restart(const Recipe& recipe) {
 void RowModel::ask(std::size_t block) const {
   if (!active_ || waiting_.count(block)) return;
   // Scrolling far asks for much; what is furthest back in time is dropped.
-  while (asked_.size() >= kMostWaiting) {
+  while (asked_.size() >= (order_ ? kMostScattered : kMostWaiting)) {
     const auto oldest = asked_.begin();
     workspace_.session().cancel(oldest->first);
     waiting_.erase(oldest->second);
@@ -102,7 +107,11 @@ void RowModel::arrived(const RowsPreviewed& event) {
     broken_.clear();
   }
   const std::size_t first = block * kBlock;
-  if (!event.rows.empty() && first < total_) {
+  if (order_) {
+    for (std::size_t i = 0; i < event.rows.size(); ++i)
+      if (const int at = shown_at(first + i); at >= 0)
+        emit dataChanged(index(at, 0), index(at, ColumnCount - 1));
+  } else if (!event.rows.empty() && first < total_) {
     const std::size_t last = std::min(first + event.rows.size(), total_) - 1;
     emit dataChanged(index(static_cast<int>(first), 0),
                      index(static_cast<int>(last), ColumnCount - 1));
@@ -113,8 +122,39 @@ void RowModel::arrived(const RowsPreviewed& event) {
 void RowModel::set_findings(const std::vector<Finding>& findings) {
   findings_.clear();
   for (const Finding& finding : findings) findings_[finding.row].push_back(finding);
-  if (total_ > 0)
-    emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
+  if (rowCount() > 0) emit dataChanged(index(0, Findings), index(rowCount() - 1, Findings));
+}
+
+void RowModel::show_only(std::optional<std::vector<std::size_t>> rows) {
+  beginResetModel();
+  order_ = std::move(rows);
+  places_.clear();
+  if (order_) {
+    std::erase_if(*order_, [this](std::size_t row) { return row >= total_; });
+    places_.assign(total_, -1);
+    for (std::size_t i = 0; i < order_->size(); ++i) places_[(*order_)[i]] = static_cast<int>(i);
+  }
+  endResetModel();
+}
+
+void RowModel::set_edits(const std::set<std::size_t>& dropped, const std::set<std::size_t>& fixed) {
+  dropped_ = dropped;
+  fixed_ = fixed;
+  if (rowCount() > 0) emit dataChanged(index(0, 0), index(rowCount() - 1, ColumnCount - 1));
+}
+
+std::size_t RowModel::row_at(int shown) const {
+  const auto at = static_cast<std::size_t>(shown);
+  return order_ && at < order_->size() ? (*order_)[at] : at;
+}
+
+int RowModel::shown_at(std::size_t row) const {
+  if (!order_) return row < total_ ? static_cast<int>(row) : -1;
+  return row < places_.size() ? places_[row] : -1;
+}
+
+void RowModel::tell(std::size_t row, int column) {
+  if (const int at = shown_at(row); at >= 0) emit dataChanged(index(at, column), index(at, column));
 }
 
 QStringList RowModel::findings_of(std::size_t row) const {
@@ -135,7 +175,8 @@ const RowPreview* RowModel::preview(std::size_t row) const {
 }
 
 int RowModel::rowCount(const QModelIndex& parent) const {
-  return parent.isValid() ? 0 : static_cast<int>(total_);
+  if (parent.isValid()) return 0;
+  return static_cast<int>(order_ ? order_->size() : total_);
 }
 int RowModel::columnCount(const QModelIndex&) const { return ColumnCount; }
 
@@ -174,9 +215,7 @@ QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
       self->broken_.insert(name);
     else
       self->pictures_[name] = QPixmap::fromImage(image);
-    if (row < self->total_)
-      emit self->dataChanged(self->index(static_cast<int>(row), Picture),
-                             self->index(static_cast<int>(row), Picture));
+    self->tell(row, Picture);
   };
   if (shown->kind == ContentPart::Kind::Image)
     load_picture(name, kEdge, self, show);
@@ -186,7 +225,12 @@ QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
 }
 
 QVariant RowModel::data(const QModelIndex& index, int role) const {
-  const auto row = static_cast<std::size_t>(index.row());
+  const std::size_t row = row_at(index.row());
+  if (role == Qt::FontRole && dropped_.contains(row)) {
+    QFont struck;
+    struck.setStrikeOut(true);
+    return struck;
+  }
   if (role == Qt::TextAlignmentRole && (index.column() == Number || index.column() == Tokens))
     return QVariant(Qt::AlignRight | Qt::AlignVCenter);
   if (index.column() == Number && role == Qt::DisplayRole) return QString::number(row + 1);
@@ -199,6 +243,8 @@ QVariant RowModel::data(const QModelIndex& index, int role) const {
       return themed_icon(QStringLiteral("warning"), colours().warning).pixmap(16, 16);
     if (role == Qt::ToolTipRole) return findings_of(row).join(QLatin1Char('\n'));
     if (role == Qt::DisplayRole) {
+      if (dropped_.contains(row)) return tr("left out");
+      if (fixed_.contains(row)) return tr("put right");
       if (found == findings_.end()) return shown && shown->error ? tr("not usable") : QString();
       QStringList kinds;
       for (const Finding& finding : found->second) kinds << finding_text(finding.kind);
@@ -238,8 +284,7 @@ QVariant RowModel::headerData(int section, Qt::Orientation orientation, int role
 
 void RowModel::retranslate() {
   emit headerDataChanged(Qt::Horizontal, 0, ColumnCount - 1);
-  if (total_ > 0)
-    emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
+  if (rowCount() > 0) emit dataChanged(index(0, Findings), index(rowCount() - 1, Findings));
 }
 
 }  // namespace luthier

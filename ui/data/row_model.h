@@ -7,6 +7,7 @@
 #include <QStringList>
 #include <list>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "ui/workspace.h"
@@ -25,6 +26,15 @@ class RowModel : public QAbstractTableModel {
   void restart(const Recipe& recipe);
   void clear();
   void set_findings(const std::vector<Finding>& findings);
+  /// Only these rows of the dataset, in this order; nullopt: all of them.
+  void show_only(std::optional<std::vector<std::size_t>> rows);
+  /// Rows that are left out of a copy, and those that are put right in it.
+  void set_edits(const std::set<std::size_t>& dropped, const std::set<std::size_t>& fixed);
+  /// The dataset's row that the table's shows, and back; -1: it is not shown.
+  std::size_t row_at(int shown) const;
+  int shown_at(std::size_t row) const;
+  /// Of the dataset, whatever is shown.
+  std::size_t total() const { return total_; }
   /// The preview of a row, if it is here; asks for it otherwise.
   const RowPreview* preview(std::size_t row) const;
   QStringList findings_of(std::size_t row) const;
@@ -42,6 +52,8 @@ class RowModel : public QAbstractTableModel {
  private:
   void ask(std::size_t block) const;
   void arrived(const RowsPreviewed& event);
+  /// A dataset's row has changed.
+  void tell(std::size_t row, int column);
   QVariant words(const RowPreview& row) const;
   QVariant picture(std::size_t row, const RowPreview& preview) const;
 
@@ -56,6 +68,9 @@ class RowModel : public QAbstractTableModel {
   mutable std::map<QString, QPixmap> pictures_;
   std::set<QString> broken_;  ///< pictures that cannot be read
   std::map<std::size_t, std::vector<Finding>> findings_;
+  std::optional<std::vector<std::size_t>> order_;  ///< what is shown
+  std::vector<int> places_;                        ///< of every row in it; -1: it is not shown
+  std::set<std::size_t> dropped_, fixed_;
 };
 
 /// "missing_image" → what the window calls it.

@@ -23,15 +23,20 @@
 namespace luthier {
 
 QString repository_of(const QString& text) {
-  static const QRegularExpression page(QStringLiteral("^https?://[^/]+/([^/?#]+/[^/?#]+)"));
+  static const QRegularExpression page(
+      QStringLiteral("^https?://[^/]+/(?:datasets/)?([^/?#]+/[^/?#]+)"));
   const QString plain = text.trimmed();
   const auto match = page.match(plain);
   return match.hasMatch() ? match.captured(1) : plain;
 }
 
-FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent)
-    : QDialog(parent), workspace_(workspace) {
-  setObjectName(QStringLiteral("fetchDialog"));
+QString FetchDialog::named(const char* tail) const {
+  return QLatin1String(kind_ == HubKind::Dataset ? "fetchData" : "fetch") + QLatin1String(tail);
+}
+
+FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent, HubKind kind)
+    : QDialog(parent), workspace_(workspace), kind_(kind) {
+  setObjectName(named("Dialog"));
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(24, 20, 24, 20);
   layout->setSpacing(12);
@@ -44,10 +49,10 @@ FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent)
   auto* form = new QFormLayout;
   form->setSpacing(8);
   id_ = new QLineEdit(this);
-  id_->setObjectName(QStringLiteral("fetchRepository"));
+  id_->setObjectName(named("Repository"));
   id_->setMinimumWidth(420);
   revision_ = new QLineEdit(QStringLiteral("main"), this);
-  revision_->setObjectName(QStringLiteral("fetchRevision"));
+  revision_->setObjectName(named("Revision"));
   id_label_ = new QLabel(this);
   id_label_->setBuddy(id_);
   revision_label_ = new QLabel(this);
@@ -56,30 +61,30 @@ FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent)
   form->addRow(revision_label_, revision_);
   layout->addLayout(form);
   note_ = muted_label(this, 0.85);
-  note_->setObjectName(QStringLiteral("fetchNote"));
+  note_->setObjectName(named("Note"));
   layout->addWidget(note_);
   progress_ = new QProgressBar(this);
-  progress_->setObjectName(QStringLiteral("fetchProgress"));
+  progress_->setObjectName(named("Progress"));
   progress_->setTextVisible(false);
   progress_->setFixedHeight(8);
   progress_->setRange(0, 1000);
   layout->addWidget(progress_);
   progress_text_ = text_label(this, true);
-  progress_text_->setObjectName(QStringLiteral("fetchText"));
+  progress_text_->setObjectName(named("Text"));
   layout->addWidget(progress_text_);
   auto* row = new QHBoxLayout;
   const auto button = [&](const char* name) {
     auto* made = new QPushButton(this);
-    made->setObjectName(QLatin1String(name));
+    made->setObjectName(named(name));
     made->setAutoDefault(false);
     row->addWidget(made);
     return made;
   };
-  close_ = button("fetchClose");
+  close_ = button("Close");
   row->addStretch();
-  cancel_ = button("fetchCancel");
-  load_ = button("fetchLoad");
-  start_ = button("fetchStart");
+  cancel_ = button("Cancel");
+  load_ = button("Load");
+  start_ = button("Start");
   start_->setDefault(true);
   layout->addLayout(row);
   connect(start_, &QPushButton::clicked, this, &FetchDialog::start);
@@ -114,21 +119,28 @@ FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent)
 void FetchDialog::retranslate() {
   const HubSettings hub = hub_settings();
   setWindowTitle(tr("Download from a hub"));
-  title_->setText(tr("Download a model from a hub"));
+  const bool dataset = kind_ == HubKind::Dataset;
+  title_->setText(dataset ? tr("Download a dataset from a hub")
+                          : tr("Download a model from a hub"));
   id_label_->setText(tr("&Repository"));
   id_->setPlaceholderText(tr("organisation/name"));
   id_->setAccessibleName(tr("Repository"));
   revision_label_->setText(tr("Re&vision"));
   revision_->setAccessibleName(tr("Revision"));
   note_->setText(
-      tr("From %1 into %2, where other tools find it too. Only safetensors, JSON, templates and "
-         "tokenizer files are fetched, and each is checked against the hash that the hub "
-         "publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.")
+      (dataset
+           ? tr("From %1 into %2, where other tools find it too. Rows (Parquet, Arrow, JSON, CSV, "
+                "tar) and pictures are fetched, and each file is checked against the hash that the "
+                "hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.")
+           : tr("From %1 into %2, where other tools find it too. Only safetensors, JSON, templates "
+                "and "
+                "tokenizer files are fetched, and each is checked against the hash that the hub "
+                "publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories."))
           .arg(QString::fromStdString(hub.endpoint), path_text(hub.cache)));
   fit();
   start_->setText(tr("&Download"));
   cancel_->setText(tr("&Stop the download"));
-  load_->setText(tr("&Load it"));
+  load_->setText(dataset ? tr("&Use it") : tr("&Load it"));
   close_->setText(tr("&Close"));
 }
 
@@ -146,7 +158,7 @@ void FetchDialog::enable() {
   start_->setEnabled(!runs && !id_->text().trimmed().isEmpty());
   cancel_->setVisible(runs);
   load_->setVisible(!runs && !folder_.isEmpty());
-  load_->setEnabled(can_load(workspace_.state()));
+  load_->setEnabled(kind_ == HubKind::Dataset || can_load(workspace_.state()));
   fit();
 }
 
@@ -190,8 +202,10 @@ void FetchDialog::start() {
   progress_->show();
   progress_text_->setText(tr("Asking the hub what the repository holds…"));
   progress_text_->show();
-  request_ = workspace_.session().fetch_model(repository.toStdString(),
-                                              revision.isEmpty() ? "main" : revision.toStdString());
+  const std::string of = revision.isEmpty() ? "main" : revision.toStdString();
+  request_ = kind_ == HubKind::Dataset
+                 ? workspace_.session().fetch_dataset(repository.toStdString(), of)
+                 : workspace_.session().fetch_model(repository.toStdString(), of);
   enable();
   emit changed();
 }

@@ -21,7 +21,7 @@ class FetchDialog : public QDialog {
   Q_OBJECT
 
  public:
-  FetchDialog(Workspace& workspace, QWidget* parent);
+  FetchDialog(Workspace& workspace, QWidget* parent, HubKind kind = HubKind::Model);
   /// Fills in the repository's id.
   void propose(const QString& repository);
   /// "34 %" while a download runs, else empty.
@@ -46,7 +46,11 @@ class FetchDialog : public QDialog {
   /// As high as its texts need at this width.
   void fit();
 
+  /// "fetchStart", of a dataset's "fetchDataStart".
+  QString named(const char* tail) const;
+
   Workspace& workspace_;
+  const HubKind kind_;
   QLabel *title_, *id_label_, *revision_label_, *note_, *progress_text_;
   QLineEdit *id_, *revision_;
   QProgressBar* progress_;

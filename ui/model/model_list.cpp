@@ -13,6 +13,7 @@
 #include <QScrollArea>
 
 #include "engine/teaching/teaching.h"
+#include "ui/desk/shortcuts.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
@@ -100,7 +101,7 @@ ModelList::ModelList(Workspace& workspace, QWidget* parent) : Card(parent), work
 void ModelList::make_actions() {
   forget_ = new QAction(list_);
   forget_->setObjectName(QStringLiteral("forgetModel"));
-  forget_->setShortcut(QKeySequence::Delete);
+  forget_->setShortcut(shortcut_keys("forget_model"));
   forget_->setShortcutContext(Qt::WidgetShortcut);
   list_->addAction(forget_);
   list_->setContextMenuPolicy(Qt::ActionsContextMenu);
@@ -223,7 +224,7 @@ void ModelList::fill_row(QListWidgetItem* item, const QString& folder, const Fou
                 facts.join(QStringLiteral(" · ")));
   item->setData(Qt::UserRole, folder);
   item->setToolTip(folder);
-  item->setSizeHint({0, 44});
+  item->setSizeHint({0, scaled_length(44)});
   const bool refused = found && !found->loadable;
   item->setData(Qt::ForegroundRole, refused ? QVariant(QBrush(colours().muted)) : QVariant());
   item->setIcon(refused ? themed_icon(QStringLiteral("warning"), colours().warning) : QIcon());

@@ -105,12 +105,14 @@ QWidget* RankPage::make_left() {
     for (const QString& folder : folders) workspace().attach_adapter(folder);
     emit go_to(PageId::Compare);
   });
-  on_language(left, [card, below, step] {
+  on_language(left, [this, card, below, step] {
     step->setText(tr("One step, &slowly…"));
     step->setToolTip(
         tr("An update of A and B taken apart: gradients, the change of the weight, memory"));
     card->set_title(tr("Adapters"));
     below->set_title(tr("Modules"));
+    adapters_->setAccessibleName(tr("Adapters"));
+    modules_->setAccessibleName(tr("Modules"));
   });
   return left;
 }

@@ -160,7 +160,10 @@ SeveralRanks::SeveralRanks(Workspace& workspace, QWidget* parent)
   connect(&workspace_, &Workspace::recipe_changed, this, &SeveralRanks::refresh);
   connect(&workspace_, &Workspace::run_grew, this, &SeveralRanks::fill_table);
   connect(&workspace_, &Workspace::run_started, this, &SeveralRanks::fill_table);
-  on_language(this, [this] { refresh(); });
+  on_language(this, [this] {
+    table_->setAccessibleName(tr("Ranks that are tried"));
+    refresh();
+  });
 }
 
 void SeveralRanks::queue() {

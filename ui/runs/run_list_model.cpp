@@ -4,8 +4,11 @@
 
 #include <QDateTime>
 #include <algorithm>
+#include <cmath>
 #include <fstream>
+#include <limits>
 
+#include "engine/runs/foreign_run.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
@@ -58,11 +61,18 @@ void name_data(std::vector<RunRow>& rows) {
 
 }  // namespace
 
-std::vector<RunRow> read_runs(const std::filesystem::path& folder) {
+std::vector<RunRow> read_runs(const std::filesystem::path& folder,
+                              const std::vector<std::filesystem::path>& imported) {
   std::vector<RunRow> rows;
-  for (RunSummary& summary : list_runs(folder)) {
+  const std::vector<RunSummary> listed = list_runs(folder);
+  std::vector<std::optional<RunParent>> parents;
+  for (const RunSummary& summary : listed) parents.push_back(read_run_parent(summary.path));
+  for (const TreePlace& place : run_tree(listed, parents)) {
     RunRow row;
-    row.summary = std::move(summary);
+    row.summary = listed[place.run];
+    row.parent = parents[place.run];
+    row.depth = place.depth;
+    if (auto notes = read_run_notes(row.summary.path)) row.notes = notes.take();
     if (const auto run = RunFolder::open(row.summary.path)) {
       if (const auto yaml = run->read_recipe_yaml()) {
         if (auto recipe = parse_recipe(*yaml, (row.summary.path / "recipe.yaml").string()))
@@ -76,6 +86,24 @@ std::vector<RunRow> read_runs(const std::filesystem::path& folder) {
         take_over(*line, row.summary.manifest);
     rows.push_back(std::move(row));
   }
+  for (const std::filesystem::path& path : imported) {
+    RunRow row;
+    row.foreign = true;
+    row.summary.path = path;
+    if (const auto run = read_foreign_run(path)) {
+      row.summary.name = run->name;
+      row.summary.manifest.state = RunState::Finished;
+      for (const MetricsLine& line : run->lines) {
+        if (std::isfinite(line.loss)) take_over(line, row.summary.manifest);
+        row.summary.manifest.step = line.step;
+      }
+    } else {
+      row.summary.name = path.filename().string();
+      row.summary.problem = run.error().sentence();
+    }
+    rows.push_back(std::move(row));
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].tree_place = static_cast<int>(i);
   name_data(rows);
   return rows;
 }
@@ -122,6 +150,29 @@ std::vector<int> RunListModel::ticked_rows() const {
   return ticked;
 }
 
+void RunListModel::set_ticks(const std::vector<int>& rows) {
+  std::vector<bool> wanted(rows_.size(), false);
+  for (const int row : rows)
+    if (row >= 0 && row < rowCount()) wanted[static_cast<std::size_t>(row)] = true;
+  for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i].ticked = wanted[i];
+  if (rows_.empty()) return;
+  emit dataChanged(index(0, 0), index(rowCount() - 1, 0));
+  emit ticks_changed();
+}
+
+void RunListModel::set_notes(const std::filesystem::path& run, const RunNotes& notes) {
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].summary.path != run) continue;
+    rows_[i].notes = notes;
+    emit dataChanged(index(static_cast<int>(i), 0), index(static_cast<int>(i), ColumnCount - 1));
+  }
+}
+
+void RunListModel::set_tree(bool tree) {
+  tree_ = tree;
+  if (!rows_.empty()) emit dataChanged(index(0, 0), index(rowCount() - 1, 0));
+}
+
 void RunListModel::retranslate() {
   emit headerDataChanged(Qt::Horizontal, 0, ColumnCount - 1);
   if (!rows_.empty()) emit dataChanged(index(0, 0), index(rowCount() - 1, ColumnCount - 1));
@@ -135,8 +186,14 @@ int RunListModel::columnCount(const QModelIndex&) const { return ColumnCount; }
 QString RunListModel::text(const RunRow& row, int column) const {
   const RunManifest& m = row.summary.manifest;
   switch (column) {
-    case Name: return QString::fromStdString(row.summary.name);
+    case Name: {
+      const QString name = QString::fromStdString(row.summary.name);
+      if (!tree_ || row.depth == 0) return name;
+      return QString(3 * (row.depth - 1), QLatin1Char(' ')) + QStringLiteral("↳ ") + name;
+    }
+    case Tags: return QString::fromStdString(tags_text(row.notes.tags));
     case State:
+      if (row.foreign && row.summary.problem.empty()) return tr("imported");
       return !row.summary.problem.empty() ? tr("cannot be read")
                                           : state_text(run_state_name(m.state));
     case Base: return m.model.empty() ? QString::fromStdString(m.base_name) : model_name(m.model);
@@ -147,6 +204,7 @@ QString RunListModel::text(const RunRow& row, int column) const {
     }
     case Data: return row.data;
     case Steps:
+      if (row.foreign) return m.step > 0 ? QString::number(m.step) : QString();
       return m.total_steps > 0 ? QStringLiteral("%1/%2").arg(m.step).arg(m.total_steps) : QString();
     case Loss: return m.last_loss ? number_text(*m.last_loss) : QString();
     case BestEval: return m.best_eval_loss ? number_text(*m.best_eval_loss) : QString();
@@ -160,10 +218,37 @@ QString RunListModel::text(const RunRow& row, int column) const {
   }
 }
 
+QVariant RunListModel::sort_value(const RunRow& row, int column) const {
+  const RunManifest& m = row.summary.manifest;
+  // What has no figure comes after all that have one.
+  const auto figure = [](const std::optional<double>& value) {
+    return value && std::isfinite(*value) ? *value : std::numeric_limits<double>::max();
+  };
+  switch (column) {
+    case Name: return QString::fromStdString(row.summary.name);
+    case Steps: return QVariant::fromValue<qlonglong>(m.step);
+    case Loss: return figure(m.last_loss);
+    case BestEval: return figure(m.best_eval_loss);
+    case Memory: return QVariant::fromValue<qlonglong>(m.peak_memory);
+    case When: return QString::fromStdString(m.started);
+    default: return text(row, column);
+  }
+}
+
 QVariant RunListModel::data(const QModelIndex& index, int role) const {
   const RunRow& row = rows_[static_cast<std::size_t>(index.row())];
+  if (role == SortRole) return sort_value(row, index.column());
+  if (role == TreeRole) return row.tree_place;
+  if (role == SearchRole) {
+    QStringList all{QString::fromStdString(row.notes.note)};
+    for (int column = 0; column < ColumnCount; ++column) all << text(row, column);
+    return all.join(QLatin1Char('\n'));
+  }
   const bool figure = index.column() >= Steps && index.column() <= Memory;
   if (role == Qt::DisplayRole) return text(row, index.column());
+  if (role == Qt::EditRole)
+    return index.column() == Name ? path_text(row.summary.path.filename())
+                                  : text(row, index.column());
   if (role == Qt::TextAlignmentRole && figure) return QVariant(Qt::AlignRight | Qt::AlignVCenter);
   if (index.column() == Name && role == Qt::CheckStateRole)
     return row.ticked ? Qt::Checked : Qt::Unchecked;
@@ -183,6 +268,12 @@ QVariant RunListModel::data(const QModelIndex& index, int role) const {
     if (row.recipe)
       for (const std::string& file : row.recipe->dataset)
         lines << tr("Data: %1").arg(QString::fromStdString(file));
+    if (row.parent)
+      lines << (row.parent->carried ? tr("Forked from step %1 of %2, its optimizer carried on")
+                                    : tr("Forked from step %1 of %2, its weights alone"))
+                   .arg(row.parent->step)
+                   .arg(path_text(row.parent->run));
+    if (!row.notes.note.empty()) lines << QString::fromStdString(row.notes.note);
     for (const std::string* more : {&row.summary.problem, &row.summary.manifest.error})
       if (!more->empty()) lines << said_text(*more);
     return lines.join(QLatin1Char('\n'));
@@ -191,6 +282,15 @@ QVariant RunListModel::data(const QModelIndex& index, int role) const {
 }
 
 bool RunListModel::setData(const QModelIndex& index, const QVariant& value, int role) {
+  if (role == Qt::EditRole) {
+    const RunRow& row = rows_[static_cast<std::size_t>(index.row())];
+    const QString typed = value.toString().trimmed();
+    if (typed == data(index, Qt::EditRole).toString()) return false;
+    // The row changes once the folder has.
+    if (index.column() == Name && !typed.isEmpty()) emit rename_asked(row.summary.path, typed);
+    if (index.column() == Tags) emit tags_asked(row.summary.path, typed);
+    return false;
+  }
   if (role != Qt::CheckStateRole || index.column() != Name) return false;
   set_ticked(index.row(), value.toInt() == Qt::Checked);
   return true;
@@ -213,6 +313,7 @@ QVariant RunListModel::headerData(int section, Qt::Orientation orientation, int 
     case BestEval: return tr("Best evaluation");
     case Memory: return tr("Peak memory");
     case When: return tr("Started");
+    case Tags: return tr("Tags");
     default: return {};
   }
 }
@@ -220,6 +321,9 @@ QVariant RunListModel::headerData(int section, Qt::Orientation orientation, int 
 Qt::ItemFlags RunListModel::flags(const QModelIndex& index) const {
   Qt::ItemFlags flags = Qt::ItemIsEnabled | Qt::ItemIsSelectable;
   if (index.column() == Name) flags |= Qt::ItemIsUserCheckable;
+  const RunRow& row = rows_[static_cast<std::size_t>(index.row())];
+  const bool renamed = index.column() == Name && !row.summary.active;
+  if (!row.foreign && (renamed || index.column() == Tags)) flags |= Qt::ItemIsEditable;
   return flags;
 }
 

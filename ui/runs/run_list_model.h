@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Past runs as a table, with a tick for those whose curves are drawn. A ticked run's line carries
-// the colour of its curves.
+// the colour of its curves. Forks stand under the runs that they came from, and curves of other
+// programs' runs beside ours.
 #pragma once
 
 #include <QAbstractTableModel>
 #include <vector>
 
 #include "engine/runs/run_folder.h"
+#include "engine/runs/run_notes.h"
+#include "engine/runs/run_parent.h"
 
 namespace luthier {
 
@@ -14,17 +17,38 @@ struct RunRow {
   RunSummary summary;
   std::optional<Recipe> recipe;
   QString data;  ///< its dataset files' names, as short as they can be told apart in the list
+  RunNotes notes;
+  std::optional<RunParent> parent;
+  int depth = 0, tree_place = 0;  ///< among all, as a tree
+  bool foreign = false;           ///< another program's: curves, and nothing else
   bool ticked = false;
 };
 
-/// All runs of a folder with their recipes; for a worker thread.
-std::vector<RunRow> read_runs(const std::filesystem::path& folder);
+/// All runs of a folder with their recipes, and what was imported from other programs; for a worker
+/// thread.
+std::vector<RunRow> read_runs(const std::filesystem::path& folder,
+                              const std::vector<std::filesystem::path>& imported = {});
 
 class RunListModel : public QAbstractTableModel {
   Q_OBJECT
 
  public:
-  enum Column { Name, State, Base, Method, Data, Steps, Loss, BestEval, Memory, When, ColumnCount };
+  enum Column {
+    Name,
+    State,
+    Base,
+    Method,
+    Data,
+    Steps,
+    Loss,
+    BestEval,
+    Memory,
+    When,
+    Tags,
+    ColumnCount
+  };
+  /// What a column is sorted by, and all of a row that a search looks through.
+  enum Role { SortRole = Qt::UserRole, SearchRole, TreeRole };
 
   explicit RunListModel(QObject* parent = nullptr) : QAbstractTableModel(parent) {}
   /// Writes what the running run has come to; false if it is not in the list or goes on with the
@@ -35,7 +59,12 @@ class RunListModel : public QAbstractTableModel {
   void set_rows(std::vector<RunRow> rows);
   const std::vector<RunRow>& rows() const { return rows_; }
   void set_ticked(int row, bool ticked);
+  /// These and no others.
+  void set_ticks(const std::vector<int>& rows);
   std::vector<int> ticked_rows() const;
+  void set_notes(const std::filesystem::path& run, const RunNotes& notes);
+  /// Names stand below those that they came from.
+  void set_tree(bool tree);
   void retranslate();
 
   int rowCount(const QModelIndex& parent = {}) const override;
@@ -47,10 +76,15 @@ class RunListModel : public QAbstractTableModel {
 
  signals:
   void ticks_changed();
+  /// Somebody typed another name, or other tags, into the table.
+  void rename_asked(const std::filesystem::path& run, const QString& name);
+  void tags_asked(const std::filesystem::path& run, const QString& tags);
 
  private:
   QString text(const RunRow& row, int column) const;
+  QVariant sort_value(const RunRow& row, int column) const;
   std::vector<RunRow> rows_;
+  bool tree_ = true;
 };
 
 }  // namespace luthier

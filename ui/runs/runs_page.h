@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The Runs page: past runs in a table, over their curves laid over one another, with the settings
-// that differ between them.
+// that differ between them and what a person noted; the queue of runs to come; and what came of
+// several, side by side.
 #pragma once
 
 #include <map>
@@ -9,21 +10,26 @@
 
 #include "ui/page.h"
 
-class QLabel;
 class QLineEdit;
 class QPushButton;
 class QStackedWidget;
+class QTabBar;
 class QTableView;
-class QTableWidget;
 class QTimer;
 class QToolButton;
 
 namespace luthier {
 
 class Banner;
+class DifferencesView;
 class EmptyState;
+class NotesPanel;
+class OutcomesView;
+class QueuePanel;
+class RunActions;
 class RunCurves;
 class RunListModel;
+class RunOrder;
 class RunViews;
 struct RunRow;
 struct RunSeries;
@@ -38,6 +44,7 @@ class RunsPage : public Page {
 
  private:
   QWidget* make_head();
+  QWidget* make_search();
   QWidget* make_table();
   QWidget* make_below();
   void reload();
@@ -47,22 +54,36 @@ class RunsPage : public Page {
   void show_drawn();
   void show_differences();
   void compare_ticked();
-  void export_current();
+  void connect_actions();
+  void rename_run_to(const std::filesystem::path& run, const QString& name);
+  void tag_run(const std::filesystem::path& run, const QString& tags);
+  void select_run(const std::filesystem::path& run);
+  void retranslate_tabs();
   void refresh();
+  /// Of the list, not as it is shown; -1: none.
   int current_row() const;
+  const RunRow* current_run() const;
 
   Banner* banner_;
-  QLineEdit* folder_;
+  QTabBar* tabs_;
+  QStackedWidget* pages_;  ///< one a tab
+  QLineEdit *folder_, *search_;
   QPushButton *compare_, *use_, *resume_;
-  QToolButton *export_, *chat_;
+  QToolButton *tree_, *verbs_;
   QStackedWidget* stack_;
   EmptyState* empty_;
   RunListModel* model_;
+  RunOrder* order_;
+  RunActions* actions_;
   QTableView* table_;
   RunViews* views_;
   RunCurves* curves_;  ///< among the views
-  QTableWidget* differences_;
-  QLabel* differences_note_;
+  DifferencesView* differences_;
+  NotesPanel* notes_;
+  QueuePanel* queue_;
+  OutcomesView* outcomes_;
+  QTabBar* side_;
+  std::filesystem::path wanted_;                     ///< to be selected once the list has it
   std::map<std::filesystem::path, RunSeries> read_;  ///< curves read so far
   std::set<std::filesystem::path> stale_;  ///< curves that have grown since they were read
   QTimer* follow_;                         ///< while a listed run goes on and the page is seen

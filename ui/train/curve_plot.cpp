@@ -12,12 +12,23 @@
 #include <cmath>
 
 #include "ui/format.h"
+#include "ui/run_series.h"
 #include "ui/theme.h"
 
 namespace luthier {
 
 namespace {
 const QString kCursorLayer = QStringLiteral("cursor");
+constexpr int kMostDrawn = 800;  // points of a curve
+
+/// What is read out of a curve: every point where there are more than are drawn.
+const QVector<double>& read_x(const Curve& curve) {
+  return curve.all_x.isEmpty() ? curve.x : curve.all_x;
+}
+const QVector<double>& read_y(const Curve& curve) {
+  if (!curve.all_x.isEmpty()) return curve.all_y;
+  return curve.values.isEmpty() ? curve.y : curve.values;
+}
 
 /// Resizes only while it is on screen: elsewhere there is nothing to paint into.
 class ShownPlot : public QCustomPlot {
@@ -41,7 +52,8 @@ qsizetype nearest(const QVector<double>& x, double at) {
 }
 }  // namespace
 
-CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
+CurvePlot::CurvePlot(const QString& name, QWidget* parent)
+    : QWidget(parent), plot_(new ShownPlot(this)), marks_(plot_) {
   setObjectName(name);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(10, 6, 8, 4);
@@ -55,7 +67,6 @@ CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
   layout->addLayout(head_);
   legend_ = new Legend(this);
   layout->addWidget(legend_);
-  plot_ = new ShownPlot(this);
   plot_->setMinimumHeight(40);
   plot_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Expanding);
   plot_->setFocusPolicy(Qt::ClickFocus);
@@ -109,6 +120,16 @@ void CurvePlot::set_counted() {
   plot_->xAxis->setTicker(QSharedPointer<QCPAxisTicker>(new WholeTicks));
 }
 
+void CurvePlot::set_timed(bool timed) {
+  if (!timed) {
+    plot_->xAxis->setTicker(QSharedPointer<QCPAxisTicker>::create());
+    return;
+  }
+  const auto ticker = QSharedPointer<QCPAxisTickerTime>::create();
+  ticker->setTimeFormat(QStringLiteral("%h:%m:%s"));
+  plot_->xAxis->setTicker(ticker);
+}
+
 void CurvePlot::set_log(bool log) {
   log_ = log;
   plot_->yAxis->setScaleType(log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
@@ -125,6 +146,10 @@ void CurvePlot::set_curves(std::vector<Curve> curves) {
   refresh_legend();
 }
 
+void CurvePlot::set_marks(std::vector<PlotMark> marks, bool words) {
+  marks_.set(std::move(marks), words);
+}
+
 void CurvePlot::sync_graphs() {
   while (plot_->graphCount() > static_cast<int>(curves_.size()))
     plot_->removeGraph(plot_->graphCount() - 1);
@@ -136,7 +161,7 @@ void CurvePlot::sync_graphs() {
     const bool block = curve.mark == LegendEntry::Mark::Block;
     QColor ink = curve.colour;
     if (curve.mark == LegendEntry::Mark::Faded) ink.setAlphaF(0.32f);
-    QPen pen(ink, block ? 1 : curve.width);
+    QPen pen(ink, block ? 1 : curve.width * Theme::instance().line_scale());
     if (curve.mark == LegendEntry::Mark::Dashed) pen.setDashPattern({4, 3});
     graph->setPen(pen);
     graph->setAntialiased(!block);
@@ -147,8 +172,10 @@ void CurvePlot::sync_graphs() {
                                    : nullptr);
     const bool dots = curve.mark == LegendEntry::Mark::Dot;
     graph->setLineStyle(dots && curve.width <= 0 ? QCPGraph::lsNone : QCPGraph::lsLine);
-    graph->setScatterStyle(dots || curve.x.size() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6)
-                                                       : QCPScatterStyle());
+    graph->setScatterStyle(
+        dots || curve.x.size() == 1
+            ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6 * Theme::instance().line_scale())
+            : QCPScatterStyle());
   }
 }
 
@@ -156,7 +183,27 @@ void CurvePlot::set_x_range(const QCPRange& range) {
   setting_range_ = true;
   plot_->xAxis->setRange(range);
   setting_range_ = false;
+  thin_to_view();
   fit_y();
+}
+
+void CurvePlot::thin_to_view() {
+  const QCPRange view = plot_->xAxis->range();
+  for (std::size_t i = 0; i < curves_.size(); ++i) {
+    Curve& curve = curves_[i];
+    // What shares its x with others, and what is drawn whole, stays.
+    if (curve.mark == LegendEntry::Mark::Block || curve.all_x.size() <= kMostDrawn) continue;
+    const QVector<double>& all = curve.all_x;
+    auto first = std::lower_bound(all.begin(), all.end(), view.lower);
+    auto last = std::upper_bound(first, all.end(), view.upper);
+    if (first != all.begin()) --first;  // the lines to what lies beside the view
+    if (last != all.end()) ++last;
+    const qsizetype begin = first - all.begin(), count = last - first;
+    const Points points = thinned(all.mid(begin, count), curve.all_y.mid(begin, count), kMostDrawn);
+    curve.x = points.x;
+    curve.y = points.y;
+    plot_->graph(static_cast<int>(i))->setData(curve.x, curve.y, true);
+  }
 }
 
 bool CurvePlot::has_data() const {
@@ -169,9 +216,10 @@ QCPRange CurvePlot::data_range() const {
   QCPRange range(0, 1);
   bool any = false;
   for (const Curve& curve : curves_) {
-    if (curve.x.isEmpty()) continue;
-    range.lower = any ? std::min(range.lower, curve.x.first()) : curve.x.first();
-    range.upper = any ? std::max(range.upper, curve.x.last()) : curve.x.last();
+    const QVector<double>& x = read_x(curve);
+    if (x.isEmpty()) continue;
+    range.lower = any ? std::min(range.lower, x.first()) : x.first();
+    range.upper = any ? std::max(range.upper, x.last()) : x.last();
     any = true;
   }
   if (range.size() <= 0) range.upper = range.lower + 1;
@@ -252,19 +300,6 @@ void CurvePlot::draw_soon() {
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 
-namespace {
-
-/// What is read out of a curve: every point where there are more than are drawn.
-const QVector<double>& read_x(const Curve& curve) {
-  return curve.all_x.isEmpty() ? curve.x : curve.all_x;
-}
-const QVector<double>& read_y(const Curve& curve) {
-  if (!curve.all_x.isEmpty()) return curve.all_y;
-  return curve.values.isEmpty() ? curve.y : curve.values;
-}
-
-}  // namespace
-
 void CurvePlot::refresh_legend() {
   std::vector<LegendEntry> entries;
   for (const Curve& curve : curves_) {
@@ -294,6 +329,14 @@ std::vector<CurveReading> CurvePlot::readings_at(double x) const {
       value += QStringLiteral(" (%1)").arg(number_text(xs[i], 6));
     readings.push_back({name, value, curve.colour});
   }
+  constexpr double kNear = 0.006;  // of what is shown
+  constexpr qsizetype kLongest = 64;
+  for (const PlotMark& mark : marks_.marks()) {
+    if (std::abs(mark.x - x) > kNear * plot_->xAxis->range().size()) continue;
+    const QString text =
+        mark.text.size() <= kLongest ? mark.text : mark.text.left(kLongest - 1) + QChar(0x2026);
+    readings.push_back({text, QString(), mark.warns ? colours().warning : colours().muted});
+  }
   return readings;
 }
 
@@ -318,6 +361,8 @@ void CurvePlot::restyle() {
   QPen line(c.muted, 1);
   line.setDashPattern({3, 3});
   cursor_->setPen(line);
+  marks_.restyle();
+  sync_graphs();  // lines are thicker for a projector
   draw_soon();
   update();
 }
@@ -380,6 +425,12 @@ void CurveGroup::hover(CurvePlot* plot, double x, const QPoint& at) {
   mouse_ = plot->plot()->mapTo(area_, at);
   for (CurvePlot* each : plots_) each->set_cursor(true, place_.x);
   read_out();
+  emit pointed(place_.x);
+}
+
+void CurveGroup::point_at(bool on, double x) {
+  if (hovered_) return;  // the mouse says where
+  for (CurvePlot* each : plots_) each->set_cursor(on, x);
 }
 
 void CurveGroup::leave() {

@@ -10,6 +10,7 @@
 
 #include <qcustomplot.h>
 
+#include "ui/train/plot_marks.h"
 #include "ui/widgets/legend.h"
 
 class QHBoxLayout;
@@ -53,11 +54,16 @@ class CurvePlot : public QWidget {
   void set_log(bool log);
   /// x counts things: its ticks are whole numbers.
   void set_counted();
+  /// x counts seconds: its ticks are read as times.
+  void set_timed(bool timed);
   /// `from_zero`: the y axis starts at 0.
   void set_scale(bool from_zero);
   /// Cuts the y axis at this value; 0: no cut.
   void set_ceiling(double ceiling) { ceiling_ = ceiling; }
   void set_curves(std::vector<Curve> curves);
+  /// Where something happened; it is read out beside the values there.
+  void set_marks(std::vector<PlotMark> marks, bool words);
+  const std::vector<PlotMark>& marks() const { return marks_.marks(); }
 
   void set_x_range(const QCPRange& range);
   /// First and last x of all curves.
@@ -86,6 +92,8 @@ class CurvePlot : public QWidget {
  private:
   void restyle();
   void fit_y();
+  /// Of what is seen, so that zooming in shows what thinning had left out.
+  void thin_to_view();
   void refresh_legend();
   void sync_graphs();
 
@@ -94,6 +102,7 @@ class CurvePlot : public QWidget {
   Legend* legend_;
   QCustomPlot* plot_;
   QCPItemStraightLine* cursor_;
+  PlotMarks marks_;
   std::vector<Curve> curves_;
   bool log_ = false, from_zero_ = false, cursor_on_ = false, setting_range_ = false,
        compact_ = false;
@@ -114,11 +123,17 @@ class CurveGroup : public QObject {
   /// `area` holds all plots; what is read out floats over it.
   explicit CurveGroup(QWidget* area);
   void add(CurvePlot* plot);
+  /// The cross-line through all plots at x, without a mouse; false takes it away.
+  void point_at(bool on, double x);
   /// Finds the place nearest to an x; without a name there is none.
   void set_places(std::function<Place(double)> nearest) { nearest_ = std::move(nearest); }
   /// New data has come: the view follows unless a person zoomed.
   void data_changed();
   void fit();
+
+ signals:
+  /// The mouse stands at this place of the x axis.
+  void pointed(double x);
 
  private:
   void set_range(const QCPRange& range);

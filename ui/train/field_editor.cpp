@@ -14,6 +14,7 @@
 #include <QVBoxLayout>
 #include <QWheelEvent>
 
+#include "ui/help/help_text.h"
 #include "ui/language.h"
 #include "ui/theme.h"
 #include "ui/train/target_chips.h"
@@ -127,6 +128,7 @@ QWidget* FieldEditor::make_line(bool path) {
   if (field_.nullable || field_.type == Type::NameList || field_.type == Type::Modules ||
       field_.type == Type::Paths)
     line_->setPlaceholderText(QStringLiteral("–"));
+  line_->installEventFilter(this);
   connect(line_, &QLineEdit::textEdited, this, [this] { emit edited(value(), false); });
   connect(line_, &QLineEdit::editingFinished, this, [this] {
     if (line_->isModified()) {
@@ -272,6 +274,15 @@ void FieldEditor::place_error() {
 }
 
 bool FieldEditor::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == line_ && event->type() == QEvent::ShortcutOverride) {
+    // Undo is that of the settings, also where the keyboard is in one of them: what was typed into
+    // a field is one change among the others.
+    const auto* key = static_cast<QKeyEvent*>(event);
+    if (key->matches(QKeySequence::Undo) || key->matches(QKeySequence::Redo)) {
+      event->ignore();
+      return true;
+    }
+  }
   switch (event->type()) {
     case QEvent::Resize:
     case QEvent::Move:
@@ -313,10 +324,14 @@ void FieldEditor::retranslate() {
   const QString label = recipe_text(field_.label), help = recipe_text(help_);
   QWidget* target = focus_target();
   target->setAccessibleName(label);
-  target->setAccessibleDescription(help);
-  target->setToolTip(
-      QStringLiteral("<p><b>%1</b><br>%2<br><code>%3</code></p>")
-          .arg(label.toHtmlEscaped(), help.toHtmlEscaped(), QString::fromStdString(field_.key)));
+  const QString note = field_note_text(field_.key);
+  target->setAccessibleDescription(note.isEmpty() ? help : help + QLatin1Char(' ') + note);
+  target->setToolTip(QStringLiteral("<p><b>%1</b><br>%2%3<br><code>%4</code></p>")
+                         .arg(label.toHtmlEscaped(), help.toHtmlEscaped(),
+                              note.isEmpty()
+                                  ? QString()
+                                  : QStringLiteral("<br><i>%1</i>").arg(note.toHtmlEscaped()),
+                              QString::fromStdString(field_.key)));
   if (unit_) unit_->setText(recipe_text(field_.unit));
   reset_->setToolTip(tr("Back to the default"));
   reset_->setAccessibleName(tr("%1: back to the default").arg(label));

@@ -15,8 +15,8 @@ namespace luthier {
 QStringList figure_groups(const std::vector<RunSeries>& series);
 
 /// A curve for each figure of a group and each run that has it; colours and thinning are left to
-/// who draws them. x counts steps, or epochs.
+/// who draws them.
 std::vector<Curve> figure_curves(const std::vector<RunSeries>& series, const QString& group,
-                                 bool epochs);
+                                 CurveAxis axis);
 
 }  // namespace luthier

@@ -10,6 +10,7 @@ std::string form_group(const FieldDescription& field) {
   if (field.key == "objective" || !field.objectives.empty()) return "Objective";
   if (field.key == "strategy" || !field.strategies.empty()) return "Method";
   if (field.key.starts_with("training.")) return "Training";
+  if (field.key.starts_with("samples.") || field.key.starts_with("forgetting.")) return "Training";
   if (field.key.starts_with("image.")) return "Pictures";
   if (field.key.starts_with("film.")) return "Films";
   for (const char* section : {"mixture.", "replay.", "curriculum."})

@@ -15,6 +15,8 @@
 #include <algorithm>
 
 #include "engine/config/chosen_field.h"
+#include "ui/desk/recipe_history.h"
+#include "ui/desk/shortcuts.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
@@ -29,7 +31,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kLabelWidth = 136;
+constexpr int kLabelWidth = 136, kFormWidth = 372;
 constexpr const char* kJudges = ".reward_funcs";
 
 }  // namespace
@@ -55,6 +57,13 @@ RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent)
   scroll_->viewport()->setAutoFillBackground(false);
   inside->setAutoFillBackground(false);
   layout->addWidget(scroll_, 1);
+  // Larger words want more room than the person may have given it.
+  const auto size = [this] {
+    const int wanted = scaled_length(kFormWidth);
+    setMinimumWidth(wanted > kFormWidth ? wanted : 0);
+  };
+  size();
+  connect(&Theme::instance(), &Theme::changed, this, size);
   connect(&workspace_, &Workspace::recipe_changed, this, &RecipeForm::refresh);
   connect(&workspace_, &Workspace::faults_changed, this, &RecipeForm::refresh);
   connect(&workspace_, &Workspace::model_changed, this, &RecipeForm::refresh);
@@ -124,14 +133,34 @@ QWidget* RecipeForm::make_menu_button() {
   QAction* load = menu->addAction(QString(), this, &RecipeForm::load);
   QAction* save = menu->addAction(QString(), this, &RecipeForm::save);
   menu->addSeparator();
+  RecipeHistory& history = workspace_.history();
+  QAction* undo = menu->addAction(QString(), &history, &RecipeHistory::undo);
+  QAction* redo = menu->addAction(QString(), &history, &RecipeHistory::redo);
+  undo->setObjectName(QStringLiteral("undoSetting"));
+  redo->setObjectName(QStringLiteral("redoSetting"));
+  menu->addSeparator();
   QAction* command = menu->addAction(QString(), this, &RecipeForm::show_command_line);
   load->setObjectName(QStringLiteral("loadRecipe"));
   save->setObjectName(QStringLiteral("saveRecipe"));
-  save->setShortcut(QKeySequence::Save);
+  save->setShortcut(shortcut_keys("save_recipe"));
   command->setObjectName(QStringLiteral("showCommand"));
   addAction(save);
   button->setMenu(menu);
-  on_language(button, [button, load, save, command] {
+  // The keys are the window's (make_shortcuts): here they are only told.
+  const auto tell_history = [this, undo, redo] {
+    const auto text = [](const QString& what, const std::string& field, const char* id) {
+      const QString about = field_label(field);
+      return with_keys(about.isEmpty() ? what : QStringLiteral("%1: %2").arg(what, about), id);
+    };
+    const RecipeHistory& now = workspace_.history();
+    undo->setText(text(tr("Undo"), now.undo_field(), "undo"));
+    redo->setText(text(tr("Redo"), now.redo_field(), "redo"));
+    undo->setEnabled(now.can_undo());
+    redo->setEnabled(now.can_redo());
+  };
+  connect(&history, &RecipeHistory::changed, button, tell_history);
+  on_language(button, [button, load, save, command, tell_history] {
+    tell_history();
     button->setToolTip(tr("Recipe: load, save, command line"));
     button->setAccessibleName(tr("Recipe"));
     load->setText(tr("Load a recipe…"));

@@ -167,7 +167,7 @@ void RewardPlot::paint_run(QPainter& p) const {
     means << QPointF(left + width / 2, y_of(column.mean));
   }
   p.setRenderHint(QPainter::Antialiasing);
-  p.setPen(QPen(colours().series[1], 2));
+  p.setPen(QPen(colours().series[1], 2 * Theme::instance().line_scale()));
   if (means.size() > 1) p.drawPolyline(means);
   if (means.size() == 1) p.drawEllipse(means.front(), 2, 2);
   p.setRenderHint(QPainter::Antialiasing, false);

@@ -71,6 +71,13 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   group_ = new CurveGroup(this);
   group_->set_places([this](double x) { return place_at(x); });
   for (CurvePlot* plot : {loss_, figures_, memory_, rate_, norm_, speed_}) group_->add(plot);
+  connect(group_, &CurveGroup::pointed, this, [this](double x) {
+    if (places_.empty() || places_.front().isEmpty()) return;
+    const QVector<double>& all = places_.front();
+    const auto after = std::lower_bound(all.begin(), all.end(), x - 1e-9 * std::abs(x));
+    const auto at = static_cast<std::size_t>(std::min(after, all.end() - 1) - all.begin());
+    if (at < series_.front().lines.size()) emit step_pointed(series_.front().lines[at].step);
+  });
   make_controls();
   timer_.setSingleShot(true);
   timer_.setInterval(kRedrawMilliseconds);
@@ -93,7 +100,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
 void RunCurves::make_controls() {
   axis_ = new QComboBox(this);
   axis_->setObjectName(QStringLiteral("curveAxis"));
-  axis_->addItems({QString(), QString()});
+  axis_->addItems({QString(), QString(), QString(), QString()});
   log_ = new QCheckBox(this);
   log_->setObjectName(QStringLiteral("curveLog"));
   clip_ = new QCheckBox(this);
@@ -124,6 +131,10 @@ void RunCurves::make_controls() {
   on_language(this, [this, png, csv] {
     axis_->setItemText(0, tr("Steps"));
     axis_->setItemText(1, tr("Epochs"));
+    axis_->setItemText(2, tr("Tokens"));
+    axis_->setItemText(3, tr("Time"));
+    axis_->setToolTip(
+        tr("A run that has not logged its tokens or times is not drawn over that axis"));
     axis_->setAccessibleName(tr("What the horizontal axis counts"));
     log_->setText(tr("Log"));
     log_->setToolTip(tr("Logarithmic loss axis"));
@@ -139,6 +150,8 @@ void RunCurves::make_controls() {
     csv->setText(tr("As a table (CSV)…"));
   });
   connect(axis_, &QComboBox::currentIndexChanged, this, [this] {
+    const bool time = axis() == CurveAxis::Time;
+    for (CurvePlot* plot : {loss_, figures_, memory_, rate_, norm_, speed_}) plot->set_timed(time);
     changed();
     group_->fit();
   });
@@ -163,60 +176,75 @@ void RunCurves::showEvent(QShowEvent* event) {
 void RunCurves::rebuild() {
   dirty_ = false;
   timer_.setInterval(kRedrawMilliseconds);
+  place_lines();
   // One plot a turn of the event loop: a long history never holds it for all five at once.
   draw_loss();
   QTimer::singleShot(0, this, [this] {
+    place_lines();  // the series may have grown in between
     draw_figures();
-    draw_memory();
     QTimer::singleShot(0, this, [this] {
+      place_lines();
+      draw_memory();
       draw_small(rate_, &MetricsLine::learning_rate, 3);
       draw_small(norm_, &MetricsLine::grad_norm, 3);
       draw_small(speed_, &MetricsLine::tokens_per_second, 4);
-      QTimer::singleShot(0, group_, [this] { group_->data_changed(); });
+      draw_marks();
+      QTimer::singleShot(0, group_, [this] {
+        group_->data_changed();
+        emit drawn();
+      });
     });
   });
+}
+
+/// Of one run alone: those of several would tell nobody whose they are.
+void RunCurves::draw_marks() {
+  std::vector<PlotMark> marks;
+  if (series_.size() == 1 && places_.size() == 1 && !places_.front().isEmpty())
+    for (const RunMark& mark : marks_of(series_.front().marked))
+      marks.push_back(
+          {place_of_step(series_.front(), places_.front(), mark.step), mark.text, mark.warns});
+  for (CurvePlot* plot : {loss_, rate_, norm_}) plot->set_marks(marks, plot == loss_);
+}
+
+void RunCurves::point_at_step(std::int64_t step) {
+  const bool there =
+      step >= 0 && !series_.empty() && !places_.empty() && !places_.front().isEmpty();
+  group_->point_at(there, there ? place_of_step(series_.front(), places_.front(), step) : 0);
 }
 
 QColor RunCurves::colour_of(std::size_t index) const {
   return colours().series[index % colours().series.size()];
 }
 
-double RunCurves::x_at(const RunSeries& series, std::int64_t step) const {
-  if (axis_->currentIndex() == 0) return static_cast<double>(step);
-  if (series.steps_per_epoch > 0) return static_cast<double>(step) / series.steps_per_epoch;
-  for (const MetricsLine& line : series.lines)
-    if (line.step >= step) return line.epoch;
-  return series.lines.empty() ? 0 : series.lines.back().epoch;
-}
+CurveAxis RunCurves::axis() const { return static_cast<CurveAxis>(axis_->currentIndex()); }
 
-QVector<double> RunCurves::x_of(const RunSeries& series) const {
-  QVector<double> x;
-  x.reserve(static_cast<qsizetype>(series.lines.size()));
-  for (const MetricsLine& line : series.lines)
-    x << (axis_->currentIndex() == 0 ? static_cast<double>(line.step) : line.epoch);
-  return x;
+void RunCurves::place_lines() {
+  places_.clear();
+  for (const RunSeries& run : series_) places_.push_back(places_on(run, axis()));
 }
 
 CurveGroup::Place RunCurves::place_at(double x) const {
-  const bool steps = axis_->currentIndex() == 0;
-  const auto x_of_line = [steps](const MetricsLine& line) {
-    return steps ? static_cast<double>(line.step) : line.epoch;
-  };
   const MetricsLine* nearest = nullptr;
-  const auto consider = [&](const MetricsLine& line) {
-    if (!nearest || std::abs(x_of_line(line) - x) < std::abs(x_of_line(*nearest) - x))
-      nearest = &line;
-  };
-  for (const RunSeries& run : series_) {
-    const auto after =
-        std::lower_bound(run.lines.begin(), run.lines.end(), x,
-                         [&](const MetricsLine& line, double at) { return x_of_line(line) < at; });
-    if (after != run.lines.end()) consider(*after);
-    if (after != run.lines.begin()) consider(*std::prev(after));
+  double place = 0;
+  for (std::size_t i = 0; i < series_.size() && i < places_.size(); ++i) {
+    const QVector<double>& places = places_[i];
+    const auto after = std::lower_bound(places.begin(), places.end(), x);
+    for (const qsizetype at : {after - places.begin(), after - places.begin() - 1}) {
+      const bool there =
+          at >= 0 && at < places.size() && at < static_cast<qsizetype>(series_[i].lines.size());
+      if (!there || (nearest && std::abs(places[at] - x) >= std::abs(place - x))) continue;
+      nearest = &series_[i].lines[static_cast<std::size_t>(at)];
+      place = places[at];
+    }
   }
   if (!nearest) return {};
-  return {x_of_line(*nearest),
-          tr("Step %1 · epoch %2").arg(nearest->step).arg(number_text(nearest->epoch, 4))};
+  QString name = tr("Step %1 · epoch %2").arg(nearest->step).arg(number_text(nearest->epoch, 4));
+  if (axis() == CurveAxis::Tokens)
+    name = tr("Step %1 · %2 tokens").arg(nearest->step).arg(grouped_text(nearest->tokens));
+  if (axis() == CurveAxis::Time)
+    name = tr("Step %1 · %2").arg(nearest->step).arg(duration_text(place));
+  return {place, name};
 }
 
 void RunCurves::draw_loss() {
@@ -225,7 +253,9 @@ void RunCurves::draw_loss() {
   const bool one = series_.size() <= 1;
   for (std::size_t i = 0; i < series_.size(); ++i) {
     const RunSeries& run = series_[i];
-    const QVector<double> x = x_of(run), y = values_of(run, &MetricsLine::loss);
+    const QVector<double>& x = places_[i];
+    if (x.isEmpty()) continue;
+    const QVector<double> y = values_of(run, &MetricsLine::loss);
     all += y;
     const QColor ink = colour_of(i);
     const Points raw = thinned(x, y, kMostPoints);
@@ -266,7 +296,7 @@ void RunCurves::draw_loss() {
                      {},
                      {}};
     for (const auto& [step, loss] : run.evaluations) {
-      evaluation.x << x_at(run, step);
+      evaluation.x << place_of_step(run, x, step);
       evaluation.y << loss;
     }
     curves.push_back(std::move(evaluation));
@@ -279,20 +309,35 @@ void RunCurves::draw_loss() {
 /// A plot that comes or goes would else take its room from one neighbour alone. Where the figures
 /// leave no room to read anything, the small plots stand back.
 void RunCurves::share_heights() {
-  small_->setVisible(figures_->isHidden() || height() >= kRoomForAll);
+  small_->setVisible(has_room_for_small());
   splitter_->setSizes({250, 200, 200, 130});
+}
+
+void RunCurves::show_small(bool first) {
+  if (small_first_ == first) return;
+  small_first_ = first;
+  draw_figures();
+}
+
+bool RunCurves::has_room_for_small() const {
+  return height() >= (figures_->isHidden() ? room_for_small_ : kRoomForAll);
+}
+
+void RunCurves::set_room_for_small(int height) {
+  room_for_small_ = height;
+  share_heights();
 }
 
 void RunCurves::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  const bool there = !small_->isHidden();
-  if (!figures_->isHidden() && there != (height() >= kRoomForAll)) share_heights();
+  if (small_->isHidden() == has_room_for_small()) share_heights();
 }
 
 void RunCurves::draw_figures() {
   const QStringList groups = figure_groups(series_);
-  if (figures_->isHidden() != groups.isEmpty()) {
-    figures_->setVisible(!groups.isEmpty());
+  const bool told = !groups.isEmpty() && !(small_first_ && height() < kRoomForAll);
+  if (figures_->isHidden() == told) {
+    figures_->setVisible(told);
     share_heights();
   }
   if (groups.isEmpty()) return;
@@ -305,8 +350,7 @@ void RunCurves::draw_figures() {
     figure_group_->addItems(groups);
     figure_group_->setCurrentIndex(std::max<int>(0, static_cast<int>(groups.indexOf(chosen))));
   }
-  const bool epochs = axis_->currentIndex() != 0;
-  std::vector<Curve> curves = figure_curves(series_, figure_group_->currentText(), epochs);
+  std::vector<Curve> curves = figure_curves(series_, figure_group_->currentText(), axis());
   for (std::size_t i = 0; i < curves.size(); ++i) {
     Curve& curve = curves[i];
     curve.colour = colour_of(i);
@@ -329,15 +373,17 @@ void RunCurves::draw_memory() {
   memory_->set_title(big ? tr("Memory (GiB)") : tr("Memory (MiB)"));
   if (series_.size() == 1) {
     const RunSeries& run = series_.front();
-    const QVector<double> whole = x_of(run);
-    // All parts thin alike, every n-th step, for a stack must share its x.
-    const qsizetype stride = std::max<qsizetype>(1, whole.size() / kMostPoints);
-    QVector<double> x;
-    std::vector<std::size_t> steps;
-    for (qsizetype i = 0; i < whole.size(); i += stride) {
-      x << whole[i];
-      steps.push_back(static_cast<std::size_t>(i));
-    }
+    const QVector<double>& whole = places_.front();
+    // A stack must share its x: all parts keep the steps where their sum is lowest and highest.
+    QVector<double> x, total;
+    total.reserve(whole.size());
+    for (const MetricsLine& line : run.lines)
+      total << static_cast<double>(line.memory.weights + line.memory.adapter +
+                                   line.memory.gradients + line.memory.optimizer +
+                                   line.memory.activations);
+    total.resize(whole.size());
+    const std::vector<std::size_t> steps = kept_points(total, kMostPoints);
+    for (const std::size_t step : steps) x << whole[static_cast<qsizetype>(step)];
     const std::pair<QString, std::int64_t MetricsMemory::*> parts[] = {
         {tr("weights"), &MetricsMemory::weights},
         {tr("adapter"), &MetricsMemory::adapter},
@@ -377,10 +423,11 @@ void RunCurves::draw_memory() {
     }
   } else {
     for (std::size_t i = 0; i < series_.size(); ++i) {
+      if (places_[i].isEmpty()) continue;
       QVector<double> peak;
       for (const MetricsLine& line : series_[i].lines)
         peak << static_cast<double>(line.memory.peak) / unit;
-      const QVector<double> x = x_of(series_[i]);
+      const QVector<double>& x = places_[i];
       const Points points = thinned(x, peak, kMostPoints);
       curves.push_back({tr("%1, peak").arg(series_[i].name),
                         colour_of(i),
@@ -401,7 +448,9 @@ void RunCurves::draw_memory() {
 void RunCurves::draw_small(CurvePlot* plot, double MetricsLine::*field, int digits) {
   std::vector<Curve> curves;
   for (std::size_t i = 0; i < series_.size(); ++i) {
-    const QVector<double> x = x_of(series_[i]), y = values_of(series_[i], field);
+    const QVector<double>& x = places_[i];
+    if (x.isEmpty()) continue;
+    const QVector<double> y = values_of(series_[i], field);
     const Points points = thinned(x, y, kMostPoints);
     curves.push_back({series_[i].name,
                       colour_of(i),

@@ -29,8 +29,21 @@ class RunCurves : public QWidget {
   /// The series to draw; the vector may be changed in place, then call changed().
   std::vector<RunSeries>& series() { return series_; }
   void changed();
+  /// Below this height the small plots stand back, so that the loss can be read.
+  void set_room_for_small(int height);
   /// A person may drag the borders between plots; more widgets can go below.
   QSplitter* splitter() const { return splitter_; }
+  /// Rate, norm and speed are shown also where there is no room for them beside an objective's
+  /// figures, which stand back then.
+  void show_small(bool first);
+  /// The cross-line at this step of the first run, as the mouse would have it; below 0: none.
+  void point_at_step(std::int64_t step);
+
+ signals:
+  /// The mouse stands at a logged step of the first run.
+  void step_pointed(std::int64_t step);
+  /// What there is has been drawn.
+  void drawn();
 
  protected:
   void showEvent(QShowEvent* event) override;
@@ -42,10 +55,13 @@ class RunCurves : public QWidget {
   void draw_loss();
   void draw_memory();
   void share_heights();
+  bool has_room_for_small() const;
   void draw_figures();
+  void draw_marks();
   void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
-  QVector<double> x_of(const RunSeries& series) const;
-  double x_at(const RunSeries& series, std::int64_t step) const;
+  CurveAxis axis() const;
+  /// Of each series, in their order; made once a rebuild.
+  void place_lines();
   /// The logged step nearest to a place on the x axis, of all runs.
   CurveGroup::Place place_at(double x) const;
   QColor colour_of(std::size_t index) const;
@@ -53,6 +69,7 @@ class RunCurves : public QWidget {
   void export_csv();
 
   std::vector<RunSeries> series_;
+  std::vector<QVector<double>> places_;
   QSplitter* splitter_;
   QWidget* small_;  ///< rate, norm and speed
   CurveGroup* group_;
@@ -63,7 +80,8 @@ class RunCurves : public QWidget {
   QSlider* ema_;
   QToolButton* export_;
   QTimer timer_;
-  bool dirty_ = false;
+  bool dirty_ = false, small_first_ = false;
+  int room_for_small_ = 0;
 };
 
 }  // namespace luthier

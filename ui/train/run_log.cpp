@@ -138,7 +138,7 @@ void EventTable::append_new() {
     setItem(row, 2, new QTableWidgetItem(event_text(event.kind)));
     setItem(row, 3, new QTableWidgetItem(said_text(event.detail)));
     item(row, 3)->setToolTip(item(row, 3)->text());  // the line may be longer than the column
-    if (event.kind == "warning" || event.kind == "failed")
+    if (event.kind == "warning" || event.kind == "alarm" || event.kind == "failed")
       item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
     scrollToBottom();
   }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/train/run_views.h"
 
+#include <QLabel>
+#include <QSplitter>
 #include <QStackedWidget>
 #include <QTabBar>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "engine/config/rollouts.h"
 #include "ui/language.h"
+#include "ui/train/filmstrip.h"
 #include "ui/train/rollout_feed.h"
 #include "ui/train/rollout_panel.h"
 #include "ui/train/run_curves.h"
+#include "ui/widgets/card.h"
 
 namespace luthier {
 
@@ -26,6 +31,10 @@ RunViews::RunViews(QWidget* parent) : QWidget(parent) {
   tabs_->addTab(QString());
   tabs_->hide();
   layout->addWidget(tabs_);
+  forgetting_ = text_label(this);
+  forgetting_->setObjectName(QStringLiteral("forgettingMeter"));
+  forgetting_->hide();
+  layout->addWidget(forgetting_);
   stack_ = new QStackedWidget(this);
   curves_ = new RunCurves(stack_);
   stack_->addWidget(curves_);
@@ -33,6 +42,11 @@ RunViews::RunViews(QWidget* parent) : QWidget(parent) {
   rollouts_ = new RolloutPanel(*feed_, stack_);
   stack_->addWidget(rollouts_);
   layout->addWidget(stack_, 1);
+  strip_ = new Filmstrip(this);
+  connect(strip_, &Filmstrip::failed, this, &RunViews::failed);
+  connect(curves_, &RunCurves::step_pointed, strip_, &Filmstrip::show_step);
+  connect(strip_, &Filmstrip::step_chosen, curves_, &RunCurves::point_at_step);
+  connect(curves_, &RunCurves::drawn, this, &RunViews::refresh_forgetting);
   connect(tabs_, &QTabBar::currentChanged, stack_, &QStackedWidget::setCurrentIndex);
   connect(feed_, &RolloutFeed::grew, this, &RunViews::refresh);
   connect(feed_, &RolloutFeed::failed, this, &RunViews::failed);
@@ -41,6 +55,10 @@ RunViews::RunViews(QWidget* parent) : QWidget(parent) {
     tabs_->setTabText(0, tr("Curves"));
     tabs_->setTabText(1, tr("Roll-outs"));
     tabs_->setTabToolTip(1, tr("The answers that the run draws, with their rewards"));
+    forgetting_->setToolTip(
+        tr("How much worse the probe's questions are answered than before the first step: the "
+           "fall of the answers' token F1, in points of a hundred."));
+    refresh_forgetting();
   });
 }
 
@@ -49,10 +67,43 @@ const std::filesystem::path& RunViews::folder() const { return feed_->folder(); 
 void RunViews::set_run(const std::filesystem::path& folder, const Recipe& recipe) {
   draws_ = !rollouts_key(recipe).empty() && rollouts_of(recipe).empty();
   feed_->set_run(folder, reward_weights_of(recipe));
+  strip_->set_run(folder);
   refresh();
 }
 
-void RunViews::follow(bool on) { feed_->follow(on); }
+void RunViews::follow(bool on) {
+  feed_->follow(on);
+  strip_->follow(on);
+}
+
+void RunViews::put_strip_below() {
+  curves_->splitter()->addWidget(strip_);
+  strip_->hide();
+  connect(strip_, &Filmstrip::filled, this, [this] { strip_->setVisible(strip_->has_frames()); });
+}
+
+void RunViews::refresh_forgetting() {
+  const MetricsLine* newest = nullptr;
+  if (curves_->series().size() == 1) {
+    const auto& lines = curves_->series().front().lines;
+    const auto told = std::find_if(lines.rbegin(), lines.rend(), [](const MetricsLine& line) {
+      return line.figures.count("eval_probe/forgetting") > 0;
+    });
+    if (told != lines.rend()) newest = &*told;
+  }
+  forgetting_->setVisible(newest != nullptr);
+  if (!newest) return;
+  const double fell = newest->figures.at("eval_probe/forgetting");
+  const auto measure = newest->figures.find("eval_probe/token_f1");
+  const double now = measure == newest->figures.end() ? 0 : measure->second;
+  const auto points = [](double value) { return QString::number(100 * value, 'f', 1); };
+  forgetting_->setText(
+      (fell > 0 ? tr("Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)")
+                : tr("Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)"))
+          .arg(fell > 0 ? points(fell) : QStringLiteral("+") + points(-fell), points(now + fell),
+               points(now))
+          .arg(newest->step));
+}
 
 void RunViews::refresh() {
   const bool any = draws_ || !feed_->steps().empty();

@@ -8,11 +8,13 @@
 
 #include "engine/config/recipe.h"
 
+class QLabel;
 class QStackedWidget;
 class QTabBar;
 
 namespace luthier {
 
+class Filmstrip;
 class RolloutFeed;
 class RolloutPanel;
 class RunCurves;
@@ -23,6 +25,11 @@ class RunViews : public QWidget {
  public:
   explicit RunViews(QWidget* parent = nullptr);
   RunCurves* curves() const { return curves_; }
+  /// The answers to the run's samples, linked with the curves; who has a place for it puts it
+  /// there.
+  Filmstrip* strip() const { return strip_; }
+  /// Below the curves, where the run has answered any.
+  void put_strip_below();
   /// The run whose answers are shown; an empty folder: none.
   void set_run(const std::filesystem::path& folder, const Recipe& recipe);
   const std::filesystem::path& folder() const;
@@ -35,6 +42,8 @@ class RunViews : public QWidget {
 
  private:
   void refresh();
+  /// How far the answers to the probe fell since the start, where the run has one.
+  void refresh_forgetting();
 
   bool draws_ = false;  ///< the run's objective does, or may
   QTabBar* tabs_;
@@ -42,6 +51,8 @@ class RunViews : public QWidget {
   RunCurves* curves_;
   RolloutFeed* feed_;
   RolloutPanel* rollouts_;
+  Filmstrip* strip_;
+  QLabel* forgetting_;
 };
 
 }  // namespace luthier

@@ -12,6 +12,7 @@
 #include "ui/language.h"
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
+#include "ui/widgets/copied_table.h"
 #include "ui/workspace.h"
 
 namespace luthier {
@@ -47,6 +48,8 @@ QTableWidget* task_table_of(const TaskTable& table, const std::string& figure,
     }
   }
   shown->resizeColumnsToContents();
+  shown->setAccessibleName(recipe_text(figure));
+  make_copied(shown);
   return shown;
 }
 

@@ -27,10 +27,12 @@ TargetChips::TargetChips(QWidget* parent) : QWidget(parent) {
     chip->setProperty("module", module);
     chip->setAccessibleName(module);
     chip->setToolTip(module);
-    QFont font = scaled_font(0.88);
-    chip->setFont(font);
-    chip->setFixedHeight(24);
-    chip->setFixedWidth(QFontMetrics(font).horizontalAdvance(text) + 11);
+    chip->setFont(scaled_font(0.88));
+    const auto size = [chip, text] {
+      chip->setFixedSize(chip->fontMetrics().horizontalAdvance(text) + 11, scaled_length(24));
+    };
+    size();
+    connect(&Theme::instance(), &Theme::changed, chip, size);
     row->addWidget(chip);
     connect(chip, &QPushButton::clicked, this, [this, chip] { clicked(chip); });
     return chip;

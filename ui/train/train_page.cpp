@@ -2,21 +2,20 @@
 // Composition of the Train page and what it says about launching and ending.
 #include "ui/train/train_page.h"
 
-#include <QApplication>
-#include <QHBoxLayout>
-#include <QLabel>
-#include <QLineEdit>
-#include <QPushButton>
 #include <QTabWidget>
 #include <QVBoxLayout>
 
+#include "engine/config/watch_fields.h"
+#include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
 #include "ui/theme.h"
 #include "ui/train/ask_panel.h"
+#include "ui/train/filmstrip.h"
 #include "ui/train/forecast_card.h"
+#include "ui/train/live_settings.h"
 #include "ui/train/recipe_form.h"
 #include "ui/train/run_curves.h"
 #include "ui/train/run_log.h"
@@ -36,13 +35,6 @@ const QString kAboutEnd = QStringLiteral("end");
 const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
-
-/// A rate as the form writes it, to the last digit: applying what is shown changes nothing.
-QString rate_text(double rate) {
-  Recipe recipe;
-  recipe.training.learning_rate = rate;
-  return QString::fromStdString(get_field(recipe, "training.learning_rate").value());
-}
 
 }  // namespace
 
@@ -84,12 +76,19 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     if (!std::filesystem::equivalent(model->summary.folder, run_model_, ignored))
       banner_->dismiss_about(kAboutEnd);
   });
+  connect(&bridge(), &SessionBridge::run_event, this, [this](const RunEvent& event) {
+    if (event.kind != "alarm") return;
+    banner_->show_text(Banner::Kind::Warning, said_text(event.detail));
+    emit waits();
+  });
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
+    const QString command = QString::fromStdString(event.command);
     static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"),
-                                  QStringLiteral("stop"), QStringLiteral("save_now"),
-                                  QStringLiteral("set_learning_rate")};
-    if (!mine.contains(QString::fromStdString(event.command))) return;
-    if (event.command == "set_learning_rate") asked_rate_ = -1;
+                                  QStringLiteral("stop"), QStringLiteral("save_now")};
+    const std::string changed =
+        command.startsWith(QLatin1String("set_")) ? command.mid(4).toStdString() : std::string();
+    if (!mine.contains(command) && !is_live_setting(changed)) return;
+    live_->take_back(changed);
     banner_->show_error(event.error);
     banner_->set_about(kAboutCommand);
   });
@@ -124,32 +123,12 @@ QWidget* TrainPage::make_settings() {
 }
 
 QWidget* TrainPage::make_live_line() {
-  live_ = new Card(this);
-  auto* row = new QHBoxLayout;
-  auto* label = new QLabel(live_);
-  rate_ = new QLineEdit(live_);
-  rate_->setObjectName(QStringLiteral("liveRate"));
-  rate_->setAlignment(Qt::AlignRight);
-  label->setBuddy(rate_);
-  apply_rate_ = new QPushButton(live_);
-  apply_rate_->setObjectName(QStringLiteral("applyRate"));
-  rate_now_ = muted_label(live_, 0.85);
-  rate_now_->setObjectName(QStringLiteral("rateNow"));
-  row->addWidget(label);
-  row->addWidget(rate_, 1);
-  row->addWidget(apply_rate_);
-  static_cast<Card*>(live_)->body()->addLayout(row);
-  static_cast<Card*>(live_)->body()->addWidget(rate_now_);
-  connect(apply_rate_, &QPushButton::clicked, this, &TrainPage::apply_rate);
-  connect(rate_, &QLineEdit::returnPressed, this, &TrainPage::apply_rate);
-  connect(rate_, &QLineEdit::textChanged, this, &TrainPage::refresh_rate);
-  connect(&Theme::instance(), &Theme::changed, this, &TrainPage::refresh_rate);
-  on_language(live_, [this, label] {
-    label->setText(tr("Learning &rate from the next step"));
-    rate_->setAccessibleName(tr("Learning rate from the next step"));
-    apply_rate_->setText(tr("Apply"));
-    refresh_rate();
+  live_ = new LiveSettings(workspace(), this);
+  connect(live_, &LiveSettings::refused, this, [this](const Error& error) {
+    banner_->show_error(error);
+    banner_->set_about(kAboutRate);
   });
+  connect(live_, &LiveSettings::fine, this, [this] { banner_->dismiss_about(kAboutRate); });
   return live_;
 }
 
@@ -168,6 +147,7 @@ QWidget* TrainPage::make_run() {
   tabs_->addTab(new StepLog(workspace(), tabs_), QString());
   tabs_->addTab(new EventTable(workspace(), tabs_), QString());
   tabs_->addTab(new AskPanel(workspace(), tabs_), QString());
+  tabs_->addTab(views_->strip(), QString());
   tabs_->setMinimumHeight(112);
   curves_->splitter()->addWidget(tabs_);
   curves_->splitter()->setStretchFactor(3, 2);
@@ -177,70 +157,20 @@ QWidget* TrainPage::make_run() {
     tabs_->setTabText(0, tr("Log"));
     tabs_->setTabText(1, tr("Events"));
     tabs_->setTabText(2, tr("Samples"));
+    tabs_->setTabText(3, tr("Filmstrip"));
   });
   return right;
 }
 
-Result<double> TrainPage::typed_rate() const {
-  Recipe typed;
-  const std::string key = "training.learning_rate", text = rate_->text().trimmed().toStdString();
-  if (const Status status = set_field(typed, key, text); !status)
-    return fault_error(status.error(), rate_->text());
-  return typed.training.learning_rate;
-}
-
-void TrainPage::apply_rate() {
-  const auto rate = typed_rate();
-  if (!rate) {
-    banner_->show_error(rate.error());
-    banner_->set_about(kAboutRate);
-    return;
-  }
-  asked_rate_ = *rate;
-  workspace().session().set_learning_rate(*rate);
-  rate_->setModified(false);
-  refresh_rate();
-}
-
-void TrainPage::show_rate() {
-  const auto& run = workspace().run();
-  if (!run) return;
-  if (asked_rate_ == run->rate) asked_rate_ = -1;
-  // What a person is typing stays, and so does what was applied a moment ago.
-  if (!(rate_->hasFocus() && rate_->isModified()) && asked_rate_ < 0)
-    rate_->setText(rate_text(run->rate));
-  refresh_rate();
-}
-
-/// What is typed and not applied is not what the run goes by: said beside the field, in red where
-/// it could not be applied.
-void TrainPage::refresh_rate() {
-  const auto& run = workspace().run();
-  const auto typed = typed_rate();
-  const double stands = run ? (asked_rate_ >= 0 ? asked_rate_ : run->rate) : 0;
-  QPalette palette = QApplication::palette(rate_);
-  if (!typed) palette.setColor(QPalette::Text, colours().error);
-  rate_->setPalette(palette);
-  rate_->setToolTip(typed ? QString() : error_text(typed.error()));
-  apply_rate_->setEnabled(!typed || *typed != stands);
-  rate_now_->setText(
-      !run ? QString()
-      : asked_rate_ >= 0
-          ? tr("%1 from the next step; now %2").arg(rate_text(asked_rate_), rate_text(run->rate))
-          : tr("Peak rate in force: %1").arg(rate_text(run->rate)));
-  if (typed) banner_->dismiss_about(kAboutRate);
-}
-
 void TrainPage::start_run() {
   banner_->dismiss();
-  asked_rate_ = -1;
-  rate_->setModified(false);
-  show_rate();
+  live_->restart();
   curves_->series().clear();
   follow_run();
   const RunStarted& started = workspace().run()->started;
   views_->set_run(started.folder, started.recipe);
   views_->follow(true);
+  if (!sample_files(started.recipe).empty()) tabs_->setCurrentWidget(views_->strip());
 }
 
 void TrainPage::end_run(const RunEnded& event) {
@@ -286,7 +216,7 @@ void TrainPage::follow_run() {
   if (curves_->series().size() != 1) curves_->series().assign(1, {});
   follow_live(*run, curves_->series().front());
   curves_->changed();
-  show_rate();
+  live_->show_values();
 }
 
 void TrainPage::refuse(const Error& error) {

@@ -8,15 +8,13 @@
 
 #include "ui/page.h"
 
-class QLabel;
-class QLineEdit;
-class QPushButton;
 class QSplitter;
 class QTabWidget;
 
 namespace luthier {
 
 class Banner;
+class LiveSettings;
 class RunCurves;
 class RunViews;
 
@@ -30,11 +28,6 @@ class TrainPage : public Page {
   QWidget* make_settings();
   QWidget* make_run();
   QWidget* make_live_line();
-  /// The typed rate by the rules of the recipe's field; an Error says what is wrong with it.
-  Result<double> typed_rate() const;
-  void apply_rate();
-  void show_rate();
-  void refresh_rate();
   void refresh();
   void follow_run();
   void start_run();
@@ -46,11 +39,7 @@ class TrainPage : public Page {
   RunViews* views_;
   RunCurves* curves_;  ///< among the views
   QTabWidget* tabs_;
-  QWidget* live_;
-  QLineEdit* rate_;
-  QLabel* rate_now_;
-  QPushButton* apply_rate_;
-  double asked_rate_ = -1;  ///< applied, but not in force yet; below 0: none
+  LiveSettings* live_;
   std::filesystem::path
       run_model_;  ///< the folder of the model that the message about the run's end is about
   bool refused_setting_ = false;  ///< what a launch was refused for is a setting, and not the model

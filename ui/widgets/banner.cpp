@@ -114,6 +114,7 @@ void Banner::offer(const QString& label, std::function<void()> action) {
 void Banner::dismiss() {
   hide();
   about_.clear();
+  emit dismissed();
 }
 
 void Banner::dismiss_about(const QString& about) {

@@ -42,6 +42,9 @@ class Banner : public QFrame {
   void dismiss_about(const QString& about);
   QString text() const;
 
+ signals:
+  void dismissed();
+
  protected:
   void paintEvent(QPaintEvent* event) override;
   bool eventFilter(QObject* watched, QEvent* event) override;

@@ -5,12 +5,18 @@
 
 #include <QString>
 
+class QAbstractItemView;
 class QTableView;
 
 namespace luthier {
 
 void make_copied(QTableView* table);
+/// The same with the selected rows alone: for a table, a tree or a list that may be long. Every
+/// quiet view has it.
+void make_rows_copied(QAbstractItemView* view);
 /// What it puts there: the heads, then the rows in the order of the view.
 QString table_text(const QTableView& table);
+/// The selected rows, or the current one, without heads.
+QString rows_text(const QAbstractItemView& view);
 
 }  // namespace luthier

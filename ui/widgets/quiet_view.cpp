@@ -6,9 +6,11 @@
 #include <QHeaderView>
 #include <QStyledItemDelegate>
 #include <QTableView>
+#include <QTimer>
 #include <QTreeView>
 
 #include "ui/theme.h"
+#include "ui/widgets/copied_table.h"
 
 namespace luthier {
 
@@ -37,9 +39,26 @@ class BoxDelegate : public QStyledItemDelegate {
 
 }  // namespace
 
+/// Rows of a table go with the size of words. What a row's usual height is, is known once whoever
+/// makes the table has set it.
+void size_rows(QTableView* table) {
+  constexpr char kUsualRow[] = "luthier_usual_row";
+  QHeaderView* rows = table->verticalHeader();
+  if (!table->property(kUsualRow).isValid())
+    table->setProperty(kUsualRow, rows->defaultSectionSize());
+  const int height = scaled_length(table->property(kUsualRow).toInt());
+  if (rows->defaultSectionSize() != height) rows->setDefaultSectionSize(height);
+}
+
 void make_quiet(QAbstractItemView* view) {
+  if (auto* table = qobject_cast<QTableView*>(view)) {
+    const auto size = [table] { size_rows(table); };
+    QTimer::singleShot(0, table, size);
+    QObject::connect(&Theme::instance(), &Theme::changed, table, size);
+  }
   view->setFrameShape(QFrame::NoFrame);
   view->setItemDelegate(new BoxDelegate(view));
+  make_rows_copied(view);
   QList<QHeaderView*> heads;
   if (auto* table = qobject_cast<QTableView*>(view)) heads << table->horizontalHeader();
   if (auto* tree = qobject_cast<QTreeView*>(view)) heads << tree->header();

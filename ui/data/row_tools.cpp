@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/data/row_tools.h"
+
+#include <QCheckBox>
+#include <QComboBox>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMenu>
+#include <QStandardPaths>
+#include <QTimer>
+#include <QToolButton>
+#include <algorithm>
+#include <numeric>
+
+#include "engine/data/row_writing.h"
+#include "engine/data/tools/near_duplicates.h"
+#include "engine/data/tools/row_fixes.h"
+#include "engine/data/tools/row_search.h"
+#include "engine/data/tools/row_texts.h"
+#include "engine/session/dataset_desk.h"
+#include "ui/data/columns_dialog.h"
+#include "ui/data/copy_dialog.h"
+#include "ui/data/row_model.h"
+#include "ui/data/statistics_dialog.h"
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/model/fetch_dialog.h"
+#include "ui/widgets/card.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr int kSearchMilliseconds = 500;
+constexpr std::size_t kPreviewedRows = 3;
+enum RowOrderChoice { InFileOrder, LongestFirst, ShortestFirst, FindingsFirst };
+
+Result<ColumnsLooked> looked_at(const Dataset& dataset, const RowKind& kind,
+                                const std::string& question) {
+  ColumnsLooked looked;
+  looked.survey = survey_columns(dataset);
+  looked.guess = guess_columns(dataset, kind, looked.survey, question);
+  for (std::size_t row = 0; row < dataset.size() && looked.rows.size() < kPreviewedRows; ++row) {
+    auto json = dataset.unmapped_row(row);
+    if (!json) continue;
+    looked.rows.push_back(json.take());
+    looked.folders.push_back(dataset.folder_of(row));
+  }
+  return looked;
+}
+
+/// A condition on a column where the text begins with the name of one; else a text to look for.
+RowQuery query_of(const Dataset& dataset, const std::string& text) {
+  RowQuery query;
+  if (auto condition = row_condition(text)) {
+    constexpr std::size_t kLooked = 16;
+    for (std::size_t row = 0; row < std::min(kLooked, dataset.size()); ++row) {
+      const auto json = dataset.row(row);
+      if (!json || !column_value(*json, condition->column)) continue;
+      query.conditions.push_back(condition.take());
+      return query;
+    }
+  }
+  query.text = text;
+  return query;
+}
+
+Result<std::vector<std::size_t>> text_lengths(const Dataset& dataset, const RowProgress& progress) {
+  std::vector<std::size_t> lengths(dataset.size());
+  LUTHIER_CHECK(
+      for_rows(dataset.size(), progress, [&](std::size_t first, std::size_t last, std::size_t) {
+        for (std::size_t row = first; row < last; ++row)
+          if (const auto json = dataset.row(row))
+            each_text(*json, [&](const std::string&, std::string_view text) {
+              lengths[row] += text.size();
+              return true;
+            });
+      }));
+  return lengths;
+}
+
+struct FixedRows {
+  std::map<std::size_t, Json> rows;
+  std::size_t failed = 0;
+};
+
+}  // namespace
+
+RowTools::RowTools(Workspace& workspace, RowModel& rows, QWidget* parent)
+    : QWidget(parent), workspace_(workspace), rows_(rows), jobs_(new DataJobs(this)) {
+  auto* row = new QHBoxLayout(this);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->setSpacing(8);
+  search_ = new QLineEdit(this);
+  search_->setObjectName(QStringLiteral("rowSearch"));
+  search_->setClearButtonEnabled(true);
+  only_findings_ = new QCheckBox(this);
+  only_findings_->setObjectName(QStringLiteral("onlyFindings"));
+  order_ = new QComboBox(this);
+  order_->setObjectName(QStringLiteral("rowOrder"));
+  order_->addItems({QString(), QString(), QString(), QString()});
+  state_ = muted_label(this, 0.85);
+  state_->setObjectName(QStringLiteral("rowState"));
+  state_->setWordWrap(false);
+  tools_ = new QToolButton(this);
+  tools_->setObjectName(QStringLiteral("rowTools"));
+  tools_->setPopupMode(QToolButton::InstantPopup);
+  auto* menu = new QMenu(tools_);
+  const auto action = [&](const char* name, auto done) {
+    QAction* made = menu->addAction(QString());
+    made->setObjectName(QLatin1String(name));
+    connect(made, &QAction::triggered, this, done);
+    return made;
+  };
+  columns_action_ = action("toolColumns", [this] { open_columns(); });
+  statistics_action_ = action("toolStatistics", [this] { count_statistics(); });
+  near_action_ = action("toolNear", [this] { find_near_duplicates(); });
+  menu->addSeparator();
+  split_action_ = action("toolSplit", [this] { open_copy(10); });
+  copy_action_ = action("toolCopy", [this] { open_copy(0); });
+  menu->addSeparator();
+  cancel_action_ = action("toolCancel", [this] { jobs_->cancel(); });
+  tools_->setMenu(menu);
+  row->addWidget(search_, 1);
+  row->addWidget(only_findings_);
+  row->addWidget(order_);
+  row->addWidget(tools_);
+  row->addWidget(state_);
+  pause_ = new QTimer(this);
+  pause_->setSingleShot(true);
+  pause_->setInterval(kSearchMilliseconds);
+  connect(pause_, &QTimer::timeout, this, &RowTools::search);
+  connect(search_, &QLineEdit::textChanged, pause_, qOverload<>(&QTimer::start));
+  connect(search_, &QLineEdit::returnPressed, this, &RowTools::search);
+  connect(only_findings_, &QCheckBox::toggled, this, &RowTools::apply);
+  connect(order_, &QComboBox::currentIndexChanged, this, &RowTools::sort);
+  connect(jobs_, &DataJobs::changed, this, [this] {
+    cancel_action_->setEnabled(jobs_->busy());
+    if (!jobs_->busy()) state_->clear();
+  });
+  connect(jobs_, &DataJobs::told, this, [this](const QString& what, int permille) {
+    state_->setText(QStringLiteral("%1 %2 %").arg(what).arg(permille / 10));
+  });
+  cancel_action_->setEnabled(false);
+  on_language(this, [this] { retranslate(); });
+}
+
+void RowTools::retranslate() {
+  search_->setPlaceholderText(tr("Search the rows, or a column: label=cat, score>0.5"));
+  search_->setAccessibleName(tr("Search the rows"));
+  only_findings_->setText(tr("O&nly findings"));
+  order_->setItemText(InFileOrder, tr("In their order"));
+  order_->setItemText(LongestFirst, tr("Longest first"));
+  order_->setItemText(ShortestFirst, tr("Shortest first"));
+  order_->setItemText(FindingsFirst, tr("Findings first"));
+  order_->setAccessibleName(tr("Order of the rows"));
+  tools_->setText(tr("&Tools"));
+  tools_->setAccessibleName(tr("What is done with all rows"));
+  columns_action_->setText(tr("&Columns…"));
+  statistics_action_->setText(tr("&Statistics"));
+  near_action_->setText(tr("&Near-duplicates"));
+  split_action_->setText(tr("S&plit for validation…"));
+  copy_action_->setText(tr("Write a cleaned cop&y…"));
+  cancel_action_->setText(tr("Stop what is being done"));
+}
+
+void RowTools::set_recipe(const Recipe& recipe, const std::vector<std::string>& files) {
+  recipe_ = recipe;
+  files_ = files;
+  jobs_->set_recipe(recipe, files);
+  report_.reset();
+  near_.clear();
+  edits_ = {};
+  found_.reset();
+  lengths_.clear();
+  columns_.clear();
+  pause_->stop();
+  {
+    const QSignalBlocker quiet(search_), quiet_findings(only_findings_), quiet_order(order_);
+    search_->clear();
+    only_findings_->setChecked(false);
+    order_->setCurrentIndex(InFileOrder);
+  }
+  setEnabled(!files.empty());
+  if (!files.empty()) look_at_columns();
+  emit edits_changed();
+}
+
+void RowTools::set_report(const std::optional<DatasetReport>& report) {
+  report_ = report;
+  if (only_findings_->isChecked() || order_->currentIndex() == FindingsFirst) apply();
+}
+
+/// Columns are asked for before a person meets rows that cannot be read.
+void RowTools::look_at_columns() {
+  jobs_->run<ColumnsLooked>(
+      tr("Looking at columns"),
+      [kind = &row_kind_of(recipe_), question = tr("Describe the picture.").toStdString()](
+          const Dataset& dataset, const RowProgress&) {
+        return looked_at(dataset, *kind, question);
+      },
+      [this](const Result<ColumnsLooked>& looked) {
+        if (!looked) return;  // the rows' own reading says why
+        columns_.clear();
+        for (const ColumnFacts& facts : looked->survey.columns)
+          if (facts.kind == "text" || facts.kind == "number") columns_.push_back(facts.name);
+        const auto map = column_map(recipe_);
+        if (map && map->empty() && !looked->guess.empty()) emit columns_wanted();
+      });
+}
+
+void RowTools::open_columns() {
+  jobs_->run<ColumnsLooked>(
+      tr("Looking at columns"),
+      [kind = &row_kind_of(recipe_), question = tr("Describe the picture.").toStdString()](
+          const Dataset& dataset, const RowProgress&) {
+        return looked_at(dataset, *kind, question);
+      },
+      [this](const Result<ColumnsLooked>& looked) {
+        if (!looked) {
+          emit failed(looked.error());
+          return;
+        }
+        if (!columns_dialog_) {
+          columns_dialog_ = new ColumnsDialog(window());
+          connect(columns_dialog_, &ColumnsDialog::chosen, this, &RowTools::columns_chosen);
+        }
+        const auto map = column_map(recipe_);
+        columns_dialog_->show_columns(*looked, map ? *map : ColumnMap(), row_kind_of(recipe_));
+      });
+}
+
+void RowTools::count_statistics() {
+  jobs_->run<DatasetStatistics>(
+      tr("Counting"),
+      [recipe = recipe_](const Dataset& dataset, const RowProgress& progress) {
+        return recipe_statistics(recipe, dataset, progress);
+      },
+      [this](const Result<DatasetStatistics>& made) {
+        if (!made) {
+          if (made.error().code != ErrorCode::Interrupted) emit failed(made.error());
+          return;
+        }
+        if (!statistics_) statistics_ = new StatisticsDialog(window());
+        statistics_->show_statistics(*made);
+      });
+}
+
+void RowTools::find_near_duplicates() {
+  jobs_->run<std::vector<Finding>>(
+      tr("Comparing rows"),
+      [kind = &row_kind_of(recipe_)](const Dataset& dataset,
+                                     const RowProgress& progress) -> Result<std::vector<Finding>> {
+        LUTHIER_TRY(const auto found, near_duplicates(dataset, *kind, {}, progress));
+        return near_duplicate_findings(dataset, found);
+      },
+      [this](Result<std::vector<Finding>> found) {
+        if (!found) {
+          if (found.error().code != ErrorCode::Interrupted) emit failed(found.error());
+          return;
+        }
+        near_ = found.take();
+        emit near_found();
+        emit said(near_.empty() ? tr("No row is nearly another one.")
+                                : tr("%n rows are nearly an earlier one.", nullptr,
+                                     static_cast<int>(near_.size())));
+        apply();
+      });
+}
+
+void RowTools::search() {
+  pause_->stop();
+  const std::string text = search_->text().trimmed().toStdString();
+  if (text.empty()) {
+    found_.reset();
+    apply();
+    return;
+  }
+  jobs_->cancel(tr("Searching"));  // an older one
+  jobs_->run<std::vector<std::size_t>>(
+      tr("Searching"),
+      [text](const Dataset& dataset, const RowProgress& progress) {
+        return find_rows(dataset, query_of(dataset, text), progress);
+      },
+      [this, text](Result<std::vector<std::size_t>> found) {
+        if (text != search_->text().trimmed().toStdString()) return;
+        if (!found) {
+          if (found.error().code != ErrorCode::Interrupted) emit failed(found.error());
+          return;
+        }
+        found_ = found.take();
+        apply();
+      });
+}
+
+void RowTools::sort() {
+  const int by = order_->currentIndex();
+  if ((by == LongestFirst || by == ShortestFirst) && lengths_.empty()) {
+    jobs_->run<std::vector<std::size_t>>(
+        tr("Measuring rows"),
+        [](const Dataset& dataset, const RowProgress& progress) {
+          return text_lengths(dataset, progress);
+        },
+        [this](Result<std::vector<std::size_t>> lengths) {
+          if (!lengths) {
+            if (lengths.error().code != ErrorCode::Interrupted) emit failed(lengths.error());
+            return;
+          }
+          lengths_ = lengths.take();
+          apply();
+        });
+    return;
+  }
+  apply();
+}
+
+void RowTools::apply() {
+  const int by = order_->currentIndex();
+  const bool only = only_findings_->isChecked();
+  if (!found_ && !only && by == InFileOrder) {
+    rows_.show_only(std::nullopt);
+    emit filter_changed();
+    return;
+  }
+  std::vector<std::size_t> rows;
+  if (found_) {
+    rows = *found_;
+  } else {
+    rows.resize(rows_.total());
+    std::iota(rows.begin(), rows.end(), std::size_t{0});
+  }
+  std::map<std::size_t, std::size_t> findings;
+  if (report_)
+    for (const Finding& finding : report_->findings) ++findings[finding.row];
+  for (const Finding& finding : near_) ++findings[finding.row];
+  if (only) std::erase_if(rows, [&](std::size_t row) { return !findings.contains(row); });
+  const auto value = [&](std::size_t row) {
+    if (by == FindingsFirst) {
+      const auto found = findings.find(row);
+      return found == findings.end() ? std::size_t{0} : found->second;
+    }
+    return row < lengths_.size() ? lengths_[row] : std::size_t{0};
+  };
+  if (by != InFileOrder)
+    std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
+      return by == ShortestFirst ? value(a) < value(b) : value(a) > value(b);
+    });
+  rows_.show_only(std::move(rows));
+  emit filter_changed();
+}
+
+void RowTools::drop(std::size_t row, bool on) {
+  if (on)
+    edits_.dropped.insert(row);
+  else
+    edits_.dropped.erase(row);
+  emit edits_changed();
+}
+
+void RowTools::fix(const std::vector<Finding>& findings) {
+  jobs_->run<FixedRows>(
+      tr("Putting rows right"),
+      [findings, known = edits_.replaced](const Dataset& dataset,
+                                          const RowProgress& progress) -> Result<FixedRows> {
+        FixedRows fixed;
+        for (std::size_t i = 0; i < findings.size(); ++i) {
+          if (!progress(i, findings.size())) return interrupted_error();
+          const Finding& finding = findings[i];
+          auto json = dataset.row(finding.row);
+          if (const auto before = known.find(finding.row); before != known.end())
+            json = before->second;
+          if (const auto now = fixed.rows.find(finding.row); now != fixed.rows.end())
+            json = now->second;
+          auto right =
+              json ? fixed_row(finding.kind, *json, dataset.folder_of(finding.row)) : std::nullopt;
+          if (right)
+            fixed.rows[finding.row] = std::move(*right);
+          else
+            ++fixed.failed;
+        }
+        return fixed;
+      },
+      [this](const Result<FixedRows>& fixed) {
+        if (!fixed) {
+          if (fixed.error().code != ErrorCode::Interrupted) emit failed(fixed.error());
+          return;
+        }
+        for (const auto& [row, json] : fixed->rows) {
+          edits_.replaced[row] = json;
+          edits_.dropped.erase(row);
+        }
+        emit edits_changed();
+        if (fixed->failed > 0)
+          emit said(tr("%n rows could not be put right by themselves.", nullptr,
+                       static_cast<int>(fixed->failed)));
+      });
+}
+
+void RowTools::open_copy(double share) {
+  if (!copy_) {
+    copy_ = new CopyDialog(*jobs_, window());
+    connect(copy_, &CopyDialog::written, this, &RowTools::copy_written);
+  }
+  CopySource source;
+  source.edits = edits_;
+  if (report_) {
+    std::set<std::size_t> unusable;
+    for (const Finding& finding : report_->findings)
+      if (!finding.usable) unusable.insert(finding.row);
+    source.unusable.assign(unusable.begin(), unusable.end());
+  }
+  if (found_ || only_findings_->isChecked()) {
+    source.shown.emplace();
+    for (int row = 0; row < rows_.rowCount(); ++row) source.shown->push_back(rows_.row_at(row));
+  }
+  source.columns = columns_;
+  if (!files_.empty()) source.file = std::filesystem::absolute(files_.front());
+  copy_->show_copy(source, share);
+}
+
+void RowTools::open_fetch() {
+  if (!fetch_) {
+    fetch_ = new FetchDialog(workspace_, window(), HubKind::Dataset);
+    connect(fetch_, &FetchDialog::load_asked, this, &RowTools::dataset_fetched);
+  }
+  fetch_->show();
+  fetch_->raise();
+  fetch_->activateWindow();
+}
+
+Result<std::filesystem::path> RowTools::pictures_file(const QStringList& pictures) {
+  std::vector<Json> rows;
+  for (const QString& picture : pictures) rows.push_back({{"image", picture.toStdString()}});
+  const QString folder = QStandardPaths::writableLocation(QStandardPaths::AppDataLocation) +
+                         QStringLiteral("/dropped");
+  std::error_code problem;
+  std::filesystem::create_directories(to_path(folder), problem);
+  for (int number = 1;; ++number) {
+    const std::filesystem::path file =
+        to_path(folder) / ("pictures-" + std::to_string(number) + ".jsonl");
+    if (std::filesystem::exists(file, problem)) continue;
+    LUTHIER_CHECK(write_rows(rows, file));
+    return file;
+  }
+}
+
+}  // namespace luthier

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The bar over the rows: which of them are shown and in which order, and what is done with all of
+// them: columns, statistics, near-duplicates, copies. It keeps what was decided of single rows
+// until a copy is written; the data itself is never changed.
+#pragma once
+
+#include <QWidget>
+#include <optional>
+#include <vector>
+
+#include "engine/data/tools/dataset_copy.h"
+#include "ui/data/data_jobs.h"
+#include "ui/workspace.h"
+
+class QCheckBox;
+class QComboBox;
+class QLabel;
+class QLineEdit;
+class QTimer;
+class QToolButton;
+
+namespace luthier {
+
+class ColumnsDialog;
+class CopyDialog;
+class FetchDialog;
+class RowModel;
+class StatisticsDialog;
+
+class RowTools : public QWidget {
+  Q_OBJECT
+
+ public:
+  RowTools(Workspace& workspace, RowModel& rows, QWidget* parent = nullptr);
+
+  /// Whose rows are shown; what was decided of others is forgotten.
+  void set_recipe(const Recipe& recipe, const std::vector<std::string>& files);
+  /// What a check has found; nothing: it has not been made.
+  void set_report(const std::optional<DatasetReport>& report);
+
+  const RowEdits& edits() const { return edits_; }
+  /// Findings of near-duplicates, which no check makes.
+  const std::vector<Finding>& near_findings() const { return near_; }
+  /// A row is left out of a copy, or taken back.
+  void drop(std::size_t row, bool on = true);
+  /// What the finding says is put right in a copy, where that can be done.
+  void fix(const std::vector<Finding>& findings);
+  void open_copy(double share = 0);
+  void open_columns();
+  void open_fetch();
+  /// Rows of these pictures as a dataset: the file that names them.
+  static Result<std::filesystem::path> pictures_file(const QStringList& pictures);
+
+ signals:
+  void failed(const luthier::Error& error);
+  void said(const QString& text);
+  void near_found();
+  void edits_changed();
+  /// Rows cannot be read as they are, and columns were guessed.
+  void columns_wanted();
+  void columns_chosen(const luthier::ColumnMap& map);
+  void copy_written(const QString& file, const QString& validation, bool use);
+  void dataset_fetched(const QString& folder);
+  void filter_changed();
+
+ private:
+  void retranslate();
+  void search();
+  void sort();
+  /// Shows what is left of search, findings and order.
+  void apply();
+  void look_at_columns();
+  void count_statistics();
+  void find_near_duplicates();
+
+  Workspace& workspace_;
+  RowModel& rows_;
+  DataJobs* jobs_;
+  Recipe recipe_;
+  std::vector<std::string> files_;
+  std::optional<DatasetReport> report_;
+  std::vector<Finding> near_;
+  RowEdits edits_;
+  std::optional<std::vector<std::size_t>> found_;
+  std::vector<std::size_t> lengths_;  ///< of each row's texts, once they were counted
+  std::vector<std::string> columns_;
+
+  QLineEdit* search_;
+  QCheckBox* only_findings_;
+  QComboBox* order_;
+  QToolButton* tools_;
+  QLabel* state_;
+  QAction *columns_action_, *statistics_action_, *near_action_, *split_action_, *copy_action_,
+      *cancel_action_;
+  QTimer* pause_;
+  ColumnsDialog* columns_dialog_ = nullptr;
+  StatisticsDialog* statistics_ = nullptr;
+  CopyDialog* copy_ = nullptr;
+  FetchDialog* fetch_ = nullptr;
+};
+
+}  // namespace luthier
