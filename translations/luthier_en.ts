@@ -2231,14 +2231,6 @@ of any size</translation>
             <source>What can be done with the selected run</source>
             <translation>What can be done with the selected run</translation>
         </message>
-        <message>
-            <source>Export the selected run's result: GGUF, safetensors, PEFT</source>
-            <translation>Export the selected run's result: GGUF, safetensors, PEFT</translation>
-        </message>
-        <message>
-            <source>Chat with the selected run's result</source>
-            <translation>Chat with the selected run's result</translation>
-        </message>
     </context>
     <context>
         <name>luthier::SampleCell</name>
@@ -4991,6 +4983,18 @@ of any size</translation>
         <message>
             <source>Curves (*tfevents* trainer_state.json);;All files (*)</source>
             <translation>Curves (*tfevents* trainer_state.json);;All files (*)</translation>
+        </message>
+        <message>
+            <source>&amp;Chat with its result…</source>
+            <translation>&amp;Chat with its result…</translation>
+        </message>
+        <message>
+            <source>E&amp;xport its result…</source>
+            <translation>E&amp;xport its result…</translation>
+        </message>
+        <message>
+            <source>GGUF for llama.cpp and Ollama, a checkpoint, a PEFT folder</source>
+            <translation>GGUF for llama.cpp and Ollama, a checkpoint, a PEFT folder</translation>
         </message>
     </context>
     <context>

@@ -2221,14 +2221,6 @@ of any size</source>
             <source>What can be done with the selected run</source>
             <translation>선택한 학습으로 할 수 있는 일</translation>
         </message>
-        <message>
-            <source>Export the selected run's result: GGUF, safetensors, PEFT</source>
-            <translation>고른 실행의 결과 내보내기: GGUF, safetensors, PEFT</translation>
-        </message>
-        <message>
-            <source>Chat with the selected run's result</source>
-            <translation>고른 실행의 결과와 대화하기</translation>
-        </message>
     </context>
     <context>
         <name>luthier::SampleCell</name>
@@ -4969,6 +4961,18 @@ of any size</source>
         <message>
             <source>Curves (*tfevents* trainer_state.json);;All files (*)</source>
             <translation>곡선 (*tfevents* trainer_state.json);;모든 파일 (*)</translation>
+        </message>
+        <message>
+            <source>&amp;Chat with its result…</source>
+            <translation>결과와 대화하기(&amp;C)…</translation>
+        </message>
+        <message>
+            <source>E&amp;xport its result…</source>
+            <translation>결과 내보내기(&amp;X)…</translation>
+        </message>
+        <message>
+            <source>GGUF for llama.cpp and Ollama, a checkpoint, a PEFT folder</source>
+            <translation>llama.cpp와 Ollama용 GGUF, 체크포인트, PEFT 폴더</translation>
         </message>
     </context>
     <context>

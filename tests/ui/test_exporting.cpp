@@ -59,7 +59,7 @@ void TestExportingWindow::initTestCase() {
 }
 
 void TestExportingWindow::a_run_as_gguf() {
-  QVERIFY(person_->click(QStringLiteral("exportRun")));
+  QVERIFY(person_->choose(QStringLiteral("runVerbs"), QStringLiteral("exportRun")));
   auto* dialog = person_->find<QDialog>(QStringLiteral("exportDialog"));
   QVERIFY(luthier::test::wait_for_window(dialog));
   QVERIFY(person_->find<QRadioButton>(QStringLiteral("exportGguf"))->isChecked());
@@ -137,7 +137,7 @@ void TestExportingWindow::a_merge_is_exported() {
 
 void TestExportingWindow::a_chat_with_a_result() {
   window_->show_page(PageId::Runs);
-  QVERIFY(person_->click(QStringLiteral("chatWithRun")));
+  QVERIFY(person_->choose(QStringLiteral("runVerbs"), QStringLiteral("chatWithRun")));
   auto* chat = person_->find<QDialog>(QStringLiteral("chatWindow"));
   QVERIFY(luthier::test::wait_for_window(chat));
   auto* who = person_->find<QComboBox>(QStringLiteral("chatWho"));

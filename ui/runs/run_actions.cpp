@@ -7,9 +7,12 @@
 #include <QSettings>
 #include <QUrl>
 
+#include "engine/compare/result_folder.h"
 #include "engine/runs/foreign_run.h"
 #include "engine/runs/run_bin.h"
 #include "ui/background.h"
+#include "ui/chat/chat_window.h"
+#include "ui/exporting/export_dialog.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/runs/fork_dialog.h"
@@ -53,6 +56,9 @@ RunActions::RunActions(Workspace& workspace, Banner& banner, QWidget* page)
   fork_ = add("forkRun", &RunActions::fork);
   more_ = add("extendRun", &RunActions::more_steps);
   menu_->addSeparator();
+  chat_ = add("chatWithRun", &RunActions::chat);
+  export_ = add("exportRun", &RunActions::export_result);
+  menu_->addSeparator();
   rename_ = add("renameRun", &RunActions::rename_asked);
   open_ = add("openRunFolder", &RunActions::open_folder);
   bin_ = add("binRun", &RunActions::bin);
@@ -79,6 +85,9 @@ void RunActions::retranslate() {
   fork_->setToolTip(tr("A new run that begins with one of its checkpoints, with other settings"));
   more_->setText(tr("&More steps…"));
   more_->setToolTip(tr("A new run that goes on from a finished one"));
+  chat_->setText(tr("&Chat with its result…"));
+  export_->setText(tr("E&xport its result…"));
+  export_->setToolTip(tr("GGUF for llama.cpp and Ollama, a checkpoint, a PEFT folder"));
   rename_->setText(tr("&Rename"));
   open_->setText(tr("&Open its folder"));
   import_->setText(tr("&Import curves of another program…"));
@@ -100,6 +109,9 @@ void RunActions::refresh() {
   const bool own = row_ && !row_->foreign, idle = own && !row_->summary.active;
   fork_->setEnabled(own && row_->recipe && row_->summary.newest_checkpoint);
   more_->setEnabled(own && row_->recipe && row_->summary.manifest.state == RunState::Finished);
+  const bool result = own && (row_->summary.has_adapter || find_result(row_->summary.path).ok());
+  chat_->setEnabled(result);
+  export_->setEnabled(result);
   rename_->setEnabled(idle);
   open_->setEnabled(row_.has_value());
   bin_->setEnabled(idle);
@@ -135,6 +147,14 @@ void RunActions::show_dialog(int kind) {
 
 void RunActions::fork() { show_dialog(static_cast<int>(ForkDialog::Kind::Fork)); }
 void RunActions::more_steps() { show_dialog(static_cast<int>(ForkDialog::Kind::MoreSteps)); }
+
+void RunActions::export_result() {
+  if (row_) ExportDialog::of(workspace_, page_)->show_result(path_text(row_->summary.path));
+}
+
+void RunActions::chat() {
+  if (row_) ChatWindow::of(workspace_, page_)->talk_with(path_text(row_->summary.path));
+}
 
 void RunActions::open_folder() {
   if (!row_) return;

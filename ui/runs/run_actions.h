@@ -48,6 +48,8 @@ class RunActions : public QObject {
   void fork();
   void more_steps();
   void open_folder();
+  void export_result();
+  void chat();
   void bin();
   void import_curves();
   void forget_imported();
@@ -60,7 +62,8 @@ class RunActions : public QObject {
   Banner& banner_;
   QWidget* page_;
   QMenu* menu_;
-  QAction *fork_, *more_, *rename_, *open_, *bin_, *import_, *forget_, *all_, *none_;
+  QAction *fork_, *more_, *export_, *chat_, *rename_, *open_, *bin_, *import_, *forget_, *all_,
+      *none_;
   std::optional<RunRow> row_;
   std::optional<std::uint64_t> bytes_;
 };

@@ -16,7 +16,6 @@
 #include "engine/runs/foreign_run.h"
 #include "engine/runs/run_bin.h"
 #include "ui/background.h"
-#include "ui/exporting/export_dialog.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/run_queue.h"
@@ -208,11 +207,6 @@ void RunsPage::tag_run(const std::filesystem::path& run, const QString& tags) {
       note_writer());
 }
 
-void RunsPage::export_current() {
-  if (const RunRow* run = current_run())
-    ExportDialog::of(workspace(), this)->show_result(path_text(run->summary.path));
-}
-
 void RunsPage::select_run(std::filesystem::path run) {
   for (int row = 0; row < model_->rowCount(); ++row)
     if (model_->rows()[static_cast<std::size_t>(row)].summary.path == run &&
@@ -384,9 +378,6 @@ void RunsPage::refresh() {
   resume_->setEnabled(row && row->recipe && row->summary.newest_checkpoint &&
                       !row->summary.active && row->summary.manifest.state != RunState::Finished &&
                       can_launch(workspace().state()));
-  const bool result = own && (row->summary.has_adapter || find_result(row->summary.path));
-  export_->setEnabled(result);
-  chat_->setEnabled(result);
   bool any_result = false;
   for (const int ticked : model_->ticked_rows()) {
     const RunSummary& summary = model_->rows()[static_cast<std::size_t>(ticked)].summary;

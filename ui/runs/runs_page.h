@@ -61,7 +61,6 @@ class RunsPage : public Page {
   void select_run(std::filesystem::path run);
   void show_outcomes();
   void retranslate_tabs();
-  void export_current();
   void refresh();
   /// Of the list, not as it is shown; -1: none.
   int current_row() const;
@@ -72,7 +71,7 @@ class RunsPage : public Page {
   QStackedWidget* pages_;  ///< one a tab
   QLineEdit *folder_, *search_;
   QPushButton *compare_, *use_, *resume_;
-  QToolButton *tree_, *verbs_, *export_, *chat_;
+  QToolButton *tree_, *verbs_;
   QStackedWidget* stack_;
   EmptyState* empty_;
   RunListModel* model_;

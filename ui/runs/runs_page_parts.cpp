@@ -12,7 +12,6 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
-#include "ui/chat/chat_window.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/run_series.h"
@@ -103,21 +102,9 @@ QWidget* RunsPage::make_search() {
   resume_->setObjectName(QStringLiteral("resumeRun"));
   compare_ = new QPushButton(line);
   compare_->setObjectName(QStringLiteral("compareRuns"));
-  export_ = new QToolButton(line);
-  export_->setObjectName(QStringLiteral("exportRun"));
-  set_themed_icon(export_, QStringLiteral("export"));
-  chat_ = new QToolButton(line);
-  chat_->setObjectName(QStringLiteral("chatWithRun"));
-  set_themed_icon(chat_, QStringLiteral("ask"));
   row->addWidget(search_, 1);
-  for (QWidget* widget :
-       std::initializer_list<QWidget*>{tree_, verbs_, chat_, export_, use_, resume_, compare_})
+  for (QWidget* widget : std::initializer_list<QWidget*>{tree_, verbs_, use_, resume_, compare_})
     row->addWidget(widget);
-  connect(export_, &QToolButton::clicked, this, &RunsPage::export_current);
-  connect(chat_, &QToolButton::clicked, this, [this] {
-    if (const RunRow* run = current_run())
-      ChatWindow::of(workspace(), this)->talk_with(path_text(run->summary.path));
-  });
   connect(search_, &QLineEdit::textChanged, order_, &RunOrder::set_search);
   connect(tree_, &QToolButton::clicked, this, [this](bool on) {
     if (on) {
@@ -146,12 +133,6 @@ QWidget* RunsPage::make_search() {
   on_language(line, [this] {
     search_->setPlaceholderText(tr("Search names, tags, notes, data, methods"));
     search_->setAccessibleName(tr("Search the runs"));
-    for (const auto& [button, words] :
-         {std::pair{export_, tr("Export the selected run's result: GGUF, safetensors, PEFT")},
-          std::pair{chat_, tr("Chat with the selected run's result")}}) {
-      button->setToolTip(words);
-      button->setAccessibleName(words);
-    }
     tree_->setText(tr("Tree"));
     tree_->setToolTip(
         tr("Newest first, forks below the runs that they came from; a column's "
