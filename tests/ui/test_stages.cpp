@@ -97,19 +97,19 @@ class TestStages : public QObject, private FormDesk {
     auto* tools = window_->findChild<RowTools*>();
     QVERIFY(tools);
     const ColumnMap map{{{"prompt", "ask"}}, {}, {}};
-    const auto columns = [&] { return *get_field(workspace().recipe(), "dataset_columns"); };
+    const auto asked = [&] { return column_map(workspace().recipe())->column_of("prompt"); };
     emit tools->columns_chosen(map);
     QVERIFY(workspace().staged().has_value());
-    QCOMPARE(columns(), std::string("prompt=ask"));
+    QCOMPARE(asked(), std::string("ask"));
     QVERIFY(workspace().set_field("eval_dataset", "held.jsonl").ok());
     emit tools->copy_written(QStringLiteral("copy.jsonl"), {}, true);
     QVERIFY(workspace().staged().has_value());
     QCOMPARE(workspace().staged()->stages.size(), std::size_t(2));
     QCOMPARE(workspace().recipe().dataset, std::vector<std::string>{"copy.jsonl"});
-    QCOMPARE(columns(), std::string("prompt=ask"));
+    QCOMPARE(asked(), std::string("ask"));
     emit tools->copy_written(QStringLiteral("copy.jsonl"), QStringLiteral("part.jsonl"), true);
     QVERIFY(workspace().staged().has_value());
-    QCOMPARE(columns(), std::string("null"));
+    QCOMPARE(asked(), std::string());
   }
 
   void stages_and_faults_are_not_queued() {
