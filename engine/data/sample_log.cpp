@@ -16,6 +16,14 @@ namespace {
 constexpr std::uint64_t kMostSampleBytes = 16u << 20;
 constexpr std::int64_t kMostSamples = 4096;
 
+/// A sample is asked once, and known by its first question.
+void add_question(SampleLog& log, SampleQuestion question) {
+  const bool there =
+      std::any_of(log.questions.begin(), log.questions.end(),
+                  [&](const SampleQuestion& each) { return each.sample == question.sample; });
+  if (!there) log.questions.push_back(std::move(question));
+}
+
 void add_sample_line(SampleLog& log, const Json& line, const fs::path& file) {
   const std::string where = file.filename().string();
   const auto step = json_int(line, "step", where);
@@ -28,7 +36,7 @@ void add_sample_line(SampleLog& log, const Json& line, const fs::path& file) {
   if (line.contains("messages")) {
     auto asked = read_conversation(line, file.parent_path(),
                                    where + ": sample " + std::to_string(*number + 1));
-    if (asked) log.questions.push_back({*number, asked.take()});
+    if (asked) add_question(log, {*number, asked.take()});
   }
   if (log.frames.empty() || log.frames.back().step != *step) log.frames.push_back({*step, {}});
   log.frames.back().answers.push_back({*number, *text, *tokens, *finish});
@@ -83,7 +91,7 @@ void join_samples(SampleLog& log, SampleLog piece) {
   if (piece.anew) log = {};
   log.read_to = piece.read_to;
   log.more = piece.more;
-  for (SampleQuestion& question : piece.questions) log.questions.push_back(std::move(question));
+  for (SampleQuestion& question : piece.questions) add_question(log, std::move(question));
   for (SampleFrame& frame : piece.frames) {
     if (!log.frames.empty() && log.frames.back().step == frame.step) {
       auto& answers = log.frames.back().answers;

@@ -19,7 +19,10 @@ BestRules best_rules(const Recipe& recipe) {
 }
 
 bool take_metric(BestSoFar& best, const BestRules& rules, std::int64_t step, double value) {
-  if (!std::isfinite(value)) return false;
+  if (!std::isfinite(value)) {  // better than nothing, and worse than any
+    best.waited = best.metric ? best.waited + 1 : 0;
+    return false;
+  }
   const bool better = !best.metric || (rules.greater ? value > *best.metric : value < *best.metric);
   const bool counts = !best.metric || (better && std::abs(value - *best.metric) > rules.threshold);
   best.waited = counts ? 0 : best.waited + 1;

@@ -171,7 +171,10 @@ Result<fs::path> base_of_adapter(const fs::path& adapter) {
                      adapter.string(), "Name its folder with --base.");
 }
 
-Result<ExportOutcome> export_result(const ExportRequest& request, const ExportWatch& go_on) {
+Result<ExportOutcome> export_result(const ExportRequest& asked, const ExportWatch& go_on) {
+  ExportRequest request = asked;
+  // "out/": what is made on the way lies beside the folder, not in it.
+  if (!request.out.empty() && !request.out.has_filename()) request.out = request.out.parent_path();
   LUTHIER_CHECK(check_out(request.out));
   if (!request.adapters.empty()) return export_combined(request, go_on);
   LUTHIER_TRY(const ResultFolder result, find_result(request.result));

@@ -14,10 +14,11 @@ Result<FixedSamples> fixed_samples(const Recipe& recipe) {
   fixed.sample_tokens = values.integer("samples.max_new_tokens");
   fixed.probe_tokens = values.integer("forgetting.max_new_tokens");
   const auto wanted = static_cast<std::size_t>(values.integer("samples.count"));
+  LUTHIER_TRY(const ColumnMap columns, column_map(recipe));
   for (const std::string& file : sample_files(recipe)) {
     if (fixed.samples.size() >= wanted) break;
-    LUTHIER_TRY(SamplesRead read,
-                read_first_samples(file, wanted - fixed.samples.size(), recipe.image_folder));
+    LUTHIER_TRY(SamplesRead read, read_first_samples(file, wanted - fixed.samples.size(),
+                                                     recipe.image_folder, columns));
     for (Sample& sample : read.samples) fixed.samples.push_back(std::move(sample));
   }
   LUTHIER_CHECK(check_pictures(fixed.samples));
@@ -26,7 +27,7 @@ Result<FixedSamples> fixed_samples(const Recipe& recipe) {
   LUTHIER_TRY(
       SamplesRead read,
       read_first_samples(probe, static_cast<std::size_t>(values.integer("forgetting.count")),
-                         recipe.image_folder));
+                         recipe.image_folder, columns));
   for (Sample& sample : read.samples)
     if (sample.expected()) fixed.probe.push_back(std::move(sample));
   if (fixed.probe.empty())

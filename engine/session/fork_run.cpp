@@ -41,7 +41,8 @@ bool shapes_rows(const std::string& key) {
 }
 
 struct ForkChanges {
-  bool rows = false, data = false, eval_data = false, samples = false, probe = false;
+  bool rows = false, data = false, eval_data = false, samples = false, probe = false,
+       best = false;              ///< by what the best checkpoint is known
   std::vector<std::string> live;  ///< settings that may have been changed by hand, too
 };
 
@@ -62,6 +63,8 @@ Result<ForkChanges> check_changes(const Recipe& before, const ForkOrder& order) 
       if (each.key == "training." + name) changes.live.push_back(name);
     changes.samples = changes.samples || each.key.starts_with("samples.");
     changes.probe = changes.probe || each.key.starts_with("forgetting.");
+    changes.best = changes.best || each.key == "training.metric_for_best_model" ||
+                   each.key == "training.greater_is_better" || each.key.starts_with("forgetting.");
     const bool maps = maps_columns(each.key);
     changes.data = changes.data || maps || each.key == "dataset" || each.key == "replay.dataset";
     changes.eval_data = changes.eval_data || maps || each.key == "eval_dataset";
@@ -117,7 +120,7 @@ TrainerState forked_state(const TrainerState& before, const ForkOrder& order,
   for (const std::string& name : changes.live) state.edited.erase(name);  // of what it was
   if (changes.probe) state.probe.clear();
   // Of the parent's checkpoints the fork has this one alone.
-  if (changes.eval_data || state.best.step != state.step) state.best = {};
+  if (changes.eval_data || changes.best || state.best.step != state.step) state.best = {};
   if (changes.rows) state.skipped_rows.clear(), state.broken_rows.clear();
   state.fork = ForkStart{!order.carry_optimizer, changes.rows || !order.carry_optimizer};
   return state;

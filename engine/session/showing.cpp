@@ -38,8 +38,7 @@ Status ModelWorker::find_token_losses(const Recipe& recipe, std::size_t row, Req
   if (files.empty())
     return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
   try {
-    LUTHIER_TRY(const auto dataset,
-                Dataset::open({files.begin(), files.end()}, recipe.image_folder));
+    LUTHIER_TRY(const auto dataset, open_rows(recipe, files));
     // What trains stays on the model between its steps; its masks are off for as long.
     if (live_) live_->set_training(false, 0);
     TokenLossesFound found{request, {}, live_ != nullptr};

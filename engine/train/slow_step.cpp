@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "engine/config/order_fields.h"
 #include "engine/device/exact_math.h"
@@ -104,12 +105,13 @@ class BaseAsItWas {
 };
 
 /// What the pair's product is multiplied with, by the plug itself: patterns and rsLoRA have a say.
-double scale_of(const Adapter& adapter, const std::string& module) {
+/// None: the plug is more than a pair.
+std::optional<double> scale_of(const Adapter& adapter, const std::string& module) {
   for (const Adapter::Hung& hung : adapter.hung()) {
     const auto* pair = dynamic_cast<const LoraLinear*>(hung.plug.get());
     if (pair && hung.module == module) return pair->scale;
   }
-  return 1;
+  return std::nullopt;
 }
 
 class SlowStepWork {
@@ -164,7 +166,7 @@ Status SlowStepWork::prepare() {
   RowReader reader = row_reader(recipe_, base_, *objective_);
   reader.skip_broken = false;
   const std::vector<std::string> files = training_files(recipe_);
-  LUTHIER_TRY(dataset_, Dataset::open({files.begin(), files.end()}, recipe_.image_folder));
+  LUTHIER_TRY(dataset_, open_rows(recipe_, files));
   reader.dataset = dataset_;
   if (request_.row >= dataset_->size())
     return input_error("The dataset has " + std::to_string(dataset_->size()) + " rows.",
@@ -184,7 +186,11 @@ Status SlowStepWork::prepare() {
                        "Choose one of those that the adapter targets.");
   pair_ = found->second;
   step_.rank = pair_.a->tensor.size(0);
-  step_.scale = scale_of(*trainables_.adapter, step_.module);
+  const auto scale = scale_of(*trainables_.adapter, step_.module);
+  if (!scale)
+    return input_error("This variant of LoRA is more than a pair of matrices A and B.", "adapter",
+                       "Choose plain lora to see a step taken apart.");
+  step_.scale = *scale;
   optimizer_ = make_optimizer(trainables_.tensors, recipe_);
   LUTHIER_TRY(auto reference, make_reference(base_, recipe_, *objective_, true));
   runner_ =

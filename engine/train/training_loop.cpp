@@ -233,6 +233,7 @@ Status TrainingLoop::after_step() {
   const std::int64_t eval_steps =
       training.eval_steps > 0 ? training.eval_steps : training.save_steps;
   Evaluated evaluated;
+  unanswered_ = false;
   if (run_.bad_steps == 0 && (every(eval_steps) || last)) {
     if (run_.eval_reader.dataset) LUTHIER_CHECK(evaluate(evaluated));
     if (interference_.stopping()) return {};
@@ -241,8 +242,8 @@ Status TrainingLoop::after_step() {
   }
   const std::int64_t samples = run_.recipe.more.integer("samples.every");
   if (run_.bad_steps == 0 && samples > 0 && (every(samples) || last)) {
-    LUTHIER_CHECK(answer_samples());
-    if (interference_.stopping()) return {};
+    LUTHIER_TRY(const bool answered, answer_samples());
+    if (!answered) return {};
   }
   LUTHIER_CHECK(judge(evaluated));
   const auto logging = static_cast<std::int64_t>(run_.setting("logging_steps"));

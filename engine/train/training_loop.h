@@ -54,7 +54,7 @@ class TrainingLoop {
                            std::map<std::string, double>& figures);
   Status begin_watch();
   Status score_probe(Evaluated& evaluated);
-  Status answer_samples();
+  Result<bool> answer_samples();
   Status judge(const Evaluated& evaluated);
   void look_for_alarms(const MetricsLine& line);
   bool never_moves() const;
@@ -70,6 +70,7 @@ class TrainingLoop {
   MemoryUse measured_;          ///< of the last step
   double pace_ = 0;             ///< seconds a step
   bool eval_broken_said_ = false, new_best_ = false;
+  bool unanswered_ = false;  ///< of this step, what its evaluation asks answers for
 };
 
 }  // namespace luthier

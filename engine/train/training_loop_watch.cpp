@@ -3,6 +3,7 @@
 // goes, which evaluation is the best, and alarms. None of it changes what the steps compute.
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "engine/base/log.h"
 #include "engine/config/watch_fields.h"
@@ -68,6 +69,7 @@ Result<bool> TrainingLoop::take_scores(const Result<std::map<std::string, double
         scores.error().sentence();
     log_warning(sentence);
     run_.note("warning", sentence);
+    unanswered_ = true;
     return true;
   }
   for (const auto& [name, value] : *scores) figures[name] = value;
@@ -88,22 +90,24 @@ Status TrainingLoop::score_probe(Evaluated& evaluated) {
 }
 
 /// All answers of a step go into the file at once, so that none is there twice after a resume.
-Status TrainingLoop::answer_samples() {
+/// False: somebody stopped it, and nothing was written.
+Result<bool> TrainingLoop::answer_samples() {
   std::error_code ignored;
   const fs::path file = run_.log->folder().path() / kSamplesFile;
   const bool first = !fs::exists(file, ignored) || fs::file_size(file, ignored) == 0;
   const auto lines = interference_.answer_samples(first);
-  if (!lines && lines.error().code == ErrorCode::Interrupted) return {};
+  if (!lines && lines.error().code == ErrorCode::Interrupted) return false;
   if (!lines) {
     const std::string sentence = "Step " + std::to_string(run_.state.step) +
                                  ": the samples were not answered: " + lines.error().sentence();
     log_warning(sentence);
     run_.note("warning", sentence);
-    return {};
+    return true;
   }
-  if (lines->empty()) return {};
-  return interference_.with_room(
-      [&] { return append_line(file, std::string_view(*lines).substr(0, lines->size() - 1)); });
+  if (lines->empty()) return true;
+  LUTHIER_CHECK(interference_.with_room(
+      [&] { return append_line(file, std::string_view(*lines).substr(0, lines->size() - 1)); }));
+  return true;
 }
 
 /// As transformers' Trainer does after an evaluation; where early stopping ends the run, that is
@@ -111,22 +115,25 @@ Status TrainingLoop::answer_samples() {
 Status TrainingLoop::judge(const Evaluated& evaluated) {
   new_best_ = false;
   if (!evaluated.any() || !seeks_best(run_.recipe)) return {};
-  const auto value = metric_among(evaluated.named(), run_.best_rules);
-  if (!value) {
-    // The evaluation's loss was left out: it was no number, and that is said.
-    if (!evaluated.loss && run_.eval_reader.dataset) return {};
-    Error error = value.error();
-    error.hint += " Start a new run in another output_dir.";
-    return error;
+  const auto found = metric_among(evaluated.named(), run_.best_rules);
+  double value = found ? *found : std::numeric_limits<double>::quiet_NaN();
+  if (!found) {
+    if (unanswered_) return {};  // what was not measured is no worse, and that is said
+    // The evaluation's loss was left out: it was no number, which is no better than any.
+    if (evaluated.loss || !run_.eval_reader.dataset) {
+      Error error = found.error();
+      error.hint += " Start a new run in another output_dir.";
+      return error;
+    }
   }
-  new_best_ = take_metric(run_.state.best, run_.best_rules, run_.state.step, *value);
+  new_best_ = take_metric(run_.state.best, run_.best_rules, run_.state.step, value);
   if (new_best_)
-    run_.note("best", run_.best_rules.metric + " " + four_digits(*value) + " is the best so far.");
+    run_.note("best", run_.best_rules.metric + " " + four_digits(value) + " is the best so far.");
   if (stops_early(run_.state.best, run_.best_rules))
     run_.note("early_stop", run_.best_rules.metric + " was not better in " +
                                 std::to_string(run_.state.best.waited) +
                                 " evaluations; the best was " +
-                                four_digits(run_.state.best.metric.value_or(*value)) + " at step " +
+                                four_digits(run_.state.best.metric.value_or(value)) + " at step " +
                                 std::to_string(run_.state.best.step) + ".");
   return {};
 }

@@ -70,6 +70,7 @@ ChatWindow::ChatWindow(Workspace& workspace, QWidget* owner)
   note_ = muted_label(this);
   note_->setObjectName(QStringLiteral("chatNote"));
   note_->setWordWrap(true);
+  note_->hide();
   layout->addWidget(note_);
   layout->addWidget(make_foot());
   SessionBridge& bridge = workspace_.bridge();
@@ -79,7 +80,7 @@ ChatWindow::ChatWindow(Workspace& workspace, QWidget* owner)
   connect(&bridge, &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
     if (event.command != "attach_adapter" || wanted_.isEmpty()) return;
     wanted_.clear();
-    note_->setText(error_text(event.error));
+    say(error_text(event.error));
   });
   connect(&workspace_, &Workspace::adapters_changed, this, &ChatWindow::fill_who);
   connect(&workspace_, &Workspace::run_started, this, &ChatWindow::fill_who);
@@ -187,7 +188,7 @@ void ChatWindow::talk() {
 void ChatWindow::talk_with(const QString& folder) {
   const auto found = find_result(to_path(folder));
   if (!found) {
-    note_->setText(error_text(found.error()));
+    say(error_text(found.error()));
   } else {
     wanted_ = path_text(found->folder);
     if (workspace_.model())
@@ -250,8 +251,7 @@ AnswerRequest ChatWindow::request() const {
   asked.options.max_new_tokens = length_->value();
   asked.options.temperature = warmth_->value();
   asked.options.alternatives = 0;
-  // The same turn asked again is drawn anew.
-  asked.draws = {static_cast<std::uint64_t>(turns_.size())};
+  asked.draws = {asked_};  // the same turn asked again is drawn anew
   return asked;
 }
 
@@ -275,6 +275,8 @@ void ChatWindow::ask_again() {
 }
 
 void ChatWindow::ask() {
+  say({});
+  ++asked_;
   request_ = workspace_.session().answer(request());
   turns_.push_back({{}, {}, false, who_->currentText(), {}, {}});
   render();
@@ -284,6 +286,7 @@ void ChatWindow::ask() {
 void ChatWindow::start_anew() {
   if (request_ != 0) workspace_.session().cancel(request_);
   request_ = 0;
+  say({});
   turns_.clear();
   set_picture({});
   render();
@@ -312,7 +315,7 @@ void ChatWindow::set_picture(const QString& file) {
     if (file != picture_) return;
     attach_->setIcon(image.isNull() ? themed_icon(QStringLiteral("warning"), colours().warning)
                                     : QIcon(QPixmap::fromImage(image)));
-    if (image.isNull()) note_->setText(error);
+    if (image.isNull()) say(error);
   });
 }
 
@@ -346,7 +349,7 @@ void ChatWindow::end(const RequestDone& event) {
     text_->setText(turns_.back().text);
     set_picture(turns_.back().picture);
     turns_.pop_back();
-    note_->setText(event.cancelled ? tr("Stopped before the first word.") : wrong);
+    say(event.cancelled ? tr("Stopped before the first word.") : wrong);
   }
   render();
   refresh();
@@ -393,8 +396,11 @@ void ChatWindow::refresh() {
   again_->setEnabled(ready && !busy && !turns_.empty());
   fresh_->setEnabled(!turns_.empty());
   who_->setEnabled(!busy);
-  if (busy || ready) note_->clear();
-  note_->setVisible(!note_->text().isEmpty());
+}
+
+void ChatWindow::say(const QString& text) {
+  note_->setText(text);
+  note_->setVisible(!text.isEmpty());
 }
 
 }  // namespace luthier

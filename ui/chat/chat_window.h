@@ -59,6 +59,7 @@ class ChatWindow : public QDialog {
   void set_picture(const QString& file);
   void take(const AnswerUpdate& event);
   void end(const RequestDone& event);
+  void say(const QString& text);
   void render();
   void refresh();
   void retranslate();
@@ -68,6 +69,7 @@ class ChatWindow : public QDialog {
   QString picture_;
   QString wanted_;  ///< the folder that is to be talked with, once it is attached
   RequestId request_ = 0;
+  std::uint64_t asked_ = 0;  ///< how often
   QLabel *who_label_, *length_label_, *warmth_label_, *note_;
   QComboBox* who_;
   QSpinBox* length_;

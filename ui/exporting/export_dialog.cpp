@@ -204,6 +204,8 @@ void ExportDialog::open_for(ExportRequest request, const QString& name) {
     name_ = name;
     folder_typed_ = false;
     whole_ = false;
+    base_->clear();
+    system_->clear();
     if (asked_.adapters.empty()) {
       const auto found = find_result(asked_.result);
       if (found)

@@ -178,6 +178,7 @@ void InspectWindow::show_row(std::size_t row, std::size_t total) {
 }
 
 void InspectWindow::ask() {
+  losses_request_ = 0;  // what still comes is another row's
   losses_.reset();
   losses_before_.reset();
   heat_->setChecked(false);
@@ -196,6 +197,11 @@ void InspectWindow::ask_losses() {
 void InspectWindow::take(const RowInspected& event) {
   if (event.request != request_) return;
   row_ = event.row;
+  if (losses_ && losses_->row != row_->row) {
+    losses_.reset();
+    losses_before_.reset();
+    heat_->setChecked(false);
+  }
   say({});
   fill_pictures();
   render();
@@ -205,6 +211,9 @@ void InspectWindow::take(const RowInspected& event) {
 void InspectWindow::take_losses(const TokenLossesFound& event) {
   if (event.request != losses_request_ || !row_ || event.losses.row != row_->row) return;
   losses_before_ = std::exchange(losses_, event.losses);
+  most_ = 0;
+  for (const float loss : losses_->losses)
+    if (!std::isnan(loss)) most_ = std::max(most_, loss);
   QString text = tr("Mean loss of %1 tokens: %2")
                      .arg(grouped_text(losses_->count), number_text(losses_->mean));
   if (losses_before_) text += tr("; before: %1").arg(number_text(losses_before_->mean));
@@ -292,9 +301,8 @@ QString InspectWindow::token_html(std::size_t token) const {
       losses_ && token < losses_->losses.size() && !std::isnan(losses_->losses[token]);
   if (heat_->isChecked() && losses_) {
     if (has_loss) {
-      float most = 0.5F;  // a row without a hard token is not made to look like one
-      for (const float loss : losses_->losses)
-        if (!std::isnan(loss)) most = std::max(most, loss);
+      // A row without a hard token is not made to look like one.
+      const float most = std::max(0.5F, most_);
       const double share = std::clamp(static_cast<double>(losses_->losses[token] / most), 0.0, 1.0);
       style = QStringLiteral("background:%1").arg(over_card(c.series[1], 0.08 + 0.6 * share));
     } else {
@@ -381,13 +389,10 @@ void InspectWindow::show_legend() {
   using Mark = LegendEntry::Mark;
   std::vector<LegendEntry> entries;
   if (heat_->isChecked() && losses_) {
-    float most = 0;
-    for (const float loss : losses_->losses)
-      if (!std::isnan(loss)) most = std::max(most, loss);
     entries.push_back({Mark::Block, QColor(over_card(c.series[1], 0.1)), tr("loss 0"), {}});
     entries.push_back({Mark::Block,
                        QColor(over_card(c.series[1], 0.68)),
-                       tr("loss %1").arg(number_text(most, 3)),
+                       tr("loss %1").arg(number_text(most_, 3)),
                        {}});
   } else {
     entries.push_back(

@@ -56,6 +56,7 @@ class InspectWindow : public QDialog {
   RequestId request_ = 0, losses_request_ = 0;
   std::optional<InspectedRow> row_;
   std::optional<TokenLosses> losses_, losses_before_;
+  float most_ = 0;  ///< of losses_
   struct Shown {
     std::size_t picture = 0;
     FrameView* view = nullptr;

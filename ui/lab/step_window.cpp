@@ -194,7 +194,7 @@ void StepWindow::end(const RequestDone& event) {
   request_ = 0;
   if (event.error) {
     // Another recipe may hang on other modules than those that are listed.
-    if (!module_->currentData().toString().isEmpty() && !step_) module_->clear();
+    module_->clear();
     say(error_text(*event.error), true);
   }
   refresh();
