@@ -27,13 +27,18 @@ namespace {
 
 using Batch = std::shared_ptr<arrow::RecordBatch>;
 
+/// A piece as it is read: most often one batch, and several where a column of it is longer than one
+/// array can be (2 GiB of texts or pictures).
+using Batches = std::vector<Batch>;
+using Piece = std::shared_ptr<const Batches>;
+
 constexpr std::int64_t kLargestPiece = std::int64_t{4} << 30;
 
 /// Where pieces come from.
 class Pieces {
  public:
   virtual ~Pieces() = default;
-  virtual arrow::Result<Batch> read(std::size_t piece) = 0;
+  virtual arrow::Result<Batches> read(std::size_t piece) = 0;
   std::vector<std::int64_t> rows;  ///< of each piece
   std::shared_ptr<arrow::Schema> schema;
 };
@@ -50,19 +55,33 @@ class ParquetPieces : public Pieces {
     const auto facts = pieces->reader_->parquet_reader()->metadata();
     for (int i = 0; i < facts->num_row_groups(); ++i) {
       const auto group = facts->RowGroup(i);
-      if (group->num_rows() < 0 || group->total_byte_size() > kLargestPiece)
+      if (group->num_rows() < 0 || group->total_byte_size() < 0)
+        return arrow::Status::Invalid("one of its row groups says a negative size");
+      if (group->total_byte_size() > kLargestPiece)
         return arrow::Status::Invalid("one of its row groups is larger than 4 GiB");
       pieces->rows.push_back(group->num_rows());
     }
     return std::unique_ptr<Pieces>(std::move(pieces));
   }
-  arrow::Result<Batch> read(std::size_t piece) override {
-    ARROW_ASSIGN_OR_RAISE(const auto table, reader_->ReadRowGroup(static_cast<int>(piece)));
+  arrow::Result<Batches> read(std::size_t piece) override {
+    const auto read = reader_->ReadRowGroup(static_cast<int>(piece));
+    if (!read.ok()) return said(read.status());
+    const std::shared_ptr<arrow::Table>& table = *read;
     ARROW_RETURN_NOT_OK(table->Validate());
-    return table->CombineChunksToBatch();
+    return arrow::TableBatchReader(*table).ToRecordBatches();  // nothing is copied
   }
 
  private:
+  /// Within a list or a struct Arrow reads no column of several arrays, and says so in its own
+  /// terms.
+  static arrow::Status said(const arrow::Status& status) {
+    if (!status.IsNotImplemented() || status.message().find("chunked") == std::string::npos)
+      return status;
+    return arrow::Status::Invalid(
+        "its row group holds more than 2 GiB of texts or pictures in one column; write the file "
+        "with smaller row groups");
+  }
+
   std::unique_ptr<parquet::arrow::FileReader> reader_;
 };
 
@@ -79,10 +98,10 @@ class FilePieces : public Pieces {
     }
     return std::unique_ptr<Pieces>(std::move(pieces));
   }
-  arrow::Result<Batch> read(std::size_t piece) override {
+  arrow::Result<Batches> read(std::size_t piece) override {
     ARROW_ASSIGN_OR_RAISE(Batch batch, reader_->ReadRecordBatch(static_cast<int>(piece)));
     ARROW_RETURN_NOT_OK(batch->ValidateFull());
-    return batch;
+    return Batches{std::move(batch)};
   }
 
  private:
@@ -114,8 +133,8 @@ class StreamPieces : public Pieces {
     }
     return std::unique_ptr<Pieces>(std::move(pieces));
   }
-  arrow::Result<Batch> read(std::size_t piece) override {
-    if (!kept_.empty()) return kept_[piece];
+  arrow::Result<Batches> read(std::size_t piece) override {
+    if (!kept_.empty()) return Batches{kept_[piece]};
     ARROW_RETURN_NOT_OK(file_->Seek(begins_[piece]));
     ARROW_ASSIGN_OR_RAISE(const auto message, arrow::ipc::ReadMessage(file_.get()));
     if (!message) return arrow::Status::Invalid("the file became shorter");
@@ -123,7 +142,7 @@ class StreamPieces : public Pieces {
                           arrow::ipc::ReadRecordBatch(*message, schema, nullptr,
                                                       arrow::ipc::IpcReadOptions::Defaults()));
     ARROW_RETURN_NOT_OK(batch->ValidateFull());
-    return batch;
+    return Batches{std::move(batch)};
   }
 
  private:
@@ -163,19 +182,21 @@ void tell(char** fault, const std::string& why) {
 /// The pieces that were read last, of all tables together: a dataset may be a thousand files.
 class KeptPieces {
  public:
-  Batch find(const void* table, std::size_t piece) {
+  Piece find(const void* table, std::size_t piece) {
     const std::lock_guard lock(mutex_);
     for (auto each = kept_.begin(); each != kept_.end(); ++each) {
       if (each->table != table || each->piece != piece) continue;
       kept_.splice(kept_.begin(), kept_, each);
-      return kept_.front().batch;
+      return kept_.front().read;
     }
     return nullptr;
   }
-  void add(const void* table, std::size_t piece, const Batch& batch) {
-    const auto bytes = static_cast<std::uint64_t>(arrow::util::TotalBufferSize(*batch));
+  void add(const void* table, std::size_t piece, const Piece& read) {
+    std::uint64_t bytes = 0;
+    for (const Batch& batch : *read)
+      bytes += static_cast<std::uint64_t>(arrow::util::TotalBufferSize(*batch));
     const std::lock_guard lock(mutex_);
-    kept_.push_front({table, piece, batch, bytes});
+    kept_.push_front({table, piece, read, bytes});
     bytes_ += bytes;
     while (kept_.size() > 1 && bytes_ > kMostBytes) {
       bytes_ -= kept_.back().bytes;
@@ -195,7 +216,7 @@ class KeptPieces {
   struct Entry {
     const void* table;
     std::size_t piece;
-    Batch batch;
+    Piece read;
     std::uint64_t bytes;
   };
   std::mutex mutex_;
@@ -219,16 +240,19 @@ struct LuthierArrowTable {
 
   ~LuthierArrowTable() { luthier::arrow_module::kept_pieces().forget(this); }
 
-  arrow::Result<luthier::arrow_module::Batch> batch(std::size_t piece) {
+  arrow::Result<luthier::arrow_module::Piece> read(std::size_t piece) {
     auto& kept = luthier::arrow_module::kept_pieces();
     if (auto known = kept.find(this, piece)) return known;
     const std::lock_guard lock(mutex);
     if (auto known = kept.find(this, piece)) return known;  // another thread has read it meanwhile
-    ARROW_ASSIGN_OR_RAISE(auto read, pieces->read(piece));
-    if (read->num_rows() != pieces->rows[piece])
+    ARROW_ASSIGN_OR_RAISE(auto batches, pieces->read(piece));
+    std::int64_t count = 0;
+    for (const auto& batch : batches) count += batch->num_rows();
+    if (count != pieces->rows[piece])
       return arrow::Status::Invalid("the file changed while it was in use");
-    kept.add(this, piece, read);
-    return read;
+    auto whole = std::make_shared<const luthier::arrow_module::Batches>(std::move(batches));
+    kept.add(this, piece, whole);
+    return luthier::arrow_module::Piece(std::move(whole));
   }
 };
 
@@ -267,15 +291,16 @@ char* table_row(LuthierArrowTable* table, std::uint64_t row, std::uint64_t* size
       return nullptr;
     }
     const auto piece = static_cast<std::size_t>(after - table->first.begin()) - 1;
-    const auto read = table->batch(piece);
+    const auto read = table->read(piece);
     if (!read.ok()) {
       tell(fault, read.status().message());
       return nullptr;
     }
-    const Batch& batch = *read;
+    auto left = static_cast<std::int64_t>(row - table->first[piece]);
+    auto batch = (*read)->begin();  // whose rows together are the piece's
+    for (; left >= (*batch)->num_rows(); ++batch) left -= (*batch)->num_rows();
     std::string json;
-    const arrow::Status status =
-        append_row(json, *batch, static_cast<std::int64_t>(row - table->first[piece]));
+    const arrow::Status status = append_row(json, **batch, left);
     if (!status.ok()) {
       tell(fault, status.message());
       return nullptr;

@@ -338,6 +338,13 @@ class TestRowSources : public QObject {
                  "cannot be read as Parquet or Arrow"));
     QVERIFY(says(sentence_of(place.write("none.parquet", "PAR1")),
                  "cannot be read as Parquet or Arrow"));
+    // The first group's bytes and its two rows, as the file's foot says them; the lowest bit is the
+    // sign.
+    std::string negative = whole;
+    const std::size_t size_at = negative.find("\x16\xae\x23\x16\x04");
+    QVERIFY(size_at != std::string::npos);
+    negative[size_at + 1] = '\xaf';
+    QVERIFY(says(sentence_of(place.write("negative.parquet", negative)), "says a negative size"));
     for (const char* name : {"rows.parquet", "rows.arrow", "rows.stream.arrow"}) {
       // Damage anywhere is a sentence, or another value, and never more than that.
       const std::string bytes = *read_file(tables() / name);
