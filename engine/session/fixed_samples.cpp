@@ -3,6 +3,7 @@
 
 #include "engine/compare/compare.h"
 #include "engine/config/watch_fields.h"
+#include "engine/data/columns.h"
 #include "engine/data/sample_log.h"
 #include "engine/generate/generate.h"
 

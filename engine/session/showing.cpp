@@ -5,6 +5,7 @@
 
 #include "engine/compare/compare.h"
 #include "engine/config/order_fields.h"
+#include "engine/data/columns.h"
 #include "engine/session/model_worker.h"
 
 namespace luthier {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine/config/order_fields.h"
+#include "engine/data/columns.h"
 #include "engine/device/exact_math.h"
 #include "engine/device/memory.h"
 #include "engine/methods/lora.h"

@@ -56,7 +56,9 @@ Status TrainingLoop::begin_watch() {
   std::error_code ignored;
   const fs::path file = run_.log->folder().path() / kSamplesFile;
   const bool answered = fs::exists(file, ignored) && fs::file_size(file, ignored) > 0;
-  return answered ? Status() : answer_samples();
+  if (answered) return {};
+  const Result<bool> samples = answer_samples();
+  return samples ? Status() : Status(samples.error());
 }
 
 Result<bool> TrainingLoop::take_scores(const Result<std::map<std::string, double>>& scores,
