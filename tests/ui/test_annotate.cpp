@@ -148,6 +148,7 @@ void TestAnnotate::what_is_typed_is_not_lost() {
   });
   dialog_->close();
   QVERIFY(asked && dialog_ && dialog_->isVisible());
+  QApplication::setActiveWindow(dialog_);
   QTest::mouseClick(list->viewport(), Qt::LeftButton, {}, list->visualRect(open).center());
   QCOMPARE(said(), QStringLiteral("half an ans"));
   type("annotateAnswer", QStringLiteral("whole"));
@@ -302,10 +303,12 @@ void TestAnnotate::what_samples_agree_on_is_kept() {
 void TestAnnotate::korean_is_whole() {
   Language::instance().choose(QStringLiteral("ko"));
   show();
-  for (const auto* button : dialog_->findChildren<QPushButton*>())
-    QVERIFY2(button->text().isEmpty() || std::any_of(button->text().begin(), button->text().end(),
-                                                     [](QChar c) { return c.unicode() >= 0xAC00; }),
+  for (const auto* button : dialog_->findChildren<QPushButton*>()) {
+    const QString text = button->text();
+    QVERIFY2(text.isEmpty() || std::any_of(text.begin(), text.end(),
+                                           [](QChar c) { return c.unicode() >= 0xAC00; }),
              qPrintable(button->objectName()));
+  }
   leave();
   Language::instance().choose(QStringLiteral("en"));
 }

@@ -338,6 +338,7 @@ void TestCompareViews::a_comparison_is_kept_and_comes_back() {
 
 void TestCompareViews::words_are_korean_where_asked() {
   Language::instance().choose(QStringLiteral("ko"));
+  QCoreApplication::sendPostedEvents();
   const auto back = qScopeGuard([] { Language::instance().choose(QStringLiteral("en")); });
   static const QRegularExpression english(QStringLiteral("[a-z]{3,} [a-z]{2,} [a-z]{3,}"));
   for (const char* view : {"viewTable", "viewBlind", "viewGrid"}) {

@@ -85,10 +85,12 @@ void MergeActions::make_body() {
   export_->setObjectName(QStringLiteral("exportMerge"));
   row->addWidget(save_, 1);
   row->addWidget(write_, 1);
-  row->addWidget(export_);
+  auto* first = new QHBoxLayout;
+  first->addWidget(into_base_, 1);
+  first->addWidget(export_);
   body()->addWidget(proof_);
   body()->addWidget(standing_);
-  body()->addWidget(into_base_);
+  body()->addLayout(first);
   body()->addLayout(where);
   body()->addLayout(row);
 }
