@@ -27,7 +27,9 @@ class Writing {
 class Continuing : public Writing {
  public:
   Continuing(Causal& model, std::int64_t capacity)
-      : model_(model), cache_(model.num_hidden_layers(), capacity) {}
+      : model_(model), cache_(model.num_hidden_layers(), capacity) {
+    cache_.can_join = false;  // until its decode says so
+  }
   Tensor begin(const ModelInput& prompts) override { return go_on(prompts); }
   Tensor go_on(const ModelInput& tokens) override {
     return model_.decode(model_.embed(tokens), &cache_);

@@ -361,7 +361,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     cache->position_offsets = sequence.position_offsets;
   if (cache && (by_length || options.experts || options.carries_states())) cache->can_stand = false;
   if (cache && sequence.sight) cache->can_stand = false;
-  if (cache && by_length) cache->can_join = false;
+  if (cache) cache->can_join = !by_length;  // positions are made of each row's own offset
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =

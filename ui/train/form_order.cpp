@@ -6,11 +6,20 @@
 
 namespace luthier {
 
+namespace {
+
+/// What is looked at while a run goes on: with the training's settings, wherever they stand.
+bool is_watched(const FieldDescription& field) {
+  return field.key.starts_with("samples.") || field.key.starts_with("forgetting.");
+}
+
+}  // namespace
+
 std::string form_group(const FieldDescription& field) {
   if (field.key == "objective" || !field.objectives.empty()) return "Objective";
   if (field.key == "strategy" || !field.strategies.empty()) return "Method";
   if (field.key.starts_with("training.")) return "Training";
-  if (field.key.starts_with("samples.") || field.key.starts_with("forgetting.")) return "Training";
+  if (is_watched(field)) return "Training";
   if (field.key.starts_with("image.")) return "Pictures";
   if (field.key.starts_with("film.")) return "Films";
   for (const char* section : {"mixture.", "replay.", "curriculum."})
@@ -23,7 +32,8 @@ const std::vector<FieldDescription>& form_fields() {
   static const std::vector<FieldDescription> fields = [] {
     std::vector<std::string> groups;
     for (const FieldDescription& field : recipe_fields())
-      if (std::find(groups.begin(), groups.end(), form_group(field)) == groups.end())
+      if (!is_watched(field) &&
+          std::find(groups.begin(), groups.end(), form_group(field)) == groups.end())
         groups.push_back(form_group(field));
     std::vector<FieldDescription> all;
     for (const std::string& group : groups)
