@@ -168,8 +168,8 @@ void AnswerInspector::take(const AnswerForced& event) {
   scored_ = event.answer;
   comparison_.put_scored(row_, event.answer);
   show_scores();
-  if (token_ && *token_ < scored_->tokens.size())
-    choose(*token_);
+  if (token_ && !scored_->tokens.empty())
+    choose(std::min(*token_, scored_->tokens.size() - 1));
   else if (!lines_.empty())
     lines_.front().strip->setFocus();
 }
