@@ -8,6 +8,7 @@
 #include "engine/base/base64.h"
 #include "engine/data/dataset.h"
 #include "engine/data/row_kind.h"
+#include "engine/data/sources/arrow_library.h"
 #include "engine/io/files.h"
 
 using namespace luthier;
@@ -164,7 +165,9 @@ class TestDataset : public QObject {
     QVERIFY(!dataset.ok());
     const QString sentence = QString::fromStdString(dataset.error().sentence());
     QVERIFY2(sentence.contains(part), qPrintable(sentence));
-    QCOMPARE(dataset.error().exit_status(), 2);
+    // Where Apache Arrow is not here, that is the machine's fault.
+    const bool lacks = name.endsWith(QLatin1String(".parquet")) && !detail::arrow_library();
+    QCOMPARE(dataset.error().exit_status(), lacks ? 3 : 2);
   }
 
   void foldersAreNotMissing() {
