@@ -44,38 +44,37 @@ Status ModelWorker::as_column(
   return work(*base_, *processor);
 }
 
-Status ModelWorker::force_answer(const AnswerQuestion& asked, RequestId request) {
+template <class Work>
+Status ModelWorker::examine(const AnswerQuestion& asked, RequestId request, const Work& work) {
   LUTHIER_CHECK(need_base());
   LUTHIER_CHECK(check_pictures({asked.answer.sample}));
   const auto go_on = [&] { return !host_.cancellations->cancelled(request); };
-  const auto door = [&](std::size_t column, const auto& work) {
-    return as_column(asked.columns[column], request, work);
+  const auto door = [&](std::size_t column, const auto& of_column) {
+    return as_column(asked.columns[column], request, of_column);
   };
   try {
+    return work(door, go_on);
+  } catch (const std::exception& failure) {
+    return answering_failure(failure, *base_);
+  }
+}
+
+Status ModelWorker::force_answer(const AnswerQuestion& asked, RequestId request) {
+  return examine(asked, request, [&](const auto& door, const auto& go_on) -> Status {
     LUTHIER_TRY(auto scored,
                 score_forced({asked.answer}, names_of(asked), asked.reference, door, go_on));
     host_.emit(AnswerForced{request, std::move(scored.front())});
-  } catch (const std::exception& failure) {
-    return answering_failure(failure, *base_);
-  }
-  return {};
+    return {};
+  });
 }
 
 Status ModelWorker::find_attention(const AnswerQuestion& asked, RequestId request) {
-  LUTHIER_CHECK(need_base());
-  LUTHIER_CHECK(check_pictures({asked.answer.sample}));
-  const auto go_on = [&] { return !host_.cancellations->cancelled(request); };
-  const auto door = [&](std::size_t column, const auto& work) {
-    return as_column(asked.columns[column], request, work);
-  };
-  try {
+  return examine(asked, request, [&](const auto& door, const auto& go_on) -> Status {
     LUTHIER_TRY(TokenAttention found,
                 luthier::find_attention(asked.answer, asked.token, names_of(asked), door, go_on));
     host_.emit(AttentionFound{request, std::move(found)});
-  } catch (const std::exception& failure) {
-    return answering_failure(failure, *base_);
-  }
-  return {};
+    return {};
+  });
 }
 
 }  // namespace luthier

@@ -93,6 +93,9 @@ class ModelWorker {
   Status need_plain_base() const;  ///< one that holds no merge
   /// The base and adapters on it: the columns at these places, together.
   Status answer_by_base(Asking& asking, const std::vector<std::size_t>& places);
+  /// Lets `work` ask each column of a question as itself: work(door, go_on).
+  template <class Work>
+  Status examine(const AnswerQuestion& asked, RequestId request, const Work& work);
   /// Each of the columns in turn, as what it is: see ColumnDoor.
   Status as_column(const std::optional<std::string>& name, RequestId request,
                    const std::function<Status(const LoadedModel&, const ChatProcessor&)>& work);

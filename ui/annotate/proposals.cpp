@@ -3,14 +3,13 @@
 
 #include <algorithm>
 
-#include "ui/format.h"
+#include "ui/annotate/asking.h"
 #include "ui/messages.h"
 
 namespace luthier {
 
 namespace {
 constexpr double kDrawnTemperature = 0.8;
-constexpr std::int64_t kMostProposed = 256;
 }  // namespace
 
 Proposals::Proposals(Workspace& workspace, QObject* parent)
@@ -53,28 +52,17 @@ bool Proposals::can_ask() const {
 void Proposals::ask(std::size_t index, const AnnotationItem& item, std::size_t answers) {
   if (!can_ask()) return;
   cancel();
-  Conversation asked;
-  asked.messages.push_back(
-      {"user", {ContentPart::of_image(item.picture), ContentPart::of_text(item.question)}});
   const std::uint64_t round = rounds_[index]++;
-  AnswerRequest request;
+  AnswerRequest request = request_to(adapter_, answers > 1 || round > 0 ? kDrawnTemperature : 0);
   for (std::size_t i = 0; i < answers; ++i) {
-    request.samples.push_back({asked, item.picture.filename().string()});
+    request.samples.push_back(sample_of(item));
     // By item, round and place, so that asking again draws others.
     request.draws.push_back((index * 1000 + round) * 1000 + i);
   }
-  request.columns.push_back(adapter_.isEmpty() ? std::optional<std::string>()
-                                               : adapter_.toStdString());
-  request.options.max_new_tokens = kMostProposed;
-  request.options.temperature = answers > 1 || round > 0 ? kDrawnTemperature : 0;
-  request.options.alternatives = 0;
   Proposal& proposal = known_[index];
   proposal = {};
   proposal.answers.resize(answers);
-  proposal.maker.model = workspace_.model()->summary.folder.string();
-  for (const AttachedAdapter& each : workspace_.adapters())
-    if (QString::fromStdString(each.name) == adapter_)
-      proposal.maker.adapter = each.folder.string();
+  proposal.maker = maker_of(workspace_, adapter_);
   ended_.assign(answers, false);
   item_ = index;
   request_ = workspace_.session().answer(std::move(request));

@@ -4,13 +4,13 @@
 #include <algorithm>
 
 #include "engine/compare/pseudo_labels.h"
+#include "ui/annotate/asking.h"
 #include "ui/messages.h"
 
 namespace luthier {
 
 namespace {
 constexpr std::size_t kItemsAtOnce = 8;
-constexpr std::int64_t kMostTokens = 256;
 }  // namespace
 
 Synthesis::Synthesis(Workspace& workspace, QObject* parent)
@@ -26,10 +26,7 @@ void Synthesis::start(Annotation& annotation, const QString& adapter, const Synt
   annotation_ = &annotation;
   adapter_ = adapter;
   rules_ = rules;
-  maker_ = {};
-  maker_.model = workspace_.model()->summary.folder.string();
-  for (const AttachedAdapter& each : workspace_.adapters())
-    if (QString::fromStdString(each.name) == adapter_) maker_.adapter = each.folder.string();
+  maker_ = maker_of(workspace_, adapter_);
   items_.clear();
   for (std::size_t i = 0; i < annotation.items().size(); ++i)
     if (annotation.items()[i].state == AnnotationItem::State::Open) items_.push_back(i);
@@ -38,15 +35,12 @@ void Synthesis::start(Annotation& annotation, const QString& adapter, const Synt
 }
 
 void Synthesis::ask_next() {
-  AnswerRequest request;
+  AnswerRequest request = request_to(adapter_, rules_.temperature);
   in_hand_.clear();
   // A picture that cannot be read stays open for a person, and holds up nothing.
   for (; done_ < items_.size() && in_hand_.size() < kItemsAtOnce; ++done_) {
     const AnnotationItem& item = annotation_->items()[items_[done_]];
-    Sample asked;
-    asked.where = item.picture.filename().string();
-    asked.conversation.messages.push_back(
-        {"user", {ContentPart::of_image(item.picture), ContentPart::of_text(item.question)}});
+    const Sample asked = sample_of(item);
     if (!check_pictures({asked})) continue;
     in_hand_.push_back(items_[done_]);
     for (int sample = 0; sample < rules_.samples; ++sample) {
@@ -55,11 +49,6 @@ void Synthesis::ask_next() {
     }
   }
   if (in_hand_.empty()) return stop({});
-  request.columns.push_back(adapter_.isEmpty() ? std::optional<std::string>()
-                                               : adapter_.toStdString());
-  request.options.max_new_tokens = kMostTokens;
-  request.options.temperature = rules_.temperature;
-  request.options.alternatives = 0;
   answers_.assign(in_hand_.size(), {});
   request_ = workspace_.session().answer(std::move(request));
   emit grew();

@@ -73,6 +73,19 @@ class RowFile {
   std::string digest_;
 };
 
+/// Opens a source that indexes its one file once and reads row by row from it afterwards: a Source
+/// is made of a RowFile, and has file() and index(text).
+template <class Source>
+Result<SourcePtr> open_indexed(const std::filesystem::path& path) {
+  LUTHIER_TRY(RowFile file, RowFile::open(path));
+  auto source = std::make_shared<Source>(std::move(file));
+  LUTHIER_TRY(const GuardedMapping mapping, source->file().map());
+  const Status indexed = source->index(mapping.text());
+  LUTHIER_CHECK(mapping.check());  // of a file that was cut short nothing else is worth saying
+  LUTHIER_CHECK(indexed);
+  return SourcePtr(std::move(source));
+}
+
 /// Refuses a text in another encoding than UTF-8 whole, by its name.
 Status check_encoding(std::string_view text, const std::string& where);
 

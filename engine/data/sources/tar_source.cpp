@@ -102,13 +102,7 @@ class TarSource : public RowSource {
 }  // namespace
 
 Result<SourcePtr> open_archive_source(const std::filesystem::path& path) {
-  LUTHIER_TRY(RowFile file, RowFile::open(path));
-  auto source = std::make_shared<TarSource>(std::move(file));
-  LUTHIER_TRY(const GuardedMapping mapping, source->file().map());
-  const Status indexed = source->index(mapping.text());
-  LUTHIER_CHECK(mapping.check());
-  LUTHIER_CHECK(indexed);
-  return SourcePtr(std::move(source));
+  return open_indexed<TarSource>(path);
 }
 
 }  // namespace luthier::detail

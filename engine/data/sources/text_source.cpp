@@ -105,13 +105,7 @@ class TextSource : public RowSource {
 }  // namespace
 
 Result<SourcePtr> open_text_source(const std::filesystem::path& path) {
-  LUTHIER_TRY(RowFile file, RowFile::open(path));
-  auto source = std::make_shared<TextSource>(std::move(file));
-  LUTHIER_TRY(const GuardedMapping mapping, source->file().map());
-  const Status indexed = source->index(mapping.text());
-  LUTHIER_CHECK(mapping.check());  // of a file that was cut short nothing else is worth saying
-  LUTHIER_CHECK(indexed);
-  return SourcePtr(std::move(source));
+  return open_indexed<TextSource>(path);
 }
 
 }  // namespace luthier::detail
