@@ -42,7 +42,6 @@ class TrainingLoop {
 
   Status step();
   Status keep_drawn();
-  void move_reference();
   Status after_step();
   Status note_broken(const Window& window);
   Status bad_step(const Window& window, const std::vector<std::int64_t>& rows,
