@@ -139,14 +139,17 @@ Result<int> launch_all(int count, int port, std::vector<std::string> arguments) 
     port = *found;
   }
   arguments.insert(arguments.begin(), {"luthier-cli", "train"});
+  if (count > 1 && !environment_variable("OMP_NUM_THREADS"))
+    std::fprintf(stderr,
+                 "Each of the %d ranks has the %d threads that one process would have, and so its "
+                 "last bits. OMP_NUM_THREADS=%d shares this machine's cores among them.\n",
+                 count, usable_cores(), std::max(1, usable_cores() / count));
   std::vector<Started> ranks;
   for (int rank = 0; rank < count; ++rank) {
     std::vector<std::string> variables{
         "RANK=" + std::to_string(rank),         "WORLD_SIZE=" + std::to_string(count),
         "LOCAL_RANK=" + std::to_string(rank),   "LOCAL_WORLD_SIZE=" + std::to_string(count),
         "MASTER_ADDR=127.0.0.1",                "MASTER_PORT=" + std::to_string(port)};
-    if (!environment_variable("OMP_NUM_THREADS"))
-      variables.push_back("OMP_NUM_THREADS=" + std::to_string(std::max(1, usable_cores() / count)));
     auto started = start(rank, arguments, std::move(variables),
                          ranks.empty() ? 0 : ranks.front().process);
     if (!started) {

@@ -26,8 +26,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLook{500};           ///< at most so long in one call of the store
-constexpr std::chrono::seconds kRollCall{5}; ///< until who is alive has answered
+constexpr milliseconds kLook{500};  ///< until it is asked whether to go on waiting
+constexpr std::chrono::microseconds kShortest{100}, kLongest{5000};  ///< between two looks
+constexpr std::chrono::seconds kRollCall{5};  ///< until who is alive has answered
 constexpr std::chrono::seconds kReason{20};  ///< until rank 0 has said who is missing
 constexpr std::chrono::seconds kGoodbye{10};
 constexpr const char* kEnd = "end ";  ///< the last order, and why
@@ -71,14 +72,15 @@ struct Ranks::Impl {
   void set(const std::string& key, const std::string& text) { store->set(key, bytes_of(text)); }
   std::string get(const std::string& key) { return text_of(store->get(key)); }
   bool has(const std::string& key) { return store->check({key}); }
-  /// False: not yet after a moment. Throws where the store is gone.
+  /// False: not yet after a moment. Throws where the store is gone. It asks again and again, at
+  /// first at once: c10d's own wait would warn of each moment that goes by.
   bool waited(const std::string& key) {
-    try {
-      store->wait({key}, kLook);
-      return true;
-    } catch (const c10::Error&) {
-      return has(key);  // throws where it was more than the time
+    const Clock::time_point until = Clock::now() + kLook;
+    for (auto pause = kShortest; !has(key); pause = std::min(2 * pause, kLongest)) {
+      if (Clock::now() >= until) return false;
+      std::this_thread::sleep_for(pause);
     }
+    return true;
   }
   bool waited(const std::string& key, Clock::time_point until,
               const std::function<bool()>& go_on = {}) {

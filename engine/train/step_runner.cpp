@@ -124,8 +124,7 @@ std::vector<std::size_t> StepRunner::parts(const MicroBatch& batch) {
     return {};
   std::vector<std::int64_t> tokens;
   for (const EncodedRow& row : batch.encoded) tokens.push_back(row.tokens());
-  return parts_of_rows(tokens, policy_.model().geometry().hidden_size,
-                       at::get_num_threads() * (ranks_ ? ranks_->place().local_size : 1));
+  return parts_of_rows(tokens, policy_.model().geometry().hidden_size, at::get_num_threads());
 }
 
 void StepRunner::in_parts(MicroBatch& batch, const std::vector<std::size_t>& part_of,
