@@ -332,9 +332,9 @@ Error Ranks::lost(const std::string& what) {
       return *impl_->broken;
     }
     const std::string who =
-        missing.empty() ? "A rank was cut off for a moment (" + first_line(what) + ")."
-                        : rank_list(missing) + (missing.size() == 1 ? " is" : " are") +
-                              " gone without a word.";
+        missing.empty()       ? "A rank was cut off for a moment (" + first_line(what) + ")."
+        : missing.size() == 1 ? rank_list(missing) + " is gone without a word."
+                              : rank_list(missing) + " are gone without a word.";
     impl_->broken = machine_error(who);
     return *impl_->broken;
   } catch (const std::exception& failure) {

@@ -81,7 +81,7 @@ Status RunEnding::checkpoint() {
 
 /// An error of the data in mid-run: what was learned until then is saved, so that the run can go on
 /// once the data is repaired.
-Error RunEnding::saved_before(Error error, const char* then) {
+Error RunEnding::saved_before(Error error, bool of_ranks) {
   if (error.code == ErrorCode::Interrupted || run_.bad_steps > 0) return error;
   if (const Status saved = checkpoint(); !saved) {
     log_warning(saved.error().sentence());
@@ -90,7 +90,9 @@ Error RunEnding::saved_before(Error error, const char* then) {
   if (saved_step_ < 0) return error;  // nothing worth saving: its steps were not finite
   if (!error.hint.empty()) error.hint.push_back(' ');
   error.hint.append("The run is saved at step ").append(std::to_string(saved_step_));
-  error.hint.append(": resume it ").append(then).append(".");
+  error.hint.append(of_ranks ? ": resume it with all ranks."
+                             : ": resume it when the row is repaired, or with image.on_error: "
+                               "skip.");
   return error;
 }
 

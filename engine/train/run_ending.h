@@ -28,9 +28,8 @@ class RunEnding {
   /// Only now, when a step on the newest checkpoint's weights came out finite, may older ones go.
   Status after_good_step();
   /// An error of the data in mid-run: what was learned until then is saved, so that the run can go
-  /// on once the data is repaired; or what other ranks did. `then`: when to resume it.
-  Error saved_before(Error error, const char* then = "when the row is repaired, or with "
-                                                    "image.on_error: skip");
+  /// on once the data is repaired; or, `of_ranks`, what happened to others.
+  Error saved_before(Error error, bool of_ranks = false);
   /// What to do after steps that are not finite. A resume would meet them again, and takes no other
   /// settings.
   std::string way_on() const;

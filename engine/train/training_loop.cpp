@@ -96,7 +96,7 @@ Status TrainingLoop::step() {
                               run_.plan.batches_before(run_.state.step), go_on);
   if (!accumulated && run_.ranks) {
     run_.optimizer->clear_gradients();  // of a part of the window
-    return ending_.saved_before(accumulated.error(), "with all ranks");
+    return ending_.saved_before(accumulated.error(), /*of_ranks=*/true);
   }
   LUTHIER_TRY(const WindowOutcome outcome, std::move(accumulated));
   if (outcome.abandoned) {

@@ -78,6 +78,37 @@ def equal_bytes(cli, root, name, strategy, count, accumulation=1, objective=""):
     sys.exit(f"{name}: six times the starts chose other libraries")
 
 
+def teaching(cli, root):
+    """A micro-batch that goes in parts on two threads, as one process and its resumes have it."""
+    base = cli.parent.parent.parent / "resources" / "teaching"
+    around = {**environment(), "OMP_NUM_THREADS": "2"}
+    def written(name, accumulation):
+        run = root / name
+        file = root / f"{name}.yaml"
+        file.write_text(f"model: {base}/base\ndataset: {base}/tasks/korean/train.jsonl\noutput_dir: {run}\n"
+                        "strategy: lora\nadapter: {r: 8, lora_alpha: 16, target_modules: all-linear}\n"
+                        f"training: {{device: cpu, dtype: float32, max_steps: 12, per_device_train_batch_size: 8, gradient_accumulation_steps: {accumulation}, "
+                        "learning_rate: 2.0e-4, logging_steps: 1, save_steps: 3, gradient_checkpointing: false}\n")
+        return file, run
+
+    file, whole = written("teaching-one", 2)
+    run_it([cli, "train", file], "teaching, one process", env=around)
+    file, run = written("teaching-ranks", 1)
+    run_it([cli, "launch", "--nproc", 2, file], "teaching, 2 ranks", env=around)
+    if compare("teaching", whole, run):
+        print("ok   2 ranks, the teaching model on two threads each: every byte as one process", flush=True)
+    file, run = written("teaching-resumed", 2)
+    process = subprocess.Popen([str(cli), "train", str(file)], env=around,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and logged(run) < 5:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    run_it([cli, "train", file, "--resume", run], "teaching, resumed", env=around)
+    if compare("teaching, resumed", whole, run):
+        print("ok   the teaching model on two threads, resumed: every byte as undisturbed", flush=True)
+
+
 def logged(run):
     try:
         return (run / "metrics.jsonl").read_bytes().count(b"\n")
@@ -203,6 +234,7 @@ def check(cli, root, quick):
     whole = equal_bytes(cli, root, "lora", "lora", 2)
     refused(cli, root)
     killed(cli, root, whole, 1, 1, "Rank 1 is gone without a word")
+    teaching(cli, root)
     if quick:
         return
     killed(cli, root, whole, 0, 3, "rank 0 was killed")
