@@ -141,7 +141,7 @@ void RunQueue::let_through(const QString& group) {
 }
 
 bool RunQueue::may_launch(const QueuedRun& run) const {
-  return run.state == QueuedRun::State::Waiting && 
+  return run.state == QueuedRun::State::Waiting &&
          (!held_ || (!through_.isEmpty() && run.group == through_));
 }
 

@@ -52,8 +52,8 @@ class RunQueue : public QObject {
   /// All of them, or none: the Error of the first recipe that cannot run. A run folder that is
   /// taken, on the disk or in the queue, gets the next free name.
   Result<std::vector<std::uint64_t>> add(std::vector<RunToQueue> runs, const QString& group);
-  /// As the queue was left at the last start, in front of what was queued since. Held where anything
-  /// of it waits: nothing is launched until a person says so.
+  /// As the queue was left at the last start, in front of what was queued since. Held where
+  /// anything of it waits: nothing is launched until a person says so.
   void put_back(std::vector<QueuedRun> runs);
   /// Takes out what waits of this group; what runs goes on.
   void drop_waiting(const QString& group);
@@ -94,7 +94,7 @@ class RunQueue : public QObject {
   std::uint64_t next_ = 1;
   bool held_ = false;
   QString through_;  ///< a group that is launched while the rest is held; empty: none
-  QTimer look_;  ///< while something waits: whether the session can take it
+  QTimer look_;      ///< while something waits: whether the session can take it
 };
 
 }  // namespace luthier

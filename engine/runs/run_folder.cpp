@@ -209,8 +209,8 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
   LUTHIER_TRY(const std::vector<std::string> names, listed(folder));
   for (const std::string& name : names) {
     // What a person wrote about it is theirs, whatever becomes of the run.
-    const bool stays = name == kRunLockName || name == kRunNotesFile ||
-                       (keep_edits && name == "events.jsonl");
+    const bool stays =
+        name == kRunLockName || name == kRunNotesFile || (keep_edits && name == "events.jsonl");
     if (!stays) LUTHIER_CHECK(remove_leftover(folder / name));
   }
   RunManifest manifest;

@@ -53,13 +53,15 @@ void TrainingLoop::announce_edits() {
                                   [](const auto& each) { return each.event.has_value(); });
   std::string sentence;
   if (kept > 0)
-    sentence = "There was no checkpoint, so the run begins at step 0; changes by hand that are made "
-               "again at their steps: " +
-               std::to_string(kept) + ".";
+    sentence =
+        "There was no checkpoint, so the run begins at step 0; changes by hand that are made "
+        "again at their steps: " +
+        std::to_string(kept) + ".";
   else if (run_.begun->forgotten_edits > 0)
-    sentence = "The run that was here before had no checkpoint and is replaced; changes by hand in "
-               "it that are not made again: " +
-               std::to_string(run_.begun->forgotten_edits) + ".";
+    sentence =
+        "The run that was here before had no checkpoint and is replaced; changes by hand in "
+        "it that are not made again: " +
+        std::to_string(run_.begun->forgotten_edits) + ".";
   if (sentence.empty()) return;
   log_warning(sentence);
   run_.note("warning", sentence);

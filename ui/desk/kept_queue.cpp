@@ -24,7 +24,9 @@ QJsonObject error_json(const Error& error) {
 }
 
 Error error_from(const QJsonObject& json) {
-  const auto text = [&](const char* key) { return json[QLatin1String(key)].toString().toStdString(); };
+  const auto text = [&](const char* key) {
+    return json[QLatin1String(key)].toString().toStdString();
+  };
   const int code = std::clamp(json[QStringLiteral("code")].toInt(), 0, 2);
   return {static_cast<ErrorCode>(code), text("what"), text("where"), text("hint")};
 }
