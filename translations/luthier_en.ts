@@ -2793,10 +2793,6 @@ of any size</translation>
             <translation>Double click a finished run to see its ranks</translation>
         </message>
         <message>
-            <source>A run was stopped: the next ones wait.</source>
-            <translation>A run was stopped: the next ones wait.</translation>
-        </message>
-        <message>
             <source>Go on</source>
             <translation>Go on</translation>
         </message>
@@ -2827,6 +2823,10 @@ of any size</translation>
         <message>
             <source>Ranks that are tried</source>
             <translation>Ranks that are tried</translation>
+        </message>
+        <message>
+            <source>The queue is held: these wait.</source>
+            <translation>The queue is held: these wait.</translation>
         </message>
     </context>
     <context>
@@ -5594,6 +5594,17 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Open the folder</source>
             <translation>Open the folder</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</source>
+            <translation>
+                <numerusform>%n run waited in the queue when the window was closed. It waits still, and is not launched until you say Go on.</numerusform>
+                <numerusform>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Show the queue</source>
+            <translation>Show the queue</translation>
         </message>
     </context>
     <context>

@@ -2779,10 +2779,6 @@ of any size</source>
             <translation>끝난 학습을 두 번 클릭하면 랭크를 볼 수 있습니다</translation>
         </message>
         <message>
-            <source>A run was stopped: the next ones wait.</source>
-            <translation>학습 하나를 멈춰서 다음 학습이 기다립니다.</translation>
-        </message>
-        <message>
             <source>Go on</source>
             <translation>계속</translation>
         </message>
@@ -2813,6 +2809,10 @@ of any size</source>
         <message>
             <source>Ranks that are tried</source>
             <translation>시험하는 랭크</translation>
+        </message>
+        <message>
+            <source>The queue is held: these wait.</source>
+            <translation>대기열을 멈춰 두어 이 학습들이 기다립니다.</translation>
         </message>
     </context>
     <context>
@@ -5570,6 +5570,16 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Open the folder</source>
             <translation>폴더 열기</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</source>
+            <translation>
+                <numerusform>창을 닫을 때 대기열에 학습 %n개가 남아 있었습니다. 그대로 기다리고 있으며, “계속”을 누를 때까지 시작하지 않습니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Show the queue</source>
+            <translation>대기열 보기</translation>
         </message>
     </context>
     <context>
