@@ -7465,5 +7465,9 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>Not now: %1</source>
             <translation>Not now: %1</translation>
         </message>
+        <message>
+            <source>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</source>
+            <translation>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</translation>
+        </message>
     </context>
 </TS>

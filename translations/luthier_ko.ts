@@ -7432,5 +7432,9 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>Not now: %1</source>
             <translation>지금은 할 수 없습니다: %1</translation>
         </message>
+        <message>
+            <source>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</source>
+            <translation>베이스의 가중치 W는 그대로입니다. A와 B는 W의 일부인 B₀ · A₀에서 시작하고, 더할 때는 그만큼을 뺍니다: ΔW = %1 · (B · A − B₀ · A₀). 그래서 여기서도 첫 스텝은 베이스의 답에서 시작합니다. 이 행의 손실은 %2입니다.</translation>
+        </message>
     </context>
 </TS>
