@@ -22,7 +22,8 @@ namespace {
 
 constexpr int kMostCells = 2000;
 
-/// All that a widget may show of its own, a text each.
+/// All that a widget may show of its own, a text each; what it draws by hand it says to a screen
+/// reader.
 QStringList texts_of(const QWidget& widget) {
   if (const auto* label = qobject_cast<const QLabel*>(&widget)) return {label->text()};
   if (const auto* line = qobject_cast<const QLineEdit*>(&widget))
@@ -85,7 +86,8 @@ PictureHome::~PictureHome() {
 QString text_that_tells(const QWidget& top, const QStringList& secrets) {
   for (const QWidget* widget : top.findChildren<QWidget*>()) {
     if (!widget->isVisibleTo(&top)) continue;
-    for (const QString& text : texts_of(*widget))
+    for (const QString& text :
+         texts_of(*widget) + QStringList{widget->accessibleName(), widget->accessibleDescription()})
       for (const QString& secret : secrets)
         if (text.contains(secret)) return text;
   }

@@ -20,7 +20,7 @@ def turned_by(model, inputs):
         seen.append(kwargs.get("position_ids", args[1] if len(args) > 1 else None))
 
     rotary, = (module for name, module in model.named_modules()
-               if name.endswith("language_model.rotary_emb"))
+               if name.endswith(("language_model.rotary_emb", "text_model.rotary_emb")))
     handle = rotary.register_forward_pre_hook(keep, with_kwargs=True)
     with torch.no_grad():
         model(**inputs)

@@ -27,6 +27,10 @@ constexpr int kRefresh = 300;  // milliseconds between what grew and its being s
 bool is_number(const std::string& key) { return key == kCiderScore || key == kRewardScore; }
 }  // namespace
 
+bool AnswerModel::is_figure(int column) {
+  return column == 0 || (column >= kFirstAnswer && (column - kFirstAnswer) % kOfAColumn != 0);
+}
+
 std::optional<bool> answer_is_right(const ComparisonAnswer& answer) {
   if (!answer.whole()) return {};
   for (const char* key : {"pattern", "exact"})
@@ -69,6 +73,7 @@ QVariant AnswerModel::data(const QModelIndex& index, int role) const {
   if (column == 0) {
     if (role == kSortRole) return index.row();
     if (role == Qt::DisplayRole) return index.row() + 1;
+    if (role == Qt::TextAlignmentRole) return int(Qt::AlignRight | Qt::AlignVCenter);
     return role == Qt::ToolTipRole ? QVariant(QString::fromStdString(row.sample.where))
                                    : QVariant();
   }
@@ -95,7 +100,10 @@ QVariant AnswerModel::data(const QModelIndex& index, int role) const {
 }
 
 QVariant AnswerModel::headerData(int section, Qt::Orientation orientation, int role) const {
-  if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return {};
+  if (orientation != Qt::Horizontal) return {};
+  if (role == Qt::TextAlignmentRole)  // over its texts or its figures
+    return int((is_figure(section) ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+  if (role != Qt::DisplayRole) return {};
   if (section == 0) return QStringLiteral("#");
   if (section == 1) return tr("question");
   if (section == 2) return tr("expected");

@@ -12,6 +12,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "ui/format.h"
@@ -306,11 +307,22 @@ void RunCurves::draw_loss() {
 }
 
 /// Only where an objective tells more than its loss; what is told is not known here by name.
-/// A plot that comes or goes would else take its room from one neighbour alone. Where the figures
-/// leave no room to read anything, the small plots stand back.
+/// A plot that comes or goes would else take its room from one neighbour alone; what stands behind
+/// the plots keeps its own. Where the figures leave no room to read anything, the small plots stand
+/// back.
 void RunCurves::share_heights() {
   small_->setVisible(has_room_for_small());
-  splitter_->setSizes({250, 200, 200, 130});
+  constexpr std::array kShares{250, 200, 200, 130};
+  QList<int> sizes = splitter_->sizes();
+  int room = 0, shares = 0;
+  for (std::size_t i = 0; i < kShares.size(); ++i) {
+    room += sizes[static_cast<int>(i)];
+    if (splitter_->widget(static_cast<int>(i))->isVisibleTo(splitter_)) shares += kShares[i];
+  }
+  if (room == 0) room = shares;  // nothing is laid out yet
+  for (std::size_t i = 0; i < kShares.size(); ++i)
+    sizes[static_cast<int>(i)] = kShares[i] * room / std::max(shares, 1);
+  splitter_->setSizes(sizes);
 }
 
 void RunCurves::show_small(bool first) {
