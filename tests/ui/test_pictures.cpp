@@ -15,6 +15,9 @@ class TestPictures : public QObject {
   void a_home_that_is_nobodys();
   void what_tells_a_path_is_found();
   void every_look_is_saved();
+  void an_arrow_stands_beside_the_words();
+  void what_stands_under_the_curves_can_be_read_data();
+  void what_stands_under_the_curves_can_be_read();
 };
 
 void TestPictures::a_home_that_is_nobodys() {
@@ -112,6 +115,56 @@ void TestPictures::every_look_is_saved() {
   QCOMPARE(few.telling().size(), 1);
   QVERIFY(few.telling().front().startsWith(QLatin1String("dialog: ")));
   QVERIFY(!QFileInfo::exists(folder + QStringLiteral("/en-light")));
+}
+
+/// A button that opens a menu: the arrow in the middle of its height and clear of its words.
+void TestPictures::an_arrow_stands_beside_the_words() {
+  const Desk desk;
+  QWidget top;
+  QToolButton plain(&top), opens(&top);
+  QMenu menu;
+  opens.setMenu(&menu);
+  opens.setPopupMode(QToolButton::InstantPopup);
+  for (QToolButton* button : {&plain, &opens}) {
+    button->setText(QStringLiteral("Tools"));
+    button->resize(button->sizeHint());
+  }
+  QVERIFY(opens.sizeHint().width() >= plain.sizeHint().width() + 10);
+  const QImage with = opens.grab().toImage();
+  plain.resize(opens.size());
+  const QImage without = plain.grab().toImage();
+  // Where the two differ behind the words is the arrow.
+  QRect arrow;
+  for (int y = 3; y < with.height() - 3; ++y)
+    for (int x = with.width() - 16; x < with.width() - 3; ++x)
+      if (with.pixelColor(x, y).lightness() < 140 && without.pixelColor(x, y).lightness() > 180)
+        arrow |= QRect(x, y, 1, 1);
+  QVERIFY(!arrow.isEmpty());
+  QVERIFY2(std::abs(arrow.center().y() - with.height() / 2) <= 3,
+           qPrintable(QString::number(arrow.center().y())));
+}
+
+void TestPictures::what_stands_under_the_curves_can_be_read_data() {
+  QTest::addColumn<QSize>("size");
+  QTest::newRow("1024") << QSize(1024, 700);
+  QTest::newRow("1280") << QSize(1280, 800);
+}
+/// The filmstrip's rows have room for a picture, and the memory's curve for itself.
+void TestPictures::what_stands_under_the_curves_can_be_read() {
+  QFETCH(QSize, size);
+  const Desk desk;
+  MainWindow window;
+  window.resize(size);
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  window.show_page(PageId::Train);
+  QTest::qWait(50);
+  const auto* tabs = window.findChild<QTabWidget*>(QStringLiteral("runTabs"));
+  QVERIFY2(tabs->height() >= 190, qPrintable(QString::number(tabs->height())));
+  const auto* memory = window.findChild<QWidget*>(QStringLiteral("memoryPlot"));
+  QVERIFY2(memory->height() >= 100, qPrintable(QString::number(memory->height())));
+  const auto* loss = window.findChild<QWidget*>(QStringLiteral("lossPlot"));
+  QVERIFY2(loss->height() >= 150, qPrintable(QString::number(loss->height())));
 }
 
 QTEST_MAIN(TestPictures)

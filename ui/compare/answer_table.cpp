@@ -18,6 +18,7 @@
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/copied_table.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -197,12 +198,13 @@ AnswerTable::AnswerTable(LiveComparison& comparison, QWidget* parent)
   view_ = new QTableView(this);
   view_->setObjectName(QStringLiteral("answerTable"));
   view_->setModel(filter_);
+  make_quiet(view_);
+  view_->setShowGrid(false);
   view_->setSortingEnabled(true);
   view_->sortByColumn(0, Qt::AscendingOrder);
   view_->setSelectionBehavior(QAbstractItemView::SelectRows);
   view_->setWordWrap(false);
   view_->verticalHeader()->hide();
-  view_->horizontalHeader()->setHighlightSections(false);
   view_->horizontalHeader()->setDefaultSectionSize(150);
   view_->setColumnWidth(0, 44);
   make_copied(view_);

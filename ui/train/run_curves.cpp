@@ -329,10 +329,15 @@ void RunCurves::show_small(bool first) {
   if (small_first_ == first) return;
   small_first_ = first;
   draw_figures();
+  share_heights();
 }
 
 bool RunCurves::has_room_for_small() const {
-  return height() >= (figures_->isHidden() ? room_for_small_ : kRoomForAll);
+  // Of the plots: a window may have something of its own behind them.
+  int room = height();
+  const QList<int> sizes = splitter_->sizes();
+  for (int i = splitter_->indexOf(small_) + 1; i < sizes.size(); ++i) room -= sizes[i];
+  return small_first_ || room >= (figures_->isHidden() ? room_for_small_ : kRoomForAll);
 }
 
 void RunCurves::set_room_for_small(int height) {

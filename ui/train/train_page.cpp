@@ -35,6 +35,7 @@ const QString kAboutEnd = QStringLiteral("end");
 const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
+constexpr int kRoomForSmall = 420;  // of the plots: below it the memory's could not be read
 
 }  // namespace
 
@@ -153,6 +154,7 @@ QWidget* TrainPage::make_run() {
   // Loss, an objective's figures, memory, the small plots, and these.
   curves_->splitter()->setStretchFactor(curves_->splitter()->indexOf(tabs_), 4);
   curves_->splitter()->setSizes({224, 172, 112, 112, 240});
+  curves_->set_room_for_small(kRoomForSmall);
   layout->addWidget(views_);
   on_language(tabs_, [this] {
     tabs_->setTabText(0, tr("Log"));
