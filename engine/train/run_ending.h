@@ -50,6 +50,7 @@ class RunEnding {
   Status go_back_to_best();
   /// The newest checkpoint, and the best.
   std::set<std::int64_t> kept_steps() const;
+  Status rotate_at_end() const;
   Status check_finite(const std::string& refused) const;
   Error ended_on_bad_steps() const;
 

@@ -173,15 +173,13 @@ Status go_on_with_samples(RunParts& run) {
   return generations.restore(std::move(rows), run.runner->policy(), number);
 }
 
-/// Changes by hand that are to be made (again): those that the folder of a resume tells of, and
-/// those that the host gives, each once.
+/// Changes by hand that are to be made (again): those that the folder of a resume tells of, also of
+/// one without a checkpoint, and those that the host gives, each once.
 void prepare_edits(RunParts& run) {
   std::vector<RunParts::Waiting> waiting;
-  if (run.resumes()) {
-    for (const RunEvent& event : run.log->folder().read_events()) {
-      const auto edit = edit_of(event);
-      if (edit && edit->step >= run.state.step) waiting.push_back({*edit, event});
-    }
+  for (const RunEvent& event : run.log->folder().read_events()) {
+    const auto edit = edit_of(event);
+    if (edit && edit->step >= run.state.step) waiting.push_back({*edit, event});
   }
   for (const RunEdit& edit : run.options.edits) {
     const bool known = std::any_of(waiting.begin(), waiting.end(), [&](const auto& each) {
