@@ -38,7 +38,7 @@ Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::file
                              const Emit& emit, const std::stop_token& stop,
                              std::size_t held_out_answers, const StageRun* stage = nullptr,
                              const std::vector<RunEdit>& edits = {},
-                             const std::shared_ptr<Ranks>& ranks = {}) {
+                             const std::shared_ptr<Ranks>& ranks = {}, bool shard = false) {
   LUTHIER_TRY(BegunRun begun,
               ranks ? begin_shared_run(recipe, run, *ranks) : begin_run(recipe, run));
   if (auto before = begun.ended_before()) return *std::move(before);
@@ -48,6 +48,7 @@ Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::file
   TrainerOptions options;
   options.edits = edits;
   options.ranks = ranks;
+  options.shard = shard;
   LUTHIER_TRY(FixedSamples fixed, fixed_samples(begun.recipe));
   LUTHIER_TRY(const auto processor, load_processor(begun.recipe));
   std::optional<MemoryForecast> forecast;
@@ -96,14 +97,14 @@ Result<RunResult> train_rank_headless(const RankPlace& place, const Recipe& reci
                                       const std::optional<std::filesystem::path>& resume_run,
                                       const std::function<void(const SessionEvent&)>& on_event,
                                       std::stop_token stop, const std::vector<RunEdit>& edits,
-                                      std::int64_t come) {
+                                      std::int64_t come, bool shard) {
   use_all_cores();
   RankLimits limits;
   limits.come = std::chrono::seconds(come);
   LUTHIER_TRY(const std::shared_ptr<Ranks> ranks,
               Ranks::meet(place, limits, [&stop] { return !stop.stop_requested(); }));
   const Emit emit = or_nobody(ranks->leads() ? on_event : nullptr);
-  auto result = train_once(recipe, resume_run, emit, stop, 0, nullptr, edits, ranks);
+  auto result = train_once(recipe, resume_run, emit, stop, 0, nullptr, edits, ranks, shard);
   ranks->leave(result ? "" : result.error().sentence());
   return result;
 }

@@ -41,11 +41,11 @@ GradientExchange::GradientExchange(const std::vector<TrainedTensor>& tensors,
     : tensors_(tensors), ranks_(std::move(ranks)), sums_(tensors.size()), summed_(tensors.size()) {
   std::vector<std::int64_t> numbers;
   for (const TrainedTensor& each : tensors_) numbers.push_back(each.tensor.numel());
-  const std::vector<int> owners = gradient_owners(numbers, ranks_->size());
+  owners_ = gradient_owners(numbers, ranks_->size());
   buckets_.resize(static_cast<std::size_t>(ranks_->size()));
   std::vector<std::int64_t> room(buckets_.size());
   for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
-    const auto owner = static_cast<std::size_t>(owners[tensor]);
+    const auto owner = static_cast<std::size_t>(owners_[tensor]);
     for (std::int64_t first = 0; first < numbers[tensor];) {
       if (room[owner] == 0) {
         buckets_[owner].emplace_back();
@@ -151,49 +151,76 @@ Status GradientExchange::add(const std::vector<std::string>& standing) {
   return {};
 }
 
+Status GradientExchange::owners_to_all(
+    const std::function<bool(std::size_t)>& is_there,
+    const std::function<torch::ScalarType(std::size_t)>& type,
+    const std::function<torch::Tensor(const Piece&)>& from,
+    const std::function<void(const Piece&, const torch::Tensor&)>& into) const {
+  const auto here = static_cast<std::size_t>(ranks_->rank());
+  const auto room_of = [&](const Piece& piece) {
+    return aligned(piece.count *
+                   static_cast<std::int64_t>(c10::elementSize(type(piece.tensor))));
+  };
+  for (std::size_t round = 0; round < most_buckets_; ++round) {
+    std::int64_t longest = 0;
+    for (const auto& of_owner : buckets_) {
+      std::int64_t bytes = 0;
+      for (const Piece& piece : round < of_owner.size() ? of_owner[round] : Bucket())
+        if (is_there(piece.tensor)) bytes += room_of(piece);
+      longest = std::max(longest, bytes);
+    }
+    const torch::Tensor mine = torch::zeros({longest}, torch::kUInt8);
+    std::int64_t at = 0;
+    for (const Piece& piece : round < buckets_[here].size() ? buckets_[here][round] : Bucket()) {
+      if (!is_there(piece.tensor)) continue;
+      const torch::Tensor bytes = from(piece).view(torch::kUInt8);
+      mine.narrow(0, at, bytes.numel()).copy_(bytes);
+      at += room_of(piece);
+    }
+    LUTHIER_TRY(const torch::Tensor all, ranks_->gather(mine));
+    for (std::size_t owner = 0; owner < buckets_.size(); ++owner) {
+      at = 0;
+      for (const Piece& piece : round < buckets_[owner].size() ? buckets_[owner][round] : Bucket()) {
+        if (!is_there(piece.tensor)) continue;
+        const std::int64_t room = room_of(piece);
+        into(piece, all.select(0, static_cast<std::int64_t>(owner)).narrow(0, at, room));
+        at += room;
+      }
+    }
+  }
+  return {};
+}
+
+/// The sums of what this rank owns as its gradients.
+void GradientExchange::give_back(bool one) {
+  for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
+    if (!summed_[tensor] || !owns(tensor)) continue;
+    const torch::Tensor& trained = tensors_[tensor].tensor;
+    torch::Tensor sum = std::exchange(sums_[tensor], {}).view(trained.sizes());
+    trained.mutable_grad() = one ? sum.to(trained.scalar_type()) : sum;
+  }
+}
+
 Status GradientExchange::finish(bool one) {
   const torch::NoGradGuard no_grad;
-  const auto here = static_cast<std::size_t>(ranks_->rank());
-  for (std::size_t round = 0; round < most_buckets_; ++round) {
-    std::vector<std::int64_t> lengths;
-    for (const auto& of_owner : buckets_) {
-      std::int64_t numbers = 0;
-      if (round < of_owner.size()) {
-        for (const Piece& piece : of_owner[round])
-          if (summed_[piece.tensor]) numbers += piece.count;
-      }
-      lengths.push_back(numbers);
-    }
-    const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
-    const torch::Tensor mine = torch::zeros({longest}, torch::kFloat32);
-    std::int64_t at = 0;
-    if (round < buckets_[here].size()) {
-      for (const Piece& piece : buckets_[here][round]) {
-        if (!summed_[piece.tensor]) continue;
-        mine.narrow(0, at, piece.count)
-            .copy_(sums_[piece.tensor].narrow(0, piece.first, piece.count));
-        at += piece.count;
-      }
-    }
-    LUTHIER_TRY(const torch::Tensor all, ranks_->gather(mine.view(torch::kUInt8)));
-    for (std::size_t owner = 0; owner < buckets_.size(); ++owner) {
-      if (round >= buckets_[owner].size()) continue;
-      const torch::Tensor numbers =
-          all.select(0, static_cast<std::int64_t>(owner)).view(torch::kFloat32);
-      at = 0;
-      for (const Piece& piece : buckets_[owner][round]) {
-        if (!summed_[piece.tensor]) continue;
+  if (sharded_) {
+    give_back(one);
+    begin();
+    return {};
+  }
+  LUTHIER_CHECK(owners_to_all(
+      [&](std::size_t tensor) { return summed_[tensor]; },
+      [](std::size_t) { return torch::kFloat32; },
+      [&](const Piece& piece) { return sums_[piece.tensor].narrow(0, piece.first, piece.count); },
+      [&](const Piece& piece, const torch::Tensor& bytes) {
         const torch::Tensor& tensor = tensors_[piece.tensor].tensor;
         torch::Tensor& gradient = tensor.mutable_grad();
         if (!gradient.defined())
           gradient = torch::empty(tensor.sizes(), tensor.options().dtype(torch::kFloat32));
         gradient.view({-1})
             .narrow(0, piece.first, piece.count)
-            .copy_(numbers.narrow(0, at, piece.count));
-        at += piece.count;
-      }
-    }
-  }
+            .copy_(bytes.view(torch::kFloat32).narrow(0, 0, piece.count));
+      }));
   begin();
   if (!one) return {};
   for (const TrainedTensor& each : tensors_) {
@@ -201,6 +228,55 @@ Status GradientExchange::finish(bool one) {
     if (gradient.defined()) gradient = gradient.to(each.tensor.scalar_type());
   }
   return {};
+}
+
+Result<torch::Tensor> GradientExchange::norm() const {
+  const torch::NoGradGuard no_grad;
+  const auto count = static_cast<std::int64_t>(tensors_.size());
+  // Of a tensor without a gradient a number that no norm is.
+  torch::Tensor mine = torch::full({count}, -1.0, torch::kFloat32);
+  std::vector<torch::Tensor> gradients;
+  std::vector<std::int64_t> places;
+  for (std::int64_t tensor = 0; tensor < count; ++tensor) {
+    const torch::Tensor& gradient = tensors_[static_cast<std::size_t>(tensor)].tensor.grad();
+    if (!gradient.defined()) continue;
+    gradients.push_back(gradient);
+    places.push_back(tensor);
+  }
+  if (!gradients.empty()) {
+    const std::vector<torch::Tensor> norms = at::_foreach_norm(gradients, 2, torch::kFloat32);
+    const torch::Tensor together = torch::stack(norms).cpu();
+    mine.index_put_({torch::tensor(places)}, together);
+  }
+  LUTHIER_TRY(const torch::Tensor all, ranks_->gather(mine.view(torch::kUInt8)));
+  std::vector<torch::Tensor> norms;
+  for (std::int64_t tensor = 0; tensor < count; ++tensor) {
+    const torch::Tensor own = all.select(0, owners_[static_cast<std::size_t>(tensor)])
+                                  .view(torch::kFloat32)
+                                  .select(0, tensor);
+    if (own.item<float>() != -1) norms.push_back(own);
+  }
+  return norms.empty() ? torch::Tensor() : torch::stack(norms).norm();
+}
+
+Status GradientExchange::spread() const {
+  const torch::NoGradGuard no_grad;
+  return owners_to_all(
+      [](std::size_t) { return true; },
+      [&](std::size_t tensor) { return tensors_[tensor].tensor.scalar_type(); },
+      [&](const Piece& piece) {
+        return part_of(tensors_[piece.tensor].tensor.detach(), piece.first, piece.count);
+      },
+      [&](const Piece& piece, const torch::Tensor& bytes) {
+        const torch::Tensor& tensor = tensors_[piece.tensor].tensor;
+        if (owns(piece.tensor)) return;
+        const torch::Tensor whole = tensor.detach().contiguous();
+        whole.view({-1})
+            .narrow(0, piece.first, piece.count)
+            .copy_(bytes.view(tensor.scalar_type()).narrow(0, 0, piece.count));
+        if (whole.data_ptr() != tensor.data_ptr())
+          tensor.detach().copy_(whole);
+      });
 }
 
 }  // namespace luthier

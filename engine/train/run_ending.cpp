@@ -8,6 +8,7 @@
 #include "engine/train/companion.h"
 #include "engine/train/rollout_file.h"
 #include "engine/train/run_ending.h"
+#include "engine/train/shared_run.h"
 
 namespace luthier {
 
@@ -15,8 +16,9 @@ Status RunEnding::save_checkpoint() {
   LUTHIER_TRY(FolderWriter writer, run_.log->folder().begin_checkpoint(run_.state.step));
   const AveragesShown shown(*run_.optimizer);
   run_.state.objective = run_.objective->state();
-  LUTHIER_CHECK(write_checkpoint(writer.path(), run_.state, run_.trainables, *run_.optimizer,
-                                 run_.recipe.model));
+  LUTHIER_TRY(const std::vector<TensorToMake> state, optimizer_state(run_));
+  LUTHIER_CHECK(
+      write_checkpoint(writer.path(), run_.state, run_.trainables, state, run_.recipe.model));
   if (run_.plan.goes_on(run_.state.step)) {
     LUTHIER_TRY(const std::string lines,
                 rollout_lines(*run_.runner->generations().current(), run_.state.step,
@@ -100,21 +102,22 @@ Status RunEnding::save_result() {
   const AveragesShown shown(*run_.optimizer);
   LUTHIER_CHECK(check_finite("no result"));
   const bool lora = run_.trainables.adapter != nullptr;
+  LUTHIER_TRY(const auto masters, all_masters(run_));
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(lora ? run_.log->folder().adapter_path()
                                                             : run_.log->folder().path() / "model",
                                                        FolderReplace::Whole));
   if (lora) {
     LUTHIER_CHECK(
-        run_.trainables.adapter->save(writer.path(), run_.recipe.model, run_.optimizer->masters()));
+        run_.trainables.adapter->save(writer.path(), run_.recipe.model, masters));
     LUTHIER_CHECK(write_adapter_notes(writer.path(), run_.base.pixels));
   } else {
     LUTHIER_CHECK(save_model(run_.base, writer.path(), result_dtype(run_.base, run_.recipe),
-                             run_.optimizer->masters()));
+                             masters));
   }
   LUTHIER_CHECK(writer.commit());
   if (!run_.trainables.companion) return {};
   return save_companion(run_.log->folder().path(), *run_.trainables.companion, run_.recipe,
-                        run_.optimizer->masters());
+                        masters);
 }
 
 Error RunEnding::out_of_memory() {
@@ -271,7 +274,9 @@ Status RunEnding::go_back_to_best() {
     run_.note("warning", sentence);
     return {};
   }
+  // Of all ranks' state: the others' masters are those of the last step.
   LUTHIER_CHECK(go_back_to(folder, run_.trainables, *run_.optimizer));
+  run_.shards = false;
   run_.note("result", "The result is the checkpoint of step " + std::to_string(best.step) + ".");
   return {};
 }

@@ -287,13 +287,19 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     // Masters were made of the base, and these weights are others.
     for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
   }
+  LUTHIER_CHECK(prepare_shards(run));
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
+  if (run.shards && run.optimizer->has_averages())
+    return input_error(run.recipe.training.optim + " keeps averages of all weights, which ranks do "
+                       "not share.",
+                       "--shard", "Leave it out, or choose another training.optim.");
   run.optimizer->set_warmup(run.schedule.warmup_steps);
   // Its own from here on: kept here too, those that a checkpoint replaces would stay in memory.
   for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
   if (resumes && !fresh_optimizer) {
     LUTHIER_CHECK(read_weights(run.begun->checkpoint->path, run.trainables));
-    LUTHIER_CHECK(read_moments(run.begun->checkpoint->path, run.trainables, *run.optimizer));
+    LUTHIER_CHECK(read_moments(run.begun->checkpoint->path, run.trainables, *run.optimizer,
+                               own_state(run)));
   }
   LUTHIER_CHECK(read_asked(run));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
@@ -313,7 +319,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     run.trainables.companion->model().set_gradient_checkpointing(
         run.options.gradient_checkpointing);
   // A recording holds what trained when it was made.
-  if (run.ranks) run.runner->share(run.ranks);
+  if (run.ranks) run.runner->share(run.ranks, run.shards);
   run.recordable = !run.ranks && can_record(run.base, *run.objective) && !run.trainables.gradual() &&
                    !(run.trainables.adapter && !run.trainables.adapter->can_be_recorded());
   const bool fills_up =

@@ -52,6 +52,7 @@ struct RunParts {
   const ExactMath exact{device};  ///< for as long as the run lasts
   const std::shared_ptr<Ranks> ranks;  ///< null: one process trains alone
   bool follows() const { return ranks && !ranks->leads(); }
+  bool shards = ranks && options.shard;  ///< the optimizer's state, among them
 
   std::unique_ptr<Objective> objective;
   RowReader reader, eval_reader;

@@ -22,13 +22,14 @@ void move_reference(RunParts& run) {
 
 }  // namespace
 
-StepMoved move_by(RunParts& run, const WindowOutcome& outcome, double rate, double max_norm) {
+Result<StepMoved> move_by(RunParts& run, const WindowOutcome& outcome, double rate, double max_norm) {
   StepMoved moved;
   moved.finite = outcome.finite && std::isfinite(outcome.norm);
   moved.gradients = run.optimizer->gradient_bytes();
   if (moved.finite) {
     clip_gradients(run.trainables.tensors, outcome.norm, max_norm);
     run.optimizer->step(rate);
+    LUTHIER_CHECK(run.runner->spread_weights());
     if (AdapterCourse* course = run.trainables.adapter ? run.trainables.adapter->course() : nullptr)
       course->after_step(run.state.step);
   }

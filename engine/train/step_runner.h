@@ -77,7 +77,11 @@ class StepRunner {
   /// every size()th; each is told what the others found, so that outcome and gradients are those of
   /// one process that goes through all of them, to the bit. The same of an evaluation. For
   /// objectives that can_share() takes.
-  void share(std::shared_ptr<Ranks> ranks);
+  /// `shards`: each rank keeps the optimizer's state of what it owns alone (GradientExchange).
+  void share(std::shared_ptr<Ranks> ranks, bool shards);
+  /// Sharded, after the optimizer's step: what each rank has moved, on all. Without it nothing
+  /// happens. After an error the weights are of two steps.
+  Status spread_weights() const;
   /// In place of accumulate(), where this rank's part of the window could not be read: the others
   /// are told why. `error` comes back.
   Error cannot_take_part(const Error& error);

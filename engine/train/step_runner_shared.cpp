@@ -22,10 +22,15 @@ Error said_by(std::size_t rank, const std::string& fault) {
 
 }  // namespace
 
-void StepRunner::share(std::shared_ptr<Ranks> ranks) {
+void StepRunner::share(std::shared_ptr<Ranks> ranks, bool shards) {
   ranks_ = std::move(ranks);
   part_ = {ranks_->rank(), ranks_->size()};
   exchange_ = std::make_unique<GradientExchange>(trainables_.tensors, ranks_);
+  if (shards) exchange_->shard();
+}
+
+Status StepRunner::spread_weights() const {
+  return exchange_ && exchange_->sharded() ? exchange_->spread() : Status();
 }
 
 /// What all say, as one share; an error where one has a fault.
@@ -150,7 +155,13 @@ Result<WindowOutcome> StepRunner::accumulate_shared(Window& window, std::uint64_
   const MicroBatch nobodys;
   if (const torch::Tensor term = method_term(divided_by); term.defined())
     told.push_back({&nobodys, term, {}});
-  const bool read = take_told(told, {}, gradient_norm_there(trainables_.tensors), outcome);
+  torch::Tensor norm;
+  if (exchange_->sharded()) {
+    LUTHIER_TRY(norm, exchange_->norm());
+  } else {
+    norm = gradient_norm_there(trainables_.tensors);
+  }
+  const bool read = take_told(told, {}, norm, outcome);
   if (cache_) cache_->arrived(/*waited=*/read);
   return outcome;
 }

@@ -38,6 +38,7 @@ struct TrainerOptions {
   /// The processes that train it together, of which rank 0 writes its folder and tells its host;
   /// null: one process.
   std::shared_ptr<Ranks> ranks = {};
+  bool shard = false;  ///< each rank keeps a part of the optimizer's state (ZeRO's first stage)
 };
 
 /// What begin_run found: the run's folder where one is there already, and the recipe with an

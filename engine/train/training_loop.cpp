@@ -107,7 +107,8 @@ Status TrainingLoop::step() {
   LUTHIER_CHECK(keep_drawn());
   const std::int64_t tokens = outcome.tokens;
   run_.state.unlogged = true;
-  const StepMoved moved = move_by(run_, outcome, rate, run_.setting("max_grad_norm"));
+  LUTHIER_TRY(const StepMoved moved,
+              move_by(run_, outcome, rate, run_.setting("max_grad_norm")));
   const bool finite = moved.finite;
   gradients_ = moved.gradients;
   measured_ = moved.measured;

@@ -78,6 +78,49 @@ def equal_bytes(cli, root, name, strategy, count, accumulation=1, objective=""):
     sys.exit(f"{name}: six times the starts chose other libraries")
 
 
+def sharded(cli, root):
+    """Each rank with a part of the optimizer's state: result and checkpoints as one process has them,
+    and what a checkpoint holds goes to any number of ranks."""
+    for name, count, accumulation, more in [
+            ("sharded-adamw", 2, 1, ""), ("sharded-of-three", 3, 1, ""),
+            ("sharded-bfloat16", 2, 2, "dtype: bfloat16"), ("sharded-8bit", 2, 1, "optim: adamw_8bit"),
+            ("sharded-muon", 2, 1, "optim: muon")]:
+        def written(which, batches):
+            file, run = settings(root, f"{name}-{which}", "full", batches)
+            text = file.read_text().replace("save_total_limit: 2", "save_total_limit: 9")
+            if more:
+                key = more.split(":")[0]
+                text = re.sub(rf"{key}: [a-z0-9]+, ", "", text)
+                text = text.replace("training: {", f"training: {{{more}, ")
+            file.write_text(text)
+            return file, run
+        file, whole = written("one", accumulation * count)
+        run_it([cli, "train", file], f"{name}, one process")
+        file, run = written("ranks", accumulation)
+        run_it([cli, "launch", "--nproc", count, file, "--shard", "optimizer"], f"{name}, ranks")
+        if not compare(name, whole, run):
+            continue
+        for step in sorted(path.name for path in (whole / "checkpoints").iterdir()):
+            for kept in ("optimizer.safetensors", "trained.safetensors"):
+                one, other = (each / "checkpoints" / step / kept for each in (whole, run))
+                if one.read_bytes() != other.read_bytes():
+                    sys.exit(f"{name}: {step}/{kept} is another one")
+        for resumed, shards in ((2, True), (3, True), (1, False), (2, False)):
+            copy = root / f"{name}-again-{resumed}-{shards}"
+            shutil.copytree(run, copy)
+            shutil.rmtree(copy / "model")
+            for step in ("step-000006", "step-000007"):
+                shutil.rmtree(copy / "checkpoints" / step, ignore_errors=True)
+            about = json.loads((copy / "run.json").read_text())
+            (copy / "run.json").write_text(json.dumps(about | {"state": "interrupted"}))
+            command = [cli, "launch", "--nproc", resumed] if resumed > 1 else [cli, "train"]
+            command += [file, "--resume", copy] + (["--shard", "optimizer"] if shards else [])
+            run_it(command, f"{name}, resumed by {resumed}")
+            compare(f"{name}, resumed by {resumed}", whole, copy)
+        print(f"ok   {count} ranks, {name}: every byte as one process, also resumed by 1, 2 and 3",
+              flush=True)
+
+
 def teaching(cli, root):
     """A micro-batch that goes in parts on two threads, as one process and its resumes have it."""
     base = cli.parent.parent.parent / "resources" / "teaching"
@@ -237,6 +280,7 @@ def check(cli, root, quick):
     teaching(cli, root)
     if quick:
         return
+    sharded(cli, root)
     killed(cli, root, whole, 0, 3, "rank 0 was killed")
     for name, strategy, count, accumulation, objective in [
             ("lora over two batches each", "lora", 2, 2, ""), ("full", "full", 2, 1, ""),
