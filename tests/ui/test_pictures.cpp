@@ -16,6 +16,7 @@ class TestPictures : public QObject {
   void what_tells_a_path_is_found();
   void every_look_is_saved();
   void an_arrow_stands_beside_the_words();
+  void choices_have_room_in_each_language();
   void what_stands_under_the_curves_can_be_read_data();
   void what_stands_under_the_curves_can_be_read();
 };
@@ -142,6 +143,30 @@ void TestPictures::an_arrow_stands_beside_the_words() {
   QVERIFY(!arrow.isEmpty());
   QVERIFY2(std::abs(arrow.center().y() - with.height() / 2) <= 3,
            qPrintable(QString::number(arrow.center().y())));
+}
+
+/// Also where the language changes while the window is open.
+void TestPictures::choices_have_room_in_each_language() {
+  const Desk desk;
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  window.show_page(PageId::Compare);
+  QTest::qWait(50);
+  Language::instance().choose(QStringLiteral("ko"));
+  QTest::qWait(100);
+  int looked = 0;
+  for (const auto* box : window.page(PageId::Compare)->findChildren<QComboBox*>()) {
+    if (!box->isVisible() ||
+        box->sizeAdjustPolicy() == QComboBox::AdjustToMinimumContentsLengthWithIcon)
+      continue;
+    ++looked;
+    const int words = box->fontMetrics().horizontalAdvance(box->currentText());
+    QVERIFY2(box->width() >= words + 24, qPrintable(box->currentText()));
+  }
+  QVERIFY(looked > 0);
+  Language::instance().choose(QStringLiteral("en"));
 }
 
 void TestPictures::what_stands_under_the_curves_can_be_read_data() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/widgets/window_style.h"
 
+#include <QComboBox>
+#include <QEvent>
 #include <QStyleOptionToolButton>
 #include <QToolButton>
 
@@ -56,6 +58,21 @@ void WindowStyle::drawControl(ControlElement element, const QStyleOption* option
   else
     label.rect.adjust(0, 0, -kArrowRoom, 0);
   QProxyStyle::drawControl(element, &label, painter, widget);
+}
+
+void WindowStyle::polish(QWidget* widget) {
+  QProxyStyle::polish(widget);
+  if (qobject_cast<QComboBox*>(widget)) widget->installEventFilter(this);
+}
+
+bool WindowStyle::eventFilter(QObject* watched, QEvent* event) {
+  auto* box = event->type() == QEvent::LanguageChange ? qobject_cast<QComboBox*>(watched) : nullptr;
+  // Its owner, who hears of it first, has put the new words in.
+  if (box && box->sizeAdjustPolicy() == QComboBox::AdjustToContentsOnFirstShow) {
+    box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    box->setSizeAdjustPolicy(QComboBox::AdjustToContentsOnFirstShow);
+  }
+  return QProxyStyle::eventFilter(watched, event);
 }
 
 }  // namespace luthier
