@@ -4,6 +4,7 @@
 #include "app/gui/picture_home.h"
 #include "app/gui/picture_looks.h"
 #include "tests/ui/driver.h"
+#include "ui/desk/shortcuts.h"
 
 using namespace luthier;
 using luthier::test::Desk;
@@ -17,12 +18,14 @@ class TestPictures : public QObject {
   void every_look_is_saved();
   void an_arrow_stands_beside_the_words();
   void choices_have_room_in_each_language();
+  void buttons_speak_the_windows_language();
   void what_stands_under_the_curves_can_be_read_data();
   void what_stands_under_the_curves_can_be_read();
 };
 
 void TestPictures::a_home_that_is_nobodys() {
   const QString before = QDir::currentPath(), old_home = QDir::homePath();
+  QString own_home;
   {
     PictureHome home;
     const Status moved = home.move_in();
@@ -33,16 +36,19 @@ void TestPictures::a_home_that_is_nobodys() {
     const auto base = teaching_base();
     QVERIFY(base.ok());
     QVERIFY2(path_text(*base).startsWith(QDir::currentPath()), base->c_str());
-    QVERIFY(home.secrets().contains(old_home) && home.secrets().contains(QDir::currentPath()));
+    QVERIFY2(QDir::currentPath().startsWith(QDir::tempPath() + QStringLiteral("/luthier")),
+             qPrintable(QDir::currentPath()));
+    QVERIFY(home.secrets().contains(old_home) && home.secrets().contains(before));
     QVERIFY(!home.secrets().contains(QStringLiteral("/")));
     QVERIFY(teaching_tasks().ok());
-    const QString own = QDir::currentPath();
+    const QString own = own_home = QDir::currentPath();
     QCOMPARE(shown_path(own + QStringLiteral("/runs/first")), QStringLiteral("~/runs/first"));
     QCOMPARE(shown_path(own), QStringLiteral("~"));
     QCOMPARE(shown_path(own + QStringLiteral("2/runs")), own + QStringLiteral("2/runs"));
     QCOMPARE(shown_path(QStringLiteral("runs/first")), QStringLiteral("runs/first"));
   }
   QCOMPARE(QDir::currentPath(), before);
+  QVERIFY(!QFileInfo::exists(own_home));
   qputenv("HOME", old_home.toUtf8());
   qunsetenv("LUTHIER_RESOURCES");
 }
@@ -166,6 +172,22 @@ void TestPictures::choices_have_room_in_each_language() {
     QVERIFY2(box->width() >= words + 24, qPrintable(box->currentText()));
   }
   QVERIFY(looked > 0);
+  Language::instance().choose(QStringLiteral("en"));
+}
+
+/// Also those that Qt would name by translations of its own, which may not be there.
+void TestPictures::buttons_speak_the_windows_language() {
+  const Desk desk;
+  Language::instance().choose(QStringLiteral("ko"));
+  ShortcutDialog dialog(nullptr);
+  auto* close = dialog.findChild<QPushButton*>(QStringLiteral("closeShortcuts"));
+  QVERIFY(close->text().startsWith(QStringLiteral("닫기")));
+  Language::instance().choose(QStringLiteral("en"));
+  QTest::qWait(50);
+  QCOMPARE(close->text(), QStringLiteral("&Close"));
+  Language::instance().choose(QStringLiteral("ko"));
+  QTest::qWait(50);
+  QVERIFY(close->text().startsWith(QStringLiteral("닫기")));
   Language::instance().choose(QStringLiteral("en"));
 }
 
