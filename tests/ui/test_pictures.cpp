@@ -19,6 +19,8 @@ class TestPictures : public QObject {
   void an_arrow_stands_beside_the_words();
   void choices_have_room_in_each_language();
   void buttons_speak_the_windows_language();
+  void boxes_to_tick_are_seen_data();
+  void boxes_to_tick_are_seen();
   void what_stands_under_the_curves_can_be_read_data();
   void what_stands_under_the_curves_can_be_read();
 };
@@ -189,6 +191,35 @@ void TestPictures::buttons_speak_the_windows_language() {
   QTest::qWait(50);
   QVERIFY(close->text().startsWith(QStringLiteral("닫기")));
   Language::instance().choose(QStringLiteral("en"));
+}
+
+void TestPictures::boxes_to_tick_are_seen_data() {
+  QTest::addColumn<bool>("dark");
+  QTest::addColumn<bool>("enabled");
+  for (const bool dark : {false, true})
+    for (const bool enabled : {false, true})
+      QTest::addRow("%s %s", dark ? "dark" : "light", enabled ? "on" : "off") << dark << enabled;
+}
+void TestPictures::boxes_to_tick_are_seen() {
+  QFETCH(bool, dark);
+  QFETCH(bool, enabled);
+  const Desk desk;
+  Theme::instance().choose(dark ? Theme::Choice::Dark : Theme::Choice::Light);
+  QWidget top;
+  QCheckBox box(&top);
+  box.setEnabled(enabled);
+  top.resize(60, 40);
+  box.move(10, 10);
+  top.show();
+  const QImage image = top.grab().toImage();
+  // Somewhere along a line through the box something stands out from the ground.
+  const int ground = image.pixelColor(2, 2).lightness();
+  int most = 0;
+  for (int x = 8; x < 30; ++x)
+    most =
+        std::max(most, std::abs(image.pixelColor(x, 10 + box.height() / 2).lightness() - ground));
+  QVERIFY2(most >= 25, qPrintable(QString::number(most)));
+  Theme::instance().choose(Theme::Choice::Light);
 }
 
 void TestPictures::what_stands_under_the_curves_can_be_read_data() {

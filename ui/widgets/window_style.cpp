@@ -6,6 +6,8 @@
 #include <QStyleOptionToolButton>
 #include <QToolButton>
 
+#include "ui/theme.h"
+
 namespace luthier {
 
 namespace {
@@ -42,6 +44,15 @@ void WindowStyle::drawPrimitive(PrimitiveElement element, const QStyleOption* op
                                                           : whole.right() - inset - kArrow;
     arrow.rect = QRect(left, whole.center().y() - kArrow / 2, kArrow, kArrow);
     QProxyStyle::drawPrimitive(element, &arrow, painter, widget);
+    return;
+  }
+  const bool box = element == PE_IndicatorCheckBox || element == PE_IndicatorRadioButton;
+  const auto* button = box ? qstyleoption_cast<const QStyleOptionButton*>(option) : nullptr;
+  if (button && Theme::instance().dark()) {
+    QStyleOptionButton seen = *button;  // Fusion's outline is darker than what is around it
+    seen.palette.setColor(QPalette::Window, colours().muted);
+    seen.palette.setColor(QPalette::Base, colours().field);
+    QProxyStyle::drawPrimitive(element, &seen, painter, widget);
     return;
   }
   QProxyStyle::drawPrimitive(element, option, painter, widget);
