@@ -5094,6 +5094,14 @@ of any size</translation>
             <source>The answer that stands there is in no row. Close all the same?</source>
             <translation>The answer that stands there is in no row. Close all the same?</translation>
         </message>
+        <message>
+            <source>&amp;Close all the same</source>
+            <translation>&amp;Close all the same</translation>
+        </message>
+        <message>
+            <source>&amp;Stay here</source>
+            <translation>&amp;Stay here</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnnotationDesk</name>
@@ -5635,6 +5643,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>What they do</source>
             <translation>What they do</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
         </message>
     </context>
     <context>

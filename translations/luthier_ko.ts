@@ -5070,6 +5070,14 @@ of any size</source>
             <source>The answer that stands there is in no row. Close all the same?</source>
             <translation>입력한 답변이 아직 어느 행에도 없습니다. 그래도 닫을까요?</translation>
         </message>
+        <message>
+            <source>&amp;Close all the same</source>
+            <translation>그래도 닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>&amp;Stay here</source>
+            <translation>계속하기(&amp;S)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnnotationDesk</name>
@@ -5610,6 +5618,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>What they do</source>
             <translation>하는 일</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
         </message>
     </context>
     <context>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The home folder of a person whose machine may be seen: while pictures are taken the program works
-// in an empty folder that holds the teaching model, so that models, data and runs are called by
-// short names and nothing of this machine stands in any picture.
+// in an empty folder, luthier among the temporary files, that holds the teaching model, so that
+// models, data and runs are called by short names and nothing else of this machine stands in any
+// picture.
 #pragma once
 
 #include <QString>
 #include <QStringList>
-#include <QTemporaryDir>
 
 #include "engine/base/result.h"
 
@@ -24,8 +24,7 @@ class PictureHome {
   const QStringList& secrets() const { return secrets_; }
 
  private:
-  QTemporaryDir folder_;
-  QString before_;
+  QString home_, before_;
   QStringList secrets_;
 };
 

@@ -16,8 +16,8 @@ namespace luthier {
 
 namespace {
 
-constexpr int kAfterResize = 250, kAfterLook = 120;  // milliseconds
-constexpr int kSmallestFile = 0;                     // of PNG's qualities
+constexpr int kAfterResize = 250, kAfterLanguage = 400, kAfterLook = 150;  // milliseconds
+constexpr int kSmallestFile = 0;                                           // of PNG's qualities
 
 Theme::Choice choice_of(const QString& theme) {
   return theme == QLatin1String("dark") ? Theme::Choice::Dark : Theme::Choice::Light;
@@ -78,6 +78,7 @@ Status PictureLooks::save(QWidget& top, const QString& name) {
     }
     for (const QString& language : options_.languages) {
       Language::instance().choose(language);
+      settle(kAfterLanguage);
       for (const QString& theme : options_.themes) {
         Theme::instance().choose(choice_of(theme));
         settle(kAfterLook);

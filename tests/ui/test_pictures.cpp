@@ -4,6 +4,7 @@
 #include "app/gui/picture_home.h"
 #include "app/gui/picture_looks.h"
 #include "tests/ui/driver.h"
+#include "ui/desk/shortcuts.h"
 
 using namespace luthier;
 using luthier::test::Desk;
@@ -16,12 +17,17 @@ class TestPictures : public QObject {
   void what_tells_a_path_is_found();
   void every_look_is_saved();
   void an_arrow_stands_beside_the_words();
+  void choices_have_room_in_each_language();
+  void buttons_speak_the_windows_language();
+  void boxes_to_tick_are_seen_data();
+  void boxes_to_tick_are_seen();
   void what_stands_under_the_curves_can_be_read_data();
   void what_stands_under_the_curves_can_be_read();
 };
 
 void TestPictures::a_home_that_is_nobodys() {
   const QString before = QDir::currentPath(), old_home = QDir::homePath();
+  QString own_home;
   {
     PictureHome home;
     const Status moved = home.move_in();
@@ -32,16 +38,19 @@ void TestPictures::a_home_that_is_nobodys() {
     const auto base = teaching_base();
     QVERIFY(base.ok());
     QVERIFY2(path_text(*base).startsWith(QDir::currentPath()), base->c_str());
-    QVERIFY(home.secrets().contains(old_home) && home.secrets().contains(QDir::currentPath()));
+    QVERIFY2(QDir::currentPath().startsWith(QDir::tempPath() + QStringLiteral("/luthier")),
+             qPrintable(QDir::currentPath()));
+    QVERIFY(home.secrets().contains(old_home) && home.secrets().contains(before));
     QVERIFY(!home.secrets().contains(QStringLiteral("/")));
     QVERIFY(teaching_tasks().ok());
-    const QString own = QDir::currentPath();
+    const QString own = own_home = QDir::currentPath();
     QCOMPARE(shown_path(own + QStringLiteral("/runs/first")), QStringLiteral("~/runs/first"));
     QCOMPARE(shown_path(own), QStringLiteral("~"));
     QCOMPARE(shown_path(own + QStringLiteral("2/runs")), own + QStringLiteral("2/runs"));
     QCOMPARE(shown_path(QStringLiteral("runs/first")), QStringLiteral("runs/first"));
   }
   QCOMPARE(QDir::currentPath(), before);
+  QVERIFY(!QFileInfo::exists(own_home));
   qputenv("HOME", old_home.toUtf8());
   qunsetenv("LUTHIER_RESOURCES");
 }
@@ -142,6 +151,75 @@ void TestPictures::an_arrow_stands_beside_the_words() {
   QVERIFY(!arrow.isEmpty());
   QVERIFY2(std::abs(arrow.center().y() - with.height() / 2) <= 3,
            qPrintable(QString::number(arrow.center().y())));
+}
+
+/// Also where the language changes while the window is open.
+void TestPictures::choices_have_room_in_each_language() {
+  const Desk desk;
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  window.show_page(PageId::Compare);
+  QTest::qWait(50);
+  Language::instance().choose(QStringLiteral("ko"));
+  QTest::qWait(100);
+  int looked = 0;
+  for (const auto* box : window.page(PageId::Compare)->findChildren<QComboBox*>()) {
+    if (!box->isVisible() ||
+        box->sizeAdjustPolicy() == QComboBox::AdjustToMinimumContentsLengthWithIcon)
+      continue;
+    ++looked;
+    const int words = box->fontMetrics().horizontalAdvance(box->currentText());
+    QVERIFY2(box->width() >= words + 24, qPrintable(box->currentText()));
+  }
+  QVERIFY(looked > 0);
+  Language::instance().choose(QStringLiteral("en"));
+}
+
+/// Also those that Qt would name by translations of its own, which may not be there.
+void TestPictures::buttons_speak_the_windows_language() {
+  const Desk desk;
+  Language::instance().choose(QStringLiteral("ko"));
+  ShortcutDialog dialog(nullptr);
+  auto* close = dialog.findChild<QPushButton*>(QStringLiteral("closeShortcuts"));
+  QVERIFY(close->text().startsWith(QStringLiteral("닫기")));
+  Language::instance().choose(QStringLiteral("en"));
+  QTest::qWait(50);
+  QCOMPARE(close->text(), QStringLiteral("&Close"));
+  Language::instance().choose(QStringLiteral("ko"));
+  QTest::qWait(50);
+  QVERIFY(close->text().startsWith(QStringLiteral("닫기")));
+  Language::instance().choose(QStringLiteral("en"));
+}
+
+void TestPictures::boxes_to_tick_are_seen_data() {
+  QTest::addColumn<bool>("dark");
+  QTest::addColumn<bool>("enabled");
+  for (const bool dark : {false, true})
+    for (const bool enabled : {false, true})
+      QTest::addRow("%s %s", dark ? "dark" : "light", enabled ? "on" : "off") << dark << enabled;
+}
+void TestPictures::boxes_to_tick_are_seen() {
+  QFETCH(bool, dark);
+  QFETCH(bool, enabled);
+  const Desk desk;
+  Theme::instance().choose(dark ? Theme::Choice::Dark : Theme::Choice::Light);
+  QWidget top;
+  QCheckBox box(&top);
+  box.setEnabled(enabled);
+  top.resize(60, 40);
+  box.move(10, 10);
+  top.show();
+  const QImage image = top.grab().toImage();
+  // Somewhere along a line through the box something stands out from the ground.
+  const int ground = image.pixelColor(2, 2).lightness();
+  int most = 0;
+  for (int x = 8; x < 30; ++x)
+    most =
+        std::max(most, std::abs(image.pixelColor(x, 10 + box.height() / 2).lightness() - ground));
+  QVERIFY2(most >= 25, qPrintable(QString::number(most)));
+  Theme::instance().choose(Theme::Choice::Light);
 }
 
 void TestPictures::what_stands_under_the_curves_can_be_read_data() {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/widgets/window_style.h"
 
+#include <QComboBox>
+#include <QEvent>
 #include <QStyleOptionToolButton>
 #include <QToolButton>
+
+#include "ui/theme.h"
 
 namespace luthier {
 
@@ -42,6 +46,15 @@ void WindowStyle::drawPrimitive(PrimitiveElement element, const QStyleOption* op
     QProxyStyle::drawPrimitive(element, &arrow, painter, widget);
     return;
   }
+  const bool box = element == PE_IndicatorCheckBox || element == PE_IndicatorRadioButton;
+  const auto* button = box ? qstyleoption_cast<const QStyleOptionButton*>(option) : nullptr;
+  if (button && Theme::instance().dark()) {
+    QStyleOptionButton seen = *button;  // Fusion's outline is darker than what is around it
+    seen.palette.setColor(QPalette::Window, colours().muted);
+    seen.palette.setColor(QPalette::Base, colours().field);
+    QProxyStyle::drawPrimitive(element, &seen, painter, widget);
+    return;
+  }
   QProxyStyle::drawPrimitive(element, option, painter, widget);
 }
 
@@ -56,6 +69,21 @@ void WindowStyle::drawControl(ControlElement element, const QStyleOption* option
   else
     label.rect.adjust(0, 0, -kArrowRoom, 0);
   QProxyStyle::drawControl(element, &label, painter, widget);
+}
+
+void WindowStyle::polish(QWidget* widget) {
+  QProxyStyle::polish(widget);
+  if (qobject_cast<QComboBox*>(widget)) widget->installEventFilter(this);
+}
+
+bool WindowStyle::eventFilter(QObject* watched, QEvent* event) {
+  auto* box = event->type() == QEvent::LanguageChange ? qobject_cast<QComboBox*>(watched) : nullptr;
+  // Its owner, who hears of it first, has put the new words in.
+  if (box && box->sizeAdjustPolicy() == QComboBox::AdjustToContentsOnFirstShow) {
+    box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    box->setSizeAdjustPolicy(QComboBox::AdjustToContentsOnFirstShow);
+  }
+  return QProxyStyle::eventFilter(watched, event);
 }
 
 }  // namespace luthier
