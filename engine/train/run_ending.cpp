@@ -81,7 +81,7 @@ Status RunEnding::checkpoint() {
 
 /// An error of the data in mid-run: what was learned until then is saved, so that the run can go on
 /// once the data is repaired.
-Error RunEnding::saved_before(Error error) {
+Error RunEnding::saved_before(Error error, bool of_ranks) {
   if (error.code == ErrorCode::Interrupted || run_.bad_steps > 0) return error;
   if (const Status saved = checkpoint(); !saved) {
     log_warning(saved.error().sentence());
@@ -90,7 +90,9 @@ Error RunEnding::saved_before(Error error) {
   if (saved_step_ < 0) return error;  // nothing worth saving: its steps were not finite
   if (!error.hint.empty()) error.hint.push_back(' ');
   error.hint.append("The run is saved at step ").append(std::to_string(saved_step_));
-  error.hint.append(": resume it when the row is repaired, or with image.on_error: skip.");
+  error.hint.append(of_ranks ? ": resume it with all ranks."
+                             : ": resume it when the row is repaired, or with image.on_error: "
+                               "skip.");
   return error;
 }
 
@@ -191,9 +193,7 @@ Result<RunResult> RunEnding::finished() {
   run_.observer.on_phase(TrainPhase::Saving, "");
   LUTHIER_CHECK(go_back_to_best());
   LUTHIER_CHECK(interference_.with_room([this] { return save_result(); }));
-  LUTHIER_CHECK(interference_.with_room([this] {
-    return run_.log->folder().rotate(run_.recipe.training.save_total_limit, kept_steps());
-  }));
+  LUTHIER_CHECK(interference_.with_room([this] { return rotate_at_end(); }));
   if (!run_.state.broken_rows.empty())
     run_.note("warning", std::to_string(run_.state.broken_rows.size()) + " of " +
                              std::to_string(run_.rows.rows.size()) +
@@ -244,9 +244,18 @@ Status RunEnding::after_good_step() {
   });
 }
 
+/// As transformers' Trainer ends: where a single checkpoint is kept, it is that of the best.
+Status RunEnding::rotate_at_end() const {
+  const RunFolder& folder = run_.log->folder();
+  const std::int64_t limit = run_.recipe.training.save_total_limit;
+  LUTHIER_CHECK(folder.rotate(limit, kept_steps()));
+  const std::int64_t best = run_.state.best.step;
+  return limit == 1 && best > 0 ? folder.keep_alone(best) : Status();
+}
+
 std::set<std::int64_t> RunEnding::kept_steps() const {
   std::set<std::int64_t> steps{saved_step_};
-  if (run_.best_rules.loads && run_.state.best.step > 0) steps.insert(run_.state.best.step);
+  if (run_.state.best.step > 0) steps.insert(run_.state.best.step);
   return steps;
 }
 

@@ -231,6 +231,8 @@ void RunsPage::set_folder(const QString& folder) {
   reload();
 }
 
+void RunsPage::show_queue() { tabs_->setCurrentIndex(1); }
+
 void RunsPage::reload() {
   const int ticket = ++ticket_;
   in_background_of(

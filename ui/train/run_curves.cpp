@@ -12,6 +12,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "ui/format.h"
@@ -306,21 +307,37 @@ void RunCurves::draw_loss() {
 }
 
 /// Only where an objective tells more than its loss; what is told is not known here by name.
-/// A plot that comes or goes would else take its room from one neighbour alone. Where the figures
-/// leave no room to read anything, the small plots stand back.
+/// A plot that comes or goes would else take its room from one neighbour alone; what stands behind
+/// the plots keeps its own. Where the figures leave no room to read anything, the small plots stand
+/// back.
 void RunCurves::share_heights() {
   small_->setVisible(has_room_for_small());
-  splitter_->setSizes({250, 200, 200, 130});
+  constexpr std::array kShares{250, 200, 200, 130};
+  QList<int> sizes = splitter_->sizes();
+  int room = 0, shares = 0;
+  for (std::size_t i = 0; i < kShares.size(); ++i) {
+    room += sizes[static_cast<int>(i)];
+    if (splitter_->widget(static_cast<int>(i))->isVisibleTo(splitter_)) shares += kShares[i];
+  }
+  if (room == 0) room = shares;  // nothing is laid out yet
+  for (std::size_t i = 0; i < kShares.size(); ++i)
+    sizes[static_cast<int>(i)] = kShares[i] * room / std::max(shares, 1);
+  splitter_->setSizes(sizes);
 }
 
 void RunCurves::show_small(bool first) {
   if (small_first_ == first) return;
   small_first_ = first;
   draw_figures();
+  share_heights();
 }
 
 bool RunCurves::has_room_for_small() const {
-  return height() >= (figures_->isHidden() ? room_for_small_ : kRoomForAll);
+  // Of the plots: a window may have something of its own behind them.
+  int room = height();
+  const QList<int> sizes = splitter_->sizes();
+  for (int i = splitter_->indexOf(small_) + 1; i < sizes.size(); ++i) room -= sizes[i];
+  return small_first_ || room >= (figures_->isHidden() ? room_for_small_ : kRoomForAll);
 }
 
 void RunCurves::set_room_for_small(int height) {

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Fusion, but for one thing: a button that opens a menu has its arrow beside its words, where
+// Fusion puts it so small into the corner that it reads as a comma.
+#pragma once
+
+#include <QProxyStyle>
+
+namespace luthier {
+
+class WindowStyle : public QProxyStyle {
+  Q_OBJECT
+
+ public:
+  WindowStyle();
+  QSize sizeFromContents(ContentsType type, const QStyleOption* option, const QSize& contents,
+                         const QWidget* widget) const override;
+  void drawPrimitive(PrimitiveElement element, const QStyleOption* option, QPainter* painter,
+                     const QWidget* widget) const override;
+  void drawControl(ControlElement element, const QStyleOption* option, QPainter* painter,
+                   const QWidget* widget) const override;
+};
+
+}  // namespace luthier
