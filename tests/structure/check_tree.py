@@ -35,7 +35,7 @@ LEVELS = [
     ["generate"],
     ["objectives"],
     ["train"],
-    ["compare", "forecast"],
+    ["compare", "forecast", "handover"],
     ["teaching"],
     ["check"],
     ["session"],
@@ -48,7 +48,7 @@ CORE_ROOMS = {"base", "io", "text", "template", "vision", "config", "hub", "arro
 PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h"}
 # What the window and the programs may include of the engine.
 WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session",
-                "models", "text", "template", "vision", "compare"}
+                "models", "text", "template", "vision", "compare", "handover"}
 
 SOURCE_SUFFIXES = {".cpp", ".h", ".cu", ".cuh", ".py", ".cmake", ".sh"}
 SOURCE_NAMES = {"CMakeLists.txt", "luthier", "run"}
