@@ -8,6 +8,18 @@ namespace luthier::cli {
 
 namespace {
 
+struct ExportForm {
+  ExportKind kind;
+  const char *name, *help;
+};
+
+constexpr ExportForm kForms[] = {
+    {ExportKind::Gguf, "gguf", "for llama.cpp and Ollama"},
+    {ExportKind::Checkpoint, "safetensors",
+     "a checkpoint by itself, an adapter merged into its base"},
+    {ExportKind::Adapter, "peft", "the adapter's folder"},
+    {ExportKind::Trl, "trl", "a recipe's run as a script for TRL and accelerate"}};
+
 struct ExportVerbOptions {
   ExportRequest request;
   std::string result, base, out, to = "gguf";
@@ -17,7 +29,7 @@ struct ExportVerbOptions {
 Status export_to(const ExportVerbOptions& o) {
   ExportRequest request = o.request;
   request.result = o.result, request.base = o.base, request.out = o.out;
-  for (const ExportForm& form : export_forms())
+  for (const ExportForm& form : kForms)
     if (o.to == form.name) request.kind = form.kind;
   LUTHIER_TRY(const ExportOutcome outcome, export_result(request, [](const std::string&, double) {
                 return !interrupted().stop_requested();
@@ -63,7 +75,7 @@ Action add_export(CLI::App& app) {
       ->required();
   std::vector<std::string> names;
   std::string help;
-  for (const ExportForm& form : export_forms()) {
+  for (const ExportForm& form : kForms) {
     names.emplace_back(form.name);
     help += (help.empty() ? "" : "; ") + std::string(form.name) + ": " + form.help;
   }

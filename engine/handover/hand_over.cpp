@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "engine/config/kinds.h"
+#include "engine/config/order_fields.h"
 #include "engine/config/stages.h"
 #include "engine/data/columns.h"
 #include "engine/data/media_limits.h"

@@ -147,20 +147,14 @@ Status to_trl(const ExportRequest& request, const ExportWatch& watch, ExportOutc
 }
 
 struct Exporter {
-  ExportForm form;
+  ExportKind kind;
   Status (*write)(const ExportRequest& request, const ExportWatch& watch, ExportOutcome& outcome);
 };
 
-const std::vector<Exporter>& exporters() {
-  static const std::vector<Exporter> table{
-      {{ExportKind::Gguf, "gguf", "for llama.cpp and Ollama"}, to_gguf},
-      {{ExportKind::Checkpoint, "safetensors",
-        "a checkpoint by itself, an adapter merged into its base"},
-       to_checkpoint},
-      {{ExportKind::Adapter, "peft", "the adapter's folder"}, to_adapter},
-      {{ExportKind::Trl, "trl", "a recipe's run as a script for TRL and accelerate"}, to_trl}};
-  return table;
-}
+constexpr Exporter kExporters[] = {{ExportKind::Gguf, to_gguf},
+                                   {ExportKind::Checkpoint, to_checkpoint},
+                                   {ExportKind::Adapter, to_adapter},
+                                   {ExportKind::Trl, to_trl}};
 
 /// Several adapters as one, and that one as it is asked for.
 Result<ExportOutcome> export_combined(ExportRequest request, const ExportWatch& watch) {
@@ -218,15 +212,6 @@ Result<fs::path> base_of_adapter(const fs::path& adapter) {
                      adapter.string(), "Name its folder with --base.");
 }
 
-const std::vector<ExportForm>& export_forms() {
-  static const std::vector<ExportForm> forms = [] {
-    std::vector<ExportForm> all;
-    for (const Exporter& each : exporters()) all.push_back(each.form);
-    return all;
-  }();
-  return forms;
-}
-
 Result<ExportOutcome> export_result(const ExportRequest& asked, const ExportWatch& go_on) {
   ExportRequest request = asked;
   // "out/": what is made on the way lies beside the folder, not in it.
@@ -236,9 +221,9 @@ Result<ExportOutcome> export_result(const ExportRequest& asked, const ExportWatc
   if (!goes_on(go_on, "Looking at the result", 0)) return interrupted_error();
   ExportOutcome outcome;
   outcome.folder = request.out;
-  const auto& all = exporters();
-  const auto exporter = std::find_if(
-      all.begin(), all.end(), [&](const Exporter& each) { return each.form.kind == request.kind; });
+  const auto* exporter =
+      std::find_if(std::begin(kExporters), std::end(kExporters),
+                   [&](const Exporter& each) { return each.kind == request.kind; });
   LUTHIER_CHECK(exporter->write(request, go_on, outcome));
   outcome.bytes = bytes_in(request.out);
   return outcome;

@@ -54,14 +54,6 @@ Json to_json(const ExportOutcome& outcome);
 using ExportWatch = std::function<bool(const std::string& what, double share)>;
 Result<ExportOutcome> export_result(const ExportRequest& request, const ExportWatch& go_on = {});
 
-/// What there is to export as.
-struct ExportForm {
-  ExportKind kind;
-  const char* name;  ///< as the command line has it
-  const char* help;
-};
-const std::vector<ExportForm>& export_forms();
-
 /// The checkpoint that an adapter's result was trained on: its run's recipe, else what
 /// adapter_config.json names. An Input error where that is not on this machine.
 Result<std::filesystem::path> base_of_adapter(const std::filesystem::path& adapter);

@@ -108,6 +108,7 @@ IN_PART = (
     "infilling",
     "longer_texts",
     "gguf_files",
+    "handed_over",
 )
 
 
