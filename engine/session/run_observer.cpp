@@ -7,7 +7,6 @@
 #include "engine/base/log.h"
 #include "engine/batches/row_order.h"
 #include "engine/compare/held_out.h"
-#include "engine/config/quantization_fields.h"
 #include "engine/data/media_limits.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
@@ -72,17 +71,6 @@ Result<std::string> EventObserver::answer_samples(std::int64_t step, bool first,
   if (fixed_.samples.empty()) return std::string();
   emit_(Progress{0, "Answering samples", 0, 0});
   return answered_lines(*base_, adapter_, fixed_, step, first, go_on);
-}
-
-LoadOptions load_options(const Recipe& recipe) {
-  LoadOptions options;
-  options.device = recipe.training.device;
-  options.dtype = recipe.training.dtype;
-  options.random_weights = recipe.init == "random";
-  options.seed = static_cast<std::uint64_t>(recipe.training.seed);
-  options.pixels = media_limits(recipe);
-  options.quantization = quantization_settings(recipe);
-  return options;
 }
 
 RunEnded ended_as(const RunResult& result) {

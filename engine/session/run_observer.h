@@ -10,6 +10,7 @@
 
 #include "engine/session/fixed_samples.h"
 #include "engine/session/session.h"
+#include "engine/train/load_options.h"
 #include "engine/train/trainer.h"
 
 namespace luthier {
@@ -56,9 +57,6 @@ class EventObserver : public TrainObserver {
   std::vector<Sample> held_out_;      ///< that an evaluation answers
   FixedSamples fixed_;
 };
-
-/// Loads as the recipe says: device, dtype, random weights, pixel limits.
-LoadOptions load_options(const Recipe& recipe);
 
 /// What a run came to, as its event.
 RunEnded ended_as(const RunResult& result);

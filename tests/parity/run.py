@@ -109,6 +109,7 @@ IN_PART = (
     "infilling",
     "longer_texts",
     "gguf_files",
+    "handed_over",
 )
 
 
