@@ -126,10 +126,13 @@ Result<RunResult> train_stages_headless(const StagedRecipe& staged,
   return result;
 }
 
-Result<MemoryForecast> plan(const Recipe& recipe) {
+Result<MemoryForecast> plan(const Recipe& given, const RankPlan& ranks) {
+  Recipe recipe = given;
+  recipe.training.gradient_accumulation_steps *= ranks.ranks;  // of the run's window
+
   LUTHIER_CHECK(check_recipe(recipe));
   LUTHIER_TRY(const auto processor, load_processor(recipe));
-  return forecast_run(*processor, recipe, kPlanRows);
+  return forecast_run(*processor, recipe, kPlanRows, ranks);
 }
 
 Result<std::vector<StageForecast>> plan_stages(const StagedRecipe& staged) {

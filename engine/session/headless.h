@@ -45,7 +45,8 @@ Result<RunResult> train_stages_headless(const StagedRecipe& staged,
 
 /// What the recipe would take, from arithmetic and the longest rows of its dataset; no weight is
 /// loaded.
-Result<MemoryForecast> plan(const Recipe& recipe);
+/// `ranks`: of one of so many processes that train it together.
+Result<MemoryForecast> plan(const Recipe& recipe, const RankPlan& ranks = {});
 
 struct StageForecast {
   std::string name;

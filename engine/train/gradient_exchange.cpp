@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// In buckets, so that what lies on its way never is more than a few times kBucket.
+// In buckets, so that what lies on its way never is more than a few times kExchangeBucket.
 #include "engine/train/gradient_exchange.h"
 
 #include <algorithm>
-#include <numeric>
+
+#include "engine/ranks/owners.h"
 
 namespace luthier {
 
 namespace {
 
-constexpr std::int64_t kBucket = 4 << 20;  ///< numbers, of one owner
 constexpr std::int64_t kAlign = 8;         ///< bytes: any type may be read where a piece begins
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
@@ -21,27 +21,12 @@ torch::Tensor part_of(const torch::Tensor& tensor, std::int64_t first, std::int6
 
 }  // namespace
 
-std::vector<int> gradient_owners(const std::vector<std::int64_t>& numbers, int ranks) {
-  std::vector<std::size_t> order(numbers.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return numbers[a] > numbers[b]; });
-  std::vector<std::int64_t> load(static_cast<std::size_t>(ranks));
-  std::vector<int> owners(numbers.size());
-  for (const std::size_t tensor : order) {
-    const auto least = std::min_element(load.begin(), load.end());
-    owners[tensor] = static_cast<int>(least - load.begin());
-    *least += numbers[tensor];
-  }
-  return owners;
-}
-
 GradientExchange::GradientExchange(const std::vector<TrainedTensor>& tensors,
                                    std::shared_ptr<Ranks> ranks)
     : tensors_(tensors), ranks_(std::move(ranks)), sums_(tensors.size()), summed_(tensors.size()) {
   std::vector<std::int64_t> numbers;
   for (const TrainedTensor& each : tensors_) numbers.push_back(each.tensor.numel());
-  owners_ = gradient_owners(numbers, ranks_->size());
+  owners_ = tensor_owners(numbers, ranks_->size());
   buckets_.resize(static_cast<std::size_t>(ranks_->size()));
   std::vector<std::int64_t> room(buckets_.size());
   for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
@@ -49,7 +34,7 @@ GradientExchange::GradientExchange(const std::vector<TrainedTensor>& tensors,
     for (std::int64_t first = 0; first < numbers[tensor];) {
       if (room[owner] == 0) {
         buckets_[owner].emplace_back();
-        room[owner] = kBucket;
+        room[owner] = kExchangeBucket;
       }
       const std::int64_t count = std::min(numbers[tensor] - first, room[owner]);
       buckets_[owner].back().push_back({tensor, first, count});

@@ -17,9 +17,6 @@
 
 namespace luthier {
 
-/// Whose each tensor is: the largest first, to whom has least.
-std::vector<int> gradient_owners(const std::vector<std::int64_t>& numbers, int ranks);
-
 class GradientExchange {
  public:
   GradientExchange(const std::vector<TrainedTensor>& tensors, std::shared_ptr<Ranks> ranks);

@@ -7,6 +7,7 @@
 #include "engine/device/product_library.h"
 #include "engine/io/json.h"
 #include "engine/objectives/objective.h"
+#include "engine/ranks/owners.h"
 #include "engine/runs/changed_settings.h"
 #include "engine/train/step_move.h"
 
@@ -137,7 +138,7 @@ std::function<bool(const std::string&)> own_state(const RunParts& run) {
   if (!run.shards) return {};
   std::vector<std::int64_t> numbers;
   for (const TrainedTensor& each : run.trainables.tensors) numbers.push_back(each.tensor.numel());
-  const std::vector<int> owners = gradient_owners(numbers, run.ranks->size());
+  const std::vector<int> owners = tensor_owners(numbers, run.ranks->size());
   std::set<std::string> others;
   for (std::size_t i = 0; i < owners.size(); ++i)
     if (owners[i] != run.ranks->rank()) others.insert(run.trainables.tensors[i].name);

@@ -121,6 +121,30 @@ def sharded(cli, root):
               flush=True)
 
 
+def memory(cli, root):
+    """What `plan --ranks` says of one of them beside what rank 0's tensors held."""
+    base = cli.parent.parent.parent / "resources" / "teaching"
+    for count, shards, dtype in ((2, False, "float32"), (2, True, "float32"), (4, True, "bfloat16")):
+        name = f"memory-{count}-{shards}-{dtype}"
+        file = root / f"{name}.yaml"
+        file.write_text(f"model: {base}/base\ndataset: {base}/tasks/korean/train.jsonl\n"
+                        f"output_dir: {root}/{name}\nstrategy: full\n"
+                        f"training: {{device: cpu, dtype: {dtype}, max_steps: 3, per_device_train_batch_size: 4, "
+                        "learning_rate: 1.0e-4, logging_steps: 1, gradient_checkpointing: false}\n")
+        more = ["--shard", "optimizer"] if shards else []
+        planned = json.loads(subprocess.run(
+            [str(cli), "plan", str(file), "--json", "--ranks", str(count), *more], check=True,
+            capture_output=True, text=True, env=environment()).stdout)
+        run_it([cli, "launch", "--nproc", count, file, *more], name)
+        lines = (root / name / "metrics.jsonl").read_text().splitlines()
+        peak = max(json.loads(line)["memory"]["peak"] for line in lines)
+        ratio = planned["total"] / peak
+        if not 0.95 < ratio < 1.15:
+            sys.exit(f"{name}: the forecast is {ratio:.3f} times what was measured")
+        print(f"ok   memory of one of {count} ranks, {'sharded' if shards else 'whole'}, {dtype}: "
+              f"forecast {ratio:.3f} x measured", flush=True)
+
+
 def teaching(cli, root):
     """A micro-batch that goes in parts on two threads, as one process and its resumes have it."""
     base = cli.parent.parent.parent / "resources" / "teaching"
@@ -281,6 +305,7 @@ def check(cli, root, quick):
     if quick:
         return
     sharded(cli, root)
+    memory(cli, root)
     killed(cli, root, whole, 0, 3, "rank 0 was killed")
     for name, strategy, count, accumulation, objective in [
             ("lora over two batches each", "lora", 2, 2, ""), ("full", "full", 2, 1, ""),

@@ -10,6 +10,8 @@
 #include <functional>
 #include <thread>
 
+#include "engine/ranks/owners.h"
+
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
@@ -185,9 +187,9 @@ class TestGradientExchange : public QObject {
   }
 
   void each_tensor_has_one_owner_and_loads_are_even() {
-    const std::vector<int> owners = gradient_owners({8, 1, 5, 4, 2}, 2);
+    const std::vector<int> owners = tensor_owners({8, 1, 5, 4, 2}, 2);
     QCOMPARE(owners, (std::vector<int>{0, 1, 1, 1, 0}));
-    QCOMPARE(gradient_owners({3}, 4), std::vector<int>{0});
+    QCOMPARE(tensor_owners({3}, 4), std::vector<int>{0});
   }
 };
 
