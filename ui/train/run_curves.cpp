@@ -29,7 +29,8 @@ namespace {
 constexpr int kRedrawMilliseconds =
     500;  // drawing takes time from the training threads: twice a second is live enough
 constexpr int kMostPoints = 800;
-constexpr int kRoomForAll = 470;  // of all plots: below it none could be read
+constexpr int kRoomForAll = 470;                   // of all plots: below it none could be read
+constexpr std::array kShares{250, 200, 200, 130};  // loss, an objective's figures, memory, small
 
 QVector<double> values_of(const RunSeries& series, double MetricsLine::*field) {
   QVector<double> values;
@@ -66,7 +67,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   splitter_->setStretchFactor(2, 4);
   splitter_->setStretchFactor(3, 3);
   for (CurvePlot* plot : {rate_, norm_, speed_}) plot->set_compact();
-  share_heights();
+  splitter_->setSizes({kShares.begin(), kShares.end()});
   memory_->set_scale(true);
   speed_->set_scale(true);
   group_ = new CurveGroup(this);
@@ -308,20 +309,19 @@ void RunCurves::draw_loss() {
 
 /// Only where an objective tells more than its loss; what is told is not known here by name.
 /// A plot that comes or goes would else take its room from one neighbour alone; what stands behind
-/// the plots keeps its own. Where the figures leave no room to read anything, the small plots stand
-/// back.
+/// the plots keeps its own. Where there is no room to read anything, the small plots stand back.
 void RunCurves::share_heights() {
   small_->setVisible(has_room_for_small());
-  constexpr std::array kShares{250, 200, 200, 130};
   QList<int> sizes = splitter_->sizes();
   int room = 0, shares = 0;
-  for (std::size_t i = 0; i < kShares.size(); ++i) {
-    room += sizes[static_cast<int>(i)];
-    if (splitter_->widget(static_cast<int>(i))->isVisibleTo(splitter_)) shares += kShares[i];
+  for (int i = 0; i < static_cast<int>(kShares.size()); ++i) {
+    room += sizes[i];
+    if (splitter_->widget(i)->isVisibleTo(splitter_))
+      shares += kShares[static_cast<std::size_t>(i)];
   }
-  if (room == 0) room = shares;  // nothing is laid out yet
-  for (std::size_t i = 0; i < kShares.size(); ++i)
-    sizes[static_cast<int>(i)] = kShares[i] * room / std::max(shares, 1);
+  if (room == 0 || shares == 0) return;  // nothing is laid out yet
+  for (int i = 0; i < static_cast<int>(kShares.size()); ++i)
+    sizes[i] = kShares[static_cast<std::size_t>(i)] * room / shares;
   splitter_->setSizes(sizes);
 }
 
@@ -333,11 +333,12 @@ void RunCurves::show_small(bool first) {
 }
 
 bool RunCurves::has_room_for_small() const {
-  // Of the plots: a window may have something of its own behind them.
-  int room = height();
+  if (small_first_) return true;
+  if (figures_->isHidden()) return height() >= room_for_small_;
+  int room = height();  // of the plots: a page may have something of its own behind them
   const QList<int> sizes = splitter_->sizes();
   for (int i = splitter_->indexOf(small_) + 1; i < sizes.size(); ++i) room -= sizes[i];
-  return small_first_ || room >= (figures_->isHidden() ? room_for_small_ : kRoomForAll);
+  return room >= kRoomForAll;
 }
 
 void RunCurves::set_room_for_small(int height) {

@@ -35,7 +35,7 @@ const QString kAboutEnd = QStringLiteral("end");
 const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
-constexpr int kRoomForSmall = 420;  // of the plots: below it the memory's could not be read
+constexpr int kRoomForSmall = 640;  // with what is under them: below it memory could not be read
 
 }  // namespace
 
