@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "app/gui/bench_flow.h"
 #include "app/gui/demo.h"
 #include "app/gui/loop_meter.h"
 #include "app/gui/options.h"
@@ -73,6 +74,12 @@ int run(int argc, char** argv, luthier::Anew& anew) {
   if (!a_person || !options.resume.isEmpty()) window.keep_quiet();
   if (!options.screenshots.isEmpty())
     return Screenshots(window, options.screenshots, options.steps, options.size).run();
+  if (!options.bench_flow.isEmpty()) {
+    window.resize(options.size);
+    window.show();
+    const Status done = BenchFlow(window).run(options.bench_flow, options.bench_loop);
+    return done ? 0 : say(done.error());
+  }
   std::optional<KeptDesk> desk;
   if (a_person) {
     desk.emplace(window);
