@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "app/gui/bench_flow.h"
 #include "app/gui/demo.h"
 #include "app/gui/loop_meter.h"
 #include "app/gui/options.h"
@@ -84,6 +85,12 @@ int run(int argc, char** argv, luthier::Anew& anew) {
 
   MainWindow window;
   if (!a_person || !options.resume.isEmpty()) window.keep_quiet();
+  if (!options.bench_flow.isEmpty()) {
+    window.resize(options.sizes.first());
+    window.show();
+    const Status done = BenchFlow(window).run(options.bench_flow, options.bench_loop);
+    return done ? 0 : say(done.error());
+  }
   std::optional<KeptDesk> desk;
   if (a_person) {
     desk.emplace(window);

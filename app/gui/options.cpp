@@ -55,7 +55,13 @@ GuiOptions parse_options(const QCoreApplication& app) {
   const QCommandLineOption walk(
       QStringLiteral("walk"),
       QStringLiteral("With --bench-loop: go from page to page all the while."));
-  parser.addOptions({demo, lang, theme, shots, steps, size, resume, launch, leave, bench, walk});
+  QCommandLineOption flow(
+      QStringLiteral("bench-flow"),
+      QStringLiteral("With --bench-loop: do what FILE (JSON) says while it is measured, and exit."),
+      QStringLiteral("FILE"));
+  flow.setFlags(QCommandLineOption::HiddenFromHelp);
+  parser.addOptions(
+      {demo, lang, theme, shots, steps, size, resume, launch, leave, bench, walk, flow});
   parser.process(app);
   GuiOptions options;
   if (!parser.positionalArguments().isEmpty()) options.open = parser.positionalArguments().first();
@@ -79,6 +85,7 @@ GuiOptions parse_options(const QCoreApplication& app) {
   options.exit_when_done = parser.isSet(leave);
   options.bench_loop = parser.value(bench);
   options.walk = parser.isSet(walk);
+  options.bench_flow = parser.value(flow);
   return options;
 }
 

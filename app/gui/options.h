@@ -23,6 +23,7 @@ struct GuiOptions {
   bool exit_when_done = false;
   bool walk = false;   ///< with a bench: switch pages all the while
   QString bench_loop;  ///< a file: how long the event loop was held while a run trained
+  QString bench_flow;  ///< a file: what to do while that is measured, instead of a run
 };
 
 /// Parses the arguments; prints help or a wrong option's sentence and exits by itself.

@@ -29,6 +29,7 @@ ShortRuns::ShortRuns(Workspace& workspace, QObject* parent)
     const auto place = running();
     if (!place) return;
     result(*place).state = run_state_name(RunState::Running);
+    stepped_.clear();
     lines(*place).steps_per_epoch = event.steps_per_epoch;
     emit changed();
   });
@@ -36,7 +37,8 @@ ShortRuns::ShortRuns(Workspace& workspace, QObject* parent)
     const auto place = running();
     if (!place) return;
     lines(*place).lines.push_back(event.line);
-    measure(lines(*place).lines, result(*place));
+    stepped_.push_back(event.line);
+    measure(stepped_, result(*place));
     emit changed();
   });
   connect(&bridge, &SessionBridge::evaluation_done, this, [this](const EvaluationDone& event) {
