@@ -2333,6 +2333,14 @@ of any size</source>
             <source>&amp;Keep the run</source>
             <translation>버리지 않기(&amp;K)</translation>
         </message>
+        <message>
+            <source>&amp;Leave it running</source>
+            <translation>계속 두기(&amp;L)</translation>
+        </message>
+        <message>
+            <source>It goes on without this window, and the Start page finds it again</source>
+            <translation>이 창 없이 계속되며, 시작 페이지에서 다시 찾을 수 있습니다</translation>
+        </message>
     </context>
     <context>
         <name>luthier::TargetChips</name>
@@ -2382,6 +2390,14 @@ of any size</source>
         <message>
             <source>Filmstrip</source>
             <translation>필름</translation>
+        </message>
+        <message>
+            <source>The run goes on there. The line is tried again, and nothing that happens meanwhile is missed.</source>
+            <translation>실행은 그쪽에서 계속됩니다. 다시 잇고 있으며, 그동안 일어난 일은 하나도 빠지지 않습니다.</translation>
+        </message>
+        <message>
+            <source>The run goes on without this window. The Start page finds it again.</source>
+            <translation>실행은 이 창 없이 계속됩니다. 시작 페이지에서 다시 찾을 수 있습니다.</translation>
         </message>
     </context>
     <context>
@@ -5831,6 +5847,26 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>&amp;Open a recipe…</source>
             <translation>레시피 열기(&amp;O)…</translation>
         </message>
+        <message>
+            <source>Attach</source>
+            <translation>붙기</translation>
+        </message>
+        <message>
+            <source>Attach to %1</source>
+            <translation>%1에 붙기</translation>
+        </message>
+        <message>
+            <source>Takes the run in hand: its curves from the beginning, and its controls</source>
+            <translation>실행을 이 창에서 이어받습니다. 곡선은 처음부터, 조작도 여기서 합니다</translation>
+        </message>
+        <message>
+            <source>still running</source>
+            <translation>아직 학습 중</translation>
+        </message>
+        <message>
+            <source>on %1, to be found</source>
+            <translation>%1에서, 찾을 수 있음</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Tour</name>
@@ -7447,6 +7483,60 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</source>
             <translation>베이스의 가중치 W는 그대로입니다. A와 B는 W의 일부인 B₀ · A₀에서 시작하고, 더할 때는 그만큼을 뺍니다: ΔW = %1 · (B · A − B₀ · A₀). 그래서 여기서도 첫 스텝은 베이스의 답에서 시작합니다. 이 행의 손실은 %2입니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::WhereChooser</name>
+        <message>
+            <source>Run &amp;in</source>
+            <translation>실행 위치(&amp;I)</translation>
+        </message>
+        <message>
+            <source>this window</source>
+            <translation>이 창</translation>
+        </message>
+        <message>
+            <source>a process of its own</source>
+            <translation>별도의 프로세스</translation>
+        </message>
+        <message>
+            <source>another machine (ssh)</source>
+            <translation>다른 컴퓨터(ssh)</translation>
+        </message>
+        <message>
+            <source>user@machine</source>
+            <translation>사용자@컴퓨터</translation>
+        </message>
+        <message>
+            <source>The other machine, as for ssh</source>
+            <translation>다른 컴퓨터, ssh에서 쓰는 이름</translation>
+        </message>
+        <message>
+            <source>folder there</source>
+            <translation>그쪽 폴더</translation>
+        </message>
+        <message>
+            <source>The folder there at which relative paths begin</source>
+            <translation>상대 경로가 시작되는 그쪽 폴더</translation>
+        </message>
+        <message>
+            <source>It goes on when this window is closed, and the Start page finds it again.</source>
+            <translation>이 창을 닫아도 계속되며, 시작 페이지에서 다시 찾을 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>By ssh, with your keys. Model, data and run folder are paths there; the forecast above is this machine's. It goes on when this window is closed.</source>
+            <translation>ssh로, 당신의 키를 씁니다. 모델, 데이터, 실행 폴더는 그쪽의 경로이고, 위의 예측은 이 컴퓨터의 것입니다. 이 창을 닫아도 계속됩니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Workspace</name>
+        <message>
+            <source>in a process of its own</source>
+            <translation>별도의 프로세스에서</translation>
+        </message>
+        <message>
+            <source>on %1</source>
+            <translation>%1에서</translation>
         </message>
     </context>
 </TS>

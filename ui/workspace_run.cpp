@@ -197,7 +197,8 @@ void Workspace::launch() {
     return;
   }
   launching_ = true;
-  session().launch(recipe_, {}, 0, program_for(recipe_));
+  if (!launch_elsewhere(recipe_to_yaml(recipe_), {}, program_for(recipe_)))
+    session().launch(recipe_, {}, 0, program_for(recipe_));
 }
 
 bool Workspace::launch_recipe(const Recipe& recipe, std::size_t held_out_answers) {
@@ -221,7 +222,8 @@ void Workspace::resume_run(const QString& folder) {
   // The run's own recipe.yaml is no file to save changes to.
   replace_recipe(*recipe);
   launching_ = true;
-  session().launch(recipe_, to_path(folder), 0, program_for(recipe_));
+  if (!launch_elsewhere(recipe_to_yaml(recipe_), to_path(folder), program_for(recipe_)))
+    session().launch(recipe_, to_path(folder), 0, program_for(recipe_));
 }
 
 void Workspace::start_anew(const QString& run) {

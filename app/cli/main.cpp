@@ -122,6 +122,8 @@ int run(int argc, char** argv) {
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run",
        add_teach);
   verb("runs", "List, fork, extend, note, rename and remove runs, and train sweeps", add_runs);
+  verb("serve", "Start, drive and find again runs that outlive who started them: JSON lines",
+       add_serve);
   verb("router", "What picks one of several adapters for each request", add_router);
   verb("probe", "What a model still does where it was not trained", add_probe);
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);

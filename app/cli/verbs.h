@@ -54,6 +54,7 @@ Action add_teach(CLI::App& app);
 Action add_tasks(CLI::App& app);
 Action add_router(CLI::App& app);
 Action add_runs(CLI::App& app);
+Action add_serve(CLI::App& app);
 Action add_probe(CLI::App& app);
 Action add_rope(CLI::App& app);
 Action add_gpu_check(CLI::App& app);

@@ -78,7 +78,8 @@ FORBIDDEN = [
 # film's file is opened; Apache Arrow's, where a Parquet or Arrow file is. The one file that uses the
 # network, when the user fetches a model. The window's own program in its own place, when a card
 # died under it. The program for rewards that a person names on the command line. This program as
-# the ranks of a launch. The one file that
+# the ranks of a launch; its own command line, or ssh to one, where a run is to be elsewhere. The one
+# file that
 # is compiled with OpenMP. Beside the door to weights itself, who
 # reads folders of which no modules are known, and one that the program has just written.
 ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
@@ -97,6 +98,7 @@ ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/teaching/student.cpp", "CheckpointFiles::open("),
            ("engine/rewards/program_reward.cpp", "posix_spawn("),
            ("app/cli/launch.cpp", "posix_spawn("),
+           ("engine/runs/elsewhere/child.cpp", "posix_spawnp("),
            ("app/gui/start_anew.cpp", "execv(")}
 # A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy
 # machine could stretch.

@@ -6,6 +6,7 @@
 #include <QVBoxLayout>
 
 #include "engine/config/watch_fields.h"
+#include "engine/runs/elsewhere/followed_files.h"
 #include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 #include "ui/format.h"
@@ -35,6 +36,7 @@ const QString kAboutEnd = QStringLiteral("end");
 const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
+const QString kAboutLine = QStringLiteral("line");
 constexpr int kRoomForSmall = 640;  // with what is under them: below it memory could not be read
 
 }  // namespace
@@ -93,6 +95,7 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     banner_->show_error(event.error);
     banner_->set_about(kAboutCommand);
   });
+  connect(&bridge(), &SessionBridge::line_changed, this, &TrainPage::show_line);
   connect(&bridge(), &SessionBridge::state_changed, this, [this] {
     banner_->dismiss_about(kAboutCommand);
     refresh();
@@ -176,6 +179,16 @@ void TrainPage::start_run() {
   if (!sample_files(started.recipe).empty()) tabs_->setCurrentWidget(views_->strip());
 }
 
+void TrainPage::show_line(const LineChanged& event) {
+  banner_->dismiss_about(kAboutLine);
+  if (!event.why) return;
+  banner_->show_text(Banner::Kind::Warning,
+                     error_text(*event.why) + QLatin1Char('\n') +
+                         tr("The run goes on there. The line is tried again, and nothing that "
+                            "happens meanwhile is missed."));
+  banner_->set_about(kAboutLine);
+}
+
 void TrainPage::end_run(const RunEnded& event) {
   views_->follow(false);
   const auto& model = workspace().model();
@@ -188,9 +201,16 @@ void TrainPage::end_run(const RunEnded& event) {
     banner_->show_error(*event.error);
     const auto there = summarize_run(event.folder);
     const QString again = there ? path_text(event.folder) : QString();
-    if (!offer_anew(banner_, again) && there && there->newest_checkpoint)
+    // What is followed from another machine has its checkpoints there.
+    const bool goes_on =
+        there && (there->newest_checkpoint ||
+                  (read_mirrored(event.folder) && there->manifest.state != RunState::Finished));
+    if (!offer_anew(banner_, again) && goes_on)
       banner_->offer(tr("Resume that run"),
                      [this, folder = path_text(event.folder)] { workspace().resume_run(folder); });
+  } else if (event.state == run_state_name(RunState::Running)) {
+    banner_->show_text(Banner::Kind::Info,
+                       tr("The run goes on without this window. The Start page finds it again."));
   } else {
     const QString state = state_text(event.state);
     banner_->show_text(Banner::Kind::Info, tr("The run in %1 is %2, after %3.")
