@@ -103,9 +103,13 @@ int told_status(int rank, int raw) {
   return 128 + signal;
 }
 
-/// Until all have ended. An interrupt goes to rank 0, a second one to all.
+/// Until all have ended. An interrupt goes to rank 0, which ends the run for all. A second one ends
+/// this process, and with it all ranks (train.cpp).
 void wait_for_all(std::vector<Started>& ranks) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::seconds kLastWords{90};
   bool told = false;
+  std::optional<Clock::time_point> leaderless;
   for (;;) {
     bool running = false;
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
@@ -116,6 +120,12 @@ void wait_for_all(std::vector<Started>& ranks) {
       running = running || !ranks[rank].status;
     }
     if (!running) return;
+    // Without rank 0 there is nothing to wait for but the others' last words.
+    if (ranks.front().status) {
+      if (!leaderless) leaderless = Clock::now();
+      for (const Started& each : ranks)
+        if (!each.status && Clock::now() - *leaderless > kLastWords) kill(each.process, SIGKILL);
+    }
     if (interrupted().stop_requested() && !std::exchange(told, true)) {
       const bool leads = !ranks.front().status;
       for (std::size_t rank = 0; rank < (leads ? 1 : ranks.size()); ++rank)
@@ -149,11 +159,13 @@ Result<int> launch_all(int count, int port, std::vector<std::string> arguments) 
     std::vector<std::string> variables{
         "RANK=" + std::to_string(rank),         "WORLD_SIZE=" + std::to_string(count),
         "LOCAL_RANK=" + std::to_string(rank),   "LOCAL_WORLD_SIZE=" + std::to_string(count),
-        "MASTER_ADDR=127.0.0.1",                "MASTER_PORT=" + std::to_string(port)};
+        "MASTER_ADDR=127.0.0.1",                "MASTER_PORT=" + std::to_string(port),
+        "LUTHIER_LAUNCHER=" + std::to_string(getpid())};
     auto started = start(rank, arguments, std::move(variables),
                          ranks.empty() ? 0 : ranks.front().process);
     if (!started) {
       for (const Started& each : ranks) kill(each.process, SIGTERM);
+      wait_for_all(ranks);
       return started.error();
     }
     ranks.push_back({*started, {}});

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <variant>
@@ -127,6 +131,11 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
     LUTHIER_TRY(edits, read_edits(edits_file));
   }
   LUTHIER_TRY(const auto place, rank_place());
+  if (const auto launcher = environment_variable("LUTHIER_LAUNCHER"); launcher && place) {
+    // A rank goes with its launcher; one that was told to stop already ends at once by it.
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (std::to_string(getppid()) != *launcher) return interrupted_error("The launcher is gone.");
+  }
   if (shard && !place)
     return input_error("One process has nobody to share the optimizer's state with.", "--shard",
                        "Start several by luthier-cli launch, torchrun, srun or mpirun.");

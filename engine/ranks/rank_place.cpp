@@ -78,8 +78,12 @@ Result<std::optional<RankPlace>> rank_place(const Variables& variable) {
   // A launcher within another's task (torchrun under srun) has the word; else they must agree.
   const bool nested = variable("TORCHELASTIC_RUN_ID").has_value();
   for (const Names* names : {&kTorchrun, &kOpenMpi, &kSlurm}) {
-    if (names == &kSlurm && !variable("SLURM_STEP_ID")) continue;
-    if (found && nested) break;
+    // Steps have small numbers; those of a job's script and of a shell are near 2^32.
+    if (const auto step = variable("SLURM_STEP_ID");
+        names == &kSlurm && (!step || step->size() > 9))
+      continue;
+    // Under Open MPI the step may be that of its own daemons.
+    if (found && (nested || (by == &kOpenMpi && names == &kSlurm))) break;
     LUTHIER_TRY(auto place, numbers(variable, *names));
     if (!place) continue;
     if (!found) {
@@ -112,7 +116,9 @@ Result<std::optional<RankPlace>> rank_place(const Variables& variable) {
                        "MASTER_PORT", "Set it for every rank to a free port, such as 29500.");
   found->port = *port;
   found->store_elsewhere = variable("TORCHELASTIC_USE_AGENT_STORE").value_or("") == "True";
-  found->attempt = variable("TORCHELASTIC_RESTART_COUNT").value_or("");
+  found->attempt = variable("TORCHELASTIC_RUN_ID").value_or("") + "/" +
+                   variable("TORCHELASTIC_RESTART_COUNT").value_or("") + "/" +
+                   std::to_string(found->size);
   return found;
 }
 

@@ -3,9 +3,12 @@
 // rank R ended), alive/R (it answered the roll call), bye/R (it heard the last order).
 #include "engine/ranks/ranks.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <thread>
@@ -29,7 +32,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLook{500};  ///< until it is asked whether to go on waiting
 constexpr std::chrono::microseconds kShortest{100}, kLongest{5000};  ///< between two looks
 constexpr std::chrono::seconds kRollCall{5};  ///< until who is alive has answered
-constexpr std::chrono::seconds kReason{20};  ///< until rank 0 has said who is missing
+constexpr std::chrono::minutes kReason{10};  ///< until rank 0, which saves first, has said why
 constexpr std::chrono::seconds kGoodbye{10};
 constexpr const char* kEnd = "end ";  ///< the last order, and why
 /// What ranks say to one another; another number is another language.
@@ -52,6 +55,29 @@ std::string rank_list(const std::vector<int>& ranks) {
   for (std::size_t i = 0; i < ranks.size(); ++i)
     text += (i == 0 ? "" : i + 1 == ranks.size() ? " and " : ", ") + std::to_string(ranks[i]);
   return text;
+}
+
+bool is_loopback(const std::string& address) {
+  return address == "localhost" || address.starts_with("127.");
+}
+
+/// Listens at this machine's loopback alone; -1 with errno where it cannot. c10d's own server would
+/// listen to every machine.
+int listen_here(int port) {
+  const int number = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+  if (number < 0) return -1;
+  sockaddr_in place{};
+  place.sin_family = AF_INET;
+  place.sin_port = htons(static_cast<std::uint16_t>(port));
+  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (bind(number, reinterpret_cast<sockaddr*>(&place), sizeof place) == 0 &&
+      listen(number, SOMAXCONN) == 0)
+    return number;
+  const int problem = errno;
+  close(number);
+  errno = problem;
+  return -1;
 }
 
 torch::Tensor as_tensor(const std::string& bytes, std::int64_t length) {
@@ -109,14 +135,20 @@ Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLim
   options.isServer = serves;
   options.waitWorkers = false;
   options.timeout = limits.come;
+  const auto cannot_listen = [&](const std::string& why) {
+    return machine_error("Rank 0 cannot listen at " + where + " (" + why + ").", "MASTER_PORT",
+                         "Another program may have the port; name a free one.");
+  };
+  if (serves && is_loopback(place.address)) {
+    const int listening = listen_here(place.port);
+    if (listening < 0) return cannot_listen(std::strerror(errno));
+    options.masterListenFd = listening;
+  }
   try {
     auto store = c10::make_intrusive<c10d::TCPStore>(place.address, options);
     impl->store = c10::make_intrusive<c10d::PrefixStore>("luthier" + place.attempt, store);
   } catch (const std::exception& failure) {
-    if (serves)
-      return machine_error("Rank 0 cannot listen at " + where + " (" + first_line(failure.what()) +
-                               ").",
-                           "MASTER_PORT", "Another program may have the port; name a free one.");
+    if (serves) return cannot_listen(first_line(failure.what()));
     return machine_error("Rank " + std::to_string(place.rank) + " found no rank 0 at " + where +
                              " within " + std::to_string(limits.come.count()) + " s (" +
                              first_line(failure.what()) + ").",
@@ -168,7 +200,8 @@ Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLim
       if (!fault.empty()) return machine_error(fault, where);
     }
     impl->group = gloo_group(c10::make_intrusive<c10d::PrefixStore>("gloo", impl->store),
-                             place.rank, place.size, place.address, limits.answer);
+                             place.rank, place.size, place.address, limits.come);
+    impl->group->setTimeout(limits.answer);
   } catch (const std::exception& failure) {
     return machine_error("Rank " + std::to_string(place.rank) + " lost the others while they met (" +
                              first_line(failure.what()) + ").",
@@ -334,7 +367,7 @@ Error Ranks::lost(const std::string& what) {
     const std::string who =
         missing.empty()       ? "A rank was cut off for a moment (" + first_line(what) + ")."
         : missing.size() == 1 ? rank_list(missing) + " is gone without a word."
-                              : rank_list(missing) + " are gone without a word.";
+                              : rank_list(missing) + " did not answer: one of them is gone.";
     impl_->broken = machine_error(who);
     return *impl_->broken;
   } catch (const std::exception& failure) {
@@ -345,15 +378,20 @@ Error Ranks::lost(const std::string& what) {
 void Ranks::leave(const std::string& why) {
   if (std::exchange(impl_->left, true)) return;
   try {
+    const bool was_broken = impl_->broken.has_value();
     if (!leads()) {
-      if (!why.empty() && !impl_->broken) impl_->set(numbered("fault", place_.rank), why);
-      return;
+      if (!why.empty() && !was_broken) impl_->set(numbered("fault", place_.rank), why);
+    } else {
+      impl_->set(numbered("order", impl_->orders), kEnd + why);
     }
-    impl_->set(numbered("order", impl_->orders), kEnd + why);
-    const Clock::time_point until = Clock::now() + (impl_->broken ? kRollCall : kGoodbye);
-    for (int rank = 1; rank < size(); ++rank) {
-      if (impl_->has(numbered("fault", rank))) continue;
-      impl_->waited(numbered("bye", rank), until);
+    // Who is in the midst of something with this rank comes out of it, and hears why.
+    if (!why.empty()) impl_->group.reset();
+    if (!impl_->broken) impl_->broken = machine_error("This rank has left the run.");
+    const Clock::time_point until = Clock::now() + (was_broken ? kRollCall : kGoodbye);
+    for (int rank = 1; leads() && rank < size(); ++rank) {
+      while (!impl_->has(numbered("bye", rank)) && !impl_->has(numbered("fault", rank)) &&
+             Clock::now() < until)
+        std::this_thread::sleep_for(kLongest);
     }
   } catch (const std::exception& failure) {
     log_debug("Leaving: " + first_line(failure.what()));

@@ -50,6 +50,7 @@ std::int64_t batches_of_window(const Recipe& recipe, int ranks) {
 }  // namespace
 
 std::optional<RunResult> BegunRun::ended_before() const {
+  if (nothing_left) return RunResult();
   if (!run || run->kind != PreparedRun::Kind::Finished) return std::nullopt;
   RunResult result;
   result.folder = run->folder.path();
@@ -66,7 +67,12 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
   BegunRun begun{given, {}};
   Recipe& recipe = begun.recipe;
   if (resume_run) recipe.output_dir = resume_run->string();
-  recipe.training.gradient_accumulation_steps = batches_of_window(recipe, ranks);
+  std::int64_t& batches = recipe.training.gradient_accumulation_steps;
+  batches = resume_run ? batches_of_window(recipe, ranks) : batches * ranks;
+  if (batches < ranks)
+    log_warning("A step of this run has " + std::to_string(batches) + " micro-batches: " +
+                std::to_string(ranks - batches) + " of " + std::to_string(ranks) +
+                " ranks have nothing to do.");
   LUTHIER_CHECK(check_recipe(recipe));
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(check_generations(objective->generations(), recipe.training));

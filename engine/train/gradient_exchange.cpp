@@ -179,7 +179,7 @@ Status GradientExchange::owners_to_all(
 /// The sums of what this rank owns as its gradients.
 void GradientExchange::give_back(bool one) {
   for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
-    if (!summed_[tensor] || !owns(tensor)) continue;
+    if (!summed_[tensor] || !owns(tensor) || !sums_[tensor].defined()) continue;
     const torch::Tensor& trained = tensors_[tensor].tensor;
     torch::Tensor sum = std::exchange(sums_[tensor], {}).view(trained.sizes());
     trained.mutable_grad() = one ? sum.to(trained.scalar_type()) : sum;

@@ -274,9 +274,12 @@ Status RunEnding::go_back_to_best() {
     run_.note("warning", sentence);
     return {};
   }
-  // Of all ranks' state: the others' masters are those of the last step.
-  LUTHIER_CHECK(go_back_to(folder, run_.trainables, *run_.optimizer));
-  run_.shards = false;
+  if (run_.shards) {  // the moments of all would not fit here, and are wanted no more
+    LUTHIER_CHECK(read_weights(folder, run_.trainables));
+    run_.masters_from = folder / "optimizer.safetensors";
+  } else {
+    LUTHIER_CHECK(go_back_to(folder, run_.trainables, *run_.optimizer));
+  }
   run_.note("result", "The result is the checkpoint of step " + std::to_string(best.step) + ".");
   return {};
 }

@@ -123,8 +123,12 @@ void make_cache(RunParts& run) {
   if (!run.trainables.tower_fixed || !again) return;
   // A generation's rows are cut otherwise each time, and features have their batch's last bits.
   if (run.plan.generations && !run.device.is_cpu()) return;
-  const std::int64_t most =
-      run.device.is_cpu() ? most_kept_features(available_memory(torch::kCPU)) : kMostKeptFeatures;
+  // A row comes to another rank in each epoch: what a resume had kept, none of them could know.
+  if (run.ranks && !run.device.is_cpu()) return;
+  const int sharing = run.ranks ? run.ranks->place().local_size : 1;
+  const std::int64_t most = run.device.is_cpu()
+                                ? most_kept_features(available_memory(torch::kCPU) / sharing)
+                                : kMostKeptFeatures;
   run.cache = std::make_shared<RowCache>(
       run.options.max_cache_bytes >= 0 ? run.options.max_cache_bytes : most);
 }
@@ -231,7 +235,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.observer.on_phase(TrainPhase::Preparing, "");
   LUTHIER_TRY(run.objective, run.options.objective ? run.options.objective(run.recipe)
                                                    : make_objective(run.recipe));
-  if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.recipe));
+  if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.recipe, run.resumes()));
   const bool resumes = run.resumes();
   if (resumes) {
     LUTHIER_TRY(run.state, read_trainer_state(run.begun->checkpoint->path));

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "engine/device/product_library.h"
+#include "engine/device/threads.h"
+#include "engine/io/files.h"
 #include "engine/io/json.h"
 #include "engine/objectives/objective.h"
 #include "engine/ranks/owners.h"
@@ -41,6 +44,9 @@ Result<BegunRun> begun_as(const Json& order, const Recipe& mine, int rank) {
   recipe.model = mine.model;
   recipe.dataset = mine.dataset;
   recipe.eval_dataset = mine.eval_dataset;
+  recipe.image_folder = mine.image_folder;
+  recipe.adapter.init_from = mine.adapter.init_from;
+  recipe.training.device = mine.training.device;
   BegunRun begun{std::move(recipe), {}};
   const std::string checkpoint = order.at("checkpoint").get<std::string>();
   if (checkpoint.empty()) return begun;
@@ -123,8 +129,18 @@ Result<std::vector<TensorToMake>> optimizer_state(RunParts& run) {
 
 Result<std::map<std::string, torch::Tensor>> all_masters(RunParts& run) {
   std::map<std::string, torch::Tensor> masters = run.optimizer->masters();
-  if (!run.shards || result_dtype(run.base, run.recipe) != torch::kFloat32) return masters;
   constexpr std::string_view kEnd = ".master";
+  if (!run.masters_from.empty()) {
+    masters.clear();
+    LUTHIER_TRY(const auto kept,
+                read_tensor_file(run.masters_from, torch::kCPU,
+                                 [&](const std::string& name) { return name.ends_with(kEnd); }));
+    for (const auto& [name, tensor] : kept)
+      masters[name.substr(0, name.size() - kEnd.size())] = tensor;
+    return masters;
+  }
+  // A bfloat16 weight is its master's rounding already.
+  if (!run.shards || result_dtype(run.base, run.recipe) == torch::kBFloat16) return masters;
   LUTHIER_TRY(const std::vector<TensorToMake> state, optimizer_state(run));
   for (const TensorToMake& each : state) {
     const std::string name = each.name.substr(0, each.name.size() - kEnd.size());
@@ -162,7 +178,7 @@ Status prepare_shards(RunParts& run) {
   return {};
 }
 
-Status can_share(const Objective& objective, const Recipe& recipe) {
+Status can_share(const Objective& objective, const Recipe& recipe, bool resumes) {
   const char* hint = "Train it in one process.";
   if (objective.generations() || objective.window_rule() == WindowRule::Whole)
     return input_error("The rows of a window of " + recipe.objective +
@@ -173,7 +189,7 @@ Status can_share(const Objective& objective, const Recipe& recipe) {
                            " carries something from each micro-batch to the next, which ranks do "
                            "not have in that order.",
                        "objective", hint);
-  if (objective.asks_reference_beforehand() && objective.file_of_asked())
+  if (!resumes && objective.asks_reference_beforehand() && objective.file_of_asked())
     return input_error("Several ranks do not ask the teacher beforehand.", "objective",
                        "Write its answers in one process, and name their file.");
   return {};
@@ -192,7 +208,7 @@ Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::
                   {"step", 0}};
     if (begun.ended_before()) return begun;
     if (begun.run && begun.run->checkpoint) {
-      order["checkpoint"] = begun.run->checkpoint->path.string();
+      order["checkpoint"] = fs::absolute(begun.run->checkpoint->path).string();
       order["folder"] = fs::absolute(begun.run->folder.path()).string();
       order["step"] = begun.run->checkpoint->step;
     }
@@ -200,13 +216,40 @@ Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::
     return begun;
   }
   LUTHIER_TRY(const std::string text, ranks.next_order());
+  if (text == "end") {
+    BegunRun ended{recipe, {}};
+    ended.nothing_left = true;
+    return ended;
+  }
   const Json order = Json::parse(text, nullptr, false);
   if (!order.is_object() || order.value("do", "") != kBegin) return not_known(text);
   auto begun = begun_as(order, recipe, ranks.rank());
   if (!begun) return begun.error();
   keep_products(order.at("products").get<std::string>());
+  take_all_cores();  // MKL's threads go by who makes the products
   return begun;
 }
+
+namespace {
+
+std::string digest_of(const std::vector<std::int64_t>& rows) {
+  return sha256_bytes(std::as_bytes(std::span(rows))).substr(0, 16);
+}
+
+/// Of all bytes that training begins with.
+std::string start_of(const std::vector<TrainedTensor>& tensors) {
+  std::string digests;
+  for (const TrainedTensor& each : tensors) {
+    if (each.tensor.numel() == 0) continue;
+    const torch::Tensor bytes =
+        each.tensor.detach().cpu().contiguous().view({-1}).view(torch::kUInt8);
+    digests += sha256_bytes(std::as_bytes(std::span(bytes.const_data_ptr<std::uint8_t>(),
+                                                    static_cast<std::size_t>(bytes.numel()))));
+  }
+  return sha256_bytes(std::as_bytes(std::span(digests))).substr(0, 16);
+}
+
+}  // namespace
 
 Result<std::string> from_leader(Ranks& ranks, const std::string& mine) {
   LUTHIER_TRY(const std::vector<std::string> all, ranks.gather(mine));
@@ -227,11 +270,13 @@ Status agree_on_inputs(RunParts& run, const RunManifest& mine) {
                            {"card", mine.card},
                            {"number of threads", std::to_string(mine.threads)},
                            {"maker of products", mine.products},
-                           {"number of usable rows", std::to_string(run.rows.rows.size())},
+                           {"choice of usable rows", digest_of(run.rows.rows)},
+                           {"choice of evaluation rows", digest_of(run.eval_rows.rows)},
                            {"number of steps", std::to_string(mine.total_steps)},
                            {"sharding of the optimizer", run.shards ? "optimizer" : "none"},
                            {"number of trained parameters",
-                            std::to_string(mine.trainable_parameters)}});
+                            std::to_string(mine.trainable_parameters)},
+                           {"start of what trains", start_of(run.trainables.tensors)}});
 }
 
 std::string step_order(const StepOrder& order) {
@@ -243,9 +288,15 @@ std::string evaluation_order() { return Json{{"do", kEvaluation}}.dump(); }
 Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
   const auto seed = static_cast<std::uint64_t>(run.recipe.training.seed);
   const auto go_on = [&] { return !stopping(); };
+  Status fault;  // of this rank's data: rank 0 may still want its state, and then ends all
   for (;;) {
-    LUTHIER_TRY(const std::string text, run.ranks->next_order());
-    if (text == "end") break;
+    auto heard = run.ranks->next_order();
+    if (!heard) return fault ? heard.error() : fault.error();
+    const std::string text = heard.take();
+    if (text == "end") {
+      LUTHIER_CHECK(fault);
+      break;
+    }
     const Json order = Json::parse(text, nullptr, false);
     const std::string what = order.is_object() ? order.value("do", "") : "";
     if (what == kEvaluation) {
@@ -253,7 +304,7 @@ Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
       auto evaluated = run.runner->evaluate(run.eval_reader, run.eval_rows.rows,
                                             rows_at_once(*run.objective, run.recipe.training),
                                             seed);
-      if (!evaluated && evaluated.error().code != ErrorCode::Interrupted) return evaluated.error();
+      if (!evaluated && evaluated.error().code != ErrorCode::Interrupted) fault = evaluated.error();
       continue;
     }
     if (what == kState) {
@@ -267,11 +318,19 @@ Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
     }
     if (what != kStep) return not_known(text);
     auto window = run.source->next();
-    if (!window) return run.runner->cannot_take_part(window.error());
+    if (!window) {
+      fault = run.runner->cannot_take_part(window.error());
+      continue;
+    }
     run.trainables.begin_step(run.state.step);
-    LUTHIER_TRY(const WindowOutcome outcome,
-                run.runner->accumulate(*window, seed, run.plan.batches_before(run.state.step),
-                                       go_on));
+    auto accumulated =
+        run.runner->accumulate(*window, seed, run.plan.batches_before(run.state.step), go_on);
+    if (!accumulated) {
+      run.optimizer->clear_gradients();
+      fault = accumulated.error();
+      continue;
+    }
+    const WindowOutcome outcome = accumulated.take();
     if (outcome.abandoned) {
       run.optimizer->clear_gradients();
       continue;

@@ -26,8 +26,9 @@
 
 namespace luthier {
 
-/// Input error where this objective cannot be trained by several ranks, and why.
-Status can_share(const Objective& objective, const Recipe& recipe);
+/// Input error where this objective cannot be trained by several ranks, and why. A run that `resumes`
+/// has in its folder what was asked beforehand.
+Status can_share(const Objective& objective, const Recipe& recipe, bool resumes);
 
 /// begin_run() of all ranks: rank 0 looks at the folder and tells the others what it found. Input
 /// error where a rank has other settings.

@@ -17,6 +17,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/batches/parts.h"
 #include "engine/device/subnormals.h"
 #include "engine/device/threads.h"
@@ -384,9 +385,19 @@ Result<EvaluationOutcome> StepRunner::evaluate(
       break;
     }
     adapt_waiting();
-    auto evaluated = evaluate_batch(
-        reader, std::span(rows).subspan(begin, std::min(size, rows.size() - begin)),
-        stream_seed(seed, begin));
+    Result<EvaluatedBatch> evaluated = EvaluatedBatch();
+    try {
+      evaluated = evaluate_batch(
+          reader, std::span(rows).subspan(begin, std::min(size, rows.size() - begin)),
+          stream_seed(seed, begin));
+    } catch (const std::exception& failure) {
+      // The others are told before it takes its way.
+      if (exchange_) {
+        const Status told = evaluated_by_all(machine_error(first_line(failure.what())), batches);
+        if (!told) log_debug(told.error().sentence());
+      }
+      throw;
+    }
     if (evaluated)
       batches.back() = evaluated.take();
     else

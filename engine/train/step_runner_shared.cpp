@@ -62,7 +62,8 @@ Result<std::vector<MicroShare>> StepRunner::micro_of_all(const MicroShare& mine)
   std::vector<MicroShare> all;
   for (std::size_t rank = 0; rank < texts.size(); ++rank) {
     LUTHIER_TRY(MicroShare share, read_micro_share(texts[rank], rank));
-    if (!share.fault.empty()) return said_by(rank, share.fault);
+    if (!share.fault.empty())
+      return machine_error("Rank " + std::to_string(rank) + ": " + share.fault);
     all.push_back(std::move(share));
   }
   return all;
@@ -84,9 +85,16 @@ Result<WindowOutcome> StepRunner::accumulate_shared(Window& window, std::uint64_
   if (objective_.rolls_out()) {
     trainables_.set_training(false, 0);
     for (std::size_t i = 0; i < batches.size() && mine.fault.empty(); ++i) {
-      if (batches[i].empty()) continue;
-      if (const Status rolled = objective_.roll_out(policy_, batches[i], seed_of(i)); !rolled)
-        mine.fault = rolled.error().sentence();
+      if (batches[i].empty() || (go_on && !go_on())) continue;
+      try {
+        if (const Status rolled = objective_.roll_out(policy_, batches[i], seed_of(i)); !rolled)
+          mine.fault = rolled.error().sentence();
+      } catch (const std::exception& failure) {
+        mine.fault = first_line(failure.what());
+        const auto told = ranks_->gather(to_text(mine));
+        if (!told) log_warning(told.error().sentence());
+        throw;
+      }
     }
   }
   mine.counts = counts(batches);

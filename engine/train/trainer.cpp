@@ -35,13 +35,20 @@ Result<RunResult> prepare_and_run(RunParts& run, Interference& interference, Run
           machine_error("Training stopped: " + first_line(failure.what()),
                         run.log ? run.log->folder().path().string() : run.recipe.model));
     if (!run.log)
-      return machine_error("Memory ran out on " + run.device.str() + " before the first step.",
+      return machine_error(run.follows() && run.source
+                               ? "Memory ran out on " + run.device.str() + " in step " +
+                                     std::to_string(run.state.step + 1) + "."
+                               : "Memory ran out on " + run.device.str() + " before the first step.",
                            run.recipe.model, "Use a smaller model, or lower adapter.r.");
   }
   const Error error = ending.out_of_memory();
   try {
     release_cached_memory(run.device);
-    if (const Status saved = ending.checkpoint(); !saved) log_warning(saved.error().sentence());
+    // Other ranks are in the midst of something: their part of a sharded state does not come.
+    if (run.shards)
+      log_warning("What other ranks keep could not be saved; the last checkpoint stands.");
+    else if (const Status saved = ending.checkpoint(); !saved)
+      log_warning(saved.error().sentence());
   } catch (const std::exception& failure) {
     // These are the first calls that wait for the card: what it died of before comes out here.
     if (const auto why = device_loss(failure, run.device))

@@ -48,6 +48,7 @@ struct BegunRun {
   Recipe recipe;
   std::optional<PreparedRun>
       run;  ///< empty: a new folder, made when the first step is ready to begin
+  bool nothing_left = false;  ///< of a rank that follows: rank 0 found a run that had ended
 
   /// How the run ended, where it ran to its end before and nothing is left to do.
   std::optional<RunResult> ended_before() const;

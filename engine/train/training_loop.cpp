@@ -187,7 +187,7 @@ Status TrainingLoop::evaluate(Evaluated& into) {
       run_.eval_reader, run_.eval_rows.rows, rows_at_once(*run_.objective, run_.recipe.training),
       static_cast<std::uint64_t>(run_.recipe.training.seed), go_on, &broken);
   if (!evaluated && evaluated.error().code == ErrorCode::Interrupted) return {};
-  if (!evaluated) return ending_.saved_before(evaluated.error());
+  if (!evaluated) return ending_.saved_before(evaluated.error(), run_.ranks != nullptr);
   const double loss = evaluated->loss;
   if (!broken.empty() && !eval_broken_said_) {
     eval_broken_said_ = true;

@@ -300,6 +300,9 @@ def check(cli, root, quick):
     make_pairs(root)
     whole = equal_bytes(cli, root, "lora", "lora", 2)
     refused(cli, root)
+    file, again = settings(root, whole.name, "lora", 2)
+    run_it([cli, "launch", "--nproc", 2, file, "--resume", again], "a run that has ended")
+    print("ok   ranks, a run that has ended is told as ended", flush=True)
     killed(cli, root, whole, 1, 1, "Rank 1 is gone without a word")
     teaching(cli, root)
     if quick:

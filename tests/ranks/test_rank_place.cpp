@@ -46,7 +46,10 @@ class TestRankPlace : public QObject {
     for (const Environment& each :
          {Environment{}, Environment{{"RANK", "0"}, {"WORLD_SIZE", "1"}},
           // A Slurm job's script has these too, and is no step.
-          Environment{{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}}}) {
+          Environment{{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}},
+          Environment{{"SLURM_PROCID", "0"},
+                      {"SLURM_NTASKS", "4"},
+                      {"SLURM_STEP_ID", "4294967290"}}}) {
       const auto place = place_in(each);
       QVERIFY(place.ok());
       QVERIFY(!place->has_value());
@@ -69,7 +72,7 @@ class TestRankPlace : public QObject {
     agent["TORCHELASTIC_RESTART_COUNT"] = "2";
     const auto elastic = place_in(agent);
     QVERIFY(elastic.ok() && (*elastic)->store_elsewhere);
-    QCOMPARE((*elastic)->attempt, std::string("2"));
+    QCOMPARE((*elastic)->attempt, std::string("/2/4"));
 
     const auto slurm = place_in({{"SLURM_STEP_ID", "0"},
                                  {"SLURM_PROCID", "5"},
