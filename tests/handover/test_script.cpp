@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Lines of the script that a recipe's settings decide. What it computes is held by
+// tests/parity/handed_over.py.
+#include <QtTest>
+
+#include "engine/handover/script.h"
+
+using namespace luthier;
+using namespace luthier::handover;
+
+namespace {
+
+Recipe recipe_of(const std::vector<std::string>& settings) {
+  auto recipe = parse_recipe("", "test", settings);
+  if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
+  return recipe.take();
+}
+
+ScriptFacts facts_of(const Recipe& recipe) {
+  ScriptFacts facts;
+  facts.trainer = trl_trainer(recipe).value();
+  facts.model = "/models/one";
+  facts.architecture = "LlamaForCausalLM";
+  facts.steps = 10;
+  return facts;
+}
+
+std::string argument(const Recipe& recipe, const std::string& name) {
+  for (const auto& [key, value] : training_arguments(recipe, facts_of(recipe)))
+    if (key == name) return value;
+  return "none";
+}
+
+}  // namespace
+
+class TestScript : public QObject {
+  Q_OBJECT
+
+ private slots:
+  /// transformers hands schedule-free optimizers the number as it stands.
+  void a_warmup_is_a_share_or_whole() {
+    const std::string share = "training.warmup_ratio=0.25";
+    QCOMPARE(argument(recipe_of({share}), "warmup_steps"), std::string("0.25"));
+    QCOMPARE(argument(recipe_of({share, "training.optim=schedule_free_adamw"}), "warmup_steps"),
+             std::string("3"));
+  }
+};
+
+QTEST_GUILESS_MAIN(TestScript)
+#include "test_script.moc"
