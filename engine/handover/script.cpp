@@ -126,11 +126,21 @@ for parameter in trainer.model.parameters():
 set_peft_model_state_dict(trainer.model, load_peft_weights(str(HERE / "adapter"), device="cpu"))
 )";
 
-std::string ending(const ScriptFacts& facts, bool evaluates_at_end) {
+/// The trainer leaves the weights where gradients were taken last. A best checkpoint that it has
+/// loaded is an average as it stands, which the optimizer must not move.
+constexpr const char* kAverage =
+    R"(if args.load_best_model_at_end and trainer.state.best_model_checkpoint:
+    for group in trainer.optimizer.param_groups:
+        group["train_mode"] = False    # the best checkpoint holds the average
+trainer.optimizer.eval()    # what is to be used is the average
+)";
+
+std::string ending(const Recipe& recipe, const ScriptFacts& facts) {
   std::string text =
       "last = get_last_checkpoint(args.output_dir) if os.path.isdir(args.output_dir) else None\n"
       "trainer.train(resume_from_checkpoint=last)\n";
-  if (facts.evaluates && evaluates_at_end) text += "print(trainer.evaluate())\n";
+  if (recipe.training.optim.starts_with("schedule_free")) text += kAverage;
+  if (facts.evaluates && recipe.training.eval_steps == 0) text += "print(trainer.evaluate())\n";
   return text + "trainer.save_model(str(HERE / \"result\"))\n";
 }
 
@@ -145,7 +155,7 @@ std::string trl_script(const Recipe& recipe, const ScriptFacts& facts) {
       "\n\n" + python_call("args = ", facts.trainer->config, {}, training_arguments(recipe, facts));
   text += model_part(recipe, facts) + data_part(facts) + trainer_call(recipe, facts);
   if (facts.adapter && packs(recipe)) text += kWiderAdapter;
-  return text + ending(facts, recipe.training.eval_steps == 0);
+  return text + ending(recipe, facts);
 }
 
 }  // namespace luthier::handover

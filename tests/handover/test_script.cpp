@@ -44,6 +44,16 @@ class TestScript : public QObject {
     QCOMPARE(argument(recipe_of({share, "training.optim=schedule_free_adamw"}), "warmup_steps"),
              std::string("3"));
   }
+
+  void what_is_saved_of_a_schedule_free_run_is_the_average() {
+    const Recipe plain = recipe_of({});
+    QVERIFY(trl_script(plain, facts_of(plain)).find("optimizer.eval()") == std::string::npos);
+    const Recipe recipe = recipe_of({"training.optim=schedule_free_adamw"});
+    const std::string script = trl_script(recipe, facts_of(recipe));
+    const std::size_t trains = script.find("trainer.train("),
+                      turns = script.find("trainer.optimizer.eval()");
+    QVERIFY(trains < turns && turns < script.find("trainer.save_model("));
+  }
 };
 
 QTEST_GUILESS_MAIN(TestScript)
