@@ -33,6 +33,16 @@ bool stops_early(const Recipe& recipe, const ScriptFacts& facts) {
 
 bool packs(const Recipe& recipe) { return !quantization_settings(recipe).is_null(); }
 
+/// Before torch counts the cards.
+constexpr const char* kOneCard =
+    R"(# One rank, one card: the trainer would put a batch on every card that it sees, and a step would
+# take as many times the rows.
+if os.environ.get("WORLD_SIZE", "1") == "1":
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    os.environ["CUDA_VISIBLE_DEVICES"] = seen.split(",")[0]
+
+)";
+
 std::string imports(const Recipe& recipe, const ScriptFacts& facts) {
   std::set<std::string> datasets{"Features", "List", "Value", "load_dataset"};
   std::set<std::string> transformers{facts.architecture}, peft;
@@ -52,7 +62,9 @@ std::string imports(const Recipe& recipe, const ScriptFacts& facts) {
     peft.insert({"load_peft_weights", "set_peft_model_state_dict"});
   std::string text;
   if (facts.ordered) text += "import json\n";
-  text += "import os\nfrom pathlib import Path\n\nimport torch\n";
+  text += "import os\nfrom pathlib import Path\n\n";
+  if (recipe.training.device != "cpu") text += kOneCard;
+  text += "import torch\n";
   if (packs(recipe)) text += "from accelerate import PartialState\n";
   text += import_line("datasets", datasets);
   text += import_line("peft", peft);

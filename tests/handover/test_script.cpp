@@ -54,6 +54,14 @@ class TestScript : public QObject {
                       turns = script.find("trainer.optimizer.eval()");
     QVERIFY(trains < turns && turns < script.find("trainer.save_model("));
   }
+
+  void one_rank_sees_one_card() {
+    const Recipe recipe = recipe_of({"training.device=cuda"});
+    const std::string script = trl_script(recipe, facts_of(recipe));
+    QVERIFY(script.find("os.environ[\"CUDA_VISIBLE_DEVICES\"] = ") < script.find("import torch\n"));
+    const Recipe other = recipe_of({"training.device=cpu"});
+    QVERIFY(trl_script(other, facts_of(other)).find("CUDA_VISIBLE") == std::string::npos);
+  }
 };
 
 QTEST_GUILESS_MAIN(TestScript)
