@@ -80,6 +80,15 @@ class TestHandOver : public QObject {
              (std::vector<std::string>{"model.layers.1.", "w"}));
   }
 
+  void a_reference_is_named_from_wherever_the_script_runs() {
+    const Recipe recipe =
+        parse_recipe("", "test", {"objective=dpo", "model=base", "ref_model=models/../other"})
+            .value();
+    const auto reference = handover::reference_of(recipe, *handover::trl_trainer(recipe).value());
+    QVERIFY2(reference.ok(), reference ? "" : reference.error().sentence().c_str());
+    QCOMPARE(*reference, (fs::current_path() / "other").string());
+  }
+
  private:
   fs::path folder(const char* name) const { return fs::path(folder_.path().toStdString()) / name; }
   std::string refusal(const Recipe& recipe) {
