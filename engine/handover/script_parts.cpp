@@ -50,6 +50,10 @@ std::string quirk(const ScriptFacts& facts) {
          "model.config.get_text_config().logit_scale = 1.0\n";
 }
 
+Keywords packed_keywords() {
+  return {{"quantization_config", "packed"}, {"device_map", "{\"\": PartialState().device}"}};
+}
+
 std::string packing(const Recipe& recipe, Keywords& load) {
   const Json settings = quantization_settings(recipe);
   if (settings.is_null()) return {};
@@ -64,8 +68,7 @@ std::string packing(const Recipe& recipe, Keywords& load) {
     words.emplace_back(
         key, type == "auto" ? "torch.bfloat16 if BF16 else torch.float32" : "torch." + type);
   }
-  load.emplace_back("quantization_config", "packed");
-  load.emplace_back("device_map", "{\"\": PartialState().device}");
+  for (auto& word : packed_keywords()) load.push_back(std::move(word));
   return python_call("packed = ", "BitsAndBytesConfig", {}, words);
 }
 
@@ -275,6 +278,9 @@ std::string model_part(const Recipe& recipe, const ScriptFacts& facts) {
   Keywords other{{"dtype", dtype_text(facts)}};
   const bool itself = facts.reference == "MODEL";
   if (itself) other = at_revision(facts, other);
+  // As the run has it: a reference is packed where the model is.
+  if (!quantization_settings(recipe).is_null())
+    for (auto& word : packed_keywords()) other.push_back(std::move(word));
   return text + python_call("reference = ", type + ".from_pretrained",
                             {itself ? "MODEL" : python_text(facts.reference)}, other);
 }

@@ -4,6 +4,7 @@
 #include <QtTest>
 
 #include "engine/handover/script.h"
+#include "engine/handover/script_parts.h"
 
 using namespace luthier;
 using namespace luthier::handover;
@@ -61,6 +62,20 @@ class TestScript : public QObject {
     QVERIFY(script.find("os.environ[\"CUDA_VISIBLE_DEVICES\"] = ") < script.find("import torch\n"));
     const Recipe other = recipe_of({"training.device=cpu"});
     QVERIFY(trl_script(other, facts_of(other)).find("CUDA_VISIBLE") == std::string::npos);
+  }
+
+  void the_reference_of_a_packed_model_is_packed() {
+    for (const bool packed : {true, false}) {
+      std::vector<std::string> settings{"objective=dpo"};
+      if (packed) settings.emplace_back("quantization.load_in_4bit=true");
+      const Recipe recipe = recipe_of(settings);
+      ScriptFacts facts = facts_of(recipe);
+      facts.reference = "MODEL";
+      const std::string text = model_part(recipe, facts);
+      const std::string reference = text.substr(text.find("reference = "));
+      QCOMPARE(reference.find("quantization_config=packed") != std::string::npos, packed);
+      QCOMPARE(reference.find("PartialState().device") != std::string::npos, packed);
+    }
   }
 };
 
