@@ -74,8 +74,16 @@ std::string packing(const Recipe& recipe, Keywords& load) {
 
 constexpr const char* kRendered = R"(
 
+def told(value):
+    """Without the keys that only other rows have, which Arrow fills with None."""
+    if isinstance(value, dict):
+        return {key: told(each) for key, each in value.items() if each is not None}
+    return [told(each) for each in value] if isinstance(value, list) else value
+
+
 def rendered(messages, prompt=False):
-    return processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
+    return processor.apply_chat_template(told(messages), tokenize=False,
+                                         add_generation_prompt=prompt)
 
 )";
 

@@ -77,6 +77,15 @@ class TestScript : public QObject {
       QCOMPARE(reference.find("PartialState().device") != std::string::npos, packed);
     }
   }
+
+  void a_template_sees_no_keys_of_other_rows() {
+    const Recipe recipe = recipe_of({});
+    ScriptFacts facts = facts_of(recipe);
+    facts.rows.tokenizing = Tokenizing::Script;
+    const std::string text = tokens_part(recipe, facts);
+    QVERIFY(text.find("def told(value):") < text.find("apply_chat_template(told(messages)"));
+    QVERIFY(text.find("apply_chat_template(messages") == std::string::npos);
+  }
 };
 
 QTEST_GUILESS_MAIN(TestScript)
