@@ -27,8 +27,10 @@ std::string import_line(const char* module, const std::set<std::string>& names) 
   return line + ")\n";
 }
 
+/// One evaluation at the end stops nothing, and the callback insists on a strategy.
 bool stops_early(const Recipe& recipe, const ScriptFacts& facts) {
-  return facts.evaluates && recipe.more.integer("training.early_stopping_patience") > 0;
+  const bool midway = recipe.training.eval_steps > 0 || recipe.training.save_steps > 0;
+  return facts.evaluates && midway && recipe.more.integer("training.early_stopping_patience") > 0;
 }
 
 bool packs(const Recipe& recipe) { return !quantization_settings(recipe).is_null(); }

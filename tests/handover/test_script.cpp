@@ -86,6 +86,19 @@ class TestScript : public QObject {
     QVERIFY(text.find("def told(value):") < text.find("apply_chat_template(told(messages)"));
     QVERIFY(text.find("apply_chat_template(messages") == std::string::npos);
   }
+
+  void early_stopping_goes_by_evaluations_midway() {
+    for (const bool midway : {true, false}) {
+      Recipe recipe = recipe_of({});
+      recipe.training.eval_steps = midway ? 5 : 0;
+      recipe.training.save_steps = 0;
+      recipe.more.set_json("training.early_stopping_patience", "2");
+      ScriptFacts facts = facts_of(recipe);
+      facts.evaluates = true;
+      QCOMPARE(trl_script(recipe, facts).find("EarlyStoppingCallback") != std::string::npos,
+               midway);
+    }
+  }
 };
 
 QTEST_GUILESS_MAIN(TestScript)
