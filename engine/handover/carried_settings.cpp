@@ -103,6 +103,8 @@ Json setting_value(const Recipe& recipe, const std::string& key) {
 }
 
 Result<CarriedSettings> carried_settings(const Recipe& recipe, const TrlTrainer& trainer) {
+  // transformers has no optimizer of that name.
+  if (recipe.training.optim == "muon") return no_counterpart("training.optim");
   CarriedSettings carried;
   const Recipe plain = defaults_of(recipe);
   std::string watched, drawn;

@@ -62,6 +62,13 @@ class TestCarriedSettings : public QObject {
     QCOMPARE(QString::fromStdString(carried.error().where), setting.section('=', 0, 0));
   }
 
+  void an_optimizer_without_a_counterpart_is_refused() {
+    const Recipe recipe = recipe_of({"strategy=full", "training.optim=muon"});
+    const auto carried = carried_settings(recipe, trl_trainers().front());
+    QVERIFY(!carried.ok());
+    QCOMPARE(carried.error().where, std::string("training.optim"));
+  }
+
   void what_changes_nothing_is_told() {
     const Recipe recipe = recipe_of({"samples.every=5", "training.save_minutes=3"});
     const auto carried = carried_settings(recipe, trl_trainers().front());
