@@ -45,6 +45,7 @@ class TestCarriedSettings : public QObject {
       }
     }
     QCOMPARE(treatment_of("elsewhere.rate"), Treatment::Unknown);
+    QCOMPARE(treatment_of("training.of_tomorrow"), Treatment::Unknown);
   }
 
   void what_would_be_another_run_is_refused_data() {
