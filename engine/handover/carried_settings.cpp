@@ -37,8 +37,39 @@ constexpr SettingRow kSettings[] = {
     {"curriculum.", Written},
     {"samples.", Watched},
     {"forgetting.", Watched},
-    {"training.", Written},
     {"training.device", Written},
+    {"training.dtype", Written},
+    {"training.num_train_epochs", Written},
+    {"training.max_steps", Written},
+    {"training.per_device_train_batch_size", Written},
+    {"training.gradient_accumulation_steps", Written},
+    {"training.learning_rate", Written},
+    {"training.lr_scheduler_type", Written},
+    {"training.warmup_ratio", Written},
+    {"training.warmup_steps", Written},
+    {"training.weight_decay", Written},
+    {"training.max_grad_norm", Written},
+    {"training.optim", Written},
+    {"training.adam_beta1", Written},
+    {"training.adam_beta2", Written},
+    {"training.adam_epsilon", Written},
+    {"training.momentum", Written},
+    {"training.dampening", Written},
+    {"training.nesterov", Written},
+    {"training.gradient_checkpointing", Written},
+    {"training.max_length", Written},
+    {"training.shuffle", Written},
+    {"training.seed", Written},
+    {"training.loss_on", Written},
+    {"training.logging_steps", Written},
+    {"training.eval_steps", Written},
+    {"training.save_steps", Written},
+    {"training.save_total_limit", Written},
+    {"training.load_best_model_at_end", Written},
+    {"training.metric_for_best_model", Written},
+    {"training.greater_is_better", Written},
+    {"training.early_stopping_patience", Written},
+    {"training.early_stopping_threshold", Written},
     {"training.vision_tower_learning_rate", Refused},
     {"training.projector_learning_rate", Refused},
     {"training.language_model_learning_rate", Refused},
@@ -103,6 +134,8 @@ Json setting_value(const Recipe& recipe, const std::string& key) {
 }
 
 Result<CarriedSettings> carried_settings(const Recipe& recipe, const TrlTrainer& trainer) {
+  // transformers has no optimizer of that name.
+  if (recipe.training.optim == "muon") return no_counterpart("training.optim");
   CarriedSettings carried;
   const Recipe plain = defaults_of(recipe);
   std::string watched, drawn;

@@ -90,9 +90,10 @@ std::vector<NamedText> accelerate_files(const Recipe& recipe, const ClusterSetti
 std::string sbatch_text(const Recipe& recipe, const ClusterSettings& cluster) {
   std::string text = "#!/bin/bash\n#SBATCH --job-name=" + job_name(recipe) +
                      "\n#SBATCH --nodes=" + std::to_string(cluster.nodes) +
-                     "\n#SBATCH --ntasks-per-node=1\n#SBATCH --gpus-per-node=" +
-                     std::to_string(cluster.gpus_per_node) + "\n#SBATCH --time=" + cluster.time +
-                     "\n#SBATCH --output=%x-%j.out\n#SBATCH --requeue\n";
+                     "\n#SBATCH --ntasks-per-node=1\n";
+  if (recipe.training.device != "cpu")
+    text += "#SBATCH --gpus-per-node=" + std::to_string(cluster.gpus_per_node) + "\n";
+  text += "#SBATCH --time=" + cluster.time + "\n#SBATCH --output=%x-%j.out\n#SBATCH --requeue\n";
   if (!cluster.partition.empty()) text += "#SBATCH --partition=" + cluster.partition + "\n";
   return text +
          R"sh(# One task a machine: accelerate starts a rank for each of its GPUs. A job that is started again

@@ -133,6 +133,11 @@ Status write_order(const Recipe& recipe, const RowsToWrite& rows, const fs::path
                          recipe.training));
   facts.steps = plan.total_steps;
   facts.ordered = order != nullptr;
+  const std::int64_t ranks = facts.cluster.ranks();
+  if (ranks > 1 && plan.rows % (plan.batch_size * ranks) != 0)
+    facts.notes.emplace_back(
+        "The rows do not share out evenly: at an epoch's end accelerate gives some of its first "
+        "ones again, so that the last step of an epoch is another one than here.");
   if (!order) return {};
   const fs::path path = folder / "order.jsonl";
   std::ofstream file(path);

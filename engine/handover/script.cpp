@@ -27,11 +27,23 @@ std::string import_line(const char* module, const std::set<std::string>& names) 
   return line + ")\n";
 }
 
+/// One evaluation at the end stops nothing, and the callback insists on a strategy.
 bool stops_early(const Recipe& recipe, const ScriptFacts& facts) {
-  return facts.evaluates && recipe.more.integer("training.early_stopping_patience") > 0;
+  const bool midway = recipe.training.eval_steps > 0 || recipe.training.save_steps > 0;
+  return facts.evaluates && midway && recipe.more.integer("training.early_stopping_patience") > 0;
 }
 
 bool packs(const Recipe& recipe) { return !quantization_settings(recipe).is_null(); }
+
+/// Before torch counts the cards.
+constexpr const char* kOneCard =
+    R"(# One rank, one card: the trainer would put a batch on every card that it sees, and a step would
+# take as many times the rows.
+if os.environ.get("WORLD_SIZE", "1") == "1":
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    os.environ["CUDA_VISIBLE_DEVICES"] = seen.split(",")[0]
+
+)";
 
 std::string imports(const Recipe& recipe, const ScriptFacts& facts) {
   std::set<std::string> datasets{"Features", "List", "Value", "load_dataset"};
@@ -52,7 +64,9 @@ std::string imports(const Recipe& recipe, const ScriptFacts& facts) {
     peft.insert({"load_peft_weights", "set_peft_model_state_dict"});
   std::string text;
   if (facts.ordered) text += "import json\n";
-  text += "import os\nfrom pathlib import Path\n\nimport torch\n";
+  text += "import os\nfrom pathlib import Path\n\n";
+  if (recipe.training.device != "cpu") text += kOneCard;
+  text += "import torch\n";
   if (packs(recipe)) text += "from accelerate import PartialState\n";
   text += import_line("datasets", datasets);
   text += import_line("peft", peft);
@@ -126,11 +140,21 @@ for parameter in trainer.model.parameters():
 set_peft_model_state_dict(trainer.model, load_peft_weights(str(HERE / "adapter"), device="cpu"))
 )";
 
-std::string ending(const ScriptFacts& facts, bool evaluates_at_end) {
+/// The trainer leaves the weights where gradients were taken last. A best checkpoint that it has
+/// loaded is an average as it stands, which the optimizer must not move.
+constexpr const char* kAverage =
+    R"(if args.load_best_model_at_end and trainer.state.best_model_checkpoint:
+    for group in trainer.optimizer.param_groups:
+        group["train_mode"] = False    # the best checkpoint holds the average
+trainer.optimizer.eval()    # what is to be used is the average
+)";
+
+std::string ending(const Recipe& recipe, const ScriptFacts& facts) {
   std::string text =
       "last = get_last_checkpoint(args.output_dir) if os.path.isdir(args.output_dir) else None\n"
       "trainer.train(resume_from_checkpoint=last)\n";
-  if (facts.evaluates && evaluates_at_end) text += "print(trainer.evaluate())\n";
+  if (recipe.training.optim.starts_with("schedule_free")) text += kAverage;
+  if (facts.evaluates && recipe.training.eval_steps == 0) text += "print(trainer.evaluate())\n";
   return text + "trainer.save_model(str(HERE / \"result\"))\n";
 }
 
@@ -145,7 +169,7 @@ std::string trl_script(const Recipe& recipe, const ScriptFacts& facts) {
       "\n\n" + python_call("args = ", facts.trainer->config, {}, training_arguments(recipe, facts));
   text += model_part(recipe, facts) + data_part(facts) + trainer_call(recipe, facts);
   if (facts.adapter && packs(recipe)) text += kWiderAdapter;
-  return text + ending(facts, recipe.training.eval_steps == 0);
+  return text + ending(recipe, facts);
 }
 
 }  // namespace luthier::handover

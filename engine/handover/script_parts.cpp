@@ -50,6 +50,10 @@ std::string quirk(const ScriptFacts& facts) {
          "model.config.get_text_config().logit_scale = 1.0\n";
 }
 
+Keywords packed_keywords() {
+  return {{"quantization_config", "packed"}, {"device_map", "{\"\": PartialState().device}"}};
+}
+
 std::string packing(const Recipe& recipe, Keywords& load) {
   const Json settings = quantization_settings(recipe);
   if (settings.is_null()) return {};
@@ -64,15 +68,22 @@ std::string packing(const Recipe& recipe, Keywords& load) {
     words.emplace_back(
         key, type == "auto" ? "torch.bfloat16 if BF16 else torch.float32" : "torch." + type);
   }
-  load.emplace_back("quantization_config", "packed");
-  load.emplace_back("device_map", "{\"\": PartialState().device}");
+  for (auto& word : packed_keywords()) load.push_back(std::move(word));
   return python_call("packed = ", "BitsAndBytesConfig", {}, words);
 }
 
 constexpr const char* kRendered = R"(
 
+def told(value):
+    """Without the keys that only other rows have, which Arrow fills with None."""
+    if isinstance(value, dict):
+        return {key: told(each) for key, each in value.items() if each is not None}
+    return [told(each) for each in value] if isinstance(value, list) else value
+
+
 def rendered(messages, prompt=False):
-    return processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
+    return processor.apply_chat_template(told(messages), tokenize=False,
+                                         add_generation_prompt=prompt)
 
 )";
 
@@ -275,6 +286,9 @@ std::string model_part(const Recipe& recipe, const ScriptFacts& facts) {
   Keywords other{{"dtype", dtype_text(facts)}};
   const bool itself = facts.reference == "MODEL";
   if (itself) other = at_revision(facts, other);
+  // As the run has it: a reference is packed where the model is.
+  if (!quantization_settings(recipe).is_null())
+    for (auto& word : packed_keywords()) other.push_back(std::move(word));
   return text + python_call("reference = ", type + ".from_pretrained",
                             {itself ? "MODEL" : python_text(facts.reference)}, other);
 }

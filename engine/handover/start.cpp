@@ -155,7 +155,8 @@ Result<std::string> reference_of(const Recipe& recipe, const TrlTrainer& trainer
       return std::string("MODEL");
     case ReferenceKind::Model: break;
   }
-  return named;
+  if (named.empty()) return std::string();
+  return fs::absolute(named).lexically_normal().string();
 }
 
 }  // namespace luthier::handover

@@ -22,10 +22,14 @@ void add_length(Keywords& words, const TrainingSettings& training) {
 }
 
 /// A share of the steps stays one, as transformers takes it, unless it is all of them.
+/// Schedule-free optimizers are handed the number as it stands, so that theirs is whole.
 std::string warmup(const TrainingSettings& training, std::int64_t steps) {
   if (training.warmup_steps > 0) return number(training.warmup_steps);
   if (training.warmup_ratio == 0) return "0";
-  return training.warmup_ratio < 1 ? number(training.warmup_ratio) : number(steps);
+  if (training.warmup_ratio < 1 && !training.optim.starts_with("schedule_free"))
+    return number(training.warmup_ratio);
+  const double whole = std::ceil(static_cast<double>(steps) * training.warmup_ratio);
+  return number(static_cast<std::int64_t>(whole));
 }
 
 void add_optimizer(Keywords& words, const Recipe& recipe) {

@@ -45,6 +45,7 @@ class TestCarriedSettings : public QObject {
       }
     }
     QCOMPARE(treatment_of("elsewhere.rate"), Treatment::Unknown);
+    QCOMPARE(treatment_of("training.of_tomorrow"), Treatment::Unknown);
   }
 
   void what_would_be_another_run_is_refused_data() {
@@ -60,6 +61,13 @@ class TestCarriedSettings : public QObject {
     const auto carried = carried_settings(recipe, trl_trainers().front());
     QVERIFY(!carried.ok());
     QCOMPARE(QString::fromStdString(carried.error().where), setting.section('=', 0, 0));
+  }
+
+  void an_optimizer_without_a_counterpart_is_refused() {
+    const Recipe recipe = recipe_of({"strategy=full", "training.optim=muon"});
+    const auto carried = carried_settings(recipe, trl_trainers().front());
+    QVERIFY(!carried.ok());
+    QCOMPARE(carried.error().where, std::string("training.optim"));
   }
 
   void what_changes_nothing_is_told() {

@@ -61,6 +61,8 @@ class TestClusterFiles : public QObject {
           "#SBATCH --time=1-00\n", "#SBATCH --partition=long\n", "accelerate/fsdp.yaml",
           "SLURM_NNODES * 4"})
       QVERIFY2(text.find(line) != std::string::npos, line);
+    recipe.training.device = "cpu";
+    QVERIFY(sbatch_text(recipe, {.gpus_per_node = 4}).find("--gpus-per-node") == std::string::npos);
   }
 };
 

@@ -9,6 +9,8 @@
 
 #include <QtTest>
 
+#include <algorithm>
+
 using namespace luthier;
 namespace fs = std::filesystem;
 
@@ -40,6 +42,25 @@ class TestHandOver : public QObject {
     for (const char* file : {"train.py", "train.jsonl", "adapter/adapter_model.safetensors"})
       QCOMPARE(read_file(folder("again") / file).value(),
                read_file(folder("handed") / file).value());
+  }
+
+  void rows_that_do_not_share_out_are_told() {
+    Recipe other = recipe_;
+    other.training.gradient_accumulation_steps = 2;
+    const auto told = [&](const char* name, std::int64_t ranks, std::int64_t batch) {
+      other.training.per_device_train_batch_size = batch;
+      const auto handed = hand_over({other, folder(name), {.gpus_per_node = ranks}});
+      if (!handed) qFatal("%s", handed.error().sentence().c_str());
+      return std::any_of(handed->notes.begin(), handed->notes.end(), [](const std::string& note) {
+        return note.find("share out") != std::string::npos;
+      });
+    };
+    const bool single = told("single", 2, 1);
+    const std::string rows = read_file(folder("single") / "train.jsonl").value();
+    const std::int64_t count = std::count(rows.begin(), rows.end(), '\n');
+    QCOMPARE(single, count % 2 != 0);
+    QVERIFY(told("uneven", 2, count));  // one batch for two ranks
+    QVERIFY(!told("alone", 1, count));
   }
 
   void what_is_refused() {
@@ -78,6 +99,15 @@ class TestHandOver : public QObject {
              (std::vector<std::string>{"model.text.", "lm_head."}));
     QCOMPARE(beginnings_of({{"model.layers.0.", false}, {"model.layers.1.", true}, {"w", true}}),
              (std::vector<std::string>{"model.layers.1.", "w"}));
+  }
+
+  void a_reference_is_named_from_wherever_the_script_runs() {
+    const Recipe recipe =
+        parse_recipe("", "test", {"objective=dpo", "model=base", "ref_model=models/../other"})
+            .value();
+    const auto reference = handover::reference_of(recipe, *handover::trl_trainer(recipe).value());
+    QVERIFY2(reference.ok(), reference ? "" : reference.error().sentence().c_str());
+    QCOMPARE(*reference, (fs::current_path() / "other").string());
   }
 
  private:

@@ -183,6 +183,7 @@ def refused_case(world, result):
             (dict(strategy="bottleneck"), "bottleneck"),
             (dict(training=dict(loraplus_lr_ratio=4.0)), "training.loraplus_lr_ratio"),
             (dict(training=dict(optim="muon")), "training.optim"),
+            (dict(training=dict(optim="muon"), strategy="full"), "training.optim"),
             (dict(init="random", strategy="full"), "init"),
             (dict(adapter=dict(target_modules=["lm_head"])), "head")):
         path = write_recipe(world, checkpoint, answers(world, 4), settings)

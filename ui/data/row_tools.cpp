@@ -241,7 +241,8 @@ void RowTools::set_recipe(const Recipe& recipe, const std::vector<std::string>& 
   }
   report_.reset();
   found_.reset();
-  ++applied_;
+  shown_ = ++applied_;
+  disconnect(copy_waits_);
   pause_->stop();
   {
     const QSignalBlocker quiet(search_), quiet_findings(only_findings_), quiet_order(order_);
@@ -387,6 +388,7 @@ void RowTools::apply() {
   const bool only = only_findings_->isChecked();
   ++applied_;
   if (!found_ && !only && by == InFileOrder) {
+    shown_ = applied_;
     rows_.show_only(std::nullopt);
     emit filter_changed();
     return;
@@ -405,6 +407,7 @@ void RowTools::apply() {
       this, [choice = std::move(choice)]() mutable { return chosen_rows(std::move(choice)); },
       [this, ticket = applied_](std::vector<std::size_t> rows) {
         if (ticket != applied_) return;
+        shown_ = ticket;
         rows_.show_only(std::move(rows));
         emit filter_changed();
       });
@@ -498,6 +501,13 @@ void RowTools::with_all_keys(std::function<void(const KeyFixes&)> use) {
 }
 
 void RowTools::open_copy(double share) {
+  disconnect(copy_waits_);
+  if (shown_ != applied_) {  // the table is still that of an earlier wish
+    copy_waits_ = connect(
+        this, &RowTools::filter_changed, this, [this, share] { open_copy(share); },
+        Qt::SingleShotConnection);
+    return;
+  }
   if (!copy_) {
     copy_ = new CopyDialog(*jobs_, window());
     connect(copy_, &CopyDialog::written, this, &RowTools::copy_written);

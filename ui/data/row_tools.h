@@ -97,7 +97,9 @@ class RowTools : public QWidget {
   std::optional<std::vector<std::size_t>> found_;
   std::vector<std::size_t> lengths_;  ///< of each row's texts, once they were counted
   std::vector<std::string> columns_;
-  int applied_ = 0;  ///< of what is shown, the newest wish
+  int applied_ = 0;                     ///< of what is shown, the newest wish
+  int shown_ = 0;                       ///< and the one that the table shows
+  QMetaObject::Connection copy_waits_;  ///< until that is the newest
 
   QLineEdit* search_;
   QCheckBox* only_findings_;
