@@ -37,6 +37,18 @@ Result<Descriptor> lock_of(const RunPost& post) {
   return std::move(*taken);
 }
 
+/// A client begins its relative paths elsewhere.
+void name_whole_folder(SessionEvent& event) {
+  const auto whole = [](std::filesystem::path& folder) {
+    std::error_code problem;
+    const auto absolute = std::filesystem::absolute(folder, problem);
+    if (!folder.empty() && !problem) folder = absolute.lexically_normal();
+  };
+  if (auto* started = std::get_if<RunStarted>(&event)) whole(started->folder);
+  if (auto* stage = std::get_if<StageBegan>(&event)) whole(stage->folder);
+  if (auto* end = std::get_if<RunEnded>(&event)) whole(end->folder);
+}
+
 class RunHost {
  public:
   RunHost(RunPost post, JournalWriter journal, Descriptor commands)
@@ -56,7 +68,10 @@ class RunHost {
     while (!ended_) {
       wait_for_commands();
       if (stop.stop_requested() && !std::exchange(stopping, true)) session.stop(StopKind::Save);
-      for (const SessionEvent& event : session.drain()) tell(event);
+      for (SessionEvent& event : session.drain()) {
+        name_whole_folder(event);
+        tell(event);
+      }
     }
   }
 
