@@ -2809,10 +2809,6 @@ of any size</translation>
             <translation>Double click a finished run to see its ranks</translation>
         </message>
         <message>
-            <source>A run was stopped: the next ones wait.</source>
-            <translation>A run was stopped: the next ones wait.</translation>
-        </message>
-        <message>
             <source>Go on</source>
             <translation>Go on</translation>
         </message>
@@ -2843,6 +2839,10 @@ of any size</translation>
         <message>
             <source>Ranks that are tried</source>
             <translation>Ranks that are tried</translation>
+        </message>
+        <message>
+            <source>The queue is held: these wait.</source>
+            <translation>The queue is held: these wait.</translation>
         </message>
     </context>
     <context>
@@ -5110,6 +5110,14 @@ of any size</translation>
             <source>The answer that stands there is in no row. Close all the same?</source>
             <translation>The answer that stands there is in no row. Close all the same?</translation>
         </message>
+        <message>
+            <source>&amp;Close all the same</source>
+            <translation>&amp;Close all the same</translation>
+        </message>
+        <message>
+            <source>&amp;Stay here</source>
+            <translation>&amp;Stay here</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnnotationDesk</name>
@@ -5611,6 +5619,17 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>Open the folder</source>
             <translation>Open the folder</translation>
         </message>
+        <message numerus="yes">
+            <source>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</source>
+            <translation>
+                <numerusform>%n run waited in the queue when the window was closed. It waits still, and is not launched until you say Go on.</numerusform>
+                <numerusform>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Show the queue</source>
+            <translation>Show the queue</translation>
+        </message>
     </context>
     <context>
         <name>RunNotice</name>
@@ -5640,6 +5659,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>What they do</source>
             <translation>What they do</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
         </message>
     </context>
     <context>
@@ -7489,6 +7512,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Not now: %1</source>
             <translation>Not now: %1</translation>
+        </message>
+        <message>
+            <source>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</source>
+            <translation>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</translation>
         </message>
     </context>
     <context>

@@ -2795,10 +2795,6 @@ of any size</source>
             <translation>끝난 학습을 두 번 클릭하면 랭크를 볼 수 있습니다</translation>
         </message>
         <message>
-            <source>A run was stopped: the next ones wait.</source>
-            <translation>학습 하나를 멈춰서 다음 학습이 기다립니다.</translation>
-        </message>
-        <message>
             <source>Go on</source>
             <translation>계속</translation>
         </message>
@@ -2829,6 +2825,10 @@ of any size</source>
         <message>
             <source>Ranks that are tried</source>
             <translation>시험하는 랭크</translation>
+        </message>
+        <message>
+            <source>The queue is held: these wait.</source>
+            <translation>대기열을 멈춰 두어 이 학습들이 기다립니다.</translation>
         </message>
     </context>
     <context>
@@ -5086,6 +5086,14 @@ of any size</source>
             <source>The answer that stands there is in no row. Close all the same?</source>
             <translation>입력한 답변이 아직 어느 행에도 없습니다. 그래도 닫을까요?</translation>
         </message>
+        <message>
+            <source>&amp;Close all the same</source>
+            <translation>그래도 닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>&amp;Stay here</source>
+            <translation>계속하기(&amp;S)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnnotationDesk</name>
@@ -5587,6 +5595,16 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>Open the folder</source>
             <translation>폴더 열기</translation>
         </message>
+        <message numerus="yes">
+            <source>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</source>
+            <translation>
+                <numerusform>창을 닫을 때 대기열에 학습 %n개가 남아 있었습니다. 그대로 기다리고 있으며, “계속”을 누를 때까지 시작하지 않습니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Show the queue</source>
+            <translation>대기열 보기</translation>
+        </message>
     </context>
     <context>
         <name>RunNotice</name>
@@ -5616,6 +5634,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>What they do</source>
             <translation>하는 일</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
         </message>
     </context>
     <context>
@@ -7457,6 +7479,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Not now: %1</source>
             <translation>지금은 할 수 없습니다: %1</translation>
+        </message>
+        <message>
+            <source>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</source>
+            <translation>베이스의 가중치 W는 그대로입니다. A와 B는 W의 일부인 B₀ · A₀에서 시작하고, 더할 때는 그만큼을 뺍니다: ΔW = %1 · (B · A − B₀ · A₀). 그래서 여기서도 첫 스텝은 베이스의 답에서 시작합니다. 이 행의 손실은 %2입니다.</translation>
         </message>
     </context>
     <context>

@@ -145,6 +145,11 @@ void MainWindow::show_page(PageId id) {
   emit page_shown(id);
 }
 
+void MainWindow::show_queue() {
+  show_page(PageId::Runs);
+  static_cast<RunsPage*>(page(PageId::Runs))->show_queue();
+}
+
 void MainWindow::tell(std::function<void(Banner&)> show) {
   to_tell_.push_back(std::move(show));
   if (!offer_->isVisibleTo(offer_->parentWidget())) tell_next();

@@ -96,6 +96,7 @@ int run(int argc, char** argv) {
   verb("generate", "Answer an image-instruction input, with the base or with adapters",
        add_generate);
   verb("train", "Train by a recipe", add_train);
+  verb("launch", "Train by a recipe in several processes of this machine", add_launch);
   verb("loss",
        "The loss, its parts and its gradients that a recipe gives some rows, into a "
        "safetensors file",

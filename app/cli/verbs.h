@@ -33,6 +33,7 @@ Action add_tokenize(CLI::App& app);
 Action add_forward(CLI::App& app);
 Action add_generate(CLI::App& app);
 Action add_train(CLI::App& app);
+Action add_launch(CLI::App& app);
 Action add_loss(CLI::App& app);
 Action add_plan(CLI::App& app);
 Action add_methods(CLI::App& app);

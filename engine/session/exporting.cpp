@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "engine/compare/result_folder.h"
 #include "engine/gguf/export_gguf.h"
 #include "engine/hub/folder_kind.h"
@@ -87,8 +89,8 @@ Result<MergeReport> merge_to(const ResultFolder& result, const ExportRequest& re
   return merge_adapter(base, result.folder, out, options);
 }
 
-Status to_gguf(const ResultFolder& result, const ExportRequest& request, const ExportWatch& watch,
-               ExportOutcome& outcome) {
+Status to_gguf(const ExportRequest& request, const ExportWatch& watch, ExportOutcome& outcome) {
+  LUTHIER_TRY(const ResultFolder result, find_result(request.result));
   LUTHIER_CHECK(check_gguf_type(request.type));
   fs::path model = result.folder;
   const FolderBeside merged(request.out, "merged");
@@ -114,6 +116,45 @@ Status to_gguf(const ResultFolder& result, const ExportRequest& request, const E
   outcome.notes = report.notes;
   return {};
 }
+
+Status to_adapter(const ExportRequest& request, const ExportWatch& watch, ExportOutcome&) {
+  LUTHIER_TRY(const ResultFolder result, find_result(request.result));
+  if (result.whole)
+    return input_error("This is a whole checkpoint: there is no adapter in it.",
+                       result.folder.string(), "Export it as a checkpoint.");
+  return copy_result(result.folder, request.out, watch);
+}
+
+Status to_checkpoint(const ExportRequest& request, const ExportWatch& watch,
+                     ExportOutcome& outcome) {
+  LUTHIER_TRY(const ResultFolder result, find_result(request.result));
+  if (result.whole) return copy_result(result.folder, request.out, watch);
+  LUTHIER_TRY(const MergeReport report, merge_to(result, request, request.out, watch));
+  outcome.sentence = report.sentence();
+  return {};
+}
+
+Status to_trl(const ExportRequest& request, const ExportWatch& watch, ExportOutcome& outcome) {
+  HandOverRequest asked;
+  LUTHIER_TRY(asked.recipe, recipe_to_hand_over(request.result, request.set));
+  asked.out = request.out;
+  asked.cluster = request.cluster;
+  asked.go_on = watch;
+  LUTHIER_TRY(HandedOver handed, hand_over(asked));
+  outcome.files = std::move(handed.files);
+  outcome.notes = std::move(handed.notes);
+  return {};
+}
+
+struct Exporter {
+  ExportKind kind;
+  Status (*write)(const ExportRequest& request, const ExportWatch& watch, ExportOutcome& outcome);
+};
+
+constexpr Exporter kExporters[] = {{ExportKind::Gguf, to_gguf},
+                                   {ExportKind::Checkpoint, to_checkpoint},
+                                   {ExportKind::Adapter, to_adapter},
+                                   {ExportKind::Trl, to_trl}};
 
 /// Several adapters as one, and that one as it is asked for.
 Result<ExportOutcome> export_combined(ExportRequest request, const ExportWatch& watch) {
@@ -177,23 +218,13 @@ Result<ExportOutcome> export_result(const ExportRequest& asked, const ExportWatc
   if (!request.out.empty() && !request.out.has_filename()) request.out = request.out.parent_path();
   LUTHIER_CHECK(check_out(request.out));
   if (!request.adapters.empty()) return export_combined(request, go_on);
-  LUTHIER_TRY(const ResultFolder result, find_result(request.result));
   if (!goes_on(go_on, "Looking at the result", 0)) return interrupted_error();
   ExportOutcome outcome;
   outcome.folder = request.out;
-  if (request.kind == ExportKind::Gguf) {
-    LUTHIER_CHECK(to_gguf(result, request, go_on, outcome));
-  } else if (request.kind == ExportKind::Adapter) {
-    if (result.whole)
-      return input_error("This is a whole checkpoint: there is no adapter in it.",
-                         result.folder.string(), "Export it as a checkpoint.");
-    LUTHIER_CHECK(copy_result(result.folder, request.out, go_on));
-  } else if (result.whole) {
-    LUTHIER_CHECK(copy_result(result.folder, request.out, go_on));
-  } else {
-    LUTHIER_TRY(const MergeReport report, merge_to(result, request, request.out, go_on));
-    outcome.sentence = report.sentence();
-  }
+  const auto* exporter =
+      std::find_if(std::begin(kExporters), std::end(kExporters),
+                   [&](const Exporter& each) { return each.kind == request.kind; });
+  LUTHIER_CHECK(exporter->write(request, go_on, outcome));
   outcome.bytes = bytes_in(request.out);
   return outcome;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A result on its way out: as a checkpoint by itself, as a PEFT folder, or as GGUF for llama.cpp
-// and Ollama. What the window's dialog and `luthier-cli export` call. No LibTorch header.
+// and Ollama; and a run on its way elsewhere, as a script for TRL. What the window's dialog and
+// `luthier-cli export` call. No LibTorch header.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/handover/hand_over.h"
 #include "engine/io/json.h"
 #include "engine/methods/arithmetic/combine_options.h"
 
@@ -18,25 +20,29 @@ namespace luthier {
 enum class ExportKind {
   Checkpoint,  ///< safetensors; an adapter is merged into its base first
   Adapter,     ///< the PEFT folder
-  Gguf         ///< an adapter is merged first, too
+  Gguf,        ///< an adapter is merged first, too
+  Trl          ///< a recipe's run as a script (handover/)
 };
 
 struct ExportRequest {
   ExportKind kind = ExportKind::Gguf;
-  std::filesystem::path result;  ///< as find_result takes it: a model, an adapter, a run
+  /// As find_result takes it: a model, an adapter, a run; of Trl: a recipe or a run.
+  std::filesystem::path result;
   /// Adapters that become one first, in the place of `result`; with `how`. Empty: `result`.
   std::vector<std::filesystem::path> adapters;
   CombineOptions how;
-  std::filesystem::path base;  ///< of an adapter; empty: the one that it was trained on
-  std::filesystem::path out;   ///< new or empty
-  std::string type = "f16";    ///< GGUF's: f32, f16 or q8_0
-  std::string name = {};       ///< GGUF's files'; empty: the result's
-  std::string system;          ///< of the Modelfile; empty: the chat template's own
+  std::filesystem::path base;         ///< of an adapter; empty: the one that it was trained on
+  std::filesystem::path out;          ///< new or empty
+  std::string type = "f16";           ///< GGUF's: f32, f16 or q8_0
+  std::string name = {};              ///< GGUF's files'; empty: the result's
+  std::string system;                 ///< of the Modelfile; empty: the chat template's own
+  std::vector<std::string> set = {};  ///< Trl: KEY=VALUE in place of the recipe's
+  ClusterSettings cluster = {};       ///< Trl
 };
 
 struct ExportOutcome {
   std::filesystem::path folder;
-  std::vector<std::string> files;  ///< of GGUF: what was written, the language model first
+  std::vector<std::string> files;  ///< of GGUF and Trl: what was written, the main one first
   std::uint64_t bytes = 0;         ///< of all files
   std::string sentence;            ///< of a merge: how near its answers are
   std::vector<std::string> notes;  ///< what who reads the files does otherwise

@@ -2,12 +2,13 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
+#include "engine/ranks/ranks.h"
+
 #include <algorithm>
 
 #include "engine/base/log.h"
 #include "engine/batches/row_order.h"
 #include "engine/compare/held_out.h"
-#include "engine/config/quantization_fields.h"
 #include "engine/data/media_limits.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
@@ -74,17 +75,6 @@ Result<std::string> EventObserver::answer_samples(std::int64_t step, bool first,
   return answered_lines(*base_, adapter_, fixed_, step, first, go_on);
 }
 
-LoadOptions load_options(const Recipe& recipe) {
-  LoadOptions options;
-  options.device = recipe.training.device;
-  options.dtype = recipe.training.dtype;
-  options.random_weights = recipe.init == "random";
-  options.seed = static_cast<std::uint64_t>(recipe.training.seed);
-  options.pixels = media_limits(recipe);
-  options.quantization = quantization_settings(recipe);
-  return options;
-}
-
 RunEnded ended_as(const RunResult& result) {
   RunEnded ended;
   ended.folder = result.folder;
@@ -94,19 +84,22 @@ RunEnded ended_as(const RunResult& result) {
 }
 
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
-                                    std::size_t max_rows) {
+                                    std::size_t max_rows, const RankPlan& ranks) {
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
   LUTHIER_TRY(const auto dataset, open_training_data(recipe));
   LUTHIER_TRY(const auto rows, measure_rows(*dataset, processor, recipe, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
-  return forecast_memory(summary, recipe, shape);
+  return forecast_memory(summary, recipe, shape, ranks);
 }
 
 Result<std::optional<MemoryForecast>> forecast_launch(const ChatProcessor& processor,
                                                       const Recipe& recipe, std::size_t max_rows,
                                                       TrainerOptions& options) {
   options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
-  auto made = forecast_run(processor, recipe, max_rows);
+  RankPlan ranks;
+  if (options.ranks)
+    ranks = {options.ranks->size(), options.shard, options.ranks->place().local_size};
+  auto made = forecast_run(processor, recipe, max_rows, ranks);
   if (!made) return std::optional<MemoryForecast>();
   LUTHIER_CHECK(check_room(*made, recipe));
   if (!made->fits())

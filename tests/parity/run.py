@@ -74,6 +74,7 @@ IN_PART = (
     "adapter_ranks",
     "adapters_together",
     "compared",
+    "inspected",
     "merged_models",
     "bfloat16",
     "methods",
@@ -108,6 +109,7 @@ IN_PART = (
     "infilling",
     "longer_texts",
     "gguf_files",
+    "handed_over",
 )
 
 

@@ -270,6 +270,11 @@ OTHER_FILES = (
     "engine/compare/documents.h",
     "engine/compare/page.cpp",
     "engine/gguf/modelfile.cpp",
+    "engine/handover/cluster_files.cpp",
+    "engine/handover/python_text.cpp",
+    "engine/handover/script.cpp",
+    "engine/handover/script_parts.cpp",
+    "engine/handover/training_arguments.cpp",
     "engine/io/tensorboard.cpp",
     "engine/models/idefics3/film_text.cpp",
 )

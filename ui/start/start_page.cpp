@@ -277,7 +277,7 @@ void StartPage::fill_models() {
     if (shown == kShown) break;
     if (!QFileInfo(folder).isDir()) continue;
     ++shown;
-    add_row(models_, model_name(to_path(folder)), folder, folder, [this, folder] {
+    add_row(models_, model_name(to_path(folder)), shown_path(folder), folder, [this, folder] {
       if (!can_load(workspace().state())) return;
       workspace().load_model(folder);
       emit go_to(PageId::Model);
@@ -294,7 +294,8 @@ void StartPage::fill_recipes() {
     const QFileInfo info(file);
     if (!info.isFile()) continue;
     ++shown;
-    add_row(recipes_, info.fileName(), info.path(), file, [this, file] { open_recipe(file); });
+    add_row(recipes_, info.fileName(), shown_path(info.path()), file,
+            [this, file] { open_recipe(file); });
   }
   if (shown == 0) add_nothing(recipes_, tr("Recipes that you open or save stand here."));
 }

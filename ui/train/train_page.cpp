@@ -37,6 +37,7 @@ const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
 const QString kAboutLine = QStringLiteral("line");
+constexpr int kRoomForSmall = 640;  // with what is under them: below it memory could not be read
 
 }  // namespace
 
@@ -153,8 +154,10 @@ QWidget* TrainPage::make_run() {
   tabs_->addTab(views_->strip(), QString());
   tabs_->setMinimumHeight(112);
   curves_->splitter()->addWidget(tabs_);
-  curves_->splitter()->setStretchFactor(3, 2);
-  curves_->splitter()->setSizes({224, 172, 120, 172});
+  // Loss, an objective's figures, memory, the small plots, and these.
+  curves_->splitter()->setStretchFactor(curves_->splitter()->indexOf(tabs_), 4);
+  curves_->splitter()->setSizes({224, 172, 112, 112, 240});
+  curves_->set_room_for_small(kRoomForSmall);
   layout->addWidget(views_);
   on_language(tabs_, [this] {
     tabs_->setTabText(0, tr("Log"));
@@ -210,9 +213,9 @@ void TrainPage::end_run(const RunEnded& event) {
                        tr("The run goes on without this window. The Start page finds it again."));
   } else {
     const QString state = state_text(event.state);
-    banner_->show_text(Banner::Kind::Info,
-                       tr("The run in %1 is %2, after %3.")
-                           .arg(path_text(event.folder), state, duration_text(event.seconds)));
+    banner_->show_text(Banner::Kind::Info, tr("The run in %1 is %2, after %3.")
+                                               .arg(shown_path(path_text(event.folder)), state,
+                                                    duration_text(event.seconds)));
     if (event.state == "finished")
       banner_->offer(tr("Compare it"), [this, folder = path_text(event.folder)] {
         workspace().attach_adapter(folder);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a cluster is asked for: ranks that share a step's batches, options that sbatch takes.
+#include <QtTest>
+
+#include "engine/handover/cluster_files.h"
+
+using namespace luthier;
+using namespace luthier::handover;
+
+namespace {
+
+std::string refusal(ClusterSettings cluster, std::int64_t batches = 8, bool packed = false) {
+  std::vector<std::string> settings{"training.gradient_accumulation_steps=" +
+                                    std::to_string(batches)};
+  if (packed) settings.emplace_back("quantization.load_in_4bit=true");
+  const Recipe recipe = parse_recipe("", "test", settings).value();
+  const Status status = check_cluster(cluster, recipe);
+  return status ? std::string() : status.error().sentence();
+}
+
+}  // namespace
+
+class TestClusterFiles : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void a_steps_batches_are_shared_evenly() {
+    QCOMPARE(refusal({.nodes = 2, .gpus_per_node = 4}), std::string());
+    QVERIFY(refusal({.nodes = 3}).find("3 ranks cannot share") != std::string::npos);
+    QVERIFY(refusal({.nodes = 3}).find("(1, 2, 4, 8)") != std::string::npos);
+    QCOMPARE(refusal({.nodes = 3}, 6), std::string());
+  }
+
+  void options_are_such_as_sbatch_takes() {
+    QVERIFY(refusal({.nodes = 0}).starts_with("--nodes"));
+    QVERIFY(refusal({.gpus_per_node = 5000}).starts_with("--gpus-per-node"));
+    for (const char* time : {"", "soon", "1:00 --mem=0", "-1"})
+      QVERIFY2(refusal({.time = time}).starts_with("--time"), time);
+    for (const char* time : {"90", "12:00:00", "2-00:00:00"})
+      QCOMPARE(refusal({.time = time}), std::string());
+    QVERIFY(refusal({.partition = "a\n#SBATCH --wrap=x"}).starts_with("--partition"));
+    QVERIFY(refusal({.sharding = "tensor"}).starts_with("--sharding"));
+  }
+
+  void a_packed_base_is_whole_on_each_card() {
+    QVERIFY(refusal({.sharding = "zero3"}, 8, true).find("packed") != std::string::npos);
+    QCOMPARE(refusal({}, 8, true), std::string());
+    const Recipe recipe = parse_recipe("", "test", {"quantization.load_in_4bit=true"}).value();
+    QCOMPARE(accelerate_files(recipe, {}).size(), std::size_t{1});
+    QCOMPARE(accelerate_files(Recipe(), {}).size(), std::size_t{6});
+  }
+
+  void the_batch_file_names_what_was_asked_for() {
+    Recipe recipe;
+    recipe.output_dir = "runs/my run;rm";
+    const std::string text = sbatch_text(
+        recipe,
+        {.nodes = 2, .gpus_per_node = 4, .time = "1-00", .partition = "long", .sharding = "fsdp"});
+    for (const char* line :
+         {"#SBATCH --job-name=my-run-rm\n", "#SBATCH --nodes=2\n", "#SBATCH --gpus-per-node=4\n",
+          "#SBATCH --time=1-00\n", "#SBATCH --partition=long\n", "accelerate/fsdp.yaml",
+          "SLURM_NNODES * 4"})
+      QVERIFY2(text.find(line) != std::string::npos, line);
+  }
+};
+
+QTEST_GUILESS_MAIN(TestClusterFiles)
+#include "test_cluster_files.moc"

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A recipe as a folder for TRL: what stands in it, what is refused, and that nothing is left of one
+// that was ended. What the script computes is held by tests/parity/handed_over.py.
+#include "engine/handover/hand_over.h"
+
+#include "engine/handover/start.h"
+#include "engine/io/files.h"
+#include "engine/teaching/teaching.h"
+
+#include <QtTest>
+
+using namespace luthier;
+namespace fs = std::filesystem;
+
+class TestHandOver : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase() {
+    recipe_ = teaching_recipe(*teaching_task("korean"), folder("run")).value();
+    recipe_.training.max_steps = 4;
+    recipe_.adapter.lora_dropout = 0;
+  }
+
+  void a_run_as_a_script() {
+    HandOverRequest request{recipe_, folder("handed")};
+    const auto handed = hand_over(request);
+    QVERIFY2(handed.ok(), handed ? "" : handed.error().sentence().c_str());
+    QCOMPARE(handed->files.front(), std::string("train.py"));
+    for (const char* file :
+         {"train.py", "train.jsonl", "adapter/adapter_model.safetensors", "run.sbatch",
+          "requirements.txt", "recipe.yaml", "accelerate/ddp.yaml", "accelerate/zero3.json"})
+      QVERIFY2(fs::exists(folder("handed") / file), file);
+    const std::string script = read_file(folder("handed") / "train.py").value();
+    for (const char* words : {"SFTTrainer(", "PeftModel.from_pretrained(", "max_steps=4",
+                              "gradient_accumulation_steps=ACCUMULATION // RANKS"})
+      QVERIFY2(script.find(words) != std::string::npos, words);
+    // The same recipe gives the same files.
+    QVERIFY(hand_over({recipe_, folder("again")}).ok());
+    for (const char* file : {"train.py", "train.jsonl", "adapter/adapter_model.safetensors"})
+      QCOMPARE(read_file(folder("again") / file).value(),
+               read_file(folder("handed") / file).value());
+  }
+
+  void what_is_refused() {
+    Recipe other = recipe_;
+    other.strategy = "bitfit";
+    QVERIFY(refusal(other).find("bitfit") != std::string::npos);
+    other = recipe_;
+    other.objective = "gkd";
+    QVERIFY(!refusal(other).empty());
+    other = recipe_;
+    other.adapter.target_modules = {ModuleSelector::Kind::Names, {"lm_head"}, {}};
+    QVERIFY(refusal(other).find("head") != std::string::npos);
+    other = recipe_;
+    other.dataset = {folder("nothing.jsonl").string()};
+    QVERIFY(!refusal(other).empty());
+  }
+
+  void one_that_is_ended_leaves_nothing() {
+    HandOverRequest request{recipe_, folder("ended")};
+    request.go_on = [](const std::string& what, double) { return what != "Making the adapter"; };
+    const auto handed = hand_over(request);
+    QVERIFY(!handed.ok());
+    QCOMPARE(handed.error().code, ErrorCode::Interrupted);
+    QVERIFY(!fs::exists(folder("ended")));
+    for (const auto& each : fs::directory_iterator(folder_.path().toStdString()))
+      QVERIFY2(!each.path().filename().string().starts_with('.'), each.path().c_str());
+  }
+
+  void names_that_train_are_told_by_their_beginnings() {
+    using handover::beginnings_of;
+    QVERIFY(beginnings_of({{"a.x.", true}, {"b.", true}}).empty());
+    QCOMPARE(beginnings_of({{"model.tower.a.", false},
+                            {"model.text.a.", true},
+                            {"model.text.b.", true},
+                            {"lm_head.", true}}),
+             (std::vector<std::string>{"model.text.", "lm_head."}));
+    QCOMPARE(beginnings_of({{"model.layers.0.", false}, {"model.layers.1.", true}, {"w", true}}),
+             (std::vector<std::string>{"model.layers.1.", "w"}));
+  }
+
+ private:
+  fs::path folder(const char* name) const { return fs::path(folder_.path().toStdString()) / name; }
+  std::string refusal(const Recipe& recipe) {
+    const auto handed = hand_over({recipe, folder("refused")});
+    if (handed || fs::exists(folder("refused"))) return {};
+    return handed.error().sentence();
+  }
+
+  QTemporaryDir folder_;
+  Recipe recipe_;
+};
+
+QTEST_GUILESS_MAIN(TestHandOver)
+#include "test_hand_over.moc"
