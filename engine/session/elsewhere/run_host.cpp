@@ -111,7 +111,7 @@ class RunHost {
 
   Status obey(const std::string& line) {
     LUTHIER_TRY(const ServeOrder order, read_order(line));
-    const auto* asked = std::get_if<RunOrder>(&order);
+    const auto* asked = std::get_if<RunCommand>(&order);
     if (!asked) return input_error("This is no command for a run.", "the command");
     if (asked->command == "pause") session_->pause();
     if (asked->command == "resume") session_->resume();
@@ -123,7 +123,7 @@ class RunHost {
     return asked->command == "answer" ? answer(*asked) : Status();
   }
 
-  Status answer(const RunOrder& order) {
+  Status answer(const RunCommand& order) {
     auto request = answer_from_json(order.asked, "the command: asked");
     if (request) {
       askers_[session_->answer(request.take())] = {order.client, order.request};
@@ -137,7 +137,7 @@ class RunHost {
     return {};
   }
 
-  void cancel(const RunOrder& order) {
+  void cancel(const RunCommand& order) {
     for (const auto& [request, asker] : askers_)
       if (asker.client == order.client && asker.request == order.request) session_->cancel(request);
   }
