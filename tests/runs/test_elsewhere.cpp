@@ -71,13 +71,13 @@ class TestElsewhere : public QObject {
     QCOMPARE(read.recipe, launch.recipe);
     QCOMPARE(read.resume, launch.resume);
     QCOMPARE(read.held_out_answers, std::size_t(3));
-    RunOrder edit;
+    RunCommand edit;
     edit.command = "edit";
     edit.setting = "learning_rate";
     edit.value = 3e-5;
     const auto edited = read_order(order_line(edit));
     QVERIFY(edited.ok());
-    QCOMPARE(std::get<RunOrder>(*edited).value, 3e-5);
+    QCOMPARE(std::get<RunCommand>(*edited).value, 3e-5);
     QCOMPARE(session_command(*edited), std::string("set_learning_rate"));
     QCOMPARE(std::get<AttachOrder>(*read_order(order_line(AttachOrder{"a-run-of-mine", 7}))).after,
              std::uint64_t(7));

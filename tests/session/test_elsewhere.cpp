@@ -247,6 +247,19 @@ class TestElsewhere : public QObject {
     QCOMPARE(all_of<StageBegan>(events).size(), std::size_t(2));
   }
 
+  void relative_paths_begin_at_the_folder_that_is_named() {
+    Session session;
+    std::vector<SessionEvent> events;
+    Recipe recipe = tiny_->recipe("unused");
+    recipe.output_dir = "within/run";
+    recipe.dataset = {"rows.jsonl"};
+    session.launch_elsewhere({"", root()}, order_of(recipe));
+    QVERIFY(until(session, events, is_end_of_run));
+    QCOMPARE(all_of<RunStarted>(events).front().folder, root() / "within/run");
+    QCOMPARE(all_of<RunEnded>(events).back().folder, root() / "within/run");
+    QVERIFY(fs::exists(root() / "within/run/adapter/adapter_model.safetensors"));
+  }
+
   void what_cannot_run_there_is_a_sentence() {
     Session session;
     std::vector<SessionEvent> events;

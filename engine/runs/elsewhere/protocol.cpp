@@ -47,7 +47,7 @@ Result<ServeOrder> read_launch(const Json& json) {
 }
 
 Result<ServeOrder> read_run_order(const Json& json, const std::string& command) {
-  RunOrder order;
+  RunCommand order;
   order.command = command;
   LUTHIER_TRY(order.client, json_string(json, "client", kCommandPlace, std::string()));
   if (order.client.size() > kLongestClient)
@@ -135,7 +135,7 @@ std::string order_line(const ServeOrder& order) {
     Json operator()(const FetchOrder& fetch) const {
       return {{"command", "fetch"}, {"file", fetch.file}, {"from", fetch.from}};
     }
-    Json operator()(const RunOrder& run) const {
+    Json operator()(const RunCommand& run) const {
       Json json{{"command", run.command}};
       if (!run.client.empty()) json["client"] = run.client;
       if (run.request) json["request"] = run.request;
@@ -206,7 +206,7 @@ std::string session_command(const ServeOrder& order) {
     std::string operator()(const ListOrder&) const { return "list"; }
     std::string operator()(const FilesOrder&) const { return "files"; }
     std::string operator()(const FetchOrder&) const { return "fetch"; }
-    std::string operator()(const RunOrder& run) const {
+    std::string operator()(const RunCommand& run) const {
       return run.command == "edit" ? "set_" + run.setting : run.command;
     }
   };

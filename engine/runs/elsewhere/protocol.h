@@ -54,7 +54,7 @@ struct FetchOrder {
   std::uint64_t from = 0;
 };
 /// What the attached run itself is asked.
-struct RunOrder {
+struct RunCommand {
   std::string command;        ///< pause | resume | stop | save_now | edit | answer | cancel
   std::string client;         ///< answers are told by who asked, and
   std::uint64_t request = 0;  ///< the client's own number (answer, cancel)
@@ -64,7 +64,7 @@ struct RunOrder {
   Json asked = nullptr;  ///< answer: session/elsewhere/event_text.h
 };
 using ServeOrder =
-    std::variant<LaunchOrder, AttachOrder, ListOrder, FilesOrder, FetchOrder, RunOrder>;
+    std::variant<LaunchOrder, AttachOrder, ListOrder, FilesOrder, FetchOrder, RunCommand>;
 
 /// One line without its end. An Input error names the field.
 Result<ServeOrder> read_order(std::string_view line);

@@ -2,7 +2,7 @@
 // The post of a run elsewhere: the folder by which its process is spoken to and found again, the
 // user's own (0700), $XDG_STATE_HOME/luthier/runs/MACHINE/RUN:
 //   order.json     what it was started with
-//   commands       a FIFO: lines of RunOrder
+//   commands       a FIFO: lines of RunCommand
 //   journal.jsonl  numbered events (journal.h)
 //   lock           held by the process for as long as it lives, by whatever it ends
 //   output.log     what the process wrote to its standard streams

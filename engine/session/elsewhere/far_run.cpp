@@ -136,14 +136,14 @@ void FarRun::leave_as(Leaving how) {
 }
 
 void FarRun::stop(StopKind kind) {
-  RunOrder order;
+  RunCommand order;
   order.command = "stop";
   order.discard = kind == StopKind::Discard;
   send(std::move(order));
 }
 
 void FarRun::edit(const std::string& setting, double value) {
-  RunOrder order;
+  RunCommand order;
   order.command = "edit";
   order.setting = setting;
   order.value = value;
@@ -153,7 +153,7 @@ void FarRun::edit(const std::string& setting, double value) {
 void FarRun::answer(const AnswerRequest& request, RequestId id) {
   auto asked = answer_to_json(request, /*inlined=*/!place_.host.empty());
   if (!asked) return host_.tell(RequestDone{id, asked.error(), false});
-  RunOrder order;
+  RunCommand order;
   order.command = "answer";
   order.request = id;
   order.asked = asked.take();
@@ -169,7 +169,7 @@ bool FarRun::cancel(RequestId id) {
     const std::lock_guard lock(mutex_);
     if (!asked_.contains(id)) return false;
   }
-  RunOrder order;
+  RunCommand order;
   order.command = "cancel";
   order.request = id;
   send(std::move(order));
@@ -177,19 +177,19 @@ bool FarRun::cancel(RequestId id) {
 }
 
 void FarRun::send(const std::string& command) {
-  RunOrder order;
+  RunCommand order;
   order.command = command;
   send(std::move(order));
 }
 
-void FarRun::send(RunOrder order) {
+void FarRun::send(RunCommand order) {
   const std::string command = session_command(order);
   if (pass_on(std::move(order))) return;
   host_.tell(CommandFailed{command, machine_error("The line to the run is cut.", machine_of(place_),
                                                   "The run goes on; this was not passed on.")});
 }
 
-bool FarRun::pass_on(RunOrder order, RequestId id) {
+bool FarRun::pass_on(RunCommand order, RequestId id) {
   order.client = client_;
   const std::lock_guard lock(mutex_);
   if (!line_stands_) return false;

@@ -66,9 +66,9 @@ class FarRun : public RunControls {
   /// What serve said. An error: nothing more is to be expected of this line.
   Status hear(Line& line, const std::string& said);
   void send(const std::string& command);
-  void send(RunOrder order);
+  void send(RunCommand order);
   /// False: the line does not stand. `id`: of a request.
-  bool pass_on(RunOrder order, RequestId id = 0);
+  bool pass_on(RunCommand order, RequestId id = 0);
   void follow(Line& line);
   void take_event(const Json& json);
   void tell(SessionEvent event);

@@ -37,6 +37,18 @@ Result<Descriptor> lock_of(const RunPost& post) {
   return std::move(*taken);
 }
 
+/// A client begins its relative paths elsewhere.
+void name_whole_folder(SessionEvent& event) {
+  const auto whole = [](std::filesystem::path& folder) {
+    std::error_code problem;
+    const auto absolute = std::filesystem::absolute(folder, problem);
+    if (!folder.empty() && !problem) folder = absolute.lexically_normal();
+  };
+  if (auto* started = std::get_if<RunStarted>(&event)) whole(started->folder);
+  if (auto* stage = std::get_if<StageBegan>(&event)) whole(stage->folder);
+  if (auto* end = std::get_if<RunEnded>(&event)) whole(end->folder);
+}
+
 class RunHost {
  public:
   RunHost(RunPost post, JournalWriter journal, Descriptor commands)
@@ -56,7 +68,10 @@ class RunHost {
     while (!ended_) {
       wait_for_commands();
       if (stop.stop_requested() && !std::exchange(stopping, true)) session.stop(StopKind::Save);
-      for (const SessionEvent& event : session.drain()) tell(event);
+      for (SessionEvent& event : session.drain()) {
+        name_whole_folder(event);
+        tell(event);
+      }
     }
   }
 
@@ -96,7 +111,7 @@ class RunHost {
 
   Status obey(const std::string& line) {
     LUTHIER_TRY(const ServeOrder order, read_order(line));
-    const auto* asked = std::get_if<RunOrder>(&order);
+    const auto* asked = std::get_if<RunCommand>(&order);
     if (!asked) return input_error("This is no command for a run.", "the command");
     if (asked->command == "pause") session_->pause();
     if (asked->command == "resume") session_->resume();
@@ -108,7 +123,7 @@ class RunHost {
     return asked->command == "answer" ? answer(*asked) : Status();
   }
 
-  Status answer(const RunOrder& order) {
+  Status answer(const RunCommand& order) {
     auto request = answer_from_json(order.asked, "the command: asked");
     if (request) {
       askers_[session_->answer(request.take())] = {order.client, order.request};
@@ -122,7 +137,7 @@ class RunHost {
     return {};
   }
 
-  void cancel(const RunOrder& order) {
+  void cancel(const RunCommand& order) {
     for (const auto& [request, asker] : askers_)
       if (asker.client == order.client && asker.request == order.request) session_->cancel(request);
   }

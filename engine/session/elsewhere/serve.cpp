@@ -194,7 +194,7 @@ class Relay {
                           {"data", encode_base64(std::as_bytes(std::span(bytes)))}}));
   }
 
-  Status carry_out(const RunOrder& order) {
+  Status carry_out(const RunCommand& order) {
     LUTHIER_CHECK(need_run());
     if (!post_->is_held())
       return input_error("The run has ended.", "the command: " + order.command);
