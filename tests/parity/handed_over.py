@@ -6,6 +6,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,9 @@ def check_folder(result, folder, said):
     batch = folder / "run.sbatch"
     shell = subprocess.run(["bash", "-n", str(batch)], capture_output=True, text=True)
     result.same("bash reads run.sbatch", (shell.returncode, shell.stderr), (0, ""))
+    if shutil.which("sbatch"):
+        asked = subprocess.run(["sbatch", "--test-only", str(batch)], capture_output=True, text=True)
+        result.expect("error: Invalid" not in asked.stderr, asked.stderr.strip())
     for line in batch.read_text().splitlines():
         if line.startswith("#SBATCH"):
             result.expect(DIRECTIVE.fullmatch(line), f"no directive of sbatch: {line}")
