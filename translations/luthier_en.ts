@@ -2345,6 +2345,14 @@ of any size</translation>
             <source>&amp;Keep the run</source>
             <translation>&amp;Keep the run</translation>
         </message>
+        <message>
+            <source>&amp;Leave it running</source>
+            <translation>&amp;Leave it running</translation>
+        </message>
+        <message>
+            <source>It goes on without this window, and the Start page finds it again</source>
+            <translation>It goes on without this window, and the Start page finds it again</translation>
+        </message>
     </context>
     <context>
         <name>luthier::TargetChips</name>
@@ -2394,6 +2402,14 @@ of any size</translation>
         <message>
             <source>Filmstrip</source>
             <translation>Filmstrip</translation>
+        </message>
+        <message>
+            <source>The run goes on there. The line is tried again, and nothing that happens meanwhile is missed.</source>
+            <translation>The run goes on there. The line is tried again, and nothing that happens meanwhile is missed.</translation>
+        </message>
+        <message>
+            <source>The run goes on without this window. The Start page finds it again.</source>
+            <translation>The run goes on without this window. The Start page finds it again.</translation>
         </message>
     </context>
     <context>
@@ -2793,10 +2809,6 @@ of any size</translation>
             <translation>Double click a finished run to see its ranks</translation>
         </message>
         <message>
-            <source>A run was stopped: the next ones wait.</source>
-            <translation>A run was stopped: the next ones wait.</translation>
-        </message>
-        <message>
             <source>Go on</source>
             <translation>Go on</translation>
         </message>
@@ -2827,6 +2839,10 @@ of any size</translation>
         <message>
             <source>Ranks that are tried</source>
             <translation>Ranks that are tried</translation>
+        </message>
+        <message>
+            <source>The queue is held: these wait.</source>
+            <translation>The queue is held: these wait.</translation>
         </message>
     </context>
     <context>
@@ -5094,6 +5110,14 @@ of any size</translation>
             <source>The answer that stands there is in no row. Close all the same?</source>
             <translation>The answer that stands there is in no row. Close all the same?</translation>
         </message>
+        <message>
+            <source>&amp;Close all the same</source>
+            <translation>&amp;Close all the same</translation>
+        </message>
+        <message>
+            <source>&amp;Stay here</source>
+            <translation>&amp;Stay here</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnnotationDesk</name>
@@ -5595,6 +5619,17 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>Open the folder</source>
             <translation>Open the folder</translation>
         </message>
+        <message numerus="yes">
+            <source>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</source>
+            <translation>
+                <numerusform>%n run waited in the queue when the window was closed. It waits still, and is not launched until you say Go on.</numerusform>
+                <numerusform>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Show the queue</source>
+            <translation>Show the queue</translation>
+        </message>
     </context>
     <context>
         <name>RunNotice</name>
@@ -5624,6 +5659,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>What they do</source>
             <translation>What they do</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
         </message>
     </context>
     <context>
@@ -5833,6 +5872,26 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>&amp;Open a recipe…</source>
             <translation>&amp;Open a recipe…</translation>
+        </message>
+        <message>
+            <source>Attach</source>
+            <translation>Attach</translation>
+        </message>
+        <message>
+            <source>Attach to %1</source>
+            <translation>Attach to %1</translation>
+        </message>
+        <message>
+            <source>Takes the run in hand: its curves from the beginning, and its controls</source>
+            <translation>Takes the run in hand: its curves from the beginning, and its controls</translation>
+        </message>
+        <message>
+            <source>still running</source>
+            <translation>still running</translation>
+        </message>
+        <message>
+            <source>on %1, to be found</source>
+            <translation>on %1, to be found</translation>
         </message>
     </context>
     <context>
@@ -7453,6 +7512,64 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Not now: %1</source>
             <translation>Not now: %1</translation>
+        </message>
+        <message>
+            <source>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</source>
+            <translation>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::WhereChooser</name>
+        <message>
+            <source>Run &amp;in</source>
+            <translation>Run &amp;in</translation>
+        </message>
+        <message>
+            <source>this window</source>
+            <translation>this window</translation>
+        </message>
+        <message>
+            <source>a process of its own</source>
+            <translation>a process of its own</translation>
+        </message>
+        <message>
+            <source>another machine (ssh)</source>
+            <translation>another machine (ssh)</translation>
+        </message>
+        <message>
+            <source>user@machine</source>
+            <translation>user@machine</translation>
+        </message>
+        <message>
+            <source>The other machine, as for ssh</source>
+            <translation>The other machine, as for ssh</translation>
+        </message>
+        <message>
+            <source>folder there</source>
+            <translation>folder there</translation>
+        </message>
+        <message>
+            <source>The folder there at which relative paths begin</source>
+            <translation>The folder there at which relative paths begin</translation>
+        </message>
+        <message>
+            <source>It goes on when this window is closed, and the Start page finds it again.</source>
+            <translation>It goes on when this window is closed, and the Start page finds it again.</translation>
+        </message>
+        <message>
+            <source>By ssh, with your keys. Model, data and run folder are paths there; the forecast above is this machine's. It goes on when this window is closed.</source>
+            <translation>By ssh, with your keys. Model, data and run folder are paths there; the forecast above is this machine's. It goes on when this window is closed.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Workspace</name>
+        <message>
+            <source>in a process of its own</source>
+            <translation>in a process of its own</translation>
+        </message>
+        <message>
+            <source>on %1</source>
+            <translation>on %1</translation>
         </message>
     </context>
 </TS>

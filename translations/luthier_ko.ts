@@ -2333,6 +2333,14 @@ of any size</source>
             <source>&amp;Keep the run</source>
             <translation>버리지 않기(&amp;K)</translation>
         </message>
+        <message>
+            <source>&amp;Leave it running</source>
+            <translation>계속 두기(&amp;L)</translation>
+        </message>
+        <message>
+            <source>It goes on without this window, and the Start page finds it again</source>
+            <translation>이 창 없이 계속되며, 시작 페이지에서 다시 찾을 수 있습니다</translation>
+        </message>
     </context>
     <context>
         <name>luthier::TargetChips</name>
@@ -2382,6 +2390,14 @@ of any size</source>
         <message>
             <source>Filmstrip</source>
             <translation>필름</translation>
+        </message>
+        <message>
+            <source>The run goes on there. The line is tried again, and nothing that happens meanwhile is missed.</source>
+            <translation>실행은 그쪽에서 계속됩니다. 다시 잇고 있으며, 그동안 일어난 일은 하나도 빠지지 않습니다.</translation>
+        </message>
+        <message>
+            <source>The run goes on without this window. The Start page finds it again.</source>
+            <translation>실행은 이 창 없이 계속됩니다. 시작 페이지에서 다시 찾을 수 있습니다.</translation>
         </message>
     </context>
     <context>
@@ -2779,10 +2795,6 @@ of any size</source>
             <translation>끝난 학습을 두 번 클릭하면 랭크를 볼 수 있습니다</translation>
         </message>
         <message>
-            <source>A run was stopped: the next ones wait.</source>
-            <translation>학습 하나를 멈춰서 다음 학습이 기다립니다.</translation>
-        </message>
-        <message>
             <source>Go on</source>
             <translation>계속</translation>
         </message>
@@ -2813,6 +2825,10 @@ of any size</source>
         <message>
             <source>Ranks that are tried</source>
             <translation>시험하는 랭크</translation>
+        </message>
+        <message>
+            <source>The queue is held: these wait.</source>
+            <translation>대기열을 멈춰 두어 이 학습들이 기다립니다.</translation>
         </message>
     </context>
     <context>
@@ -5070,6 +5086,14 @@ of any size</source>
             <source>The answer that stands there is in no row. Close all the same?</source>
             <translation>입력한 답변이 아직 어느 행에도 없습니다. 그래도 닫을까요?</translation>
         </message>
+        <message>
+            <source>&amp;Close all the same</source>
+            <translation>그래도 닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>&amp;Stay here</source>
+            <translation>계속하기(&amp;S)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnnotationDesk</name>
@@ -5571,6 +5595,16 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>Open the folder</source>
             <translation>폴더 열기</translation>
         </message>
+        <message numerus="yes">
+            <source>%n runs waited in the queue when the window was closed. They wait still, and none is launched until you say Go on.</source>
+            <translation>
+                <numerusform>창을 닫을 때 대기열에 학습 %n개가 남아 있었습니다. 그대로 기다리고 있으며, “계속”을 누를 때까지 시작하지 않습니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Show the queue</source>
+            <translation>대기열 보기</translation>
+        </message>
     </context>
     <context>
         <name>RunNotice</name>
@@ -5600,6 +5634,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>What they do</source>
             <translation>하는 일</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
         </message>
     </context>
     <context>
@@ -5808,6 +5846,26 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>&amp;Open a recipe…</source>
             <translation>레시피 열기(&amp;O)…</translation>
+        </message>
+        <message>
+            <source>Attach</source>
+            <translation>붙기</translation>
+        </message>
+        <message>
+            <source>Attach to %1</source>
+            <translation>%1에 붙기</translation>
+        </message>
+        <message>
+            <source>Takes the run in hand: its curves from the beginning, and its controls</source>
+            <translation>실행을 이 창에서 이어받습니다. 곡선은 처음부터, 조작도 여기서 합니다</translation>
+        </message>
+        <message>
+            <source>still running</source>
+            <translation>아직 학습 중</translation>
+        </message>
+        <message>
+            <source>on %1, to be found</source>
+            <translation>%1에서, 찾을 수 있음</translation>
         </message>
     </context>
     <context>
@@ -7421,6 +7479,64 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Not now: %1</source>
             <translation>지금은 할 수 없습니다: %1</translation>
+        </message>
+        <message>
+            <source>The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first step starts from the base's own answers here, too. The row's loss is %2.</source>
+            <translation>베이스의 가중치 W는 그대로입니다. A와 B는 W의 일부인 B₀ · A₀에서 시작하고, 더할 때는 그만큼을 뺍니다: ΔW = %1 · (B · A − B₀ · A₀). 그래서 여기서도 첫 스텝은 베이스의 답에서 시작합니다. 이 행의 손실은 %2입니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::WhereChooser</name>
+        <message>
+            <source>Run &amp;in</source>
+            <translation>실행 위치(&amp;I)</translation>
+        </message>
+        <message>
+            <source>this window</source>
+            <translation>이 창</translation>
+        </message>
+        <message>
+            <source>a process of its own</source>
+            <translation>별도의 프로세스</translation>
+        </message>
+        <message>
+            <source>another machine (ssh)</source>
+            <translation>다른 컴퓨터(ssh)</translation>
+        </message>
+        <message>
+            <source>user@machine</source>
+            <translation>사용자@컴퓨터</translation>
+        </message>
+        <message>
+            <source>The other machine, as for ssh</source>
+            <translation>다른 컴퓨터, ssh에서 쓰는 이름</translation>
+        </message>
+        <message>
+            <source>folder there</source>
+            <translation>그쪽 폴더</translation>
+        </message>
+        <message>
+            <source>The folder there at which relative paths begin</source>
+            <translation>상대 경로가 시작되는 그쪽 폴더</translation>
+        </message>
+        <message>
+            <source>It goes on when this window is closed, and the Start page finds it again.</source>
+            <translation>이 창을 닫아도 계속되며, 시작 페이지에서 다시 찾을 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>By ssh, with your keys. Model, data and run folder are paths there; the forecast above is this machine's. It goes on when this window is closed.</source>
+            <translation>ssh로, 당신의 키를 씁니다. 모델, 데이터, 실행 폴더는 그쪽의 경로이고, 위의 예측은 이 컴퓨터의 것입니다. 이 창을 닫아도 계속됩니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Workspace</name>
+        <message>
+            <source>in a process of its own</source>
+            <translation>별도의 프로세스에서</translation>
+        </message>
+        <message>
+            <source>on %1</source>
+            <translation>%1에서</translation>
         </message>
     </context>
 </TS>

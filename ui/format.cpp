@@ -2,6 +2,7 @@
 // Formatting; the C locale throughout, so that figures look alike in both languages.
 #include "ui/format.h"
 
+#include <QDir>
 #include <QLocale>
 #include <QStringList>
 #include <array>
@@ -94,6 +95,13 @@ QString shape_text(const std::vector<std::int64_t>& shape) {
   QStringList sizes;
   for (const std::int64_t size : shape) sizes << QString::number(size);
   return sizes.join(QStringLiteral(" × "));
+}
+
+QString shown_path(const QString& path) {
+  const QString home = QDir::homePath();
+  if (home.size() < 2 || !path.startsWith(home)) return path;
+  const QString behind = path.mid(home.size());
+  return behind.isEmpty() || behind.startsWith(QLatin1Char('/')) ? QLatin1Char('~') + behind : path;
 }
 
 }  // namespace luthier

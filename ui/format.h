@@ -24,6 +24,8 @@ QString shape_text(const std::vector<std::int64_t>& shape);  ///< "512 × 512"
 /// else the folder's name.
 QString model_name(const std::filesystem::path& folder);
 
+/// A path as it is shown where nobody edits it: "~/runs/first" for what lies in the home folder.
+QString shown_path(const QString& path);
 inline QString path_text(const std::filesystem::path& path) {
   return QString::fromStdString(path.string());
 }

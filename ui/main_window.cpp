@@ -145,6 +145,11 @@ void MainWindow::show_page(PageId id) {
   emit page_shown(id);
 }
 
+void MainWindow::show_queue() {
+  show_page(PageId::Runs);
+  static_cast<RunsPage*>(page(PageId::Runs))->show_queue();
+}
+
 void MainWindow::tell(std::function<void(Banner&)> show) {
   to_tell_.push_back(std::move(show));
   if (!offer_->isVisibleTo(offer_->parentWidget())) tell_next();
@@ -235,6 +240,10 @@ void MainWindow::ask_stop() {
   connect(question, &StopQuestion::decided, this, [this](StopKind kind) {
     if (can_stop(workspace_->state())) workspace_->session().stop(kind);
   });
+  connect(question, &StopQuestion::left, this, [this] {
+    if (workspace_->session().run_elsewhere()) workspace_->session().leave_run();
+  });
+  question->offer_leaving(workspace_->session().run_elsewhere().has_value());
   connect(question, &QDialog::rejected, this, &MainWindow::stay);
   question->open();
 }
@@ -286,8 +295,10 @@ void MainWindow::resume_when_free(const QString& folder) {
 
 void MainWindow::closeEvent(QCloseEvent* event) {
   QSettings().setValue(QStringLiteral("geometry"), saveGeometry());
-  if (!can_stop(workspace_->state())) {
-    workspace_->cancel_loading();  // nobody waits for it any more
+  // A run elsewhere goes on without this window.
+  const bool elsewhere = workspace_->session().run_elsewhere().has_value();
+  if (elsewhere || !can_stop(workspace_->state())) {
+    if (!elsewhere) workspace_->cancel_loading();  // nobody waits for it any more
     event->accept();
     return;
   }

@@ -33,6 +33,8 @@ class MainWindow : public QMainWindow {
   Page* page(PageId id) const { return pages_[static_cast<std::size_t>(id)]; }
   PageId current() const;
   void show_page(PageId id);
+  /// The Runs page with what waits.
+  void show_queue();
   /// Goes on with an interrupted run, as soon as nothing is being loaded.
   void resume_when_free(const QString& folder);
   /// Offers nothing at the start: for a window that is driven.

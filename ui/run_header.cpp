@@ -110,7 +110,9 @@ void RunHeader::refresh() {
   painter.drawEllipse(5, 5, 10, 10);
   painter.end();
   dot_->setPixmap(pixmap);
-  state_->setText(state_text(state_name(state)));
+  const QString place = workspace_.place_of_run();
+  state_->setText(state_text(state_name(state)) +
+                  (place.isEmpty() ? QString() : QLatin1Char(' ') + place));
   QString progress;
   if (const auto& run = workspace_.run();
       run && (active || state == SessionState::Saving || state == SessionState::Stopping)) {

@@ -51,23 +51,33 @@ Result<std::vector<std::uint64_t>> RunQueue::add(std::vector<RunToQueue> runs,
     queued.recipe.output_dir = free_folder(queued.recipe.output_dir);
     queued.label = run.label;
     queued.held_out_answers = run.held_out_answers;
+    queued.kept = run.kept;
     queued.group = group;
     ids.push_back(queued.id);
     runs_.push_back(std::move(queued));
   }
-  if (!held_ && !ids.empty()) look_.start();
+  look();
   emit changed();
   return ids;
+}
+
+void RunQueue::put_back(std::vector<QueuedRun> runs) {
+  if (runs.empty()) return;
+  for (QueuedRun& run : runs) run.id = next_++;
+  runs_.insert(runs_.begin(), std::make_move_iterator(runs.begin()),
+               std::make_move_iterator(runs.end()));
+  if (waiting() > 0)
+    hold();
+  else
+    emit changed();
 }
 
 void RunQueue::drop_waiting(const QString& group) {
   std::erase_if(runs_, [&](const QueuedRun& run) {
     return run.group == group && run.state == QueuedRun::State::Waiting;
   });
-  if (waiting() == 0) {
-    look_.stop();
-    held_ = false;
-  }
+  if (waiting() == 0) held_ = false;
+  look();
   emit changed();
 }
 
@@ -100,10 +110,8 @@ bool RunQueue::remove(std::uint64_t id) {
                          return run.id == id && run.state != QueuedRun::State::Running;
                        }) > 0;
   if (!removed) return false;
-  if (waiting() == 0) {
-    look_.stop();
-    held_ = false;
-  }
+  if (waiting() == 0) held_ = false;
+  look();
   emit changed();
   return true;
 }
@@ -116,14 +124,34 @@ void RunQueue::rename(std::uint64_t id, const QString& label) {
 
 void RunQueue::hold() {
   held_ = true;
-  look_.stop();
+  through_.clear();
+  look();
   emit changed();
 }
 
 void RunQueue::go_on() {
   held_ = false;
-  if (waiting() > 0) look_.start();
+  look();
   emit changed();
+}
+
+void RunQueue::let_through(const QString& group) {
+  through_ = group;
+  look();
+}
+
+bool RunQueue::may_launch(const QueuedRun& run) const {
+  return run.state == QueuedRun::State::Waiting &&
+         (!held_ || (!through_.isEmpty() && run.group == through_));
+}
+
+void RunQueue::look() {
+  const bool any = std::any_of(runs_.begin(), runs_.end(),
+                               [this](const QueuedRun& run) { return may_launch(run); });
+  if (!any)
+    look_.stop();
+  else if (!look_.isActive())
+    look_.start();
 }
 
 std::vector<QueuedRun> RunQueue::of_group(const QString& group) const {
@@ -153,9 +181,8 @@ QueuedRun* RunQueue::running() {
 
 void RunQueue::launch_next() {
   if (running()) return;
-  const auto next = std::find_if(runs_.begin(), runs_.end(), [](const QueuedRun& run) {
-    return run.state == QueuedRun::State::Waiting;
-  });
+  const auto next = std::find_if(runs_.begin(), runs_.end(),
+                                 [this](const QueuedRun& run) { return may_launch(run); });
   if (next == runs_.end()) {
     look_.stop();
     return;

@@ -27,6 +27,7 @@ struct RunToQueue {
   Recipe recipe;
   QString label;                     ///< what it is called among its group: "r 4"
   std::size_t held_out_answers = 0;  ///< as Session::launch has it
+  bool kept = true;                  ///< with the desk, for the window's next start
 };
 
 struct QueuedRun {
@@ -36,6 +37,7 @@ struct QueuedRun {
   Recipe recipe;  ///< output_dir: a folder of its own
   QString label, group;
   std::size_t held_out_answers = 0;
+  bool kept = true;
   State state = State::Waiting;
   std::string end_state;       ///< as RunEnded says it: finished, stopped, failed
   std::optional<Error> error;  ///< why it failed
@@ -50,6 +52,9 @@ class RunQueue : public QObject {
   /// All of them, or none: the Error of the first recipe that cannot run. A run folder that is
   /// taken, on the disk or in the queue, gets the next free name.
   Result<std::vector<std::uint64_t>> add(std::vector<RunToQueue> runs, const QString& group);
+  /// As the queue was left at the last start, in front of what was queued since. Held where
+  /// anything of it waits: nothing is launched until a person says so.
+  void put_back(std::vector<QueuedRun> runs);
   /// Takes out what waits of this group; what runs goes on.
   void drop_waiting(const QString& group);
   /// Forgets those of this group that have ended.
@@ -62,6 +67,8 @@ class RunQueue : public QObject {
   /// Nothing is launched until go_on().
   void hold();
   void go_on();
+  /// Launches this group's runs also while the rest is held.
+  void let_through(const QString& group);
   bool held() const { return held_; }
 
   const std::vector<QueuedRun>& runs() const { return runs_; }
@@ -75,6 +82,9 @@ class RunQueue : public QObject {
 
  private:
   void launch_next();
+  bool may_launch(const QueuedRun& run) const;
+  /// Looks for a turn while there is something that may be launched.
+  void look();
   void end_running(const std::string& state, const std::optional<Error>& error);
   std::string free_folder(const std::string& wanted) const;
   QueuedRun* running();
@@ -83,7 +93,8 @@ class RunQueue : public QObject {
   std::vector<QueuedRun> runs_;
   std::uint64_t next_ = 1;
   bool held_ = false;
-  QTimer look_;  ///< while something waits: whether the session can take it
+  QString through_;  ///< a group that is launched while the rest is held; empty: none
+  QTimer look_;      ///< while something waits: whether the session can take it
 };
 
 }  // namespace luthier

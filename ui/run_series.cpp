@@ -46,13 +46,52 @@ std::vector<RunMark> marks_of(const std::vector<RunEvent>& events) {
   return marks;
 }
 
+namespace {
+
+/// Figures come in the order of their names, line for line nearly the same ones: both lists are
+/// walked along each other.
+void add_figures(std::map<std::string, RunLines::Figure>& all,
+                 const std::map<std::string, double>& told, qsizetype line) {
+  auto column = all.begin();
+  for (const auto& [name, value] : told) {
+    while (column != all.end() && column->first < name) ++column;
+    if (column == all.end() || column->first != name)
+      column = all.emplace_hint(column, name, RunLines::Figure());
+    column->second.at << line;
+    column->second.values << value;
+  }
+}
+
+}  // namespace
+
+void RunLines::push_back(const MetricsLine& line) {
+  add_figures(figures, line.figures, step.size());
+  const MetricsMemory& memory = line.memory;
+  const std::pair<QVector<double>*, double> columns[] = {
+      {&epoch, line.epoch},
+      {&loss, line.loss},
+      {&grad_norm, line.grad_norm},
+      {&learning_rate, line.learning_rate},
+      {&tokens, static_cast<double>(line.tokens)},
+      {&tokens_per_second, line.tokens_per_second},
+      {&step_seconds, line.step_seconds},
+      {&weights, static_cast<double>(memory.weights)},
+      {&adapter, static_cast<double>(memory.adapter)},
+      {&gradients, static_cast<double>(memory.gradients)},
+      {&optimizer, static_cast<double>(memory.optimizer)},
+      {&activations, static_cast<double>(memory.activations)},
+      {&allocated, static_cast<double>(memory.allocated)},
+      {&peak, static_cast<double>(memory.peak)},
+      {&step, static_cast<double>(line.step)}};
+  for (const auto& [column, value] : columns) *column << value;
+}
+
 void follow_live(const LiveRun& run, RunSeries& series) {
   const bool other = !series.lines.empty() && !run.lines.empty() &&
-                     series.lines.front().step != run.lines.front().step;
-  if (other || series.lines.size() > run.lines.size()) series.lines.clear();
-  series.lines.insert(series.lines.end(),
-                      run.lines.begin() + static_cast<std::ptrdiff_t>(series.lines.size()),
-                      run.lines.end());
+                     series.lines.step.first() != static_cast<double>(run.lines.front().step);
+  if (other || series.lines.size() > run.lines.size()) series.lines = {};
+  for (std::size_t i = series.lines.size(); i < run.lines.size(); ++i)
+    series.lines.push_back(run.lines[i]);
   series.evaluations = {run.evaluations.begin(), run.evaluations.end()};
   series.marked = marked_events(run.events);
   series.name = QString::fromStdString(run.started.folder.filename().string());
@@ -61,84 +100,75 @@ void follow_live(const LiveRun& run, RunSeries& series) {
 }
 
 QVector<double> places_on(const RunSeries& series, CurveAxis axis) {
+  const RunLines& lines = series.lines;
+  if (axis == CurveAxis::Steps) return lines.step;
   QVector<double> places;
-  places.reserve(static_cast<qsizetype>(series.lines.size()));
-  double seconds = 0, tokens = 0;
-  std::int64_t step = 0;
-  bool any = axis == CurveAxis::Steps;
-  for (const MetricsLine& line : series.lines) {
-    const double since = std::isfinite(line.step_seconds) ? line.step_seconds : 0;
-    seconds += since * static_cast<double>(std::max<std::int64_t>(0, line.step - step));
-    tokens = std::max(tokens, static_cast<double>(line.tokens));
-    step = line.step;
+  places.reserve(lines.step.size());
+  double place = 0, step = 0;
+  for (qsizetype i = 0; i < lines.step.size(); ++i) {
     switch (axis) {
-      case CurveAxis::Steps: places << static_cast<double>(line.step); break;
-      case CurveAxis::Epochs: {
-        const double before = places.isEmpty() ? 0 : places.last();
-        places << (std::isfinite(line.epoch) ? std::max(before, line.epoch) : before);
+      case CurveAxis::Steps: break;
+      case CurveAxis::Epochs:
+        if (std::isfinite(lines.epoch[i])) place = std::max(place, lines.epoch[i]);
         break;
-      }
-      case CurveAxis::Tokens: places << tokens; break;
-      case CurveAxis::Time: places << seconds; break;
+      case CurveAxis::Tokens: place = std::max(place, lines.tokens[i]); break;
+      case CurveAxis::Time:
+        if (std::isfinite(lines.step_seconds[i]))
+          place += lines.step_seconds[i] * std::max(0.0, lines.step[i] - step);
+        break;
     }
-    any = any || places.last() > 0;
+    step = lines.step[i];
+    places << place;
   }
-  return any ? places : QVector<double>();
+  return place > 0 ? places : QVector<double>();
 }
 
 double place_of_step(const RunSeries& series, const QVector<double>& places, std::int64_t step) {
   if (places.isEmpty()) return 0;
-  const auto after = std::upper_bound(
-      series.lines.begin(), series.lines.end(), step,
-      [](std::int64_t wanted, const MetricsLine& line) { return wanted < line.step; });
-  const auto i = static_cast<qsizetype>(after - series.lines.begin());
-  return places[std::clamp<qsizetype>(i - 1, 0, places.size() - 1)];
+  const QVector<double>& steps = series.lines.step;
+  const auto after = std::upper_bound(steps.begin(), steps.end(), static_cast<double>(step));
+  return places[std::clamp<qsizetype>(after - steps.begin() - 1, 0, places.size() - 1)];
 }
 
-std::vector<std::size_t> kept_points(const QVector<double>& y, int most) {
-  std::vector<std::size_t> kept;
-  const qsizetype count = y.size(), buckets = std::max(1, most / 2);
-  if (count <= most) {
-    for (qsizetype i = 0; i < count; ++i) kept.push_back(static_cast<std::size_t>(i));
+std::vector<qsizetype> kept_points(const QVector<double>& x, const QVector<double>& y,
+                                   const CurveView& view) {
+  std::vector<qsizetype> kept;
+  const auto end_of_both = x.begin() + std::min(x.size(), y.size());
+  auto first = std::lower_bound(x.begin(), end_of_both, view.lower);
+  auto last = std::upper_bound(first, end_of_both, view.upper);
+  if (first != x.begin()) --first;
+  if (last != end_of_both) ++last;
+  const qsizetype begin = first - x.begin(), end = last - x.begin();
+  const int columns = std::max(1, view.columns);
+  if (end - begin <= 2 * columns) {
+    for (qsizetype i = begin; i < end; ++i)
+      if (std::isfinite(y[i])) kept.push_back(i);
     return kept;
   }
-  for (qsizetype b = 0; b < buckets; ++b) {
-    const qsizetype begin = b * count / buckets, end = (b + 1) * count / buckets;
-    qsizetype low = begin, high = begin;
-    for (qsizetype i = begin; i < end; ++i) {
-      if (y[i] < y[low]) low = i;
-      if (y[i] > y[high]) high = i;
-    }
-    kept.push_back(static_cast<std::size_t>(std::min(low, high)));
-    if (low != high) kept.push_back(static_cast<std::size_t>(std::max(low, high)));
+  const double width = (view.upper - view.lower) / columns;
+  for (qsizetype at = begin; at < end;) {
+    // What lies beside the view are columns of their own.
+    const double column = width > 0 ? std::floor((x[at] - view.lower) / width) : 0;
+    const double border = view.lower + (column + 1) * width;
+    qsizetype low = -1, high = -1, i = at;
+    do {
+      if (!std::isfinite(y[i])) continue;
+      if (low < 0 || y[i] < y[low]) low = i;
+      if (high < 0 || y[i] > y[high]) high = i;
+    } while (++i < end && (width <= 0 || x[i] < border));
+    at = i;
+    if (low < 0) continue;
+    kept.push_back(std::min(low, high));
+    if (low != high) kept.push_back(std::max(low, high));
   }
   return kept;
 }
 
-Points thinned(const QVector<double>& x, const QVector<double>& y, int most) {
+Points thinned(const QVector<double>& x, const QVector<double>& y, const CurveView& view) {
   Points points;
-  const qsizetype count = std::min(x.size(), y.size());
-  const qsizetype buckets = std::max(1, most / 2);
-  const auto add = [&](qsizetype i) {
-    points.x << x[i];
-    points.y << y[i];
-  };
-  if (count <= most) {
-    for (qsizetype i = 0; i < count; ++i)
-      if (std::isfinite(y[i])) add(i);
-    return points;
-  }
-  for (qsizetype b = 0; b < buckets; ++b) {
-    const qsizetype begin = b * count / buckets, end = (b + 1) * count / buckets;
-    qsizetype low = -1, high = -1;
-    for (qsizetype i = begin; i < end; ++i) {
-      if (!std::isfinite(y[i])) continue;
-      if (low < 0 || y[i] < y[low]) low = i;
-      if (high < 0 || y[i] > y[high]) high = i;
-    }
-    if (low < 0) continue;
-    add(std::min(low, high));
-    if (low != high) add(std::max(low, high));
+  for (const qsizetype at : kept_points(x, y, view)) {
+    points.x << x[at];
+    points.y << y[at];
   }
   return points;
 }

@@ -25,9 +25,29 @@ std::vector<RunMark> marks_of(const std::vector<RunEvent>& events);
 /// The events that it marks; on any thread.
 std::vector<RunEvent> marked_events(const std::vector<RunEvent>& events);
 
+/// The logged lines of a run, oldest first, a column each. Columns are shared between copies, so
+/// that a run of any length is handed on at once and a curve is a column as it stands. Whole
+/// numbers are exact up to 2^53.
+struct RunLines {
+  /// What an objective tells besides, where it does: which lines, and its values there.
+  struct Figure {
+    QVector<qsizetype> at;
+    QVector<double> values;
+  };
+
+  QVector<double> step, epoch, loss, grad_norm, learning_rate, tokens, tokens_per_second,
+      step_seconds;
+  QVector<double> weights, adapter, gradients, optimizer, activations, allocated, peak;  ///< bytes
+  std::map<std::string, Figure> figures;
+
+  bool empty() const { return step.isEmpty(); }
+  std::size_t size() const { return static_cast<std::size_t>(step.size()); }
+  void push_back(const MetricsLine& line);
+};
+
 struct RunSeries {
   QString name;
-  std::vector<MetricsLine> lines;              ///< oldest first
+  RunLines lines;
   std::map<std::int64_t, double> evaluations;  ///< step → evaluation loss
   std::vector<RunEvent> marked;                ///< of its events those that marks_of() marks
   double steps_per_epoch = 0;
@@ -50,12 +70,18 @@ struct Points {
   QVector<double> x, y;
 };
 
-/// At most about `most` points: of each bucket the lowest and the highest are kept, so that spikes
-/// stay. Non-finite values are left out.
-Points thinned(const QVector<double>& x, const QVector<double>& y, int most);
-/// The places of at most about `most` points that are kept of curves which share their x: of each
-/// bucket the lowest and the highest of `y`.
-std::vector<std::size_t> kept_points(const QVector<double>& y, int most);
+/// What is drawn of a curve between two places of its x axis, which ascends.
+struct CurveView {
+  double lower = 0, upper = 0;
+  int columns = 1;  ///< parts of equal width, of some pixels each
+};
+
+/// The places of the points that are kept of `y`: where there are more than two a column, the
+/// lowest and the highest of each, so that no spike is lost; and one at either side of the view,
+/// which the lines go to. Non-finite values are left out.
+std::vector<qsizetype> kept_points(const QVector<double>& x, const QVector<double>& y,
+                                   const CurveView& view);
+Points thinned(const QVector<double>& x, const QVector<double>& y, const CurveView& view);
 /// Exponential moving average, corrected for its start; `weight` 0 is the raw curve. Non-finite
 /// values pass by.
 QVector<double> smoothed(const QVector<double>& y, double weight);

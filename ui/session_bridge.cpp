@@ -107,6 +107,8 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit model_fetched(e);
         } else if constexpr (std::is_same_v<T, DeviceLost>) {
           emit device_lost(e);
+        } else if constexpr (std::is_same_v<T, LineChanged>) {
+          emit line_changed(e);
         } else {
           static_assert(std::is_same_v<T, CommandFailed>);
           emit command_failed(e);

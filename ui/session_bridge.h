@@ -20,6 +20,7 @@ class SessionBridge : public QObject {
   ~SessionBridge() override;
 
   Session& session() { return session_; }
+  const Session& session() const { return session_; }
   /// The state last announced: what widgets show and enable by.
   SessionState state() const { return state_; }
   /// Says one event as its signal; the drain does so with each.
@@ -61,6 +62,7 @@ class SessionBridge : public QObject {
   void fetch_progressed(const luthier::FetchProgressed& event);
   void model_fetched(const luthier::ModelFetched& event);
   void device_lost(const luthier::DeviceLost& event);
+  void line_changed(const luthier::LineChanged& event);
   void command_failed(const luthier::CommandFailed& event);
 
  private:

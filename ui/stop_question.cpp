@@ -39,12 +39,14 @@ StopQuestion::StopQuestion(QWidget* parent) : QDialog(parent) {
   discard_ = button("stopDiscard");
   really_ = button("stopReallyDiscard");
   go_on_ = button("stopContinue");
+  leave_ = button("stopLeave");
   save_ = button("stopSave");
   back_ = button("stopBack");
   row->addWidget(discard_);
   row->addWidget(really_);
   row->addStretch();
   row->addWidget(go_on_);
+  row->addWidget(leave_);
   row->addWidget(save_);
   row->addWidget(back_);
   layout->addLayout(row);
@@ -59,6 +61,10 @@ StopQuestion::StopQuestion(QWidget* parent) : QDialog(parent) {
     emit decided(StopKind::Save);
     accept();
   });
+  connect(leave_, &QPushButton::clicked, this, [this] {
+    emit left();
+    accept();
+  });
   connect(go_on_, &QPushButton::clicked, this, &QDialog::reject);
   ask(false);
 }
@@ -69,10 +75,16 @@ StopQuestion* StopQuestion::of(QWidget* window) {
   return asked && asked->isVisible() ? asked : new StopQuestion(window);
 }
 
+void StopQuestion::offer_leaving(bool elsewhere) {
+  elsewhere_ = elsewhere;
+  ask(discarding_);
+}
+
 void StopQuestion::ask(bool discarding) {
   discarding_ = discarding;
   for (QPushButton* button : {discard_, go_on_, save_}) button->setVisible(!discarding);
   for (QPushButton* button : {really_, back_}) button->setVisible(discarding);
+  leave_->setVisible(elsewhere_ && !discarding);
   QPushButton* keeps = discarding ? back_ : save_;
   for (QPushButton* button : {save_, back_}) button->setDefault(button == keeps);
   keeps->setFocus();
@@ -91,6 +103,8 @@ void StopQuestion::retranslate() {
   discard_->setText(tr("&Throw the run away…"));
   really_->setText(tr("&Throw it away"));
   go_on_->setText(tr("&Continue training"));
+  leave_->setText(tr("&Leave it running"));
+  leave_->setToolTip(tr("It goes on without this window, and the Start page finds it again"));
   save_->setText(tr("&Stop and save"));
   back_->setText(tr("&Keep the run"));
 }

@@ -9,7 +9,6 @@
 #include <QFontDatabase>
 #include <QPainter>
 #include <QPalette>
-#include <QStyleFactory>
 #include <QSvgRenderer>
 #include <QVariant>
 #include <QWidget>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "ui/system_theme.h"
+#include "ui/widgets/window_style.h"
 
 namespace luthier {
 
@@ -121,7 +121,7 @@ Theme& Theme::instance() {
 
 void Theme::install(Choice choice) {
   system_dark_ = QGuiApplication::palette().color(QPalette::Window).lightness() < 128;
-  QApplication::setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
+  QApplication::setStyle(new WindowStyle);
   QFont font = QApplication::font();
   const QStringList families = body_families();
   if (!families.isEmpty()) font.setFamilies(families);

@@ -69,6 +69,7 @@ Workspace::Workspace(QObject* parent)
   connect(this, &Workspace::recipe_changed, this, [this] { forecast_timer_.start(); });
   connect(this, &Workspace::model_changed, this, [this] { forecast_timer_.start(); });
   connect_bridge();
+  connect_elsewhere();
   connect_run();
   queue_ = new RunQueue(*this);
   history_ = new RecipeHistory(*this);

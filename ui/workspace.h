@@ -62,6 +62,20 @@ struct LiveRun {
   std::string end_state;
 };
 
+/// Where runs go that are launched from now on.
+struct RunsWhere {
+  enum class Kind { Window, Process, Host } kind = Kind::Window;
+  QString host, folder;  ///< Host: what ssh calls it, and where paths begin there
+};
+
+/// A run that goes on in a process of its own, or that was last known to on another machine.
+struct FoundElsewhere {
+  RunPlace place;
+  std::string run;
+  QString name;                  ///< of its folder
+  std::filesystem::path output;  ///< this folder, where it is on this machine
+};
+
 /// A stage as the strip has it.
 struct StageShown {
   enum class State { Waiting, Running, Done };
@@ -187,6 +201,16 @@ class Workspace : public QObject {
   /// Runs that are launched one after another.
   RunQueue& queue() { return *queue_; }
   void resume_run(const QString& folder);
+
+  // Elsewhere.
+  const RunsWhere& where() const { return where_; }
+  void set_where(const RunsWhere& where);
+  /// What goes on and is in no window's hand that is known of; `then` gets it in a moment.
+  void find_elsewhere(QObject* asker, std::function<void(std::vector<FoundElsewhere>)> then);
+  /// Takes a run in hand that goes on elsewhere. Nothing happens while that is not possible.
+  void attach_run(const FoundElsewhere& found);
+  /// Where the run in hand is, in words; empty: in this window.
+  QString place_of_run() const;
   /// Looks beside the recipe's run folder and where runs were launched before, and says
   /// interrupted_found when one can be resumed.
   void find_interrupted();
@@ -231,6 +255,10 @@ class Workspace : public QObject {
   bool launch_staged(const std::optional<std::filesystem::path>& resume);
   /// False: the folder is no run of stages, nor in one.
   bool resume_stages(const QString& folder);
+  /// False: it is to be in this window.
+  bool launch_elsewhere(const std::string& yaml, const std::optional<std::filesystem::path>& resume,
+                        const std::filesystem::path& program);
+  void connect_elsewhere();
   void ask_forecast();
   void forecast_failed(const Error& error);
   static void remember_recipe(const QString& file);
@@ -255,6 +283,8 @@ class Workspace : public QObject {
   QTimer forecast_timer_;
   std::unique_ptr<LiveRun> run_;
   bool launching_ = false;
+  RunsWhere where_;
+  std::string far_run_;  ///< name of the run elsewhere that is in hand
   SampleSource* samples_;
   std::optional<BaseMerged> merged_;
   RunQueue* queue_;

@@ -31,7 +31,16 @@ QString whole_path(const std::filesystem::path& path) {
 struct History {
   std::vector<MetricsLine> lines;
   std::vector<RunEvent> events;
+  std::vector<std::pair<std::int64_t, double>> evaluations;
 };
+
+/// Nothing of a long history is copied on the window's thread.
+template <class Value>
+std::vector<Value> joined(std::vector<Value> before, std::vector<Value> after) {
+  before.insert(before.end(), std::make_move_iterator(after.begin()),
+                std::make_move_iterator(after.end()));
+  return before;
+}
 
 History history_of(const std::filesystem::path& folder, std::int64_t first_step) {
   History history;
@@ -39,6 +48,8 @@ History history_of(const std::filesystem::path& folder, std::int64_t first_step)
   if (!run) return history;
   history.lines = run->read_metrics();
   std::erase_if(history.lines, [&](const MetricsLine& line) { return line.step > first_step; });
+  for (const MetricsLine& line : history.lines)
+    if (line.eval_loss) history.evaluations.emplace_back(line.step, *line.eval_loss);
   history.events = run->read_events();
   // Changes by hand that are still to be made again come when they are.
   std::erase_if(history.events, [&](const RunEvent& event) { return event.step > first_step; });
@@ -139,19 +150,16 @@ void Workspace::read_history() {
   const std::int64_t first_step = run_->started.first_step;
   in_background_of(
       this, [folder, first_step] { return history_of(folder, first_step); },
-      [this, of](const History& history) {
+      [this, of](History history) {
         if (run_.get() != of) return;
         LiveRun& run = *run_;
-        run.lines.insert(run.lines.begin(), history.lines.begin(), history.lines.end());
-        std::vector<std::pair<std::int64_t, double>> evaluations;
-        for (const MetricsLine& line : history.lines)
-          if (line.eval_loss) evaluations.emplace_back(line.step, *line.eval_loss);
-        run.evaluations.insert(run.evaluations.begin(), evaluations.begin(), evaluations.end());
-        std::vector<RunEvent> events = history.events;
-        for (const RunEvent& event : run.events)
-          if (std::find(events.begin(), events.end(), event) == events.end())
-            events.push_back(event);
-        run.events = std::move(events);
+        run.lines = joined(std::move(history.lines), std::move(run.lines));
+        run.evaluations = joined(std::move(history.evaluations), std::move(run.evaluations));
+        for (RunEvent& event : run.events)
+          if (std::find(history.events.begin(), history.events.end(), event) ==
+              history.events.end())
+            history.events.push_back(std::move(event));
+        run.events = std::move(history.events);
         emit run_history_read();
       });
 }
@@ -189,7 +197,8 @@ void Workspace::launch() {
     return;
   }
   launching_ = true;
-  session().launch(recipe_, {}, 0, program_for(recipe_));
+  if (!launch_elsewhere(recipe_to_yaml(recipe_), {}, program_for(recipe_)))
+    session().launch(recipe_, {}, 0, program_for(recipe_));
 }
 
 bool Workspace::launch_recipe(const Recipe& recipe, std::size_t held_out_answers) {
@@ -213,7 +222,8 @@ void Workspace::resume_run(const QString& folder) {
   // The run's own recipe.yaml is no file to save changes to.
   replace_recipe(*recipe);
   launching_ = true;
-  session().launch(recipe_, to_path(folder), 0, program_for(recipe_));
+  if (!launch_elsewhere(recipe_to_yaml(recipe_), to_path(folder), program_for(recipe_)))
+    session().launch(recipe_, to_path(folder), 0, program_for(recipe_));
 }
 
 void Workspace::start_anew(const QString& run) {

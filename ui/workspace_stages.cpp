@@ -77,7 +77,8 @@ bool Workspace::launch_staged(const std::optional<std::filesystem::path>& resume
   std::filesystem::path program;
   for (const RecipeStage& stage : staged_->stages)
     if (program.empty()) program = program_for(stage.recipe);
-  session().launch_stages(*staged_, resume, program);
+  if (!launch_elsewhere(staged_recipe_to_yaml(*staged_), resume, program))
+    session().launch_stages(*staged_, resume, program);
   return true;
 }
 

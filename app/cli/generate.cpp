@@ -88,8 +88,8 @@ Result<Answers> answer(const GenerateOptions& o, LoadedModel& loaded,
     return !interrupted().stop_requested();
   };
   if (adapters.size() > 1) {
-    std::vector<Adapter*> each;
-    for (const auto& adapter : adapters) each.push_back(adapter.get());
+    std::vector<AskedAnswer> each;
+    for (const auto& adapter : adapters) each.push_back({each.size(), adapter.get()});
     const std::vector<std::uint64_t> draws(prompts.size(), 0);  // as each draws by itself
     LUTHIER_TRY(answers.generated,
                 generate_by(loaded, prompts, each, o.generation, progress, draws));

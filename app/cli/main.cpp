@@ -96,6 +96,7 @@ int run(int argc, char** argv) {
   verb("generate", "Answer an image-instruction input, with the base or with adapters",
        add_generate);
   verb("train", "Train by a recipe", add_train);
+  verb("launch", "Train by a recipe in several processes of this machine", add_launch);
   verb("loss",
        "The loss, its parts and its gradients that a recipe gives some rows, into a "
        "safetensors file",
@@ -121,6 +122,8 @@ int run(int argc, char** argv) {
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run",
        add_teach);
   verb("runs", "List, fork, extend, note, rename and remove runs, and train sweeps", add_runs);
+  verb("serve", "Start, drive and find again runs that outlive who started them: JSON lines",
+       add_serve);
   verb("router", "What picks one of several adapters for each request", add_router);
   verb("probe", "What a model still does where it was not trained", add_probe);
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);

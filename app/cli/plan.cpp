@@ -74,8 +74,12 @@ Json to_json(const std::vector<StageForecast>& stages) {
   return document;
 }
 
-Status plan_verb(const std::string& path, const std::vector<std::string>& set, bool json) {
+Status plan_verb(const std::string& path, const std::vector<std::string>& set, bool json,
+                 const RankPlan& ranks) {
   LUTHIER_TRY(const auto staged, read_staged_recipe(path, set));
+  if (staged && ranks.ranks > 1)
+    return input_error("Several ranks train one recipe, not a run of stages.", path,
+                       "Plan its stages one by one, as recipes of their own.");
   if (staged) {
     LUTHIER_TRY(const std::vector<StageForecast> stages, plan_stages(*staged));
     if (json)
@@ -85,7 +89,7 @@ Status plan_verb(const std::string& path, const std::vector<std::string>& set, b
     return {};
   }
   LUTHIER_TRY(const Recipe recipe, read_recipe(path, set));
-  LUTHIER_TRY(const MemoryForecast forecast, plan(recipe));
+  LUTHIER_TRY(const MemoryForecast forecast, plan(recipe, ranks));
   if (json)
     print_json(to_json(forecast));
   else
@@ -100,13 +104,25 @@ Action add_plan(CLI::App& app) {
     std::string recipe;
     std::vector<std::string> set;
     bool json = false;
+    int ranks = 1;
+    std::string shard = "none";
   };
   const auto o = std::make_shared<PlanOptions>();
   app.add_option("RECIPE", o->recipe, "A recipe (YAML), also one of stages")->required();
   app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
       ->allow_extra_args(false);
   app.add_flag("--json", o->json, "One JSON document on stdout");
-  return [o] { return plan_verb(o->recipe, o->set, o->json); };
+  app.add_option("--ranks", o->ranks,
+                 "Processes that train it together, on this machine: the memory of one of them")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--shard", o->shard, "What ranks keep a part of each: none, optimizer")
+      ->check(CLI::IsMember({"none", "optimizer"}))
+      ->capture_default_str();
+  return [o] {
+    return plan_verb(o->recipe, o->set, o->json,
+                     {o->ranks, o->shard == "optimizer" && o->ranks > 1, o->ranks});
+  };
 }
 
 }  // namespace luthier::cli

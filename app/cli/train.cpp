@@ -115,7 +115,8 @@ Status tell_result(const RunResult& result) {
 }
 
 Status train(const std::string& path, const std::vector<std::string>& overrides,
-             const std::string& resume, const std::string& edits_file) {
+             const std::string& resume, const std::string& edits_file, std::int64_t wait,
+             bool shard) {
   Reporter reporter;
   const auto report = [&](const SessionEvent& event) { reporter(event); };
   const std::optional<std::filesystem::path> run =
@@ -125,6 +126,13 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
   if (!edits_file.empty()) {
     LUTHIER_TRY(edits, read_edits(edits_file));
   }
+  LUTHIER_TRY(const auto place, rank_place());
+  if (shard && !place)
+    return input_error("One process has nobody to share the optimizer's state with.", "--shard",
+                       "Start several by luthier-cli launch, torchrun, srun or mpirun.");
+  if (staged && place)
+    return input_error("Several ranks train one recipe, not a run of stages.", path,
+                       "Launch its stages one after another, as recipes of their own.");
   if (staged) {
     if (!edits.empty())
       return input_error("A run of stages has steps of its own in each stage.", "--edits",
@@ -137,6 +145,11 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
     return tell_result(result);
   }
   LUTHIER_TRY(const Recipe recipe, read_recipe(path, overrides));
+  if (place) {
+    LUTHIER_TRY(const RunResult result, train_rank_headless(*place, recipe, run, report,
+                                                            interrupted(), edits, wait, shard));
+    return place->rank == 0 ? tell_result(result) : Status();
+  }
   LUTHIER_TRY(const RunResult result, train_headless(recipe, run, report, interrupted(), 0, edits));
   return tell_result(result);
 }
@@ -146,6 +159,8 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
 Action add_train(CLI::App& app) {
   struct TrainOptions {
     std::string recipe, resume, program, edits;
+    std::int64_t wait = 300;
+    std::string shard = "none";
     std::vector<std::string> set;
   };
   const auto o = std::make_shared<TrainOptions>();
@@ -165,10 +180,21 @@ Action add_train(CLI::App& app) {
                  "Settings to change at their steps, as by hand: the events.jsonl of a run, or "
                  "lines like {\"step\": 40, \"learning_rate\": 5e-5} (learning_rate, "
                  "max_grad_norm, logging_steps)");
+  app.add_option("--wait-for-ranks", o->wait,
+                 "Seconds until all ranks of a launcher (torchrun, srun, mpirun, luthier-cli launch) "
+                 "must be there")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{86'400}))
+      ->capture_default_str();
+  app.add_option("--shard", o->shard,
+                 "What ranks keep a part of each instead of all of it: the optimizer's state "
+                 "(strategy full or freeze)")
+      ->check(CLI::IsMember({"none", "optimizer"}))
+      ->capture_default_str();
   app.footer(recipe_help());
   return [o]() -> Status {
     LUTHIER_TRY(const auto program, name_reward_program(o->program));  // while the run lasts
-    return train(o->recipe, o->set, o->resume, o->edits);
+    return train(o->recipe, o->set, o->resume, o->edits, o->wait,
+                 o->shard == "optimizer");
   };
 }
 

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How long the event loop was held while a run trained: a timer of 5 ms notes by how much each of
-// its ticks was late.
+// How long the event loop was held while a run trained.
 #pragma once
 
 #include <QElapsedTimer>
-#include <QObject>
 #include <QTimer>
-#include <vector>
 
+#include "app/gui/loop_clock.h"
 #include "engine/base/result.h"
 
 namespace luthier {
 
 class MainWindow;
+
+/// Writes a measurement; an error says why not.
+Status write_measurement(const Json& document, const QString& file);
 
 class LoopMeter : public QObject {
   Q_OBJECT
@@ -20,16 +21,14 @@ class LoopMeter : public QObject {
  public:
   /// `walk`: goes from page to page all the while.
   LoopMeter(MainWindow& window, bool walk, QObject* parent = nullptr);
-  /// {"max_hold_ms", "p99_hold_ms", "steps", "seconds", "histogram_ms": [[upper bound, count], …]}
-  Status write(const QString& file) const;
+  /// What LoopClock takes, and {"steps", "seconds", "state"}.
+  Status write(const QString& file);
 
  private:
-  void tick();
-
   MainWindow& window_;
-  QTimer timer_, walk_timer_;
-  QElapsedTimer since_tick_, since_start_;
-  std::vector<double> late_;  ///< milliseconds
+  LoopClock clock_;
+  QTimer walk_timer_;
+  QElapsedTimer since_start_;
   double seconds_ = 0;
   int page_ = 0;
 };

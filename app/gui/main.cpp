@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The window's program: options, theme and language, then the window.
 #include <QApplication>
+#include <QFileInfo>
 #include <QSettings>
 #include <cstdio>
 #include <optional>
 
+#include "app/gui/bench_flow.h"
 #include "app/gui/demo.h"
 #include "app/gui/loop_meter.h"
 #include "app/gui/options.h"
+#include "app/gui/picture_home.h"
 #include "app/gui/screenshots.h"
 #include "app/gui/start_anew.h"
 #include "engine/base/crash_report.h"
@@ -42,6 +45,20 @@ bool only_asked(int argc, char** argv) {
   return false;
 }
 
+int take_pictures(const luthier::GuiOptions& options) {
+  using namespace luthier;
+  PictureOptions wanted{QFileInfo(options.screenshots).absoluteFilePath(), options.sizes, {}, {}};
+  if (!options.language.isEmpty()) wanted.languages << options.language;
+  if (!options.theme.isEmpty()) wanted.themes << options.theme;
+  PictureHome home;
+  if (const Status moved = home.move_in(); !moved) return say(moved.error());
+  PictureLooks looks(wanted, home.secrets());
+  if (const Status made = looks.make_folders(); !made) return say(made.error());
+  MainWindow window;
+  window.keep_quiet();
+  return Screenshots(window, looks, options.steps).run();
+}
+
 int run(int argc, char** argv, luthier::Anew& anew) {
   using namespace luthier;
   QCoreApplication::setApplicationVersion(QStringLiteral(LUTHIER_VERSION));
@@ -51,18 +68,15 @@ int run(int argc, char** argv, luthier::Anew& anew) {
   QApplication::setOrganizationName(QStringLiteral("luthier"));
   QApplication::setDesktopFileName(QStringLiteral("org.luthier.Luthier"));
   const GuiOptions options = parse_options(app);
-  if (!options.screenshots.isEmpty())
-    QSettings::setPath(QSettings::NativeFormat, QSettings::UserScope,
-                       options.screenshots + QStringLiteral("/.settings"));
+  if (!options.screenshots.isEmpty()) return take_pictures(options);
   Language::instance().choose(options.language.isEmpty() ? Language::preferred()
                                                          : options.language);
-  const QString theme = !options.theme.isEmpty() ? options.theme
-                        : !options.screenshots.isEmpty()
-                            ? QStringLiteral("light")
+  const QString theme = !options.theme.isEmpty()
+                            ? options.theme
                             : QSettings().value(QStringLiteral("theme")).toString();
   Theme::instance().install(theme_of(theme));
   const bool driven = options.launch || options.exit_when_done || !options.bench_loop.isEmpty();
-  const bool a_person = !driven && options.screenshots.isEmpty();
+  const bool a_person = !driven;
   if (a_person) {
     restore_text_size();
     // Where no report can be kept, the program works all the same.
@@ -71,8 +85,12 @@ int run(int argc, char** argv, luthier::Anew& anew) {
 
   MainWindow window;
   if (!a_person || !options.resume.isEmpty()) window.keep_quiet();
-  if (!options.screenshots.isEmpty())
-    return Screenshots(window, options.screenshots, options.steps, options.size).run();
+  if (!options.bench_flow.isEmpty()) {
+    window.resize(options.sizes.first());
+    window.show();
+    const Status done = BenchFlow(window).run(options.bench_flow, options.bench_loop);
+    return done ? 0 : say(done.error());
+  }
   std::optional<KeptDesk> desk;
   if (a_person) {
     desk.emplace(window);

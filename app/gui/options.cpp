@@ -4,6 +4,8 @@
 
 #include <QCommandLineParser>
 #include <QCoreApplication>
+#include <cstdio>
+#include <cstdlib>
 
 namespace luthier {
 
@@ -27,7 +29,8 @@ GuiOptions parse_options(const QCoreApplication& app) {
   const QCommandLineOption shots(
       QStringLiteral("screenshots"),
       QStringLiteral(
-          "Drive the window through the demo, save a picture of each page in DIR and exit."),
+          "Drive the window through the demo, save pictures of each page and state in DIR, in both "
+          "languages and both themes where --lang and --theme name none, and exit."),
       QStringLiteral("DIR"));
   const QCommandLineOption steps(
       QStringLiteral("steps"),
@@ -36,8 +39,8 @@ GuiOptions parse_options(const QCoreApplication& app) {
       QStringLiteral("N"));
   const QCommandLineOption size(
       QStringLiteral("size"),
-      QStringLiteral("Size of the screenshots' window (default: 1280x800)."), QStringLiteral("WxH"),
-      QStringLiteral("1280x800"));
+      QStringLiteral("Sizes of the screenshots' window (default: 1280x800)."),
+      QStringLiteral("WxH,…"), QStringLiteral("1280x800"));
   const QCommandLineOption resume(QStringLiteral("resume"),
                                   QStringLiteral("Go on with the interrupted run in FOLDER."),
                                   QStringLiteral("FOLDER"));
@@ -52,7 +55,13 @@ GuiOptions parse_options(const QCoreApplication& app) {
   const QCommandLineOption walk(
       QStringLiteral("walk"),
       QStringLiteral("With --bench-loop: go from page to page all the while."));
-  parser.addOptions({demo, lang, theme, shots, steps, size, resume, launch, leave, bench, walk});
+  QCommandLineOption flow(
+      QStringLiteral("bench-flow"),
+      QStringLiteral("With --bench-loop: do what FILE (JSON) says while it is measured, and exit."),
+      QStringLiteral("FILE"));
+  flow.setFlags(QCommandLineOption::HiddenFromHelp);
+  parser.addOptions(
+      {demo, lang, theme, shots, steps, size, resume, launch, leave, bench, walk, flow});
   parser.process(app);
   GuiOptions options;
   if (!parser.positionalArguments().isEmpty()) options.open = parser.positionalArguments().first();
@@ -62,12 +71,21 @@ GuiOptions parse_options(const QCoreApplication& app) {
   options.theme = parser.value(theme);
   options.screenshots = parser.value(shots);
   options.steps = parser.value(steps).toInt();
-  const QStringList sides = parser.value(size).split(QLatin1Char('x'));
-  if (sides.size() == 2) options.size = QSize(sides[0].toInt(), sides[1].toInt());
+  for (const QString& each : parser.value(size).split(QLatin1Char(','))) {
+    const QStringList sides = each.split(QLatin1Char('x'));
+    const QSize given = sides.size() == 2 ? QSize(sides[0].toInt(), sides[1].toInt()) : QSize();
+    if (given.isEmpty()) {
+      std::fprintf(stderr, "luthier: --size: \"%s\" is no size; write it like 1280x800.\n",
+                   qPrintable(each));
+      std::exit(2);
+    }
+    options.sizes << given;
+  }
   options.launch = parser.isSet(launch);
   options.exit_when_done = parser.isSet(leave);
   options.bench_loop = parser.value(bench);
   options.walk = parser.isSet(walk);
+  options.bench_flow = parser.value(flow);
   return options;
 }
 

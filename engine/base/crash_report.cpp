@@ -122,6 +122,8 @@ std::vector<std::filesystem::path> crash_reports(const std::filesystem::path& fo
   return reports;
 }
 
+std::filesystem::path own_crash_report() { return report_file.data(); }
+
 Status report_crashes(const std::filesystem::path& folder, std::string_view version) {
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);

@@ -16,6 +16,9 @@ namespace luthier {
 /// is missing; the program then dies as it would have. Call it once. The newest ten reports stay.
 Status report_crashes(const std::filesystem::path& folder, std::string_view version);
 
+/// Where a death of this process would be written down; empty before report_crashes.
+std::filesystem::path own_crash_report();
+
 /// What the report says the program was at. Any thread may say so; a long text is cut.
 enum class CrashNote { Page, Run };
 void note_for_crash(CrashNote note, std::string_view text);

@@ -52,13 +52,14 @@ WindowSource::WindowSource(RowReader reader, std::vector<std::int64_t> usable, c
                            std::int64_t seed, bool shuffle, std::int64_t done,
                            std::shared_ptr<const RowCache> cache,
                            const std::vector<std::int64_t>& broken, std::size_t threads,
-                           std::shared_ptr<const RowOrder> order)
+                           std::shared_ptr<const RowOrder> order, WindowPart part)
     : reader_(std::move(reader)),
       usable_(std::move(usable)),
       plan_(plan),
       seed_(seed),
       shuffle_(shuffle),
       threads_(std::max<std::size_t>(1, threads)),
+      part_(part),
       next_done_(done),
       cache_(std::move(cache)),
       order_rule_(std::move(order)),
@@ -185,6 +186,7 @@ Result<Window> WindowSource::load(std::int64_t done) {
   };
   for (std::int64_t batch = first; batch < first + window_place.batches; ++batch) {
     const auto here = static_cast<std::size_t>(batch - first);
+    if (!part_.has(batch - first)) continue;
     if (generations && batch % generations.every() != 0) continue;
     if (generations) window.generations.push_back({here, {}});
     const std::int64_t size =

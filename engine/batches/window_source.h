@@ -18,16 +18,11 @@
 #include <vector>
 
 #include "engine/batches/batch.h"
+#include "engine/batches/broken_row.h"
 #include "engine/batches/row_order.h"
 #include "engine/data/dataset.h"
 
 namespace luthier {
-
-/// A row whose picture was found missing or broken when it was to be trained on.
-struct BrokenRow {
-  std::int64_t row = 0;
-  std::string sentence;
-};
 
 /// Rows that are answered, or bring answers along, and are then cut into micro-batches.
 struct BegunGeneration {
@@ -64,6 +59,13 @@ bool is_picture_fault(RowFault fault);
 /// How many threads read rows beside a training that keeps `busy` threads of `cores` at work.
 std::size_t reading_threads(int cores, int busy);
 
+/// Which of each window's micro-batches are read: every `ranks`th of them, from `rank` on. The
+/// others are there and empty.
+struct WindowPart {
+  int rank = 0, ranks = 1;
+  bool has(std::int64_t batch) const { return batch % ranks == rank; }
+};
+
 class WindowSource {
  public:
   /// `usable`: the dataset's rows that take part, in order. Starts with the window of the step
@@ -74,7 +76,8 @@ class WindowSource {
   WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan,
                std::int64_t seed, bool shuffle, std::int64_t done,
                std::shared_ptr<const RowCache> cache, const std::vector<std::int64_t>& broken = {},
-               std::size_t threads = 1, std::shared_ptr<const RowOrder> order = {});
+               std::size_t threads = 1, std::shared_ptr<const RowOrder> order = {},
+               WindowPart part = {});
   ~WindowSource();
   WindowSource(const WindowSource&) = delete;
   WindowSource& operator=(const WindowSource&) = delete;
@@ -105,6 +108,7 @@ class WindowSource {
   const std::int64_t seed_;
   const bool shuffle_;
   const std::size_t threads_;
+  const WindowPart part_;
   std::int64_t next_done_;
   std::shared_ptr<const RowCache> cache_;
   const std::shared_ptr<const RowOrder> order_rule_;

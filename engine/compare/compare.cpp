@@ -141,36 +141,32 @@ Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn
                       const GenerationOptions& options, const ColumnWatch& watch) {
   LUTHIER_CHECK(check_writes_text(model));
   if (columns.empty()) return {};
-  const std::size_t at_once = std::max<std::size_t>(1, kPromptsAtOnce / columns.size());
-  for (std::size_t begin = 0; begin < samples.size(); begin += at_once) {
-    const std::size_t end = std::min(samples.size(), begin + at_once);
+  for (std::size_t begin = 0, end = 0; begin < samples.size(); begin = end) {
     std::vector<Example> prompts;
-    std::vector<Adapter*> adapters;
+    std::vector<AskedAnswer> asked;
     std::vector<std::uint64_t> streams;
-    for (std::size_t i = begin; i < end; ++i) {
+    do {
       // Columns that see pictures alike have the sample's prompt in common.
       std::map<const ChatProcessor*, std::size_t> made;
       for (const ResidentColumn& column : columns) {
-        const ResidentColumn& own = column.of(i);
+        const ResidentColumn& own = column.of(end);
         const auto [place, fresh] = made.try_emplace(own.processor.get(), prompts.size());
         if (fresh) {
           LUTHIER_TRY(Example prompt,
-                      own.processor->encode_prompt(samples[i].conversation, samples[i].where));
+                      own.processor->encode_prompt(samples[end].conversation, samples[end].where));
           prompts.push_back(std::move(prompt));
-        } else {
-          prompts.push_back(Example(prompts[place->second]));
         }
-        adapters.push_back(own.adapter.get());
-        streams.push_back(draws.empty() ? i : draws[i]);
+        asked.push_back({place->second, own.adapter.get()});
+        streams.push_back(draws.empty() ? end : draws[end]);
       }
-    }
+      ++end;
+    } while (end < samples.size() && prompts.size() + columns.size() <= kPromptsAtOnce);
     bool stopped = false;
     const auto progress = [&](std::size_t index, const Generated& so_far) {
       stopped = !watch(index % columns.size(), begin + index / columns.size(), so_far);
       return !stopped;
     };
-    LUTHIER_TRY(const auto answers,
-                generate_by(model, prompts, adapters, options, progress, streams));
+    LUTHIER_TRY(const auto answers, generate_by(model, prompts, asked, options, progress, streams));
     if (stopped) return interrupted_error();
   }
   return {};
@@ -242,7 +238,16 @@ Result<Comparison> compare_adapters(LoadedModel& base,
   std::vector<std::size_t> places;  // of those, in the comparison
   for (std::size_t column = 0; column < answering.size(); ++column) {
     if (!answering[column].checkpoint.empty()) continue;
-    LUTHIER_TRY(auto processor, processor_for(base, comparison.columns[column].image));
+    const MediaLimits& image = comparison.columns[column].image;
+    const auto alike = std::find_if(places.begin(), places.end(), [&](std::size_t other) {
+      return comparison.columns[other].image == image;
+    });
+    std::shared_ptr<const ChatProcessor> processor;
+    if (alike != places.end()) {
+      processor = resident[static_cast<std::size_t>(alike - places.begin())].processor;
+    } else {
+      LUTHIER_TRY(processor, processor_for(base, image));
+    }
     resident.push_back({answering[column].adapter, std::move(processor)});
     places.push_back(column);
   }

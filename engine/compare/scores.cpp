@@ -49,10 +49,10 @@ double chrf(const std::string& answer, const std::string& expected) {
   int orders = 0;
   for (std::size_t length = 1; length <= kLongest; ++length) {
     const TextCounts first = grams(a, length), second = grams(b, length);
-    if (first.empty() && second.empty()) continue;
+    if (first.empty() || second.empty()) continue;  // as sacrebleu: of the orders that both have
     const double same = shared_count(first, second);
-    precision += first.empty() ? 0 : same / total_count(first);
-    recall += second.empty() ? 0 : same / total_count(second);
+    precision += same / total_count(first);
+    recall += same / total_count(second);
     ++orders;
   }
   precision /= orders;

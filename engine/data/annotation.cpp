@@ -7,6 +7,7 @@
 
 #include "engine/base/text.h"
 #include "engine/data/row_writing.h"
+#include "engine/data/sources/pictures_below.h"
 #include "engine/io/files.h"
 #include "engine/io/probe.h"
 
@@ -19,40 +20,18 @@ namespace {
 constexpr std::int64_t kPlanVersion = 1;
 constexpr std::size_t kMostQuestions = 100;
 constexpr std::size_t kMostPictures = 1'000'000;
-const std::set<std::string> kPictureEndings{".png", ".jpg", ".jpeg", ".webp",
-                                            ".gif", ".bmp", ".tif",  ".tiff"};
-
-bool is_picture_name(const fs::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return kPictureEndings.contains(ending);
-}
 
 Result<std::vector<fs::path>> pictures_in(const fs::path& folder) {
   std::error_code problem;
   if (!fs::is_directory(folder, problem))
     return input_error("This is no folder.", folder.string(),
                        "Name a folder with the pictures to ask about.");
+  LUTHIER_TRY(const std::vector<std::string> names, detail::pictures_below(folder, kMostPictures));
   std::vector<fs::path> found;
-  fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied,
-                                      problem);
-  for (const fs::recursive_directory_iterator end; !problem && at != end; at.increment(problem)) {
-    std::error_code ignored;
-    const bool hidden = at->path().filename().string().starts_with('.');
-    if (hidden && at->is_directory(ignored)) at.disable_recursion_pending();
-    if (hidden || !at->is_regular_file(ignored) || !is_picture_name(at->path())) continue;
-    found.push_back(at->path().lexically_normal());
-    if (found.size() > kMostPictures)
-      return input_error("The folder has more than a million pictures.", folder.string(),
-                         "Name a smaller one.");
-  }
-  if (problem)
-    return machine_error("The folder cannot be read: " + problem.message() + ".", folder.string());
+  for (const std::string& name : names) found.push_back((folder / name).lexically_normal());
   if (found.empty())
     return input_error("There is no picture in the folder.", folder.string(),
                        "PNG, JPEG, WebP, GIF, BMP and TIFF are read, in folders below it too.");
-  std::sort(found.begin(), found.end());
   return found;
 }
 

@@ -2,6 +2,7 @@
 #include "engine/data/columns.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <set>
 
@@ -108,16 +109,33 @@ Json fitted(const std::string& target, const Json& value) {
   return plain_value(value);
 }
 
+/// Calls `take` with each {column} of the text: where its braces stand, and what is between them.
+template <class Take>
+void each_mark(const std::string& form, Take take) {
+  for (std::size_t at = 0;;) {
+    const std::size_t open = form.find('{', at);
+    const std::size_t close = open == std::string::npos ? open : form.find('}', open);
+    if (close == std::string::npos) return;
+    take(open, close, form.substr(open + 1, close - open - 1));
+    at = close + 1;
+  }
+}
+
+/// Not so what a question about JSON has between its braces.
+bool could_be_column(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char letter) {
+    return letter >= 0x80 || std::isalnum(letter) || letter == '_' || letter == '-' ||
+           letter == '.' || letter == ' ';
+  });
+}
+
 /// The text with each {column} replaced by its value in the row; braces that name none stay.
 std::string filled_in(const std::string& form, const Json& row) {
   std::string text;
   std::size_t at = 0;
-  while (at < form.size()) {
-    const std::size_t open = form.find('{', at);
-    const std::size_t close = open == std::string::npos ? open : form.find('}', open);
-    if (close == std::string::npos) break;
+  each_mark(form, [&](std::size_t open, std::size_t close, const std::string& column) {
     text += form.substr(at, open - at);
-    const Json* value = column_value(row, form.substr(open + 1, close - open - 1));
+    const Json* value = column_value(row, column);
     if (!value)
       text += form.substr(open, close + 1 - open);
     else if (value->is_array() && !most_given(*value).empty() && value->front().is_object())
@@ -125,7 +143,7 @@ std::string filled_in(const std::string& form, const Json& row) {
     else
       text += plain_value(*value);
     at = close + 1;
-  }
+  });
   return text + form.substr(std::min(at, form.size()));
 }
 
@@ -195,6 +213,12 @@ Json mapped_row(const ColumnMap& map, Json row) {
     ++renamed;
     there += column_value(row, column) != nullptr;
   }
+  for (const std::string* form : {&map.prompt, &map.answer})
+    each_mark(*form, [&](std::size_t, std::size_t, const std::string& column) {
+      if (!could_be_column(column)) return;
+      ++renamed;
+      there += column_value(row, column) != nullptr;
+    });
   if (renamed > 0 && there == 0) return row;
   std::vector<std::pair<std::string, Json>> values;
   std::set<std::string> taken;

@@ -48,7 +48,7 @@ std::vector<std::string> column_entries(const ColumnMap& map);
 
 /// The row under the keys that rows are read by. Other columns of what the map says (another
 /// question, another picture) are left out; all else stays. A row that has none of the map's
-/// columns is not of that table and stays as it is.
+/// columns, those in the texts' braces among them, is not of that table and stays as it is.
 Json mapped_row(const ColumnMap& map, Json row);
 
 /// The value at a column's name or path; null: the row has none.

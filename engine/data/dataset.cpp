@@ -89,6 +89,12 @@ Result<Json> Dataset::unmapped_row(std::size_t row) const {
   return source.rows->read(row - source.first, where(row));
 }
 
+bool Dataset::may_hold(std::size_t row, const std::string& wanted) const {
+  if (row >= size() || columns_) return true;  // a map may say more than the file
+  const Source& source = source_of(row);
+  return source.rows->may_hold(row - source.first, wanted);
+}
+
 Result<Json> Dataset::row(std::size_t row) const {
   LUTHIER_TRY(Json json, unmapped_row(row));
   return columns_ ? mapped_row(*columns_, std::move(json)) : std::move(json);

@@ -38,6 +38,9 @@ class Dataset {
   Result<Conversation> read(std::size_t row, RowFault* fault = nullptr) const;
   /// The row as it is written, under the keys that rows are read by.
   Result<Json> row(std::size_t row) const;
+  /// False where no text of the row holds `wanted` (small letters of ASCII) and its bytes alone say
+  /// so; true where it is to be looked at.
+  bool may_hold(std::size_t row, const std::string& wanted) const;
   /// The row with its columns as the file calls them.
   Result<Json> unmapped_row(std::size_t row) const;
   /// What relative picture paths of the row start at.

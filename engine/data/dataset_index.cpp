@@ -88,7 +88,8 @@ Error broken(const std::string& where, const std::string& why) {
                      "A dataset is one JSON object a line, or one JSON list of objects.");
 }
 
-Result<std::vector<RowSpan>> elements(Scanner& scanner, const std::string& where) {
+Result<std::vector<RowSpan>> elements(Scanner& scanner, const std::string& where,
+                                      const Passed& passed) {
   std::vector<RowSpan> rows;
   if (scanner.take(']')) return rows;
   while (true) {
@@ -97,6 +98,7 @@ Result<std::vector<RowSpan>> elements(Scanner& scanner, const std::string& where
       return broken(where,
                     "the list's element " + std::to_string(rows.size() + 1) + " does not end");
     rows.push_back(row);
+    if (passed) passed(row.end);
     if (scanner.take(']')) return rows;
     if (!scanner.take(','))
       return broken(where, "a comma or the end of the list is missing after element " +
@@ -106,7 +108,7 @@ Result<std::vector<RowSpan>> elements(Scanner& scanner, const std::string& where
 
 }  // namespace
 
-std::vector<RowSpan> index_lines(std::string_view text) {
+std::vector<RowSpan> index_lines(std::string_view text, const Passed& passed) {
   std::vector<RowSpan> rows;
   std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   for (std::uint64_t line = 1; at < text.size(); ++line) {
@@ -116,14 +118,16 @@ std::vector<RowSpan> index_lines(std::string_view text) {
     while (end > at && blank(text[end - 1])) --end;
     if (end > at) rows.push_back({at, end, line});
     at = next;
+    if (passed) passed(end);
   }
   return rows;
 }
 
-Result<std::vector<RowSpan>> index_json(std::string_view text, const std::string& where) {
+Result<std::vector<RowSpan>> index_json(std::string_view text, const std::string& where,
+                                        const Passed& passed) {
   Scanner scanner(text);
   if (scanner.take('[')) {
-    LUTHIER_TRY(auto rows, elements(scanner, where));
+    LUTHIER_TRY(auto rows, elements(scanner, where, passed));
     if (!scanner.done()) return broken(where, "something follows the list");
     return rows;
   }
@@ -139,7 +143,7 @@ Result<std::vector<RowSpan>> index_json(std::string_view text, const std::string
     if (!inside.at('"') || !inside.value(key) || !inside.take(':'))
       return broken(where, "the object has no well-formed keys");
     if (text.substr(key.begin, key.end - key.begin) == "\"data\"" && inside.take('['))
-      return elements(inside, where);
+      return elements(inside, where, passed);
     if (!inside.value(value)) return broken(where, "the object does not end");
     inside.take(',');
   }

@@ -88,7 +88,13 @@ int set_mkl_threads(int count) {
 /// MKL makes this thread's products on it alone.
 class OneMklThread {
  public:
-  OneMklThread() : before_(set_mkl_threads(1)) {}
+  OneMklThread() {
+    // LibTorch sets a thread's numbers at its first question, MKL's too: asked later, within the
+    // work, it would undo what is set here, once in the life of a thread, and a resume's first step
+    // would have other last bits than the same step of a run that was not interrupted.
+    (void)at::get_num_threads();
+    before_ = set_mkl_threads(1);
+  }
   ~OneMklThread() {
     if (before_ >= 0) set_mkl_threads(before_);
   }
@@ -96,7 +102,7 @@ class OneMklThread {
   OneMklThread& operator=(const OneMklThread&) = delete;
 
  private:
-  int before_;
+  int before_ = -1;
 };
 
 }  // namespace

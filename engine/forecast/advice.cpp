@@ -52,11 +52,12 @@ std::string pattern_of_part(const ModelSummary& model, const std::string& part) 
 
 std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
                                 const BatchShape& batch, const StepTerms& terms,
-                                const CardFacts* card, std::int64_t total) {
+                                const CardFacts* card, std::int64_t total,
+                                const RankPlan& ranks) {
   std::vector<std::pair<std::int64_t, std::string>> options;
   const auto consider = [&](const std::string& what, const Recipe& changed, const BatchShape& shape,
                             const StepTerms& changed_terms) {
-    const auto made = estimate(model, changed, shape, changed_terms, card);
+    const auto made = estimate(model, changed, shape, changed_terms, card, ranks);
     if (made && made->parts.total() < total * 97 / 100)
       options.emplace_back(made->parts.total(), what + ": " + size_text(made->parts.total()));
   };

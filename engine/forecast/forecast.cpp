@@ -27,6 +27,7 @@
 #include "engine/nn/float_loops.h"
 #include "engine/nn/tile_loops.h"
 #include "engine/objectives/objective.h"
+#include "engine/ranks/owners.h"
 
 namespace luthier {
 namespace {
@@ -113,9 +114,40 @@ std::int64_t recorded_bytes(const ModelSummary& model, const BatchShape& batch, 
   return pool + pool / kRests + kBlocks * terms.block(input, 1) + apart;
 }
 
+/// What a rank has of gradients: a micro-batch's in its own type, beside them in float32 the sums of
+/// what it owns, then what is on its way, and where nothing is sharded the whole sums. The part of
+/// the optimizer's state that it keeps comes back.
+double share_gradients(const std::vector<TrainedModule>& trained, const RankPlan& ranks,
+                       std::int64_t reached, std::int64_t element, GradientBytes& gradients,
+                       MemoryParts& parts) {
+  std::vector<std::int64_t> numbers;
+  for (const TrainedModule& each : trained) {
+    for (const std::vector<std::int64_t>& shape : each.shapes) {
+      std::int64_t count = 1;
+      for (const std::int64_t size : shape) count *= size;
+      numbers.push_back(count);
+    }
+  }
+  std::int64_t all = 0;
+  for (const std::int64_t each : numbers) all += each;
+  const std::int64_t owned = numbers.empty() ? 0 : most_owned(numbers, ranks.ranks),
+                     bucket = 4 * kExchangeBucket;
+  // Out to all owners and in from all ranks; then the owners' to all.
+  const std::int64_t moving = std::min(ranks.ranks * bucket, element * reached) +
+                              ranks.ranks * std::min(bucket, element * owned),
+                     spreading = (ranks.ranks + 1) * std::min(bucket, 4 * owned);
+  gradients.apart = true;
+  gradients.all = parts.gradients = reached * element;
+  gradients.standing = 4 * owned;
+  gradients.adding = 0;
+  const std::int64_t whole = ranks.shards ? 0 : 4 * reached - gradients.all;
+  gradients.stepping = std::max({moving, whole + spreading, gradients.stepping});
+  return ranks.shards && all > 0 ? static_cast<double>(owned) / static_cast<double>(all) : 1.0;
+}
+
 Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
                              const BatchShape& batch, const StepTerms& asked,
-                             const CardFacts* card) {
+                             const CardFacts* card, const RankPlan& ranks) {
   LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(given, recipe));
   const ModelSummary& model = scored ? *scored : given;
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
@@ -132,7 +164,9 @@ Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
       });
   terms.recorded =
       asked.recorded && objective->can_be_recorded() && !by_length && batch.source_lengths.empty();
-  terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32
+  const bool shared = ranks.ranks > 1;
+  terms.gradient_element =
+      plugs || (accumulates && !shared) ? 4 : terms.element;  // sums are float32
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->of_whole) method->of_whole->add_to(terms, recipe.adapter);
   const Json packing = quantization_settings(recipe);
@@ -205,7 +239,7 @@ Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
   gradients.all = parts.gradients;
   if (!terms.checkpointing) gradients.parts = static_cast<std::int64_t>(count_parts(part_of));
   gradients.stepping = step_bytes(all_trained, recipe, terms.element);
-  if (accumulates) {
+  if (accumulates && !shared) {
     gradients.standing = gradients.all;
     // The CPU adds two types by widening one first, a device on the way.
     gradients.adding = terms.cpu ? largest_master(all_trained, terms.element) : 0;
@@ -214,6 +248,12 @@ Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
     gradients.stepping = std::max<std::int64_t>(0, gradients.stepping - narrower);
   }
   gradients.stepping += std::min(paged, kPagedBytes);
+  if (shared) {
+    const double kept = share_gradients(all_trained, ranks, reached, terms.gradient_element,
+                                        gradients, parts);
+    parts.optimizer = std::llround(static_cast<double>(parts.optimizer) * kept);
+    parts.paged = std::llround(static_cast<double>(parts.paged) * kept);
+  }
   if (terms.recorded) gradients.standing = gradients.all;
   const StepBytes step = peak_of(cost, loss, gradients, dense);
   parts.activations = step.kept;
@@ -253,17 +293,17 @@ Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
 }  // namespace
 
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
-                          const StepTerms& terms, const CardFacts* card) {
-  LUTHIER_TRY(Estimate most, estimate_of(model, recipe, batch, terms, card));
+                          const StepTerms& terms, const CardFacts* card, const RankPlan& ranks) {
+  LUTHIER_TRY(Estimate most, estimate_of(model, recipe, batch, terms, card, ranks));
   for (const BatchShape& other : batch.others) {
-    LUTHIER_TRY(Estimate found, estimate_of(model, recipe, other, terms, card));
+    LUTHIER_TRY(Estimate found, estimate_of(model, recipe, other, terms, card, ranks));
     if (found.parts.total() > most.parts.total()) most = std::move(found);
   }
   return most;
 }
 
 Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& asked,
-                                       const BatchShape& batch) {
+                                       const BatchShape& batch, const RankPlan& ranks) {
   Recipe recipe = asked;
   LUTHIER_TRY(recipe.adapter, settings_to_train(asked));
   LUTHIER_TRY(const torch::Device device, choose_device(recipe.training.device));
@@ -277,7 +317,8 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   // it.
   const std::optional<CardFacts> card = card_now(device);
   forecast.available =
-      card ? available_on(*card) : available_memory(device) + memory_use(device).allocated;
+      card ? available_on(*card)
+           : (available_memory(device) + memory_use(device).allocated) / ranks.on_machine;
   StepTerms terms;
   terms.element = dtype == torch::kBFloat16 ? 2 : 4;
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
@@ -292,16 +333,16 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   if (card && card->multiprocessors > 0) terms.multiprocessors = card->multiprocessors;
   const CardFacts* on = card ? &*card : nullptr;
   const std::int64_t there = forecast.known() ? forecast.available : card->total;
-  LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, terms, on));
+  LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, terms, on, ranks));
   if (recipe.training.gradient_checkpointing == "auto" && made.parts.total() > there / 10 * 8) {
     terms.checkpointing = true;
-    LUTHIER_TRY(made, estimate(model, recipe, batch, terms, on));
+    LUTHIER_TRY(made, estimate(model, recipe, batch, terms, on, ranks));
   }
   forecast.parts = made.parts;
   forecast.weights_by_part = std::move(made.weights_by_part);
   forecast.gradient_checkpointing = terms.checkpointing;
   if (!forecast.fits())
-    forecast.advice = advise(model, recipe, batch, terms, on, forecast.parts.total());
+    forecast.advice = advise(model, recipe, batch, terms, on, forecast.parts.total(), ranks);
   return forecast;
 }
 

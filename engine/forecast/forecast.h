@@ -86,10 +86,17 @@ struct BatchShape {
   PictureLoad drawn_pictures = {};  ///< of the largest prompt
 };
 
+/// Processes that train the run together (train/shared_run); the forecast is one's.
+struct RankPlan {
+  int ranks = 1;
+  bool shards = false;  ///< each keeps the optimizer's state of what it owns
+  int on_machine = 1;   ///< that share its memory, where they train on the CPU
+};
+
 /// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the
 /// recipe's selectors.
 Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& recipe,
-                                       const BatchShape& batch);
+                                       const BatchShape& batch, const RankPlan& ranks = {});
 
 /// The modules that train under the recipe, in order, and the trained parameters in all.
 struct TrainedModules {

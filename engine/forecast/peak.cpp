@@ -122,8 +122,9 @@ StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientByte
   std::int64_t most = -1;
   const auto consider = [&](std::int64_t grown, std::int64_t kept, std::int64_t work) {
     // Parts add theirs to what stands when all of them are made.
-    const std::int64_t there = gradients.parts > 1 ? gradients.standing + grown * gradients.parts
-                                                   : std::max(gradients.standing, grown);
+    const std::int64_t there = gradients.parts > 1 || gradients.apart
+                                   ? gradients.standing + grown * gradients.parts
+                                   : std::max(gradients.standing, grown);
     if (there + kept + work <= most) return;
     most = there + kept + work;
     // Gradients are counted as a part of their own. Those that have not come yet leave their room

@@ -95,6 +95,7 @@ struct GradientBytes {
   std::int64_t adding = 0;    ///< at most needed to add one tensor's to what stands
   std::int64_t stepping = 0;  ///< what the optimizer's own step needs
   std::int64_t parts = 1;     ///< of a micro-batch, side by side: each has gradients of its own
+  bool apart = false;  ///< a micro-batch's do not grow into those that stand, but beside them
 };
 /// The moment of a step at which kept tensors, temporaries and grown gradients come to the most.
 /// `dense`: what of a packed weight stands dense at a time, while a layer's products are made.
@@ -108,7 +109,8 @@ struct Estimate {
 };
 /// `card`: with what it takes besides tensors; null: tensors alone.
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
-                          const StepTerms& terms, const CardFacts* card = nullptr);
+                          const StepTerms& terms, const CardFacts* card = nullptr,
+                          const RankPlan& ranks = {});
 /// Adds that. `states`: bytes of one tensor of a layer's states, the size that most activations
 /// have; `longest`: tokens of the longest row.
 void add_card_parts(const ModelSummary& model, const Recipe& recipe,
@@ -119,7 +121,8 @@ void add_card_parts(const ModelSummary& model, const Recipe& recipe,
 /// Single changes that would lower the total, the most effective first.
 std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
                                 const BatchShape& batch, const StepTerms& terms,
-                                const CardFacts* card, std::int64_t total);
+                                const CardFacts* card, std::int64_t total,
+                                const RankPlan& ranks = {});
 /// A regular expression that the modules of this part match and those of no other do; empty where
 /// the model has none.
 std::string pattern_of_part(const ModelSummary& model, const std::string& part);

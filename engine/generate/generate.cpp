@@ -29,11 +29,12 @@ constexpr std::size_t kMaxBatch = 32;
 struct Work {
   const LoadedModel& loaded;
   const std::vector<Example>& prompts;
-  const std::size_t samples;  ///< answers to each
+  const std::vector<std::size_t> prompt_of;  ///< each answer's
+  const std::size_t samples;                 ///< answers to a prompt that come in together
   const GenerationOptions& options;
   const GenerationProgress& progress;
   std::span<const std::uint64_t> draws;
-  std::span<Adapter* const> adapters;  ///< of each prompt; empty: whatever is active
+  const std::vector<Adapter*> adapters;  ///< of each answer; empty: whatever is active
   std::vector<Generated>& results;
   const std::vector<TokenId>& ends;  ///< what ends an answer; nothing where that is asked for
   const RuledScores& rules;
@@ -42,7 +43,7 @@ struct Work {
   std::unique_ptr<StandingSteps> standing;  ///< null: steps are not recorded
 
   /// Of an answer.
-  const Example& prompt(std::size_t index) const { return prompts[index / samples]; }
+  const Example& prompt(std::size_t index) const { return prompts[prompt_of[index]]; }
   const std::string& piece(TokenId id) {
     const auto [place, fresh] = pieces.try_emplace(id);
     if (fresh) place->second = piece_text(loaded.processor->tokenizer(), id);
@@ -143,6 +144,7 @@ bool tower_is_plain(const Work& work) {
 }
 
 bool same_pictures(const Example& a, const Example& b) {
+  if (&a == &b) return true;
   return std::equal(a.images.begin(), a.images.end(), b.images.begin(), b.images.end(),
                     [](const PixelValues& one, const PixelValues& other) {
                       return one.shape == other.shape && one.grid == other.grid &&
@@ -150,33 +152,51 @@ bool same_pictures(const Example& a, const Example& b) {
                     });
 }
 
-/// The prompts as the model takes them. A plain tower looks once at pictures that stand in several,
-/// as where columns of a comparison answer one sample.
-ModelInput input_of(const Work& work, const std::vector<Example>& prompts, bool plain_tower) {
-  Model& model = *work.loaded.model;
-  ModelInput input = for_model(model, collate(prompts));
-  if (!plain_tower || input.pictures.empty() || has_films(input)) return input;
-  std::vector<const Example*> unlike;
-  std::vector<std::size_t> of_prompt;
-  for (const Example& prompt : prompts) {
-    const auto found = std::find_if(unlike.begin(), unlike.end(), [&](const Example* other) {
-      return same_pictures(*other, prompt);
-    });
-    of_prompt.push_back(static_cast<std::size_t>(found - unlike.begin()));
-    if (found == unlike.end()) unlike.push_back(&prompt);
+/// Prompts as the model takes them. A plain tower looks once at pictures that several answers are
+/// to, as where columns of a comparison answer one sample.
+class PromptReader {
+ public:
+  explicit PromptReader(const Work& work) : work_(work), plain_tower_(tower_is_plain(work)) {}
+
+  /// `comes_again`: whether another answer to this prompt waits.
+  ModelInput read(const std::vector<const Example*>& prompts,
+                  const std::function<bool(const Example*)>& comes_again) {
+    Model& model = *work_.loaded.model;
+    ModelInput input = for_model(model, collate(prompts));
+    if (!plain_tower_ || input.pictures.empty() || has_films(input)) return input;
+    std::vector<const Example*> unlike, of_prompt;
+    for (const Example* prompt : prompts) {
+      if (prompt->images.empty()) return input;
+      const auto found = std::find_if(unlike.begin(), unlike.end(), [&](const Example* other) {
+        return same_pictures(*other, *prompt);
+      });
+      of_prompt.push_back(found == unlike.end() ? prompt : *found);
+      if (found == unlike.end()) unlike.push_back(prompt);
+    }
+    std::vector<const Example*> unseen;
+    for (const Example* each : unlike)
+      if (!features_.contains(each)) unseen.push_back(each);
+    if (unseen.size() == prompts.size() &&
+        std::none_of(prompts.begin(), prompts.end(), comes_again))
+      return input;
+    if (!unseen.empty()) {
+      PictureTower& tower = *model.picture_tower();
+      const std::vector<torch::Tensor> made =
+          features_by_example(tower, unseen, tower.tower(for_model(model, collate(unseen))));
+      for (std::size_t i = 0; i < unseen.size(); ++i) features_[unseen[i]] = made[i];
+    }
+    std::vector<torch::Tensor> features;
+    for (const Example* each : of_prompt) features.push_back(features_.at(each));
+    input.tower_features = at::cat(features, 0);
+    std::erase_if(features_, [&](const auto& each) { return !comes_again(each.first); });
+    return input;
   }
-  std::vector<const Example*> shown;
-  for (const Example* each : unlike)
-    if (!each->images.empty()) shown.push_back(each);
-  if (unlike.size() == prompts.size() || shown.size() != unlike.size()) return input;
-  PictureTower& tower = *model.picture_tower();
-  const std::vector<torch::Tensor> made =
-      features_by_example(tower, shown, tower.tower(for_model(model, collate(shown))));
-  std::vector<torch::Tensor> features;
-  for (const std::size_t each : of_prompt) features.push_back(made[each]);
-  input.tower_features = at::cat(features, 0);
-  return input;
-}
+
+ private:
+  const Work& work_;
+  const bool plain_tower_;
+  std::map<const Example*, torch::Tensor> features_;  ///< of prompts that come again
+};
 
 /// Of the first prompt with this adapter.
 std::size_t place_of(const Work& work, const Adapter* adapter) {
@@ -194,12 +214,12 @@ class Decoder {
         loaded_(work.loaded),
         options_(work.options),
         most_(static_cast<std::size_t>(answers_at_once(static_cast<std::int64_t>(work.samples)))),
-        plain_tower_(tower_is_plain(work)),
+        reader_(work),
         adapters_(work, answers),
         starts_(work.results.size()) {
     for (const std::size_t index : answers) {
-      if (waiting_.empty() || &work.prompt(waiting_.back().front()) != &work.prompt(index) ||
-          waiting_.back().size() == most_)
+      if (waiting_.empty() || !work.adapters.empty() || waiting_.back().size() == most_ ||
+          &work.prompt(waiting_.back().front()) != &work.prompt(index))
         waiting_.emplace_back();
       waiting_.back().push_back(index);
     }
@@ -221,23 +241,30 @@ class Decoder {
  private:
   /// Prompts of one length, and the answers to them.
   struct Entering {
-    std::vector<Example> prompts;
+    std::vector<const Example*> prompts;
     std::vector<std::size_t> rows;
     std::vector<std::int64_t> of_row;  ///< the prompt behind each answer
   };
+
+  ModelInput input_of(const Entering& entering) {
+    return reader_.read(entering.prompts, [this](const Example* prompt) {
+      return std::any_of(waiting_.begin(), waiting_.end(),
+                         [&](const auto& unit) { return &work_.prompt(unit.front()) == prompt; });
+    });
+  }
 
   /// Until nothing is in hand; what waits comes in where it can.
   bool run_from_first() {
     const Entering first = next(most_);
     const auto writer = make_writer(
         *loaded_.model, options_, work_.standing, work_.rules,
-        static_cast<std::int64_t>(prompt_ids(*loaded_.model, first.prompts.front()).size()));
+        static_cast<std::int64_t>(prompt_ids(*loaded_.model, *first.prompts.front()).size()));
     rows_.clear();
     for (bool begins = true; begins || !rows_.empty(); begins = false) {
       adapt_waiting();
       if (begins) {
         adapters_.set_rows(first.rows);
-        writer->begin(input_of(work_, first.prompts, plain_tower_));
+        writer->begin(input_of(first));
         if (first.prompts.size() < first.rows.size()) writer->spread(first.of_row);
         add_rows(first);
       } else {
@@ -245,9 +272,11 @@ class Decoder {
       }
       if (has_room() && writer->takes_more()) let_in(*writer);
       std::vector<std::int64_t> kept;
-      for (std::size_t row = 0; row < rows_.size(); ++row) {
-        if (ended(row)) continue;
-        const bool goes_on = take(row, *writer);
+      const std::vector<Writer::Asked> asked = asked_rows();
+      const std::vector<TokenChoice> choices = writer->choices(asked);
+      for (std::size_t i = 0; i < asked.size(); ++i) {
+        const std::size_t row = asked[i].row;
+        const bool goes_on = take(row, choices[i]);
         if (work_.progress && !work_.progress(rows_[row], work_.results[rows_[row]])) return false;
         if (goes_on) kept.push_back(static_cast<std::int64_t>(row));
       }
@@ -282,7 +311,7 @@ class Decoder {
         entering.of_row.push_back(static_cast<std::int64_t>(entering.prompts.size()));
         starts_[index] = start;
       }
-      entering.prompts.push_back(work_.prompt(unit.front()));
+      entering.prompts.push_back(&work_.prompt(unit.front()));
     }
     return entering;
   }
@@ -300,7 +329,7 @@ class Decoder {
     while (!waiting_.empty() && rows_.size() + waiting_.back().size() <= most_) {
       Entering entering = next(most_ - rows_.size());
       adapters_.set_rows(entering.rows);
-      writer.read(input_of(work_, entering.prompts, plain_tower_), std::move(entering.of_row));
+      writer.read(input_of(entering), std::move(entering.of_row));
       add_rows(entering);
     }
     writer.join();
@@ -337,16 +366,24 @@ class Decoder {
     return ids;
   }
 
+  /// Those that have not ended.
+  std::vector<Writer::Asked> asked_rows() const {
+    std::vector<Writer::Asked> asked;
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      if (ended(row)) continue;
+      const std::size_t index = rows_[row];
+      asked.push_back({row, work_.draws.empty() ? index : work_.draws[index],
+                       std::ssize(work_.results[index].tokens),
+                       work_.rules.any() ? standing_before(index) : std::vector<TokenId>()});
+    }
+    return asked;
+  }
+
   /// Adds the next token of one sequence; false when it has ended.
-  bool take(std::size_t row, Writer& writer) {
+  bool take(std::size_t row, const TokenChoice& choice) {
     const std::size_t index = rows_[row];
     Generated& result = work_.results[index];
     result.seconds = std::chrono::duration<double>(Clock::now() - starts_[index]).count();
-    const auto step = static_cast<std::int64_t>(result.tokens.size());
-    const std::uint64_t draw = work_.draws.empty() ? index : work_.draws[index];
-    const std::vector<TokenId> before =
-        work_.rules.any() ? standing_before(index) : std::vector<TokenId>();
-    const TokenChoice choice = writer.choice(row, draw, step, before);
     const bool end = std::find(work_.ends.begin(), work_.ends.end(), choice.id) != work_.ends.end();
     AnswerToken token;
     token.id = choice.id;
@@ -362,7 +399,7 @@ class Decoder {
     // The end token stands among the tokens, as in transformers' sequences; it has no text.
     if (end)
       result.finish = "eos";
-    else if (step + 1 == options_.max_new_tokens)
+    else if (std::ssize(result.tokens) == options_.max_new_tokens)
       result.finish = "length";
     if (result.finish.empty()) return true;
     work_.place_tokens(index);
@@ -373,7 +410,7 @@ class Decoder {
   const LoadedModel& loaded_;
   const GenerationOptions& options_;
   const std::size_t most_;  ///< rows at once
-  const bool plain_tower_;
+  PromptReader reader_;
   RowAdapters adapters_;
   std::vector<std::vector<std::size_t>> waiting_;  ///< answers to one prompt each; the last is next
   std::vector<std::size_t> rows_;                  ///< in hand, by their answers
@@ -410,10 +447,13 @@ Status check_writes_text(const LoadedModel& loaded) {
 
 namespace {
 
-Result<std::vector<Generated>> decode_prompts(
-    const LoadedModel& loaded, const std::vector<Example>& prompts, std::size_t samples,
-    std::span<Adapter* const> adapters, const GenerationOptions& options,
-    const GenerationProgress& progress, std::span<const std::uint64_t> draws) try {
+Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
+                                              const std::vector<Example>& prompts,
+                                              std::vector<std::size_t> prompt_of,
+                                              std::size_t samples, std::vector<Adapter*> adapters,
+                                              const GenerationOptions& options,
+                                              const GenerationProgress& progress,
+                                              std::span<const std::uint64_t> draws) try {
   if (options.max_new_tokens < 1)
     return input_error("At least one new token must be allowed.", "max_new_tokens");
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature))
@@ -422,33 +462,34 @@ Result<std::vector<Generated>> decode_prompts(
     return input_error("top_p lies above 0 and at most at 1.", "top_p");
   LUTHIER_CHECK(check_writes_text(loaded));
   const c10::InferenceMode inference;
-  std::vector<Generated> results(prompts.size() * samples);
+  std::vector<Generated> results(prompt_of.size());
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const std::size_t length = prompt_ids(*loaded.model, prompts[i / samples]).size();
+    const std::size_t length = prompt_ids(*loaded.model, prompts.at(prompt_of[i])).size();
     if (length == 0) return input_error("The prompt is empty.", "prompt");
     results[i].prompt_tokens = static_cast<std::int64_t>(length);
   }
   if (!draws.empty() && draws.size() != results.size()) {
     return input_error("Each prompt needs a stream of draws.", "draws");
   }
+  const bool alike =  // what hangs while they are decoded
+      std::adjacent_find(adapters.begin(), adapters.end(), std::not_equal_to<>()) == adapters.end();
   const std::vector<TokenId> ends = options.ignore_eos ? std::vector<TokenId>() : loaded.eos_ids;
   const RuledScores rules(loaded.answer_rules, ends, options.max_new_tokens);
   Work work{loaded,
             prompts,
+            std::move(prompt_of),
             samples,
             options,
             progress,
             draws,
-            adapters,
+            std::move(adapters),
             results,
             ends,
             rules,
             std::vector<AnswerText>(results.size(), AnswerText(loaded.processor->tokenizer())),
             {},
             // A recording is of the plugs that hung when it was made, and keeps logits there.
-            !rules.any() && samples == 1 && options.top_k == 0 && options.barred.empty() &&
-                    std::equal(adapters.begin() + (adapters.empty() ? 0 : 1), adapters.end(),
-                               adapters.begin())
+            !rules.any() && samples == 1 && options.top_k == 0 && options.barred.empty() && alike
                 ? make_standing_steps(*loaded.model, options)
                 : nullptr};
   for (const std::vector<std::size_t>& answers : decoded_together(work)) {
@@ -468,6 +509,13 @@ Result<std::vector<Generated>> decode_prompts(
                         loaded.model->device().str());
 }
 
+/// So many answers to each.
+std::vector<std::size_t> answers_to(const std::vector<Example>& prompts, std::size_t samples) {
+  std::vector<std::size_t> prompt_of(prompts.size() * samples);
+  for (std::size_t i = 0; i < prompt_of.size(); ++i) prompt_of[i] = i / samples;
+  return prompt_of;
+}
+
 }  // namespace
 
 Result<std::vector<Generated>> generate(const LoadedModel& loaded,
@@ -475,7 +523,8 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
                                         const GenerationOptions& options,
                                         const GenerationProgress& progress,
                                         std::span<const std::uint64_t> draws) {
-  return decode_prompts(loaded, prompts, /*samples=*/1, {}, options, progress, draws);
+  return decode_prompts(loaded, prompts, answers_to(prompts, 1), /*samples=*/1, {}, options,
+                        progress, draws);
 }
 
 Result<std::vector<Generated>> generate_groups(const LoadedModel& loaded,
@@ -485,18 +534,24 @@ Result<std::vector<Generated>> generate_groups(const LoadedModel& loaded,
                                                const GenerationProgress& progress,
                                                std::span<const std::uint64_t> draws) {
   if (samples < 1) return input_error("Each prompt needs at least one answer.", "samples");
-  return decode_prompts(loaded, prompts, samples, {}, options, progress, draws);
+  return decode_prompts(loaded, prompts, answers_to(prompts, samples), samples, {}, options,
+                        progress, draws);
 }
 
 Result<std::vector<Generated>> generate_by(const LoadedModel& loaded,
                                            const std::vector<Example>& prompts,
-                                           const std::vector<Adapter*>& adapters,
+                                           const std::vector<AskedAnswer>& asked,
                                            const GenerationOptions& options,
                                            const GenerationProgress& progress,
                                            std::span<const std::uint64_t> draws) {
-  if (adapters.size() != prompts.size())
-    return input_error("Each prompt needs an adapter, or none.", "adapters");
-  return decode_prompts(loaded, prompts, /*samples=*/1, adapters, options, progress, draws);
+  std::vector<std::size_t> prompt_of;
+  std::vector<Adapter*> adapters;
+  for (const AskedAnswer& each : asked) {
+    prompt_of.push_back(each.prompt);
+    adapters.push_back(each.adapter);
+  }
+  return decode_prompts(loaded, prompts, std::move(prompt_of), /*samples=*/1, std::move(adapters),
+                        options, progress, draws);
 }
 
 }  // namespace luthier

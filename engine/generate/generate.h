@@ -53,13 +53,20 @@ Result<std::vector<Generated>> generate_groups(const LoadedModel& loaded,
 /// How many answers are decoded together at most, of `samples` to each prompt.
 std::int64_t answers_at_once(std::int64_t samples);
 
-/// The same with an adapter for each prompt (null: the base alone), in the place of what is active,
-/// which is taken off by who hung it. Prompts that fit one batch are decoded together whatever
-/// adapters they have, so that the base's weights are read once a step for all of them; adapters
-/// that cannot be routed (methods/routed_adapters.h) have batches of their own.
+/// An answer to one of several prompts.
+struct AskedAnswer {
+  std::size_t prompt = 0;      ///< its place among them
+  Adapter* adapter = nullptr;  ///< null: by the base alone
+};
+
+/// The same, each answer under its adapter, in the place of what is active, which is taken off by
+/// who hung it. Answers are decoded together whatever adapters they have, so that the base's
+/// weights are read once a step for all of them; adapters that cannot be routed
+/// (methods/routed_adapters.h) have batches of their own. Where no adapter is on the tower, it
+/// looks once at a prompt's pictures. `draws`: one an answer; without them its stream is its place.
 Result<std::vector<Generated>> generate_by(const LoadedModel& loaded,
                                            const std::vector<Example>& prompts,
-                                           const std::vector<Adapter*>& adapters,
+                                           const std::vector<AskedAnswer>& asked,
                                            const GenerationOptions& options,
                                            const GenerationProgress& progress = {},
                                            std::span<const std::uint64_t> draws = {});

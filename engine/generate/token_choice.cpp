@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "engine/base/random_stream.h"
@@ -22,8 +23,52 @@ double uniform_at(std::uint64_t seed, std::uint64_t prompt, std::uint64_t step) 
 /// Sent where tokens are drawn: nearly all of the probability of a model that knows what it says.
 constexpr std::size_t kDrawnAmong = 256;
 
+/// Many at a time: neighbours wait for none of one another.
+constexpr std::size_t kAtATime = 16;
+
+/// The place of the largest, of equal ones the first.
 std::size_t largest(std::span<const float> of) {
-  return static_cast<std::size_t>(std::max_element(of.begin(), of.end()) - of.begin());
+  std::array<float, kAtATime> most;
+  most.fill(-std::numeric_limits<float>::infinity());
+  std::size_t i = 0;
+  for (; i + kAtATime <= of.size(); i += kAtATime)
+    for (std::size_t k = 0; k < kAtATime; ++k) most[k] = most[k] < of[i + k] ? of[i + k] : most[k];
+  for (std::size_t k = 0; i < of.size(); ++i, ++k) most[k] = most[k] < of[i] ? of[i] : most[k];
+  const float top = *std::max_element(most.begin(), most.end());
+  const auto found = std::find(of.begin(), of.end(), top);
+  return found == of.end() ? 0 : static_cast<std::size_t>(found - of.begin());
+}
+
+double sum_of(const std::vector<double>& weights) {
+  std::array<double, kAtATime> sums{};
+  std::size_t i = 0;
+  for (; i + kAtATime <= weights.size(); i += kAtATime)
+    for (std::size_t k = 0; k < kAtATime; ++k) sums[k] += weights[i + k];
+  for (std::size_t k = 0; i < weights.size(); ++i, ++k) sums[k] += weights[i];
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+/// The places of the `count` largest, falling, of equal ones the first before the others.
+std::vector<std::size_t> leading_places(std::span<const float> of, std::size_t count) {
+  const auto falls = [&](std::size_t a, std::size_t b) {
+    return of[a] != of[b] ? of[a] > of[b] : a < b;
+  };
+  constexpr std::size_t kFew = 64;  // that are held in order
+  count = std::min(count, of.size());
+  std::vector<std::size_t> best(count > kFew ? of.size() : count);
+  std::iota(best.begin(), best.end(), 0u);
+  std::partial_sort(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(count), best.end(),
+                    falls);
+  best.resize(count);
+  if (count == 0 || count > kFew) return best;
+  float least = of[best.back()];
+  for (std::size_t i = best.size(); i < of.size(); ++i) {
+    if (!(of[i] > least)) continue;
+    best.pop_back();
+    best.insert(std::upper_bound(best.begin(), best.end(), i, falls), i);
+    least = of[best.back()];
+  }
+  return best;
 }
 
 /// e^((logit − top) / temperature) of each.
@@ -147,16 +192,9 @@ std::size_t draw(std::span<const float> logits, const GenerationOptions& options
                             : falling.total();
     return falling.reaching(u * kept, true).token;
   }
-  std::vector<std::size_t> order(logits.size());
-  std::iota(order.begin(), order.end(), 0u);
-  const auto falls = [&](std::size_t a, std::size_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  };
-  const std::size_t count = std::min(most, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    falls);
+  const std::vector<std::size_t> order = leading_places(logits, most);
   std::vector<double> leading;
-  for (std::size_t i = 0; i < count; ++i) leading.push_back(weights[order[i]]);
+  for (const std::size_t place : order) leading.push_back(weights[place]);
   const double total = std::accumulate(leading.begin(), leading.end(), 0.0);
   const auto [among, kept] = kept_of(leading, options.top_p, total);
   return order[reached(std::span(leading).first(among), u * kept).value_or(among - 1)];
@@ -229,8 +267,7 @@ TokenChoice choose_token(std::span<const float> logits, const GenerationOptions&
                          std::uint64_t prompt, std::int64_t step, std::span<const float> scores) {
   const std::size_t best = largest(logits);
   const std::vector<double> shares = weights_of(logits, logits[best], 1);
-  const double log_total =
-      logits[best] + std::log(std::accumulate(shares.begin(), shares.end(), 0.0));
+  const double log_total = logits[best] + std::log(sum_of(shares));
   const std::size_t chosen =
       options.temperature > 0
           ? draw(scores.empty() ? logits : scores, options,
@@ -243,16 +280,11 @@ TokenChoice choose_token(std::span<const float> logits, const GenerationOptions&
   const auto count = std::min<std::size_t>(
       logits.size(), static_cast<std::size_t>(std::max<std::int64_t>(0, options.alternatives)) + 1);
   if (count < 2) return choice;
-  std::vector<std::size_t> order(logits.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    [&](std::size_t a, std::size_t b) {
-                      return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-                    });
-  for (std::size_t i = 0; i < count && choice.alternatives.size() + 1 < count; ++i) {
-    if (order[i] != chosen)
-      choice.alternatives.emplace_back(static_cast<TokenId>(order[i]),
-                                       std::exp(logits[order[i]] - log_total));
+  for (const std::size_t place : leading_places(logits, count)) {
+    if (choice.alternatives.size() + 1 == count) break;
+    if (place != chosen)
+      choice.alternatives.emplace_back(static_cast<TokenId>(place),
+                                       std::exp(logits[place] - log_total));
   }
   return choice;
 }

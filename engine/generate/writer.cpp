@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include "engine/device/parallel.h"
 #include "engine/generate/leading_tokens.h"
 
 namespace luthier {
@@ -16,7 +17,7 @@ using torch::Tensor;
 class Writing {
  public:
   virtual ~Writing() = default;
-  /// A batch of prompts of one length → [prompts · tokens, hidden].
+  /// A batch of prompts of one length → [prompts, hidden], of each one's last token.
   virtual Tensor begin(const ModelInput& prompts) = 0;
   /// A further token of each row that is left → [rows, hidden].
   virtual Tensor go_on(const ModelInput& tokens) = 0;
@@ -30,7 +31,14 @@ class Continuing : public Writing {
       : model_(model), cache_(model.num_hidden_layers(), capacity) {
     cache_.can_join = false;  // until its decode says so
   }
-  Tensor begin(const ModelInput& prompts) override { return go_on(prompts); }
+  Tensor begin(const ModelInput& prompts) override {
+    TokenSequence sequence = model_.embed(prompts);
+    const std::int64_t each = sequence.rows.longest();
+    sequence.own =
+        torch::arange(each - 1, sequence.rows.tokens(), each,
+                      torch::TensorOptions(torch::kInt64).device(sequence.embeddings.device()));
+    return model_.decode(sequence, &cache_);
+  }
   Tensor go_on(const ModelInput& tokens) override {
     return model_.decode(model_.embed(tokens), &cache_);
   }
@@ -95,7 +103,7 @@ class ModelWriter : public Writer {
   void begin(const ModelInput& prompts) override {
     rows_ = static_cast<std::int64_t>(
         prompts.source_lengths.empty() ? prompts.lengths.size() : prompts.source_lengths.size());
-    now_ = look_at(writing_->begin(prompts), rows_);
+    now_ = look_at(writing_->begin(prompts));
     if (!standing_ || !standing_->begin(writing_->cache(), rows_, options_.max_new_tokens - 1,
                                         now_.logits.size(1))) {
       standing_ = nullptr;
@@ -110,8 +118,7 @@ class ModelWriter : public Writer {
   void read(const ModelInput& prompts, std::vector<std::int64_t> of_row) override {
     const auto prompt = static_cast<std::int64_t>(prompts.lengths.front());
     std::unique_ptr<Writing> writing = make_writing(model_, prompt, /*new_tokens=*/0);
-    const Tensor states = writing->begin(prompts);
-    const Seen seen = look_at(states, static_cast<std::int64_t>(prompts.lengths.size()));
+    const Seen seen = look_at(writing->begin(prompts));
     read_.push_back({std::move(writing), rows_of(seen, of_row), std::move(of_row)});
   }
 
@@ -146,27 +153,32 @@ class ModelWriter : public Writer {
     ModelInput input;
     input.input_ids = now_.next;
     input.lengths.assign(static_cast<std::size_t>(rows_), 1);
-    now_ = look_at(writing_->go_on(input), rows_);
+    now_ = look_at(writing_->go_on(input));
   }
 
-  TokenChoice choice(std::size_t row, std::uint64_t prompt, std::int64_t step,
-                     std::span<const TokenId> before) override {
-    if (!device_.is_cpu() && !by_rows_) {
-      if (auto chosen = choose_among(now_.leading.at(row), options_, prompt, step)) return *chosen;
+  std::vector<TokenChoice> choices(std::span<const Asked> asked) override {
+    std::vector<TokenChoice> made(asked.size());
+    std::vector<std::size_t> open;  // those that need their whole row
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (!device_.is_cpu() && !by_rows_) {
+        const auto chosen =
+            choose_among(now_.leading.at(asked[i].row), options_, asked[i].draw, asked[i].step);
+        if (chosen) {
+          made[i] = *chosen;
+          continue;
+        }
+      }
+      open.push_back(i);
     }
+    if (open.empty()) return made;
     if (!now_.here.defined()) now_.here = now_.logits.to(torch::kCPU).contiguous();
-    const auto vocabulary = now_.here.size(1);
-    const std::span<const float> logits(
-        now_.here.const_data_ptr<float>() + static_cast<std::int64_t>(row) * vocabulary,
-        static_cast<std::size_t>(vocabulary));
-    if (!rules_.any() && options_.barred.empty())
-      return choose_token(logits, options_, prompt, step);
-    std::vector<float> scores(logits.begin(), logits.end());
-    if (rules_.any()) rules_.apply(scores, before, static_cast<std::size_t>(step));
-    for (const std::int64_t id : options_.barred)
-      if (id >= 0 && id < vocabulary)
-        scores[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
-    return choose_token(logits, options_, prompt, step, scores);
+    for_pieces(0, std::ssize(open), 1, [&](std::int64_t first, std::int64_t end) {
+      for (std::int64_t i = first; i < end; ++i) {
+        const std::size_t place = open[static_cast<std::size_t>(i)];
+        made[place] = of_whole_row(asked[place]);
+      }
+    });
+    return made;
   }
 
   bool lets_go(std::size_t left, std::size_t rows) const override {
@@ -181,6 +193,21 @@ class ModelWriter : public Writer {
   }
 
  private:
+  TokenChoice of_whole_row(const Asked& asked) const {
+    const auto vocabulary = now_.here.size(1);
+    const std::span<const float> logits(
+        now_.here.const_data_ptr<float>() + static_cast<std::int64_t>(asked.row) * vocabulary,
+        static_cast<std::size_t>(vocabulary));
+    if (!rules_.any() && options_.barred.empty())
+      return choose_token(logits, options_, asked.draw, asked.step);
+    std::vector<float> scores(logits.begin(), logits.end());
+    if (rules_.any()) rules_.apply(scores, asked.before, static_cast<std::size_t>(asked.step));
+    for (const std::int64_t id : options_.barred)
+      if (id >= 0 && id < vocabulary)
+        scores[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
+    return choose_token(logits, options_, asked.draw, asked.step, scores);
+  }
+
   /// The next token is the most likely one, and the device has it.
   bool stays_there() const { return !device_.is_cpu() && options_.temperature == 0 && !by_rows_; }
 
@@ -198,11 +225,10 @@ class ModelWriter : public Writer {
     std::vector<std::int64_t> of_row;
   };
 
-  /// states [rows · tokens, hidden] as the head takes them.
-  Seen look_at(const Tensor& states, std::int64_t rows) const {
+  /// states [rows, hidden] as the head takes them.
+  Seen look_at(const Tensor& states) const {
     Seen seen;
-    const Tensor last = states.view({rows, -1, states.size(-1)}).select(1, -1);  // [rows, hidden]
-    seen.logits = model_.output_head()->forward(last).to(torch::kFloat32);
+    seen.logits = model_.output_head()->forward(states).to(torch::kFloat32);
     if (device_.is_cpu() || by_rows_) return seen;
     const Tensor leading = leading_tokens(seen.logits, options_);
     if (stays_there()) seen.next = most_likely(leading, seen.logits.size(1));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/generate/ruled_scores.h"
@@ -33,10 +34,16 @@ class Writer {
   virtual void join() = 0;
   /// And for the next one, behind the `tokens` that were chosen, one of each row.
   virtual void go_on(const std::vector<std::int64_t>& tokens) = 0;
-  /// What comes next in a row of the batch: see choose_token. `before`: what stands there, see
-  /// RuledScores; of a checkpoint without rules nobody looks at it.
-  virtual TokenChoice choice(std::size_t row, std::uint64_t prompt, std::int64_t step,
-                             std::span<const TokenId> before) = 0;
+  /// A row of the batch whose next token is wanted: with what choose_token draws by, and what
+  /// stands before it, see RuledScores; of a checkpoint without rules nobody looks at that.
+  struct Asked {
+    std::size_t row;
+    std::uint64_t draw;
+    std::int64_t step;
+    std::vector<TokenId> before;
+  };
+  /// What comes next in each of these rows, as choose_token has it.
+  virtual std::vector<TokenChoice> choices(std::span<const Asked> asked) = 0;
   /// Whether rows that have ended should leave now, when `left` of `rows` have not.
   virtual bool lets_go(std::size_t left, std::size_t rows) const = 0;
   /// These rows of the batch are left (int64 [rows], on the host).

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -89,6 +90,7 @@ GuardedMapping::GuardedMapping(GuardedMapping&& other) noexcept
     : address_(std::exchange(other.address_, nullptr)),
       bytes_(std::exchange(other.bytes_, 0)),
       slot_(other.slot_),
+      gone_(other.gone_),
       path_(std::move(other.path_)) {}
 
 GuardedMapping::~GuardedMapping() {
@@ -97,6 +99,15 @@ GuardedMapping::~GuardedMapping() {
   slot.begin.store(0);
   ::munmap(address_, bytes_);
   slot.taken.store(false);
+}
+
+void GuardedMapping::let_go(std::size_t end) const {
+  constexpr std::size_t kPiece = std::size_t{8} << 20;  // whole pages
+  if (!address_ || end < gone_ + kPiece) return;
+  const std::size_t bytes = (std::min(end, bytes_) - gone_) / kPiece * kPiece;
+  // A file's pages are never written here, so that nothing is lost; where it cannot be, it stays.
+  (void)::madvise(static_cast<char*>(address_) + gone_, bytes, MADV_DONTNEED);
+  gone_ += bytes;
 }
 
 Status GuardedMapping::check() const {

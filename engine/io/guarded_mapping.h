@@ -23,6 +23,9 @@ class GuardedMapping {
   ~GuardedMapping();
 
   std::string_view text() const { return {static_cast<const char*>(address_), bytes_}; }
+  /// What lies before `end` leaves memory, some pieces at a time, and is read again where it is
+  /// looked at again: a file that is gone through once need not stand there whole.
+  void let_go(std::size_t end) const;
   /// An Input error where the file was cut short under what has been read of it.
   Status check() const;
 
@@ -30,7 +33,8 @@ class GuardedMapping {
   GuardedMapping() = default;
   void* address_ = nullptr;
   std::size_t bytes_ = 0;
-  std::size_t slot_ = 0;  ///< of the list that the handler looks through
+  std::size_t slot_ = 0;          ///< of the list that the handler looks through
+  mutable std::size_t gone_ = 0;  ///< bytes that were let go
   std::filesystem::path path_;
 };
 

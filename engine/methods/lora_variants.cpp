@@ -307,6 +307,13 @@ Tensor LoraVariant::summed(const LinearImpl& linear) const {
   return sum + at::mm(pair_->matrix_b().detach(), pair_->matrix_a().detach()).mul_(pair_->scale);
 }
 
+Tensor LoraVariant::delta() const {
+  if (magnitude_.defined() || stand_in_) return {};
+  const Tensor made = at::mm(pair_->matrix_b().detach(), pair_->matrix_a().detach());
+  const Tensor start = taken_.a.defined() ? at::mm(taken_.b, taken_.a) : Tensor();
+  return (start.defined() ? made - start : made) * (pair_->scale * strength);
+}
+
 void LoraVariant::merge_into(LinearImpl& linear) const {
   if (strength == 0) return;
   Tensor merged = summed(linear);

@@ -30,6 +30,10 @@ class LoraVariant : public LinearPlug, public KeepsCopies {
   /// ‖W + s·(BA − B₀A₀)‖ of each row: [out], float32.
   torch::Tensor norms(const LinearImpl& linear) const;
   void merge_into(LinearImpl& linear) const;
+  /// What is added to the base's weight: s·(BA − B₀A₀) [out, in], float32. Undefined where that is
+  /// not all: rows have lengths of their own, or another weight stands in.
+  torch::Tensor delta() const;
+  double scale() const { return pair_->scale; }
 
  private:
   torch::Tensor made(const torch::Tensor& x, const LinearImpl& linear, double strength) const;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/methods/routed_adapters.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <stdexcept>
 
 #include "engine/methods/ports.h"
-#include "engine/nn/products.h"
-#include "engine/nn/side_by_side.h"
+#include "engine/nn/low_rank_rows.h"
 
 namespace luthier {
 
@@ -33,28 +33,26 @@ class RoutedLinear : public LinearPlug {
 
   Tensor forward(const Tensor& x, const LinearImpl& linear) const override {
     const Tensor y = linear.product(x);  // [..., out]
+    const std::int64_t each = x.numel() / std::max<std::int64_t>(1, x.size(0) * x.size(-1));
+    std::vector<LowRankRows> narrow;
     for (const RowRoute::Run& run : plugs_.route->runs(x.size(0))) {
       const LinearPlug* plug = plugs_.at(run.adapter);
       if (!plug) continue;
-      const Tensor in = x.narrow(0, run.begin, run.count), out = y.narrow(0, run.begin, run.count);
-      if (const auto* narrow = dynamic_cast<const LowRankPlug*>(plug))
-        add(in, out, narrow->low_rank(x.scalar_type()));
-      else
-        out.copy_(plug->forward(in, linear));
+      if (const auto* own = dynamic_cast<const LowRankPlug*>(plug)) {
+        LowRank low = own->low_rank(x.scalar_type());
+        if (low.a.defined()) narrow.push_back({run.begin * each, run.count * each, std::move(low)});
+      } else {
+        const Tensor in = x.narrow(0, run.begin, run.count);
+        y.narrow(0, run.begin, run.count).copy_(plug->forward(in, linear));
+      }
     }
+    if (!narrow.empty())
+      add_low_rank(y.view({-1, y.size(-1)}), x.reshape({-1, x.size(-1)}), narrow);
     return y;
   }
-  bool row_by_row() const override { return false; }
+  bool row_by_row() const override { return plugs_.route->even(); }
 
  private:
-  static void add(const Tensor& in, const Tensor& out, const LowRank& low) {
-    if (!low.a.defined()) return;
-    const Tensor inner =
-        matrix_product(in.reshape({-1, in.size(-1)}), low.near_a.t(), low.scale);  // [tokens, r]
-    out.view({-1, out.size(-1)}).addmm_(inner, low.near_b.t());
-    if (low.bias.defined()) out.add_(low.bias);
-  }
-
   Plugs<LinearPlug> plugs_;
 };
 
@@ -89,7 +87,7 @@ class RoutedBranch : public BranchPlug {
     }
     return at::cat(joined);
   }
-  bool row_by_row() const override { return false; }
+  bool row_by_row() const override { return plugs_.route->even(); }
 
  private:
   Plugs<BranchPlug> plugs_;

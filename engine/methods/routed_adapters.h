@@ -28,6 +28,8 @@ class RowRoute {
   /// The runs of `size` places: one or equally many for each row, or the rows' tokens. A logic
   /// error where they cannot be parted so.
   std::vector<Run> runs(std::int64_t size) const;
+  /// All rows are as long as one another, so that equally many places of each can be parted too.
+  bool even() const { return lengths_.empty(); }
 
  private:
   std::vector<std::size_t> adapters_;

@@ -79,11 +79,13 @@ Status put_file(const std::filesystem::path& path,
   return {};
 }
 
-Result<std::map<std::string, torch::Tensor>> read_tensor_file(const std::filesystem::path& path,
-                                                              torch::Device device) {
+Result<std::map<std::string, torch::Tensor>> read_tensor_file(
+    const std::filesystem::path& path, torch::Device device,
+    const std::function<bool(const std::string&)>& wanted) {
   LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
   std::map<std::string, torch::Tensor> tensors;
   for (const auto& [name, info] : file.header().tensors) {
+    if (wanted && !wanted(name)) continue;
     const auto options = torch::TensorOptions().dtype(scalar_type(info.dtype)).device(device);
     torch::Tensor& tensor = tensors[name] = torch::empty(info.shape, options);
     LUTHIER_CHECK(read_stored(*file.find(name), tensor, path.string() + ": " + name));

@@ -41,8 +41,9 @@ Status put_file(const std::filesystem::path& path,
                 const std::function<Status(const std::filesystem::path& beside)>& write);
 
 /// As they are stored, in memory of their own on `device`, where they are read without standing on
-/// the CPU first.
-Result<std::map<std::string, torch::Tensor>> read_tensor_file(const std::filesystem::path& path,
-                                                              torch::Device device = torch::kCPU);
+/// the CPU first. `wanted`: those of these names alone; empty: all.
+Result<std::map<std::string, torch::Tensor>> read_tensor_file(
+    const std::filesystem::path& path, torch::Device device = torch::kCPU,
+    const std::function<bool(const std::string&)>& wanted = {});
 
 }  // namespace luthier

@@ -5,6 +5,7 @@
 // rows takes all of them in one call (nn/flash_attention), but for what needs scores of its own.
 #include "engine/nn/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -121,7 +122,7 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
 /// [rows, kv_heads, head_dim] → [rows, heads·head_dim]. The queries of one head of keys are its
 /// places in the product, so that keys are not repeated for them.
 Tensor attend_masked(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
-                       KeyValueCache& cache, std::int64_t layer) {
+                     KeyValueCache& cache, std::int64_t layer) {
   const std::int64_t rows = q.size(0), head_dim = q.size(2);
   const auto [key, value] =
       k.defined() ? cache.append(layer, k.unsqueeze(2), v.unsqueeze(2)) : cache.held(layer, 1);
@@ -137,6 +138,33 @@ Tensor attend_masked(const Tensor& q, const Tensor& k, const Tensor& v, const At
     mixed = at::scaled_dot_product_attention(query, key, value, mask, 0.0, false, factor);
   }
   return mixed.reshape({rows, -1});
+}
+
+/// The first key that each row sees of a cache that grows: where the row begins, or the window.
+std::vector<std::int64_t> first_seen(KeyValueCache& cache, const AttentionRule& rule,
+                                     const Tensor& like) {
+  const std::int64_t rows = like.size(0), keys = cache.length() + 1;
+  const auto window = rule.causal ? rule.window : std::nullopt;
+  if (!cache.ragged())
+    return std::vector<std::int64_t>(static_cast<std::size_t>(rows),
+                                     window ? std::max<std::int64_t>(0, keys - *window) : 0);
+  const Tensor mask = cache.mask(window, like).view({rows, keys});
+  std::vector<std::int64_t> first;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const float* const begin = mask.const_data_ptr<float>() + row * keys;
+    first.push_back(std::find(begin, begin + keys, 0.0f) - begin);
+  }
+  return first;
+}
+
+/// One token of each row over a cache that grows, by loops of our own: q [rows, heads, head_dim], k
+/// and v [rows, kv_heads, head_dim] → [rows, heads·head_dim].
+Tensor attend_newest(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
+                     KeyValueCache& cache, std::int64_t layer) {
+  const auto [key, value] =
+      k.defined() ? cache.append(layer, k.unsqueeze(2), v.unsqueeze(2)) : cache.held(layer, 1);
+  const double scale = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(q.size(2)));
+  return token_attention(q, key, value, first_seen(cache, rule, q), scale);
 }
 
 /// x [batch, kv_heads, keys, head_dim] with `first` [count, kv_heads, head_dim] in front of each
@@ -334,6 +362,9 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
   const std::int64_t width = q.size(1) * q.size(2);
   if (AttentionWatch* watch = AttentionWatch::here(); watch && !cache)
     watch->see(q, k, rows, rule, blocks, before, bias);
+  if (cache && !cache->stands() && cache->length() > 0 && rows.longest() == 1 && !bias &&
+      rule.softcap == 0 && token_loops_take(q))
+    return attend_newest(q, k, v, rule, *cache, layer);
   if (cache && (cache->stands() || cache->ragged())) {
     TORCH_CHECK(rows.longest() == 1 && !bias, "such a cache takes a token of each row");
     return attend_masked(q, k, v, rule, *cache, layer);

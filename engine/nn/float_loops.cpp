@@ -155,6 +155,46 @@ LUTHIER_AVX512 float inner(const float* a, const float* b, std::int64_t size) {
   return _mm512_reduce_add_ps(sum);
 }
 
+/// What a query makes of some keys, read as they lie; the scores behind the last are the last's.
+LUTHIER_AVX512 void make_scores(const float* query, Rows keys, std::int64_t count,
+                                std::int64_t size, float* scores) {
+  constexpr int kBeside = 4;
+  for (std::int64_t key = 0; key < count; key += kBeside) {
+    const float* beside[kBeside];
+    __m512 sum[kBeside];
+#pragma GCC unroll 4
+    for (int j = 0; j < kBeside; ++j) {
+      beside[j] = keys.start + std::min(key + j, count - 1) * keys.stride;
+      sum[j] = _mm512_setzero_ps();
+    }
+    for (std::int64_t i = 0; i < size; i += kRegister) {
+      const __m512 own = _mm512_loadu_ps(query + i);
+#pragma GCC unroll 4
+      for (int j = 0; j < kBeside; ++j)
+        sum[j] = _mm512_fmadd_ps(own, _mm512_loadu_ps(beside[j] + i), sum[j]);
+    }
+    _mm_store_ps(scores + key, four_sums(sum[0], sum[1], sum[2], sum[3]));
+  }
+}
+
+/// `Registers` · 16 columns of scale · Σ powers · values.
+template <int Registers>
+LUTHIER_AVX512 void mix_values(const float* powers, Rows values, std::int64_t count, float scale,
+                               float* to) {
+  __m512 sum[Registers];
+#pragma GCC unroll 4
+  for (int i = 0; i < Registers; ++i) sum[i] = _mm512_setzero_ps();
+  for (std::int64_t key = 0; key < count; ++key, values.start += values.stride) {
+    const __m512 power = _mm512_set1_ps(powers[key]);
+#pragma GCC unroll 4
+    for (int i = 0; i < Registers; ++i)
+      sum[i] = _mm512_fmadd_ps(power, _mm512_loadu_ps(values.start + i * kRegister), sum[i]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < Registers; ++i)
+    _mm512_storeu_ps(to + i * kRegister, _mm512_mul_ps(sum[i], _mm512_set1_ps(scale)));
+}
+
 void clear(float* from, std::int64_t count) {
   std::memset(from, 0, static_cast<std::size_t>(count) * sizeof(float));
 }
@@ -199,6 +239,30 @@ void attend(const HeadForward& head, void* scratch) {
     for (std::int64_t i = 0; i < real; ++i) {
       write_rows(room.mixed + i * size, 1, size, 1 / sums[i],
                  {head.result.start + (first + i) * head.result.stride, head.result.stride});
+    }
+  }
+}
+
+std::int64_t attend_token_scratch(std::int64_t keys) {
+  return padded(keys) * static_cast<std::int64_t>(sizeof(float));
+}
+
+void attend_token(const TokenHead& head, void* scratch) {
+  auto* const scores = static_cast<float*>(scratch);
+  for (std::int64_t query = 0; query < head.count; ++query) {
+    make_scores(head.queries + query * head.size, head.k, head.keys, head.size, scores);
+    float sum = 0;
+    make_powers(scores, {0, static_cast<std::int32_t>(head.keys)}, padded(head.keys), head.scale,
+                &sum);
+    float* const to = head.result + query * head.size;
+    for (std::int64_t i = 0; i < head.size; i += 4 * kRegister) {
+      const Rows values{head.v.start + i, head.v.stride};
+      switch (std::min<std::int64_t>(4, (head.size - i) / kRegister)) {
+        case 1: mix_values<1>(scores, values, head.keys, 1 / sum, to + i); break;
+        case 2: mix_values<2>(scores, values, head.keys, 1 / sum, to + i); break;
+        case 3: mix_values<3>(scores, values, head.keys, 1 / sum, to + i); break;
+        default: mix_values<4>(scores, values, head.keys, 1 / sum, to + i);
+      }
     }
   }
 }
@@ -266,6 +330,8 @@ void attend_back(const HeadBackward& head, void* scratch) {
 bool available() { return false; }
 std::int64_t attend_scratch(std::int64_t, std::int64_t) { return 0; }
 void attend(const HeadForward&, void*) {}
+std::int64_t attend_token_scratch(std::int64_t) { return 0; }
+void attend_token(const TokenHead&, void*) {}
 std::int64_t attend_back_scratch(std::int64_t, std::int64_t) { return 0; }
 void attend_back(const HeadBackward&, void*) {}
 

@@ -25,6 +25,19 @@ std::int64_t attend_scratch(std::int64_t length, std::int64_t size);
 /// Writes the result and the log of sums.
 void attend(const HeadForward& head, void* scratch);
 
+/// The newest token's queries that share one head of keys, [queries][size], one behind the other,
+/// which see `keys` of these; scale > 0.
+struct TokenHead {
+  const float* queries = nullptr;
+  Rows k, v;
+  float* result = nullptr;  ///< as the queries
+  std::int64_t count = 0, keys = 0, size = 0;
+  float scale = 1;
+};
+std::int64_t attend_token_scratch(std::int64_t keys);
+/// Writes the result. `size`: any multiple of 16.
+void attend_token(const TokenHead& head, void* scratch);
+
 std::int64_t attend_back_scratch(std::int64_t length, std::int64_t size);
 /// Writes dq, dk and dv.
 void attend_back(const HeadBackward& head, void* scratch);

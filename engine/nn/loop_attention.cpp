@@ -182,6 +182,37 @@ bool loops_take(const Tensor& q, const Tensor& k, const Tensor& v, Sight sight) 
          (narrow ? tiles::available() : floats::available());
 }
 
+bool token_loops_take(const Tensor& q) {
+  return q.is_cpu() && q.scalar_type() == torch::kFloat32 && q.size(2) % 16 == 0 &&
+         !at::GradMode::is_enabled() && floats::available();
+}
+
+Tensor token_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                       const std::vector<std::int64_t>& first, double scale) {
+  const Tensor queries = q.contiguous(), result = torch::empty_like(queries);
+  const std::int64_t heads = k.size(1), keys = k.size(2), size = q.size(2),
+                     together = q.size(1) / heads;
+  constexpr std::int64_t kPiece = 1 << 17;  // multiplications that are worth a thread
+  const std::int64_t grain =
+      std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(1, together * keys * size));
+  for_pieces(0, q.size(0) * heads, grain, [&](std::int64_t begin, std::int64_t end) {
+    const Tensor scratch = torch::empty({floats::attend_token_scratch(keys)}, torch::kByte);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t row = i / heads, hidden = first[static_cast<std::size_t>(row)];
+      floats::TokenHead head;
+      head.queries = queries.const_data_ptr<float>() + i * together * size;
+      head.k = head_of<floats::Rows>(k, row, i % heads);
+      head.v = head_of<floats::Rows>(v, row, i % heads);
+      head.k.start += hidden * head.k.stride, head.v.start += hidden * head.v.stride;
+      head.result = result.mutable_data_ptr<float>() + i * together * size;
+      head.count = together, head.keys = keys - hidden, head.size = size;
+      head.scale = static_cast<float>(scale);
+      floats::attend_token(head, scratch.mutable_data_ptr());
+    }
+  });
+  return result.view({q.size(0), -1});
+}
+
 Tensor loop_attention(const Tensor& q, const Tensor& k, const Tensor& v, Sight sight,
                       const std::optional<double>& scale, const Tensor& stretches) {
   return LoopAttentionFunction::apply(

@@ -4,6 +4,8 @@
 // scores, which takes some times as long as the products.
 #pragma once
 
+#include <vector>
+
 #include "engine/device/torch.h"
 
 namespace luthier {
@@ -21,5 +23,16 @@ bool loops_take(const torch::Tensor& q, const torch::Tensor& k, const torch::Ten
 torch::Tensor loop_attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                              Sight sight, const std::optional<double>& scale,
                              const torch::Tensor& stretches = {});
+
+/// Whether token_attention takes queries like these, and keys and values of their type.
+bool token_loops_take(const torch::Tensor& q);
+
+/// The newest token of each row over the row's keys: q [rows, heads, head_dim], k and v [rows,
+/// kv_heads, keys, head_dim], numbers of a head side by side → [rows, heads · head_dim]. Keys are
+/// read as they lie and not repeated for queries that share them. `first` [rows]: the first key
+/// that each row sees; it sees one at least. What a row comes to goes by those keys alone.
+torch::Tensor token_attention(const torch::Tensor& q, const torch::Tensor& k,
+                              const torch::Tensor& v, const std::vector<std::int64_t>& first,
+                              double scale);
 
 }  // namespace luthier

@@ -82,6 +82,10 @@ LUTHIER_AVX512 void mask_rows(const float* x, std::int64_t in, std::int64_t firs
       continue;
     }
     const std::int64_t place = (first + row) * in + from;
+    if (rule.threshold == 0) {  // all stay
+      std::memcpy(stage, x + place, bytes_of(wide));
+      continue;
+    }
     for (std::int64_t i = 0; i < wide; i += kLanes) {
       const __mmask16 there = sixteen_stay(rule, place + i);
       _mm512_store_ps(stage + i, _mm512_maskz_mul_ps(there, _mm512_loadu_ps(x + place + i), scale));

@@ -14,7 +14,7 @@ namespace luthier::low_rank {
 /// Whether the loops below take x [n, in] and A [r, in], B [out, r] beside it.
 bool suits(const torch::Tensor& x, const torch::Tensor& a, const torch::Tensor& b);
 
-/// scale · drop(x) Aᵀ → [n, r].
+/// scale · drop(x) Aᵀ → [n, r]. A dropout of 0 drops nothing.
 torch::Tensor inner_of(const torch::Tensor& x, const torch::Tensor& a, double scale, double dropout,
                        const MaskSeed& seed);
 /// Adds inner [n, r] · Bᵀ to y [n, out], whose rows may lie apart.

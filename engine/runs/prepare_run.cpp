@@ -7,6 +7,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/runs/changed_settings.h"
 #include "engine/runs/resume_device.h"
+#include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 #include "engine/runs/run_parent.h"
 
@@ -48,9 +49,21 @@ std::string shown(const std::vector<std::string>& fingerprints) {
   return text;
 }
 
-Result<PreparedRun> fresh(const Recipe& recipe, const fs::path& folder) {
-  LUTHIER_TRY(RunFolder run, RunFolder::create(folder, recipe_to_yaml(recipe)));
-  return PreparedRun{PreparedRun::Kind::Fresh, std::move(run), std::nullopt, std::nullopt};
+/// How often a person changed a setting of the run that is there.
+std::size_t edits_in(const fs::path& folder) {
+  const auto run = RunFolder::open(folder);
+  if (!run) return 0;
+  const std::vector<RunEvent> events = run->read_events();
+  return static_cast<std::size_t>(
+      std::count_if(events.begin(), events.end(),
+                    [](const RunEvent& event) { return edit_of(event).has_value(); }));
+}
+
+/// From step 0. `same_run`: the one that is there is begun again.
+Result<PreparedRun> fresh(const Recipe& recipe, const fs::path& folder, bool same_run = false) {
+  const std::size_t edits = same_run ? 0 : edits_in(folder);
+  LUTHIER_TRY(RunFolder run, RunFolder::create(folder, recipe_to_yaml(recipe), same_run));
+  return PreparedRun{PreparedRun::Kind::Fresh, std::move(run), std::nullopt, std::nullopt, edits};
 }
 
 constexpr std::uint64_t kHashWholeUpTo = 256u << 20;
@@ -116,7 +129,7 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
       log_warning("The run is finished, by other settings than these: " + changes_text(*changed) +
                   ".");
     return PreparedRun{PreparedRun::Kind::Finished, std::move(run), std::nullopt,
-                       std::move(recorded)};
+                       std::move(recorded), 0};
   }
   const std::optional<Checkpoint> checkpoint = run.newest_whole_checkpoint();
   if (!checkpoint) {
@@ -125,8 +138,10 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
     if (read_run_parent(folder))
       return input_error("The checkpoint that this fork begins with is broken or gone.",
                          folder.string(), "Fork the run anew.");
+    // By other settings it is another run.
+    const auto changed = changed_in(run, recipe);
     { const RunFolder released = std::move(run); }
-    return fresh(recipe, folder);
+    return fresh(recipe, folder, changed.ok() && changed->empty());
   }
   LUTHIER_TRY(const std::vector<FieldDifference> changed, changed_in(run, recipe));
   if (!changed.empty()) {
@@ -136,7 +151,7 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
   }
   if (recorded) LUTHIER_CHECK(resumed_dtype(recipe.training.dtype, *recorded, run.path().string()));
   LUTHIER_CHECK(run.truncate_after(checkpoint->step));
-  return PreparedRun{PreparedRun::Kind::Resume, std::move(run), checkpoint, std::move(recorded)};
+  return PreparedRun{PreparedRun::Kind::Resume, std::move(run), checkpoint, std::move(recorded), 0};
 }
 
 Status check_same_inputs(const RunManifest& recorded, const RunManifest& now) {

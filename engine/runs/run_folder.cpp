@@ -101,6 +101,14 @@ Status remove_leftover(const fs::path& path) {
   return {};
 }
 
+/// Under a partial name first, so that a kill in the middle leaves nothing that looks whole.
+Status remove_checkpoint(const fs::path& path) {
+  const fs::path doomed = path.parent_path() / ("." + path.filename().string() + ".partial");
+  LUTHIER_CHECK(remove_leftover(doomed));
+  LUTHIER_CHECK(rename_path(path, doomed));
+  return remove_leftover(doomed);
+}
+
 /// Calls `take` with every line; a last line without its end is torn and left out.
 template <class Take>
 void each_line(const fs::path& path, Take take) {
@@ -166,7 +174,8 @@ Status need_run(const fs::path& folder) {
 
 }  // namespace
 
-Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& recipe_yaml) {
+Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& recipe_yaml,
+                                    bool keep_edits) {
   std::error_code problem;
   const fs::file_status status = fs::status(folder, problem);
   if (fs::exists(status) && !fs::is_directory(status))
@@ -196,11 +205,13 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
                          folder.string(), "Choose another output_dir, or move it away.");
     }
   }
+  if (keep_edits) LUTHIER_CHECK(keep_up_to(folder / "events.jsonl", -1, is_edit_line));
   LUTHIER_TRY(const std::vector<std::string> names, listed(folder));
   for (const std::string& name : names) {
     // What a person wrote about it is theirs, whatever becomes of the run.
-    if (name != kRunLockName && name != kRunNotesFile)
-      LUTHIER_CHECK(remove_leftover(folder / name));
+    const bool stays =
+        name == kRunLockName || name == kRunNotesFile || (keep_edits && name == "events.jsonl");
+    if (!stays) LUTHIER_CHECK(remove_leftover(folder / name));
   }
   RunManifest manifest;
   manifest.started = utc_now();
@@ -330,18 +341,29 @@ std::optional<Checkpoint> RunFolder::newest_whole_checkpoint() const {
 
 Status RunFolder::rotate(std::int64_t save_total_limit, const std::set<std::int64_t>& keep) const {
   if (save_total_limit <= 0) return {};
+  const auto limit = static_cast<std::size_t>(save_total_limit);
   const std::vector<Checkpoint> all = checkpoints();
-  if (all.size() <= static_cast<std::size_t>(save_total_limit)) return {};
+  if (all.size() <= limit) return {};
   const std::optional<Checkpoint> good = newest_whole_checkpoint();
-  for (std::size_t i = 0; i + static_cast<std::size_t>(save_total_limit) < all.size(); ++i) {
-    if (!good || all[i].step == good->step || keep.count(all[i].step)) continue;
-    // Under a partial name first, so that a kill in the middle leaves nothing that looks whole.
-    const fs::path doomed =
-        all[i].path.parent_path() / ("." + all[i].path.filename().string() + ".partial");
-    LUTHIER_CHECK(remove_leftover(doomed));
-    LUTHIER_CHECK(rename_path(all[i].path, doomed));
-    LUTHIER_CHECK(remove_leftover(doomed));
+  if (!good) return {};
+  const auto stays = [&](const Checkpoint& each) {
+    return each.step == all.back().step || each.step == good->step || keep.contains(each.step);
+  };
+  const auto must = static_cast<std::size_t>(std::count_if(all.begin(), all.end(), stays));
+  std::size_t left = all.size();
+  for (const Checkpoint& each : all) {
+    if (left <= std::max(limit, must)) break;
+    if (stays(each)) continue;
+    LUTHIER_CHECK(remove_checkpoint(each.path));
+    --left;
   }
+  return {};
+}
+
+Status RunFolder::keep_alone(std::int64_t step) const {
+  if (!verify_folder(checkpoint_path(step))) return {};
+  for (const Checkpoint& each : checkpoints())
+    if (each.step != step) LUTHIER_CHECK(remove_checkpoint(each.path));
   return {};
 }
 

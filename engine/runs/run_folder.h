@@ -28,9 +28,10 @@ class RunFolder {
  public:
   /// A new run in `folder`, locked, with its run.json and recipe.yaml. Refuses (Input) a folder
   /// that holds a finished run, a whole checkpoint, a result, or anything that is not a run's (a
-  /// recipe.yaml without run.json is a person's); replaces any other leftover of a run.
+  /// recipe.yaml without run.json is a person's); replaces any other leftover of a run. With
+  /// `keep_edits` the changes by hand among its events stay (run_edits.h).
   static Result<RunFolder> create(const std::filesystem::path& folder,
-                                  const std::string& recipe_yaml);
+                                  const std::string& recipe_yaml, bool keep_edits = false);
   /// An existing run, locked for training: another process or thread that trains in it is an Input
   /// error. Clears what a killed save left.
   static Result<RunFolder> open_for_training(const std::filesystem::path& folder);
@@ -68,9 +69,12 @@ class RunFolder {
   std::vector<Checkpoint> checkpoints() const;
   /// The newest whose checksums hold too; nullopt when there is none.
   std::optional<Checkpoint> newest_whole_checkpoint() const;
-  /// Deletes the oldest beyond `save_total_limit` (0 or less keeps all) after a save. Never deletes
-  /// the steps in `keep`, nor the newest one that is whole to the checksum.
+  /// Deletes the oldest beyond `save_total_limit` (0 or less keeps all) after a save, as
+  /// transformers' rotate_checkpoints: the newest one and those of `keep` (steps) are counted and
+  /// never deleted; nor is the newest one that is whole to the checksum.
   Status rotate(std::int64_t save_total_limit, const std::set<std::int64_t>& keep = {}) const;
+  /// Deletes all but the checkpoint of `step`; nothing where that one is not whole.
+  Status keep_alone(std::int64_t step) const;
 
   /// The recipe that it runs by, as written.
   Result<std::string> read_recipe_yaml() const;
@@ -84,13 +88,16 @@ class RunFolder {
 /// What `train RECIPE [--resume RUN]` is to do.
 struct PreparedRun {
   enum class Kind {
-    Fresh,     ///< start at step 0; recipe.yaml is written
+    Fresh,     ///< start at step 0; recipe.yaml is written. Of a resume without a checkpoint the
+               ///< changes by hand stay among the events, to be made again
     Resume,    ///< go on from `checkpoint`; lines past its step are dropped
     Finished,  ///< nothing to do: it ran to its end before
   } kind = Kind::Fresh;
   RunFolder folder;
   std::optional<Checkpoint> checkpoint;  ///< Resume
   std::optional<RunManifest> recorded;   ///< Resume, Finished: run.json, where it can be read
+  /// Fresh: changes by hand of the run that it replaces, which are not made again.
+  std::size_t forgotten_edits = 0;
 };
 
 /// `recipe` as it will run. Without `resume_run` its output_dir is the folder. A resume whose

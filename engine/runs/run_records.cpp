@@ -89,6 +89,7 @@ Json to_json(const RunManifest& m) {
               {"card", m.card},
               {"products", m.products},
               {"threads", m.threads},
+              {"ranks", m.ranks},
               {"recorded_steps", m.recorded_steps},
               {"held_out_answers", m.held_out_answers},
               {"model", m.model},
@@ -124,6 +125,7 @@ Result<RunManifest> manifest_from_json(const Json& json, const std::string& wher
   LUTHIER_TRY(m.card, json_string(json, "card", where, ""));
   LUTHIER_TRY(m.products, json_string(json, "products", where, ""));
   LUTHIER_TRY(m.threads, json_int(json, "threads", where, 0));
+  LUTHIER_TRY(m.ranks, json_int(json, "ranks", where, 1));
   LUTHIER_TRY(m.recorded_steps, json_bool(json, "recorded_steps", where, false));
   LUTHIER_TRY(m.held_out_answers, json_int(json, "held_out_answers", where, 0));
   LUTHIER_TRY(m.model, json_string(json, "model", where, ""));

@@ -39,6 +39,8 @@ struct RunManifest {
   std::string card;          ///< the CUDA device's name; empty: another device, or not known
   std::string products;      ///< who makes float32 products on the CPU (device/product_library)
   std::int64_t threads = 0;  ///< that share a sum on the CPU; 0: another device, or not recorded
+  /// Processes that it was begun with: recipe.yaml's accumulation is of all of them.
+  std::int64_t ranks = 1;
   /// Its micro-batches are filled up to the sizes of recorded steps (train/recorded_steps).
   bool recorded_steps = false;
   /// Of the held-out rows so many are answered at each evaluation, after a resume too.

@@ -87,7 +87,16 @@ Status ModelWorker::answer_by_base(Asking& asking, const std::vector<std::size_t
       LUTHIER_TRY(column.adapter, column_adapter(*name));
       column.adapter->set_training(false, 0);
     }
-    LUTHIER_TRY(column.processor, column_processor(column.adapter.get()));
+    // Columns that see pictures alike have the samples' prompts in common.
+    const auto alike = std::find_if(columns.begin(), columns.end(), [&](const auto& other) {
+      return column.adapter && column.adapter != live_ && other.adapter && other.adapter != live_ &&
+             other.adapter->pixels == column.adapter->pixels;
+    });
+    if (alike != columns.end()) {
+      column.processor = alike->processor;
+    } else {
+      LUTHIER_TRY(column.processor, column_processor(column.adapter.get()));
+    }
     columns.push_back(std::move(column));
   }
   if (live_) live_->deactivate();  // the trainer puts its own back

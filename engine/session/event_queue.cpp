@@ -70,4 +70,9 @@ bool EventQueue::wait(double seconds) {
                            [this] { return !events_.empty(); });
 }
 
+bool EventQueue::has_room() const {
+  const std::lock_guard lock(mutex_);
+  return events_.size() < limit_ / 2;
+}
+
 }  // namespace luthier

@@ -20,9 +20,11 @@ class EventQueue {
   void push(SessionEvent event);
   std::vector<SessionEvent> drain();
   bool wait(double seconds);
+  /// Half of it at least: who can hold back (a run that is told again) does so before it is full.
+  bool has_room() const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<SessionEvent> events_;
   const std::size_t limit_;

@@ -12,6 +12,7 @@
 #include "engine/io/files.h"
 #include "engine/io/probe.h"
 #include "engine/io/system_error.h"
+#include "engine/methods/method.h"
 #include "engine/optim/schedule.h"
 #include "engine/runs/run_edits.h"
 #include "engine/runs/run_parent.h"
@@ -273,8 +274,10 @@ std::vector<std::string> differs_from_longer(const Recipe& recipe, std::int64_t 
                    " schedule goes by the number of steps: the rates until step " +
                    std::to_string(steps_before) +
                    " were those of the shorter run, and from there on they are the longer one's.");
-  if (recipe.strategy == "adalora")
-    said.push_back("AdaLoRA's ranks were pruned by the shorter run's number of steps.");
+  const auto method = find_method(recipe.strategy);
+  if (method && (*method)->of_modules && (*method)->of_modules->course)
+    said.push_back("What " + recipe.strategy +
+                   " does to the adapter as it trains went by the shorter run's number of steps.");
   if (!recipe.more.text("curriculum.by").empty() &&
       recipe.more.text("curriculum.pacing") != "sorted")
     said.emplace_back("The course from easy rows to hard ones goes by the number of steps.");

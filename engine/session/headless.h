@@ -9,6 +9,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "engine/ranks/rank_place.h"
 #include "engine/runs/run_edits.h"
 #include "engine/session/session.h"
 #include "engine/train/run_result.h"
@@ -25,7 +26,17 @@ Result<RunResult> train_headless(const Recipe& recipe,
                                  std::stop_token stop, std::size_t held_out_answers = 0,
                                  const std::vector<RunEdit>& edits = {});
 
-/// The same for stages, one after another. A stop ends with RunState::Stopped, and `resume_run` is
+/// train_headless of one of several processes that train a run together (ranks/rank_place.h): all of
+/// them call it, with the same recipe. Rank 0's events are told, and its result; the others come back
+/// when it has ended, with an error where it ended with one. `come`: seconds until all are there. `shard`: each keeps a
+/// part of the optimizer's state.
+Result<RunResult> train_rank_headless(const RankPlace& place, const Recipe& recipe,
+                                      const std::optional<std::filesystem::path>& resume_run,
+                                      const std::function<void(const SessionEvent&)>& on_event,
+                                      std::stop_token stop, const std::vector<RunEdit>& edits = {},
+                                      std::int64_t come = 300, bool shard = false);
+
+/// The same as train_headless for stages, one after another. A stop ends with RunState::Stopped, and `resume_run` is
 /// the whole run's folder, which the result names too. One RunEnded comes, at the end of all.
 Result<RunResult> train_stages_headless(const StagedRecipe& staged,
                                         const std::optional<std::filesystem::path>& resume_run,
@@ -34,7 +45,8 @@ Result<RunResult> train_stages_headless(const StagedRecipe& staged,
 
 /// What the recipe would take, from arithmetic and the longest rows of its dataset; no weight is
 /// loaded.
-Result<MemoryForecast> plan(const Recipe& recipe);
+/// `ranks`: of one of so many processes that train it together.
+Result<MemoryForecast> plan(const Recipe& recipe, const RankPlan& ranks = {});
 
 struct StageForecast {
   std::string name;

@@ -129,6 +129,23 @@ void ModelWorker::let_go() {
   }
 }
 
+void ModelWorker::step_aside() {
+  if (!base_ || !base_->model->device().is_cuda()) return;
+  aside_ = {base_->folder, base_options_};
+  let_go();
+}
+
+Status ModelWorker::come_back() {
+  const auto aside = std::exchange(aside_, std::nullopt);
+  if (aside && !base_) {
+    const Status loaded = load(aside->first, aside->second, [] { return false; });
+    if (!loaded && loaded.error().code != ErrorCode::Interrupted)
+      log_warning(loaded.error().sentence());
+  }
+  host_.set_state(resting(), "");
+  return {};
+}
+
 void ModelWorker::tell_loss() {
   const std::string why = lost_device();
   if (why.empty() || loss_told_) return;

@@ -40,6 +40,10 @@ class ModelWorker {
 
   Status load(const std::filesystem::path& folder, LoadOptions options, const Cancelled& cancelled);
   Status unload();
+  /// A run in another process of this machine begins: a card is its alone.
+  void step_aside();
+  /// It has ended: what was resident is again, and the state is what there is.
+  Status come_back();
   /// What is said of a run at its start beside its recipe, as Session::launch has it.
   struct RunStart {
     std::optional<std::filesystem::path> resume_run;
@@ -124,6 +128,8 @@ class ModelWorker {
   Host host_;
   std::unique_ptr<LoadedModel> base_;
   LoadOptions base_options_;
+  /// What was resident on a card that another process has meanwhile.
+  std::optional<std::pair<std::filesystem::path, LoadOptions>> aside_;
   std::map<std::string, Attached> attached_;
   std::optional<ResidentMerge> merged_;  ///< stands in the base
   MediaLimits merged_pixels_;            ///< that its adapter was trained under

@@ -2,6 +2,8 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
+#include "engine/ranks/ranks.h"
+
 #include <algorithm>
 
 #include "engine/base/log.h"
@@ -82,19 +84,22 @@ RunEnded ended_as(const RunResult& result) {
 }
 
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
-                                    std::size_t max_rows) {
+                                    std::size_t max_rows, const RankPlan& ranks) {
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
   LUTHIER_TRY(const auto dataset, open_training_data(recipe));
   LUTHIER_TRY(const auto rows, measure_rows(*dataset, processor, recipe, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
-  return forecast_memory(summary, recipe, shape);
+  return forecast_memory(summary, recipe, shape, ranks);
 }
 
 Result<std::optional<MemoryForecast>> forecast_launch(const ChatProcessor& processor,
                                                       const Recipe& recipe, std::size_t max_rows,
                                                       TrainerOptions& options) {
   options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
-  auto made = forecast_run(processor, recipe, max_rows);
+  RankPlan ranks;
+  if (options.ranks)
+    ranks = {options.ranks->size(), options.shard, options.ranks->place().local_size};
+  auto made = forecast_run(processor, recipe, max_rows, ranks);
   if (!made) return std::optional<MemoryForecast>();
   LUTHIER_CHECK(check_room(*made, recipe));
   if (!made->fits())

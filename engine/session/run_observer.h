@@ -64,11 +64,12 @@ RunEnded ended_as(const RunResult& result);
 /// The forecast for a recipe, its model described and its data measured (at most `max_rows` rows of
 /// it) with `processor`.
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
-                                    std::size_t max_rows);
+                                    std::size_t max_rows, const RankPlan& ranks = {});
 
 /// The same at a launch, before weights are loaded: it decides about gradient checkpointing, and
 /// refuses what will not fit (check_room). Rows that cannot be read are the data check's to name,
-/// so a forecast that fails ends nothing: it is nullopt, and `auto` is off.
+/// so a forecast that fails ends nothing: it is nullopt, and `auto` is off. Of a run that several
+/// ranks train it is one's (options.ranks).
 Result<std::optional<MemoryForecast>> forecast_launch(const ChatProcessor& processor,
                                                       const Recipe& recipe, std::size_t max_rows,
                                                       TrainerOptions& options);

@@ -4,6 +4,7 @@
 // beside it, without the model.
 #include "engine/session/session.h"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -11,8 +12,10 @@
 #include "engine/device/memory.h"
 #include "engine/rewards/program_reward.h"
 #include "engine/session/data_worker.h"
+#include "engine/session/elsewhere/far_run.h"
 #include "engine/session/event_queue.h"
 #include "engine/session/model_worker.h"
+#include "engine/session/run_controls.h"
 
 namespace luthier {
 
@@ -47,7 +50,8 @@ struct Session::Impl {
 
   ~Impl() {
     cancellations.cancel_all();
-    if (auto running = current()) running->stop(/*save=*/true);
+    if (const auto own = std::dynamic_pointer_cast<OwnRun>(current())) own->stop(StopKind::Save);
+    let_go_of_far();
     fetch_thread.finish();
     look_thread.finish();
     data_thread.finish();
@@ -66,13 +70,21 @@ struct Session::Impl {
     const bool cancelled = error && error->code == ErrorCode::Interrupted;
     queue.push(RequestDone{job.request, cancelled ? std::nullopt : std::move(error), cancelled});
   }
-  std::shared_ptr<TrainControl> current() const {
+  std::shared_ptr<RunControls> current() const {
     const std::lock_guard lock(control_mutex);
     return control;
   }
-  void set_current(std::shared_ptr<TrainControl> next) {
+  void set_current(std::shared_ptr<RunControls> next) {
     const std::lock_guard lock(control_mutex);
     control = std::move(next);
+  }
+  std::shared_ptr<FarRun> far_run() const { return std::dynamic_pointer_cast<FarRun>(current()); }
+  /// Its thread ends by that, and with it whatever it would tell.
+  void let_go_of_far() {
+    if (auto far = far_run()) {
+      set_current(nullptr);
+      far->hang_up();
+    }
   }
   /// A job of the model's thread; one that may run between steps also wakes a paused run.
   void post(Job job) {
@@ -128,16 +140,50 @@ struct Session::Impl {
   using Training = std::function<Status(TrainControl&, const ModelWorker::Cancelled&)>;
   void launch(Training training) {
     if (refuse("launch", can_launch(state.load()) && !current())) return;
-    auto next = std::make_shared<TrainControl>();
+    auto next = std::make_shared<OwnRun>([this](SessionState state) { set_state(state, ""); });
     set_current(next);
     set_state(SessionState::Preparing, "");
     const CancelFlag cancelled = begin_loading();
     post({"launch", 0, false, [this, training = std::move(training), next, cancelled] {
-            const Status status = training(*next, [&] { return cancelled->load(); });
+            const Status status = training(next->control, [&] { return cancelled->load(); });
             end_loading(cancelled);
             set_current(nullptr);
             return status;
           }});
+  }
+  /// `order`: nothing attaches to the run.
+  void go_elsewhere(const RunPlace& place, const std::string& run,
+                    const std::optional<ElsewhereOrder>& order) {
+    if (refuse("launch", can_launch(state.load()) && !current())) return;
+    if (const Status fine = place.host.empty() ? Status() : check_host(place.host); !fine) {
+      queue.push(CommandFailed{"launch", fine.error()});
+      return;
+    }
+    set_state(SessionState::Preparing, "");
+    const auto far = std::make_shared<FarRun>(
+        place, run, order,
+        FarRun::Host{[this](SessionEvent event) { take_far(std::move(event)); },
+                     [this] { return queue.has_room(); }});
+    set_current(far);
+    model_thread.post({"launch", 0, false, [this, far, here = place.host.empty()]() -> Status {
+                         if (here) model.step_aside();
+                         far->begin();
+                         return {};
+                       }});
+  }
+  /// An event of a run elsewhere; its end puts the session back, behind whatever is being done.
+  void take_far(SessionEvent event) {
+    if (const auto* changed = std::get_if<StateChanged>(&event))
+      return set_state(changed->state, changed->detail);
+    const bool ended = std::holds_alternative<RunEnded>(event);
+    queue.push(std::move(event));
+    if (!ended) return;
+    model_thread.post({"rest", 0, true, [this]() -> Status {
+                         if (const auto far = far_run()) far->hang_up();
+                         const Status status = model.come_back();
+                         set_current(nullptr);
+                         return status;
+                       }});
   }
 
   EventQueue queue;
@@ -145,7 +191,7 @@ struct Session::Impl {
   std::atomic<SessionState> state{SessionState::Empty};
   std::atomic<RequestId> next_request{1};
   mutable std::mutex control_mutex;
-  std::shared_ptr<TrainControl> control;
+  std::shared_ptr<RunControls> control;
   CancelFlag loading;
   std::atomic<RequestId> newest_merge{0};  ///< of answer_merged; 0: none is in hand
   ModelWorker model;
@@ -198,10 +244,31 @@ void Session::launch_stages(const StagedRecipe& staged,
   });
 }
 
+std::string Session::launch_elsewhere(const RunPlace& place, const ElsewhereOrder& order) {
+  std::string run = new_run_name();
+  impl_->go_elsewhere(place, run, order);
+  return run;
+}
+
+void Session::attach_run(const RunPlace& place, const std::string& run) {
+  impl_->go_elsewhere(place, run, std::nullopt);
+}
+
+void Session::leave_run() {
+  const auto far = impl_->far_run();
+  if (impl_->refuse("leave_run", far != nullptr)) return;
+  far->leave();
+}
+
+std::optional<RunElsewhere> Session::run_elsewhere() const {
+  const auto far = impl_->far_run();
+  if (!far) return std::nullopt;
+  return RunElsewhere{far->place(), far->run()};
+}
+
 void Session::pause() {
   const auto running = impl_->current();
   if (impl_->refuse("pause", running && can_pause(state()))) return;
-  impl_->set_state(SessionState::Pausing, "");
   running->pause();
 }
 
@@ -217,8 +284,7 @@ void Session::stop(StopKind kind) {
   if (impl_->refuse("stop", running && (can_stop(state()) || state() == SessionState::Saving ||
                                         state() == SessionState::Loading)))
     return;
-  impl_->set_state(SessionState::Stopping, "");
-  running->stop(kind == StopKind::Save);
+  running->stop(kind);
 }
 
 void Session::save_now() {
@@ -242,14 +308,19 @@ void Session::edit_run(const std::string& setting, double value) {
 
 RequestId Session::try_one_step(const Recipe& recipe, const std::filesystem::path& reward_program) {
   const RequestId request = impl_->next_request++;
-  impl_->post({"try_one_step", request, false, [this, recipe, reward_program, request]() -> Status {
-                 LUTHIER_TRY(const auto program, name_reward_program(reward_program));
-                 const CancelFlag cancelled = impl_->begin_loading();
-                 const Status status =
-                     impl_->model.try_one_step(recipe, request, [&] { return cancelled->load(); });
-                 impl_->end_loading(cancelled);
-                 return status;
-               }});
+  Job job{"try_one_step", request, false, [this, recipe, reward_program, request]() -> Status {
+            LUTHIER_TRY(const auto program, name_reward_program(reward_program));
+            const CancelFlag cancelled = impl_->begin_loading();
+            const Status status =
+                impl_->model.try_one_step(recipe, request, [&] { return cancelled->load(); });
+            impl_->end_loading(cancelled);
+            return status;
+          }};
+  // A run here goes first; one elsewhere is not waited for.
+  if (impl_->far_run())
+    impl_->post_at_rest(std::move(job));
+  else
+    impl_->post(std::move(job));
   return request;
 }
 
@@ -269,6 +340,12 @@ void Session::set_adapter_strength(const std::string& name, double strength) {
 
 RequestId Session::answer(AnswerRequest request) {
   const RequestId id = impl_->next_request++;
+  const auto& columns = request.columns;
+  if (const auto far = impl_->far_run();
+      far && std::find(columns.begin(), columns.end(), kTrainingColumn) != columns.end()) {
+    far->answer(request, id);
+    return id;
+  }
   impl_->post({"answer", id, true,
                [this, asked = std::move(request), id] { return impl_->model.answer(asked, id); }});
   return id;
@@ -464,7 +541,10 @@ RequestId Session::Impl::fetch(const std::string& repository, const std::string&
   return request;
 }
 
-void Session::cancel(RequestId request) { impl_->cancellations.cancel(request); }
+void Session::cancel(RequestId request) {
+  if (const auto far = impl_->far_run(); far && far->cancel(request)) return;
+  impl_->cancellations.cancel(request);
+}
 SessionState Session::state() const { return impl_->state.load(); }
 bool Session::has_run() const { return impl_->current() != nullptr; }
 std::vector<SessionEvent> Session::drain() { return impl_->queue.drain(); }

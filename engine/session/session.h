@@ -32,6 +32,7 @@
 #include "engine/methods/arithmetic/ranks.h"
 #include "engine/models/model_summary.h"
 #include "engine/runs/run_folder.h"
+#include "engine/session/elsewhere/run_place.h"
 #include "engine/session/exporting.h"
 #include "engine/train/slow_step.h"
 #include "engine/train/token_losses.h"
@@ -299,6 +300,12 @@ struct ModelFetched {
 struct DeviceLost {
   std::string why;
 };
+/// The line to a run elsewhere was cut (`why`), or stands again (none); the run itself goes on.
+/// What it does meanwhile is told once the line stands.
+struct LineChanged {
+  RunPlace place;
+  std::optional<Error> why;
+};
 /// A command that could not be done; `command` is its name ("load_model").
 struct CommandFailed {
   std::string command;
@@ -312,12 +319,12 @@ using SessionEvent =
                  RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, MergeMade, MergeProved,
                  BaseMerged, MergeUndone, MergeWritten, RanksFound, Exported, RowInspected,
                  TokenLossesFound, SlowStepTaken, ModelsFound, FetchProgressed, ModelFetched,
-                 DeviceLost, CommandFailed>;
+                 DeviceLost, LineChanged, CommandFailed>;
 
 class Session {
  public:
   Session();
-  ~Session();  ///< stops what runs (a training run is saved) and joins
+  ~Session();  ///< stops what runs here (a training run is saved) and joins
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -338,6 +345,16 @@ class Session {
   void launch_stages(const StagedRecipe& staged,
                      const std::optional<std::filesystem::path>& resume_run = {},
                      const std::filesystem::path& reward_program = {});
+  /// Launches in a process of its own, here or on another machine, which goes on without this
+  /// session. Its events and controls are those of a run here; requests that ask the adapter in
+  /// training go there, with what else they ask. → the name that attach_run finds it by.
+  std::string launch_elsewhere(const RunPlace& place, const ElsewhereOrder& order);
+  /// Takes a run in hand that goes on there: all its events come, from its beginning.
+  void attach_run(const RunPlace& place, const std::string& run);
+  /// Lets go of a run elsewhere, which goes on: RunEnded says "running".
+  void leave_run();
+  /// The run in hand, where it is elsewhere.
+  std::optional<RunElsewhere> run_elsewhere() const;
   void pause();
   void resume();
   void stop(StopKind kind);

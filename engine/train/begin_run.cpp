@@ -30,6 +30,23 @@ Status compare_pixels(const fs::path& init_from, const Recipe& recipe) {
   return {};
 }
 
+/// Micro-batches of the run's window. A run that goes on has those that it was begun with, where
+/// this recipe comes to them by the number of ranks that it had; else it is told what differs.
+std::int64_t batches_of_window(const Recipe& recipe, int ranks) {
+  const std::int64_t own = recipe.training.gradient_accumulation_steps, asked = own * ranks;
+  std::error_code problem;
+  if (!fs::exists(fs::path(recipe.output_dir) / "run.json", problem)) return asked;
+  const auto folder = RunFolder::open(recipe.output_dir);
+  if (!folder) return asked;
+  const auto manifest = folder->read_manifest();
+  const auto yaml = folder->read_recipe_yaml();
+  if (!manifest || !yaml) return asked;
+  const auto recorded = parse_recipe(*yaml, "recipe.yaml");
+  if (!recorded) return asked;
+  const std::int64_t there = recorded->training.gradient_accumulation_steps;
+  return there == own || there == own * manifest->ranks ? there : asked;
+}
+
 }  // namespace
 
 std::optional<RunResult> BegunRun::ended_before() const {
@@ -44,10 +61,12 @@ std::optional<RunResult> BegunRun::ended_before() const {
   return result;
 }
 
-Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& resume_run) {
+Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& resume_run,
+                           int ranks) {
   BegunRun begun{given, {}};
   Recipe& recipe = begun.recipe;
   if (resume_run) recipe.output_dir = resume_run->string();
+  recipe.training.gradient_accumulation_steps = batches_of_window(recipe, ranks);
   LUTHIER_CHECK(check_recipe(recipe));
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(check_generations(objective->generations(), recipe.training));

@@ -206,7 +206,8 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
 }
 
 Status write_checkpoint(const fs::path& folder, const TrainerState& state,
-                        const Trainables& trainables, const Optimizer& optimizer,
+                        const Trainables& trainables,
+                        const std::vector<TensorToMake>& optimizer_state,
                         const std::string& base_name) {
   if (trainables.adapter) {
     LUTHIER_CHECK(make_folder(folder / "adapter"));
@@ -220,9 +221,7 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
     LUTHIER_CHECK(write_tensor_file(folder / kTrainedFile, trainables.named()));
   }
   if (trainables.companion) LUTHIER_CHECK(write_companion(folder, trainables, base_name));
-  const auto kept = optimizer.state();
-  LUTHIER_CHECK(
-      write_tensor_file(folder / "optimizer.safetensors", NamedTensors(kept.begin(), kept.end())));
+  LUTHIER_CHECK(write_tensor_file(folder / "optimizer.safetensors", optimizer_state));
   return write_file_atomically(folder / "trainer_state.json", to_json(state).dump(2) + "\n");
 }
 
@@ -244,7 +243,8 @@ Status read_weights(const fs::path& folder, const Trainables& trainables) {
   return {};
 }
 
-Status read_moments(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
+Status read_moments(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer,
+                    const std::function<bool(const std::string&)>& own) {
   const torch::NoGradGuard no_grad;
   if (AdapterCourse* course = trainables.adapter ? trainables.adapter->course() : nullptr) {
     LUTHIER_TRY(const auto kept, read_tensor_file(folder / kMethodFile, torch::kCPU));
@@ -256,9 +256,11 @@ Status read_moments(const fs::path& folder, const Trainables& trainables, Optimi
       moved.empty() || optimizer.pages() ? torch::kCPU : moved.front().tensor.device();
   {
     LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
-    optimizer.make_room_for([&](const std::string& name) { return file.find(name).has_value(); });
+    optimizer.make_room_for([&](const std::string& name) {
+      return (!own || own(name)) && file.find(name).has_value();
+    });
   }
-  LUTHIER_TRY(auto state, read_tensor_file(path, device));
+  LUTHIER_TRY(auto state, read_tensor_file(path, device, own));
   return optimizer.load_state(std::move(state), path.string());
 }
 

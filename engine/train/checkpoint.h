@@ -55,7 +55,8 @@ Result<TrainerState> read_trainer_state(const std::filesystem::path& checkpoint)
 
 /// Fills `folder` (a FolderWriter's).
 Status write_checkpoint(const std::filesystem::path& folder, const TrainerState& state,
-                        const Trainables& trainables, const Optimizer& optimizer,
+                        const Trainables& trainables,
+                        const std::vector<TensorToMake>& optimizer_state,
                         const std::string& base_name);
 /// A reference that moves (NamedTensors of what trains), into the checkpoint and back into its
 /// tensors.
@@ -64,8 +65,10 @@ Status read_reference(const std::filesystem::path& folder, const NamedTensors& r
 /// Weights back from a checkpoint, then what the optimizer and the method keep. An adapter's
 /// tensors were read already (apply_strategy with its folder).
 Status read_weights(const std::filesystem::path& folder, const Trainables& trainables);
+/// `own`: which of the optimizer's tensors are taken; empty: all.
 Status read_moments(const std::filesystem::path& folder, const Trainables& trainables,
-                    Optimizer& optimizer);
+                    Optimizer& optimizer,
+                    const std::function<bool(const std::string&)>& own = {});
 /// Both in a run that is under way, whose adapters' tensors are read in their places.
 Status go_back_to(const std::filesystem::path& folder, const Trainables& trainables,
                   Optimizer& optimizer);

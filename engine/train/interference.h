@@ -36,6 +36,8 @@ class Interference {
 
   bool stopping() const { return control_.stop_kind() != TrainControl::Stop::None; }
   TrainControl::Stop stop_kind() const { return control_.stop_kind(); }
+  /// As a person would, saved: another rank was asked to end.
+  void stop() { control_.stop(/*save=*/true); }
   RunClock& clock() { return run_clock_; }
   double seconds() const { return run_clock_.seconds(); }
 

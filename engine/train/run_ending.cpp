@@ -8,6 +8,7 @@
 #include "engine/train/companion.h"
 #include "engine/train/rollout_file.h"
 #include "engine/train/run_ending.h"
+#include "engine/train/shared_run.h"
 
 namespace luthier {
 
@@ -15,8 +16,9 @@ Status RunEnding::save_checkpoint() {
   LUTHIER_TRY(FolderWriter writer, run_.log->folder().begin_checkpoint(run_.state.step));
   const AveragesShown shown(*run_.optimizer);
   run_.state.objective = run_.objective->state();
-  LUTHIER_CHECK(write_checkpoint(writer.path(), run_.state, run_.trainables, *run_.optimizer,
-                                 run_.recipe.model));
+  LUTHIER_TRY(const std::vector<TensorToMake> state, optimizer_state(run_));
+  LUTHIER_CHECK(
+      write_checkpoint(writer.path(), run_.state, run_.trainables, state, run_.recipe.model));
   if (run_.plan.goes_on(run_.state.step)) {
     LUTHIER_TRY(const std::string lines,
                 rollout_lines(*run_.runner->generations().current(), run_.state.step,
@@ -81,7 +83,7 @@ Status RunEnding::checkpoint() {
 
 /// An error of the data in mid-run: what was learned until then is saved, so that the run can go on
 /// once the data is repaired.
-Error RunEnding::saved_before(Error error) {
+Error RunEnding::saved_before(Error error, bool of_ranks) {
   if (error.code == ErrorCode::Interrupted || run_.bad_steps > 0) return error;
   if (const Status saved = checkpoint(); !saved) {
     log_warning(saved.error().sentence());
@@ -90,7 +92,9 @@ Error RunEnding::saved_before(Error error) {
   if (saved_step_ < 0) return error;  // nothing worth saving: its steps were not finite
   if (!error.hint.empty()) error.hint.push_back(' ');
   error.hint.append("The run is saved at step ").append(std::to_string(saved_step_));
-  error.hint.append(": resume it when the row is repaired, or with image.on_error: skip.");
+  error.hint.append(of_ranks ? ": resume it with all ranks."
+                             : ": resume it when the row is repaired, or with image.on_error: "
+                               "skip.");
   return error;
 }
 
@@ -98,21 +102,22 @@ Status RunEnding::save_result() {
   const AveragesShown shown(*run_.optimizer);
   LUTHIER_CHECK(check_finite("no result"));
   const bool lora = run_.trainables.adapter != nullptr;
+  LUTHIER_TRY(const auto masters, all_masters(run_));
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(lora ? run_.log->folder().adapter_path()
                                                             : run_.log->folder().path() / "model",
                                                        FolderReplace::Whole));
   if (lora) {
     LUTHIER_CHECK(
-        run_.trainables.adapter->save(writer.path(), run_.recipe.model, run_.optimizer->masters()));
+        run_.trainables.adapter->save(writer.path(), run_.recipe.model, masters));
     LUTHIER_CHECK(write_adapter_notes(writer.path(), run_.base.pixels));
   } else {
     LUTHIER_CHECK(save_model(run_.base, writer.path(), result_dtype(run_.base, run_.recipe),
-                             run_.optimizer->masters()));
+                             masters));
   }
   LUTHIER_CHECK(writer.commit());
   if (!run_.trainables.companion) return {};
   return save_companion(run_.log->folder().path(), *run_.trainables.companion, run_.recipe,
-                        run_.optimizer->masters());
+                        masters);
 }
 
 Error RunEnding::out_of_memory() {
@@ -191,9 +196,7 @@ Result<RunResult> RunEnding::finished() {
   run_.observer.on_phase(TrainPhase::Saving, "");
   LUTHIER_CHECK(go_back_to_best());
   LUTHIER_CHECK(interference_.with_room([this] { return save_result(); }));
-  LUTHIER_CHECK(interference_.with_room([this] {
-    return run_.log->folder().rotate(run_.recipe.training.save_total_limit, kept_steps());
-  }));
+  LUTHIER_CHECK(interference_.with_room([this] { return rotate_at_end(); }));
   if (!run_.state.broken_rows.empty())
     run_.note("warning", std::to_string(run_.state.broken_rows.size()) + " of " +
                              std::to_string(run_.rows.rows.size()) +
@@ -244,9 +247,18 @@ Status RunEnding::after_good_step() {
   });
 }
 
+/// As transformers' Trainer ends: where a single checkpoint is kept, it is that of the best.
+Status RunEnding::rotate_at_end() const {
+  const RunFolder& folder = run_.log->folder();
+  const std::int64_t limit = run_.recipe.training.save_total_limit;
+  LUTHIER_CHECK(folder.rotate(limit, kept_steps()));
+  const std::int64_t best = run_.state.best.step;
+  return limit == 1 && best > 0 ? folder.keep_alone(best) : Status();
+}
+
 std::set<std::int64_t> RunEnding::kept_steps() const {
   std::set<std::int64_t> steps{saved_step_};
-  if (run_.best_rules.loads && run_.state.best.step > 0) steps.insert(run_.state.best.step);
+  if (run_.state.best.step > 0) steps.insert(run_.state.best.step);
   return steps;
 }
 
@@ -262,7 +274,9 @@ Status RunEnding::go_back_to_best() {
     run_.note("warning", sentence);
     return {};
   }
+  // Of all ranks' state: the others' masters are those of the last step.
   LUTHIER_CHECK(go_back_to(folder, run_.trainables, *run_.optimizer));
+  run_.shards = false;
   run_.note("result", "The result is the checkpoint of step " + std::to_string(best.step) + ".");
   return {};
 }

@@ -28,8 +28,8 @@ class RunEnding {
   /// Only now, when a step on the newest checkpoint's weights came out finite, may older ones go.
   Status after_good_step();
   /// An error of the data in mid-run: what was learned until then is saved, so that the run can go
-  /// on once the data is repaired.
-  Error saved_before(Error error);
+  /// on once the data is repaired; or, `of_ranks`, what happened to others.
+  Error saved_before(Error error, bool of_ranks = false);
   /// What to do after steps that are not finite. A resume would meet them again, and takes no other
   /// settings.
   std::string way_on() const;
@@ -50,6 +50,7 @@ class RunEnding {
   Status go_back_to_best();
   /// The newest checkpoint, and the best.
   std::set<std::int64_t> kept_steps() const;
+  Status rotate_at_end() const;
   Status check_finite(const std::string& refused) const;
   Error ended_on_bad_steps() const;
 

@@ -21,6 +21,7 @@
 #include "engine/train/eva_rows.h"
 #include "engine/train/rollout_file.h"
 #include "engine/train/run_parts.h"
+#include "engine/train/shared_run.h"
 
 namespace luthier {
 
@@ -76,6 +77,7 @@ RunManifest describe(const RunParts& run) {
   manifest.card = card ? card->name : "";
   manifest.products = run.device.is_cpu() ? product_library_name() : "";
   manifest.threads = run.device.is_cpu() ? at::get_num_threads() : 0;
+  if (!run.resumes() && run.ranks) manifest.ranks = run.ranks->size();
   if (!run.resumes()) manifest.recorded_steps = run.runner->recorded() != nullptr;
   if (const std::size_t rows = run.observer.held_out_answers(); rows > 0)
     manifest.held_out_answers = static_cast<std::int64_t>(rows);
@@ -99,6 +101,8 @@ Status prepare_folder(RunParts& run) {
   manifest.eval_dataset_fingerprints.clear();
   if (run.eval_reader.dataset)
     manifest.eval_dataset_fingerprints = {run.eval_reader.dataset->fingerprint()};
+  if (run.ranks) LUTHIER_CHECK(agree_on_inputs(run, manifest));
+  if (run.follows()) return {};
   if (run.resumes() && run.begun->recorded)
     LUTHIER_CHECK(check_same_inputs(*run.begun->recorded, manifest));
   if (!run.begun) {
@@ -131,7 +135,9 @@ std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t ste
   const bool shuffles = training.shuffle && !run.plan.generations.given;
   return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
                                         shuffles, step, run.cache, run.state.broken_rows,
-                                        reading_threads(usable_cores(), busy), run.order);
+                                        reading_threads(usable_cores(), busy), run.order,
+                                        run.ranks ? WindowPart{run.ranks->rank(), run.ranks->size()}
+                                                  : WindowPart{});
 }
 
 /// A resume has kept nothing yet. On a device a row's features have the last bits of the batch that
@@ -167,15 +173,13 @@ Status go_on_with_samples(RunParts& run) {
   return generations.restore(std::move(rows), run.runner->policy(), number);
 }
 
-/// Changes by hand that are to be made (again): those that the folder of a resume tells of, and
-/// those that the host gives, each once.
+/// Changes by hand that are to be made (again): those that the folder of a resume tells of, also of
+/// one without a checkpoint, and those that the host gives, each once.
 void prepare_edits(RunParts& run) {
   std::vector<RunParts::Waiting> waiting;
-  if (run.resumes()) {
-    for (const RunEvent& event : run.log->folder().read_events()) {
-      const auto edit = edit_of(event);
-      if (edit && edit->step >= run.state.step) waiting.push_back({*edit, event});
-    }
+  for (const RunEvent& event : run.log->folder().read_events()) {
+    const auto edit = edit_of(event);
+    if (edit && edit->step >= run.state.step) waiting.push_back({*edit, event});
   }
   for (const RunEdit& edit : run.options.edits) {
     const bool known = std::any_of(waiting.begin(), waiting.end(), [&](const auto& each) {
@@ -227,6 +231,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.observer.on_phase(TrainPhase::Preparing, "");
   LUTHIER_TRY(run.objective, run.options.objective ? run.options.objective(run.recipe)
                                                    : make_objective(run.recipe));
+  if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.recipe));
   const bool resumes = run.resumes();
   if (resumes) {
     LUTHIER_TRY(run.state, read_trainer_state(run.begun->checkpoint->path));
@@ -282,13 +287,19 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     // Masters were made of the base, and these weights are others.
     for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
   }
+  LUTHIER_CHECK(prepare_shards(run));
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
+  if (run.shards && run.optimizer->has_averages())
+    return input_error(run.recipe.training.optim + " keeps averages of all weights, which ranks do "
+                       "not share.",
+                       "--shard", "Leave it out, or choose another training.optim.");
   run.optimizer->set_warmup(run.schedule.warmup_steps);
   // Its own from here on: kept here too, those that a checkpoint replaces would stay in memory.
   for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
   if (resumes && !fresh_optimizer) {
     LUTHIER_CHECK(read_weights(run.begun->checkpoint->path, run.trainables));
-    LUTHIER_CHECK(read_moments(run.begun->checkpoint->path, run.trainables, *run.optimizer));
+    LUTHIER_CHECK(read_moments(run.begun->checkpoint->path, run.trainables, *run.optimizer,
+                               own_state(run)));
   }
   LUTHIER_CHECK(read_asked(run));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
@@ -308,7 +319,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     run.trainables.companion->model().set_gradient_checkpointing(
         run.options.gradient_checkpointing);
   // A recording holds what trained when it was made.
-  run.recordable = can_record(run.base, *run.objective) && !run.trainables.gradual() &&
+  if (run.ranks) run.runner->share(run.ranks, run.shards);
+  run.recordable = !run.ranks && can_record(run.base, *run.objective) && !run.trainables.gradual() &&
                    !(run.trainables.adapter && !run.trainables.adapter->can_be_recorded());
   const bool fills_up =
       resumes ? run.begun->recorded && run.begun->recorded->recorded_steps : graphs_asked_for();
@@ -316,11 +328,11 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     run.runner->fill_up(run.recipe.training.gradient_accumulation_steps, graphs_asked_for());
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run));
-  LUTHIER_CHECK(keep_asked(run));
+  if (!run.follows()) LUTHIER_CHECK(keep_asked(run));
   LUTHIER_CHECK(keep_again(run, stopping));
   LUTHIER_CHECK(go_on_with_samples(run));
   run.source = windows_from(run, run.state.step);
-  prepare_edits(run);
+  if (!run.follows()) prepare_edits(run);
   AlarmRules rules;
   rules.max_grad_norm = run.setting("max_grad_norm");
   rules.loss_tells = !run.objective->generations();

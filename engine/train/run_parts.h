@@ -29,7 +29,8 @@ struct RunParts {
         begun(std::move(begun_run.run)),
         options(given),
         observer(watcher),
-        device(model.model->device()) {}
+        device(model.model->device()),
+        ranks(given.ranks) {}
 
   bool resumes() const { return begun && begun->kind == PreparedRun::Kind::Resume; }
   /// Of live_settings(): what was set by hand, else the recipe's.
@@ -49,6 +50,9 @@ struct RunParts {
   TrainObserver& observer;
   const torch::Device device;
   const ExactMath exact{device};  ///< for as long as the run lasts
+  const std::shared_ptr<Ranks> ranks;  ///< null: one process trains alone
+  bool follows() const { return ranks && !ranks->leads(); }
+  bool shards = ranks && options.shard;  ///< the optimizer's state, among them
 
   std::unique_ptr<Objective> objective;
   RowReader reader, eval_reader;
@@ -63,7 +67,7 @@ struct RunParts {
   NamedTensors moving_reference;  ///< the reference's tensor for each that trains; empty: it stands
   std::unique_ptr<StepRunner> runner;
   std::unique_ptr<WindowSource> source;
-  std::unique_ptr<RunLog> log;  ///< once the folder is there
+  std::unique_ptr<RunLog> log;  ///< once the folder is there; never of a rank that follows
   bool recordable = false;      ///< its steps could be recorded
 
   /// Changes by hand that are still to be made again, in the order of their steps: of a resume

@@ -10,7 +10,7 @@
 #include "engine/data/columns.h"
 #include "engine/device/exact_math.h"
 #include "engine/device/memory.h"
-#include "engine/methods/lora.h"
+#include "engine/methods/lora_variants.h"
 #include "engine/optim/gradients.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/eva_rows.h"
@@ -71,10 +71,6 @@ std::map<std::string, Pair> pairs_of(const Trainables& trainables) {
   return pairs;
 }
 
-Tensor change_of(const Pair& pair, double scale) {
-  return torch::mm(pair.b->tensor.detach().flatten(1), pair.a->tensor.detach().flatten(1)) * scale;
-}
-
 Result<Window> window_of_row(const RowReader& reader, std::size_t row) {
   LUTHIER_TRY(EncodedRow encoded, reader.read(static_cast<std::int64_t>(row)));
   Window window;
@@ -105,12 +101,23 @@ class BaseAsItWas {
   LoadedModel& base_;
 };
 
-/// What the pair's product is multiplied with, by the plug itself: patterns and rsLoRA have a say.
-/// None: the plug is more than a pair.
-std::optional<double> scale_of(const Adapter& adapter, const std::string& module) {
+/// What a pair adds to its module's weight, by the plug itself: patterns and rsLoRA have a say in
+/// the scale, and a start that was taken out of the weight is no change.
+struct PairChange {
+  double scale = 1;
+  bool from_weight = false;
+  std::function<Tensor()> now;  ///< ΔW [out, in], float32
+};
+
+/// None: the plug does more to the weight.
+std::optional<PairChange> change_at(const Adapter& adapter, const std::string& module) {
   for (const Adapter::Hung& hung : adapter.hung()) {
-    const auto* pair = dynamic_cast<const LoraLinear*>(hung.plug.get());
-    if (pair && hung.module == module) return pair->scale;
+    if (hung.module != module) continue;
+    if (const auto pair = std::dynamic_pointer_cast<const LoraLinear>(hung.plug))
+      return PairChange{pair->scale, false, [pair] { return pair->delta(); }};
+    const auto variant = std::dynamic_pointer_cast<const LoraVariant>(hung.plug);
+    if (variant && variant->delta().defined())
+      return PairChange{variant->scale(), true, [variant] { return variant->delta(); }};
   }
   return std::nullopt;
 }
@@ -127,6 +134,10 @@ class SlowStepWork {
   Status prepare();
   Status take(bool shown);
   void note(const char* moment);
+  Tensor change_now() const {
+    const torch::NoGradGuard no_grad;
+    return change_.now();
+  }
 
   LoadedModel& base_;
   const Recipe& recipe_;
@@ -140,6 +151,7 @@ class SlowStepWork {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<StepRunner> runner_;
   Pair pair_;
+  PairChange change_;
   SlowStep step_;
 };
 
@@ -187,11 +199,13 @@ Status SlowStepWork::prepare() {
                        "Choose one of those that the adapter targets.");
   pair_ = found->second;
   step_.rank = pair_.a->tensor.size(0);
-  const auto scale = scale_of(*trainables_.adapter, step_.module);
-  if (!scale)
+  auto change = change_at(*trainables_.adapter, step_.module);
+  if (!change)
     return input_error("This variant of LoRA is more than a pair of matrices A and B.", "adapter",
                        "Choose plain lora to see a step taken apart.");
-  step_.scale = *scale;
+  change_ = std::move(*change);
+  step_.scale = change_.scale;
+  step_.from_weight = change_.from_weight;
   optimizer_ = make_optimizer(trainables_.tensors, recipe_);
   LUTHIER_TRY(auto reference, make_reference(base_, recipe_, *objective_, true));
   runner_ =
@@ -208,7 +222,7 @@ Status SlowStepWork::take(bool shown) {
     trainables_.set_training(false, 0);
     return token_losses(base_, recipe_, *dataset_, request_.row);
   };
-  const Tensor before = shown ? change_of(pair_, step_.scale) : Tensor();
+  const Tensor before = shown ? change_now() : Tensor();
   if (shown) {
     LUTHIER_TRY(step_.before, measured());
     step_.a = shown_matrix(pair_.a->tensor), step_.b = shown_matrix(pair_.b->tensor);
@@ -247,7 +261,7 @@ Status SlowStepWork::take(bool shown) {
   }
   note("step");
   optimizer_->clear_gradients();
-  const Tensor after = change_of(pair_, step_.scale);
+  const Tensor after = change_now();
   step_.moved_a = shown_matrix(pair_.a->tensor.detach() - a);
   step_.moved_b = shown_matrix(pair_.b->tensor.detach() - b);
   step_.change_after = shown_matrix(after);
@@ -289,6 +303,7 @@ Json to_json(const SlowStep& step) {
   document["modules"] = step.modules;
   document["rank"] = step.rank;
   document["scale"] = step.scale;
+  document["from_weight"] = step.from_weight;
   document["step"] = step.step;
   document["learning_rate"] = step.learning_rate;
   document["optimizer"] = step.optimizer;

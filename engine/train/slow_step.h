@@ -41,14 +41,16 @@ struct SlowStep {
   std::vector<std::string> modules;  ///< that have a pair
   std::string module;
   std::int64_t rank = 0;
-  double scale = 0;       ///< what B·A is multiplied with
+  double scale = 0;  ///< what B·A is multiplied with
+  /// A and B began with a part of the weight (PiSSA, OLoRA): B₀·A₀ is taken off their product.
+  bool from_weight = false;
   std::int64_t step = 0;  ///< which one it is, from 1
   double learning_rate = 0;
   std::string optimizer;
   double gradient_norm = 0;  ///< of all that trains, before clipping
   double clipped_to = 0;     ///< 0: it was not
   ShownMatrix a, b, gradient_a, gradient_b, moved_a, moved_b;
-  ShownMatrix change_before, change_after;  ///< scale·B·A
+  ShownMatrix change_before, change_after;  ///< scale·B·A, or scale·(B·A − B₀·A₀)
   ShownMatrix change_of_step;               ///< the second less the first
   ShownMatrix weight;                       ///< of the base, which stays as it is
   TokenLosses before, after;

@@ -18,12 +18,12 @@
 
 #include "engine/base/log.h"
 #include "engine/batches/parts.h"
-#include "engine/device/numbers.h"
 #include "engine/device/subnormals.h"
 #include "engine/device/threads.h"
 #include "engine/nn/batch_part.h"
 #include "engine/nn/packed_weight.h"
 #include "engine/optim/gradients.h"
+#include "engine/train/told.h"
 
 namespace luthier {
 
@@ -60,44 +60,6 @@ class Undone {
   bool kept_ = false;
 };
 
-/// A micro-batch's share of the loss and its figures, where they were computed.
-struct Told {
-  const MicroBatch* rows = nullptr;
-  torch::Tensor share;  ///< undefined: it stands among those of recorded steps
-  std::map<std::string, torch::Tensor> figures;
-};
-
-/// Puts them into the outcome, up to the first loss that is not finite. With shares that stand,
-/// and gradients to look at, those and the gradients' norm too, in the same read → whether there
-/// was something to read.
-bool take_told(const std::vector<Told>& all, const torch::Tensor& standing,
-               const torch::Tensor& norm, WindowOutcome& outcome) {
-  std::vector<torch::Tensor> tensors;
-  if (standing.defined()) tensors.push_back(standing);
-  for (const Told& told : all) {
-    if (told.share.defined()) tensors.push_back(told.share);
-    for (const auto& [name, figure] : told.figures) tensors.push_back(figure);
-  }
-  if (norm.defined()) tensors.push_back(norm);
-  const std::vector<double> numbers = read_numbers(tensors);
-  const bool read = !numbers.empty();
-  auto stood = numbers.begin(), number = stood + (standing.defined() ? standing.numel() : 0);
-  for (const Told& told : all) {
-    const double value = told.share.defined() ? *number++ : *stood++;
-    outcome.loss += value;
-    if (!std::isfinite(value)) {
-      outcome.finite = false;
-      outcome.suspects = told.rows->rows;
-      return read;
-    }
-    Figures figures;
-    for (const auto& [name, figure] : told.figures) figures[name] = *number++;
-    outcome.figures.add(figures);
-  }
-  if (norm.defined()) outcome.norm = *number;
-  return read;
-}
-
 /// The rows by their parts, each part's in their order. Takes the rows out of `batch`, which keeps
 /// their numbers.
 std::vector<MicroBatch> taken_apart(MicroBatch& batch, const std::vector<std::size_t>& part_of) {
@@ -110,6 +72,29 @@ std::vector<MicroBatch> taken_apart(MicroBatch& batch, const std::vector<std::si
   }
   return parts;
 }
+
+/// Puts aside the gradients that stand, of the micro-batches before: one that goes in parts adds up
+/// by itself first, and then to them, as it does where it is another process's.
+class Beforehand {
+ public:
+  explicit Beforehand(const std::vector<TrainedTensor>& tensors) : tensors_(tensors) {
+    for (const TrainedTensor& each : tensors_)
+      before_.push_back(std::exchange(each.tensor.mutable_grad(), {}));
+  }
+  void add() {
+    const torch::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < before_.size(); ++i) {
+      torch::Tensor& gradient = tensors_[i].tensor.mutable_grad();
+      if (!before_[i].defined()) continue;
+      if (gradient.defined()) before_[i].add_(gradient);
+      gradient = std::move(before_[i]);
+    }
+  }
+
+ private:
+  const std::vector<TrainedTensor>& tensors_;
+  std::vector<torch::Tensor> before_;
+};
 
 /// Adds the parts' gradients of each tensor, the first part's first, in float32 at least.
 void add_gradients(const std::vector<TrainedTensor>& tensors,
@@ -142,7 +127,9 @@ std::vector<std::size_t> StepRunner::parts(const MicroBatch& batch) {
   return parts_of_rows(tokens, policy_.model().geometry().hidden_size, at::get_num_threads());
 }
 
-void StepRunner::in_parts(std::vector<MicroBatch> rows, double divisor, WindowOutcome& outcome) {
+void StepRunner::in_parts(MicroBatch& batch, const std::vector<std::size_t>& part_of,
+                          double divisor, WindowOutcome& outcome) {
+  std::vector<MicroBatch> rows = taken_apart(batch, part_of);
   const auto count = static_cast<std::int64_t>(rows.size());
   const auto place = [](std::int64_t part) { return static_cast<std::size_t>(part); };
   std::vector<Batch> batches;
@@ -162,6 +149,7 @@ void StepRunner::in_parts(std::vector<MicroBatch> rows, double divisor, WindowOu
   std::erase_if(told, [](const Told& part) { return !part.rows; });
   take_told(told, {}, {}, outcome);
   if (!outcome.finite) return;
+  Beforehand before(trainables_.tensors);
   const auto backward = [&](std::int64_t part,
                             const std::function<void(const torch::Tensor&)>& go) {
     const BatchPart here(static_cast<std::uint64_t>(part));
@@ -177,7 +165,7 @@ void StepRunner::in_parts(std::vector<MicroBatch> rows, double divisor, WindowOu
       });
       widen_gradients(trainables_.tensors);
     }
-    return;
+    return before.add();
   }
   std::vector<torch::Tensor> trained;
   for (const TrainedTensor& each : trainables_.tensors) trained.push_back(each.tensor);
@@ -189,6 +177,7 @@ void StepRunner::in_parts(std::vector<MicroBatch> rows, double divisor, WindowOu
     });
   });
   add_gradients(trainables_.tensors, gradients);
+  before.add();
 }
 
 std::vector<MicroBatch>& StepRunner::as_they_go(Window& window) const {
@@ -196,13 +185,18 @@ std::vector<MicroBatch>& StepRunner::as_they_go(Window& window) const {
   return window.batches;
 }
 
-std::vector<double> StepRunner::divisors(const std::vector<MicroBatch>& batches) const {
+std::vector<std::int64_t> StepRunner::counts(const std::vector<MicroBatch>& batches) const {
   std::vector<std::int64_t> counts;
-  std::int64_t all = 0, taking_part = 0;
-  for (const MicroBatch& batch : batches) {
+  for (const MicroBatch& batch : batches)
     counts.push_back(batch.empty() ? 0 : objective_.count(batch));
-    all += counts.back();
-    taking_part += counts.back() > 0;
+  return counts;
+}
+
+std::vector<double> StepRunner::divisors(const std::vector<std::int64_t>& counts) const {
+  std::int64_t all = 0, taking_part = 0;
+  for (const std::int64_t count : counts) {
+    all += count;
+    taking_part += count > 0;
   }
   std::vector<double> divisors;
   for (const std::int64_t count : counts)
@@ -224,9 +218,29 @@ torch::Tensor StepRunner::method_term(const std::vector<double>& divided_by) {
   return term.detach();
 }
 
+/// Forward and backward, but for a loss that is known not to be finite.
+std::optional<Told> StepRunner::forward_backward(const MicroBatch& rows, double divisor,
+                                                 std::int64_t taking_part, bool read_now,
+                                                 WindowOutcome& outcome) {
+  const Batch batch =
+      policy_.batch(rows, objective_.row_kind().order(), BatchMaker::Pass::Training);
+  const LossSum loss = objective_.loss(policy_, batch);
+  if (divisor == 0 || !loss.sum.defined()) return std::nullopt;
+  torch::Tensor share = loss.sum / divisor;
+  if (loss.beside.defined()) share = share + loss.beside / taking_part;
+  std::optional<Told> tells = Told{&rows, share.detach(), loss.figures};
+  if (read_now) {
+    take_told({*std::exchange(tells, std::nullopt)}, {}, {}, outcome);
+    if (!outcome.finite) return tells;
+  }
+  if (share.requires_grad()) share.backward();
+  return tells;
+}
+
 Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
                                              std::int64_t first_batch,
                                              const std::function<bool()>& go_on) {
+  if (exchange_) return accumulate_shared(window, seed, first_batch, go_on);
   const SubnormalsAreZero vanished;
   WindowOutcome outcome;
   Undone undone(objective_);
@@ -256,28 +270,16 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
       LUTHIER_CHECK(objective_.roll_out(policy_, batches[i], seed_of(i)));
     }
   }
-  const std::vector<double> divided_by = divisors(batches);
+  const std::vector<double> divided_by = divisors(counts(batches));
   std::size_t last = 0;  // that takes part
   for (std::size_t i = 0; i < divided_by.size(); ++i) last = divided_by[i] > 0 ? i : last;
   const auto taking_part = std::count_if(divided_by.begin(), divided_by.end(),
                                          [](double divisor) { return divisor > 0; });
   const bool at_once = policy_.model().device().is_cpu();
   std::vector<Told> told;
-  // Forward and backward, but for a loss that is known not to be finite.
   const auto launch = [&](std::size_t i) {
-    const Batch batch =
-        policy_.batch(batches[i], objective_.row_kind().order(), BatchMaker::Pass::Training);
-    const LossSum loss = objective_.loss(policy_, batch);
-    if (divided_by[i] == 0 || !loss.sum.defined()) return;
-    torch::Tensor share = loss.sum / divided_by[i];
-    if (loss.beside.defined()) share = share + loss.beside / taking_part;
-    told.push_back({&batches[i], share.detach(), loss.figures});
-    if (at_once) {
-      take_told(told, {}, {}, outcome);
-      told.clear();
-      if (!outcome.finite) return;
-    }
-    if (share.requires_grad()) share.backward();
+    auto tells = forward_backward(batches[i], divided_by[i], taking_part, at_once, outcome);
+    if (tells) told.push_back(std::move(*tells));
   };
   const TrainingProducts training;
   if (recorded_) recorded_->begin();
@@ -290,7 +292,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
         !recorded_ && divided_by[i] > 0 ? parts(batches[i]) : std::vector<std::size_t>();
     if (!part_of.empty()) {
       MicroBatch whole = keeps_rows_ ? batches[i] : MicroBatch();
-      in_parts(taken_apart(batches[i], part_of), divided_by[i], outcome);
+      in_parts(batches[i], part_of, divided_by[i], outcome);
       if (keeps_rows_) batches[i] = std::move(whole);
     } else if (!recorded_) {
       launch(i);
@@ -324,6 +326,46 @@ void StepRunner::keep_features(Window& window) {
   cache_->arrived(/*waited=*/false);
 }
 
+Result<EvaluatedBatch> StepRunner::evaluate_batch(const RowReader& reader,
+                                                  std::span<const std::int64_t> rows,
+                                                  std::uint64_t seed) {
+  EvaluatedBatch evaluated;
+  MicroBatch micro;
+  for (const std::int64_t row : rows) {
+    RowFault fault = RowFault::BadRow;
+    auto encoded = reader.read(row, 0, &fault);
+    if (encoded) {
+      micro.rows.push_back(row);
+      micro.encoded.push_back(encoded.take());
+      micro.cached.emplace_back();
+      continue;
+    }
+    if (!is_picture_fault(fault) || !reader.skip_broken) return encoded.error();
+    evaluated.broken.push_back({row, encoded.error().sentence()});
+  }
+  if (micro.empty()) return evaluated;
+  Figures of_generation;
+  if (objective_.generations()) {
+    LUTHIER_TRY(const Generation made, generations_.alone(std::move(micro), policy_, seed));
+    micro = slice_of(made, 0);
+    of_generation = made.figures;
+  }
+  if (objective_.rolls_out()) LUTHIER_CHECK(objective_.roll_out(policy_, micro, seed));
+  const Batch batch =
+      policy_.batch(micro, objective_.row_kind().order(), BatchMaker::Pass::Evaluation);
+  const LossSum loss = objective_.loss(policy_, batch);
+  if (loss.count == 0) return evaluated;
+  WindowOutcome told;
+  const auto sum_with = loss.beside.defined() ? loss.sum + loss.beside * loss.count : loss.sum;
+  take_told({{&micro, sum_with, loss.figures}}, {}, {}, told);
+  evaluated.rows = static_cast<std::int64_t>(micro.encoded.size());
+  evaluated.sum =
+      told.loss / static_cast<double>(loss.count) * static_cast<double>(evaluated.rows);
+  for (ToldNumbers& each : told.told) evaluated.figures.push_back(std::move(each.figures));
+  if (!of_generation.empty()) evaluated.figures.push_back(std::move(of_generation));
+  return evaluated;
+}
+
 Result<EvaluationOutcome> StepRunner::evaluate(
     const RowReader& reader, const std::vector<std::int64_t>& rows, std::int64_t batch_size,
     std::uint64_t seed, const std::function<bool(std::size_t, std::size_t)>& go_on,
@@ -331,47 +373,35 @@ Result<EvaluationOutcome> StepRunner::evaluate(
   const SubnormalsAreZero vanished;
   const torch::NoGradGuard no_grad;
   trainables_.set_training(false, 0);
+  std::vector<EvaluatedBatch> batches;
+  Status status;
+  const auto size = static_cast<std::size_t>(batch_size);
+  for (std::size_t begin = 0; begin < rows.size() && status; begin += size) {
+    batches.emplace_back();
+    if (exchange_ && !part_.has(static_cast<std::int64_t>(begin / size))) continue;
+    if (go_on && !go_on(begin, rows.size())) {
+      status = interrupted_error();
+      break;
+    }
+    adapt_waiting();
+    auto evaluated = evaluate_batch(
+        reader, std::span(rows).subspan(begin, std::min(size, rows.size() - begin)),
+        stream_seed(seed, begin));
+    if (evaluated)
+      batches.back() = evaluated.take();
+    else
+      status = evaluated.error();
+  }
+  if (exchange_) status = evaluated_by_all(status, batches);
+  LUTHIER_CHECK(status);
   double sum = 0;
   std::int64_t counted = 0;
   FigureSums figures;
-  for (std::size_t begin = 0; begin < rows.size(); begin += static_cast<std::size_t>(batch_size)) {
-    if (go_on && !go_on(begin, rows.size())) return interrupted_error();
-    adapt_waiting();
-    MicroBatch micro;
-    for (std::size_t at = begin;
-         at < std::min(rows.size(), begin + static_cast<std::size_t>(batch_size)); ++at) {
-      RowFault fault = RowFault::BadRow;
-      auto encoded = reader.read(rows[at], 0, &fault);
-      if (encoded) {
-        micro.rows.push_back(rows[at]);
-        micro.encoded.push_back(encoded.take());
-        micro.cached.emplace_back();
-        continue;
-      }
-      if (!is_picture_fault(fault) || !reader.skip_broken) return encoded.error();
-      if (broken) broken->push_back({rows[at], encoded.error().sentence()});
-    }
-    if (micro.empty()) continue;
-    Figures of_generation;
-    if (objective_.generations()) {
-      LUTHIER_TRY(const Generation made,
-                  generations_.alone(std::move(micro), policy_, stream_seed(seed, begin)));
-      micro = slice_of(made, 0);
-      of_generation = made.figures;
-    }
-    if (objective_.rolls_out())
-      LUTHIER_CHECK(objective_.roll_out(policy_, micro, stream_seed(seed, begin)));
-    const Batch batch =
-        policy_.batch(micro, objective_.row_kind().order(), BatchMaker::Pass::Evaluation);
-    const LossSum loss = objective_.loss(policy_, batch);
-    if (loss.count == 0) continue;
-    WindowOutcome told;
-    const auto sum_with = loss.beside.defined() ? loss.sum + loss.beside * loss.count : loss.sum;
-    take_told({{&micro, sum_with, loss.figures}}, {}, {}, told);
-    sum += told.loss / static_cast<double>(loss.count) * static_cast<double>(micro.encoded.size());
-    counted += static_cast<std::int64_t>(micro.encoded.size());
-    figures.add(told.figures);
-    figures.add(of_generation);
+  for (const EvaluatedBatch& each : batches) {
+    sum += each.sum;
+    counted += each.rows;
+    for (const Figures& one : each.figures) figures.add(one);
+    if (broken) broken->insert(broken->end(), each.broken.begin(), each.broken.end());
   }
   if (const AdapterCourse* course = trainables_.adapter ? trainables_.adapter->course() : nullptr)
     sum += static_cast<double>(counted) * course->loss_term().item<double>();

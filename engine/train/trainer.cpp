@@ -6,6 +6,7 @@
 #include "engine/base/text.h"
 #include "engine/device/lost_device.h"
 #include "engine/models/score_head.h"
+#include "engine/train/shared_run.h"
 #include "engine/train/training_loop.h"
 
 namespace luthier {
@@ -17,6 +18,7 @@ Result<RunResult> prepare_and_run(RunParts& run, Interference& interference, Run
     const auto stopping = [&] { return interference.stopping(); };
     if (const Status status = prepare_run_parts(run, stopping); !status)
       return ending.failed(status.error());
+    if (run.follows()) return follow(run, stopping);
     interference.clock().start(run.seconds_before);
     TrainingLoop loop(run, interference, ending);
     loop.announce();
@@ -59,6 +61,7 @@ Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions&
   Interference interference(run, control);
   RunEnding ending(run, interference);
   auto result = prepare_and_run(run, interference, ending);
+  if (run.ranks) run.ranks->leave(result ? "" : result.error().sentence());
   ending.release();
   return result;
 }

@@ -23,6 +23,7 @@
 namespace luthier {
 
 class Objective;
+class Ranks;
 
 struct TrainerOptions {
   bool gradient_checkpointing = false;
@@ -34,6 +35,10 @@ struct TrainerOptions {
   /// Settings to change at their steps, as a person would have by hand (runs/run_edits.h).
   std::vector<RunEdit> edits = {};
   std::function<double()> clock;  ///< seconds, for save_minutes; empty: a steady clock
+  /// The processes that train it together, of which rank 0 writes its folder and tells its host;
+  /// null: one process.
+  std::shared_ptr<Ranks> ranks = {};
+  bool shard = false;  ///< each rank keeps a part of the optimizer's state (ZeRO's first stage)
 };
 
 /// What begin_run found: the run's folder where one is there already, and the recipe with an
@@ -49,9 +54,10 @@ struct BegunRun {
 };
 
 /// Before anything is loaded: refuses settings that cannot run and a folder that must not be
-/// overwritten; finds what a resume starts from.
+/// overwritten; finds what a resume starts from. `ranks`: so many processes share its windows, each
+/// with the recipe's accumulation (train/shared_run); a resume keeps the windows of its run.
 Result<BegunRun> begin_run(const Recipe& recipe,
-                           const std::optional<std::filesystem::path>& resume_run);
+                           const std::optional<std::filesystem::path>& resume_run, int ranks = 1);
 
 /// Runs to the end, a stop, or an error. `base` is loaded as the recipe says (training.device,
 /// dtype, init). Under full and freeze its weights are changed in place. On return no adapter is

@@ -7,8 +7,9 @@
 #include <cmath>
 
 #include "engine/base/log.h"
-#include "engine/optim/gradients.h"
 #include "engine/train/rollout_file.h"
+#include "engine/train/shared_run.h"
+#include "engine/train/step_move.h"
 
 namespace luthier {
 
@@ -48,7 +49,10 @@ Status TrainingLoop::bad_step(const Window& window, const std::vector<std::int64
 /// same ones out.
 Status TrainingLoop::note_broken(const Window& window) {
   constexpr std::size_t kMostNamed = 20;
+  std::vector<std::int64_t>& known = run_.state.broken_rows;
   for (const BrokenRow& broken : window.broken) {
+    // Another rank may have met it before.
+    if (run_.ranks && std::find(known.begin(), known.end(), broken.row) != known.end()) continue;
     run_.state.broken_rows.push_back(broken.row);
     if (run_.state.broken_rows.size() > kMostNamed) continue;
     const std::string sentence = "A row is left out, its picture is broken: " + broken.sentence;
@@ -58,17 +62,6 @@ Status TrainingLoop::note_broken(const Window& window) {
   if (run_.state.broken_rows.size() < run_.rows.rows.size()) return {};
   return input_error("No row is left to train on: the picture of each is broken.", "dataset",
                      "`luthier-cli data check` says what is wrong with each.");
-}
-
-/// As TRL's SyncRefModelCallback, of what trains: the rest is equal in both.
-void TrainingLoop::move_reference() {
-  const ReferenceMoves moves = run_.objective->reference_moves();
-  if (moves.every == 0 || run_.state.step % moves.every != 0) return;
-  const torch::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < run_.moving_reference.size(); ++i) {
-    torch::Tensor& reference = run_.moving_reference[i].second;
-    reference.mul_(1 - moves.share).add_(run_.trainables.tensors[i].tensor, moves.share);
-  }
 }
 
 /// Samples that this step has drawn, into the run's folder.
@@ -87,6 +80,9 @@ Status TrainingLoop::step() {
   auto loaded = run_.source->next();
   if (!loaded) return ending_.saved_before(loaded.error());
   Window window = loaded.take();
+  const double rate = run_.base_rate() * run_.schedule.factor(run_.state.step);
+  if (run_.ranks)
+    LUTHIER_CHECK(run_.ranks->order(step_order({rate, run_.setting("max_grad_norm")})));
   run_.trainables.begin_step(run_.state.step);
   reset_memory_peak(run_.device);
   interference_.take_idle_seconds();
@@ -95,31 +91,27 @@ Status TrainingLoop::step() {
     interference_.serve_host();
     return !interference_.stopping();
   };
-  LUTHIER_TRY(const WindowOutcome outcome,
-              run_.runner->accumulate(window, static_cast<std::uint64_t>(run_.recipe.training.seed),
-                                      run_.plan.batches_before(run_.state.step), go_on));
+  auto accumulated =
+      run_.runner->accumulate(window, static_cast<std::uint64_t>(run_.recipe.training.seed),
+                              run_.plan.batches_before(run_.state.step), go_on);
+  if (!accumulated && run_.ranks) {
+    run_.optimizer->clear_gradients();  // of a part of the window
+    return ending_.saved_before(accumulated.error(), /*of_ranks=*/true);
+  }
+  LUTHIER_TRY(const WindowOutcome outcome, std::move(accumulated));
   if (outcome.abandoned) {
     run_.optimizer->clear_gradients();
+    if (outcome.stops) interference_.stop();
     return {};
   }
   LUTHIER_CHECK(keep_drawn());
   const std::int64_t tokens = outcome.tokens;
-  const double norm = outcome.norm;
-  gradients_ = run_.optimizer->gradient_bytes();
-  const double rate = run_.base_rate() * run_.schedule.factor(run_.state.step);
   run_.state.unlogged = true;
-  const bool finite = outcome.finite && std::isfinite(norm);
-  if (finite) {
-    clip_gradients(run_.trainables.tensors, norm, run_.setting("max_grad_norm"));
-    run_.optimizer->step(rate);
-    if (AdapterCourse* course =
-            run_.trainables.adapter ? run_.trainables.adapter->course() : nullptr)
-      course->after_step(run_.state.step);
-  }
-  measured_ = memory_use(run_.device);
-  run_.optimizer->clear_gradients();
-  ++run_.state.step;
-  move_reference();
+  LUTHIER_TRY(const StepMoved moved,
+              move_by(run_, outcome, rate, run_.setting("max_grad_norm")));
+  const bool finite = moved.finite;
+  gradients_ = moved.gradients;
+  measured_ = moved.measured;
   run_.state.tokens += tokens;
   LUTHIER_CHECK(note_broken(window));
   const double took = seconds_since(start) - interference_.take_idle_seconds();
@@ -130,7 +122,7 @@ Status TrainingLoop::step() {
   run_.bad_steps = 0;
   run_.state.logged_loss += outcome.loss;
   run_.state.logged_figures.add(outcome.figures);
-  run_.state.last_norm = norm;
+  run_.state.last_norm = outcome.norm;
   run_.state.last_rate = rate;
   run_.state.logged_steps += 1;
   run_.state.logged_tokens += tokens;
@@ -189,6 +181,7 @@ Status TrainingLoop::evaluate(Evaluated& into) {
     return !interference_.stopping();
   };
   std::vector<BrokenRow> broken;
+  if (run_.ranks) LUTHIER_CHECK(run_.ranks->order(evaluation_order()));
   const AveragesShown shown(*run_.optimizer);
   auto evaluated = run_.runner->evaluate(
       run_.eval_reader, run_.eval_rows.rows, rows_at_once(*run_.objective, run_.recipe.training),

@@ -42,7 +42,6 @@ class TrainingLoop {
 
   Status step();
   Status keep_drawn();
-  void move_reference();
   Status after_step();
   Status note_broken(const Window& window);
   Status bad_step(const Window& window, const std::vector<std::int64_t>& rows,
@@ -58,6 +57,7 @@ class TrainingLoop {
   Status judge(const Evaluated& evaluated);
   void look_for_alarms(const MetricsLine& line);
   bool never_moves() const;
+  void announce_edits();
   void announce_device();
   void announce_evaluation_rows();
   std::string row_names(const std::vector<std::int64_t>& rows) const;

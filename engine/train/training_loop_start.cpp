@@ -30,6 +30,7 @@ void TrainingLoop::announce() {
   run_.note(run_.resumes() ? "resumed" : "started",
             std::to_string(run_.plan.total_steps) + " steps, " +
                 std::to_string(run_.rows.rows.size()) + " rows" + evaluated);
+  announce_edits();
   announce_device();
   if (!run_.rows.skipped.empty())
     run_.note("warning", std::to_string(run_.rows.skipped.size()) +
@@ -42,6 +43,28 @@ void TrainingLoop::announce() {
     log_warning(sentence);
     run_.note("warning", sentence);
   }
+}
+
+/// Of a run that begins where one was that had no checkpoint: what becomes of that one's changes by
+/// hand.
+void TrainingLoop::announce_edits() {
+  if (run_.resumes()) return;
+  const auto kept = std::count_if(run_.edits.begin(), run_.edits.end(),
+                                  [](const auto& each) { return each.event.has_value(); });
+  std::string sentence;
+  if (kept > 0)
+    sentence =
+        "There was no checkpoint, so the run begins at step 0; changes by hand that are made "
+        "again at their steps: " +
+        std::to_string(kept) + ".";
+  else if (run_.begun->forgotten_edits > 0)
+    sentence =
+        "The run that was here before had no checkpoint and is replaced; changes by hand in "
+        "it that are not made again: " +
+        std::to_string(run_.begun->forgotten_edits) + ".";
+  if (sentence.empty()) return;
+  log_warning(sentence);
+  run_.note("warning", sentence);
 }
 
 /// How the run came to its device, and what that changes of it.

@@ -20,6 +20,7 @@ import methods
 import objectives
 import real
 import real_report
+import window_flows
 from busy import beside_others, described
 from measure import (HERE, TWO_STACKS, Failed, environment, luthier_train, peft_train,
                      recipe_text, run)
@@ -275,6 +276,8 @@ class Bench:
                        "forecast": forecast.Forecasts(self).measure,
                        "methods": methods.Methods(self).measure,
                        "window": self.window_cost,
+                       **{name: lambda flow=flow: flow(self)
+                          for name, flow in window_flows.FLOWS.items()},
                        "busy": self.busy, "device": self.device,
                        "real": real.Real(self).measure, "packed-7b": self.packed_7b}
 
@@ -294,7 +297,7 @@ def describe(folder):
 def main():
     names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, *FILMS,
              *objectives.SECTIONS, "packing", "loading", "swap", "compare", "forecast", "methods",
-             "window", "busy", "device", *LONG)
+             "window", *window_flows.FLOWS, "busy", "device", *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")

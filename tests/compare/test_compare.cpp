@@ -9,6 +9,7 @@
 #include "engine/compare/result_folder.h"
 #include "engine/compare/scores.h"
 #include "engine/io/files.h"
+#include "engine/io/json.h"
 #include "engine/rewards/text_measures.h"
 
 using namespace luthier;
@@ -78,6 +79,22 @@ class TestCompare : public QObject {
     QVERIFY(chrf("빨간 원", "파란 원") > 0 && chrf("빨간 원", "파란 원") < 1);
     QCOMPARE(score_answer("{\"a\": 1}", "{\"a\": 2}")["json"], 1.0);
     QCOMPARE(score_answer("{\"a\": ", "{\"a\": 2}")["json"], 0.0);
+  }
+
+  /// The table of rewards/make_answer_measures.py, which holds it against sacrebleu.
+  void chrf_is_that_of_the_paper() {
+    const auto table = read_json_file(LUTHIER_SOURCE_DIR "/tests/rewards/answer_measures.json");
+    QVERIFY2(table.ok(), table ? "" : table.error().sentence().c_str());
+    int held = 0;
+    for (const Json& each : (*table)["cases"]) {
+      const auto answer = each["answer"].get<std::string>(),
+                 expected = each["expected"].get<std::string>();
+      if (answer.empty() || expected.empty()) continue;  // the paper has none of nothing
+      QVERIFY2(std::abs(chrf(answer, expected) - each["chrf"].get<double>()) < 1e-9,
+               answer.c_str());
+      ++held;
+    }
+    QVERIFY(held >= 15);
   }
 
   void escapes_everything() {

@@ -64,6 +64,7 @@ class TestAnnotation : public QObject {
 
  private slots:
   void questions_are_asked_of_every_picture();
+  void the_pictures_are_those_of_a_dataset();
   void an_answer_is_in_the_file_at_once();
   void goes_on_where_it_was_left();
   void rows_are_found_again_and_kept_as_they_are();
@@ -84,6 +85,33 @@ void TestAnnotation::questions_are_asked_of_every_picture() {
   QCOMPARE(made->items()[2].question, std::string("What is this cup one of red cups?"));
   QCOMPARE(made->items()[5].question, std::string("How many?"));
   QCOMPARE(made->count(State::Open), std::size_t{6});
+}
+
+/// In their order, from however deep; one that cannot be decoded is among both, so that it is said.
+void TestAnnotation::the_pictures_are_those_of_a_dataset() {
+  const Desk desk;
+  fs::path deep = desk.pictures();
+  for (int depth = 0; depth < 12; ++depth) deep /= "in";
+  for (const fs::path& path :
+       {deep / "deep.png", desk.pictures() / "red_cups-more.png", desk.pictures() / "phone.heic",
+        desk.pictures() / ".thumbs/small.png", desk.pictures() / "LOUD.PNG"}) {
+    fs::create_directories(path.parent_path());
+    fs::copy_file(LUTHIER_TEST_DATA "/data_room/a.png", path);
+  }
+  const auto dataset = Dataset::open({desk.pictures()});
+  QVERIFY2(dataset.ok(), dataset ? "" : dataset.error().sentence().c_str());
+  std::vector<std::string> rows;
+  for (std::size_t i = 0; i < (*dataset)->size(); ++i)
+    rows.push_back((*(*dataset)->row(i))["image"].get<std::string>());
+  QCOMPARE(rows.size(), std::size_t{7});
+  AnnotationPlan plan = desk.plan();
+  plan.questions = {"What?"};
+  const auto made = Annotation::begin(plan, desk.file());
+  QVERIFY2(made.ok(), made ? "" : made.error().sentence().c_str());
+  std::vector<std::string> items;
+  for (const AnnotationItem& item : made->items())
+    items.push_back(item.picture.lexically_relative(desk.pictures()).generic_string());
+  QCOMPARE(items, rows);
 }
 
 void TestAnnotation::an_answer_is_in_the_file_at_once() {

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "engine/base/random_stream.h"
+#include "engine/data/columns.h"
 #include "engine/data/row_writing.h"
 #include "engine/data/tools/dataset_copy.h"
 #include "engine/data/tools/dataset_statistics.h"
@@ -123,6 +124,29 @@ class TestDatasetTools : public QObject {
     QVERIFY(!stopped && stopped.error().code == ErrorCode::Interrupted);
   }
 
+  // Rows are passed over by their bytes, which may write a text in many ways.
+  void a_text_is_found_however_it_is_written() {
+    const Room room;
+    const auto dataset = opened(room.write(
+        "t.jsonl",
+        R"({"prompt": "\ube68\uac04 \u0041PPLE\n\ud83c\udf4e \"\/", "completion": "tab\tor \\u"})"
+        "\n"
+        R"({"prompt": "plain", "score": 1.50, "many": 3e5, "right": true, "none": null})"
+        "\n"));
+    const auto found = [&](const char* text) { return *find_rows(*dataset, {text, {}}); };
+    for (const char* there : {"빨간", "apple\n🍎", "Apple", "tab\tOR", "\\U", "🍎 \"/"})
+      QVERIFY2(found(there) == (RowList{0}), there);
+    for (const char* there : {"PLAIN", "1.5", "300000", "TRUE", "ru", "3"})
+      QVERIFY2(found(there) == (RowList{1}), there);
+    for (const char* absent : {"ube68", "\\n", "1.50", "3e5x", "null", "pear", "prompt"})
+      QVERIFY2(found(absent).empty(), absent);
+    // With columns that are put together, the file alone does not say what a row holds.
+    const auto mapped = Dataset::open({room.path() / "t.jsonl"}, {},
+                                      *column_map({"completion=completion"}, "About {prompt}?", ""));
+    QVERIFY(mapped.ok());
+    QCOMPARE(*find_rows(**mapped, {"about plain?", {}}), (RowList{1}));
+  }
+
   // Whichever thread it is that throws, it is said and nobody is ended.
   void what_a_thread_throws_is_an_error() {
     for (const std::size_t bad : {0u, 300u, 5000u}) {
@@ -178,15 +202,22 @@ class TestDatasetTools : public QObject {
   }
 
   void histograms() {
-    const Histogram whole = histogram_of({1, 2, 2, 3, 100}, 10);
+    const auto spread = [](const std::vector<double>& values, std::size_t bins) {
+      CountedValues counted;
+      for (const double value : values) ++counted[value];
+      return histogram_of(counted, bins);
+    };
+    const Histogram whole = spread({1, 2, 2, 3, 100}, 10);
     std::size_t sum = 0;
     for (const std::size_t count : whole.counts) sum += count;
     QVERIFY(sum == 5 && whole.counts.front() == 4 && whole.edges.size() == whole.counts.size() + 1);
     QVERIFY(whole.edges.back() > 100 && whole.median == 2 && whole.mean == 21.6);
-    const Histogram one = histogram_of({0.5, 0.5});
+    QVERIFY(whole.minimum == 1 && whole.maximum == 100 && whole.high == 100);
+    QVERIFY(spread({4, 1, 3, 2}, 4).median == 2.5 && spread({5, 5, 5, 9}, 4).median == 5);
+    const Histogram one = spread({0.5, 0.5}, 24);
     QVERIFY(one.counts.size() == 1 && one.counts[0] == 2 && one.high == 0.5);
-    QVERIFY(histogram_of({}).counts.empty());
-    QCOMPARE(histogram_of({1, std::nan(""), 2}).values, std::size_t(2));
+    QVERIFY(spread({}, 24).counts.empty());
+    QCOMPARE(spread({1, std::nan(""), 2}, 24).values, std::size_t(2));
   }
 
   void near_duplicates_of_texts_and_pictures() {

@@ -406,6 +406,14 @@ class TestRowSources : public QObject {
     QVERIFY(guess_columns(**plain, answer_rows(), survey_columns(**plain), "").empty());
     const auto foreign = Dataset::open({place.path() / "p.jsonl"}, {}, map);
     QVERIFY((*(*foreign)->row(0))["prompt"] == "a");
+    // So they do where the columns stand in the texts alone: evaluation data of another shape.
+    const ColumnMap texts{{}, "How many {what}?", "{count} of them"};
+    const Json made = mapped_row(texts, Json::parse(R"({"what": "cups", "count": 3})"));
+    QVERIFY(made["prompt"] == "How many cups?" && made["completion"] == "3 of them");
+    const Json other = Json::parse(R"({"prompt": "a", "completion": "b"})");
+    QVERIFY(mapped_row(texts, other) == other);
+    for (const char* fixed : {"In a {word.", "As {\"shape\": \"…\"}.", "{}"})
+      QVERIFY(mapped_row({{}, fixed, ""}, other)["prompt"] == fixed);
     // A point leads into lists and objects.
     const Json deep =
         mapped_row({{{"prompt", "turns.0.user"}, {"completion", "turns.0.bot"}}, "", ""},

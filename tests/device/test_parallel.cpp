@@ -3,6 +3,8 @@
 // comes out; and what runs on a thread of its own stays on it.
 #include "engine/device/parallel.h"
 
+#include <dlfcn.h>
+
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -96,6 +98,25 @@ class TestParallel : public QObject {
       QCOMPARE(done, std::vector<int>(static_cast<std::size_t>(count), 1));
       QCOMPARE(seen.count(), std::size_t(count > 1 ? 2 : 1));
     }
+  }
+
+  /// LibTorch sets a thread's numbers when it is first asked there, MKL's with them: not within the
+  /// work, whose products on a thread's first step would then have other last bits than later.
+  void products_stay_on_a_thread_from_its_first_step_on() {
+    using MaxThreads = int (*)();
+    const auto most = reinterpret_cast<MaxThreads>(dlsym(RTLD_DEFAULT, "MKL_Get_Max_Threads"));
+    if (!most) QSKIP("This LibTorch has no MKL.");
+    std::vector<int> before(2), after(2);
+    std::thread([&] {  // with a team of its own, whose threads nobody has asked
+      on_own_threads(2, [&](std::int64_t i) {
+        const auto place = static_cast<std::size_t>(i);
+        before[place] = most();
+        (void)at::get_num_threads();
+        after[place] = most();
+      });
+    }).join();
+    QCOMPARE(before, std::vector<int>(2, 1));
+    QCOMPARE(after, std::vector<int>(2, 1));
   }
 
   /// A thread that has never been asked before knows whether gradients are wanted.

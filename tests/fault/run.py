@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import full_disk
+import ranks
 import rollouts
 import stages
 from tiny import command, environment, make_model, make_rows, recipe, result, undisturbed
@@ -131,6 +132,7 @@ def main():
             kills(options.cli.resolve(), root, "full", options.kills, chance)
         stages.check(options.cli.resolve(), root, 2 if options.quick else options.kills, chance)
         rollouts.check(options.cli.resolve(), root, 3 if options.quick else options.kills, chance)
+        ranks.check(options.cli.resolve(), root, options.quick)
         if options.disk:
             full_disk.check(options.cli.resolve(), root)
     finally:

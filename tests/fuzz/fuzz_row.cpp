@@ -6,10 +6,13 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "engine/base/text.h"
 #include "engine/data/conversation.h"
 #include "engine/data/dataset_index.h"
+#include "engine/data/row_bytes.h"
 #include "engine/data/row_keys.h"
 #include "engine/data/row_kind.h"
+#include "engine/data/tools/row_texts.h"
 #include "engine/io/file_kind.h"
 #include "engine/rewards/built_in.h"
 
@@ -21,6 +24,14 @@ void read_rows(std::string_view text, const std::vector<luthier::detail::RowSpan
     const auto json = luthier::parse_json(text.substr(row.begin, row.end - row.begin), "fuzz");
     if (!json) continue;
     if (json->is_object()) (void)luthier::detail::unread_keys(*json);
+    // What a text holds is never said not to be there.
+    luthier::each_text(*json, [&](const std::string&, std::string_view said) {
+      for (const std::string_view part : {said, said.substr(said.size() / 2)})
+        if (!luthier::detail::may_hold(text.substr(row.begin, row.end - row.begin),
+                                       luthier::ascii_lower(part)))
+          std::abort();
+      return true;
+    });
     const auto steps = luthier::stepwise_rows().read(*json, "base", "fuzz: row 1", nullptr);
     if (steps && json->is_object() && (!steps->answer || steps->answer->empty())) std::abort();
     for (const auto& reward : luthier::built_in_rewards())

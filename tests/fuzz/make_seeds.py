@@ -299,6 +299,22 @@ def hub():
     put("hub", "id", "org/name-1.0_x")
 
 
+def serve():
+    put("serve", "orders", "".join(json.dumps(line) + "\n" for line in (
+        {"command": "launch", "run": "20260131-120000-4f3a9c11", "recipe": "model: m\n", "folder":
+         "/x", "held_out_answers": 2}, {"command": "attach", "run": "12345678", "after": 12},
+        {"command": "list"}, {"command": "fetch", "file": "metrics.jsonl", "from": 10},
+        {"command": "edit", "setting": "learning_rate", "value": 1e-4},
+        {"command": "stop", "discard": True, "client": "a"},
+        {"command": "answer", "request": 3, "asked": {"samples": [], "columns": [None]}})))
+    put("serve", "sayings", "".join(json.dumps(line) + "\n" for line in (
+        {"hello": "luthier", "protocol": 1, "version": "1.0.0", "devices": ["cpu"]},
+        {"files": [{"name": "adapter/a.safetensors", "bytes": 3}, {"name": "../x", "bytes": 1}]},
+        {"error": {"code": "input", "what": "No.", "where": "here"}},
+        {"n": 1, "event": "step", "line": {"step": 1, "loss": 0.5}},
+        {"n": 2, "event": "answer", "final": False, "text": "x"})))
+
+
 def tables():
     put("table", "quoted.csv",
         'prompt,completion,label\n"What, exactly?\nSay ""it"".",a circle,true\n\nb,,0\n')
@@ -321,6 +337,7 @@ def tables():
 
 
 hub()
+serve()
 tables()
 safetensors()
 quantized()

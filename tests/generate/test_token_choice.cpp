@@ -64,6 +64,7 @@ class TestTokenChoice : public QObject {
     int decided = 0, asked = 0;
     std::set<TokenId> different;
     for (const bool coarse : {false, true}) {
+      options.alternatives = coarse ? 100 : 5;
       const Tensor logits = logits_of(spread, coarse);
       const Tensor leading = leading_tokens(logits, options);
       const auto sent = read_leading(leading, kVocabulary);

@@ -14,6 +14,20 @@
 using namespace luthier;
 namespace fs = std::filesystem;
 
+namespace {
+
+/// Bytes of mapped files that stand in memory for this process.
+std::int64_t resident_of_files() {
+  std::ifstream status("/proc/self/status");
+  std::string name;
+  std::int64_t kibibytes = 0;
+  while (status >> name)
+    if (name == "RssFile:") status >> kibibytes;
+  return kibibytes * 1024;
+}
+
+}  // namespace
+
 class TestGuardedMapping : public QObject {
   Q_OBJECT
 
@@ -27,6 +41,27 @@ class TestGuardedMapping : public QObject {
     const auto empty = GuardedMapping::open(file.get(), 0, path());
     QVERIFY(empty.ok() && empty->text().empty() && empty->check().ok());
     QVERIFY(!GuardedMapping::open(-1, 9, path()).ok());
+  }
+
+  /// What was gone through leaves memory, and is read again where it is looked at again.
+  void what_is_let_go() {
+    constexpr std::size_t kBytes = std::size_t{64} << 20;
+    std::string content(kBytes, 'x');
+    content.front() = 'a';
+    put(content);
+    const Descriptor file(::open(path().c_str(), O_RDONLY));
+    const auto mapping = GuardedMapping::open(file.get(), kBytes, path());
+    QVERIFY(mapping.ok());
+    const std::string_view text = mapping->text();
+    const std::int64_t before = resident_of_files();
+    QCOMPARE(std::count(text.begin(), text.end(), 'x'), static_cast<std::ptrdiff_t>(kBytes) - 1);
+    QVERIFY(resident_of_files() >= before + (std::int64_t{60} << 20));
+    mapping->let_go(1000);  // too little to be worth it
+    mapping->let_go(kBytes / 2 + 1000);
+    QVERIFY(resident_of_files() <= before + (std::int64_t{36} << 20));
+    mapping->let_go(kBytes);
+    QVERIFY(resident_of_files() <= before + (std::int64_t{4} << 20));
+    QVERIFY(text.front() == 'a' && text.back() == 'x' && mapping->check().ok());
   }
 
   void a_file_cut_short() {

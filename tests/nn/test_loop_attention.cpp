@@ -189,6 +189,98 @@ class TestLoopAttention : public QObject {
     for (std::size_t i = 0; i < got.size(); ++i) QVERIFY(share_off(got[i], exact[i]) < 2e-6);
   }
 
+  /// Whatever is hidden before a row, and however many queries share its keys.
+  void the_newest_token_equals_the_formula_data() {
+    QTest::addColumn<std::int64_t>("size");
+    QTest::addColumn<std::int64_t>("sharing");
+    for (const std::int64_t size : {16, 48, 64, 80, 256})
+      for (const std::int64_t sharing : {1, 3})
+        QTest::addRow("heads of %d, %d share", int(size), int(sharing)) << size << sharing;
+  }
+  void the_newest_token_equals_the_formula() {
+    QFETCH(std::int64_t, size);
+    QFETCH(std::int64_t, sharing);
+    const c10::InferenceMode inference;
+    const std::int64_t rows = 4, heads = 2, keys = 37;
+    const std::vector<std::int64_t> first{0, 5, 36, 12};
+    const Tensor q = 1.5 * torch::randn({rows, 3 * heads * sharing, size})
+                               .slice(1, 1, 1 + heads * sharing),
+                 k = 1.5 * torch::randn({rows, heads, 50, size}).slice(2, 0, keys),
+                 v = torch::randn({rows, heads, 50, size}).slice(2, 0, keys);
+    if (!token_loops_take(q)) {
+      QVERIFY(!floats::available());
+      QSKIP("This processor has no AVX-512.");
+    }
+    const double scale = 0.9 / std::sqrt(static_cast<double>(size));
+    const Tensor made = token_attention(q, k, v, first, scale);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const std::int64_t begin = first[static_cast<std::size_t>(row)];
+      const auto own = [&](const Tensor& x) {
+        return x.narrow(0, row, 1)
+            .slice(2, begin)
+            .to(torch::kFloat64)
+            .repeat_interleave(sharing, 1);
+      };
+      const Tensor wanted = formula(q.narrow(0, row, 1).to(torch::kFloat64).unsqueeze(2), own(k),
+                                    own(v), false, scale);
+      const double off = share_off(made[row], wanted.view({-1}));
+      QVERIFY2(off < 1.5e-6, qPrintable(QString::number(off)));
+      // To the bit what it is without the others and what is hidden.
+      QVERIFY(torch::equal(token_attention(q.narrow(0, row, 1), k.narrow(0, row, 1).slice(2, begin),
+                                           v.narrow(0, row, 1).slice(2, begin), {0}, scale)[0],
+                           made[row]));
+    }
+    QVERIFY(!token_loops_take(q.to(torch::kFloat64)) && !token_loops_take(q.to(torch::kBFloat16)));
+  }
+
+  /// A token of each row over a cache, beside the masks that float64 goes by.
+  void the_newest_token_sees_its_own_row_data() {
+    QTest::addColumn<std::int64_t>("window");
+    QTest::addColumn<bool>("joined");
+    for (const std::int64_t window : {0, 5, 12, 400})
+      for (const bool joined : {false, true})
+        QTest::addRow("window %d, %s", int(window), joined ? "joined" : "equal")
+            << window << joined;
+  }
+  void the_newest_token_sees_its_own_row() {
+    QFETCH(std::int64_t, window);
+    QFETCH(bool, joined);
+    const c10::InferenceMode inference;
+    AttentionRule rule;
+    if (window > 0) rule.window = window;
+    const std::int64_t size = 32, rows = joined ? 3 : 2;
+    const auto drawn = [&](std::int64_t tokens) {
+      return std::vector<Tensor>{1.5 * torch::randn({tokens, 4, size}),
+                                 1.5 * torch::randn({tokens, 2, size}),
+                                 torch::randn({tokens, 2, size})};
+    };
+    const std::vector<std::vector<Tensor>> states{drawn(2 * 9), drawn(17), drawn(rows), drawn(rows),
+                                                  drawn(rows)};
+    const auto decoded = [&](torch::ScalarType type) {
+      const auto passed = [&](std::size_t which, std::vector<std::int64_t> lengths,
+                              KeyValueCache& cache) {
+        const auto& x = states[which];
+        const std::int64_t each = lengths.front();
+        const Tensor made = attend(x[0].to(type), x[1].to(type), x[2].to(type),
+                                   RowLayout(std::move(lengths)), rule, {}, &cache, 0);
+        cache.advance(each);
+        return made;
+      };
+      KeyValueCache cache(1, 20), other(1, 17);
+      passed(0, {9, 9}, cache);
+      if (joined) {
+        passed(1, {17}, other);
+        cache.join({{&other, {0}}}, 3);
+      }
+      std::vector<Tensor> made;
+      for (const std::size_t step : {2, 3, 4})
+        made.push_back(passed(step, std::vector<std::int64_t>(rows, 1), cache));
+      return at::cat(made);
+    };
+    const double off = share_off(decoded(torch::kFloat32), decoded(torch::kFloat64));
+    QVERIFY2(off < 1.5e-6, qPrintable(QString::number(off)));
+  }
+
   /// A block with others in between is no stretch: LibTorch's way, by a mask.
   void blocks_that_are_apart_have_a_mask() {
     const std::int64_t seq = 50;

@@ -1,99 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`export --to gguf`: the files are read back by the few lines here, written from the format's
-specification, and hold what the checkpoint's safetensors hold: to the bit as f32, rounded once as
-f16, within half a step of its block as q8_0. Queries and keys of llama.cpp's "llama" lie as its
-rotation takes them."""
+"""`export --to gguf`: the files are read back by llama.cpp's own package (gguf), and hold what the
+checkpoint's safetensors hold: to the bit as f32, and as f16 and q8_0 what that package makes of the
+same numbers, to the bit too. Queries and keys of llama.cpp's "llama" lie as its rotation takes
+them."""
 import json
 import re
 import shutil
-import struct
 
 import numpy
 import torch
+from gguf import GGMLQuantizationType, GGUFReader, quants
 from safetensors.torch import load_file
 
 from checkpoints import make
 
-MAGIC, VERSION, ALIGNMENT = b"GGUF", 3, 32
-NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-TEXT, ARRAY = 8, 9
-F32, F16, Q8_0 = 0, 1, 8
 SEPARATE = "qkv"    # one product in the checkpoint, three in the file
 
 
 class Reader:
-    """A GGUF file: `fields`, and `tensors` as (type, shape with rows first, bytes)."""
+    """A GGUF file: `fields`, and `tensors` as (type, shape with rows first, data)."""
 
     def __init__(self, path):
-        self.data, self.at = path.read_bytes(), 0
-        assert self.data[:4] == MAGIC
-        self.at = 4
-        assert self.number("I") == VERSION
-        tensors, fields = self.number("Q"), self.number("Q")
-        self.fields = {}
-        for _ in range(fields):
-            key = self.text()
-            assert key not in self.fields, f"{key} stands twice"
-            self.fields[key] = self.value(self.number("I"))
-        places = []
-        for _ in range(tensors):
-            name = self.text()
-            shape = [self.number("Q") for _ in range(self.number("I"))][::-1]
-            places.append((name, self.number("I"), shape, self.number("Q")))
-        start = -(-self.at // ALIGNMENT) * ALIGNMENT
-        self.tensors = {}
-        for name, kind, shape, offset in places:
-            assert offset % ALIGNMENT == 0 and name not in self.tensors and len(name) < 64, name
-            count = int(numpy.prod(shape))
-            size = {F32: 4 * count, F16: 2 * count, Q8_0: count // 32 * 34}[kind]
-            assert start + offset + size <= len(self.data), name
-            self.tensors[name] = (kind, shape, self.data[start + offset:start + offset + size])
-
-    def number(self, form):
-        value, = struct.unpack_from("<" + form, self.data, self.at)
-        self.at += struct.calcsize("<" + form)
-        return value
-
-    def text(self):
-        size = self.number("Q")
-        self.at += size
-        return self.data[self.at - size:self.at].decode()
-
-    def value(self, kind):
-        if kind == TEXT:
-            return self.text()
-        if kind == ARRAY:
-            inner, count = self.number("I"), self.number("Q")
-            return [self.value(inner) for _ in range(count)]
-        return self.number(NUMBERS[kind])
+        read = GGUFReader(path)
+        self.fields = {key: field.contents() for key, field in read.fields.items()}
+        assert len(read.tensors) == len({each.name for each in read.tensors}), "a name stands twice"
+        self.tensors = {each.name: (each.tensor_type, [int(size) for size in each.shape[::-1]],
+                                    each.data) for each in read.tensors}
 
     def numbers(self, name):
-        """A tensor's numbers, and of each what its digits may differ by."""
-        kind, shape, raw = self.tensors[name]
-        if kind == Q8_0:
-            blocks = numpy.frombuffer(raw, dtype=[("d", "<f2"), ("q", "i1", 32)])
-            scale = blocks["d"].astype(numpy.float32)[:, None]
-            values = blocks["q"].astype(numpy.float32) * scale
-            # Half a step, the rounding of the scale itself, and float32's of the quotient.
-            error = scale * (0.5 + 1e-3 + numpy.abs(blocks["q"]) * 2.0 ** -11) + 2.0 ** -25
-            return torch.from_numpy(values.reshape(shape)), torch.from_numpy(
-                numpy.broadcast_to(error, values.shape).reshape(shape).copy())
-        form = "<f4" if kind == F32 else "<f2"
-        values = torch.from_numpy(numpy.frombuffer(raw, dtype=form).astype(numpy.float32).reshape(shape))
-        return values, torch.zeros(shape)
+        kind, shape, data = self.tensors[name]
+        return torch.from_numpy(quants.dequantize(data, kind).astype(numpy.float32).reshape(shape))
 
 
-def blocks_of(numbers):
-    """Q8_0 as ggml's own reference makes it: the scale by the largest, halves away from zero."""
-    rows = numbers.numpy().reshape(-1, 32)
-    scale = numpy.abs(rows).max(axis=1, keepdims=True) / numpy.float32(127)
-    with numpy.errstate(divide="ignore"):
-        inverse = numpy.where(scale == 0, numpy.float32(0), numpy.float32(1) / scale)
-    quotient = rows * inverse
-    whole = numpy.sign(quotient) * numpy.floor(numpy.abs(quotient) + numpy.float32(0.5))
-    made = numpy.zeros(len(rows), dtype=[("d", "<f2"), ("q", "i1", 32)])
-    made["d"], made["q"] = scale[:, 0].astype(numpy.float16), whole.astype(numpy.int8)
-    return made.tobytes()
+def stored_as(numbers, kind):
+    """What llama.cpp's own package makes of them, as numbers again."""
+    packed = quants.quantize(numbers.numpy().copy(), kind)
+    return torch.from_numpy(quants.dequantize(packed, kind).astype(numpy.float32).reshape(numbers.shape))
 
 
 LLAMA = {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
@@ -186,26 +128,19 @@ def wanted_picture(name, native, tower, projector, config):
 
 
 def check_tensors(result, what, reader, wanted, kind):
-    for name in reader.tensors:
+    for name, (stored, shape, _) in reader.tensors.items():
         if name == "rope_freqs.weight":
             continue
         expected = wanted(name).float()
-        got, error = reader.numbers(name)
-        stored = reader.tensors[name][0]
-        result.same(f"{what}: shape of {name}", list(got.shape), list(expected.shape))
-        if stored == F16:
-            expected = expected.half().float()
-        if stored == Q8_0:
-            result.expect(reader.tensors[name][2] == blocks_of(expected),
-                          f"{what}: {name} is not what ggml's reference makes")
-        off = ((got - expected).abs() - error).max().item()
-        result.expect(off <= 0, f"{what}: {name} is off by {off}")
+        result.same(f"{what}: shape of {name}", shape, list(expected.shape))
+        off = (reader.numbers(name) - stored_as(expected, stored)).abs().max().item()
+        result.expect(off == 0, f"{what}: {name} is off by {off}")
         blocks = expected.dim() == 2 and expected.shape[-1] % 32 == 0
         tables = ("position_embd", "patch_embd", "input_projection")
         if kind == "q8_0" and blocks and not any(table in name for table in tables):
-            result.same(f"{what}: type of {name}", stored, Q8_0)
+            result.same(f"{what}: type of {name}", stored, GGMLQuantizationType.Q8_0)
         if kind == "f32" or expected.dim() == 1:
-            result.same(f"{what}: type of {name}", stored, F32)
+            result.same(f"{what}: type of {name}", stored, GGMLQuantizationType.F32)
 
 
 def check_vocabulary(result, fields, checkpoint, rows):

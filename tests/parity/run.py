@@ -74,6 +74,7 @@ IN_PART = (
     "adapter_ranks",
     "adapters_together",
     "compared",
+    "inspected",
     "merged_models",
     "bfloat16",
     "methods",

@@ -12,6 +12,8 @@
 #include <limits>
 
 #include "engine/base/log.h"
+#include "engine/io/json.h"
+#include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 
 using namespace luthier;
@@ -247,6 +249,49 @@ class TestRunFolder : public QObject {
     QVERIFY(finished->kind == PreparedRun::Kind::Finished);
   }
 
+  /// A run that was killed before its first checkpoint: what a person changed in it is all that is
+  /// left of it, and a resume begins anew with that.
+  void changesByHandOutliveARunWithoutACheckpoint() {
+    const fs::path folder = root_ / "run";
+    const auto changed = [&] {
+      auto run = prepare_run(recipe_);
+      QVERIFY(run.ok());
+      QCOMPARE(run->forgotten_edits, std::size_t(0));
+      QVERIFY(run->folder.append_event({0, "", "started", "9 steps"}).ok());
+      QVERIFY(run->folder.append_metrics(line_at(1)).ok());
+      QVERIFY(run->folder.append_event({2, "", "learning_rate", edit_detail(1e-4, 5e-5)}).ok());
+    };
+    const auto edits = [&] {
+      std::vector<std::string> told;
+      for (const RunEvent& event : RunFolder::open(folder)->read_events())
+        told.push_back(std::to_string(event.step) + " " + event.kind);
+      return told;
+    };
+    const std::vector<std::string> kept{"2 learning_rate"};
+    changed();
+    for (int times = 0; times < 2; ++times) {  // and again, should it be killed again
+      const auto resumed = prepare_run(recipe_, folder);
+      QVERIFY(resumed.ok() && resumed->kind == PreparedRun::Kind::Fresh);
+      QCOMPARE(resumed->forgotten_edits, std::size_t(0));
+      QCOMPARE(edits(), kept);
+      QVERIFY(resumed->folder.read_metrics().empty());
+    }
+    // By other settings, or as a new run, it is not that run; how much is lost is known.
+    recipe_.training.seed += 1;
+    {
+      const auto other = prepare_run(recipe_, folder);
+      QVERIFY(other.ok());
+      QCOMPARE(other->forgotten_edits, std::size_t(1));
+      QVERIFY(edits().empty());
+    }
+    fs::remove_all(folder);
+    changed();
+    const auto started = prepare_run(recipe_);
+    QVERIFY(started.ok());
+    QCOMPARE(started->forgotten_edits, std::size_t(1));
+    QVERIFY(edits().empty());
+  }
+
   void resumeStartsFromTheNewestWholeCheckpoint() {
     {
       const auto absent = prepare_run(recipe_, root_ / "elsewhere");
@@ -345,7 +390,7 @@ class TestRunFolder : public QObject {
     QVERIFY(run.rotate(0).ok());
     QCOMPARE(steps(run), (Steps{1, 2, 3, 4, 5}));
     QVERIFY(run.rotate(3, {1}).ok());
-    QCOMPARE(steps(run), (Steps{1, 3, 4, 5}));
+    QCOMPARE(steps(run), (Steps{1, 4, 5}));  // the limit counts what must stay
     QVERIFY(run.rotate(2).ok());
     QCOMPARE(steps(run), (Steps{4, 5}));
     put(root_ / "run" / "checkpoints" / "step-000005" / "weights",
@@ -359,6 +404,49 @@ class TestRunFolder : public QObject {
     QVERIFY(save_checkpoint(run, 9).ok());
     QVERIFY(run.rotate(1).ok());
     QCOMPARE(steps(run), (Steps{9}));
+  }
+
+  /// Beside what transformers' Trainer left of the same saves (data/runs/make_rotation.py).
+  void checkpointsStayAsTransformersKeepsThem() {
+    const auto cases = read_json_file(std::string(LUTHIER_TEST_DATA) + "/runs/rotation.json");
+    QVERIFY(cases.ok() && cases->size() >= 20);
+    const auto as_json = [](const RunFolder& run) {
+      Json steps = Json::array();
+      for (const Checkpoint& each : run.checkpoints()) steps.push_back(each.step);
+      return steps;
+    };
+    int alone = 0;
+    for (const Json& each : *cases) {
+      const auto prepared = prepare_run(recipe_);
+      QVERIFY(prepared.ok());
+      const RunFolder& run = prepared->folder;
+      const auto limit = each["limit"].get<std::int64_t>();
+      std::int64_t best = 0;
+      for (const Json& after : each["after"]) {
+        const auto step = after["step"].get<std::int64_t>();
+        best = after["best"].get<std::int64_t>();
+        QVERIFY(save_checkpoint(run, step).ok());
+        QVERIFY(run.rotate(limit, {step, best}).ok());
+        QCOMPARE(as_json(run).dump(), after["left"].dump());
+      }
+      if (limit == 1 && best > 0) {
+        QVERIFY(run.keep_alone(best).ok());
+        alone += as_json(run) != each["after"].back()["left"];
+      }
+      QCOMPARE(as_json(run).dump(), each["end"].dump());
+      fs::remove_all(root_ / "run");
+    }
+    QVERIFY(alone > 0);  // an end that leaves less than the last save did was among them
+  }
+
+  void aBrokenBestIsNotLeftAlone() {
+    const auto prepared = prepare_run(recipe_);
+    const RunFolder& run = prepared->folder;
+    for (std::int64_t step = 1; step <= 2; ++step) QVERIFY(save_checkpoint(run, step).ok());
+    put(root_ / "run" / "checkpoints" / "step-000001" / "weights", std::string(20000, 'X'));
+    QVERIFY(run.keep_alone(1).ok());
+    QVERIFY(run.keep_alone(7).ok());
+    QCOMPARE(steps(run), (std::vector<std::int64_t>{1, 2}));
   }
 
   void listOfRuns() {

@@ -235,6 +235,23 @@ void TestExporting::a_step_taken_apart() {
   const RequestId again = session_.find_token_losses(recipe_, 1);
   QVERIFY(!done(again)->error);
   QVERIFY(std::fabs(of_request<TokenLossesFound>(events_, again)->losses.mean - base->mean) < 1e-6);
+  // What A and B took out of the weight at their start is no change.
+  for (const char* start_name : {"pissa", "olora"}) {
+    recipe_.adapter.init_lora_weights = start_name;
+    const std::optional<SlowStep> taken = step_of(first);
+    QVERIFY(taken && taken->from_weight && taken->b.norm > 0);
+    QVERIFY2(taken->change_before.norm < 1e-4 * taken->weight.norm,
+             qPrintable(QString::number(taken->change_before.norm)));
+    QVERIFY(taken->change_of_step.norm > 0);
+    QVERIFY(std::fabs(taken->change_after.norm - taken->change_of_step.norm) <
+            1e-3 * taken->change_of_step.norm);
+    QVERIFY(std::fabs(taken->before.mean - base->mean) < 1e-3);
+  }
+  recipe_.adapter.init_lora_weights = "true";
+  // Rows of a length of their own are more than what is added.
+  recipe_.adapter.use_dora = true;
+  QVERIFY(done(session_.take_slow_step(recipe_, first))->error);
+  recipe_.adapter.use_dora = false;
   Recipe other = recipe_;
   other.strategy = "full";
   QVERIFY(done(session_.take_slow_step(other, first))->error);

@@ -204,6 +204,10 @@ class TestForkRun : public QObject {
              std::size_t(1));
     QCOMPARE(said({"training.lr_scheduler_type=cosine"}), std::size_t(1));
     QCOMPARE(said({"training.lr_scheduler_type=constant", "curriculum.by=length"}), std::size_t(1));
+    // A method that does something as it trains is asked, whatever it is called.
+    for (const char* method : {"adalora", "lora", "ia3", "full"})
+      QCOMPARE(said({"training.lr_scheduler_type=constant", std::string("strategy=") + method}),
+               std::size_t(std::string_view(method) == "adalora"));
   }
 };
 

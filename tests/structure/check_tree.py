@@ -28,6 +28,7 @@ LEVELS = [
     ["runs", "rewards"],
     ["device"],
     ["kernels"],
+    ["ranks"],
     ["nn"],
     ["models"],
     ["batches", "gguf"],
@@ -45,7 +46,8 @@ CORE_ROOMS = {"base", "io", "text", "template", "vision", "config", "hub", "arro
               "runs"}
 # Headers of upper rooms that any room may include: plain data, no torch, held in the room that
 # fills them.
-PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h"}
+PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h",
+                 "engine/ranks/rank_place.h"}
 # What the window and the programs may include of the engine.
 WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session",
                 "models", "text", "template", "vision", "compare", "handover"}
@@ -75,7 +77,9 @@ FORBIDDEN = [
 # driver's two libraries, and CUDA's compiler for kernels of our own; FFmpeg's libraries, where a
 # film's file is opened; Apache Arrow's, where a Parquet or Arrow file is. The one file that uses the
 # network, when the user fetches a model. The window's own program in its own place, when a card
-# died under it. The program for rewards that a person names on the command line. The one file that
+# died under it. The program for rewards that a person names on the command line. This program as
+# the ranks of a launch; its own command line, or ssh to one, where a run is to be elsewhere. The one
+# file that
 # is compiled with OpenMP. Beside the door to weights itself, who
 # reads folders of which no modules are known, and one that the program has just written.
 ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
@@ -93,6 +97,8 @@ ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/teaching/finish.cpp", "CheckpointFiles::open("),
            ("engine/teaching/student.cpp", "CheckpointFiles::open("),
            ("engine/rewards/program_reward.cpp", "posix_spawn("),
+           ("app/cli/launch.cpp", "posix_spawn("),
+           ("engine/runs/elsewhere/child.cpp", "posix_spawnp("),
            ("app/gui/start_anew.cpp", "execv(")}
 # A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy
 # machine could stretch.

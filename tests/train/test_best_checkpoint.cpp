@@ -58,8 +58,8 @@ class TestBestCheckpoint : public QObject {
     const std::int64_t best = best_of(tiny.root() / "run");
     QVERIFY(best >= 2 && best <= 6);
     QCOMPARE(whole.result->step, std::int64_t(12));
-    // Kept beside the newest one, and the result is what a run to there comes to.
-    QCOMPARE(checkpoint_steps(tiny.root() / "run"), (Steps{best, 12}));
+    // Of a limit of one the best is what is left, and the result is what a run to there comes to.
+    QCOMPARE(checkpoint_steps(tiny.root() / "run"), (Steps{best}));
     const bool full = method == "full";
     const fs::path result = full ? "model/model.safetensors" : "adapter/adapter_model.safetensors";
     std::vector<std::string> short_run = more;
@@ -81,6 +81,26 @@ class TestBestCheckpoint : public QObject {
     VERIFY_OK(run(parts, tiny.root() / "parts"));
     QVERIFY2(differences(tiny.root() / "run", tiny.root() / "parts").isEmpty(),
              qPrintable(differences(tiny.root() / "run", tiny.root() / "parts")));
+  }
+
+  /// As transformers counts: the best is one of those that are kept.
+  void the_limit_counts_the_best() {
+    TinyRun tiny;
+    VERIFY_OK(run(tiny.recipe("run", settings(tiny, {"training.save_total_limit=2",
+                                                     "training.learning_rate=2.0e-3"})),
+                  {}, {}, thrown_off(6)));
+    const std::int64_t best = best_of(tiny.root() / "run");
+    QVERIFY(best < 9);
+    QCOMPARE(checkpoint_steps(tiny.root() / "run"), (Steps{best, 12}));
+    // Also where the result is the last step's and only early stopping seeks a best.
+    VERIFY_OK(run(tiny.recipe("patient", settings(tiny, {"training.save_total_limit=2",
+                                                         "training.load_best_model_at_end=false",
+                                                         "training.early_stopping_patience=50",
+                                                         "training.save_steps=1",
+                                                         "training.learning_rate=2.0e-3"})),
+                  {}, {}, thrown_off(6)));
+    QCOMPARE(checkpoint_steps(tiny.root() / "patient"),
+             (Steps{best_of(tiny.root() / "patient"), 12}));
   }
 
   void a_run_that_is_no_better_ends_early() {

@@ -95,6 +95,48 @@ class TestLiveEdits : public QObject {
     QCOMPARE(rest.watcher.count("max_grad_norm"), 1);
   }
 
+  /// Killed before there was any checkpoint: the run begins anew and makes the changes again.
+  void what_was_changed_before_any_checkpoint_is_made_again() {
+    TinyRun tiny;
+    const auto person_of = [](std::int64_t last) {
+      return [last](Watcher& watcher, TrainControl& control, LoadedModel&) {
+        watcher.at_step = [&control, last](std::int64_t step) {
+          if (step == 1) control.set_learning_rate(4e-3);
+          if (step == last) control.stop(false);
+        };
+      };
+    };
+    VERIFY_OK(run(tiny.recipe("whole"), {}, person_of(-1)));
+    VERIFY_OK(run(tiny.recipe("killed"), {}, person_of(2)));
+    QVERIFY(checkpoint_steps(tiny.root() / "killed").empty());
+    const Outcome rest = run(tiny.recipe("killed"), tiny.root() / "killed");
+    VERIFY_OK(rest);
+    QCOMPARE(rest.watcher.lines.front().step, std::int64_t(1));
+    QCOMPARE(rest.watcher.count("learning_rate"), 1);
+    QVERIFY(rest.watcher.told("warning", "made again at their steps: 1."));
+    QVERIFY2(differences(tiny.root() / "whole", tiny.root() / "killed").isEmpty(),
+             qPrintable(differences(tiny.root() / "whole", tiny.root() / "killed")));
+    QCOMPARE(told(tiny.root() / "whole"), told(tiny.root() / "killed"));
+  }
+  /// As a new run it goes by the recipe alone, and says so.
+  void a_new_run_in_its_place_says_what_is_lost() {
+    TinyRun tiny;
+    const auto discard = [](Watcher& watcher, TrainControl& control, LoadedModel&) {
+      watcher.at_step = [&control](std::int64_t step) {
+        if (step == 1) control.set_learning_rate(4e-3);
+        if (step == 2) control.stop(false);
+      };
+    };
+    VERIFY_OK(run(tiny.recipe("plain")));
+    VERIFY_OK(run(tiny.recipe("run"), {}, discard));
+    const Outcome anew = run(tiny.recipe("run"));
+    VERIFY_OK(anew);
+    QVERIFY(anew.watcher.told("warning", "not made again: 1."));
+    QCOMPARE(anew.watcher.count("learning_rate"), 0);
+    QVERIFY2(differences(tiny.root() / "plain", tiny.root() / "run").isEmpty(),
+             qPrintable(differences(tiny.root() / "plain", tiny.root() / "run")));
+  }
+
   void a_resume_with_the_same_file_makes_each_once() {
     TinyRun tiny;
     VERIFY_OK(run(tiny.recipe("whole"), {}, person(-1)));

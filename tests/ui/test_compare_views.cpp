@@ -191,8 +191,11 @@ void TestCompareViews::a_question_of_ones_own() {
   auto* question = person_->find<QLineEdit>("ownQuestion");
   question->setFocus();
   QTest::keyClick(question, Qt::Key_V, Qt::ControlModifier);
-  WAIT_UNTIL(person_->find<QLabel>("ownPicture")->isVisible());
   QTest::keyClicks(question, QStringLiteral("What is it?"));
+  QTest::keyClick(question, Qt::Key_Return);  // the picture is still being packed
+  QVERIFY(!ask->isEnabled() && question->text() == QStringLiteral("What is it?"));
+  WAIT_UNTIL(person_->find<QLabel>("ownPicture")->isVisible());
+  QVERIFY(ask->isEnabled());
   QTest::keyClick(question, Qt::Key_Return);
   WAIT_UNTIL_EQUAL(data().rows.size(), std::size_t(5));
   QCOMPARE(data().rows[4].sample.question(), std::string("What is it?"));

@@ -365,7 +365,7 @@ void TestInterrupted::the_mouse_names_step_and_values() {
   RunSeries series;
   series.name = QStringLiteral("first");
   for (std::int64_t step = 1; step <= 5000; ++step) series.lines.push_back(line_at(step));
-  series.lines[2499].loss = 0.123;  // between what is drawn, where 5000 points are thinned
+  series.lines.loss[2499] = 0.123;  // between what is drawn, where 5000 points are thinned
   series.evaluations[1000] = 0.5;
   series.steps_per_epoch = 100;
   curves.series().push_back(series);

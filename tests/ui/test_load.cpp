@@ -46,11 +46,11 @@ void TestLoad::a_thousand_steps_a_second_hold_nothing() {
   SessionBridge& bridge = window.workspace().bridge();
   RunStarted started{};
   started.folder = "runs/load";
-  started.total_steps = 100000;
+  started.total_steps = 200000;
   started.steps_per_epoch = 1000;
   emit bridge.run_started(started);
   std::int64_t at = 0;
-  while (at < 20000) emit bridge.step_done(step(++at));
+  while (at < 100000) emit bridge.step_done(step(++at));
   QTest::qWait(1500);  // first drawing
 
   double longest = 0, last = thread_milliseconds();
@@ -67,10 +67,10 @@ void TestLoad::a_thousand_steps_a_second_hold_nothing() {
   connect(&burst, &QTimer::timeout, this, [&] {
     for (int i = 0; i < 33; ++i) emit bridge.step_done(step(++at));
   });
-  WAIT_UNTIL(at >= 23000);
+  WAIT_UNTIL(at >= 103000);
   burst.stop();
   meter.stop();
-  QVERIFY(window.workspace().run()->lines.size() > 20000);
+  QVERIFY(window.workspace().run()->lines.size() > 100000);
   QVERIFY(window.findChild<QPlainTextEdit*>("stepLog")->blockCount() > 100);
   qInfo("longest turn: %.1f ms", longest);
   QVERIFY2(longest < 100, qPrintable(QString::number(longest)));

@@ -3,6 +3,7 @@
 // selector.
 #include <QtTest>
 #include <cmath>
+#include <map>
 
 #include "ui/format.h"
 #include "ui/model/module_tree_model.h"
@@ -15,6 +16,7 @@ class TestPieces : public QObject {
 
  private slots:
   void thinning_keeps_peaks_and_bounds();
+  void every_column_keeps_its_peaks();
   void smoothing_starts_unbiased();
   void percentiles();
   void figures();
@@ -29,12 +31,47 @@ void TestPieces::thinning_keeps_peaks_and_bounds() {
   }
   y[54321] = 99;
   y[777] = std::nan("");
-  const Points points = thinned(x, y, 1000);
-  QVERIFY(points.x.size() <= 1002);
+  const CurveView whole{0, 99999, 500};
+  const Points points = thinned(x, y, whole);
+  QVERIFY(points.x.size() > 900 && points.x.size() <= 1002);
   QVERIFY(points.y.contains(99));
   QVERIFY(std::is_sorted(points.x.begin(), points.x.end()));
   for (const double value : points.y) QVERIFY(std::isfinite(value));
-  QCOMPARE(thinned({1, 2, 3}, {4, 5, 6}, 1000).x.size(), 3);
+  QCOMPARE(thinned({1, 2, 3}, {4, 5, 6}, {1, 3, 500}).x.size(), 3);
+  QVERIFY(thinned({}, {}, whole).x.isEmpty());
+  // Of a part all that is there, and the points that the lines at its borders go to.
+  QCOMPARE(thinned(x, y, {1000, 1003.5, 500}).x,
+           QVector<double>({999, 1000, 1001, 1002, 1003, 1004}));
+}
+
+/// Every column has its lowest and its highest point, wherever the view begins and however unevenly
+/// the points lie: half of these lie in a hundredth of the axis.
+void TestPieces::every_column_keeps_its_peaks() {
+  constexpr int kPoints = 20000, kColumns = 300;
+  QVector<double> x, y;
+  for (int i = 0; i < kPoints; ++i) {
+    x << (i < kPoints / 2 ? i * 1e-4 : 1 + (i - kPoints / 2) * 1e-2);
+    y << std::fmod(std::abs(std::sin(i * 12.9898)) * 43758.5453, 1.0);
+  }
+  for (const auto& [lower, upper] :
+       {std::pair(3e-5, 101.00003), std::pair(0.30003, 0.90003), std::pair(50.00003, 90.00003)}) {
+    const Points points = thinned(x, y, {lower, upper, kColumns});
+    QVERIFY(points.x.size() <= 2 * kColumns + 4);
+    const auto peaks = [begin = lower, end = upper](const QVector<double>& at,
+                                                    const QVector<double>& of) {
+      const double width = (end - begin) / kColumns;
+      std::map<int, std::pair<double, double>> columns;
+      for (qsizetype i = 0; i < at.size(); ++i) {
+        if (at[i] < begin || at[i] > end) continue;
+        const int column = static_cast<int>((at[i] - begin) / width);
+        auto& [low, high] = columns.try_emplace(column, of[i], of[i]).first->second;
+        low = std::min(low, of[i]);
+        high = std::max(high, of[i]);
+      }
+      return columns;
+    };
+    QVERIFY(peaks(points.x, points.y) == peaks(x, y));
+  }
 }
 
 void TestPieces::smoothing_starts_unbiased() {

@@ -99,6 +99,20 @@ class TestRunQueue : public QObject {
     QCOMPARE(queue().find(ids->back())->end_state, std::string("finished"));
   }
 
+  void a_group_is_let_through_a_held_queue() {
+    queue().hold();
+    QVERIFY(queue().add({{recipe_, "waits"}, {recipe_, "waits too"}}, "test").ok());
+    const auto ids = queue().add({{recipe_, "goes"}}, "own");
+    QVERIFY(ids.ok());
+    queue().let_through("own");
+    WAIT_UNTIL(queue().find(ids->front())->state == QueuedRun::State::Ended);
+    QCOMPARE(queue().find(ids->front())->end_state, std::string("finished"));
+    QTest::qWait(400);
+    QVERIFY(queue().held());
+    QCOMPARE(queue().waiting(), std::size_t(2));
+    queue().drop_waiting("test");
+  }
+
  private:
   RunQueue& queue() { return workspace_->queue(); }
 

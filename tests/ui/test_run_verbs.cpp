@@ -199,7 +199,7 @@ class TestRunVerbs : public QObject {
     QCOMPARE(places_on(series, CurveAxis::Tokens), QVector<double>({20, 40, 60}));
     QCOMPARE(places_on(series, CurveAxis::Time), QVector<double>({6, 12, 18}));
     QCOMPARE(place_of_step(series, places_on(series, CurveAxis::Time), 5), 12.0);
-    for (MetricsLine& line : series.lines) line.tokens = 0;
+    series.lines.tokens.fill(0);
     QVERIFY(places_on(series, CurveAxis::Tokens).isEmpty());  // not logged: not drawn over it
   }
 

@@ -20,6 +20,7 @@ class TestUndo : public QObject, private FormDesk {
   void every_choice_is_one();
   void what_is_no_value_goes_first();
   void a_reset_and_another_recipe_come_back();
+  void saved_under_a_new_name_it_stays_that_files();
   void nothing_while_a_run_trains();
   void the_menu_says_what();
 
@@ -120,6 +121,27 @@ void TestUndo::nothing_while_a_run_trains() {
   bridge.announce(StateChanged{SessionState::Empty, {}});
   undo();
   QCOMPARE(rank(), 16);
+}
+
+/// What is undone after *Save as* does not give the recipe back to the first file.
+void TestUndo::saved_under_a_new_name_it_stays_that_files() {
+  const auto file = [this](const char* name) {
+    return desk_.folder.filePath(QLatin1String(name));
+  };
+  person_->type(object_of("training.seed"), "5");
+  QVERIFY(workspace().save_recipe(file("first.yaml")).ok());
+  QVERIFY(workspace().open_recipe(file("first.yaml")).ok());
+  person_->type(object_of("adapter.r"), "24");
+  person_->type(object_of("adapter.r"), "32");
+  undo();
+  QVERIFY(workspace().save_recipe(file("second.yaml")).ok());
+  redo();
+  QCOMPARE(workspace().recipe_file(), file("second.yaml"));
+  undo();
+  QCOMPARE(workspace().recipe_file(), file("second.yaml"));
+  while (workspace().history().can_undo()) undo();
+  QCOMPARE(workspace().recipe().training.seed, 42);
+  QCOMPARE(workspace().recipe_file(), file("second.yaml"));
 }
 
 void TestUndo::the_menu_says_what() {

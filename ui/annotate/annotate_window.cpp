@@ -3,6 +3,7 @@
 
 #include <QCloseEvent>
 #include <QMessageBox>
+#include <QPushButton>
 #include <QScreen>
 #include <QStackedWidget>
 #include <QVBoxLayout>
@@ -60,10 +61,12 @@ void AnnotateWindow::take_folder(const QString& folder) { setup_->take_folder(fo
 
 bool AnnotateWindow::may_close() {
   if (!desk_->has_unsaved()) return true;
-  return QMessageBox::question(
-             this, tr("An answer is not accepted"),
-             tr("The answer that stands there is in no row. Close all the same?")) ==
-         QMessageBox::Yes;
+  QMessageBox box(QMessageBox::Question, tr("An answer is not accepted"),
+                  tr("The answer that stands there is in no row. Close all the same?"),
+                  QMessageBox::Yes | QMessageBox::No, this);
+  box.button(QMessageBox::Yes)->setText(tr("&Close all the same"));
+  box.button(QMessageBox::No)->setText(tr("&Stay here"));
+  return box.exec() == QMessageBox::Yes;
 }
 
 void AnnotateWindow::reject() {

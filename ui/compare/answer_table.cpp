@@ -18,6 +18,7 @@
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/copied_table.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -26,6 +27,10 @@ constexpr int kRefresh = 300;  // milliseconds between what grew and its being s
 
 bool is_number(const std::string& key) { return key == kCiderScore || key == kRewardScore; }
 }  // namespace
+
+bool AnswerModel::is_figure(int column) {
+  return column == 0 || (column >= kFirstAnswer && (column - kFirstAnswer) % kOfAColumn != 0);
+}
 
 std::optional<bool> answer_is_right(const ComparisonAnswer& answer) {
   if (!answer.whole()) return {};
@@ -69,6 +74,7 @@ QVariant AnswerModel::data(const QModelIndex& index, int role) const {
   if (column == 0) {
     if (role == kSortRole) return index.row();
     if (role == Qt::DisplayRole) return index.row() + 1;
+    if (role == Qt::TextAlignmentRole) return int(Qt::AlignRight | Qt::AlignVCenter);
     return role == Qt::ToolTipRole ? QVariant(QString::fromStdString(row.sample.where))
                                    : QVariant();
   }
@@ -95,7 +101,10 @@ QVariant AnswerModel::data(const QModelIndex& index, int role) const {
 }
 
 QVariant AnswerModel::headerData(int section, Qt::Orientation orientation, int role) const {
-  if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return {};
+  if (orientation != Qt::Horizontal) return {};
+  if (role == Qt::TextAlignmentRole)  // over its texts or its figures
+    return int((is_figure(section) ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+  if (role != Qt::DisplayRole) return {};
   if (section == 0) return QStringLiteral("#");
   if (section == 1) return tr("question");
   if (section == 2) return tr("expected");
@@ -189,12 +198,13 @@ AnswerTable::AnswerTable(LiveComparison& comparison, QWidget* parent)
   view_ = new QTableView(this);
   view_->setObjectName(QStringLiteral("answerTable"));
   view_->setModel(filter_);
+  make_quiet(view_);
+  view_->setShowGrid(false);
   view_->setSortingEnabled(true);
   view_->sortByColumn(0, Qt::AscendingOrder);
   view_->setSelectionBehavior(QAbstractItemView::SelectRows);
   view_->setWordWrap(false);
   view_->verticalHeader()->hide();
-  view_->horizontalHeader()->setHighlightSections(false);
   view_->horizontalHeader()->setDefaultSectionSize(150);
   view_->setColumnWidth(0, 44);
   make_copied(view_);

@@ -24,6 +24,8 @@ class AnswerModel : public QAbstractTableModel {
  public:
   static constexpr int kSortRole = Qt::UserRole;
   static constexpr int kFirstAnswer = 3, kOfAColumn = 2;
+  /// Whether its cells are figures: the row's number, a score.
+  static bool is_figure(int column);
 
   explicit AnswerModel(LiveComparison& comparison, QObject* parent = nullptr)
       : QAbstractTableModel(parent), comparison_(comparison) {}

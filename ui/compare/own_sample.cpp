@@ -21,6 +21,7 @@
 #include <QUrl>
 
 #include "engine/vision/image.h"
+#include "ui/background.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/pictures.h"
@@ -42,6 +43,27 @@ QString picture_file(const QMimeData* mime) {
       QStringLiteral("png"), QStringLiteral("jpg"), QStringLiteral("jpeg"), QStringLiteral("webp"),
       QStringLiteral("bmp"), QStringLiteral("gif"), QStringLiteral("tif"),  QStringLiteral("tiff")};
   return kinds.contains(QFileInfo(file).suffix().toLower()) ? file : QString();
+}
+
+/// The file that the picture is kept in, by the hash of its bytes: the same picture is one file
+/// however often it is pasted. On any thread.
+Result<QString> kept_picture(const QImage& image) {
+  QByteArray bytes;
+  QBuffer buffer(&bytes);
+  if (image.isNull() || !buffer.open(QIODevice::WriteOnly) || !image.save(&buffer, "PNG"))
+    return input_error("The picture in the clipboard cannot be read.", "clipboard");
+  QDir folder(QStandardPaths::writableLocation(QStandardPaths::AppDataLocation));
+  const QString file = folder.filePath(
+      QStringLiteral("pictures/") +
+      QString::fromLatin1(
+          QCryptographicHash::hash(bytes, QCryptographicHash::Sha256).toHex().left(16)) +
+      QStringLiteral(".png"));
+  QSaveFile out(file);
+  if (!QFileInfo::exists(file) &&
+      (!folder.mkpath(QStringLiteral("pictures")) || !out.open(QIODevice::WriteOnly) ||
+       out.write(bytes) != bytes.size() || !out.commit()))
+    return machine_error("The picture could not be written.", file.toStdString());
+  return file;
 }
 
 }  // namespace
@@ -118,24 +140,24 @@ bool OwnSample::paste() {
   return true;
 }
 
-/// By the hash of its bytes: the same picture is one file however often it is pasted.
+/// A screenshot takes a third of a second to pack, which the window does not wait for.
 void OwnSample::keep(const QImage& image) {
-  QByteArray bytes;
-  QBuffer buffer(&bytes);
-  if (image.isNull() || !buffer.open(QIODevice::WriteOnly) || !image.save(&buffer, "PNG"))
-    return emit failed(input_error("The picture in the clipboard cannot be read.", "clipboard"));
-  QDir folder(QStandardPaths::writableLocation(QStandardPaths::AppDataLocation));
-  const QString file = folder.filePath(
-      QStringLiteral("pictures/") +
-      QString::fromLatin1(
-          QCryptographicHash::hash(bytes, QCryptographicHash::Sha256).toHex().left(16)) +
-      QStringLiteral(".png"));
-  QSaveFile out(file);
-  if (!QFileInfo::exists(file) &&
-      (!folder.mkpath(QStringLiteral("pictures")) || !out.open(QIODevice::WriteOnly) ||
-       out.write(bytes) != bytes.size() || !out.commit()))
-    return emit failed(machine_error("The picture could not be written.", file.toStdString()));
-  set_picture(file);
+  set_picture({});
+  keeping_ = true;
+  emit wanted();
+  question_->setFocus();
+  refresh();
+  in_background_of(
+      this, [image] { return kept_picture(image); },
+      [this, ticket = ticket_](const Result<QString>& file) {
+        if (ticket != ticket_) return;  // another picture was chosen since
+        keeping_ = false;
+        refresh();
+        if (!file)
+          emit failed(file.error());
+        else
+          show_picture(*file);
+      });
 }
 
 void OwnSample::choose() {
@@ -146,23 +168,30 @@ void OwnSample::choose() {
 }
 
 void OwnSample::set_picture(const QString& file) {
+  ++ticket_;
+  keeping_ = false;
   picture_.clear();
   thumbnail_->clear();
-  if (!file.isEmpty()) {
-    if (const auto size = read_image_size(to_path(file)); !size) {
-      emit failed(size.error());
-    } else {
-      picture_ = file;
-      load_picture(file, kThumbnail, thumbnail_, [this, file](const QImage& image, const QString&) {
-        if (file != picture_) return;
-        thumbnail_->setPixmap(QPixmap::fromImage(
-            image.scaled(kThumbnail, kThumbnail, Qt::KeepAspectRatio, Qt::SmoothTransformation)));
-      });
-      emit wanted();
-      question_->setFocus();
-    }
+  if (!file.isEmpty() && show_picture(file)) {
+    emit wanted();
+    question_->setFocus();
   }
   refresh();
+}
+
+bool OwnSample::show_picture(const QString& file) {
+  if (const auto size = read_image_size(to_path(file)); !size) {
+    emit failed(size.error());
+    return false;
+  }
+  picture_ = file;
+  load_picture(file, kThumbnail, thumbnail_, [this, file](const QImage& image, const QString&) {
+    if (file != picture_) return;
+    thumbnail_->setPixmap(QPixmap::fromImage(
+        image.scaled(kThumbnail, kThumbnail, Qt::KeepAspectRatio, Qt::SmoothTransformation)));
+  });
+  refresh();
+  return true;
 }
 
 bool OwnSample::eventFilter(QObject* watched, QEvent* event) {
@@ -180,7 +209,7 @@ bool OwnSample::eventFilter(QObject* watched, QEvent* event) {
 
 void OwnSample::add() {
   const QString question = question_->text().trimmed();
-  if (question.isEmpty()) return;
+  if (question.isEmpty() || keeping_) return;
   Sample sample;
   Message asked{"user", {}, nullptr};
   if (!picture_.isEmpty()) asked.content.push_back(ContentPart::of_image(to_path(picture_)));
@@ -196,7 +225,7 @@ void OwnSample::add() {
 }
 
 void OwnSample::refresh() {
-  add_->setEnabled(!question_->text().trimmed().isEmpty());
+  add_->setEnabled(!question_->text().trimmed().isEmpty() && !keeping_);
   without_->setVisible(!picture_.isEmpty());
   thumbnail_->setVisible(!picture_.isEmpty());
   thumbnail_->setToolTip(picture_);

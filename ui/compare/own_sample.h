@@ -39,12 +39,16 @@ class OwnSample : public QFrame {
 
  private:
   void set_picture(const QString& file);
+  /// False, and said, where it cannot be read.
+  bool show_picture(const QString& file);
   void keep(const QImage& image);
   void choose();
   void add();
   void refresh();
 
   QString picture_;
+  int ticket_ = 0;        ///< of the picture that was chosen last
+  bool keeping_ = false;  ///< a pasted one is being written
   QLabel* thumbnail_;
   QPushButton *choose_, *paste_, *add_;
   QToolButton* without_;

@@ -3,6 +3,7 @@
 #include "ui/data/data_page.h"
 
 #include <QComboBox>
+#include <QElapsedTimer>
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
@@ -228,6 +229,8 @@ QWidget* DataPage::make_findings() {
   fit->setSingleShot(true);
   fit->setInterval(kFitMilliseconds);
   connect(fit, &QTimer::timeout, this, &DataPage::fit_findings);
+  fit_on_.setSingleShot(true);
+  connect(&fit_on_, &QTimer::timeout, this, &DataPage::fit_some_findings);
   connect(findings_->horizontalHeader(), &QHeaderView::sectionResized, fit,
           qOverload<>(&QTimer::start));
   connect(&Theme::instance(), &Theme::changed, card, [this] {
@@ -429,7 +432,20 @@ int DataPage::table_row() const { return table_->currentIndex().row(); }
 void DataPage::select_row(int shown) { table_->selectRow(shown); }
 int DataPage::which_data() const { return which_->currentIndex(); }
 
-void DataPage::fit_findings() { findings_->resizeRowsToContents(); }
+void DataPage::fit_findings() {
+  fitted_ = 0;
+  fit_some_findings();
+}
+
+/// Those that are seen first at once: a thousand reasons take longer than a person waits.
+void DataPage::fit_some_findings() {
+  constexpr qint64 kTurnMilliseconds = 10;
+  QElapsedTimer since;
+  since.start();
+  while (fitted_ < findings_->rowCount() && since.elapsed() < kTurnMilliseconds)
+    findings_->resizeRowToContents(fitted_++);
+  if (fitted_ < findings_->rowCount()) fit_on_.start();
+}
 
 void DataPage::show_current() {
   const int row = table_->currentIndex().row();

@@ -3,6 +3,8 @@
 // them.
 #pragma once
 
+#include <QTimer>
+
 #include "ui/page.h"
 
 class QComboBox;
@@ -53,6 +55,7 @@ class DataPage : public Page {
   void list_findings();
   /// Rows as high as their wrapped reasons.
   void fit_findings();
+  void fit_some_findings();
   void refresh();
   Recipe shown_recipe() const;
   std::string signature() const;
@@ -93,6 +96,8 @@ class DataPage : public Page {
   Card* rows_card_;
   RequestId checking_ = 0;
   std::optional<DatasetReport> report_;
+  QTimer fit_on_;
+  int fitted_ = 0;  ///< of the findings' rows, those as high as their reasons
   bool seen_ = false;
   std::string shown_;  ///< signature of what the rows show
 };

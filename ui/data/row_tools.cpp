@@ -97,6 +97,41 @@ std::string rows_key(const Recipe& recipe, const std::vector<std::string>& files
   return key;
 }
 
+/// What is shown of the rows, and in which order.
+struct RowChoice {
+  std::size_t rows = 0;  ///< of the dataset
+  std::optional<std::vector<std::size_t>> found;
+  std::vector<std::size_t> findings;  ///< the rows that they are of
+  std::vector<std::size_t> lengths;
+  bool only_findings = false;
+  int by = InFileOrder;
+};
+
+std::vector<std::size_t> chosen_rows(RowChoice choice) {
+  std::vector<std::size_t> rows;
+  if (choice.found) {
+    rows = std::move(*choice.found);
+  } else {
+    rows.resize(choice.rows);
+    std::iota(rows.begin(), rows.end(), std::size_t{0});
+  }
+  std::vector<std::size_t> findings(choice.rows);
+  for (const std::size_t row : choice.findings)
+    if (row < findings.size()) ++findings[row];
+  const std::vector<std::size_t>& values = choice.by == FindingsFirst ? findings : choice.lengths;
+  const auto value = [&](std::size_t row) {
+    return row < values.size() ? values[row] : std::size_t{0};
+  };
+  if (choice.only_findings)
+    std::erase_if(rows,
+                  [&](std::size_t row) { return row >= findings.size() || findings[row] == 0; });
+  if (choice.by != InFileOrder)
+    std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
+      return choice.by == ShortestFirst ? value(a) < value(b) : value(a) > value(b);
+    });
+  return rows;
+}
+
 struct FixedRows {
   std::map<std::size_t, Json> rows;
   std::size_t failed = 0;
@@ -206,6 +241,7 @@ void RowTools::set_recipe(const Recipe& recipe, const std::vector<std::string>& 
   }
   report_.reset();
   found_.reset();
+  ++applied_;
   pause_->stop();
   {
     const QSignalBlocker quiet(search_), quiet_findings(only_findings_), quiet_order(order_);
@@ -349,38 +385,29 @@ void RowTools::sort() {
 void RowTools::apply() {
   const int by = order_->currentIndex();
   const bool only = only_findings_->isChecked();
+  ++applied_;
   if (!found_ && !only && by == InFileOrder) {
     rows_.show_only(std::nullopt);
     emit filter_changed();
     return;
   }
-  std::vector<std::size_t> rows;
-  if (found_) {
-    rows = *found_;
-  } else {
-    rows.resize(rows_.total());
-    std::iota(rows.begin(), rows.end(), std::size_t{0});
-  }
-  std::vector<std::size_t> findings(rows_.total());
-  const auto count = [&](const std::vector<Finding>& found) {
-    for (const Finding& finding : found)
-      if (finding.row < findings.size()) ++findings[finding.row];
-  };
-  if (report_) count(report_->findings);
-  count(near_);
-  const std::vector<std::size_t>& values = by == FindingsFirst ? findings : lengths_;
-  const auto value = [&](std::size_t row) {
-    return row < values.size() ? values[row] : std::size_t{0};
-  };
-  if (only)
-    std::erase_if(rows,
-                  [&](std::size_t row) { return row >= findings.size() || findings[row] == 0; });
-  if (by != InFileOrder)
-    std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-      return by == ShortestFirst ? value(a) < value(b) : value(a) > value(b);
-    });
-  rows_.show_only(std::move(rows));
-  emit filter_changed();
+  RowChoice choice;
+  choice.rows = rows_.total();
+  choice.found = found_;
+  choice.only_findings = only;
+  choice.by = by;
+  if (by == LongestFirst || by == ShortestFirst) choice.lengths = lengths_;
+  if (report_)
+    for (const Finding& finding : report_->findings) choice.findings.push_back(finding.row);
+  for (const Finding& finding : near_) choice.findings.push_back(finding.row);
+  // A million rows take a while to sort.
+  in_background_of(
+      this, [choice = std::move(choice)]() mutable { return chosen_rows(std::move(choice)); },
+      [this, ticket = applied_](std::vector<std::size_t> rows) {
+        if (ticket != applied_) return;
+        rows_.show_only(std::move(rows));
+        emit filter_changed();
+      });
 }
 
 void RowTools::drop(std::size_t row, bool on) {

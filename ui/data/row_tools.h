@@ -97,6 +97,7 @@ class RowTools : public QWidget {
   std::optional<std::vector<std::size_t>> found_;
   std::vector<std::size_t> lengths_;  ///< of each row's texts, once they were counted
   std::vector<std::string> columns_;
+  int applied_ = 0;  ///< of what is shown, the newest wish
 
   QLineEdit* search_;
   QCheckBox* only_findings_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/data/statistics_dialog.h"
 
-#include <QDialogButtonBox>
 #include <QGridLayout>
 #include <QHeaderView>
 #include <QLabel>
@@ -43,13 +42,14 @@ StatisticsDialog::StatisticsDialog(QWidget* parent) : QDialog(parent) {
   answers_->horizontalHeader()->setStretchLastSection(true);
   answers_->setMinimumHeight(150);
   layout->addWidget(answers_, 1);
-  auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close, this);
-  connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::close);
-  layout->addWidget(buttons);
+  // Qt's own button takes Qt's word for it again when the language changes.
+  auto* close = new QPushButton(this);
+  connect(close, &QPushButton::clicked, this, &QDialog::close);
+  layout->addWidget(close, 0, Qt::AlignRight);
   resize(860, 620);
-  on_language(this, [this, buttons] {
+  on_language(this, [this, close] {
     setWindowTitle(tr("Statistics of the rows"));
-    buttons->button(QDialogButtonBox::Close)->setText(tr("&Close"));
+    close->setText(tr("&Close"));
     answers_->setAccessibleName(tr("The most frequent answers"));
     answers_->setHorizontalHeaderLabels({tr("Rows"), tr("Answer")});
     fill();

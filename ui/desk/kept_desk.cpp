@@ -12,13 +12,13 @@
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QSaveFile>
-#include <QSettings>
 #include <QSplitter>
 #include <QStandardPaths>
 #include <QUrl>
 
 #include "engine/base/crash_report.h"
 #include "ui/background.h"
+#include "ui/desk/kept_queue.h"
 #include "ui/desk/recipe_history.h"
 #include "ui/format.h"
 #include "ui/main_window.h"
@@ -31,7 +31,6 @@ namespace {
 
 constexpr int kPlaces = 8, kKeepMilliseconds = 400, kFormat = 1;
 constexpr qint64 kMostBytes = 16 << 20;
-const QString kSeenCrash = QStringLiteral("seen_crash");
 
 QJsonObject read_desk(const QString& name) {
   QFile file(name);
@@ -96,6 +95,7 @@ KeptDesk::KeptDesk(MainWindow& window, const QString& folder, const QString& cra
   connect(&workspace, &Workspace::faults_changed, this, &KeptDesk::keep_soon);
   connect(&workspace, &Workspace::stages_changed, this, &KeptDesk::keep_soon);
   connect(&workspace, &Workspace::model_changed, this, &KeptDesk::keep_soon);
+  connect(&window.workspace().queue(), &RunQueue::changed, this, &KeptDesk::keep_soon);
   connect(&window, &MainWindow::page_shown, this, [this](PageId id) {
     note_for_crash(CrashNote::Page, window_.page(id)->objectName().toStdString());
     keep_soon();
@@ -163,6 +163,7 @@ QJsonObject KeptDesk::state(bool in_order) const {
   return {
       {QStringLiteral("format"), kFormat},
       {QStringLiteral("in_order"), in_order},
+      {QStringLiteral("report"), path_text(own_crash_report().filename())},
       {QStringLiteral("page"), window_.page(window_.current())->objectName()},
       {QStringLiteral("model"), model ? path_text(model->summary.folder) : QString()},
       {QStringLiteral("recipe_file"), now.file},
@@ -180,7 +181,9 @@ void KeptDesk::write(bool in_order) {
   if (place_ == 0) return;
   in_background(
       this,
-      [name = file(QStringLiteral("json")), state = state(in_order)] {
+      [name = file(QStringLiteral("json")), state = state(in_order),
+       queue = window_.workspace().queue().runs()]() mutable {
+        if (!queue.empty()) state[QStringLiteral("queue")] = queue_json(queue);
         // Where it cannot be written, the window works all the same.
         write_whole(name, QJsonDocument(state).toJson(QJsonDocument::Compact));
       },
@@ -231,6 +234,7 @@ void KeptDesk::come_back() {
   }
   show_recipe(left);
   show_layout(left[QStringLiteral("layout")].toObject());
+  show_queue(left);
   PageId shown = PageId::Start;
   for (int i = 0; i < kPageCount; ++i)
     if (window_.page(static_cast<PageId>(i))->objectName() ==
@@ -242,7 +246,7 @@ void KeptDesk::come_back() {
   const std::string& named = window_.workspace().recipe().model;
   const bool fits = there && (named.empty() || named == model.toStdString());
   if (!left[QStringLiteral("in_order")].toBool())
-    tell_crash(fits ? model : QString());
+    tell_crash(fits ? model : QString(), report_of(left));
   else if (fits)
     window_.workspace().load_model(model);
   keep_soon();
@@ -253,7 +257,31 @@ void KeptDesk::open_other() {
   if (left.isEmpty()) return;
   show_layout(left[QStringLiteral("layout")].toObject());
   if (!left[QStringLiteral("in_order")].toBool()) put_aside(left);
+  show_queue(left);
   keep_soon();
+}
+
+/// Nothing of it is launched by itself, and that is said.
+void KeptDesk::show_queue(const QJsonObject& left) {
+  std::vector<QueuedRun> runs = queue_from(left[QStringLiteral("queue")].toArray());
+  if (runs.empty()) return;
+  settle_running(runs);
+  RunQueue& queue = window_.workspace().queue();
+  queue.put_back(std::move(runs));
+  const auto waiting = static_cast<int>(queue.waiting());
+  if (waiting == 0) return;
+  window_.tell([this, waiting, &queue](Banner& banner) {
+    if (!queue.held()) return;  // a person was faster
+    banner.show_text(Banner::Kind::Info,
+                     tr("%n runs waited in the queue when the window was closed. They wait still, "
+                        "and none is launched until you say Go on.",
+                        nullptr, waiting));
+    banner.set_about(QStringLiteral("queue"));
+    banner.offer(tr("Show the queue"), [this] { window_.show_queue(); });
+    connect(&queue, &RunQueue::changed, &banner, [&queue, &banner] {
+      if (!queue.held()) banner.dismiss_about(QStringLiteral("queue"));
+    });
+  });
 }
 
 void KeptDesk::put_aside(const QJsonObject& left) {
@@ -276,18 +304,16 @@ void KeptDesk::put_aside(const QJsonObject& left) {
   });
 }
 
-/// A report that was not told of before.
-QString KeptDesk::newest_report() const {
-  const auto reports = crash_reports(to_path(crashes_));
-  if (reports.empty()) return {};
-  const QString name = path_text(reports.front().filename());
-  if (name <= QSettings().value(kSeenCrash).toString()) return {};
-  QSettings().setValue(kSeenCrash, name);
-  return path_text(reports.front());
+/// The report of the very window that the desk is of, where it left one; each may have died.
+QString KeptDesk::report_of(const QJsonObject& left) const {
+  const QString name = left[QStringLiteral("report")].toString();
+  for (const auto& report : crash_reports(to_path(crashes_)))
+    if (path_text(report.filename()) == name) return path_text(report);
+  return {};
 }
 
-void KeptDesk::tell_crash(const QString& model) {
-  window_.tell([this, model, report = newest_report()](Banner& banner) {
+void KeptDesk::tell_crash(const QString& model, const QString& report) {
+  window_.tell([this, model, report](Banner& banner) {
     QString text =
         tr("Luthier did not end as it should have last time. The settings are as they "
            "stood.");

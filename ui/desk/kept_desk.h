@@ -2,7 +2,8 @@
 // The desk as it was left: model, recipe (also what was typed and never saved), page and layout are
 // written down as they change, and are there again at the next start, after a crash too. What a
 // crash left is told, with where its report lies. Each window that is open at once has a place of
-// its own, so that none writes over what another one keeps.
+// its own, so that none writes over what another one keeps. Queued runs come back too, and wait
+// until a person says go on.
 #pragma once
 
 #include <QLockFile>
@@ -45,9 +46,10 @@ class KeptDesk : public QObject {
   void write(bool in_order);
   void show_recipe(const QJsonObject& left);
   void show_layout(const QJsonObject& layout);
-  void tell_crash(const QString& model);
+  void tell_crash(const QString& model, const QString& report);
   void put_aside(const QJsonObject& left);
-  QString newest_report() const;
+  void show_queue(const QJsonObject& left);
+  QString report_of(const QJsonObject& left) const;
 
   MainWindow& window_;
   QString folder_, crashes_;

@@ -47,7 +47,11 @@ RecipeHistory::RecipeHistory(Workspace& workspace)
 void RecipeHistory::note() {
   RecipeSnapshot after = workspace_.snapshot();
   const RecipeSnapshot before = std::exchange(now_, after);
-  if (going_ || text_of(before) == text_of(after)) return;  // another stage is shown, or a new name
+  if (going_) return;
+  if (text_of(before) == text_of(after)) {  // another stage is shown, or it has a new name
+    if (before.file != after.file) rename(before.file, after.file);
+    return;
+  }
   const bool same_place = before.stage_shown == after.stage_shown &&
                           before.staged.has_value() == after.staged.has_value();
   const std::string field = same_place ? changed_field(before, after) : std::string();
@@ -64,6 +68,23 @@ void RecipeHistory::note() {
   }
   typing_ = true;
   emit changed();
+}
+
+/// Saved under a new name, the recipe is that file's: a change that is undone does not give it back
+/// to the old one, which a later save would write over.
+void RecipeHistory::rename(const QString& from, const QString& to) {
+  for (auto change = done_.rbegin(); change != done_.rend(); ++change) {
+    if (change->after.file != from) break;
+    change->after.file = to;
+    if (change->before.file != from) break;  // it was opened here
+    change->before.file = to;
+  }
+  for (auto change = undone_.rbegin(); change != undone_.rend(); ++change) {
+    if (change->before.file != from) break;
+    change->before.file = to;
+    if (change->after.file != from) break;
+    change->after.file = to;
+  }
 }
 
 void RecipeHistory::begin_here() {

@@ -38,6 +38,7 @@ class RecipeHistory : public QObject {
   };
 
   void note();
+  void rename(const QString& from, const QString& to);
   void close_typing() { typing_ = false; }
   void show(const RecipeSnapshot& then, const std::string& field);
   bool locked() const { return can_stop(workspace_.state()); }

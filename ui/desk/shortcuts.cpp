@@ -3,7 +3,6 @@
 #include "ui/desk/shortcuts.h"
 
 #include <QCoreApplication>
-#include <QDialogButtonBox>
 #include <QHeaderView>
 #include <QPushButton>
 #include <QTableWidget>
@@ -89,11 +88,15 @@ ShortcutDialog::ShortcutDialog(QWidget* parent) : QDialog(parent) {
   table_->horizontalHeader()->setStretchLastSection(true);
   make_copied(table_);
   layout->addWidget(table_);
-  auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close, this);
-  buttons->button(QDialogButtonBox::Close)->setObjectName(QStringLiteral("closeShortcuts"));
-  connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
-  layout->addWidget(buttons);
-  on_language(this, [this] { fill(); });
+  // Qt's own button would speak by Qt's translations, which may not be there.
+  auto* close = new QPushButton(this);
+  close->setObjectName(QStringLiteral("closeShortcuts"));
+  connect(close, &QPushButton::clicked, this, &QDialog::reject);
+  layout->addWidget(close, 0, Qt::AlignRight);
+  on_language(this, [this, close] {
+    close->setText(tr("&Close"));
+    fill();
+  });
   resize(scaled_length(560), scaled_length(600));
 }
 

@@ -211,6 +211,11 @@ QString StepWindow::words() const {
   const SlowStep& step = *step_;
   switch (static_cast<Moment>(moment_)) {
     case Moment::Before:
+      if (step.from_weight)
+        return tr("The base's weight W stays as it is. A and B begin with a part of it, B₀ · A₀, "
+                  "which is taken off what they add: ΔW = %1 · (B · A − B₀ · A₀). So the first "
+                  "step starts from the base's own answers here, too. The row's loss is %2.")
+            .arg(number_text(step.scale, 3), number_text(step.before.mean, 5));
       return tr("The base's weight W stays as it is. Beside it hang A and B, whose product times "
                 "%1 is added to it: ΔW = %1 · B · A. B starts at zero, so that the first step "
                 "starts from the base's own answers. The row's loss is %2.")

@@ -29,6 +29,7 @@ ShortRuns::ShortRuns(Workspace& workspace, QObject* parent)
     const auto place = running();
     if (!place) return;
     result(*place).state = run_state_name(RunState::Running);
+    stepped_.clear();
     lines(*place).steps_per_epoch = event.steps_per_epoch;
     emit changed();
   });
@@ -36,7 +37,8 @@ ShortRuns::ShortRuns(Workspace& workspace, QObject* parent)
     const auto place = running();
     if (!place) return;
     lines(*place).lines.push_back(event.line);
-    measure(lines(*place).lines, result(*place));
+    stepped_.push_back(event.line);
+    measure(stepped_, result(*place));
     emit changed();
   });
   connect(&bridge, &SessionBridge::evaluation_done, this, [this](const EvaluationDone& event) {
@@ -78,7 +80,8 @@ Status ShortRuns::start(std::vector<PlannedRun> runs, const std::string& like, b
   if (going_ || runs.empty()) return {};
   std::vector<RunToQueue> queued;
   for (const PlannedRun& run : runs)
-    queued.push_back({run.recipe, method_label(run.method, run.four_bits), kHeldOutAnswers});
+    queued.push_back({run.recipe, method_label(run.method, run.four_bits), kHeldOutAnswers,
+                      false});  // the page does not know them any more at the next start
   queue_.forget_ended(kShortRuns);
   LUTHIER_TRY(ids_, queue_.add(std::move(queued), kShortRuns));
   if (like != like_) {
@@ -101,8 +104,8 @@ Status ShortRuns::start(std::vector<PlannedRun> runs, const std::string& like, b
   going_ = true;
   stopping_ = false;
   retranslate();
-  // Who asks for runs wants the queue to go on that a stop may have held.
-  if (queue_.held()) queue_.go_on();
+  // Who asks for these wants them also where the queue is held, and not what waits there.
+  queue_.let_through(kShortRuns);
   return {};
 }
 
@@ -148,7 +151,8 @@ void ShortRuns::end_run(std::size_t place) {
 
 void ShortRuns::end_series() {
   const bool packed = at_ > 0 ? planned_[at_ - 1].four_bits : four_bits_;
-  if (packed == four_bits_ || !workspace_.model() || queue_.waiting() > 0) {
+  const bool others = queue_.waiting() > 0 && !queue_.held();
+  if (packed == four_bits_ || !workspace_.model() || others) {
     finish();
     return;
   }

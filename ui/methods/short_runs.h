@@ -60,6 +60,7 @@ class ShortRuns : public QObject {
   std::vector<std::uint64_t> ids_;  ///< in the queue, one for each planned run
   std::vector<ShortRun> results_;
   std::vector<RunSeries> series_;
+  std::vector<MetricsLine> stepped_;  ///< of the run that trains
   std::string like_;
   std::size_t at_ = 0, first_ = 0;  ///< ended of planned_; of results_, where this series begins
   bool going_ = false, stopping_ = false, four_bits_ = false;

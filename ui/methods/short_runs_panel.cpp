@@ -24,7 +24,7 @@
 namespace luthier {
 
 namespace {
-constexpr int kDrawMilliseconds = 300, kMostPointsDrawn = 800;
+constexpr int kDrawMilliseconds = 300;
 constexpr int kUsualSteps = 20, kMostSteps = 100'000;
 }  // namespace
 
@@ -120,11 +120,10 @@ QWidget* ShortRunsPanel::make_curves() {
     CurveGroup::Place place;
     double nearest = std::numeric_limits<double>::infinity();
     for (const RunSeries& series : runs_->series())
-      for (const MetricsLine& line : series.lines) {
-        const auto step = static_cast<double>(line.step);
+      for (const double step : series.lines.step) {
         if (std::abs(step - x) >= nearest) continue;
         nearest = std::abs(step - x);
-        place = {step, tr("Step %1").arg(line.step)};
+        place = {step, tr("Step %1").arg(static_cast<std::int64_t>(step))};
       }
     return place;
   });
@@ -146,14 +145,11 @@ void ShortRunsPanel::draw_curves() {
     Curve curve, held_out;
     curve.name = series.name;
     curve.colour = held_out.colour = colours().series[i % colours().series.size()];
-    for (const MetricsLine& line : series.lines) {
-      if (!std::isfinite(line.loss)) continue;
-      curve.all_x << static_cast<double>(line.step);
-      curve.all_y << line.loss;
+    for (qsizetype at = 0; at < series.lines.step.size(); ++at) {
+      if (!std::isfinite(series.lines.loss[at])) continue;
+      curve.all_x << series.lines.step[at];
+      curve.all_y << series.lines.loss[at];
     }
-    const Points points = thinned(curve.all_x, curve.all_y, kMostPointsDrawn);
-    curve.x = points.x;
-    curve.y = points.y;
     curves.push_back(std::move(curve));
     if (series.evaluations.empty()) continue;
     held_out.name = tr("%1, held-out").arg(series.name);

@@ -136,7 +136,7 @@ void FetchDialog::retranslate() {
                 "and "
                 "tokenizer files are fetched, and each is checked against the hash that the hub "
                 "publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories."))
-          .arg(QString::fromStdString(hub.endpoint), path_text(hub.cache)));
+          .arg(QString::fromStdString(hub.endpoint), shown_path(path_text(hub.cache))));
   fit();
   start_->setText(tr("&Download"));
   cancel_->setText(tr("&Stop the download"));

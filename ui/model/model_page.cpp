@@ -100,12 +100,12 @@ void ModelPage::refresh() {
   stack_->setCurrentIndex(model ? 1 : 0);
   if (!model) return;
   const ModelSummary& s = model->summary;
-  about_->setText(tr("%1 · %2 on disk in %n files · loaded on %3 as %4 in %5 s", nullptr,
-                     static_cast<int>(s.files.size()))
-                      .arg(path_text(s.folder), bytes_text(static_cast<std::int64_t>(s.file_bytes)),
-                           QString::fromStdString(model->device),
-                           QString::fromStdString(model->dtype),
-                           QString::number(model->seconds, 'f', 1)));
+  about_->setText(
+      tr("%1 · %2 on disk in %n files · loaded on %3 as %4 in %5 s", nullptr,
+         static_cast<int>(s.files.size()))
+          .arg(shown_path(path_text(s.folder)), bytes_text(static_cast<std::int64_t>(s.file_bytes)),
+               QString::fromStdString(model->device), QString::fromStdString(model->dtype),
+               QString::number(model->seconds, 'f', 1)));
   const auto& image = workspace().recipe().image;
   parts_->show_summary(s, {image.min_pixels, image.max_pixels});
 }

@@ -106,7 +106,7 @@ void ModuleTree::show_model() {
   header->setSectionResizeMode(ModuleTreeModel::Name, QHeaderView::Stretch);
   for (int column = ModuleTreeModel::Type; column < ModuleTreeModel::ColumnCount; ++column)
     header->setSectionResizeMode(column, QHeaderView::Interactive);
-  const int widths[] = {0, 92, 116, 64, 112, 72};
+  const int widths[] = {0, 88, 112, 56, 96, 60};
   for (int column = ModuleTreeModel::Type; column < ModuleTreeModel::ColumnCount; ++column)
     header->resizeSection(column, widths[column]);
   show_trained();

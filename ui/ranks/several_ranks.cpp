@@ -234,7 +234,7 @@ void SeveralRanks::fill_table() {
   table_->setMaximumHeight(std::clamp(static_cast<int>(runs.size()), 1, 5) * 24 + 4);
   table_->setToolTip(tr("Double click a finished run to see its ranks"));
   held_->setVisible(queue.held() && waits);
-  held_->setText(tr("A run was stopped: the next ones wait."));
+  held_->setText(tr("The queue is held: these wait."));
   go_on_->setText(tr("Go on"));
   go_on_->setVisible(queue.held() && waits);
   drop_->setText(tr("Drop them"));

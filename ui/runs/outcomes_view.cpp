@@ -185,11 +185,15 @@ void OutcomesView::refresh() {
   }
   std::vector<ParallelAxis> axes;
   if (rows.size() >= 2) {
-    for (const SettingDifference& difference : setting_differences(rows)) {
+    const std::vector<SettingDifference> differences = setting_differences(rows);
+    const std::map<std::string, QString> tails = value_tails(differences);
+    for (const SettingDifference& difference : differences) {
       ParallelAxis axis;
       axis.name = difference.label;
-      for (const std::string& value : difference.values)
-        axis.values << QString::fromStdString(value);
+      for (const std::string& value : difference.values) {
+        const auto tail = tails.find(value);
+        axis.values << (tail == tails.end() ? QString::fromStdString(value) : tail->second);
+      }
       read_numbers(axis);
       axes.push_back(std::move(axis));
     }
@@ -226,6 +230,10 @@ void OutcomesView::refresh() {
   QStringList heads{tr("Run")};
   for (const ParallelAxis& axis : axes) heads << axis.name;
   table_->setHorizontalHeaderLabels(heads);
+  for (std::size_t i = 0; i < axes.size(); ++i)  // over its figures
+    if (!axes[i].numbers.empty())
+      table_->horizontalHeaderItem(static_cast<int>(i) + 1)
+          ->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
   table_->setRowCount(static_cast<int>(rows.size()));
   for (int row = 0; row < static_cast<int>(rows.size()); ++row) {
     auto* name = new QTableWidgetItem(names[row]);

@@ -42,18 +42,20 @@ constexpr int kFollowMilliseconds = 5000, kTagMilliseconds = 300;
 RunSeries read_series(const std::filesystem::path& path) {
   RunSeries series;
   series.name = path_text(path.filename());
+  std::vector<MetricsLine> lines;
   if (const auto run = RunFolder::open(path)) {
-    series.lines = run->read_metrics();
+    lines = run->read_metrics();
     series.marked = marked_events(run->read_events());
   } else if (auto foreign = read_foreign_run(path)) {
     series.name = QString::fromStdString(foreign->name);
-    series.lines = std::move(foreign->lines);
+    lines = std::move(foreign->lines);
   }
-  for (const MetricsLine& line : series.lines)
+  for (const MetricsLine& line : lines) {
+    series.lines.push_back(line);
     if (line.eval_loss) series.evaluations[line.step] = *line.eval_loss;
-  if (!series.lines.empty() && series.lines.back().epoch > 0)
-    series.steps_per_epoch =
-        static_cast<double>(series.lines.back().step) / series.lines.back().epoch;
+  }
+  if (!lines.empty() && lines.back().epoch > 0)
+    series.steps_per_epoch = static_cast<double>(lines.back().step) / lines.back().epoch;
   return series;
 }
 
@@ -230,6 +232,8 @@ void RunsPage::set_folder(const QString& folder) {
   read_.clear();
   reload();
 }
+
+void RunsPage::show_queue() { tabs_->setCurrentIndex(1); }
 
 void RunsPage::reload() {
   const int ticket = ++ticket_;

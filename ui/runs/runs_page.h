@@ -41,6 +41,7 @@ class RunsPage : public Page {
   explicit RunsPage(Workspace& workspace, QWidget* parent = nullptr);
   void entered() override;
   void set_folder(const QString& folder);
+  void show_queue();
 
  private:
   QWidget* make_head();

@@ -51,6 +51,14 @@ std::vector<SettingDifference> setting_differences(const std::vector<const RunRo
   return all;
 }
 
+std::map<std::string, QString> value_tails(const std::vector<SettingDifference>& differences) {
+  std::vector<std::string> paths;
+  for (const SettingDifference& difference : differences)
+    for (const std::string& value : difference.values)
+      if (value.find('/') != std::string::npos) paths.push_back(value);
+  return path_tails(paths);
+}
+
 DifferencesView::DifferencesView(QWidget* parent) : QWidget(parent) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 4, 0, 0);
@@ -90,12 +98,7 @@ void DifferencesView::show_rows(const std::vector<const RunRow*>& rows) {
   for (const RunRow* row : rows) heads << QString::fromStdString(row->summary.name);
   table_->setHorizontalHeaderLabels(heads);
   const std::vector<SettingDifference> differences = setting_differences(rows);
-  // Of paths the end tells them apart.
-  std::vector<std::string> paths;
-  for (const SettingDifference& difference : differences)
-    for (const std::string& value : difference.values)
-      if (value.find('/') != std::string::npos) paths.push_back(value);
-  const std::map<std::string, QString> tails = path_tails(paths);
+  const std::map<std::string, QString> tails = value_tails(differences);
   table_->setRowCount(static_cast<int>(differences.size()));
   int line = 0;
   for (const SettingDifference& difference : differences) {

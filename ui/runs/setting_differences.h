@@ -3,6 +3,7 @@
 #pragma once
 
 #include <QWidget>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct SettingDifference {
 
 /// In the order of their keys; all rows have recipes.
 std::vector<SettingDifference> setting_differences(const std::vector<const RunRow*>& rows);
+
+/// Of the values that are paths what tells them apart, which is their ends.
+std::map<std::string, QString> value_tails(const std::vector<SettingDifference>& differences);
 
 class DifferencesView : public QWidget {
   Q_OBJECT

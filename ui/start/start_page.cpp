@@ -217,6 +217,10 @@ void StartPage::look_for_runs() {
         found_runs_ = std::move(runs);
         fill();
       });
+  workspace().find_elsewhere(this, [this](std::vector<FoundElsewhere> found) {
+    found_elsewhere_ = std::move(found);
+    fill();
+  });
 }
 
 void StartPage::clear_list(Card* card) {
@@ -273,7 +277,7 @@ void StartPage::fill_models() {
     if (shown == kShown) break;
     if (!QFileInfo(folder).isDir()) continue;
     ++shown;
-    add_row(models_, model_name(to_path(folder)), folder, folder, [this, folder] {
+    add_row(models_, model_name(to_path(folder)), shown_path(folder), folder, [this, folder] {
       if (!can_load(workspace().state())) return;
       workspace().load_model(folder);
       emit go_to(PageId::Model);
@@ -290,14 +294,41 @@ void StartPage::fill_recipes() {
     const QFileInfo info(file);
     if (!info.isFile()) continue;
     ++shown;
-    add_row(recipes_, info.fileName(), info.path(), file, [this, file] { open_recipe(file); });
+    add_row(recipes_, info.fileName(), shown_path(info.path()), file,
+            [this, file] { open_recipe(file); });
   }
   if (shown == 0) add_nothing(recipes_, tr("Recipes that you open or save stand here."));
 }
 
+/// What goes on stands before what has ended.
+void StartPage::fill_elsewhere() {
+  for (const FoundElsewhere& run : found_elsewhere_) {
+    const QString host = QString::fromStdString(run.place.host);
+    auto* attach = new QPushButton(tr("Attach"), this);
+    attach->setAccessibleName(tr("Attach to %1").arg(run.name));
+    attach->setToolTip(
+        tr("Takes the run in hand: its curves from the beginning, and its controls"));
+    const auto take = [this, run] {
+      workspace().attach_run(run);
+      emit go_to(PageId::Train);
+    };
+    connect(attach, &QPushButton::clicked, this, take);
+    const QString detail =
+        host.isEmpty() ? tr("still running") : tr("on %1, to be found").arg(host);
+    add_row(runs_, run.name, detail, host.isEmpty() ? path_text(run.output) : host, take, attach);
+  }
+}
+
 void StartPage::fill_runs() {
   clear_list(runs_);
+  fill_elsewhere();
   for (const RunSummary& run : found_runs_) {
+    const bool listed = std::any_of(
+        found_elsewhere_.begin(), found_elsewhere_.end(), [&](const FoundElsewhere& each) {
+          return !each.output.empty() &&
+                 clean_folder(path_text(each.output)) == clean_folder(path_text(run.path));
+        });
+    if (listed) continue;
     const QString folder = path_text(run.path);
     const QString detail = tr("%1 · step %2 of %3")
                                .arg(state_text(run_state_name(run.manifest.state)))
@@ -313,7 +344,8 @@ void StartPage::fill_runs() {
         runs_, QString::fromStdString(run.name), detail, folder,
         [this, folder] { emit run_asked(folder); }, resume);
   }
-  if (found_runs_.empty()) add_nothing(runs_, tr("Runs stand here once you have trained one."));
+  if (found_runs_.empty() && found_elsewhere_.empty())
+    add_nothing(runs_, tr("Runs stand here once you have trained one."));
 }
 
 void StartPage::refresh() {

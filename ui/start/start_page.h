@@ -51,6 +51,7 @@ class StartPage : public Page {
   void fill_models();
   void fill_recipes();
   void fill_runs();
+  void fill_elsewhere();
   void look_for_runs();
   void clear_list(Card* card);
   void add_row(Card* card, const QString& name, const QString& detail, const QString& tip,
@@ -66,6 +67,7 @@ class StartPage : public Page {
   QPushButton *start_tour_, *open_model_, *open_recipe_;
   std::vector<TaskCard> tasks_;
   std::vector<RunSummary> found_runs_;
+  std::vector<FoundElsewhere> found_elsewhere_;  ///< that go on without a window
   std::optional<MachineWords> words_;
   std::vector<QWidget*> rows_;  ///< of the three lists
   int ticket_ = 0;

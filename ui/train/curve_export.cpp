@@ -7,9 +7,12 @@
 #include <QPainter>
 #include <QSaveFile>
 #include <QTextStream>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "ui/background.h"
 #include "ui/theme.h"
 #include "ui/train/curve_plot.h"
 #include "ui/widgets/banner.h"
@@ -48,10 +51,14 @@ void export_curves_png(QWidget* parent, QWidget* area) {
   pixmap.setDevicePixelRatio(kScale);
   pixmap.fill(colours().window);
   area->render(&pixmap);
-  if (!pixmap.save(file, "PNG"))
-    say_failure(
-        parent, file,
-        QCoreApplication::translate("CurveExport", "the file cannot be opened for writing"));
+  in_background_of(
+      parent, [picture = pixmap.toImage(), file] { return picture.save(file, "PNG"); },
+      [parent, file](bool saved) {
+        if (!saved)
+          say_failure(
+              parent, file,
+              QCoreApplication::translate("CurveExport", "the file cannot be opened for writing"));
+      });
 }
 
 QString curves_csv(const std::vector<RunSeries>& series) {
@@ -62,25 +69,32 @@ QString curves_csv(const std::vector<RunSeries>& series) {
          "adapter,gradients,optimizer,activations,allocated,peak";
   std::set<std::string> figures;  // of every run, by the names that its objective gave
   for (const RunSeries& run : series)
-    for (const MetricsLine& line : run.lines)
-      for (const auto& [name, value] : line.figures) figures.insert(name);
+    for (const auto& [name, figure] : run.lines.figures) figures.insert(name);
   for (const std::string& name : figures) out << ',' << QString::fromStdString(name);
   out << '\n';
+  const auto whole = [](double value) { return static_cast<qint64>(value); };
   for (const RunSeries& run : series) {
     QString name = run.name;
     name.replace(QLatin1Char('"'), QStringLiteral("\"\""));
-    for (const MetricsLine& l : run.lines) {
-      const auto evaluation = run.evaluations.find(l.step);
-      out << '"' << name << "\"," << l.step << ',' << l.epoch << ',' << l.loss << ',';
+    const RunLines& l = run.lines;
+    std::map<std::string, qsizetype> next;  // of each figure, the value that has not been written
+    for (qsizetype i = 0; i < l.step.size(); ++i) {
+      const auto evaluation = run.evaluations.find(whole(l.step[i]));
+      out << '"' << name << "\"," << whole(l.step[i]) << ',' << l.epoch[i] << ',' << l.loss[i]
+          << ',';
       if (evaluation != run.evaluations.end()) out << evaluation->second;
-      out << ',' << l.grad_norm << ',' << l.learning_rate << ',' << l.tokens << ','
-          << l.tokens_per_second << ',' << l.memory.weights << ',' << l.memory.adapter << ','
-          << l.memory.gradients << ',' << l.memory.optimizer << ',' << l.memory.activations << ','
-          << l.memory.allocated << ',' << l.memory.peak;
-      for (const std::string& figure : figures) {
+      out << ',' << l.grad_norm[i] << ',' << l.learning_rate[i] << ',' << whole(l.tokens[i]) << ','
+          << l.tokens_per_second[i];
+      for (const QVector<double>* part : {&l.weights, &l.adapter, &l.gradients, &l.optimizer,
+                                          &l.activations, &l.allocated, &l.peak})
+        out << ',' << whole((*part)[i]);
+      for (const std::string& each : figures) {
         out << ',';
-        if (const auto found = l.figures.find(figure); found != l.figures.end())
-          out << found->second;
+        const auto found = l.figures.find(each);
+        qsizetype& at = next[each];
+        if (found == l.figures.end() || at >= found->second.at.size() || found->second.at[at] != i)
+          continue;
+        out << found->second.values[at++];
       }
       out << '\n';
     }
@@ -92,10 +106,19 @@ void export_curves_csv(QWidget* parent, const std::vector<RunSeries>& series) {
   const QString file =
       ask_file(parent, QStringLiteral("curves.csv"), QStringLiteral("CSV (*.csv)"));
   if (file.isEmpty()) return;
-  QSaveFile out(file);
-  const QByteArray bytes = curves_csv(series).toUtf8();
-  if (!out.open(QIODevice::WriteOnly) || out.write(bytes) != bytes.size() || !out.commit())
-    say_failure(parent, file, out.errorString());
+  // A long run is a long table.
+  in_background_of(
+      parent,
+      [series, file]() -> std::optional<QString> {
+        QSaveFile out(file);
+        const QByteArray bytes = curves_csv(series).toUtf8();
+        if (out.open(QIODevice::WriteOnly) && out.write(bytes) == bytes.size() && out.commit())
+          return std::nullopt;
+        return out.errorString();
+      },
+      [parent, file](const std::optional<QString>& fault) {
+        if (fault) say_failure(parent, file, *fault);
+      });
 }
 
 }  // namespace luthier

@@ -12,22 +12,21 @@
 #include <cmath>
 
 #include "ui/format.h"
-#include "ui/run_series.h"
 #include "ui/theme.h"
 
 namespace luthier {
 
 namespace {
 const QString kCursorLayer = QStringLiteral("cursor");
-constexpr int kMostDrawn = 800;  // points of a curve
+// Of two points each: drawing takes time from the training threads.
+constexpr int kColumnPixels = 2, kFewestColumns = 100, kMostColumns = 1000;
 
 /// What is read out of a curve: every point where there are more than are drawn.
 const QVector<double>& read_x(const Curve& curve) {
   return curve.all_x.isEmpty() ? curve.x : curve.all_x;
 }
 const QVector<double>& read_y(const Curve& curve) {
-  if (!curve.all_x.isEmpty()) return curve.all_y;
-  return curve.values.isEmpty() ? curve.y : curve.values;
+  return curve.all_x.isEmpty() ? curve.y : curve.all_y;
 }
 
 /// Resizes only while it is on screen: elsewhere there is nothing to paint into.
@@ -142,6 +141,7 @@ void CurvePlot::set_log(bool log) {
 
 void CurvePlot::set_curves(std::vector<Curve> curves) {
   curves_ = std::move(curves);
+  take_what_is_seen();
   sync_graphs();
   refresh_legend();
 }
@@ -173,7 +173,7 @@ void CurvePlot::sync_graphs() {
     const bool dots = curve.mark == LegendEntry::Mark::Dot;
     graph->setLineStyle(dots && curve.width <= 0 ? QCPGraph::lsNone : QCPGraph::lsLine);
     graph->setScatterStyle(
-        dots || curve.x.size() == 1
+        dots || read_x(curve).size() == 1
             ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6 * Theme::instance().line_scale())
             : QCPScatterStyle());
   }
@@ -187,28 +187,54 @@ void CurvePlot::set_x_range(const QCPRange& range) {
   fit_y();
 }
 
+CurveView CurvePlot::view() const {
+  const QCPRange range = plot_->xAxis->range();
+  return {range.lower, range.upper,
+          std::clamp(plot_->axisRect()->width() / kColumnPixels, kFewestColumns, kMostColumns)};
+}
+
+void CurvePlot::take_what_is_seen() {
+  const CurveView seen = view();
+  take_stack(seen);
+  for (Curve& curve : curves_) {
+    if (curve.all_x.isEmpty() || curve.mark == LegendEntry::Mark::Block) continue;
+    Points points = thinned(curve.all_x, curve.all_y, seen);
+    curve.x = std::move(points.x);
+    curve.y = std::move(points.y);
+  }
+}
+
 void CurvePlot::thin_to_view() {
-  const QCPRange view = plot_->xAxis->range();
-  for (std::size_t i = 0; i < curves_.size(); ++i) {
-    Curve& curve = curves_[i];
-    // What shares its x with others, and what is drawn whole, stays.
-    if (curve.mark == LegendEntry::Mark::Block || curve.all_x.size() <= kMostDrawn) continue;
-    const QVector<double>& all = curve.all_x;
-    auto first = std::lower_bound(all.begin(), all.end(), view.lower);
-    auto last = std::upper_bound(first, all.end(), view.upper);
-    if (first != all.begin()) --first;  // the lines to what lies beside the view
-    if (last != all.end()) ++last;
-    const qsizetype begin = first - all.begin(), count = last - first;
-    const Points points = thinned(all.mid(begin, count), curve.all_y.mid(begin, count), kMostDrawn);
-    curve.x = points.x;
-    curve.y = points.y;
-    plot_->graph(static_cast<int>(i))->setData(curve.x, curve.y, true);
+  take_what_is_seen();
+  for (std::size_t i = 0; i < curves_.size(); ++i)
+    if (!curves_[i].all_x.isEmpty())
+      plot_->graph(static_cast<int>(i))->setData(curves_[i].x, curves_[i].y, true);
+}
+
+void CurvePlot::take_stack(const CurveView& view) {
+  std::vector<Curve*> stack;
+  for (Curve& curve : curves_)
+    if (curve.mark == LegendEntry::Mark::Block && !curve.all_x.isEmpty()) stack.push_back(&curve);
+  if (stack.empty()) return;
+  const QVector<double>& places = stack.front()->all_x;
+  QVector<double> total(places.size(), 0.0);
+  for (const Curve* part : stack)
+    for (qsizetype i = 0; i < total.size(); ++i) total[i] += part->all_y[i];
+  QVector<double> x, sum;
+  const std::vector<qsizetype> kept = kept_points(places, total, view);
+  for (const qsizetype at : kept) x << places[at];
+  sum.fill(0, x.size());
+  for (Curve* part : stack) {
+    for (qsizetype i = 0; i < sum.size(); ++i)
+      sum[i] += part->all_y[kept[static_cast<std::size_t>(i)]];
+    part->x = x;
+    part->y = sum;
   }
 }
 
 bool CurvePlot::has_data() const {
   return std::any_of(curves_.begin(), curves_.end(),
-                     [](const Curve& curve) { return !curve.x.isEmpty(); });
+                     [](const Curve& curve) { return !read_x(curve).isEmpty(); });
 }
 
 QCPRange CurvePlot::data_range() const {
@@ -225,7 +251,7 @@ QCPRange CurvePlot::data_range() const {
   if (range.size() <= 0) range.upper = range.lower + 1;
   // A dot at an end is drawn whole.
   const auto dotted = [](const Curve& curve) {
-    return curve.mark == LegendEntry::Mark::Dot && !curve.x.isEmpty();
+    return curve.mark == LegendEntry::Mark::Dot && !read_x(curve).isEmpty();
   };
   if (std::any_of(curves_.begin(), curves_.end(), dotted)) {
     const double room = kDotRoom * range.size();
@@ -278,6 +304,7 @@ void CurvePlot::set_cursor(bool on, double x) {
 }
 
 void CurvePlot::redraw() {
+  thin_to_view();
   fit_y();
   draw_soon();
 }
@@ -371,7 +398,7 @@ bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
   if (watched == plot_ && (event->type() == QEvent::Leave || event->type() == QEvent::Hide))
     emit hovered(false, 0, {});
   if (watched == plot_ && (event->type() == QEvent::Show || event->type() == QEvent::Resize))
-    QTimer::singleShot(0, this, &CurvePlot::draw_soon);
+    QTimer::singleShot(0, this, &CurvePlot::redraw);
   return QWidget::eventFilter(watched, event);
 }
 

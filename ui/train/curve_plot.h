@@ -10,6 +10,7 @@
 
 #include <qcustomplot.h>
 
+#include "ui/run_series.h"
 #include "ui/train/plot_marks.h"
 #include "ui/widgets/legend.h"
 
@@ -28,10 +29,8 @@ struct Curve {
       LegendEntry::Mark::Line;  ///< Block: filled down to the curve before (stacked)
   bool in_legend = true;
   int digits = 4;
-  /// What is said instead of y (a stacked curve says its own part); empty: y.
-  QVector<double> values;
-  /// Every point, where x and y are thinned for drawing: what the mouse reads is exact. Empty: as
-  /// drawn.
+  /// Every point of what is thinned for drawing, so that what the mouse reads is exact; x and y are
+  /// filled from them here. Of a stacked curve its own part. Empty: x and y are drawn as they are.
   QVector<double> all_x, all_y;
 };
 
@@ -75,7 +74,7 @@ class CurvePlot : public QWidget {
   /// place where that is.
   std::vector<CurveReading> readings_at(double x) const;
   QCustomPlot* plot() const { return plot_; }
-  /// Draws soon; several calls in one turn of the event loop draw once.
+  /// Draws what is seen anew, and soon; several calls in one turn of the event loop draw once.
   void redraw();
   void draw_soon();
 
@@ -94,6 +93,11 @@ class CurvePlot : public QWidget {
   void fit_y();
   /// Of what is seen, so that zooming in shows what thinning had left out.
   void thin_to_view();
+  void take_what_is_seen();
+  /// Curves that lie on one another share their x: all keep the places where their sum is lowest
+  /// and highest.
+  void take_stack(const CurveView& view);
+  CurveView view() const;
   void refresh_legend();
   void sync_graphs();
 

@@ -11,6 +11,7 @@
 #include "ui/language.h"
 #include "ui/messages.h"
 #include "ui/theme.h"
+#include "ui/train/where_chooser.h"
 #include "ui/widgets/legend.h"
 #include "ui/widgets/stacked_bar.h"
 
@@ -61,6 +62,7 @@ ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent)
   measured_ = muted_label(this);
   measured_->setObjectName(QStringLiteral("measuredLabel"));
   body()->addWidget(measured_);
+  body()->addWidget(new WhereChooser(workspace, this));
   auto* row = new QHBoxLayout;
   try_ = new QPushButton(this);
   try_->setObjectName(QStringLiteral("tryButton"));

@@ -12,6 +12,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "ui/format.h"
@@ -27,13 +28,11 @@ namespace {
 
 constexpr int kRedrawMilliseconds =
     500;  // drawing takes time from the training threads: twice a second is live enough
-constexpr int kMostPoints = 800;
-constexpr int kRoomForAll = 470;  // of all plots: below it none could be read
+constexpr int kRoomForAll = 470;                   // of all plots: below it none could be read
+constexpr std::array kShares{250, 200, 200, 130};  // loss, an objective's figures, memory, small
 
-QVector<double> values_of(const RunSeries& series, double MetricsLine::*field) {
-  QVector<double> values;
-  values.reserve(static_cast<qsizetype>(series.lines.size()));
-  for (const MetricsLine& line : series.lines) values << line.*field;
+QVector<double> divided(QVector<double> values, double unit) {
+  for (double& value : values) value /= unit;
   return values;
 }
 
@@ -65,7 +64,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   splitter_->setStretchFactor(2, 4);
   splitter_->setStretchFactor(3, 3);
   for (CurvePlot* plot : {rate_, norm_, speed_}) plot->set_compact();
-  share_heights();
+  splitter_->setSizes({kShares.begin(), kShares.end()});
   memory_->set_scale(true);
   speed_->set_scale(true);
   group_ = new CurveGroup(this);
@@ -75,12 +74,11 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
     if (places_.empty() || places_.front().isEmpty()) return;
     const QVector<double>& all = places_.front();
     const auto after = std::lower_bound(all.begin(), all.end(), x - 1e-9 * std::abs(x));
-    const auto at = static_cast<std::size_t>(std::min(after, all.end() - 1) - all.begin());
-    if (at < series_.front().lines.size()) emit step_pointed(series_.front().lines[at].step);
+    const qsizetype at = std::min(after, all.end() - 1) - all.begin();
+    emit step_pointed(static_cast<std::int64_t>(drawn_.front().lines.step[at]));
   });
   make_controls();
   timer_.setSingleShot(true);
-  timer_.setInterval(kRedrawMilliseconds);
   connect(&timer_, &QTimer::timeout, this, [this] {
     if (isVisible()) rebuild();
   });
@@ -165,31 +163,41 @@ void RunCurves::make_controls() {
 
 void RunCurves::changed() {
   dirty_ = true;
-  if (!timer_.isActive()) timer_.start();
+  if (timer_.isActive()) return;
+  // At once where nothing was drawn just before: who opens a run waits for it.
+  const qint64 since = since_drawn_.isValid() ? since_drawn_.elapsed() : kRedrawMilliseconds;
+  timer_.start(
+      static_cast<int>(std::clamp<qint64>(kRedrawMilliseconds - since, 0, kRedrawMilliseconds)));
 }
 
 void RunCurves::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
-  if (dirty_ && !timer_.isActive()) timer_.start(0);
+  if (dirty_) timer_.start(0);
 }
 
 void RunCurves::rebuild() {
   dirty_ = false;
-  timer_.setInterval(kRedrawMilliseconds);
-  place_lines();
+  since_drawn_.start();
+  drawn_ = series_;
+  places_.clear();
+  for (const RunSeries& run : drawn_) places_.push_back(places_on(run, axis()));
   // One plot a turn of the event loop: a long history never holds it for all five at once.
   draw_loss();
-  QTimer::singleShot(0, this, [this] {
-    place_lines();  // the series may have grown in between
+  const int ticket = ++ticket_;
+  const auto next_turn = [this, ticket](auto draw) {
+    QTimer::singleShot(0, this, [this, ticket, draw] {
+      if (ticket == ticket_) draw();
+    });
+  };
+  next_turn([this, next_turn] {
     draw_figures();
-    QTimer::singleShot(0, this, [this] {
-      place_lines();
+    next_turn([this, next_turn] {
       draw_memory();
-      draw_small(rate_, &MetricsLine::learning_rate, 3);
-      draw_small(norm_, &MetricsLine::grad_norm, 3);
-      draw_small(speed_, &MetricsLine::tokens_per_second, 4);
+      draw_small(rate_, &RunLines::learning_rate, 3);
+      draw_small(norm_, &RunLines::grad_norm, 3);
+      draw_small(speed_, &RunLines::tokens_per_second, 4);
       draw_marks();
-      QTimer::singleShot(0, group_, [this] {
+      next_turn([this] {
         group_->data_changed();
         emit drawn();
       });
@@ -200,17 +208,16 @@ void RunCurves::rebuild() {
 /// Of one run alone: those of several would tell nobody whose they are.
 void RunCurves::draw_marks() {
   std::vector<PlotMark> marks;
-  if (series_.size() == 1 && places_.size() == 1 && !places_.front().isEmpty())
-    for (const RunMark& mark : marks_of(series_.front().marked))
+  if (drawn_.size() == 1 && !places_.front().isEmpty())
+    for (const RunMark& mark : marks_of(drawn_.front().marked))
       marks.push_back(
-          {place_of_step(series_.front(), places_.front(), mark.step), mark.text, mark.warns});
+          {place_of_step(drawn_.front(), places_.front(), mark.step), mark.text, mark.warns});
   for (CurvePlot* plot : {loss_, rate_, norm_}) plot->set_marks(marks, plot == loss_);
 }
 
 void RunCurves::point_at_step(std::int64_t step) {
-  const bool there =
-      step >= 0 && !series_.empty() && !places_.empty() && !places_.front().isEmpty();
-  group_->point_at(there, there ? place_of_step(series_.front(), places_.front(), step) : 0);
+  const bool there = step >= 0 && !places_.empty() && !places_.front().isEmpty();
+  group_->point_at(there, there ? place_of_step(drawn_.front(), places_.front(), step) : 0);
 }
 
 QColor RunCurves::colour_of(std::size_t index) const {
@@ -219,70 +226,63 @@ QColor RunCurves::colour_of(std::size_t index) const {
 
 CurveAxis RunCurves::axis() const { return static_cast<CurveAxis>(axis_->currentIndex()); }
 
-void RunCurves::place_lines() {
-  places_.clear();
-  for (const RunSeries& run : series_) places_.push_back(places_on(run, axis()));
-}
-
 CurveGroup::Place RunCurves::place_at(double x) const {
-  const MetricsLine* nearest = nullptr;
+  const RunLines* nearest = nullptr;
+  qsizetype line = 0;
   double place = 0;
-  for (std::size_t i = 0; i < series_.size() && i < places_.size(); ++i) {
+  for (std::size_t i = 0; i < places_.size(); ++i) {
     const QVector<double>& places = places_[i];
     const auto after = std::lower_bound(places.begin(), places.end(), x);
     for (const qsizetype at : {after - places.begin(), after - places.begin() - 1}) {
-      const bool there =
-          at >= 0 && at < places.size() && at < static_cast<qsizetype>(series_[i].lines.size());
+      const bool there = at >= 0 && at < places.size();
       if (!there || (nearest && std::abs(places[at] - x) >= std::abs(place - x))) continue;
-      nearest = &series_[i].lines[static_cast<std::size_t>(at)];
+      nearest = &drawn_[i].lines;
+      line = at;
       place = places[at];
     }
   }
   if (!nearest) return {};
-  QString name = tr("Step %1 · epoch %2").arg(nearest->step).arg(number_text(nearest->epoch, 4));
+  const auto step = static_cast<std::int64_t>(nearest->step[line]);
+  QString name = tr("Step %1 · epoch %2").arg(step).arg(number_text(nearest->epoch[line], 4));
   if (axis() == CurveAxis::Tokens)
-    name = tr("Step %1 · %2 tokens").arg(nearest->step).arg(grouped_text(nearest->tokens));
-  if (axis() == CurveAxis::Time)
-    name = tr("Step %1 · %2").arg(nearest->step).arg(duration_text(place));
+    name = tr("Step %1 · %2 tokens")
+               .arg(step)
+               .arg(grouped_text(static_cast<std::int64_t>(nearest->tokens[line])));
+  if (axis() == CurveAxis::Time) name = tr("Step %1 · %2").arg(step).arg(duration_text(place));
   return {place, name};
 }
 
 void RunCurves::draw_loss() {
   std::vector<Curve> curves;
   QVector<double> all;
-  const bool one = series_.size() <= 1;
-  for (std::size_t i = 0; i < series_.size(); ++i) {
-    const RunSeries& run = series_[i];
+  const bool one = drawn_.size() <= 1, clipped = clip_->isChecked();
+  for (std::size_t i = 0; i < drawn_.size(); ++i) {
+    const RunSeries& run = drawn_[i];
     const QVector<double>& x = places_[i];
     if (x.isEmpty()) continue;
-    const QVector<double> y = values_of(run, &MetricsLine::loss);
-    all += y;
+    const QVector<double>& y = run.lines.loss;
+    if (clipped) all += y;
     const QColor ink = colour_of(i);
-    const Points raw = thinned(x, y, kMostPoints);
-    const QVector<double> even = smoothed(y, ema_->value() / 100.0);
-    const Points smooth = thinned(x, even, kMostPoints);
     curves.push_back({one ? tr("raw") : tr("%1, raw").arg(run.name),
                       ink,
-                      raw.x,
-                      raw.y,
+                      {},
+                      {},
                       1.0,
                       LegendEntry::Mark::Faded,
                       one,
                       4,
-                      {},
                       x,
                       y});
     curves.push_back({one ? tr("smoothed") : run.name,
                       ink,
-                      smooth.x,
-                      smooth.y,
+                      {},
+                      {},
                       2.2,
                       LegendEntry::Mark::Line,
                       true,
                       4,
-                      {},
                       x,
-                      even});
+                      smoothed(y, ema_->value() / 100.0)});
     if (run.evaluations.empty()) continue;
     Curve evaluation{one ? tr("evaluation") : tr("%1, evaluation").arg(run.name),
                      one ? colours().series[1] : ink,
@@ -293,7 +293,6 @@ void RunCurves::draw_loss() {
                      true,
                      4,
                      {},
-                     {},
                      {}};
     for (const auto& [step, loss] : run.evaluations) {
       evaluation.x << place_of_step(run, x, step);
@@ -301,26 +300,42 @@ void RunCurves::draw_loss() {
     }
     curves.push_back(std::move(evaluation));
   }
-  loss_->set_ceiling(clip_->isChecked() ? percentile(all, 0.99) : 0);
+  loss_->set_ceiling(clipped ? percentile(std::move(all), 0.99) : 0);
   loss_->set_curves(std::move(curves));
 }
 
 /// Only where an objective tells more than its loss; what is told is not known here by name.
-/// A plot that comes or goes would else take its room from one neighbour alone. Where the figures
-/// leave no room to read anything, the small plots stand back.
+/// A plot that comes or goes would else take its room from one neighbour alone; what stands behind
+/// the plots keeps its own. Where there is no room to read anything, the small plots stand back.
 void RunCurves::share_heights() {
   small_->setVisible(has_room_for_small());
-  splitter_->setSizes({250, 200, 200, 130});
+  QList<int> sizes = splitter_->sizes();
+  int room = 0, shares = 0;
+  for (int i = 0; i < static_cast<int>(kShares.size()); ++i) {
+    room += sizes[i];
+    if (splitter_->widget(i)->isVisibleTo(splitter_))
+      shares += kShares[static_cast<std::size_t>(i)];
+  }
+  if (room == 0 || shares == 0) return;  // nothing is laid out yet
+  for (int i = 0; i < static_cast<int>(kShares.size()); ++i)
+    sizes[i] = kShares[static_cast<std::size_t>(i)] * room / shares;
+  splitter_->setSizes(sizes);
 }
 
 void RunCurves::show_small(bool first) {
   if (small_first_ == first) return;
   small_first_ = first;
   draw_figures();
+  share_heights();
 }
 
 bool RunCurves::has_room_for_small() const {
-  return height() >= (figures_->isHidden() ? room_for_small_ : kRoomForAll);
+  if (small_first_) return true;
+  if (figures_->isHidden()) return height() >= room_for_small_;
+  int room = height();  // of the plots: a page may have something of its own behind them
+  const QList<int> sizes = splitter_->sizes();
+  for (int i = splitter_->indexOf(small_) + 1; i < sizes.size(); ++i) room -= sizes[i];
+  return room >= kRoomForAll;
 }
 
 void RunCurves::set_room_for_small(int height) {
@@ -334,7 +349,7 @@ void RunCurves::resizeEvent(QResizeEvent* event) {
 }
 
 void RunCurves::draw_figures() {
-  const QStringList groups = figure_groups(series_);
+  const QStringList groups = figure_groups(drawn_);
   const bool told = !groups.isEmpty() && !(small_first_ && height() < kRoomForAll);
   if (figures_->isHidden() == told) {
     figures_->setVisible(told);
@@ -350,63 +365,42 @@ void RunCurves::draw_figures() {
     figure_group_->addItems(groups);
     figure_group_->setCurrentIndex(std::max<int>(0, static_cast<int>(groups.indexOf(chosen))));
   }
-  std::vector<Curve> curves = figure_curves(series_, figure_group_->currentText(), axis());
-  for (std::size_t i = 0; i < curves.size(); ++i) {
-    Curve& curve = curves[i];
-    curve.colour = colour_of(i);
-    const Points points = thinned(curve.all_x, curve.all_y, kMostPoints);
-    curve.x = points.x;
-    curve.y = points.y;
-  }
+  std::vector<Curve> curves = figure_curves(drawn_, figure_group_->currentText(), axis());
+  for (std::size_t i = 0; i < curves.size(); ++i) curves[i].colour = colour_of(i);
   figures_->set_curves(std::move(curves));
 }
 
 void RunCurves::draw_memory() {
   std::vector<Curve> curves;
-  std::int64_t largest = 0;
-  for (const RunSeries& run : series_) {
-    largest = std::max(largest, run.forecast_total);
-    for (const MetricsLine& line : run.lines) largest = std::max(largest, line.memory.peak);
+  double largest = 0;
+  for (const RunSeries& run : drawn_) {
+    largest = std::max(largest, static_cast<double>(run.forecast_total));
+    for (const double peak : run.lines.peak) largest = std::max(largest, peak);
   }
-  const bool big = largest >= std::int64_t{2} << 30;
+  const bool big = largest >= static_cast<double>(std::int64_t{2} << 30);
   const double unit = big ? 1024.0 * 1024 * 1024 : 1024.0 * 1024;
   memory_->set_title(big ? tr("Memory (GiB)") : tr("Memory (MiB)"));
-  if (series_.size() == 1) {
-    const RunSeries& run = series_.front();
-    const QVector<double>& whole = places_.front();
-    // A stack must share its x: all parts keep the steps where their sum is lowest and highest.
-    QVector<double> x, total;
-    total.reserve(whole.size());
-    for (const MetricsLine& line : run.lines)
-      total << static_cast<double>(line.memory.weights + line.memory.adapter +
-                                   line.memory.gradients + line.memory.optimizer +
-                                   line.memory.activations);
-    total.resize(whole.size());
-    const std::vector<std::size_t> steps = kept_points(total, kMostPoints);
-    for (const std::size_t step : steps) x << whole[static_cast<qsizetype>(step)];
-    const std::pair<QString, std::int64_t MetricsMemory::*> parts[] = {
-        {tr("weights"), &MetricsMemory::weights},
-        {tr("adapter"), &MetricsMemory::adapter},
-        {tr("gradients"), &MetricsMemory::gradients},
-        {tr("optimizer"), &MetricsMemory::optimizer},
-        {tr("activations"), &MetricsMemory::activations}};
-    QVector<double> sum(x.size(), 0.0);
-    QVector<double> every;
-    every.reserve(whole.size());
+  if (drawn_.size() == 1) {
+    const RunSeries& run = drawn_.front();
+    const QVector<double>& x = places_.front();
+    const std::pair<QString, QVector<double> RunLines::*> parts[] = {
+        {tr("weights"), &RunLines::weights},
+        {tr("adapter"), &RunLines::adapter},
+        {tr("gradients"), &RunLines::gradients},
+        {tr("optimizer"), &RunLines::optimizer},
+        {tr("activations"), &RunLines::activations}};
     std::size_t colour = 0;
-    for (const auto& [name, part] : parts) {
-      QVector<double> own;
-      for (qsizetype i = 0; i < x.size(); ++i) {
-        own << static_cast<double>(run.lines[steps[static_cast<std::size_t>(i)]].memory.*part) /
-                   unit;
-        sum[i] += own[i];
-      }
-      every.clear();
-      for (const MetricsLine& line : run.lines)
-        every << static_cast<double>(line.memory.*part) / unit;
-      curves.push_back({name, colours().parts[colour++], x, sum, 1, LegendEntry::Mark::Block, true,
-                        3, own, whole, every});
-    }
+    for (const auto& [name, part] : parts)
+      curves.push_back({name,
+                        colours().parts[colour++],
+                        {},
+                        {},
+                        1,
+                        LegendEntry::Mark::Block,
+                        true,
+                        3,
+                        x,
+                        x.isEmpty() ? x : divided(run.lines.*part, unit)});
     if (run.forecast_total > 0 && !x.isEmpty()) {
       const double level = static_cast<double>(run.forecast_total) / unit;
       curves.push_back({tr("forecast"),
@@ -418,52 +412,40 @@ void RunCurves::draw_memory() {
                         true,
                         3,
                         {},
-                        {},
                         {}});
     }
   } else {
-    for (std::size_t i = 0; i < series_.size(); ++i) {
+    for (std::size_t i = 0; i < drawn_.size(); ++i) {
       if (places_[i].isEmpty()) continue;
-      QVector<double> peak;
-      for (const MetricsLine& line : series_[i].lines)
-        peak << static_cast<double>(line.memory.peak) / unit;
-      const QVector<double>& x = places_[i];
-      const Points points = thinned(x, peak, kMostPoints);
-      curves.push_back({tr("%1, peak").arg(series_[i].name),
+      curves.push_back({tr("%1, peak").arg(drawn_[i].name),
                         colour_of(i),
-                        points.x,
-                        points.y,
+                        {},
+                        {},
                         2,
                         LegendEntry::Mark::Line,
                         true,
                         3,
-                        {},
-                        x,
-                        peak});
+                        places_[i],
+                        divided(drawn_[i].lines.peak, unit)});
     }
   }
   memory_->set_curves(std::move(curves));
 }
 
-void RunCurves::draw_small(CurvePlot* plot, double MetricsLine::*field, int digits) {
+void RunCurves::draw_small(CurvePlot* plot, QVector<double> RunLines::*column, int digits) {
   std::vector<Curve> curves;
-  for (std::size_t i = 0; i < series_.size(); ++i) {
-    const QVector<double>& x = places_[i];
-    if (x.isEmpty()) continue;
-    const QVector<double> y = values_of(series_[i], field);
-    const Points points = thinned(x, y, kMostPoints);
-    curves.push_back({series_[i].name,
-                      colour_of(i),
-                      points.x,
-                      points.y,
-                      1.8,
-                      LegendEntry::Mark::Line,
-                      true,
-                      digits,
-                      {},
-                      x,
-                      y});
-  }
+  for (std::size_t i = 0; i < drawn_.size(); ++i)
+    if (!places_[i].isEmpty())
+      curves.push_back({drawn_[i].name,
+                        colour_of(i),
+                        {},
+                        {},
+                        1.8,
+                        LegendEntry::Mark::Line,
+                        true,
+                        digits,
+                        places_[i],
+                        drawn_[i].lines.*column});
   plot->set_curves(std::move(curves));
 }
 

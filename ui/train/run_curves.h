@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The curves of one run, or of several laid over one another: loss, what its objective tells
 // besides, memory by part under its forecast, learning rate, gradient norm and tokens a second, on
-// one x axis. Draws at most ten times a second and a bounded number of points.
+// one x axis. Draws at most twice a second and a bounded number of points.
 #pragma once
 
+#include <QElapsedTimer>
 #include <QTimer>
 #include <QWidget>
 #include <vector>
@@ -58,10 +59,8 @@ class RunCurves : public QWidget {
   bool has_room_for_small() const;
   void draw_figures();
   void draw_marks();
-  void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
+  void draw_small(CurvePlot* plot, QVector<double> RunLines::*column, int digits);
   CurveAxis axis() const;
-  /// Of each series, in their order; made once a rebuild.
-  void place_lines();
   /// The logged step nearest to a place on the x axis, of all runs.
   CurveGroup::Place place_at(double x) const;
   QColor colour_of(std::size_t index) const;
@@ -69,7 +68,8 @@ class RunCurves : public QWidget {
   void export_csv();
 
   std::vector<RunSeries> series_;
-  std::vector<QVector<double>> places_;
+  std::vector<RunSeries> drawn_;         ///< as they stood when the drawing began
+  std::vector<QVector<double>> places_;  ///< of each line of those; empty: not on this axis
   QSplitter* splitter_;
   QWidget* small_;  ///< rate, norm and speed
   CurveGroup* group_;
@@ -80,8 +80,9 @@ class RunCurves : public QWidget {
   QSlider* ema_;
   QToolButton* export_;
   QTimer timer_;
+  QElapsedTimer since_drawn_;
   bool dirty_ = false, small_first_ = false;
-  int room_for_small_ = 0;
+  int room_for_small_ = 0, ticket_ = 0;
 };
 
 }  // namespace luthier

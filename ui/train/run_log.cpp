@@ -123,25 +123,32 @@ void EventTable::restart() {
 void EventTable::append_new() {
   const auto& run = workspace_.run();
   if (!run) return;
-  for (; written_ < static_cast<int>(run->events.size()); ++written_) {
-    const RunEvent& event = run->events[static_cast<std::size_t>(written_)];
-    const int row = rowCount();
-    insertRow(row);
-    const QDateTime time =
-        QDateTime::fromString(QString::fromStdString(event.time), Qt::ISODateWithMs).toLocalTime();
-    auto* step = new QTableWidgetItem(QString::number(event.step));
-    step->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
-    setItem(row, 0,
-            new QTableWidgetItem(time.isValid() ? time.toString(QStringLiteral("HH:mm:ss"))
-                                                : QString::fromStdString(event.time)));
-    setItem(row, 1, step);
-    setItem(row, 2, new QTableWidgetItem(event_text(event.kind)));
-    setItem(row, 3, new QTableWidgetItem(said_text(event.detail)));
-    item(row, 3)->setToolTip(item(row, 3)->text());  // the line may be longer than the column
-    if (event.kind == "warning" || event.kind == "alarm" || event.kind == "failed")
-      item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
-    scrollToBottom();
-  }
+  const auto& events = run->events;
+  // Of very many the newest are shown; the rest is in events.jsonl.
+  if (events.size() - written_ > kMostLines) written_ = events.size() - kMostLines;
+  int row = rowCount();
+  if (written_ < events.size()) setRowCount(row + static_cast<int>(events.size() - written_));
+  const bool any = row < rowCount();
+  for (; written_ < events.size(); ++written_) show_event(row++, events[written_]);
+  if (const int over = rowCount() - static_cast<int>(kMostLines); over > 0)
+    model()->removeRows(0, over);
+  if (any) scrollToBottom();
+}
+
+void EventTable::show_event(int row, const RunEvent& event) {
+  const QDateTime time =
+      QDateTime::fromString(QString::fromStdString(event.time), Qt::ISODateWithMs).toLocalTime();
+  auto* step = new QTableWidgetItem(QString::number(event.step));
+  step->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
+  setItem(row, 0,
+          new QTableWidgetItem(time.isValid() ? time.toString(QStringLiteral("HH:mm:ss"))
+                                              : QString::fromStdString(event.time)));
+  setItem(row, 1, step);
+  setItem(row, 2, new QTableWidgetItem(event_text(event.kind)));
+  setItem(row, 3, new QTableWidgetItem(said_text(event.detail)));
+  item(row, 3)->setToolTip(item(row, 3)->text());  // the line may be longer than the column
+  if (event.kind == "warning" || event.kind == "alarm" || event.kind == "failed")
+    item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
 }
 
 }  // namespace luthier

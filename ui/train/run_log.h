@@ -36,9 +36,10 @@ class EventTable : public QTableWidget {
  private:
   void restart();
   void append_new();
+  void show_event(int row, const RunEvent& event);
 
   Workspace& workspace_;
-  int written_ = 0;
+  std::size_t written_ = 0;
 };
 
 /// "checkpoint" → what the window calls it.

@@ -83,26 +83,27 @@ void RunViews::put_strip_below() {
 }
 
 void RunViews::refresh_forgetting() {
-  const MetricsLine* newest = nullptr;
-  if (curves_->series().size() == 1) {
-    const auto& lines = curves_->series().front().lines;
-    const auto told = std::find_if(lines.rbegin(), lines.rend(), [](const MetricsLine& line) {
-      return line.figures.count("eval_probe/forgetting") > 0;
-    });
-    if (told != lines.rend()) newest = &*told;
-  }
-  forgetting_->setVisible(newest != nullptr);
-  if (!newest) return;
-  const double fell = newest->figures.at("eval_probe/forgetting");
-  const auto measure = newest->figures.find("eval_probe/token_f1");
-  const double now = measure == newest->figures.end() ? 0 : measure->second;
+  const RunLines* const lines =
+      curves_->series().size() == 1 ? &curves_->series().front().lines : nullptr;
+  const auto figure = [lines](const char* name) -> const RunLines::Figure* {
+    if (!lines) return nullptr;
+    const auto found = lines->figures.find(name);
+    return found == lines->figures.end() ? nullptr : &found->second;
+  };
+  const RunLines::Figure* const forgotten = figure("eval_probe/forgetting");
+  const RunLines::Figure* const measure = figure("eval_probe/token_f1");
+  forgetting_->setVisible(forgotten != nullptr);
+  if (!forgotten) return;
+  const qsizetype line = forgotten->at.last();
+  const double fell = forgotten->values.last();
+  const double now = measure && measure->at.last() == line ? measure->values.last() : 0;
   const auto points = [](double value) { return QString::number(100 * value, 'f', 1); };
   forgetting_->setText(
       (fell > 0 ? tr("Forgotten: %1 points of the probe (%2 at the start, %3 at step %4)")
                 : tr("Nothing forgotten: %1 points on the probe (%2 at the start, %3 at step %4)"))
           .arg(fell > 0 ? points(fell) : QStringLiteral("+") + points(-fell), points(now + fell),
                points(now))
-          .arg(newest->step));
+          .arg(static_cast<std::int64_t>(lines->step[line])));
 }
 
 void RunViews::refresh() {

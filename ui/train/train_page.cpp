@@ -6,6 +6,7 @@
 #include <QVBoxLayout>
 
 #include "engine/config/watch_fields.h"
+#include "engine/runs/elsewhere/followed_files.h"
 #include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 #include "ui/format.h"
@@ -35,6 +36,8 @@ const QString kAboutEnd = QStringLiteral("end");
 const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
+const QString kAboutLine = QStringLiteral("line");
+constexpr int kRoomForSmall = 640;  // with what is under them: below it memory could not be read
 
 }  // namespace
 
@@ -92,6 +95,7 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     banner_->show_error(event.error);
     banner_->set_about(kAboutCommand);
   });
+  connect(&bridge(), &SessionBridge::line_changed, this, &TrainPage::show_line);
   connect(&bridge(), &SessionBridge::state_changed, this, [this] {
     banner_->dismiss_about(kAboutCommand);
     refresh();
@@ -150,8 +154,10 @@ QWidget* TrainPage::make_run() {
   tabs_->addTab(views_->strip(), QString());
   tabs_->setMinimumHeight(112);
   curves_->splitter()->addWidget(tabs_);
-  curves_->splitter()->setStretchFactor(3, 2);
-  curves_->splitter()->setSizes({224, 172, 120, 172});
+  // Loss, an objective's figures, memory, the small plots, and these.
+  curves_->splitter()->setStretchFactor(curves_->splitter()->indexOf(tabs_), 4);
+  curves_->splitter()->setSizes({224, 172, 112, 112, 240});
+  curves_->set_room_for_small(kRoomForSmall);
   layout->addWidget(views_);
   on_language(tabs_, [this] {
     tabs_->setTabText(0, tr("Log"));
@@ -173,6 +179,16 @@ void TrainPage::start_run() {
   if (!sample_files(started.recipe).empty()) tabs_->setCurrentWidget(views_->strip());
 }
 
+void TrainPage::show_line(const LineChanged& event) {
+  banner_->dismiss_about(kAboutLine);
+  if (!event.why) return;
+  banner_->show_text(Banner::Kind::Warning,
+                     error_text(*event.why) + QLatin1Char('\n') +
+                         tr("The run goes on there. The line is tried again, and nothing that "
+                            "happens meanwhile is missed."));
+  banner_->set_about(kAboutLine);
+}
+
 void TrainPage::end_run(const RunEnded& event) {
   views_->follow(false);
   const auto& model = workspace().model();
@@ -185,14 +201,21 @@ void TrainPage::end_run(const RunEnded& event) {
     banner_->show_error(*event.error);
     const auto there = summarize_run(event.folder);
     const QString again = there ? path_text(event.folder) : QString();
-    if (!offer_anew(banner_, again) && there && there->newest_checkpoint)
+    // What is followed from another machine has its checkpoints there.
+    const bool goes_on =
+        there && (there->newest_checkpoint ||
+                  (read_mirrored(event.folder) && there->manifest.state != RunState::Finished));
+    if (!offer_anew(banner_, again) && goes_on)
       banner_->offer(tr("Resume that run"),
                      [this, folder = path_text(event.folder)] { workspace().resume_run(folder); });
+  } else if (event.state == run_state_name(RunState::Running)) {
+    banner_->show_text(Banner::Kind::Info,
+                       tr("The run goes on without this window. The Start page finds it again."));
   } else {
     const QString state = state_text(event.state);
-    banner_->show_text(Banner::Kind::Info,
-                       tr("The run in %1 is %2, after %3.")
-                           .arg(path_text(event.folder), state, duration_text(event.seconds)));
+    banner_->show_text(Banner::Kind::Info, tr("The run in %1 is %2, after %3.")
+                                               .arg(shown_path(path_text(event.folder)), state,
+                                                    duration_text(event.seconds)));
     if (event.state == "finished")
       banner_->offer(tr("Compare it"), [this, folder = path_text(event.folder)] {
         workspace().attach_adapter(folder);

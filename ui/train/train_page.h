@@ -32,6 +32,7 @@ class TrainPage : public Page {
   void follow_run();
   void start_run();
   void end_run(const RunEnded& event);
+  void show_line(const LineChanged& event);
   void refuse(const Error& error);
 
   Banner* banner_;

@@ -12,14 +12,14 @@ class CsvSource : public RowSource {
  public:
   explicit CsvSource(RowFile file) : file_(std::move(file)) {}
 
-  Status index(std::string_view text) {
+  Status index(std::string_view text, const Passed& passed) {
     const std::string where = file_.path().string();
     if (const FileKind kind = file_kind(text.substr(0, 512)); kind.known())
       return input_error("This is " + kind.name + ", and its name says a table (CSV).", where,
                          "Give it the ending of what it is.");
     LUTHIER_CHECK(check_encoding(text, where));
     separator_ = separator_of(text);
-    LUTHIER_TRY(rows_, index_csv(text, separator_, where));
+    LUTHIER_TRY(rows_, index_csv(text, separator_, where, passed));
     if (rows_.empty())
       return input_error("The dataset has no rows.", where, "Give a file with at least one row.");
     const RowSpan head = rows_.front();

@@ -37,7 +37,7 @@ char separator_of(std::string_view text) {
 }
 
 Result<std::vector<RowSpan>> index_csv(std::string_view text, char separator,
-                                       const std::string& where) {
+                                       const std::string& where, const Passed& passed) {
   std::vector<RowSpan> rows;
   std::size_t at = text.starts_with(kCsvMark) ? kCsvMark.size() : 0;
   std::uint64_t line = 1;
@@ -70,6 +70,7 @@ Result<std::vector<RowSpan>> index_csv(std::string_view text, char separator,
     if (row.end > row.begin && text[row.end - 1] == '\r') --row.end;
     if (!blank) rows.push_back(row);
     ++at;
+    if (passed) passed(row.end);
   }
   return rows;
 }

@@ -30,6 +30,10 @@ class JoinedSource : public RowSource {
     const std::size_t at = of(row);
     return sources_[at]->read(row - first_[at], where);
   }
+  bool may_hold(std::size_t row, const std::string& wanted) const override {
+    const std::size_t at = of(row);
+    return sources_[at]->may_hold(row - first_[at], wanted);
+  }
   std::string place(std::size_t row) const override {
     const std::size_t at = of(row);
     return sources_[at]->place(row - first_[at]);

@@ -7,6 +7,7 @@
 
 #include "engine/base/text.h"
 #include "engine/base/utf8.h"
+#include "engine/data/sources/pictures_below.h"
 #include "engine/data/sources/row_source.h"
 #include "engine/io/file_kind.h"
 #include "engine/io/files.h"
@@ -18,7 +19,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kMostPictures = 5'000'000;
-constexpr int kDeepest = 8;
 constexpr std::uint64_t kLongestCaption = 1u << 20;
 
 class PictureFolder : public RowSource {
@@ -26,32 +26,10 @@ class PictureFolder : public RowSource {
   explicit PictureFolder(fs::path folder) : folder_(std::move(folder)) {}
 
   Status index() {
-    std::error_code problem;
-    fs::recursive_directory_iterator walk(folder_, problem);
-    for (const fs::recursive_directory_iterator end; !problem && walk != end;
-         walk.increment(problem)) {
-      if (walk.depth() >= kDeepest) walk.disable_recursion_pending();
-      const fs::path& path = walk->path();
-      if (path.filename().string().starts_with('.')) {
-        walk.disable_recursion_pending();
-        continue;
-      }
-      std::error_code ignored;
-      if (file_kind_by_name(path).family != FileFamily::Picture || !walk->is_regular_file(ignored))
-        continue;
-      if (pictures_.size() == kMostPictures)
-        return input_error(
-            "The folder holds more than " + std::to_string(kMostPictures) + " pictures.",
-            folder_.string(), "Give a folder in it.");
-      pictures_.push_back(path.lexically_relative(folder_).generic_string());
-    }
-    if (problem)
-      return input_error("The folder cannot be read: " + problem.message() + ".", folder_.string(),
-                         "Check its permissions.");
+    LUTHIER_TRY(pictures_, pictures_below(folder_, kMostPictures));
     if (pictures_.empty())
       return input_error("The folder holds no pictures.", folder_.string(),
                          "Give a folder of pictures, or a file of rows.");
-    std::sort(pictures_.begin(), pictures_.end());
     return seal();
   }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/data/dataset_index.h"
 #include "engine/io/guarded_mapping.h"
 #include "engine/io/json.h"
 #include "engine/io/system_error.h"
@@ -25,6 +26,8 @@ class RowSource {
   virtual std::size_t size() const = 0;
   /// The row; `where` is for the errors.
   virtual Result<Json> read(std::size_t row, const std::string& where) const = 0;
+  /// False where the row's bytes alone say that no text of it holds `wanted` (row_bytes.h).
+  virtual bool may_hold(std::size_t, const std::string& /*wanted*/) const { return true; }
   /// "train.jsonl: row 3 (line 5)"; rows count from 0 here and from 1 there.
   virtual std::string place(std::size_t row) const = 0;
   /// What relative picture paths of the row start at.
@@ -74,13 +77,14 @@ class RowFile {
 };
 
 /// Opens a source that indexes its one file once and reads row by row from it afterwards: a Source
-/// is made of a RowFile, and has file() and index(text).
+/// is made of a RowFile, and has file() and index(text, passed).
 template <class Source>
 Result<SourcePtr> open_indexed(const std::filesystem::path& path) {
   LUTHIER_TRY(RowFile file, RowFile::open(path));
   auto source = std::make_shared<Source>(std::move(file));
   LUTHIER_TRY(const GuardedMapping mapping, source->file().map());
-  const Status indexed = source->index(mapping.text());
+  const Status indexed =
+      source->index(mapping.text(), [&mapping](std::size_t end) { mapping.let_go(end); });
   LUTHIER_CHECK(mapping.check());  // of a file that was cut short nothing else is worth saying
   LUTHIER_CHECK(indexed);
   return SourcePtr(std::move(source));

@@ -155,7 +155,8 @@ SampleName sample_name(std::string_view name) {
   return {name.substr(0, dot), name.substr(dot + 1)};
 }
 
-Result<std::vector<TarSample>> index_tar(std::string_view archive, const std::string& where) {
+Result<std::vector<TarSample>> index_tar(std::string_view archive, const std::string& where,
+                                         const Passed& passed) {
   std::vector<TarSample> samples;
   std::string key;
   std::uint64_t at = 0;
@@ -163,6 +164,7 @@ Result<std::vector<TarSample>> index_tar(std::string_view archive, const std::st
     LUTHIER_TRY(const TarMember member, next_member(archive, at, where));
     if (member.name.empty()) return samples;
     at = member.next;
+    if (passed) passed(member.begin);
     const SampleName name = sample_name(member.name);
     if (name.ending.empty()) continue;  // a hidden file, or one that is of no sample
     if (samples.empty() || name.key != key) {

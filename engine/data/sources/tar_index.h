@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/data/dataset_index.h"
 
 namespace luthier::detail {
 
@@ -35,6 +36,7 @@ SampleName sample_name(std::string_view name);
 struct TarSample {
   std::uint64_t begin = 0, end = 0;
 };
-Result<std::vector<TarSample>> index_tar(std::string_view archive, const std::string& where);
+Result<std::vector<TarSample>> index_tar(std::string_view archive, const std::string& where,
+                                         const Passed& passed = {});
 
 }  // namespace luthier::detail

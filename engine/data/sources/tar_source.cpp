@@ -23,8 +23,8 @@ class TarSource : public RowSource {
  public:
   explicit TarSource(RowFile file) : file_(std::move(file)) {}
 
-  Status index(std::string_view archive) {
-    LUTHIER_TRY(samples_, index_tar(archive, file_.path().string()));
+  Status index(std::string_view archive, const Passed& passed) {
+    LUTHIER_TRY(samples_, index_tar(archive, file_.path().string(), passed));
     if (samples_.empty())
       return input_error("The archive holds no samples.", file_.path().string(),
                          "A WebDataset archive holds files such as 0001.jpg beside 0001.json.");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/data/dataset_index.h"
+#include "engine/data/row_bytes.h"
 #include "engine/data/sources/row_source.h"
 #include "engine/io/file_kind.h"
 
@@ -49,27 +50,27 @@ class TextSource : public RowSource {
  public:
   explicit TextSource(RowFile file) : file_(std::move(file)) {}
 
-  Status index(std::string_view text) {
+  Status index(std::string_view text, const Passed& passed) {
     const std::string where = file_.path().string();
     if (const FileKind kind = file_kind(text.substr(0, 512)); kind.known())
       return input_error("This is " + kind.name + "; JSON lines and JSON are read.", where,
                          how_to_convert(kind.family));
     LUTHIER_CHECK(check_encoding(text, where));
     if (looks_like_lines(text, file_.path())) {
-      rows_ = index_lines(text);
+      rows_ = index_lines(text, passed);
       const auto is_object = [text](const RowSpan& row) { return text[row.begin] == '{'; };
       if (!rows_.empty() && std::none_of(rows_.begin(), rows_.end(), is_object))
         return not_json(text, file_.path(),
                         input_error("The file is not JSON lines: no line of it is an object.",
                                     where, kTextHint));
     } else {
-      auto found = index_json(text, where);
+      auto found = index_json(text, where, passed);
       if (!found) return not_json(text, file_.path(), found.error());
       rows_ = found.take();
     }
     if (rows_.empty())
       return input_error("The dataset has no rows.", where, "Give a file with at least one row.");
-    rows_.shrink_to_fit();
+    if (rows_.capacity() > rows_.size() + rows_.size() / 8) rows_.shrink_to_fit();
     return {};
   }
 
@@ -95,6 +96,11 @@ class TextSource : public RowSource {
     if (!json)
       if (const auto fault = text_fault(*text, "a row of JSON", where)) return *fault;
     return json;
+  }
+
+  bool may_hold(std::size_t row, const std::string& wanted) const override {
+    const auto text = file_.read(rows_[row].begin, rows_[row].end);
+    return !text || detail::may_hold(*text, wanted);
   }
 
  private:

@@ -14,12 +14,16 @@ namespace {
 
 constexpr std::size_t kMostDistinct = 200'000, kShownAnswers = 30, kShownAnswer = 200;
 
+/// How many rows have an answer, and the first of them: its text is read again where it is shown.
+struct SeenAnswer {
+  std::size_t rows = 0, first = 0;
+};
+
 /// What one thread has seen.
 struct Seen {
   std::size_t unreadable = 0, with_pictures = 0;
-  std::vector<double> tokens, learned, turns, words, pictures, widths, heights;
-  /// By a hash of the whole answer: many are long, and begin alike.
-  std::unordered_map<std::uint64_t, std::pair<std::string, std::size_t>> answers;
+  CountedValues tokens, learned, turns, words, pictures, widths, heights;
+  std::unordered_map<std::uint64_t, SeenAnswer> answers;  ///< by a hash of the whole answer
   bool counted = true;
 };
 
@@ -43,10 +47,10 @@ void look_at_pictures(Seen& seen, const Conversation& row, bool sizes) {
       if (!sizes) continue;
       const auto size = read_image_size(part.image);
       if (!size) continue;
-      seen.widths.push_back(size->width);
-      seen.heights.push_back(size->height);
+      ++seen.widths[size->width];
+      ++seen.heights[size->height];
     }
-  seen.pictures.push_back(static_cast<double>(count));
+  ++seen.pictures[static_cast<double>(count)];
   seen.with_pictures += count > 0;
 }
 
@@ -58,17 +62,19 @@ void look_at_row(Seen& seen, const Dataset& dataset, std::size_t row,
     ++seen.unreadable;
     return;
   }
-  seen.turns.push_back(static_cast<double>(conversation->messages.size()));
+  ++seen.turns[static_cast<double>(conversation->messages.size())];
   look_at_pictures(seen, *conversation, request.pictures);
   if (const std::string answer = trimmed(answer_text(*conversation)); !answer.empty()) {
-    seen.words.push_back(static_cast<double>(words_of(answer)));
+    ++seen.words[static_cast<double>(words_of(answer))];
     const std::uint64_t whole = std::hash<std::string>()(answer);
-    if (const auto known = seen.answers.find(whole); known != seen.answers.end())
-      ++known->second.second;
-    else if (seen.answers.size() < kMostDistinct)
-      seen.answers.emplace(whole, std::pair(shortened(answer, kShownAnswer), std::size_t{1}));
-    else
+    if (const auto known = seen.answers.find(whole); known != seen.answers.end()) {
+      ++known->second.rows;
+      known->second.first = std::min(known->second.first, row);
+    } else if (seen.answers.size() < kMostDistinct) {
+      seen.answers.emplace(whole, SeenAnswer{1, row});
+    } else {
       seen.counted = false;
+    }
   }
   if (!request.processor) return;
   RowEncoding how;
@@ -76,8 +82,27 @@ void look_at_row(Seen& seen, const Dataset& dataset, std::size_t row,
   how.outline = true;
   const auto encoded = kind.encode(*conversation, *request.processor, how, dataset.where(row));
   if (!encoded) return;
-  seen.tokens.push_back(static_cast<double>(encoded->tokens()));
-  seen.learned.push_back(static_cast<double>(encoded->labels()));
+  ++seen.tokens[static_cast<double>(encoded->tokens())];
+  ++seen.learned[static_cast<double>(encoded->labels())];
+}
+
+/// Those of most rows; of equals those that come first.
+std::vector<std::pair<std::string, std::size_t>> most_frequent(
+    const std::unordered_map<std::uint64_t, SeenAnswer>& seen, const Dataset& dataset,
+    const RowKind& kind) {
+  std::vector<SeenAnswer> answers;
+  answers.reserve(seen.size());
+  for (const auto& [whole, answer] : seen) answers.push_back(answer);
+  const std::size_t shown = std::min(kShownAnswers, answers.size());
+  std::partial_sort(answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(shown),
+                    answers.end(), [](const SeenAnswer& a, const SeenAnswer& b) {
+                      return a.rows != b.rows ? a.rows > b.rows : a.first < b.first;
+                    });
+  std::vector<std::pair<std::string, std::size_t>> texts;
+  for (std::size_t i = 0; i < shown; ++i)
+    if (const auto row = read_row(dataset, answers[i].first, kind))
+      texts.emplace_back(shortened(trimmed(answer_text(*row)), kShownAnswer), answers[i].rows);
+  return texts;
 }
 
 }  // namespace
@@ -98,8 +123,8 @@ Result<DatasetStatistics> dataset_statistics(const Dataset& dataset,
     made.unreadable += each.unreadable;
     made.with_pictures += each.with_pictures;
     made.answers_counted = made.answers_counted && each.counted;
-    const auto join = [](std::vector<double>& to, const std::vector<double>& from) {
-      to.insert(to.end(), from.begin(), from.end());
+    const auto join = [](CountedValues& to, const CountedValues& from) {
+      for (const auto& [value, count] : from) to[value] += count;
     };
     join(all.tokens, each.tokens);
     join(all.learned, each.learned);
@@ -108,28 +133,24 @@ Result<DatasetStatistics> dataset_statistics(const Dataset& dataset,
     join(all.pictures, each.pictures);
     join(all.widths, each.widths);
     join(all.heights, each.heights);
-    for (auto& [whole, answer] : each.answers) {
-      auto& known = all.answers[whole];
-      known.second += answer.second;
-      if (known.first.empty()) known.first = std::move(answer.first);
+    for (const auto& [whole, answer] : each.answers) {
+      SeenAnswer& known = all.answers.try_emplace(whole, SeenAnswer{0, answer.first}).first->second;
+      known.rows += answer.rows;
+      known.first = std::min(known.first, answer.first);
     }
+    each.answers = {};
   }
-  for (const double count : all.pictures) made.pictures += static_cast<std::size_t>(count);
-  made.tokens = histogram_of(std::move(all.tokens));
-  made.learned = histogram_of(std::move(all.learned));
-  made.turns = histogram_of(std::move(all.turns));
-  made.answer_words = histogram_of(std::move(all.words));
-  made.pictures_per_row = histogram_of(std::move(all.pictures));
-  made.widths = histogram_of(std::move(all.widths));
-  made.heights = histogram_of(std::move(all.heights));
+  for (const auto& [count, rows] : all.pictures)
+    made.pictures += static_cast<std::size_t>(count) * rows;
+  made.tokens = histogram_of(all.tokens);
+  made.learned = histogram_of(all.learned);
+  made.turns = histogram_of(all.turns);
+  made.answer_words = histogram_of(all.words);
+  made.pictures_per_row = histogram_of(all.pictures);
+  made.widths = histogram_of(all.widths);
+  made.heights = histogram_of(all.heights);
   made.distinct_answers = all.answers.size();
-  for (auto& [whole, answer] : all.answers) made.answers.push_back(std::move(answer));
-  const std::size_t shown = std::min(kShownAnswers, made.answers.size());
-  std::partial_sort(made.answers.begin(), made.answers.begin() + static_cast<std::ptrdiff_t>(shown),
-                    made.answers.end(), [](const auto& a, const auto& b) {
-                      return a.second != b.second ? a.second > b.second : a.first < b.first;
-                    });
-  made.answers.resize(shown);
+  made.answers = most_frequent(all.answers, dataset, request.kind ? *request.kind : any_rows());
   return made;
 }
 

@@ -110,11 +110,14 @@ Result<std::vector<std::string>> column_values(const Dataset& dataset, const std
 Result<std::vector<std::size_t>> find_rows(const Dataset& dataset, const RowQuery& query,
                                            const RowProgress& progress) {
   std::vector<std::vector<std::size_t>> found(kMostRowWorkers);
+  const std::string wanted = ascii_lower(query.text);
   LUTHIER_CHECK(for_rows(dataset.size(), progress,
                          [&](std::size_t first, std::size_t last, std::size_t thread) {
-                           for (std::size_t row = first; row < last; ++row)
+                           for (std::size_t row = first; row < last; ++row) {
+                             if (!wanted.empty() && !dataset.may_hold(row, wanted)) continue;
                              if (const auto json = dataset.row(row); json && fits(*json, query))
                                found[thread].push_back(row);
+                           }
                          }));
   std::vector<std::size_t> all;
   for (const auto& each : found) all.insert(all.end(), each.begin(), each.end());

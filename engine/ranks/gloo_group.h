@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one place that names Gloo.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "engine/device/torch.h"
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+
+namespace luthier {
+
+/// Connects all ranks with each other. On the loopback where `address` is there, else by the
+/// interface that GLOO_SOCKET_IFNAME names, else by this machine's name. Throws c10d's errors.
+c10::intrusive_ptr<c10d::Backend> gloo_group(const c10::intrusive_ptr<c10d::Store>& store, int rank,
+                                             int size, const std::string& address,
+                                             std::chrono::milliseconds timeout);
+
+}  // namespace luthier

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Keys of the store: here/R (rank R has come), verdict (rank 0's, of who has), order/K, fault/R (why
+// rank R ended), alive/R (it answered the roll call), bye/R (it heard the last order).
+#include "engine/ranks/ranks.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <thread>
+
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "engine/base/log.h"
+#include "engine/base/text.h"
+#include "engine/io/json.h"
+#include "engine/ranks/gloo_group.h"
+#include "engine/runs/run_records.h"
+
+namespace luthier {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLook{500};  ///< until it is asked whether to go on waiting
+constexpr std::chrono::microseconds kShortest{100}, kLongest{5000};  ///< between two looks
+constexpr std::chrono::seconds kRollCall{5};  ///< until who is alive has answered
+constexpr std::chrono::seconds kReason{20};  ///< until rank 0 has said who is missing
+constexpr std::chrono::seconds kGoodbye{10};
+constexpr const char* kEnd = "end ";  ///< the last order, and why
+/// What ranks say to one another; another number is another language.
+constexpr const char* kSpeech = "1";
+
+std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+std::string text_of(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
+std::string numbered(const char* key, std::int64_t number) {
+  return std::string(key) + "/" + std::to_string(number);
+}
+
+std::string machine_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::string rank_list(const std::vector<int>& ranks) {
+  std::string text = ranks.size() == 1 ? "Rank " : "Ranks ";
+  for (std::size_t i = 0; i < ranks.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == ranks.size() ? " and " : ", ") + std::to_string(ranks[i]);
+  return text;
+}
+
+torch::Tensor as_tensor(const std::string& bytes, std::int64_t length) {
+  torch::Tensor tensor = torch::zeros({length}, torch::kUInt8);
+  std::memcpy(tensor.mutable_data_ptr<std::uint8_t>(), bytes.data(), bytes.size());
+  return tensor;
+}
+
+}  // namespace
+
+struct Ranks::Impl {
+  c10::intrusive_ptr<c10d::Store> store;
+  c10::intrusive_ptr<c10d::Backend> group;
+  std::int64_t orders = 0;      ///< said or heard
+  std::optional<Error> broken;  ///< nothing more is asked of the others
+  bool left = false;
+
+  void set(const std::string& key, const std::string& text) { store->set(key, bytes_of(text)); }
+  std::string get(const std::string& key) { return text_of(store->get(key)); }
+  bool has(const std::string& key) { return store->check({key}); }
+  /// False: not yet after a moment. Throws where the store is gone. It asks again and again, at
+  /// first at once: c10d's own wait would warn of each moment that goes by.
+  bool waited(const std::string& key) {
+    const Clock::time_point until = Clock::now() + kLook;
+    for (auto pause = kShortest; !has(key); pause = std::min(2 * pause, kLongest)) {
+      if (Clock::now() >= until) return false;
+      std::this_thread::sleep_for(pause);
+    }
+    return true;
+  }
+  bool waited(const std::string& key, Clock::time_point until,
+              const std::function<bool()>& go_on = {}) {
+    while (!waited(key)) {
+      if (Clock::now() >= until || (go_on && !go_on())) return false;
+    }
+    return true;
+  }
+};
+
+Ranks::Ranks(RankPlace place, std::unique_ptr<Impl> impl)
+    : place_(std::move(place)), impl_(std::move(impl)) {}
+
+Ranks::~Ranks() {
+  if (!impl_->left) leave("It ended early.");
+}
+
+Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLimits& limits,
+                                           const std::function<bool()>& go_on) {
+  const std::string where = place.address + ":" + std::to_string(place.port);
+  const Clock::time_point until = Clock::now() + limits.come;
+  auto impl = std::make_unique<Impl>();
+  const bool serves = place.rank == 0 && !place.store_elsewhere;
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<std::uint16_t>(place.port);
+  options.isServer = serves;
+  options.waitWorkers = false;
+  options.timeout = limits.come;
+  try {
+    auto store = c10::make_intrusive<c10d::TCPStore>(place.address, options);
+    impl->store = c10::make_intrusive<c10d::PrefixStore>("luthier" + place.attempt, store);
+  } catch (const std::exception& failure) {
+    if (serves)
+      return machine_error("Rank 0 cannot listen at " + where + " (" + first_line(failure.what()) +
+                               ").",
+                           "MASTER_PORT", "Another program may have the port; name a free one.");
+    return machine_error("Rank " + std::to_string(place.rank) + " found no rank 0 at " + where +
+                             " within " + std::to_string(limits.come.count()) + " s (" +
+                             first_line(failure.what()) + ").",
+                         "MASTER_ADDR, MASTER_PORT",
+                         "Start rank 0, and see that this machine reaches it there.");
+  }
+  const auto interrupted = [&] { return go_on && !go_on(); };
+  try {
+    const Json here = {{"speech", kSpeech},
+                       {"version", luthier_version()},
+                       {"machine", machine_name()},
+                       {"process", static_cast<std::int64_t>(getpid())},
+                       {"ranks", place.size}};
+    impl->set(numbered("here", place.rank), here.dump());
+    if (place.rank == 0) {
+      std::vector<int> missing;
+      std::string fault;
+      for (int rank = 1; rank < place.size; ++rank) {
+        if (!impl->waited(numbered("here", rank), until, go_on)) {
+          missing.push_back(rank);
+          continue;
+        }
+        const Json other = Json::parse(impl->get(numbered("here", rank)), nullptr, false);
+        for (const char* fact : {"speech", "version", "ranks"}) {
+          if (!fault.empty() || !other.is_object() || other.value(fact, Json()) == here.at(fact))
+            continue;
+          fault = "Rank " + std::to_string(rank) + " on " + other.value("machine", "?") + " has " +
+                  fact + " " + other.value(fact, Json()).dump() + ", rank 0 has " +
+                  here.at(fact).dump() + ".";
+        }
+      }
+      if (!missing.empty())
+        fault = rank_list(missing) + " of " + std::to_string(place.size) + " did not come within " +
+                std::to_string(limits.come.count()) + " s.";
+      if (interrupted()) fault = "Rank 0 was interrupted.";
+      impl->set("verdict", fault);
+      if (interrupted()) return interrupted_error();
+      if (!fault.empty())
+        return machine_error(fault, where,
+                             "Start as many ranks as the launcher says, of one build.");
+    } else {
+      if (!impl->waited("verdict", until + limits.come, go_on)) {
+        if (interrupted()) return interrupted_error();
+        return machine_error("Rank 0 did not say within " +
+                                 std::to_string(2 * limits.come.count()) + " s that all are there.",
+                             where);
+      }
+      const std::string fault = impl->get("verdict");
+      if (!fault.empty()) return machine_error(fault, where);
+    }
+    impl->group = gloo_group(c10::make_intrusive<c10d::PrefixStore>("gloo", impl->store),
+                             place.rank, place.size, place.address, limits.answer);
+  } catch (const std::exception& failure) {
+    return machine_error("Rank " + std::to_string(place.rank) + " lost the others while they met (" +
+                             first_line(failure.what()) + ").",
+                         where, "Let all machines of the run reach one another.");
+  }
+  return std::shared_ptr<Ranks>(new Ranks(place, std::move(impl)));
+}
+
+Result<torch::Tensor> Ranks::exchange(const torch::Tensor& bytes, std::vector<std::int64_t> to,
+                                      std::vector<std::int64_t> from) {
+  if (impl_->broken) return *impl_->broken;
+  std::int64_t arriving = 0;
+  for (const std::int64_t count : from) arriving += count;
+  torch::Tensor out = torch::empty({arriving}, torch::kUInt8), in = bytes;
+  for (int rank = 0; rank < size(); ++rank)
+    if (rank != place_.rank) sent_ += to[static_cast<std::size_t>(rank)];
+  try {
+    impl_->group->alltoall_base(out, in, from, to)->wait();
+  } catch (const std::exception& failure) {
+    return lost(failure.what());
+  }
+  return out;
+}
+
+Result<torch::Tensor> Ranks::gather(const torch::Tensor& bytes) {
+  if (impl_->broken) return *impl_->broken;
+  torch::Tensor out = torch::empty({size() * bytes.numel()}, torch::kUInt8), in = bytes;
+  sent_ += (size() - 1) * bytes.numel();
+  try {
+    if (bytes.numel() > 0) impl_->group->_allgather_base(out, in)->wait();
+  } catch (const std::exception& failure) {
+    return lost(failure.what());
+  }
+  return out.view({size(), bytes.numel()});
+}
+
+Result<std::vector<std::string>> Ranks::gather(const std::string& mine) {
+  // Most of what is said is short and comes in one go.
+  constexpr std::int64_t kRoom = 1024, kLength = sizeof(std::int64_t);
+  const auto length = static_cast<std::int64_t>(mine.size());
+  std::string head(reinterpret_cast<const char*>(&length), sizeof length);
+  head += mine.substr(0, kRoom - kLength);
+  LUTHIER_TRY(const torch::Tensor heads, gather(as_tensor(head, kRoom)));
+  std::vector<std::int64_t> lengths;
+  const auto* start = reinterpret_cast<const char*>(heads.const_data_ptr<std::uint8_t>());
+  for (int rank = 0; rank < size(); ++rank) {
+    std::int64_t value = 0;
+    std::memcpy(&value, start + rank * kRoom, sizeof value);
+    lengths.push_back(value);
+  }
+  const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  torch::Tensor rest;
+  if (longest > kRoom - kLength) {
+    const std::string tail = length > kRoom - kLength ? mine.substr(kRoom - kLength) : "";
+    LUTHIER_TRY(rest, gather(as_tensor(tail, longest - (kRoom - kLength))));
+  }
+  std::vector<std::string> all;
+  for (int rank = 0; rank < size(); ++rank) {
+    const std::int64_t count = lengths[static_cast<std::size_t>(rank)],
+                       first = std::min(count, kRoom - kLength);
+    std::string text(start + rank * kRoom + kLength, static_cast<std::size_t>(first));
+    if (count > first)
+      text.append(reinterpret_cast<const char*>(rest.const_data_ptr<std::uint8_t>()) +
+                      rank * rest.size(1),
+                  static_cast<std::size_t>(count - first));
+    all.push_back(std::move(text));
+  }
+  return all;
+}
+
+Status Ranks::agree(const Facts& facts) {
+  Json mine = Json::object();
+  for (const auto& [name, value] : facts) mine[name] = value;
+  LUTHIER_TRY(const std::vector<std::string> all, gather(mine.dump()));
+  const Json first = Json::parse(all.front(), nullptr, false);
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    const Json other = Json::parse(all[rank], nullptr, false);
+    for (const auto& [name, value] : facts) {
+      if (first.value(name, "") == other.value(name, "")) continue;
+      return input_error("Rank " + std::to_string(rank) + " has another " + name + " than rank 0: " +
+                             other.value(name, "") + " beside " + first.value(name, "") + ".",
+                         name, "Give all ranks the same files and settings.");
+    }
+  }
+  return {};
+}
+
+Status Ranks::order(const std::string& what) {
+  if (impl_->broken) return *impl_->broken;
+  try {
+    impl_->set(numbered("order", impl_->orders), what);
+    // Who took part in the last but one has heard those before it.
+    if (impl_->orders >= 3) impl_->store->deleteKey(numbered("order", impl_->orders - 3));
+    ++impl_->orders;
+  } catch (const std::exception& failure) {
+    return lost(failure.what());
+  }
+  return {};
+}
+
+Result<std::string> Ranks::next_order(const std::function<bool()>& go_on) {
+  if (impl_->broken) return *impl_->broken;
+  try {
+    const std::string key = numbered("order", impl_->orders);
+    while (!impl_->waited(key)) {
+      if (go_on && !go_on()) return interrupted_error();
+    }
+    const std::string order = impl_->get(key);
+    ++impl_->orders;
+    if (!order.starts_with(kEnd)) return order;
+    const std::string why = order.substr(std::strlen(kEnd));
+    impl_->broken = why.empty() ? interrupted_error("Rank 0 has ended the run.")
+                                : machine_error("Rank 0 has ended the run: " + why);
+    impl_->set(numbered("bye", place_.rank), "");
+    return why.empty() ? Result<std::string>(std::string("end")) : *impl_->broken;
+  } catch (const std::exception& failure) {
+    return ended_by_leader(failure.what());
+  }
+}
+
+/// The reason that rank 0 has given, or that it gave none.
+Error Ranks::ended_by_leader(const std::string& what) {
+  const std::string place = place_.address + ":" + std::to_string(place_.port);
+  impl_->broken = machine_error("Rank 0, which leads the run, is gone without a word.", place,
+                                "What it has saved stands: start all ranks again with --resume.");
+  log_debug("The line to rank 0: " + first_line(what));
+  return *impl_->broken;
+}
+
+Error Ranks::lost(const std::string& what) {
+  log_debug("Rank " + std::to_string(place_.rank) + ": " + first_line(what));
+  try {
+    if (!leads()) {
+      impl_->set(numbered("alive", place_.rank), "");
+      const Clock::time_point until = Clock::now() + kReason;
+      while (Clock::now() < until) {
+        const std::string key = numbered("order", impl_->orders);
+        if (!impl_->waited(key)) continue;
+        const std::string order = impl_->get(key);
+        ++impl_->orders;
+        if (!order.starts_with(kEnd)) continue;
+        impl_->set(numbered("bye", place_.rank), "");
+        impl_->broken =
+            machine_error("Rank 0 has ended the run: " + order.substr(std::strlen(kEnd)));
+        return *impl_->broken;
+      }
+      impl_->broken = machine_error("Rank " + std::to_string(place_.rank) +
+                                    " lost the other ranks (" + first_line(what) + ").");
+      return *impl_->broken;
+    }
+    const Clock::time_point until = Clock::now() + kRollCall;
+    std::vector<int> missing;
+    for (int rank = 1; rank < size(); ++rank) {
+      if (impl_->waited(numbered("alive", rank), until)) continue;
+      if (!impl_->has(numbered("fault", rank))) missing.push_back(rank);
+    }
+    for (int rank = 1; rank < size(); ++rank) {
+      if (!impl_->has(numbered("fault", rank))) continue;
+      impl_->broken = machine_error("Rank " + std::to_string(rank) +
+                                    " ended: " + impl_->get(numbered("fault", rank)));
+      return *impl_->broken;
+    }
+    const std::string who =
+        missing.empty()       ? "A rank was cut off for a moment (" + first_line(what) + ")."
+        : missing.size() == 1 ? rank_list(missing) + " is gone without a word."
+                              : rank_list(missing) + " are gone without a word.";
+    impl_->broken = machine_error(who);
+    return *impl_->broken;
+  } catch (const std::exception& failure) {
+    return ended_by_leader(failure.what());
+  }
+}
+
+void Ranks::leave(const std::string& why) {
+  if (std::exchange(impl_->left, true)) return;
+  try {
+    if (!leads()) {
+      if (!why.empty() && !impl_->broken) impl_->set(numbered("fault", place_.rank), why);
+      return;
+    }
+    impl_->set(numbered("order", impl_->orders), kEnd + why);
+    const Clock::time_point until = Clock::now() + (impl_->broken ? kRollCall : kGoodbye);
+    for (int rank = 1; rank < size(); ++rank) {
+      if (impl_->has(numbered("fault", rank))) continue;
+      impl_->waited(numbered("bye", rank), until);
+    }
+  } catch (const std::exception& failure) {
+    log_debug("Leaving: " + first_line(failure.what()));
+  }
+}
+
+}  // namespace luthier

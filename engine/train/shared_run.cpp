@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/train/shared_run.h"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/device/product_library.h"
+#include "engine/io/json.h"
+#include "engine/objectives/objective.h"
+#include "engine/ranks/owners.h"
+#include "engine/runs/changed_settings.h"
+#include "engine/train/step_move.h"
+
+namespace luthier {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char *kStep = "step", *kEvaluation = "evaluation", *kBegin = "begin",
+                     *kState = "state", *kSend = "send";
+
+/// An order that this build does not know cannot come from the same build.
+Error not_known(const std::string& order) {
+  return machine_error("Rank 0 said something that this rank does not know: " +
+                           order.substr(0, 80),
+                       "", "Start all ranks from one build.");
+}
+
+/// The run as rank 0 began it.
+Result<BegunRun> begun_as(const Json& order, const Recipe& mine, int rank) {
+  const std::string where = "rank 0's recipe";
+  LUTHIER_TRY(const Recipe given, parse_recipe(order.at("given").get<std::string>(), where));
+  const auto changed = changed_settings(given, mine);
+  if (!changed.empty())
+    return input_error("Rank " + std::to_string(rank) +
+                           " has another recipe than rank 0: " + changes_text(changed) + ".",
+                       "", "Give all ranks the same recipe and --set.");
+  LUTHIER_TRY(Recipe recipe, parse_recipe(order.at("recipe").get<std::string>(), where));
+  // Places are this machine's.
+  recipe.model = mine.model;
+  recipe.dataset = mine.dataset;
+  recipe.eval_dataset = mine.eval_dataset;
+  BegunRun begun{std::move(recipe), {}};
+  const std::string checkpoint = order.at("checkpoint").get<std::string>();
+  if (checkpoint.empty()) return begun;
+  const fs::path folder = order.at("folder").get<std::string>();
+  auto opened = RunFolder::open(folder);
+  if (!opened)
+    return machine_error("Rank " + std::to_string(rank) + " cannot read the run's folder. " +
+                             opened.error().sentence(),
+                         folder.string(),
+                         "A resume needs it under the same path on every machine.");
+  LUTHIER_TRY(RunManifest recorded, opened->read_manifest());
+  begun.run = PreparedRun{PreparedRun::Kind::Resume, opened.take(),
+                          Checkpoint{order.at("step").get<std::int64_t>(), checkpoint},
+                          std::move(recorded)};
+  return begun;
+}
+
+/// The optimizer's tensors of a rank: names, types, shapes.
+std::string listed(const std::map<std::string, torch::Tensor>& state) {
+  Json list = Json::array();
+  for (const auto& [name, tensor] : state)
+    list.push_back({name, static_cast<int>(tensor.scalar_type()), tensor.sizes().vec()});
+  return list.dump();
+}
+
+/// A tensor's bytes on their way from `rank` to rank 0, which is told how many come. All ranks call
+/// it.
+Result<torch::Tensor> sent_from(const RunParts& run, int rank, const std::string& name,
+                                std::int64_t bytes) {
+  const auto ranks = static_cast<std::size_t>(run.ranks->size());
+  std::vector<std::int64_t> to(ranks), from(ranks);
+  torch::Tensor leaving = torch::empty({0}, torch::kUInt8);
+  if (run.ranks->rank() == rank) {
+    const auto state = run.optimizer->state();
+    const auto found = state.find(name);
+    if (found == state.end()) return not_known(name);
+    leaving = found->second.cpu().contiguous().view({-1}).view(torch::kUInt8);
+    to.front() = leaving.numel();
+  }
+  from[static_cast<std::size_t>(rank)] = bytes;
+  return run.ranks->exchange(leaving, std::move(to), std::move(from));
+}
+
+TensorToMake there(const std::string& name, const torch::Tensor& tensor) {
+  return {name, tensor.scalar_type(), tensor.sizes().vec(),
+          [tensor]() -> Result<torch::Tensor> { return tensor; }};
+}
+
+}  // namespace
+
+Result<std::vector<TensorToMake>> optimizer_state(RunParts& run) {
+  std::vector<TensorToMake> all;
+  for (const auto& [name, tensor] : run.optimizer->state()) all.push_back(there(name, tensor));
+  if (!run.shards) return all;
+  LUTHIER_CHECK(run.ranks->order(Json{{"do", kState}}.dump()));
+  LUTHIER_TRY(const std::vector<std::string> lists, run.ranks->gather(std::string("[]")));
+  for (std::size_t rank = 1; rank < lists.size(); ++rank) {
+    const Json list = Json::parse(lists[rank], nullptr, false);
+    if (!list.is_array()) return not_known(lists[rank]);
+    for (const Json& each : list) {
+      const auto name = each.at(0).get<std::string>();
+      const auto type = static_cast<torch::ScalarType>(each.at(1).get<int>());
+      const auto shape = each.at(2).get<std::vector<std::int64_t>>();
+      const auto pull = [&run, name, type, shape,
+                         rank = static_cast<int>(rank)]() -> Result<torch::Tensor> {
+        std::int64_t bytes = static_cast<std::int64_t>(c10::elementSize(type));
+        for (const std::int64_t size : shape) bytes *= size;
+        LUTHIER_CHECK(
+            run.ranks->order(Json{{"do", kSend}, {"rank", rank}, {"name", name}}.dump()));
+        LUTHIER_TRY(const torch::Tensor came, sent_from(run, rank, name, bytes));
+        return came.view(type).view(shape);
+      };
+      all.push_back({name, type, shape, pull});
+    }
+  }
+  std::sort(all.begin(), all.end(),
+            [](const TensorToMake& a, const TensorToMake& b) { return a.name < b.name; });
+  return all;
+}
+
+Result<std::map<std::string, torch::Tensor>> all_masters(RunParts& run) {
+  std::map<std::string, torch::Tensor> masters = run.optimizer->masters();
+  if (!run.shards || result_dtype(run.base, run.recipe) != torch::kFloat32) return masters;
+  constexpr std::string_view kEnd = ".master";
+  LUTHIER_TRY(const std::vector<TensorToMake> state, optimizer_state(run));
+  for (const TensorToMake& each : state) {
+    const std::string name = each.name.substr(0, each.name.size() - kEnd.size());
+    if (!each.name.ends_with(kEnd) || masters.contains(name)) continue;
+    LUTHIER_TRY(masters[name], each.make());
+  }
+  return masters;
+}
+
+std::function<bool(const std::string&)> own_state(const RunParts& run) {
+  if (!run.shards) return {};
+  std::vector<std::int64_t> numbers;
+  for (const TrainedTensor& each : run.trainables.tensors) numbers.push_back(each.tensor.numel());
+  const std::vector<int> owners = tensor_owners(numbers, run.ranks->size());
+  std::set<std::string> others;
+  for (std::size_t i = 0; i < owners.size(); ++i)
+    if (owners[i] != run.ranks->rank()) others.insert(run.trainables.tensors[i].name);
+  // "TENSOR.what", and what may have points of its own.
+  return [others = std::move(others)](const std::string& name) {
+    for (std::size_t end = name.rfind('.'); end != std::string::npos && end > 0;
+         end = name.rfind('.', end - 1))
+      if (others.contains(name.substr(0, end))) return false;
+    return true;
+  };
+}
+
+Status prepare_shards(RunParts& run) {
+  if (!run.shards) return {};
+  if (run.trainables.adapter || run.trainables.companion)
+    return input_error("What an adapter trains is too little to be worth sharding.", "--shard",
+                       "Leave it out, or tune with strategy: full or freeze.");
+  const auto own = own_state(run);
+  for (TrainedTensor& trained : run.trainables.tensors)
+    if (!own(trained.name + ".master")) trained.master.reset();
+  return {};
+}
+
+Status can_share(const Objective& objective, const Recipe& recipe) {
+  const char* hint = "Train it in one process.";
+  if (objective.generations() || objective.window_rule() == WindowRule::Whole)
+    return input_error("The rows of a window of " + recipe.objective +
+                           " belong together, and are not shared among ranks.",
+                       "objective", hint);
+  if (!objective.state().is_null())
+    return input_error(recipe.objective +
+                           " carries something from each micro-batch to the next, which ranks do "
+                           "not have in that order.",
+                       "objective", hint);
+  if (objective.asks_reference_beforehand() && objective.file_of_asked())
+    return input_error("Several ranks do not ask the teacher beforehand.", "objective",
+                       "Write its answers in one process, and name their file.");
+  return {};
+}
+
+Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::path>& resume_run,
+                                  Ranks& ranks) {
+  if (ranks.leads()) {
+    LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run, ranks.size()));
+    Json order = {{"do", kBegin},
+                  {"given", recipe_to_yaml(recipe)},
+                  {"recipe", recipe_to_yaml(begun.recipe)},
+                  {"products", product_library_name()},
+                  {"checkpoint", ""},
+                  {"folder", ""},
+                  {"step", 0}};
+    if (begun.ended_before()) return begun;
+    if (begun.run && begun.run->checkpoint) {
+      order["checkpoint"] = begun.run->checkpoint->path.string();
+      order["folder"] = fs::absolute(begun.run->folder.path()).string();
+      order["step"] = begun.run->checkpoint->step;
+    }
+    LUTHIER_CHECK(ranks.order(order.dump()));
+    return begun;
+  }
+  LUTHIER_TRY(const std::string text, ranks.next_order());
+  const Json order = Json::parse(text, nullptr, false);
+  if (!order.is_object() || order.value("do", "") != kBegin) return not_known(text);
+  auto begun = begun_as(order, recipe, ranks.rank());
+  if (!begun) return begun.error();
+  keep_products(order.at("products").get<std::string>());
+  return begun;
+}
+
+Result<std::string> from_leader(Ranks& ranks, const std::string& mine) {
+  LUTHIER_TRY(const std::vector<std::string> all, ranks.gather(mine));
+  return all.front();
+}
+
+Status agree_on_inputs(RunParts& run, const RunManifest& mine) {
+  const auto joined = [](const std::vector<std::string>& parts) {
+    std::string text;
+    for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
+    return text;
+  };
+  return run.ranks->agree({{"model", mine.model_fingerprint},
+                           {"dataset", joined(mine.dataset_fingerprints)},
+                           {"eval_dataset", joined(mine.eval_dataset_fingerprints)},
+                           {"training.dtype", mine.dtype},
+                           {"kind of device", run.device.is_cpu() ? "cpu" : "cuda"},
+                           {"card", mine.card},
+                           {"number of threads", std::to_string(mine.threads)},
+                           {"maker of products", mine.products},
+                           {"number of usable rows", std::to_string(run.rows.rows.size())},
+                           {"number of steps", std::to_string(mine.total_steps)},
+                           {"sharding of the optimizer", run.shards ? "optimizer" : "none"},
+                           {"number of trained parameters",
+                            std::to_string(mine.trainable_parameters)}});
+}
+
+std::string step_order(const StepOrder& order) {
+  return Json{{"do", kStep}, {"rate", order.rate}, {"max_norm", order.max_norm}}.dump();
+}
+
+std::string evaluation_order() { return Json{{"do", kEvaluation}}.dump(); }
+
+Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
+  const auto seed = static_cast<std::uint64_t>(run.recipe.training.seed);
+  const auto go_on = [&] { return !stopping(); };
+  for (;;) {
+    LUTHIER_TRY(const std::string text, run.ranks->next_order());
+    if (text == "end") break;
+    const Json order = Json::parse(text, nullptr, false);
+    const std::string what = order.is_object() ? order.value("do", "") : "";
+    if (what == kEvaluation) {
+      const AveragesShown shown(*run.optimizer);
+      auto evaluated = run.runner->evaluate(run.eval_reader, run.eval_rows.rows,
+                                            rows_at_once(*run.objective, run.recipe.training),
+                                            seed);
+      if (!evaluated && evaluated.error().code != ErrorCode::Interrupted) return evaluated.error();
+      continue;
+    }
+    if (what == kState) {
+      LUTHIER_CHECK(run.ranks->gather(listed(run.optimizer->state())));
+      continue;
+    }
+    if (what == kSend) {
+      LUTHIER_CHECK(sent_from(run, order.at("rank").get<int>(), order.at("name").get<std::string>(),
+                              0));
+      continue;
+    }
+    if (what != kStep) return not_known(text);
+    auto window = run.source->next();
+    if (!window) return run.runner->cannot_take_part(window.error());
+    run.trainables.begin_step(run.state.step);
+    LUTHIER_TRY(const WindowOutcome outcome,
+                run.runner->accumulate(*window, seed, run.plan.batches_before(run.state.step),
+                                       go_on));
+    if (outcome.abandoned) {
+      run.optimizer->clear_gradients();
+      continue;
+    }
+    LUTHIER_CHECK(move_by(run, outcome, order.at("rate").get<double>(),
+                          order.at("max_norm").get<double>()));
+  }
+  RunResult result;
+  result.folder = run.recipe.output_dir;
+  result.step = run.state.step;
+  return result;
+}
+
+}  // namespace luthier

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The window drives a run in a process of its own and one "on another machine" (ssh is a stand-in
+// here that leads to this machine; tests/session/test_elsewhere_by_ssh has the real one): controls,
+// curves, samples; the window goes, another finds the run; the result has the bytes of a run here.
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "engine/io/files.h"
+#include "engine/runs/elsewhere/run_post.h"
+#include "engine/runs/run_folder.h"
+#include "tests/ui/driver.h"
+#include "ui/widgets/banner.h"
+
+using namespace luthier;
+using luthier::test::Desk;
+using luthier::test::Person;
+
+class TestElsewhere : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase();
+  void the_choice_says_what_it_means();
+  void a_process_of_its_own_is_driven();
+  void the_window_goes_and_another_finds_the_run();
+  void a_killed_process_is_said_and_can_be_resumed();
+  void another_machine_is_driven_and_its_files_are_here();
+  void what_ssh_refuses_is_said_on_the_page();
+  void cleanup();
+
+ private:
+  void open_window();
+  void fill_form(const QString& run, const QString& steps);
+  bool wait_state(SessionState state);
+  bool has_lines(std::size_t count);
+  void choose_where(int kind);
+  QString adapter_sum(const QString& folder) const;
+  static std::vector<pid_t> host_processes();
+
+  Desk desk_;
+  QString rows_;
+  std::unique_ptr<MainWindow> window_;
+  std::unique_ptr<Person> person_;
+};
+
+void TestElsewhere::initTestCase() {
+  qputenv("XDG_STATE_HOME", desk_.folder.filePath("state").toUtf8());
+  qputenv("LUTHIER_CLI", LUTHIER_BINARY_DIR "/bin/luthier-cli");
+  qputenv("LUTHIER_PRODUCTS", "onednn");
+  qputenv("OMP_NUM_THREADS", "1");
+  QVERIFY(QDir::setCurrent(desk_.folder.path()));  // where mirrors of far runs lie
+  rows_ = luthier::test::few_rows(desk_, "korean", 24, QStringLiteral("train.jsonl"));
+  QVERIFY(!rows_.isEmpty());
+  open_window();
+  fill_form("undisturbed", "30");
+  QVERIFY(person_->click("launchButton"));
+  WAIT_UNTIL(window_->workspace().run() && window_->workspace().run()->ended);
+  QVERIFY(wait_state(SessionState::Ready));
+}
+
+void TestElsewhere::cleanup() {
+  for (const pid_t each : host_processes()) ::kill(each, SIGKILL);
+}
+
+void TestElsewhere::open_window() {
+  person_.reset();
+  window_.reset();
+  window_ = std::make_unique<MainWindow>();
+  window_->keep_quiet();
+  window_->resize(1280, 800);
+  window_->show();
+  QVERIFY(luthier::test::wait_for_window(window_.get()));
+  person_ = std::make_unique<Person>(*window_);
+  QVERIFY(luthier::test::load_teaching(*window_, *person_));
+}
+
+bool TestElsewhere::wait_state(SessionState state) {
+  return luthier::test::wait_for([&] { return person_->state() == state; });
+}
+
+bool TestElsewhere::has_lines(std::size_t count) {
+  return luthier::test::wait_for([&] {
+    const auto& run = window_->workspace().run();
+    return run && !run->ended && run->lines.size() >= count;
+  });
+}
+
+void TestElsewhere::fill_form(const QString& run, const QString& steps) {
+  window_->show_page(PageId::Train);
+  person_->type("field_dataset", rows_);
+  person_->type("field_output_dir", desk_.run(run));
+  person_->type("field_training_max_steps", steps);
+  person_->type("field_training_gradient_accumulation_steps", "1");
+  QVERIFY(window_->workspace().set_field("training.logging_steps", "1"));
+  QVERIFY(window_->workspace().set_field("training.save_steps", "5"));
+  QVERIFY(window_->workspace().set_field("training.device", "cpu"));
+}
+
+void TestElsewhere::choose_where(int kind) {
+  auto* where = person_->find<QComboBox>("runWhere");
+  where->setFocus();
+  QTest::keyClick(where, Qt::Key_Home);
+  for (int i = 0; i < kind; ++i) QTest::keyClick(where, Qt::Key_Down);
+  QCOMPARE(where->currentIndex(), kind);
+}
+
+QString TestElsewhere::adapter_sum(const QString& folder) const {
+  const auto sum = sha256_file(to_path(folder + "/adapter/adapter_model.safetensors"));
+  return sum ? QString::fromStdString(*sum) : QStringLiteral("none in ") + folder;
+}
+
+std::vector<pid_t> TestElsewhere::host_processes() {
+  std::vector<pid_t> found;
+  for (const PostedRun& run : list_posts()) {
+    if (!run.held) continue;
+    std::error_code problem;
+    for (const auto& each : std::filesystem::directory_iterator("/proc", problem)) {
+      std::ifstream file(each.path() / "cmdline", std::ios::binary);
+      const std::string words((std::istreambuf_iterator<char>(file)), {});
+      if (words.find(std::string("--run") + '\0' + run.run) != std::string::npos)
+        found.push_back(std::atoi(each.path().filename().c_str()));
+    }
+  }
+  return found;
+}
+
+void TestElsewhere::the_choice_says_what_it_means() {
+  window_->show_page(PageId::Train);
+  QVERIFY(!person_->find<QWidget>("runHost")->isVisible());
+  choose_where(1);
+  QVERIFY(person_->text("runWhereAbout").contains("Start page"));
+  choose_where(2);
+  QVERIFY(person_->find<QWidget>("runHost")->isVisible());
+  fill_form("nameless", "2");
+  // Without a name nothing is begun.
+  QVERIFY(person_->click("launchButton"));
+  WAIT_UNTIL(window_->page(PageId::Train)->findChild<Banner*>()->isVisible());
+  QVERIFY(!window_->workspace().session().has_run());
+  choose_where(0);
+  QVERIFY(!person_->find<QWidget>("runWhereAbout")->isVisible());
+}
+
+void TestElsewhere::a_process_of_its_own_is_driven() {
+  fill_form("own", "30");
+  choose_where(1);
+  QVERIFY(person_->click("launchButton"));
+  QVERIFY(has_lines(3));
+  QVERIFY(person_->click("mainButton"));
+  QVERIFY(wait_state(SessionState::Paused));
+  QVERIFY(window_->workspace().place_of_run().contains("process"));
+  QCOMPARE(host_processes().size(), std::size_t(1));
+  QVERIFY(!person_->find<QWidget>("runWhere")->isEnabled());
+  auto* tabs = person_->find<QTabWidget>("runTabs");
+  QTest::mouseClick(tabs->tabBar(), Qt::LeftButton, {}, tabs->tabBar()->tabRect(2).center());
+  QVERIFY(person_->click("askTakeRow"));
+  WAIT_UNTIL(!person_->find<QLineEdit>("askQuestion")->text().isEmpty());
+  QVERIFY(person_->click("askButton"));
+  auto* answers = person_->find<QTextBrowser>("askAnswers");
+  WAIT_UNTIL(answers->toPlainText().contains(QStringLiteral("in training")) &&
+             !answers->toPlainText().contains(QStringLiteral("…")));
+  QVERIFY(person_->click("saveNowButton"));
+  QVERIFY(person_->click("mainButton"));
+  WAIT_UNTIL(window_->workspace().run()->ended);
+  QCOMPARE(window_->workspace().run()->end_state, std::string("finished"));
+  QCOMPARE(window_->workspace().run()->lines.size(), std::size_t(30));
+  QVERIFY(wait_state(SessionState::Ready));  // the model that was loaded stayed
+  QCOMPARE(adapter_sum(desk_.run("own")), adapter_sum(desk_.run("undisturbed")));
+}
+
+void TestElsewhere::the_window_goes_and_another_finds_the_run() {
+  fill_form("found", "30");
+  choose_where(1);
+  QVERIFY(person_->click("launchButton"));
+  QVERIFY(has_lines(2));
+  QVERIFY(person_->click("mainButton"));
+  QVERIFY(wait_state(SessionState::Paused));
+  // No question is asked: the run goes on by itself.
+  QVERIFY(window_->close());
+  open_window();
+  QCOMPARE(host_processes().size(), std::size_t(1));
+  window_->show_page(PageId::Start);
+  const QString attach = QStringLiteral("recentRuns_0_resume");
+  WAIT_UNTIL(window_->findChild<QPushButton*>(attach) &&
+             person_->find<QPushButton>(attach)->text() == QStringLiteral("Attach"));
+  QVERIFY(person_->click(attach));
+  QVERIFY(wait_state(SessionState::Paused));
+  QCOMPARE(window_->current(), PageId::Train);
+  // Its curve is there from the first step.
+  QVERIFY(has_lines(2));
+  QCOMPARE(window_->workspace().run()->lines.front().step, std::int64_t(1));
+  QVERIFY(person_->click("mainButton"));
+  WAIT_UNTIL(window_->workspace().run()->ended);
+  QCOMPARE(window_->workspace().run()->lines.size(), std::size_t(30));
+  QVERIFY(wait_state(SessionState::Ready));
+  QCOMPARE(adapter_sum(desk_.run("found")), adapter_sum(desk_.run("undisturbed")));
+}
+
+void TestElsewhere::a_killed_process_is_said_and_can_be_resumed() {
+  fill_form("killed", "30");
+  choose_where(1);
+  QVERIFY(person_->click("launchButton"));
+  QVERIFY(has_lines(7));
+  QVERIFY(person_->click("mainButton"));
+  QVERIFY(wait_state(SessionState::Paused));
+  for (const pid_t each : host_processes()) QCOMPARE(::kill(each, SIGKILL), 0);
+  WAIT_UNTIL(window_->workspace().run()->ended);
+  QCOMPARE(window_->workspace().run()->end_state, std::string("interrupted"));
+  QVERIFY(wait_state(SessionState::Ready));
+  auto* action = window_->page(PageId::Train)->findChild<QPushButton*>("bannerAction");
+  WAIT_UNTIL(action->isVisible());
+  QCOMPARE(action->text(), QStringLiteral("Resume that run"));
+  QTest::mouseClick(action, Qt::LeftButton);
+  WAIT_UNTIL(window_->workspace().run() && window_->workspace().run()->started.first_step >= 5 &&
+             window_->workspace().run()->ended);
+  QVERIFY(wait_state(SessionState::Ready));
+  QCOMPARE(adapter_sum(desk_.run("killed")), adapter_sum(desk_.run("undisturbed")));
+}
+
+void TestElsewhere::another_machine_is_driven_and_its_files_are_here() {
+  QDir(desk_.folder.path()).mkdir("bin");
+  const QString ssh = desk_.folder.filePath("bin/ssh");
+  {
+    QFile file(ssh);
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    file.write("#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nexec \"$LUTHIER_CLI\" serve\n");
+  }
+  QFile::setPermissions(ssh, QFile::ReadOwner | QFile::ExeOwner);
+  qputenv("PATH", desk_.folder.filePath("bin").toUtf8() + ":" + qgetenv("PATH"));
+  fill_form("there", "30");
+  choose_where(2);
+  person_->type("runHost", "me@far");
+  person_->type("runHostFolder", desk_.folder.path());
+  QVERIFY(person_->click("launchButton"));
+  QVERIFY(has_lines(2));
+  QVERIFY(window_->workspace().place_of_run().contains("me@far"));
+  QVERIFY(person_->click("stopButton"));
+  QDialog* question = nullptr;
+  WAIT_UNTIL((question = window_->findChild<QDialog*>("stopQuestion")) && question->isVisible());
+  QTest::mouseClick(question->findChild<QPushButton*>("stopLeave"), Qt::LeftButton);
+  QVERIFY(wait_state(SessionState::Ready));
+  // It was left running, and is noted.
+  window_->show_page(PageId::Start);
+  QPushButton* attach = nullptr;
+  WAIT_UNTIL([&] {
+    for (auto* each : window_->page(PageId::Start)->findChildren<QPushButton*>())
+      if (each->accessibleName() == QStringLiteral("Attach to there") &&
+          each->parentWidget()->findChild<QAbstractButton*>()->toolTip() == "me@far")
+        attach = each;
+    return attach != nullptr;
+  }());
+  QTest::mouseClick(attach, Qt::LeftButton);
+  WAIT_UNTIL(window_->workspace().run() && window_->workspace().run()->ended &&
+             window_->workspace().run()->end_state == "finished");
+  QVERIFY(wait_state(SessionState::Ready));
+  const QString mirror = desk_.folder.filePath("runs/there@me@far");
+  QCOMPARE(path_text(window_->workspace().run()->started.folder), mirror);
+  QCOMPARE(adapter_sum(mirror), adapter_sum(desk_.run("undisturbed")));
+  QVERIFY(!QFileInfo::exists(mirror + "/checkpoints"));
+  // The comparison takes what came over.
+  window_->workspace().attach_adapter(mirror);
+  WAIT_UNTIL(window_->workspace().adapters().size() == 1);
+}
+
+void TestElsewhere::what_ssh_refuses_is_said_on_the_page() {
+  const QString ssh = desk_.folder.filePath("bin/ssh");
+  QFile::remove(ssh);
+  {
+    QFile file(ssh);
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    file.write("#!/bin/sh\necho 'me@far: Permission denied (publickey).' >&2\nexit 255\n");
+  }
+  QFile::setPermissions(ssh, QFile::ReadOwner | QFile::ExeOwner);
+  fill_form("refused", "30");
+  choose_where(2);
+  QVERIFY(person_->click("launchButton"));
+  auto* banner = window_->page(PageId::Train)->findChild<Banner*>();
+  WAIT_UNTIL([&] {
+    for (auto* label : banner->findChildren<QLabel*>())
+      if (label->text().contains("without a password")) return banner->isVisible();
+    return false;
+  }());
+  QVERIFY(wait_state(SessionState::Ready));
+}
+
+QTEST_MAIN(TestElsewhere)
+#include "test_elsewhere.moc"
