@@ -72,10 +72,10 @@ std::string job_name(const Recipe& recipe) {
 }  // namespace
 
 std::vector<NamedText> accelerate_files(const Recipe& recipe, const ClusterSettings& cluster) {
-  const bool cpu = recipe.training.device == "cpu";
-  const std::string several = cpu ? "MULTI_CPU" : "MULTI_GPU";
+  // On CPUs accelerate starts one rank; torchrun starts several.
+  const bool several = cluster.ranks() > 1 && recipe.training.device != "cpu";
   std::vector<NamedText> files{
-      {"ddp.yaml", accelerate_head(recipe, cluster, cluster.ranks() > 1 ? several : "'NO'")}};
+      {"ddp.yaml", accelerate_head(recipe, cluster, several ? "MULTI_GPU" : "'NO'")}};
   if (whole_on_each(recipe)) return files;
   files.push_back({"fsdp.yaml", accelerate_head(recipe, cluster, "FSDP") + kFsdp});
   for (const int stage : {2, 3}) {

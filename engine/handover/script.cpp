@@ -131,6 +131,11 @@ std::string trainer_call(const Recipe& recipe, const ScriptFacts& facts) {
   return python_call("trainer = ", name, {}, words);
 }
 
+/// Some of transformers' models say that they take no count of a step's tokens; TRL's loss does.
+constexpr const char* kWholeSteps =
+    "# A step's loss is the mean over all of its tokens, not of its micro-batches' means.\n"
+    "trainer.model_accepts_loss_kwargs = True\n";
+
 /// TRL rounds the adapter over a packed base to bfloat16.
 constexpr const char* kWiderAdapter =
     R"(# TRL rounds the adapter over a packed base to bfloat16, and this run keeps it in float32.
@@ -168,6 +173,7 @@ std::string trl_script(const Recipe& recipe, const ScriptFacts& facts) {
   text +=
       "\n\n" + python_call("args = ", facts.trainer->config, {}, training_arguments(recipe, facts));
   text += model_part(recipe, facts) + data_part(facts) + trainer_call(recipe, facts);
+  if (facts.trainer->columns == RowColumns::Answer) text += kWholeSteps;
   if (facts.adapter && packs(recipe)) text += kWiderAdapter;
   return text + ending(recipe, facts);
 }

@@ -14,10 +14,9 @@ Keywords at_revision(const ScriptFacts& facts, Keywords more = {}) {
 }
 
 std::string turn_feature(const ScriptFacts& facts) {
-  std::string text = "TURN = List({\"role\": Value(\"string\")";
-  text += facts.reads_pictures
-              ? ", \"content\": List({\"type\": Value(\"string\"), \"text\": Value(\"string\")})"
-              : ", \"content\": Value(\"string\")";
+  std::string text =
+      "PART = {\"type\": Value(\"string\"), \"text\": Value(\"string\")}\n"
+      "TURN = List({\"role\": Value(\"string\"), \"content\": List(PART)";
   for (const std::string& key : facts.rows.more_keys)
     text += ", " + python_text(key) + ": Value(\"string\")";
   return text + "})\n";

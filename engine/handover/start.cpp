@@ -24,8 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 // PEFT's types whose runs are held against TRL's (tests/parity/handed_over.py).
-constexpr std::array kTypes{"LORA", "VERA", "LOHA",      "LOKR",      "IA3",
-                            "OFT",  "BOFT", "FOURIERFT", "LN_TUNING", "HRA"};
+constexpr std::array kTypes{"LORA", "VERA", "LOHA", "LOKR",     "IA3",
+                            "OFT",  "BOFT", "HRA",  "LN_TUNING"};
 
 /// Settings that say how an adapter begins, and the values under which it adds nothing.
 bool adds_nothing_at_first(const Recipe& recipe) {

@@ -28,8 +28,7 @@ fs::path whole_path(const fs::path& path) { return fs::absolute(path).lexically_
 /// One row's JSON; pictures go into one list, in their order.
 class RowJson {
  public:
-  RowJson(PicturePlaces& places, const fs::path& folder, bool listed)
-      : places_(places), folder_(folder), listed_(listed) {}
+  RowJson(PicturePlaces& places, const fs::path& folder) : places_(places), folder_(folder) {}
 
   Result<Json> messages(const std::vector<Message>& messages) {
     Json list = Json::array();
@@ -45,13 +44,7 @@ class RowJson {
   const Json& pictures() const { return pictures_; }
 
  private:
-  /// A text where no row shows anything, else parts.
   Result<Json> content(const Message& message) {
-    if (!listed_) {
-      std::string text;
-      for (const ContentPart& part : message.content) text += part.text;
-      return Json(text);
-    }
     Json parts = Json::array();
     for (const ContentPart& part : message.content) {
       if (part.kind == ContentPart::Kind::Text) {
@@ -82,7 +75,6 @@ class RowJson {
 
   PicturePlaces& places_;
   const fs::path& folder_;
-  const bool listed_;
   Json pictures_ = Json::array();
 };
 
@@ -144,11 +136,10 @@ Status write_trl_rows(const RowsToWrite& rows, const TrlTrainer& trainer, const 
                       const Progress& progress) {
   const fs::path path = folder / name;
   std::ofstream file(path, std::ios::binary);
-  const bool listed = rows.processor->image_processor() != nullptr;
   LUTHIER_CHECK(
       each_row({rows}, progress,
                [&](const RowsToWrite&, const Conversation& row, const std::string&) -> Status {
-                 RowJson writer(places, folder, listed);
+                 RowJson writer(places, folder);
                  LUTHIER_TRY(const Json written, row_for_trl(row, trainer, facts, writer));
                  file << written.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
                  return {};

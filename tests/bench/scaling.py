@@ -71,6 +71,14 @@ def sent(strategy, size, cards):
     return shared(cards) * (adapter + base)
 
 
+def sent_more(strategy, size, cards):
+    """Bytes of each further micro-batch a rank: gradients go to their owners one by one, so that they
+    are added in the micro-batches' order (docs/decisions/0021); a base's layers come again."""
+    trains = parameters(size) if strategy.startswith("full") else lora_parameters(size)
+    base = 2 * WEIGHT * SHAPES[size][2] * layer_parameters(size) if "sharded" in strategy else 0
+    return shared(cards) * (GRADIENT * trains + base)
+
+
 STRATEGIES = ("LoRA", "full", "full, ZeRO-1", "LoRA, sharded base")
 
 
@@ -117,13 +125,14 @@ def number(value):
 
 
 def bytes_table():
-    lines = ["| model | strategy | trains | " + " | ".join(f"{cards}" for cards in CARDS[1:]) + " |",
-             "|" + "---|" * (3 + len(CARDS) - 1)]
+    lines = ["| model | strategy | trains | " + " | ".join(f"{cards}" for cards in CARDS[1:])
+             + " | 64, each further micro-batch |", "|" + "---|" * (4 + len(CARDS) - 1)]
     for size in SHAPES:
         for strategy in STRATEGIES:
             trains = parameters(size) if strategy.startswith("full") else lora_parameters(size)
             lines.append(f"| {size} | {strategy} | {trains / 1e6:,.0f} M | " + " | ".join(
-                number(sent(strategy, size, cards)) for cards in CARDS[1:]) + " |")
+                number(sent(strategy, size, cards)) for cards in CARDS[1:])
+                + f" | {number(sent_more(strategy, size, CARDS[-1]))} |")
     return "\n".join(lines)
 
 

@@ -107,7 +107,7 @@ class TestCarriedSettings : public QObject {
     QCOMPARE(python_literal(Json(nullptr)), std::string("None"));
     QCOMPARE(python_literal(Json(true)), std::string("True"));
     QCOMPARE(python_literal(Json(1.0)), std::string("1.0"));
-    QCOMPARE(python_literal(Json(2e-4)), std::string("0.0002"));
+    QCOMPARE(python_literal(Json(2e-4)), std::string("2e-04"));
     QCOMPARE(python_literal(Json(7)), std::string("7"));
     QCOMPARE(python_text("a\"b\\c\n그림"), std::string("\"a\\\"b\\\\c\\n그림\""));
     QCOMPARE(python_literal(Json{{"a", {1, nullptr}}}), std::string("{\"a\": [1, None]}"));

@@ -9,11 +9,25 @@ using namespace luthier::handover;
 
 namespace {
 
-std::string refusal(ClusterSettings cluster, std::int64_t batches = 8, bool packed = false) {
-  std::vector<std::string> settings{"training.gradient_accumulation_steps=" +
-                                    std::to_string(batches)};
-  if (packed) settings.emplace_back("quantization.load_in_4bit=true");
-  const Recipe recipe = parse_recipe("", "test", settings).value();
+ClusterSettings settings(std::int64_t nodes, std::int64_t gpus = 1) {
+  ClusterSettings made;
+  made.nodes = nodes;
+  made.gpus_per_node = gpus;
+  return made;
+}
+
+/// With one of the texts that sbatch is given in place of its default.
+ClusterSettings with(std::string ClusterSettings::*field, const std::string& text) {
+  ClusterSettings made;
+  made.*field = text;
+  return made;
+}
+
+std::string refusal(const ClusterSettings& cluster, std::int64_t batches = 8, bool packed = false) {
+  std::vector<std::string> overrides{"training.gradient_accumulation_steps=" +
+                                     std::to_string(batches)};
+  if (packed) overrides.emplace_back("quantization.load_in_4bit=true");
+  const Recipe recipe = parse_recipe("", "test", overrides).value();
   const Status status = check_cluster(cluster, recipe);
   return status ? std::string() : status.error().sentence();
 }
@@ -25,37 +39,39 @@ class TestClusterFiles : public QObject {
 
  private slots:
   void a_steps_batches_are_shared_evenly() {
-    QCOMPARE(refusal({.nodes = 2, .gpus_per_node = 4}), std::string());
-    QVERIFY(refusal({.nodes = 3}).find("3 ranks cannot share") != std::string::npos);
-    QVERIFY(refusal({.nodes = 3}).find("(1, 2, 4, 8)") != std::string::npos);
-    QCOMPARE(refusal({.nodes = 3}, 6), std::string());
+    QCOMPARE(refusal(settings(2, 4)), std::string());
+    QVERIFY(refusal(settings(3)).find("3 ranks cannot share") != std::string::npos);
+    QVERIFY(refusal(settings(3)).find("(1, 2, 4, 8)") != std::string::npos);
+    QCOMPARE(refusal(settings(3), 6), std::string());
   }
 
   void options_are_such_as_sbatch_takes() {
-    QVERIFY(refusal({.nodes = 0}).starts_with("--nodes"));
-    QVERIFY(refusal({.gpus_per_node = 5000}).starts_with("--gpus-per-node"));
+    QVERIFY(refusal(settings(0)).starts_with("--nodes"));
+    QVERIFY(refusal(settings(1, 5000)).starts_with("--gpus-per-node"));
     for (const char* time : {"", "soon", "1:00 --mem=0", "-1"})
-      QVERIFY2(refusal({.time = time}).starts_with("--time"), time);
+      QVERIFY2(refusal(with(&ClusterSettings::time, time)).starts_with("--time"), time);
     for (const char* time : {"90", "12:00:00", "2-00:00:00"})
-      QCOMPARE(refusal({.time = time}), std::string());
-    QVERIFY(refusal({.partition = "a\n#SBATCH --wrap=x"}).starts_with("--partition"));
-    QVERIFY(refusal({.sharding = "tensor"}).starts_with("--sharding"));
+      QCOMPARE(refusal(with(&ClusterSettings::time, time)), std::string());
+    QVERIFY(refusal(with(&ClusterSettings::partition, "a\n#SBATCH --wrap=x"))
+                .starts_with("--partition"));
+    QVERIFY(refusal(with(&ClusterSettings::sharding, "tensor")).starts_with("--sharding"));
   }
 
   void a_packed_base_is_whole_on_each_card() {
-    QVERIFY(refusal({.sharding = "zero3"}, 8, true).find("packed") != std::string::npos);
-    QCOMPARE(refusal({}, 8, true), std::string());
+    QVERIFY(refusal(with(&ClusterSettings::sharding, "zero3"), 8, true).find("packed") !=
+            std::string::npos);
+    QCOMPARE(refusal(settings(1), 8, true), std::string());
     const Recipe recipe = parse_recipe("", "test", {"quantization.load_in_4bit=true"}).value();
-    QCOMPARE(accelerate_files(recipe, {}).size(), std::size_t{1});
-    QCOMPARE(accelerate_files(Recipe(), {}).size(), std::size_t{6});
+    QCOMPARE(accelerate_files(recipe, settings(1)).size(), std::size_t{1});
+    QCOMPARE(accelerate_files(Recipe(), settings(1)).size(), std::size_t{6});
   }
 
   void the_batch_file_names_what_was_asked_for() {
     Recipe recipe;
     recipe.output_dir = "runs/my run;rm";
-    const std::string text = sbatch_text(
-        recipe,
-        {.nodes = 2, .gpus_per_node = 4, .time = "1-00", .partition = "long", .sharding = "fsdp"});
+    ClusterSettings cluster = settings(2, 4);
+    cluster.time = "1-00", cluster.partition = "long", cluster.sharding = "fsdp";
+    const std::string text = sbatch_text(recipe, cluster);
     for (const char* line :
          {"#SBATCH --job-name=my-run-rm\n", "#SBATCH --nodes=2\n", "#SBATCH --gpus-per-node=4\n",
           "#SBATCH --time=1-00\n", "#SBATCH --partition=long\n", "accelerate/fsdp.yaml",

@@ -25,8 +25,7 @@ class TestHandOver : public QObject {
   }
 
   void a_run_as_a_script() {
-    HandOverRequest request{recipe_, folder("handed")};
-    const auto handed = hand_over(request);
+    const auto handed = hand_over(request(recipe_, "handed"));
     QVERIFY2(handed.ok(), handed ? "" : handed.error().sentence().c_str());
     QCOMPARE(handed->files.front(), std::string("train.py"));
     for (const char* file :
@@ -38,7 +37,7 @@ class TestHandOver : public QObject {
                               "gradient_accumulation_steps=ACCUMULATION // RANKS"})
       QVERIFY2(script.find(words) != std::string::npos, words);
     // The same recipe gives the same files.
-    QVERIFY(hand_over({recipe_, folder("again")}).ok());
+    QVERIFY(hand_over(request(recipe_, "again")).ok());
     for (const char* file : {"train.py", "train.jsonl", "adapter/adapter_model.safetensors"})
       QCOMPARE(read_file(folder("again") / file).value(),
                read_file(folder("handed") / file).value());
@@ -79,9 +78,9 @@ class TestHandOver : public QObject {
   }
 
   void one_that_is_ended_leaves_nothing() {
-    HandOverRequest request{recipe_, folder("ended")};
-    request.go_on = [](const std::string& what, double) { return what != "Making the adapter"; };
-    const auto handed = hand_over(request);
+    HandOverRequest asked = request(recipe_, "ended");
+    asked.go_on = [](const std::string& what, double) { return what != "Making the adapter"; };
+    const auto handed = hand_over(asked);
     QVERIFY(!handed.ok());
     QCOMPARE(handed.error().code, ErrorCode::Interrupted);
     QVERIFY(!fs::exists(folder("ended")));
@@ -112,8 +111,14 @@ class TestHandOver : public QObject {
 
  private:
   fs::path folder(const char* name) const { return fs::path(folder_.path().toStdString()) / name; }
+  HandOverRequest request(const Recipe& recipe, const char* name) const {
+    HandOverRequest made;
+    made.recipe = recipe;
+    made.out = folder(name);
+    return made;
+  }
   std::string refusal(const Recipe& recipe) {
-    const auto handed = hand_over({recipe, folder("refused")});
+    const auto handed = hand_over(request(recipe, "refused"));
     if (handed || fs::exists(folder("refused"))) return {};
     return handed.error().sentence();
   }
