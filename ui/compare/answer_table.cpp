@@ -218,7 +218,7 @@ AnswerTable::AnswerTable(LiveComparison& comparison, QWidget* parent)
   });
   const auto others = [this] {
     model_->refresh();
-    view_->setColumnWidth(0, 60);  // four figures, or the mark of the sorting
+    view_->setColumnWidth(0, 60);
     fill_choices();
     apply();
   };
