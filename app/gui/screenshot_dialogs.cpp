@@ -103,7 +103,7 @@ bool Screenshots::show_roll_outs() {
     LUTHIER_TRY(const ObjectiveDemo demo, objective_demo("grpo"));
     LUTHIER_TRY(const ObjectiveLesson lesson, make_objective_demo(demo, "questions"));
     Recipe recipe = lesson.recipe;
-    recipe.model = "teaching/base";
+    recipe.model = workspace.recipe().model;
     recipe.output_dir = "runs/json-by-reward";
     recipe.training.max_steps = steps_ > 0 ? std::min(steps_, 8) : 8;
     recipe.training.save_steps = recipe.training.max_steps;

@@ -54,12 +54,12 @@ bool Screenshots::open(std::size_t task) {
     LUTHIER_TRY(const auto base, teaching_base());
     LUTHIER_CHECK(set_up_task(workspace, tasks[std::min(task, tasks.size() - 1)], kRuns, steps_));
     Recipe recipe = workspace.recipe();
-    for (std::string* place : {&recipe.model, &recipe.output_dir, &recipe.image_folder})
+    for (std::string* place : {&recipe.output_dir, &recipe.image_folder})
       if (!place->empty()) *place = from_here(*place);
     for (std::vector<std::string>* files : {&recipe.dataset, &recipe.eval_dataset})
       for (std::string& file : *files) file = from_here(file);
     workspace.replace_recipe(recipe);
-    if (!workspace.model()) workspace.load_model(QString::fromStdString(from_here(base.string())));
+    if (!workspace.model()) workspace.load_model(path_text(base));
     return {};
   };
   const Status status = opened();

@@ -206,7 +206,7 @@ AnswerTable::AnswerTable(LiveComparison& comparison, QWidget* parent)
   view_->setWordWrap(false);
   view_->verticalHeader()->hide();
   view_->horizontalHeader()->setDefaultSectionSize(150);
-  view_->setColumnWidth(0, 44);
+  view_->setColumnWidth(0, 60);  // four figures, or the mark of the sorting
   make_copied(view_);
   layout->addWidget(view_, 1);
   timer_.setSingleShot(true);
@@ -218,7 +218,7 @@ AnswerTable::AnswerTable(LiveComparison& comparison, QWidget* parent)
   });
   const auto others = [this] {
     model_->refresh();
-    view_->setColumnWidth(0, 44);
+    view_->setColumnWidth(0, 60);
     fill_choices();
     apply();
   };

@@ -10,6 +10,7 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
+#include <QPainter>
 #include <QPushButton>
 #include <QSpinBox>
 #include <QStackedWidget>
@@ -37,6 +38,23 @@
 #include "ui/widgets/splitter.h"
 
 namespace luthier {
+
+namespace {
+
+/// A line that ends in … where there is no room for it; the whole of it is its tool tip.
+class ElidedLine : public QLabel {
+ public:
+  using QLabel::QLabel;
+
+ protected:
+  void paintEvent(QPaintEvent*) override {
+    QPainter painter(this);
+    painter.drawText(contentsRect(), Qt::AlignLeft | Qt::AlignVCenter,
+                     fontMetrics().elidedText(text(), Qt::ElideRight, contentsRect().width()));
+  }
+};
+
+}  // namespace
 
 ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
   comparison_ = new LiveComparison(workspace, this);
@@ -103,7 +121,7 @@ QWidget* ComparePage::make_head() {
   auto* row = new QHBoxLayout(head);
   row->setContentsMargins(0, 0, 0, 0);
   row->setSpacing(8);
-  base_ = text_label(head);
+  base_ = new ElidedLine(head);
   base_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
   add_ = new QToolButton(head);
   add_->setObjectName(QStringLiteral("addAdapter"));

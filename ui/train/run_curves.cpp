@@ -64,7 +64,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   splitter_->setStretchFactor(2, 4);
   splitter_->setStretchFactor(3, 3);
   for (CurvePlot* plot : {rate_, norm_, speed_}) plot->set_compact();
-  splitter_->setSizes({kShares.begin(), kShares.end()});
+  share_heights();
   memory_->set_scale(true);
   speed_->set_scale(true);
   group_ = new CurveGroup(this);
@@ -305,20 +305,28 @@ void RunCurves::draw_loss() {
 }
 
 /// Only where an objective tells more than its loss; what is told is not known here by name.
+/// Of what a page has behind the plots; before all is laid out, what it is to have.
+int RunCurves::height_behind() const {
+  const QList<int> sizes = splitter_->sizes();
+  int all = 0, behind = 0;
+  for (int i = 0; i < sizes.size(); ++i) {
+    all += sizes[i];
+    if (i >= static_cast<int>(kShares.size())) behind += sizes[i];
+  }
+  return 2 * all > height() ? behind : behind_;
+}
+
 /// A plot that comes or goes would else take its room from one neighbour alone; what stands behind
 /// the plots keeps its own. Where there is no room to read anything, the small plots stand back.
 void RunCurves::share_heights() {
   small_->setVisible(has_room_for_small());
-  QList<int> sizes = splitter_->sizes();
-  int room = 0, shares = 0;
-  for (int i = 0; i < static_cast<int>(kShares.size()); ++i) {
-    room += sizes[i];
-    if (splitter_->widget(i)->isVisibleTo(splitter_))
-      shares += kShares[static_cast<std::size_t>(i)];
-  }
-  if (room == 0 || shares == 0) return;  // nothing is laid out yet
+  const int behind = height_behind(), room = std::max(height() - behind, 1);
+  int shares = 0;
   for (int i = 0; i < static_cast<int>(kShares.size()); ++i)
-    sizes[i] = kShares[static_cast<std::size_t>(i)] * room / shares;
+    if (!splitter_->widget(i)->isHidden()) shares += kShares[static_cast<std::size_t>(i)];
+  QList<int> sizes;
+  for (const int share : kShares) sizes << share * room / std::max(shares, 1);
+  if (splitter_->count() > sizes.size()) sizes << behind;
   splitter_->setSizes(sizes);
 }
 
@@ -332,14 +340,12 @@ void RunCurves::show_small(bool first) {
 bool RunCurves::has_room_for_small() const {
   if (small_first_) return true;
   if (figures_->isHidden()) return height() >= room_for_small_;
-  int room = height();  // of the plots: a page may have something of its own behind them
-  const QList<int> sizes = splitter_->sizes();
-  for (int i = splitter_->indexOf(small_) + 1; i < sizes.size(); ++i) room -= sizes[i];
-  return room >= kRoomForAll;
+  return height() - height_behind() >= kRoomForAll;
 }
 
-void RunCurves::set_room_for_small(int height) {
+void RunCurves::set_room_for_small(int height, int behind) {
   room_for_small_ = height;
+  behind_ = behind;
   share_heights();
 }
 

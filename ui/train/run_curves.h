@@ -31,7 +31,7 @@ class RunCurves : public QWidget {
   std::vector<RunSeries>& series() { return series_; }
   void changed();
   /// Below this height the small plots stand back, so that the loss can be read.
-  void set_room_for_small(int height);
+  void set_room_for_small(int height, int behind = 0);
   /// A person may drag the borders between plots; more widgets can go below.
   QSplitter* splitter() const { return splitter_; }
   /// Rate, norm and speed are shown also where there is no room for them beside an objective's
@@ -56,6 +56,7 @@ class RunCurves : public QWidget {
   void draw_loss();
   void draw_memory();
   void share_heights();
+  int height_behind() const;
   bool has_room_for_small() const;
   void draw_figures();
   void draw_marks();
@@ -82,7 +83,7 @@ class RunCurves : public QWidget {
   QTimer timer_;
   QElapsedTimer since_drawn_;
   bool dirty_ = false, small_first_ = false;
-  int room_for_small_ = 0, ticket_ = 0;
+  int room_for_small_ = 0, behind_ = 0, ticket_ = 0;
 };
 
 }  // namespace luthier

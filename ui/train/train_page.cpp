@@ -37,6 +37,7 @@ const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
 const QString kAboutLine = QStringLiteral("line");
+constexpr int kTabsHeight = 240;    // room for the filmstrip's rows
 constexpr int kRoomForSmall = 640;  // with what is under them: below it memory could not be read
 
 }  // namespace
@@ -154,10 +155,8 @@ QWidget* TrainPage::make_run() {
   tabs_->addTab(views_->strip(), QString());
   tabs_->setMinimumHeight(112);
   curves_->splitter()->addWidget(tabs_);
-  // Loss, an objective's figures, memory, the small plots, and these.
   curves_->splitter()->setStretchFactor(curves_->splitter()->indexOf(tabs_), 4);
-  curves_->splitter()->setSizes({224, 172, 112, 112, 240});
-  curves_->set_room_for_small(kRoomForSmall);
+  curves_->set_room_for_small(kRoomForSmall, kTabsHeight);
   layout->addWidget(views_);
   on_language(tabs_, [this] {
     tabs_->setTabText(0, tr("Log"));
