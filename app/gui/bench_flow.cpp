@@ -46,10 +46,11 @@ Status BenchFlow::run(const QString& file, const QString& out) {
   const auto wanted = std::find_if(std::begin(flows), std::end(flows),
                                    [&](const auto& each) { return flow == each.first; });
   if (wanted == std::end(flows)) return input_error("There is no such flow.", "flow");
-  LUTHIER_CHECK((this->*wanted->second)());
+  const Status done = (this->*wanted->second)();
   found_["flow"] = flow;
   found_["phases"] = hands_.phases();
-  return write_measurement(found_, out);
+  LUTHIER_CHECK(write_measurement(found_, out));
+  return done;
 }
 
 Status BenchFlow::compare() {

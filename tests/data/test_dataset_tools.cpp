@@ -127,12 +127,12 @@ class TestDatasetTools : public QObject {
   // Rows are passed over by their bytes, which may write a text in many ways.
   void a_text_is_found_however_it_is_written() {
     const Room room;
-    const auto dataset = opened(room.write(
-        "t.jsonl",
-        R"({"prompt": "\ube68\uac04 \u0041PPLE\n\ud83c\udf4e \"\/", "completion": "tab\tor \\u"})"
-        "\n"
-        R"({"prompt": "plain", "score": 1.50, "many": 3e5, "right": true, "none": null})"
-        "\n"));
+    const auto dataset = opened(
+        room.write("t.jsonl",
+                   "{\"prompt\": \"\\ube68\\uac04 \\u0041PPLE\\n\\ud83c\\udf4e \\\"\\/\", "
+                   "\"completion\": \"tab\\tor \\\\u\"}\n"
+                   "{\"prompt\": \"plain\", \"score\": 1.50, \"many\": 3e5, \"right\": true, "
+                   "\"none\": null}\n"));
     const auto found = [&](const char* text) { return *find_rows(*dataset, {text, {}}); };
     for (const char* there : {"빨간", "apple\n🍎", "Apple", "tab\tOR", "\\U", "🍎 \"/"})
       QVERIFY2(found(there) == (RowList{0}), there);
@@ -141,8 +141,9 @@ class TestDatasetTools : public QObject {
     for (const char* absent : {"ube68", "\\n", "1.50", "3e5x", "null", "pear", "prompt"})
       QVERIFY2(found(absent).empty(), absent);
     // With columns that are put together, the file alone does not say what a row holds.
-    const auto mapped = Dataset::open({room.path() / "t.jsonl"}, {},
-                                      *column_map({"completion=completion"}, "About {prompt}?", ""));
+    const auto mapped =
+        Dataset::open({room.path() / "t.jsonl"}, {},
+                      *column_map({"completion=completion"}, "About {prompt}?", ""));
     QVERIFY(mapped.ok());
     QCOMPARE(*find_rows(**mapped, {"about plain?", {}}), (RowList{1}));
   }

@@ -322,7 +322,7 @@ void TestInterrupted::a_resumed_run_shows_what_was_before() {
   QCOMPARE(run->evaluations[0], std::make_pair(std::int64_t(10), 0.75));
   auto* curves = window.page(PageId::Train)->findChild<RunCurves*>();
   WAIT_UNTIL_EQUAL(curves->series().front().lines.size(), std::size_t(21));
-  QCOMPARE(curves->series().front().lines.front().step, std::int64_t(1));
+  QCOMPARE(curves->series().front().lines.step.first(), 1.0);
   WAIT_UNTIL(person.find<QPlainTextEdit>("stepLog")->toPlainText().contains(
       QStringLiteral("loss   4.0000")));
   WAIT_UNTIL_EQUAL(person.find<QPlainTextEdit>("stepLog")->blockCount(), 21);
