@@ -335,6 +335,64 @@ class TestElsewhere : public QObject {
     QVERIFY(files.next());
     QVERIFY(!files.take({{"files", "none"}}).ok());
   }
+
+  void a_mirror_keeps_no_result_of_an_earlier_run() {
+    const fs::path here = root() / "again";
+    const std::string name = "adapter/adapter_model.safetensors";
+    const auto follow = [&](FollowedFiles& files, const std::string& text, const std::string& as) {
+      Json list = Json::array();
+      list.push_back(Json::object());  // no file; the others count
+      list.push_back({{"name", name}, {"bytes", text.size()}});
+      Status all;
+      files.start_round(true);
+      while (const auto order = files.next()) {
+        Json said = Json::object();
+        if (std::holds_alternative<FilesOrder>(*order)) {
+          said["files"] = list;
+        } else {
+          said["file"] = as;
+          said["bytes"] = text.size();
+          said["data"] = encode_base64(std::as_bytes(std::span(text)));
+        }
+        if (const Status kept = files.take(said); !kept) all = kept;
+      }
+      return all;
+    };
+    FollowedFiles first(here), resumed(here), misled(here);
+    QVERIFY(follow(first, "abc", name).ok());
+    QCOMPARE(*read_file(here / name), std::string("abc"));
+    QVERIFY(follow(resumed, "abd", name).ok());  // as large, and another one
+    QCOMPARE(*read_file(here / name), std::string("abd"));
+    QVERIFY(!follow(misled, "abe", "run.json").ok());  // and it ends
+    QVERIFY(misled.is_at_rest());
+    QCOMPARE(*read_file(here / name), std::string("abd"));
+    QVERIFY(!fs::exists(here / "adapter/.adapter_model.safetensors.part"));
+  }
+
+  void two_windows_in_one_folder_are_told() {
+    const fs::path here = root() / "shared";
+    FollowedFiles files(here);
+    Json list = Json::array();
+    list.push_back({{"name", "metrics.jsonl"}, {"bytes", 8}});
+    fs::create_directories(here);
+    append_text(here / "metrics.jsonl", "{}\n");
+    files.start_round(false);
+    QVERIFY(files.next());
+    QVERIFY(files.take({{"files", list}}).ok());
+    const auto order = files.next();
+    QVERIFY(order);
+    QCOMPARE(std::get<FetchOrder>(*order).from, std::uint64_t(3));
+    fs::resize_file(here / "metrics.jsonl", 0);
+    Json said = Json::object();
+    said["file"] = "metrics.jsonl";
+    said["bytes"] = 8;
+    said["data"] = "e30K";
+    const Status kept = files.take(said);
+    QVERIFY(!kept.ok());
+    QVERIFY(QString::fromStdString(kept.error().sentence()).contains("Another window"));
+    QVERIFY(!files.next());
+    QVERIFY(files.is_at_rest());
+  }
 };
 
 QTEST_GUILESS_MAIN(TestElsewhere)

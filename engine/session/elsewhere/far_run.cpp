@@ -368,7 +368,7 @@ Status FarRun::hear(Line& line, const std::string& said) {
   }
   if (json->contains("files") || json->contains("file")) {
     if (files_)
-      if (const Status kept = files_->take(*json); !kept) log_warning(kept.error().sentence());
+      if (const Status kept = files_->take(*json); !kept) tell_unkept(kept.error());
     return {};
   }
   if (json->contains("error")) {
@@ -440,6 +440,12 @@ void FarRun::tell_end(RunEnded end) {
   if (files_) end.folder = files_->folder();
   if (std::exchange(told_cut_, false)) host_.tell(LineChanged{place_, std::nullopt});
   host_.tell(std::move(end));
+}
+
+/// While the run goes on, the next round asks again.
+void FarRun::tell_unkept(const Error& error) {
+  log_warning(error.sentence());
+  if (end_ && !std::exchange(told_unkept_, true)) host_.tell(CommandFailed{"fetch", error});
 }
 
 void FarRun::end_by(const Error& error) { tell_end({folder_, "failed", error, 0}); }

@@ -73,6 +73,7 @@ class FarRun : public RunControls {
   void take_event(const Json& json);
   void tell(SessionEvent event);
   void tell_end(RunEnded end);
+  void tell_unkept(const Error& error);
   void end_by(const Error& error);
   void set_line(bool stands, const Error& why = {});
   void wait_before_next();
@@ -91,7 +92,7 @@ class FarRun : public RunControls {
 
   // Of the thread alone.
   bool known_ = false;  ///< it may have begun there
-  bool attached_ = false, told_cut_ = false, ended_ = false;
+  bool attached_ = false, told_cut_ = false, told_unkept_ = false, ended_ = false;
   std::uint64_t last_ = 0;  ///< number of the last event
   std::size_t tries_ = 0;
   std::deque<Json> held_;  ///< events that wait for the files
