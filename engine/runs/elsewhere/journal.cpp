@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "engine/io/files.h"
 #include "engine/runs/elsewhere/protocol.h"
@@ -140,24 +141,32 @@ Status JournalWriter::flush() {
 }
 
 Status JournalWriter::write_anew() {
+  fs::path fresh = file_;
+  fresh += ".new";
+  if (const Status replaced = replace_by(fresh); !replaced) {
+    ::unlink(fresh.c_str());
+    anew_above_ = 2 * bytes_;  // not with every event anew
+    return replaced;
+  }
+  // Where all of it is wanted, it may grow to twice that before it is looked through again.
+  anew_above_ = std::max(limits_.bytes, 2 * bytes_);
+  return {};
+}
+
+Status JournalWriter::replace_by(const fs::path& fresh) {
   LUTHIER_TRY(const std::string text, read_file(file_));
   std::string kept;
   for (const std::string& line : kept_lines(lines_of(text), limits_)) kept += line + "\n";
-  fs::path fresh = file_;
-  fresh += ".new";
-  {
-    const Descriptor out(
-        ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (out.get() < 0) return system_error("The run's journal cannot be written", fresh, errno);
-    LUTHIER_CHECK(write_all(out, kept, fresh));
-  }
+  Descriptor out(
+      ::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (out.get() < 0) return system_error("The run's journal cannot be written", fresh, errno);
+  LUTHIER_CHECK(write_all(out, kept, fresh));
+  // A name that stands before its lines do would be an empty journal behind a power cut.
+  if (::fsync(out.get()) != 0)
+    return system_error("The run's journal cannot be written", fresh, errno);
   LUTHIER_CHECK(rename_path(fresh, file_));
-  descriptor_ = Descriptor(::open(file_.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
-  if (descriptor_.get() < 0)
-    return system_error("The run's journal cannot be written", file_, errno);
+  descriptor_ = std::move(out);
   bytes_ = kept.size();
-  // Where all of it is wanted, it may grow to twice that before it is looked through again.
-  anew_above_ = std::max(limits_.bytes, 2 * bytes_);
   return {};
 }
 
