@@ -29,13 +29,14 @@ class JournalWriter {
   /// `event` is an object with "event". A full disk loses nothing: what could not be written waits,
   /// and is tried again with the next one (then the error is only told); progress does not wait.
   Status append(Json event);
+  /// Tries again what waits; done where nothing does.
+  Status flush();
   std::uint64_t last() const { return last_; }  ///< number; 0: none
   /// The next event's number is higher by so many: behind any that was told and is here no more.
   void skip(std::uint64_t numbers) { last_ += numbers; }
 
  private:
   JournalWriter() = default;
-  Status flush();
   Status write_anew();
   Status replace_by(const std::filesystem::path& fresh);
 
