@@ -175,6 +175,7 @@ class TestElsewhere : public QObject {
     limits.bytes = 20'000;
     limits.steps = 100;
     limits.answers = 4;
+    limits.requests = 0;
     auto writer = JournalWriter::open(file, limits);
     QVERIFY(writer.ok());
     JournalReader attached(file, 0);
@@ -227,6 +228,24 @@ class TestElsewhere : public QObject {
     for (std::uint64_t i = 26; i <= 30; ++i)
       QVERIFY(std::find(kept.begin(), kept.end(), i) != kept.end());
     QVERIFY(kept.size() < 20);
+  }
+
+  void all_answers_of_the_newest_requests_stay() {
+    JournalLimits limits;
+    limits.answers = 2;
+    limits.requests = 2;
+    std::vector<std::string> lines;
+    for (int i = 1; i <= 30; ++i) {
+      Json json{{"n", i}};
+      json["event"] = "answer";
+      json["final"] = true;
+      json["client"] = "a-client";
+      json["request"] = (i - 1) / 10;  // three of ten answers
+      lines.push_back(json_line(json));
+    }
+    const auto kept = numbers(kept_lines(lines, limits));
+    QCOMPARE(kept.size(), std::size_t(20));
+    QCOMPARE(kept.front(), std::uint64_t(11));
   }
 
   void a_post_is_the_users_own_and_has_one_process() {

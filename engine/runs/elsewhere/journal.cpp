@@ -41,6 +41,16 @@ bool is_fleeting(const Json& event) {
   return event_name(event) == "progress" || is_unfinished_answer(event);
 }
 
+/// Whose request an answer is to.
+std::string asked_by(const Json& event) {
+  std::string key;
+  for (const char* part : {"client", "request"}) {
+    const auto found = event.find(part);
+    key += (found == event.end() ? std::string() : found->dump()) + " ";
+  }
+  return key;
+}
+
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::size_t begin = 0;
@@ -70,6 +80,7 @@ std::vector<std::string> kept_lines(const std::vector<std::string>& lines,
                                     const JournalLimits& limits) {
   enum class Kind { Stays, Overtaken, Answer, Step };
   std::vector<Kind> kinds;
+  std::vector<std::string> askers;  // of answers
   std::size_t steps = 0, answers = 0;
   for (const std::string& line : lines) {
     const auto event = parse_json(line, "journal");
@@ -84,13 +95,19 @@ std::vector<std::string> kept_lines(const std::vector<std::string>& lines,
     steps += kind == Kind::Step;
     answers += kind == Kind::Answer;
     kinds.push_back(kind);
+    askers.push_back(kind == Kind::Answer ? asked_by(*event) : std::string());
   }
+  std::set<std::string> newest;
+  for (std::size_t i = lines.size(); i-- > 0 && newest.size() < limits.requests;)
+    if (kinds[i] == Kind::Answer) newest.insert(askers[i]);
   std::vector<std::string> kept;
   std::size_t step = 0, answer = 0;
   const std::size_t older = steps > limits.steps ? steps - limits.steps / 2 : 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (kinds[i] == Kind::Overtaken) continue;
-    if (kinds[i] == Kind::Answer && answer++ + limits.answers < answers) continue;
+    if (kinds[i] == Kind::Answer && answer++ + limits.answers < answers &&
+        !newest.contains(askers[i]))
+      continue;
     if (kinds[i] == Kind::Step && step++ < older && step % 2 == 0) continue;
     kept.push_back(lines[i]);
   }

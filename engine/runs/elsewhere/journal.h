@@ -18,7 +18,8 @@ namespace luthier {
 struct JournalLimits {
   std::size_t bytes = std::size_t{8} << 20;  ///< above which it is written anew
   std::size_t steps = 8192;                  ///< of more, every other of the older half goes
-  std::size_t answers = 256;                 ///< events of answers that stay
+  std::size_t answers = 256;                 ///< events of answers that stay, and
+  std::size_t requests = 8;                  ///< of the newest of these all answers
 };
 
 class JournalWriter {
