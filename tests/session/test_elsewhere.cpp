@@ -328,6 +328,22 @@ class TestElsewhere : public QObject {
              end.error->sentence().c_str());
   }
 
+  void a_run_that_is_left_before_its_line_stands_is_told() {
+    QTemporaryDir folder;
+    qputenv("LUTHIER_CLI", false_serve(folder.path().toStdString(), "").c_str());
+    Session session;
+    std::vector<SessionEvent> events;
+    session.launch_elsewhere({}, order_of(tiny_->recipe("nothing")));
+    session.leave_run();
+    QVERIFY(until(session, events, is_end_of_run));
+    qputenv("LUTHIER_CLI", LUTHIER_BINARY_DIR "/bin/luthier-cli");
+    const auto end = all_of<RunEnded>(events).back();
+    QVERIFY(end.error);
+    QVERIFY2(end.error->sentence().find("left before") != std::string::npos,
+             end.error->sentence().c_str());
+    WAIT_UNTIL(!session.has_run());
+  }
+
   void serve_answers_nonsense_and_lives() {
     auto child = TalkingChild::start({command_line_program().string(), "serve"});
     QVERIFY(child.ok());

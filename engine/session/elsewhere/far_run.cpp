@@ -117,7 +117,7 @@ FarRun::FarRun(RunPlace place, std::string run, std::optional<ElsewhereOrder> or
 
 void FarRun::begin() {
   const std::lock_guard once(ending_);
-  if (leaving_ == Leaving::No) thread_ = std::thread([this] { loop(); });
+  if (leaving_ != Leaving::Quiet) thread_ = std::thread([this] { loop(); });
 }
 
 FarRun::~FarRun() { hang_up(); }
@@ -216,8 +216,12 @@ void FarRun::loop() {
     set_line(false, error);
     wait_before_next();
   }
-  if (!ended_ && leaving_ == Leaving::Told)
-    tell_end({files_ ? files_->folder() : folder_, run_state_name(RunState::Running), {}, 0});
+  if (ended_ || leaving_ != Leaving::Told) return;
+  if (known_)
+    return tell_end(
+        {files_ ? files_->folder() : folder_, run_state_name(RunState::Running), {}, 0});
+  end_by(machine_error("The run was left before it could begin there.", machine_of(place_),
+                       "Launch it again."));
 }
 
 void FarRun::wait_before_next() {
