@@ -195,17 +195,40 @@ bool FarRun::pass_on(RunOrder order, RequestId id) {
   if (!line_stands_) return false;
   if (id) asked_.insert(id);
   to_send_.push_back(order_line(order));
+  unconfirmed_.push_back({session_command(order), order.request});
   (void)::eventfd_write(wakes_.get(), 1);
   return true;
+}
+
+std::optional<FarRun::Unconfirmed> FarRun::take_confirmed(const std::string& command) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(
+      unconfirmed_.begin(), unconfirmed_.end(),
+      [&](const Unconfirmed& each) { return command.empty() || each.command == command; });
+  if (found == unconfirmed_.end()) return std::nullopt;
+  Unconfirmed order = std::move(*found);
+  unconfirmed_.erase(found);
+  return order;
+}
+
+void FarRun::tell_failed(const Unconfirmed& order, const Error& error) {
+  if (order.command != "answer") return host_.tell(CommandFailed{order.command, error});
+  {
+    const std::lock_guard lock(mutex_);
+    if (asked_.erase(order.request) == 0) return;
+  }
+  host_.tell(RequestDone{order.request, error, false});
 }
 
 void FarRun::loop() {
   while (leaving_ == Leaving::No && !ended_) {
     const Error error = hold_line();
+    std::deque<Unconfirmed> lost;
     {
       const std::lock_guard lock(mutex_);
       line_stands_ = false;
       to_send_.clear();
+      lost.swap(unconfirmed_);
     }
     attached_ = false;
     if (ended_ || leaving_ != Leaving::No) break;
@@ -214,6 +237,9 @@ void FarRun::loop() {
       break;
     }
     set_line(false, error);
+    for (const Unconfirmed& order : lost)
+      tell_failed(order, machine_error("The line was cut before this was confirmed.",
+                                       machine_of(place_), "Ask again once the line stands."));
     wait_before_next();
   }
   if (ended_ || leaving_ != Leaving::Told) return;
@@ -388,9 +414,12 @@ Status FarRun::hear(Line& line, const std::string& said) {
       if (files_) files_->take_refusal();
       return {};
     }
-    host_.tell(CommandFailed{command, error});
+    tell_failed(take_confirmed(command).value_or(Unconfirmed{command, 0}), error);
     return {};
   }
+  if (json->contains("passed"))
+    if (const auto command = json_string(*json, "passed", "serve"); command.ok())
+      (void)take_confirmed(*command);
   return {};
 }
 
@@ -426,8 +455,9 @@ void FarRun::tell(SessionEvent event) {
   if (auto* stage = std::get_if<StageBegan>(&event); stage && files_)
     stage->folder = files_->folder();
   if (const auto* done = std::get_if<RequestDone>(&event)) {
+    // One that was told as lost with the line has its end already.
     const std::lock_guard lock(mutex_);
-    asked_.erase(done->request);
+    if (asked_.erase(done->request) == 0) return;
   }
   host_.tell(std::move(event));
 }

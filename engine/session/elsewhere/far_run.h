@@ -58,6 +58,11 @@ class FarRun : public RunControls {
  private:
   struct Line;  ///< one connection
   enum class Leaving { No, Told, Quiet };
+  /// An order that serve has not yet said to be passed on.
+  struct Unconfirmed {
+    std::string command;
+    RequestId request = 0;
+  };
 
   void loop();
   /// One line from its beginning to its cut → how it was cut, or why there was none.
@@ -69,6 +74,9 @@ class FarRun : public RunControls {
   void send(RunOrder order);
   /// False: the line does not stand. `id`: of a request.
   bool pass_on(RunOrder order, RequestId id = 0);
+  /// The oldest of that command, which is none any more; `command` is empty: the oldest.
+  std::optional<Unconfirmed> take_confirmed(const std::string& command);
+  void tell_failed(const Unconfirmed& order, const Error& error);
   void follow(Line& line);
   void take_event(const Json& json);
   void tell(SessionEvent event);
@@ -87,6 +95,7 @@ class FarRun : public RunControls {
 
   std::mutex mutex_;  ///< of what follows, up to the empty line
   std::deque<std::string> to_send_;
+  std::deque<Unconfirmed> unconfirmed_;
   std::set<RequestId> asked_;
   bool line_stands_ = false;
 

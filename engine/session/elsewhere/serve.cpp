@@ -198,7 +198,8 @@ class Relay {
     LUTHIER_CHECK(need_run());
     if (!post_->is_held())
       return input_error("The run has ended.", "the command: " + order.command);
-    return send_to_post(*post_, order_line(order));
+    LUTHIER_CHECK(send_to_post(*post_, order_line(order)));
+    return say(json_line({{"passed", command_}, {"request", order.request}}));
   }
 
   /// What the journal has anew; where the process is gone without an end, that is written first.
