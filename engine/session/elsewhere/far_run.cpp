@@ -386,7 +386,7 @@ Status FarRun::hear(Line& line, const std::string& said) {
     return {};
   }
   if (json->contains("attached")) {
-    attached_ = true;
+    attached_ = was_attached_ = true;
     if (auto output = json_string(*json, "output", "serve", std::string())) folder_ = *output;
     if (files_)
       if (const Status noted =
@@ -406,6 +406,7 @@ Status FarRun::hear(Line& line, const std::string& said) {
     const std::string command = json_string(*json, "command", "serve", std::string()).ok()
                                     ? *json_string(*json, "command", "serve", std::string())
                                     : std::string();
+    if (command == "attach" && was_attached_) return error;  // as a line that was cut
     if (command == "launch" || command == "attach") {
       end_by(error);
       return interrupted_error();

@@ -100,7 +100,8 @@ class FarRun : public RunControls {
   bool line_stands_ = false;
 
   // Of the thread alone.
-  bool known_ = false;  ///< it may have begun there
+  bool known_ = false;         ///< it may have begun there
+  bool was_attached_ = false;  ///< at least once
   bool attached_ = false, told_cut_ = false, told_unkept_ = false, ended_ = false;
   std::uint64_t last_ = 0;  ///< number of the last event
   std::size_t tries_ = 0;
