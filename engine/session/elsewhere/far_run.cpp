@@ -310,7 +310,9 @@ Error FarRun::hold_line() {
         return cut_error(place_, status, line.child.last_error());
       }
       if (got > 0) line.said.add({piece, static_cast<std::size_t>(got)});
-      while (const auto said = line.said.next()) {
+      while (!ended_) {
+        const auto said = line.said.next();
+        if (!said) break;
         if (!*said) {
           log_warning(said->error().sentence());
           continue;
@@ -449,7 +451,8 @@ void FarRun::tell(SessionEvent event) {
       state && !is_state_of_run(state->state))
     return;
   if (auto* started = std::get_if<RunStarted>(&event); started && files_) {
-    const fs::path within = started->folder.lexically_relative(folder_);
+    const fs::path within =
+        started->folder.lexically_normal().lexically_relative(folder_.lexically_normal());
     const bool inside = !within.empty() && *within.begin() != "..";
     started->folder = inside && within != "." ? files_->folder() / within : files_->folder();
   }
