@@ -9,6 +9,7 @@
 #include "engine/runs/elsewhere/run_post.h"
 #include "engine/runs/run_edits.h"
 #include "engine/session/elsewhere/event_text.h"
+#include "engine/session/elsewhere/far_run.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -289,6 +290,15 @@ class TestElsewhere : public QObject {
       return failed && failed->command == "launch";
     }));
     QVERIFY(!session.has_run());
+  }
+
+  void no_name_of_a_machine_is_read_by_a_shell() {
+    for (const char* fine : {"desk", "me@desk.example.org", "10.0.0.7", "fe80::1%eth0", "a-b_c"})
+      QVERIFY2(check_host(fine).ok(), fine);
+    for (const char* odd : {"", "-oProxyCommand=x", "me@-oProxyCommand=x", "a b", "a\nb"})
+      QVERIFY2(!check_host(odd).ok(), odd);
+    for (const char c : std::string("'`\"$\\;&<>|(){}*?!#~\x7f"))
+      QVERIFY2(!check_host(std::string("desk") + c).ok(), std::string(1, c).c_str());
   }
 
   void a_foreign_or_hostile_serve_breaks_nothing_data() {

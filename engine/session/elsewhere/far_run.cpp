@@ -96,8 +96,13 @@ struct FarRun::Line {
 };
 
 Status check_host(const std::string& host) {
-  const auto odd = [](unsigned char c) { return c <= ' ' || c == 127; };
-  if (host.empty() || host[0] == '-' || std::any_of(host.begin(), host.end(), odd))
+  // A ProxyCommand of ssh's settings hands the name to a shell; behind "@" it may be an option.
+  static const std::string shells = "'`\"$\\;&<>|(){}*?!#~";
+  const auto odd = [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == 127 || shells.find(c) != std::string::npos;
+  };
+  if (host.empty() || host[0] == '-' || host.find("@-") != std::string::npos ||
+      std::any_of(host.begin(), host.end(), odd))
     return input_error("This is no name of a machine.", host,
                        "Write it as for ssh: name, user@name, or a Host of ~/.ssh/config.");
   return {};
