@@ -155,14 +155,20 @@ void FarRun::edit(const std::string& setting, double value) {
   send(std::move(order));
 }
 
-void FarRun::answer(const AnswerRequest& request, RequestId id) {
+void FarRun::answer(const AnswerRequest& request, RequestId id,
+                    const std::function<bool()>& cancelled) {
+  if (cancelled()) return host_.tell(RequestDone{id, std::nullopt, true});
   auto asked = answer_to_json(request, /*inlined=*/!place_.host.empty());
+  if (cancelled()) return host_.tell(RequestDone{id, std::nullopt, true});
   if (!asked) return host_.tell(RequestDone{id, asked.error(), false});
   RunOrder order;
   order.command = "answer";
   order.request = id;
   order.asked = asked.take();
-  if (pass_on(std::move(order), id)) return;
+  if (pass_on(std::move(order), id)) {
+    if (cancelled()) cancel(id);  // since it was looked
+    return;
+  }
   host_.tell(RequestDone{id,
                          machine_error("The line to the run is cut.", machine_of(place_),
                                        "It is tried again; ask then."),

@@ -46,7 +46,9 @@ class FarRun : public RunControls {
   void save_now() override { send("save_now"); }
   void edit(const std::string& setting, double value) override;
   /// The request's number is the session's own; its events come under it.
-  void answer(const AnswerRequest& request, RequestId id);
+  /// What `cancelled` says ends it before it is sent; from then on cancel() does. Reads the
+  /// pictures of another machine's question.
+  void answer(const AnswerRequest& request, RequestId id, const std::function<bool()>& cancelled);
   /// False: it is not this run that is asked.
   bool cancel(RequestId id);
   /// The thread ends soon, and tells that this session has it in hand no more.
