@@ -141,7 +141,9 @@ Result<RunPost> post_of(const std::string& run) {
 Result<Descriptor> make_post(const RunPost& post, const LaunchOrder& order) {
   std::error_code problem;
   fs::create_directories(post.folder.parent_path(), problem);
-  RunPost fresh{post.run, post.folder.parent_path() / ("." + post.run + ".new")};
+  // Two that start one run at once have a folder each; one of the two is then the post.
+  RunPost fresh{post.run, post.folder.parent_path() /
+                              ("." + post.run + "." + std::to_string(::getpid()) + ".new")};
   fs::remove_all(fresh.folder, problem);  // of one who died while making it
   if (::mkdir(fresh.folder.c_str(), 0700) != 0)
     return system_error("This folder cannot be made", fresh.folder, errno);
