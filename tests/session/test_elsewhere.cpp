@@ -354,6 +354,32 @@ class TestElsewhere : public QObject {
     WAIT_UNTIL(!session.has_run());
   }
 
+  void what_was_not_confirmed_is_lost_with_the_line() {
+    QTemporaryDir folder;
+    const std::string lines =
+        hello_line(luthier_version()) +
+        quoted(
+            "{'attached': 'a-run-of-mine', 'running': true, 'output': '/nowhere'}\n"
+            "{'n': 1, 'event': 'state', 'state': 'paused', 'detail': ''}\n");
+    qputenv("LUTHIER_CLI", false_serve(folder.path().toStdString(), lines).c_str());
+    Session session;
+    std::vector<SessionEvent> events;
+    session.launch_elsewhere({}, order_of(tiny_->recipe("nothing")));
+    QVERIFY(until(session, events,
+                  [](const SessionEvent& event) { return is_state(event, SessionState::Paused); }));
+    session.save_now();
+    const RequestId asked = session.answer({{far_question()}, {"training"}, {4}});
+    WAIT_UNTIL([&] {
+      for (SessionEvent& event : session.drain()) events.push_back(std::move(event));
+      const auto failed = all_of<CommandFailed>(events);
+      const auto done = all_of<RequestDone>(events);
+      return !failed.empty() && failed.back().command == "save_now" && !done.empty() &&
+             done.back().request == asked && done.back().error;
+    }());
+    QCOMPARE(all_of<RequestDone>(events).size(), std::size_t(1));
+    qputenv("LUTHIER_CLI", LUTHIER_BINARY_DIR "/bin/luthier-cli");
+  }
+
   void serve_answers_nonsense_and_lives() {
     auto child = TalkingChild::start({command_line_program().string(), "serve"});
     QVERIFY(child.ok());
