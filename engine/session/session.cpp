@@ -171,6 +171,20 @@ struct Session::Impl {
                          return {};
                        }});
   }
+  /// The pictures for another machine are read aside, by no request's job: the run ends the
+  /// request.
+  void ask_far(std::shared_ptr<FarRun> far, AnswerRequest request, RequestId id) {
+    const bool here = far->place().host.empty();
+    auto ask = [this, far = std::move(far), asked = std::move(request), id]() -> Status {
+      far->answer(asked, id, [this, id] { return cancellations.cancelled(id); });
+      cancellations.forget(id);
+      return {};
+    };
+    if (here)
+      (void)ask();
+    else
+      look_thread.post({"answer", 0, false, std::move(ask)});
+  }
   /// An event of a run elsewhere; its end puts the session back, behind whatever is being done.
   void take_far(SessionEvent event) {
     if (const auto* changed = std::get_if<StateChanged>(&event))
@@ -343,7 +357,7 @@ RequestId Session::answer(AnswerRequest request) {
   const auto& columns = request.columns;
   if (const auto far = impl_->far_run();
       far && std::find(columns.begin(), columns.end(), kTrainingColumn) != columns.end()) {
-    far->answer(request, id);
+    impl_->ask_far(far, std::move(request), id);
     return id;
   }
   impl_->post({"answer", id, true,
@@ -542,8 +556,10 @@ RequestId Session::Impl::fetch(const std::string& repository, const std::string&
 }
 
 void Session::cancel(RequestId request) {
-  if (const auto far = impl_->far_run(); far && far->cancel(request)) return;
+  const auto far = impl_->far_run();
+  if (far && far->cancel(request)) return;
   impl_->cancellations.cancel(request);
+  if (far) far->cancel(request);  // where it was sent just now
 }
 SessionState Session::state() const { return impl_->state.load(); }
 bool Session::has_run() const { return impl_->current() != nullptr; }

@@ -175,6 +175,7 @@ class TestElsewhere : public QObject {
     limits.bytes = 20'000;
     limits.steps = 100;
     limits.answers = 4;
+    limits.requests = 0;
     auto writer = JournalWriter::open(file, limits);
     QVERIFY(writer.ok());
     JournalReader attached(file, 0);
@@ -229,6 +230,24 @@ class TestElsewhere : public QObject {
     QVERIFY(kept.size() < 20);
   }
 
+  void all_answers_of_the_newest_requests_stay() {
+    JournalLimits limits;
+    limits.answers = 2;
+    limits.requests = 2;
+    std::vector<std::string> lines;
+    for (int i = 1; i <= 30; ++i) {
+      Json json{{"n", i}};
+      json["event"] = "answer";
+      json["final"] = true;
+      json["client"] = "a-client";
+      json["request"] = (i - 1) / 10;  // three of ten answers
+      lines.push_back(json_line(json));
+    }
+    const auto kept = numbers(kept_lines(lines, limits));
+    QCOMPARE(kept.size(), std::size_t(20));
+    QCOMPARE(kept.front(), std::uint64_t(11));
+  }
+
   void a_post_is_the_users_own_and_has_one_process() {
     const RunPost post = *post_of("first-run");
     QVERIFY(!post.exists());
@@ -274,9 +293,26 @@ class TestElsewhere : public QObject {
     const auto lines = reader.read_on();
     QCOMPARE(lines->size(), std::size_t(2));
     const auto end = parse_json(lines->back(), "test");
-    QCOMPARE((*end)["n"].get<int>(), 2);
+    QVERIFY((*end)["n"].get<int>() > 1);
     QCOMPARE((*end)["state"].get<std::string>(), std::string("interrupted"));
     QCOMPARE((*end)["error"]["hint"].get<std::string>(), std::string("It can go on from step 12."));
+  }
+
+  void an_end_is_told_to_who_has_events_that_the_journal_lost() {
+    const RunPost post = *post_of("lost-events");
+    QVERIFY(make_post(post, order_of("lost-events", root())).ok());
+    {
+      auto writer = JournalWriter::open(post.journal());
+      for (int i = 0; i < 10; ++i) QVERIFY(writer->append(happening("state")).ok());
+      QCOMPARE(writer->last(), std::uint64_t(10));
+    }
+    JournalReader client(post.journal(), 50);
+    QVERIFY(client.read_on()->empty());
+    QVERIFY(close_journal(post).ok());
+    const auto lines = client.read_on();
+    QVERIFY(lines.ok());
+    QCOMPARE(lines->size(), std::size_t(1));
+    QVERIFY(QString::fromStdString(lines->front()).contains("run_ended"));
   }
 
   void files_are_followed_and_never_lead_out() {
@@ -334,6 +370,64 @@ class TestElsewhere : public QObject {
     files.start_round(false);
     QVERIFY(files.next());
     QVERIFY(!files.take({{"files", "none"}}).ok());
+  }
+
+  void a_mirror_keeps_no_result_of_an_earlier_run() {
+    const fs::path here = root() / "again";
+    const std::string name = "adapter/adapter_model.safetensors";
+    const auto follow = [&](FollowedFiles& files, const std::string& text, const std::string& as) {
+      Json list = Json::array();
+      list.push_back(Json::object());  // no file; the others count
+      list.push_back({{"name", name}, {"bytes", text.size()}});
+      Status all;
+      files.start_round(true);
+      while (const auto order = files.next()) {
+        Json said = Json::object();
+        if (std::holds_alternative<FilesOrder>(*order)) {
+          said["files"] = list;
+        } else {
+          said["file"] = as;
+          said["bytes"] = text.size();
+          said["data"] = encode_base64(std::as_bytes(std::span(text)));
+        }
+        if (const Status kept = files.take(said); !kept) all = kept;
+      }
+      return all;
+    };
+    FollowedFiles first(here), resumed(here), misled(here);
+    QVERIFY(follow(first, "abc", name).ok());
+    QCOMPARE(*read_file(here / name), std::string("abc"));
+    QVERIFY(follow(resumed, "abd", name).ok());  // as large, and another one
+    QCOMPARE(*read_file(here / name), std::string("abd"));
+    QVERIFY(!follow(misled, "abe", "run.json").ok());  // and it ends
+    QVERIFY(misled.is_at_rest());
+    QCOMPARE(*read_file(here / name), std::string("abd"));
+    QVERIFY(!fs::exists(here / "adapter/.adapter_model.safetensors.part"));
+  }
+
+  void two_windows_in_one_folder_are_told() {
+    const fs::path here = root() / "shared";
+    FollowedFiles files(here);
+    Json list = Json::array();
+    list.push_back({{"name", "metrics.jsonl"}, {"bytes", 8}});
+    fs::create_directories(here);
+    append_text(here / "metrics.jsonl", "{}\n");
+    files.start_round(false);
+    QVERIFY(files.next());
+    QVERIFY(files.take({{"files", list}}).ok());
+    const auto order = files.next();
+    QVERIFY(order);
+    QCOMPARE(std::get<FetchOrder>(*order).from, std::uint64_t(3));
+    fs::resize_file(here / "metrics.jsonl", 0);
+    Json said = Json::object();
+    said["file"] = "metrics.jsonl";
+    said["bytes"] = 8;
+    said["data"] = "e30K";
+    const Status kept = files.take(said);
+    QVERIFY(!kept.ok());
+    QVERIFY(QString::fromStdString(kept.error().sentence()).contains("Another window"));
+    QVERIFY(!files.next());
+    QVERIFY(files.is_at_rest());
   }
 };
 

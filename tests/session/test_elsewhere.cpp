@@ -9,6 +9,7 @@
 #include "engine/runs/elsewhere/run_post.h"
 #include "engine/runs/run_edits.h"
 #include "engine/session/elsewhere/event_text.h"
+#include "engine/session/elsewhere/far_run.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -291,6 +292,15 @@ class TestElsewhere : public QObject {
     QVERIFY(!session.has_run());
   }
 
+  void no_name_of_a_machine_is_read_by_a_shell() {
+    for (const char* fine : {"desk", "me@desk.example.org", "10.0.0.7", "fe80::1%eth0", "a-b_c"})
+      QVERIFY2(check_host(fine).ok(), fine);
+    for (const char* odd : {"", "-oProxyCommand=x", "me@-oProxyCommand=x", "a b", "a\nb"})
+      QVERIFY2(!check_host(odd).ok(), odd);
+    for (const char c : std::string("'`\"$\\;&<>|(){}*?!#~\x7f"))
+      QVERIFY2(!check_host(std::string("desk") + c).ok(), std::string(1, c).c_str());
+  }
+
   void a_foreign_or_hostile_serve_breaks_nothing_data() {
     QTest::addColumn<QByteArray>("lines");
     QTest::addColumn<QString>("said");
@@ -326,6 +336,48 @@ class TestElsewhere : public QObject {
     QVERIFY(end.error);
     QVERIFY2(QString::fromStdString(end.error->sentence()).contains(said),
              end.error->sentence().c_str());
+  }
+
+  void a_run_that_is_left_before_its_line_stands_is_told() {
+    QTemporaryDir folder;
+    qputenv("LUTHIER_CLI", false_serve(folder.path().toStdString(), "").c_str());
+    Session session;
+    std::vector<SessionEvent> events;
+    session.launch_elsewhere({}, order_of(tiny_->recipe("nothing")));
+    session.leave_run();
+    QVERIFY(until(session, events, is_end_of_run));
+    qputenv("LUTHIER_CLI", LUTHIER_BINARY_DIR "/bin/luthier-cli");
+    const auto end = all_of<RunEnded>(events).back();
+    QVERIFY(end.error);
+    QVERIFY2(end.error->sentence().find("left before") != std::string::npos,
+             end.error->sentence().c_str());
+    WAIT_UNTIL(!session.has_run());
+  }
+
+  void what_was_not_confirmed_is_lost_with_the_line() {
+    QTemporaryDir folder;
+    const std::string lines =
+        hello_line(luthier_version()) +
+        quoted(
+            "{'attached': 'a-run-of-mine', 'running': true, 'output': '/nowhere'}\n"
+            "{'n': 1, 'event': 'state', 'state': 'paused', 'detail': ''}\n");
+    qputenv("LUTHIER_CLI", false_serve(folder.path().toStdString(), lines).c_str());
+    Session session;
+    std::vector<SessionEvent> events;
+    session.launch_elsewhere({}, order_of(tiny_->recipe("nothing")));
+    QVERIFY(until(session, events,
+                  [](const SessionEvent& event) { return is_state(event, SessionState::Paused); }));
+    session.save_now();
+    const RequestId asked = session.answer({{far_question()}, {"training"}, {4}});
+    WAIT_UNTIL([&] {
+      for (SessionEvent& event : session.drain()) events.push_back(std::move(event));
+      const auto failed = all_of<CommandFailed>(events);
+      const auto done = all_of<RequestDone>(events);
+      return !failed.empty() && failed.back().command == "save_now" && !done.empty() &&
+             done.back().request == asked && done.back().error;
+    }());
+    QCOMPARE(all_of<RequestDone>(events).size(), std::size_t(1));
+    qputenv("LUTHIER_CLI", LUTHIER_BINARY_DIR "/bin/luthier-cli");
   }
 
   void serve_answers_nonsense_and_lives() {

@@ -88,7 +88,8 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
     const QString command = QString::fromStdString(event.command);
     static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"),
-                                  QStringLiteral("stop"), QStringLiteral("save_now")};
+                                  QStringLiteral("stop"), QStringLiteral("save_now"),
+                                  QStringLiteral("fetch")};
     const std::string changed =
         command.startsWith(QLatin1String("set_")) ? command.mid(4).toStdString() : std::string();
     if (!mine.contains(command) && !is_live_setting(changed)) return;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Files of lines are only ever appended to, or cut by a resume: then the one there is the shorter
-// one, and is taken from its beginning.
+// one, and is taken from its beginning. Others are fetched beside their place and renamed when
+// whole; one of an earlier run is not known by its size.
 #include "engine/runs/elsewhere/followed_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "engine/base/base64.h"
 #include "engine/io/files.h"
@@ -33,7 +36,15 @@ bool is_plain_name(const std::string& name) {
 
 bool is_appended(const std::string& name) { return name.ends_with(".jsonl"); }
 /// Small, and written anew as the run goes on.
-bool is_renewed(const std::string& name) { return name == "run.json" || name == "recipe.yaml"; }
+bool is_renewed(const std::string& name) {
+  const fs::path last = fs::path(name).filename();
+  return last == "run.json" || last == "recipe.yaml";
+}
+
+/// Where a file is written until it is whole.
+fs::path part_of(const fs::path& path) {
+  return path.parent_path() / ("." + path.filename().string() + ".part");
+}
 
 bool is_of_whole_model(const std::string& name) {
   const fs::path path(name);
@@ -77,6 +88,7 @@ std::optional<MirroredRun> read_mirrored(const fs::path& folder) {
 
 void FollowedFiles::begin_anew() {
   round_ = listed_ = awaited_ = false;
+  asked_.clear();
   wanted_.clear();
 }
 
@@ -99,24 +111,38 @@ std::optional<ServeOrder> FollowedFiles::next() {
     return std::nullopt;
   }
   awaited_ = true;
-  return ServeOrder(FetchOrder{wanted_.begin()->first, wanted_.begin()->second.from});
+  asked_ = wanted_.begin()->first;
+  return ServeOrder(FetchOrder{asked_, wanted_.begin()->second.from});
 }
 
 Status FollowedFiles::take(const Json& answer) {
   if (!awaited_) return {};
   awaited_ = false;
-  if (const auto files = answer.find("files"); files != answer.end()) return take_list(*files);
-  return take_piece(answer);
+  const std::string asked = std::exchange(asked_, std::string());
+  if (asked.empty()) {
+    if (const auto files = answer.find("files"); files != answer.end()) return take_list(*files);
+    round_ = false;
+    return input_error("A list is expected.", kFarPlace + ": files");
+  }
+  const auto wanted = wanted_.find(asked);
+  if (wanted == wanted_.end()) return {};  // of a round that was begun anew since
+  const auto more = take_piece(asked, wanted->second, answer);
+  if (more && *more) return {};
+  wanted_.erase(wanted);  // what failed is left to the next round
+  if (more) return {};
+  if (!is_appended(asked)) ::unlink(part_of(folder_ / asked).c_str());
+  return more.error();
 }
 
 void FollowedFiles::take_refusal() {
   if (!awaited_) return;
   awaited_ = false;
   // A list that is refused is none; a file that is gone meanwhile is not wanted any more.
-  if (!listed_)
+  const std::string asked = std::exchange(asked_, std::string());
+  if (asked.empty())
     round_ = false;
-  else if (!wanted_.empty())
-    wanted_.erase(wanted_.begin());
+  else
+    wanted_.erase(asked);
 }
 
 Status FollowedFiles::take_list(const Json& files) {
@@ -125,44 +151,61 @@ Status FollowedFiles::take_list(const Json& files) {
   if (!files.is_array()) return input_error("A list is expected.", kFarPlace + ": files");
   for (const Json& each : files) {
     if (!each.is_object()) continue;
-    LUTHIER_TRY(const std::string name, json_string(each, "name", kFarPlace));
-    LUTHIER_TRY(const std::int64_t there, json_int(each, "bytes", kFarPlace, 0));
-    if (!is_plain_name(name) || there < 0 || is_of_whole_model(name) || name == kMirrorFile)
-      continue;
-    const auto bytes = static_cast<std::uint64_t>(there);
+    const auto named = json_string(each, "name", kFarPlace);
+    const auto there = json_int(each, "bytes", kFarPlace, 0);
+    if (!named || !there || *there < 0) continue;
+    const std::string& name = *named;
+    if (!is_plain_name(name) || is_of_whole_model(name) || name == kMirrorFile) continue;
+    const auto bytes = static_cast<std::uint64_t>(*there);
     const std::uint64_t here = bytes_here(folder_ / name);
     if (is_appended(name)) {
       if (here != bytes) wanted_[name] = {here < bytes ? here : 0, bytes};
-    } else if (is_renewed(name) || (all_ && here != bytes)) {
+    } else if (is_renewed(name) || (all_ && !(whole_.contains(name) && here == bytes))) {
       wanted_[name] = {0, bytes};
     }
   }
   return {};
 }
 
-Status FollowedFiles::take_piece(const Json& answer) {
-  LUTHIER_TRY(const std::string name, json_string(answer, "file", kFarPlace));
-  const auto wanted = wanted_.find(name);
-  if (wanted == wanted_.end()) return {};
+Result<bool> FollowedFiles::take_piece(const std::string& name, Wanted& wanted,
+                                       const Json& answer) {
+  const std::string where = kFarPlace + ": " + name;
+  LUTHIER_TRY(const std::string given, json_string(answer, "file", kFarPlace));
+  if (given != name) return input_error("A piece of another file is given than was asked.", where);
   LUTHIER_TRY(const std::string data, json_string(answer, "data", kFarPlace));
   LUTHIER_TRY(const std::int64_t total, json_int(answer, "bytes", kFarPlace));
   const auto bytes = decode_base64(data);
   if (!bytes || bytes->size() > kFetchedPiece || total < 0)
-    return input_error("A piece of a file is expected.", kFarPlace + ": " + name);
+    return input_error("A piece of a file is expected.", where);
   const fs::path path = folder_ / name;
+  const bool appended = is_appended(name);
+  const fs::path written = appended ? path : part_of(path);
+  const std::uint64_t from = wanted.from;
+  // One that is renewed may be of another size than in the list, but is of one size to its end.
+  const auto size = static_cast<std::uint64_t>(total);
+  if (!appended && from == 0) wanted.bytes = size;
+  if (!appended && (size != wanted.bytes || (bytes->empty() && from < size)))
+    return machine_error("This file was changed while it was fetched.", where);
   std::error_code problem;
   fs::create_directories(path.parent_path(), problem);
-  const std::uint64_t from = wanted->second.from;
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
-  if (file.get() < 0) return system_error("This file cannot be written", path, errno);
+  const Descriptor file(::open(written.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+  if (file.get() < 0) return system_error("This file cannot be written", written, errno);
+  struct stat about {};
+  if (::fstat(file.get(), &about) != 0)
+    return system_error("This file cannot be written", written, errno);
+  if (static_cast<std::uint64_t>(about.st_size) < from)
+    return input_error("Another window follows this run into the same folder.", path.string());
   if (::ftruncate(file.get(), static_cast<off_t>(from)) != 0 ||
       ::lseek(file.get(), static_cast<off_t>(from), SEEK_SET) < 0)
-    return system_error("This file cannot be written", path, errno);
-  LUTHIER_CHECK(write_all(file, *bytes, path));
-  wanted->second.from += bytes->size();
-  if (bytes->empty() || wanted->second.from >= static_cast<std::uint64_t>(total))
-    wanted_.erase(wanted);
-  return {};
+    return system_error("This file cannot be written", written, errno);
+  LUTHIER_CHECK(write_all(file, *bytes, written));
+  wanted.from += bytes->size();
+  // Of lines that go on being written, a round takes those that its list had.
+  if (!bytes->empty() && wanted.from < wanted.bytes) return true;
+  if (appended) return false;
+  LUTHIER_CHECK(rename_path(written, path));
+  whole_.insert(name);
+  return false;
 }
 
 }  // namespace luthier

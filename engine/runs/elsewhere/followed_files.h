@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "engine/base/result.h"
@@ -48,11 +49,14 @@ class FollowedFiles {
     std::uint64_t from = 0, bytes = 0;
   };
   Status take_list(const Json& files);
-  Status take_piece(const Json& answer);
+  /// Of the file that was asked for; false: that one is at its end.
+  Result<bool> take_piece(const std::string& name, Wanted& wanted, const Json& answer);
 
   std::filesystem::path folder_;
   bool round_ = false, all_ = false, listed_ = false, awaited_ = false;
+  std::string asked_;  ///< the file that is awaited; empty: the list
   std::map<std::string, Wanted> wanted_;
+  std::set<std::string> whole_;  ///< not of lines, and fetched to their end by this object
 };
 
 }  // namespace luthier

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "engine/io/files.h"
 #include "engine/runs/elsewhere/protocol.h"
@@ -38,6 +39,16 @@ bool is_unfinished_answer(const Json& event) {
 /// Events that the next of their kind overtakes.
 bool is_fleeting(const Json& event) {
   return event_name(event) == "progress" || is_unfinished_answer(event);
+}
+
+/// Whose request an answer is to.
+std::string asked_by(const Json& event) {
+  std::string key;
+  for (const char* part : {"client", "request"}) {
+    const auto found = event.find(part);
+    key += (found == event.end() ? std::string() : found->dump()) + " ";
+  }
+  return key;
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -69,6 +80,7 @@ std::vector<std::string> kept_lines(const std::vector<std::string>& lines,
                                     const JournalLimits& limits) {
   enum class Kind { Stays, Overtaken, Answer, Step };
   std::vector<Kind> kinds;
+  std::vector<std::string> askers;  // of answers
   std::size_t steps = 0, answers = 0;
   for (const std::string& line : lines) {
     const auto event = parse_json(line, "journal");
@@ -83,13 +95,19 @@ std::vector<std::string> kept_lines(const std::vector<std::string>& lines,
     steps += kind == Kind::Step;
     answers += kind == Kind::Answer;
     kinds.push_back(kind);
+    askers.push_back(kind == Kind::Answer ? asked_by(*event) : std::string());
   }
+  std::set<std::string> newest;
+  for (std::size_t i = lines.size(); i-- > 0 && newest.size() < limits.requests;)
+    if (kinds[i] == Kind::Answer) newest.insert(askers[i]);
   std::vector<std::string> kept;
   std::size_t step = 0, answer = 0;
   const std::size_t older = steps > limits.steps ? steps - limits.steps / 2 : 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (kinds[i] == Kind::Overtaken) continue;
-    if (kinds[i] == Kind::Answer && answer++ + limits.answers < answers) continue;
+    if (kinds[i] == Kind::Answer && answer++ + limits.answers < answers &&
+        !newest.contains(askers[i]))
+      continue;
     if (kinds[i] == Kind::Step && step++ < older && step % 2 == 0) continue;
     kept.push_back(lines[i]);
   }
@@ -140,24 +158,32 @@ Status JournalWriter::flush() {
 }
 
 Status JournalWriter::write_anew() {
+  fs::path fresh = file_;
+  fresh += ".new";
+  if (const Status replaced = replace_by(fresh); !replaced) {
+    ::unlink(fresh.c_str());
+    anew_above_ = 2 * bytes_;  // not with every event anew
+    return replaced;
+  }
+  // Where all of it is wanted, it may grow to twice that before it is looked through again.
+  anew_above_ = std::max(limits_.bytes, 2 * bytes_);
+  return {};
+}
+
+Status JournalWriter::replace_by(const fs::path& fresh) {
   LUTHIER_TRY(const std::string text, read_file(file_));
   std::string kept;
   for (const std::string& line : kept_lines(lines_of(text), limits_)) kept += line + "\n";
-  fs::path fresh = file_;
-  fresh += ".new";
-  {
-    const Descriptor out(
-        ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (out.get() < 0) return system_error("The run's journal cannot be written", fresh, errno);
-    LUTHIER_CHECK(write_all(out, kept, fresh));
-  }
+  Descriptor out(
+      ::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (out.get() < 0) return system_error("The run's journal cannot be written", fresh, errno);
+  LUTHIER_CHECK(write_all(out, kept, fresh));
+  // A name that stands before its lines do would be an empty journal behind a power cut.
+  if (::fsync(out.get()) != 0)
+    return system_error("The run's journal cannot be written", fresh, errno);
   LUTHIER_CHECK(rename_path(fresh, file_));
-  descriptor_ = Descriptor(::open(file_.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
-  if (descriptor_.get() < 0)
-    return system_error("The run's journal cannot be written", file_, errno);
+  descriptor_ = std::move(out);
   bytes_ = kept.size();
-  // Where all of it is wanted, it may grow to twice that before it is looked through again.
-  anew_above_ = std::max(limits_.bytes, 2 * bytes_);
   return {};
 }
 

@@ -18,7 +18,8 @@ namespace luthier {
 struct JournalLimits {
   std::size_t bytes = std::size_t{8} << 20;  ///< above which it is written anew
   std::size_t steps = 8192;                  ///< of more, every other of the older half goes
-  std::size_t answers = 256;                 ///< events of answers that stay
+  std::size_t answers = 256;                 ///< events of answers that stay, and
+  std::size_t requests = 8;                  ///< of the newest of these all answers
 };
 
 class JournalWriter {
@@ -29,12 +30,16 @@ class JournalWriter {
   /// `event` is an object with "event". A full disk loses nothing: what could not be written waits,
   /// and is tried again with the next one (then the error is only told); progress does not wait.
   Status append(Json event);
+  /// Tries again what waits; done where nothing does.
+  Status flush();
   std::uint64_t last() const { return last_; }  ///< number; 0: none
+  /// The next event's number is higher by so many: behind any that was told and is here no more.
+  void skip(std::uint64_t numbers) { last_ += numbers; }
 
  private:
   JournalWriter() = default;
-  Status flush();
   Status write_anew();
+  Status replace_by(const std::filesystem::path& fresh);
 
   std::filesystem::path file_;
   JournalLimits limits_;

@@ -26,6 +26,7 @@ namespace {
 
 constexpr int kPatienceMilliseconds = 30'000;      // of a process that reads its commands
 constexpr std::int64_t kKept = 14 * 24 * 60 * 60;  // seconds
+constexpr std::uint64_t kLostNumbers = std::uint64_t{1} << 20;  // more than can have been lost
 
 std::string environment_text(const char* name) {
   const char* value = std::getenv(name);
@@ -140,7 +141,9 @@ Result<RunPost> post_of(const std::string& run) {
 Result<Descriptor> make_post(const RunPost& post, const LaunchOrder& order) {
   std::error_code problem;
   fs::create_directories(post.folder.parent_path(), problem);
-  RunPost fresh{post.run, post.folder.parent_path() / ("." + post.run + ".new")};
+  // Two that start one run at once have a folder each; one of the two is then the post.
+  RunPost fresh{post.run, post.folder.parent_path() /
+                              ("." + post.run + "." + std::to_string(::getpid()) + ".new")};
   fs::remove_all(fresh.folder, problem);  // of one who died while making it
   if (::mkdir(fresh.folder.c_str(), 0700) != 0)
     return system_error("This folder cannot be made", fresh.folder, errno);
@@ -214,6 +217,8 @@ Status close_journal(const RunPost& post) {
     const auto event = parse_json(lines.back(), "journal");
     if (event && event->contains("event") && (*event)["event"] == "run_ended") return {};
   }
+  // A client may have events that a power cut, or writing it anew, took out of the journal.
+  journal.skip(kLostNumbers);
   return journal.append(end_of_killed(post));
 }
 

@@ -96,8 +96,13 @@ struct FarRun::Line {
 };
 
 Status check_host(const std::string& host) {
-  const auto odd = [](unsigned char c) { return c <= ' ' || c == 127; };
-  if (host.empty() || host[0] == '-' || std::any_of(host.begin(), host.end(), odd))
+  // A ProxyCommand of ssh's settings hands the name to a shell; behind "@" it may be an option.
+  static const std::string shells = "'`\"$\\;&<>|(){}*?!#~";
+  const auto odd = [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == 127 || shells.find(c) != std::string::npos;
+  };
+  if (host.empty() || host[0] == '-' || host.find("@-") != std::string::npos ||
+      std::any_of(host.begin(), host.end(), odd))
     return input_error("This is no name of a machine.", host,
                        "Write it as for ssh: name, user@name, or a Host of ~/.ssh/config.");
   return {};
@@ -117,7 +122,7 @@ FarRun::FarRun(RunPlace place, std::string run, std::optional<ElsewhereOrder> or
 
 void FarRun::begin() {
   const std::lock_guard once(ending_);
-  if (leaving_ == Leaving::No) thread_ = std::thread([this] { loop(); });
+  if (leaving_ != Leaving::Quiet) thread_ = std::thread([this] { loop(); });
 }
 
 FarRun::~FarRun() { hang_up(); }
@@ -150,14 +155,20 @@ void FarRun::edit(const std::string& setting, double value) {
   send(std::move(order));
 }
 
-void FarRun::answer(const AnswerRequest& request, RequestId id) {
+void FarRun::answer(const AnswerRequest& request, RequestId id,
+                    const std::function<bool()>& cancelled) {
+  if (cancelled()) return host_.tell(RequestDone{id, std::nullopt, true});
   auto asked = answer_to_json(request, /*inlined=*/!place_.host.empty());
+  if (cancelled()) return host_.tell(RequestDone{id, std::nullopt, true});
   if (!asked) return host_.tell(RequestDone{id, asked.error(), false});
   RunCommand order;
   order.command = "answer";
   order.request = id;
   order.asked = asked.take();
-  if (pass_on(std::move(order), id)) return;
+  if (pass_on(std::move(order), id)) {
+    if (cancelled()) cancel(id);  // since it was looked
+    return;
+  }
   host_.tell(RequestDone{id,
                          machine_error("The line to the run is cut.", machine_of(place_),
                                        "It is tried again; ask then."),
@@ -195,17 +206,40 @@ bool FarRun::pass_on(RunCommand order, RequestId id) {
   if (!line_stands_) return false;
   if (id) asked_.insert(id);
   to_send_.push_back(order_line(order));
+  unconfirmed_.push_back({session_command(order), order.request});
   (void)::eventfd_write(wakes_.get(), 1);
   return true;
+}
+
+std::optional<FarRun::Unconfirmed> FarRun::take_confirmed(const std::string& command) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(
+      unconfirmed_.begin(), unconfirmed_.end(),
+      [&](const Unconfirmed& each) { return command.empty() || each.command == command; });
+  if (found == unconfirmed_.end()) return std::nullopt;
+  Unconfirmed order = std::move(*found);
+  unconfirmed_.erase(found);
+  return order;
+}
+
+void FarRun::tell_failed(const Unconfirmed& order, const Error& error) {
+  if (order.command != "answer") return host_.tell(CommandFailed{order.command, error});
+  {
+    const std::lock_guard lock(mutex_);
+    if (asked_.erase(order.request) == 0) return;
+  }
+  host_.tell(RequestDone{order.request, error, false});
 }
 
 void FarRun::loop() {
   while (leaving_ == Leaving::No && !ended_) {
     const Error error = hold_line();
+    std::deque<Unconfirmed> lost;
     {
       const std::lock_guard lock(mutex_);
       line_stands_ = false;
       to_send_.clear();
+      lost.swap(unconfirmed_);
     }
     attached_ = false;
     if (ended_ || leaving_ != Leaving::No) break;
@@ -214,10 +248,17 @@ void FarRun::loop() {
       break;
     }
     set_line(false, error);
+    for (const Unconfirmed& order : lost)
+      tell_failed(order, machine_error("The line was cut before this was confirmed.",
+                                       machine_of(place_), "Ask again once the line stands."));
     wait_before_next();
   }
-  if (!ended_ && leaving_ == Leaving::Told)
-    tell_end({files_ ? files_->folder() : folder_, run_state_name(RunState::Running), {}, 0});
+  if (ended_ || leaving_ != Leaving::Told) return;
+  if (known_)
+    return tell_end(
+        {files_ ? files_->folder() : folder_, run_state_name(RunState::Running), {}, 0});
+  end_by(machine_error("The run was left before it could begin there.", machine_of(place_),
+                       "Launch it again."));
 }
 
 void FarRun::wait_before_next() {
@@ -280,7 +321,9 @@ Error FarRun::hold_line() {
         return cut_error(place_, status, line.child.last_error());
       }
       if (got > 0) line.said.add({piece, static_cast<std::size_t>(got)});
-      while (const auto said = line.said.next()) {
+      while (!ended_) {
+        const auto said = line.said.next();
+        if (!said) break;
         if (!*said) {
           log_warning(said->error().sentence());
           continue;
@@ -356,7 +399,7 @@ Status FarRun::hear(Line& line, const std::string& said) {
     return {};
   }
   if (json->contains("attached")) {
-    attached_ = true;
+    attached_ = was_attached_ = true;
     if (auto output = json_string(*json, "output", "serve", std::string())) folder_ = *output;
     if (files_)
       if (const Status noted =
@@ -368,7 +411,7 @@ Status FarRun::hear(Line& line, const std::string& said) {
   }
   if (json->contains("files") || json->contains("file")) {
     if (files_)
-      if (const Status kept = files_->take(*json); !kept) log_warning(kept.error().sentence());
+      if (const Status kept = files_->take(*json); !kept) tell_unkept(kept.error());
     return {};
   }
   if (json->contains("error")) {
@@ -376,6 +419,7 @@ Status FarRun::hear(Line& line, const std::string& said) {
     const std::string command = json_string(*json, "command", "serve", std::string()).ok()
                                     ? *json_string(*json, "command", "serve", std::string())
                                     : std::string();
+    if (command == "attach" && was_attached_) return error;  // as a line that was cut
     if (command == "launch" || command == "attach") {
       end_by(error);
       return interrupted_error();
@@ -384,9 +428,12 @@ Status FarRun::hear(Line& line, const std::string& said) {
       if (files_) files_->take_refusal();
       return {};
     }
-    host_.tell(CommandFailed{command, error});
+    tell_failed(take_confirmed(command).value_or(Unconfirmed{command, 0}), error);
     return {};
   }
+  if (json->contains("passed"))
+    if (const auto command = json_string(*json, "passed", "serve"); command.ok())
+      (void)take_confirmed(*command);
   return {};
 }
 
@@ -415,15 +462,17 @@ void FarRun::tell(SessionEvent event) {
       state && !is_state_of_run(state->state))
     return;
   if (auto* started = std::get_if<RunStarted>(&event); started && files_) {
-    const fs::path within = started->folder.lexically_relative(folder_);
+    const fs::path within =
+        started->folder.lexically_normal().lexically_relative(folder_.lexically_normal());
     const bool inside = !within.empty() && *within.begin() != "..";
     started->folder = inside && within != "." ? files_->folder() / within : files_->folder();
   }
   if (auto* stage = std::get_if<StageBegan>(&event); stage && files_)
     stage->folder = files_->folder();
   if (const auto* done = std::get_if<RequestDone>(&event)) {
+    // One that was told as lost with the line has its end already.
     const std::lock_guard lock(mutex_);
-    asked_.erase(done->request);
+    if (asked_.erase(done->request) == 0) return;
   }
   host_.tell(std::move(event));
 }
@@ -440,6 +489,12 @@ void FarRun::tell_end(RunEnded end) {
   if (files_) end.folder = files_->folder();
   if (std::exchange(told_cut_, false)) host_.tell(LineChanged{place_, std::nullopt});
   host_.tell(std::move(end));
+}
+
+/// While the run goes on, the next round asks again.
+void FarRun::tell_unkept(const Error& error) {
+  log_warning(error.sentence());
+  if (end_ && !std::exchange(told_unkept_, true)) host_.tell(CommandFailed{"fetch", error});
 }
 
 void FarRun::end_by(const Error& error) { tell_end({folder_, "failed", error, 0}); }

@@ -46,7 +46,9 @@ class FarRun : public RunControls {
   void save_now() override { send("save_now"); }
   void edit(const std::string& setting, double value) override;
   /// The request's number is the session's own; its events come under it.
-  void answer(const AnswerRequest& request, RequestId id);
+  /// What `cancelled` says ends it before it is sent; from then on cancel() does. Reads the
+  /// pictures of another machine's question.
+  void answer(const AnswerRequest& request, RequestId id, const std::function<bool()>& cancelled);
   /// False: it is not this run that is asked.
   bool cancel(RequestId id);
   /// The thread ends soon, and tells that this session has it in hand no more.
@@ -58,6 +60,11 @@ class FarRun : public RunControls {
  private:
   struct Line;  ///< one connection
   enum class Leaving { No, Told, Quiet };
+  /// An order that serve has not yet said to be passed on.
+  struct Unconfirmed {
+    std::string command;
+    RequestId request = 0;
+  };
 
   void loop();
   /// One line from its beginning to its cut → how it was cut, or why there was none.
@@ -69,10 +76,14 @@ class FarRun : public RunControls {
   void send(RunCommand order);
   /// False: the line does not stand. `id`: of a request.
   bool pass_on(RunCommand order, RequestId id = 0);
+  /// The oldest of that command, which is none any more; `command` is empty: the oldest.
+  std::optional<Unconfirmed> take_confirmed(const std::string& command);
+  void tell_failed(const Unconfirmed& order, const Error& error);
   void follow(Line& line);
   void take_event(const Json& json);
   void tell(SessionEvent event);
   void tell_end(RunEnded end);
+  void tell_unkept(const Error& error);
   void end_by(const Error& error);
   void set_line(bool stands, const Error& why = {});
   void wait_before_next();
@@ -86,12 +97,14 @@ class FarRun : public RunControls {
 
   std::mutex mutex_;  ///< of what follows, up to the empty line
   std::deque<std::string> to_send_;
+  std::deque<Unconfirmed> unconfirmed_;
   std::set<RequestId> asked_;
   bool line_stands_ = false;
 
   // Of the thread alone.
-  bool known_ = false;  ///< it may have begun there
-  bool attached_ = false, told_cut_ = false, ended_ = false;
+  bool known_ = false;         ///< it may have begun there
+  bool was_attached_ = false;  ///< at least once
+  bool attached_ = false, told_cut_ = false, told_unkept_ = false, ended_ = false;
   std::uint64_t last_ = 0;  ///< number of the last event
   std::size_t tries_ = 0;
   std::deque<Json> held_;  ///< events that wait for the files

@@ -22,6 +22,7 @@ namespace luthier {
 namespace {
 
 constexpr int kHostTurnMilliseconds = 30;
+constexpr int kEndAgainMicroseconds = 500'000;
 
 /// The lock that the starter handed on, else one's own.
 Result<Descriptor> lock_of(const RunPost& post) {
@@ -61,6 +62,18 @@ class RunHost {
     write({{"event", "begun"},
            {"version", luthier_version()},
            {"process", static_cast<std::int64_t>(::getpid())}});
+    train(order, stop);
+    // The end on a full disk: it waits, with nothing of the run in memory, until there is room.
+    while (!journal_.flush() && !stop.stop_requested()) ::usleep(kEndAgainMicroseconds);
+  }
+
+ private:
+  struct Asker {
+    std::string client;
+    std::uint64_t request = 0;
+  };
+
+  void train(const LaunchOrder& order, const std::stop_token& stop) {
     Session session;
     session_ = &session;
     if (const Status begun = launch(order); !begun) return end_as_failed(begun.error());
@@ -73,13 +86,8 @@ class RunHost {
         tell(event);
       }
     }
+    session_ = nullptr;
   }
-
- private:
-  struct Asker {
-    std::string client;
-    std::uint64_t request = 0;
-  };
 
   Status launch(const LaunchOrder& order) {
     if (!order.folder.empty() && ::chdir(order.folder.c_str()) != 0)

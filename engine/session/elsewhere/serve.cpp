@@ -131,13 +131,19 @@ class Relay {
                            "Name one of " + host_name() + ".");
       LUTHIER_CHECK(output_of(order));
       sweep_posts();
-      LUTHIER_TRY(const Descriptor lock, make_post(post, order));
-      std::error_code unknown;
-      const fs::path own = fs::read_symlink("/proc/self/exe", unknown);
-      LUTHIER_TRY(started_,
-                  start_detached({own.string(), "serve", "--run", post.run}, post.log(), lock));
+      const auto lock = make_post(post, order);
+      if (!lock && !post.exists()) return lock.error();
+      if (lock) LUTHIER_CHECK(start(post, *lock));  // else another start of it was the first one
     }
     return attach(post, 0);
+  }
+
+  Status start(const RunPost& post, const Descriptor& lock) {
+    std::error_code unknown;
+    const fs::path own = fs::read_symlink("/proc/self/exe", unknown);
+    LUTHIER_TRY(started_,
+                start_detached({own.string(), "serve", "--run", post.run}, post.log(), lock));
+    return {};
   }
 
   Status carry_out(const AttachOrder& order) {
@@ -198,7 +204,8 @@ class Relay {
     LUTHIER_CHECK(need_run());
     if (!post_->is_held())
       return input_error("The run has ended.", "the command: " + order.command);
-    return send_to_post(*post_, order_line(order));
+    LUTHIER_CHECK(send_to_post(*post_, order_line(order)));
+    return say(json_line({{"passed", command_}, {"request", order.request}}));
   }
 
   /// What the journal has anew; where the process is gone without an end, that is written first.
