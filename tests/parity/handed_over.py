@@ -134,7 +134,7 @@ def run_case(name, lines_of, settings, evaluation=None, options=(), limit=train.
         log, _ = run_script(world, folder)
         train.compare_curves(result, train.curve(world.scratch / "run"), steps_of(log), limit)
         result.expect((folder / "result").is_dir(), "the script leaves no result")
-    if name in FAMILY_OF:
+    if name in FAMILY_OF:    # else one of the larger ones, which take pictures
         case.pictures = FAMILY_OF[name].pictures
     return case
 
