@@ -87,7 +87,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
     loss_->set_title(tr("Loss"));
     figures_->set_title(tr("Figures"));
     figure_group_->setAccessibleName(tr("Which of the objective's figures are shown"));
-    memory_->set_title(tr("Memory"));
+    name_memory();
     rate_->set_title(tr("Learning rate"));
     norm_->set_title(tr("Gradient norm"));
     speed_->set_title(tr("Tokens/s"));
@@ -330,6 +330,13 @@ void RunCurves::share_heights() {
   splitter_->setSizes(sizes);
 }
 
+/// With the unit of what is drawn.
+void RunCurves::name_memory() {
+  memory_->set_title(series_.empty()  ? tr("Memory")
+                     : memory_in_gib_ ? tr("Memory (GiB)")
+                                      : tr("Memory (MiB)"));
+}
+
 void RunCurves::show_small(bool first) {
   if (small_first_ == first) return;
   small_first_ = first;
@@ -385,7 +392,8 @@ void RunCurves::draw_memory() {
   }
   const bool big = largest >= static_cast<double>(std::int64_t{2} << 30);
   const double unit = big ? 1024.0 * 1024 * 1024 : 1024.0 * 1024;
-  memory_->set_title(big ? tr("Memory (GiB)") : tr("Memory (MiB)"));
+  memory_in_gib_ = big;
+  name_memory();
   if (drawn_.size() == 1) {
     const RunSeries& run = drawn_.front();
     const QVector<double>& x = places_.front();

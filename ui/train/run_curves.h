@@ -56,6 +56,7 @@ class RunCurves : public QWidget {
   void draw_loss();
   void draw_memory();
   void share_heights();
+  void name_memory();
   int height_behind() const;
   bool has_room_for_small() const;
   void draw_figures();
@@ -82,7 +83,7 @@ class RunCurves : public QWidget {
   QToolButton* export_;
   QTimer timer_;
   QElapsedTimer since_drawn_;
-  bool dirty_ = false, small_first_ = false;
+  bool dirty_ = false, small_first_ = false, memory_in_gib_ = false;
   int room_for_small_ = 0, behind_ = 0, ticket_ = 0;
 };
 
