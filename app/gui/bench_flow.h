@@ -23,8 +23,8 @@ class MainWindow;
 class BenchFlow {
  public:
   explicit BenchFlow(MainWindow& window);
-  /// Reads what is wanted from `file`, does it, and writes {"flow", "phases", …} to `out`, as far as
-  /// it came.
+  /// Reads what is wanted from `file`, does it, and writes {"flow", "phases", …} to `out`, as far
+  /// as it came.
   Status run(const QString& file, const QString& out);
 
  private:

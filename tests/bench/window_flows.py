@@ -128,7 +128,7 @@ def write_rows(file, count, pictures):
             if row % EVERY == EVERY // 2:
                 answer += f" {NEEDLE.capitalize()}"
             if row == longest:
-                answer += " and so on" * 100
+                answer += " and so on," * 100
             out.write(json.dumps({"messages": [
                 {"role": "user", "content": [{"type": "image", "path": str(pictures[row % len(pictures)])},
                                              {"type": "text", "text": f"What is in picture {row}?"}]},
