@@ -19,7 +19,7 @@ namespace luthier {
 struct ClusterSettings {
   std::int64_t nodes = 1, gpus_per_node = 1;
   std::string time = "24:00:00";  ///< as sbatch takes it
-  std::string partition;          ///< empty: the cluster's own
+  std::string partition = {};     ///< empty: the cluster's own
   std::string sharding = "ddp";   ///< one of shardings()
 
   std::int64_t ranks() const { return nodes * gpus_per_node; }
