@@ -106,8 +106,7 @@ Result<std::optional<RankPlace>> rank_place(const Variables& variable) {
     return input_error("There are " + std::to_string(found->size) +
                            " ranks, and nothing says on which machine rank 0 is.",
                        "MASTER_ADDR",
-                       "Set it for every rank; in a Slurm script: export MASTER_ADDR=$(scontrol "
-                       "show hostnames \"$SLURM_JOB_NODELIST\" | head -n1).");
+                       "Set it for every rank to the name of rank 0's machine.");
   found->address = *address;
   LUTHIER_TRY(const auto port, number(variable, "MASTER_PORT"));
   if (!port || *port == 0 || *port > 65535)

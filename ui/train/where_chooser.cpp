@@ -47,6 +47,7 @@ WhereChooser::WhereChooser(Workspace& workspace, QWidget* parent)
   on_language(this, [this] {
     const QSignalBlocker quiet(kind_);
     label_->setText(tr("Run &in"));
+    kind_->setAccessibleName(QString(label_->text()).remove(QLatin1Char('&')));
     kind_->setItemText(0, tr("this window"));
     kind_->setItemText(1, tr("a process of its own"));
     kind_->setItemText(2, tr("another machine (ssh)"));
