@@ -142,7 +142,8 @@ class TestTeacherFile : public QObject {
       return 0.0;
     };
     const double at_once = loss({"gkd.teacher_top_k=4"}), read = loss(asked.from("asked"));
-    QVERIFY2(std::abs(at_once - read) < 1e-5 * at_once,
+    // What is left of logarithms of some units, which float32 holds to 2e-7.
+    QVERIFY2(std::abs(at_once - read) < 1e-5 * at_once + 2e-8,
              qPrintable(QString("%1 %2").arg(at_once).arg(read)));
   }
 
