@@ -7,6 +7,10 @@
 
 namespace luthier {
 
+bool is_loopback(const std::string& address) {
+  return address == "localhost" || address.starts_with("127.");
+}
+
 c10::intrusive_ptr<c10d::Backend> gloo_group(const c10::intrusive_ptr<c10d::Store>& store, int rank,
                                              int size, const std::string& address,
                                              std::chrono::milliseconds timeout) {
@@ -15,7 +19,7 @@ c10::intrusive_ptr<c10d::Backend> gloo_group(const c10::intrusive_ptr<c10d::Stor
   const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
   if (interface && *interface)
     options->devices.push_back(Gloo::createDeviceForInterface(interface));
-  else if (address == "localhost" || address.starts_with("127."))
+  else if (is_loopback(address))
     options->devices.push_back(Gloo::createDeviceForHostname("127.0.0.1"));
   else
     options->devices.push_back(Gloo::createDefaultDevice());

@@ -11,6 +11,9 @@
 
 namespace luthier {
 
+/// Whether all ranks of a run with this address are on one machine.
+bool is_loopback(const std::string& address);
+
 /// Connects all ranks with each other. On the loopback where `address` is there, else by the
 /// interface that GLOO_SOCKET_IFNAME names, else by this machine's name. Throws c10d's errors.
 c10::intrusive_ptr<c10d::Backend> gloo_group(const c10::intrusive_ptr<c10d::Store>& store, int rank,

@@ -57,10 +57,6 @@ std::string rank_list(const std::vector<int>& ranks) {
   return text;
 }
 
-bool is_loopback(const std::string& address) {
-  return address == "localhost" || address.starts_with("127.");
-}
-
 /// Listens at this machine's loopback alone; -1 with errno where it cannot. c10d's own server would
 /// listen to every machine.
 int listen_here(int port) {
@@ -216,8 +212,6 @@ Result<torch::Tensor> Ranks::exchange(const torch::Tensor& bytes, std::vector<st
   std::int64_t arriving = 0;
   for (const std::int64_t count : from) arriving += count;
   torch::Tensor out = torch::empty({arriving}, torch::kUInt8), in = bytes;
-  for (int rank = 0; rank < size(); ++rank)
-    if (rank != place_.rank) sent_ += to[static_cast<std::size_t>(rank)];
   try {
     impl_->group->alltoall_base(out, in, from, to)->wait();
   } catch (const std::exception& failure) {
@@ -229,7 +223,6 @@ Result<torch::Tensor> Ranks::exchange(const torch::Tensor& bytes, std::vector<st
 Result<torch::Tensor> Ranks::gather(const torch::Tensor& bytes) {
   if (impl_->broken) return *impl_->broken;
   torch::Tensor out = torch::empty({size() * bytes.numel()}, torch::kUInt8), in = bytes;
-  sent_ += (size() - 1) * bytes.numel();
   try {
     if (bytes.numel() > 0) impl_->group->_allgather_base(out, in)->wait();
   } catch (const std::exception& failure) {

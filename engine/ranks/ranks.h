@@ -64,9 +64,6 @@ class Ranks {
   /// until they have heard it. Nothing else may follow. Called once.
   void leave(const std::string& why);
 
-  /// Bytes of tensors that this rank has sent.
-  std::int64_t sent() const { return sent_; }
-
  private:
   struct Impl;
   Ranks(RankPlace place, std::unique_ptr<Impl> impl);
@@ -76,7 +73,6 @@ class Ranks {
 
   const RankPlace place_;
   std::unique_ptr<Impl> impl_;
-  std::int64_t sent_ = 0;
 };
 
 }  // namespace luthier

@@ -304,7 +304,6 @@ void RunCurves::draw_loss() {
   loss_->set_curves(std::move(curves));
 }
 
-/// Only where an objective tells more than its loss; what is told is not known here by name.
 /// Of what a page has behind the plots; before all is laid out, what it is to have.
 int RunCurves::height_behind() const {
   const QList<int> sizes = splitter_->sizes();
@@ -361,6 +360,7 @@ void RunCurves::resizeEvent(QResizeEvent* event) {
   if (small_->isHidden() == has_room_for_small()) share_heights();
 }
 
+/// Only where an objective tells more than its loss; what is told is not known here by name.
 void RunCurves::draw_figures() {
   const QStringList groups = figure_groups(drawn_);
   const bool told = !groups.isEmpty() && !(small_first_ && height() < kRoomForAll);
