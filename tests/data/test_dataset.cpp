@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Datasets of every layout open to the same rows; the check finds each kind of fault and names its
 // row.
-#include "chat_fixture.h"
+#include "tests/data/chat_fixture.h"
 
 #include <fstream>
 

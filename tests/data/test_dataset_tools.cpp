@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Looking at rows and writing better ones: searched, counted, compared, put right, parted, copied.
-#include "chat_fixture.h"
+#include "tests/data/chat_fixture.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>

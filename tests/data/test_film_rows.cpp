@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows with films: every way of writing them becomes the same parts; a film's tokens stand where
 // the template put its mark; and films that are missing, broken or no films name row and film.
-#include "chat_fixture.h"
+#include "tests/data/chat_fixture.h"
 
 #include <QTemporaryDir>
 #include <fstream>

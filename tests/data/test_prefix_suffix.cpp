@@ -2,7 +2,7 @@
 // Rows as prefix and suffix: what is tokenized apart, what carries a label, how long rows are cut,
 // and a sentence for each row that the form cannot hold. That the ids equal PaliGemmaProcessor's is
 // the parity suite's to show.
-#include "chat_fixture.h"
+#include "tests/data/chat_fixture.h"
 
 using namespace luthier;
 using namespace luthier::test;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Ids and labels equal LlavaProcessor.apply_chat_template's, pictures stand where the template put
 // them, and what cannot be encoded names the row.
-#include "chat_fixture.h"
+#include "tests/data/chat_fixture.h"
 
 #include <fstream>
 

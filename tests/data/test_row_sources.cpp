@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Tables, archives, folders, Parquet and Arrow files open to the rows that they hold; what is
 // hostile or broken among them is a sentence.
-#include "chat_fixture.h"
+#include "tests/data/chat_fixture.h"
 
 #include <fstream>
 

@@ -4,7 +4,7 @@
 // Florence2Processor's is the parity suite's to show.
 #include "engine/data/row_kind.h"
 
-#include "chat_fixture.h"
+#include "tests/data/chat_fixture.h"
 
 using namespace luthier;
 using namespace luthier::test;

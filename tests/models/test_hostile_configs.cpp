@@ -2,7 +2,7 @@
 // Every field of every family's JSON files becomes each of a list of lies. Reading must refuse with
 // a sentence that names the file, or go on to a model whose modules can be built and which takes
 // the pictures that the processor makes: nothing may throw, be killed or take long. Each field
-// meets every third lie; with LUTHIER_HOSTILE_ALL set, every one (a minute or two).
+// meets every third lie; in a round of all cases, every one (a minute or two).
 #include "engine/models/family.h"
 #include "engine/vision/image.h"
 
@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "tests/patience.h"
+#include "tests/rounds.h"
 
 using namespace luthier;
 namespace fs = std::filesystem;
@@ -189,7 +190,7 @@ class TestHostileConfigs : public QObject {
     const Status whole = load_and_run(**family, config, folder);
     QVERIFY2(whole, whole ? "" : whole.error().sentence().c_str());
 
-    const bool all = qEnvironmentVariableIsSet("LUTHIER_HOSTILE_ALL");
+    const bool all = luthier::test::all_cases();
     int refused = 0, taken = 0;
     std::string faults;
     int fault_count = 0;

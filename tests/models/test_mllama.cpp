@@ -321,7 +321,9 @@ class TestMllama : public QObject {
   }
 
   void processors_that_do_not_belong_are_refused() {
-    const auto tokens = [](const fs::path& files) { return tokens_of(mllama_family, files); };
+    const auto tokens = [](const fs::path& files) {
+      return luthier::test::tokens_of(mllama_family, files);
+    };
     const auto whole = tokens(tests_files());
     QVERIFY2(whole.ok(), whole ? "" : whole.error().sentence().c_str());
     QCOMPARE(whole->mark, std::string("<|image|>"));

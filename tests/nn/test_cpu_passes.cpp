@@ -16,9 +16,6 @@ using namespace luthier;
 using loops::Curve;
 using torch::Tensor;
 
-Q_DECLARE_METATYPE(torch::ScalarType)
-Q_DECLARE_METATYPE(loops::Curve)
-
 namespace {
 
 Tensor wide(const Tensor& x) { return x.to(torch::kFloat64); }

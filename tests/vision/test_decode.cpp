@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every mode of PNG, JPEG, WebP, GIF, BMP and TIFF decodes to Pillow's RGB; broken, cut and
 // oversized files are refused in a sentence that names them.
-#include "fixtures.h"
+#include "tests/vision/fixtures.h"
 
 #include <fstream>
 

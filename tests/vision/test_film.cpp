@@ -2,7 +2,7 @@
 // Films: the frames that transformers' video processor samples, and the pixels that it makes of
 // them, to the bit; sequences of pictures by name; broken sequences and settings name what is
 // wrong.
-#include "fixtures.h"
+#include "tests/vision/fixtures.h"
 
 #include <QTemporaryDir>
 #include <cmath>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Films in files: each frame that is asked for, to the pixel where nothing was lost, whatever
 // stands between; turned as the file says; and a sentence for what is no whole film.
-#include "film_maker.h"
+#include "tests/vision/film_maker.h"
 
 #include <QTemporaryDir>
 #include <fstream>

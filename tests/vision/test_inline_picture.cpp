@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Pictures in base64 are the pictures they were, within the same caps, and are called something
 // short.
-#include "fixtures.h"
+#include "tests/vision/fixtures.h"
 
 #include "engine/base/base64.h"
 #include "engine/vision/inline_picture.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // pixel_values equal transformers' Pillow backend to the bit under every kind of configuration, and
 // bad configurations name their field.
-#include "fixtures.h"
+#include "tests/vision/fixtures.h"
 
 #include <fstream>
 

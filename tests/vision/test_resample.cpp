@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Resampling is Pillow's to the pixel, a region is that part of the whole, and crops fall where
 // transformers' do.
-#include "fixtures.h"
+#include "tests/vision/fixtures.h"
 
 using namespace luthier;
 using namespace luthier::test;

@@ -3,7 +3,7 @@
 // (torchvision's where there is none) to the bit, with the grid that the families count by;
 // outlines agree with what is made, also for large pictures; what transformers refuses is refused;
 // hostile settings are named.
-#include "fixtures.h"
+#include "tests/vision/fixtures.h"
 
 #include <fstream>
 
