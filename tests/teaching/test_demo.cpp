@@ -9,6 +9,7 @@
 #include <QtTest>
 
 #include "tests/patience.h"
+#include "tests/rounds.h"
 
 class TestDemo : public QObject {
   Q_OBJECT
@@ -68,6 +69,7 @@ class TestDemo : public QObject {
 
   /// Their siblings kto and gkd are among the long cases of tests/parity (verbs.py).
   void a_preference_is_turned_round() {
+    if (!luthier::test::all_cases()) QSKIP("It is one of the long cases.");
     const QString out = folder_.filePath("dpo");
     QByteArray errors;
     const int status = run({"demo", "--objective", "dpo", "--rows", "120", "--out", out}, errors);
@@ -83,6 +85,7 @@ class TestDemo : public QObject {
   }
 
   void a_reward_alone_teaches_json() {
+    if (!luthier::test::all_cases()) QSKIP("It is one of the long cases.");
     const QString out = folder_.filePath("grpo");
     QByteArray errors;
     const int status = run({"demo", "--objective", "grpo", "--rows", "120", "--out", out}, errors);
