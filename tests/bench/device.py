@@ -16,9 +16,9 @@ MOST = {"8 B, LoRA": {"kernels": 4000, "bytes": 450e9}}  # of a step, by kernels
 
 def dry_steps(build, work):
     """The figures of every case: sizes x (LoRA, checkpointing, pictures, full)."""
-    run(["ninja", "-C", build, "pretend_test_dry_steps"], os.environ)
+    run(["ninja", "-C", build, "pretend_tests"], os.environ)
     figures = work / "dry_steps.json"
-    run([build / "tests" / "pretend_test_dry_steps"],
+    run([build / "tests" / "pretend_tests", "test_dry_steps"],
         {**os.environ, "LUTHIER_DRY": "all", "LUTHIER_DRY_JSON": str(figures),
          "QT_QPA_PLATFORM": "offscreen", "QTEST_FUNCTION_TIMEOUT": "6000000"})
     return json.loads(figures.read_text())
