@@ -236,7 +236,10 @@ OF_EVERY_FAMILY = re.compile(
     r"train/(?P<train>.+)-(?:recomputed|embedding|decoder|linear)"
     r"|forecast/(?P<forecast>[^/]+)/(?:projector|projector-alone|decoder|tower)"
     r"|default/(?P<default>[^/]+)/full"
-    r"|merge/(?P<merge>[^/]+)/(?:tied|towers|attention)")
+    r"|merge/(?P<merge>[^/]+)/(?:tied|towers|attention)"
+    r"|forward/(?P<forward>[^/]+)/(?:korean|more|rest|kinds)"
+    r"|bfloat16/(?P<bfloat16>[^/]+)"
+    r"|films/(?P<films>[^/]+)/(?:film-and-picture|films|still|march|generate-march|train-frames)")
 STAND_FOR_ALL = {"clip", "siglip", "llava", "qwen2_vl", "qwen2_5_vl", "qwen3_5", "gemma3", "gemma4",
                  "llama"}
 
