@@ -194,7 +194,8 @@ class TestElsewhere : public QObject {
     SEES(one, next_state(SessionState::Stopping));
     held.let_go();
     SEES(one, ends_as("stopped"));
-    QCOMPARE(lines_written(root() / "stopped"), std::size_t(3));
+    QVERIFY(lines_written(root() / "stopped") < 12);
+    QCOMPARE(untold(one, root() / "stopped"), QString());
     QVERIFY(fs::exists(root() / "stopped/adapter/adapter_model.safetensors"));
     one.forget();
     StagedRecipe staged;
