@@ -282,13 +282,16 @@ std::optional<RunElsewhere> Session::run_elsewhere() const {
 
 void Session::pause() {
   const auto running = impl_->current();
-  if (impl_->refuse("pause", running && can_pause(state()))) return;
+  // Where a save began just now, who asks cannot know it yet.
+  if (impl_->refuse("pause", running && (can_pause(state()) || state() == SessionState::Saving)))
+    return;
   running->pause();
 }
 
 void Session::resume() {
   const auto running = impl_->current();
-  if (impl_->refuse("resume", running && (can_resume(state()) || state() == SessionState::Pausing)))
+  if (impl_->refuse("resume", running && (can_resume(state()) || state() == SessionState::Pausing ||
+                                          state() == SessionState::Saving)))
     return;
   running->resume();
 }

@@ -3,9 +3,13 @@
 // process is found, the files that are followed over a line.
 #include <QtTest>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "engine/base/base64.h"
 #include "engine/io/files.h"
@@ -264,15 +268,59 @@ class TestElsewhere : public QObject {
       QVERIFY(!*take_post(post));
       QVERIFY(!make_post(post, order_of("first-run", root())).ok());
       QVERIFY(close_journal(post).ok());
-      QVERIFY(!fs::exists(post.journal()));     // it lives: its end is not ours to write
-      QVERIFY(!send_to_post(post, "{}").ok());  // nobody reads yet
+      QVERIFY(!fs::exists(post.journal()));  // it lives: its end is not ours to write
     }
     QVERIFY(!post.is_held());
+    QVERIFY(!send_to_post(post, "{}").ok());  // nobody reads any more
     QCOMPARE(read_post_order(post)->recipe, order_of("", {}).recipe);
     const auto listed = list_posts();
     QCOMPARE(listed.size(), std::size_t(1));
     QCOMPARE(listed[0].output, root() / "runs/one");
     QVERIFY(!listed[0].held);
+  }
+
+  /// A run is told something while its process is only beginning.
+  void a_command_waits_for_a_process_that_begins() {
+    const RunPost post = *post_of("beginning-run");
+    const auto lock = make_post(post, order_of("beginning-run", root()));
+    QVERIFY(lock.ok());
+    Status sent;
+    std::thread sender([&] { sent = send_to_post(post, "{}"); });
+    const Descriptor commands(::open(post.commands().c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    std::string text;
+    const bool came = luthier::test::wait_for([&] {
+      char piece[64];
+      const ssize_t got = ::read(commands.get(), piece, sizeof piece);
+      if (got > 0) text.append(piece, static_cast<std::size_t>(got));
+      return text == "\n{}\n";
+    });
+    sender.join();
+    QVERIFY2(came, text.c_str());
+    QVERIFY(sent.ok());
+  }
+
+  void what_has_ended_long_ago_is_swept_and_what_lives_is_not() {
+    const fs::path posts = *posts_folder();
+    const auto age = [](const fs::path& path) {
+      fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(24 * 30));
+    };
+    const RunPost ended = *post_of("ended-long-ago"), lives = *post_of("lives-since-long");
+    QVERIFY(make_post(ended, order_of(ended.run, root())).ok());
+    const auto lock = make_post(lives, order_of(lives.run, root()));
+    QVERIFY(lock.ok());
+    for (const RunPost& post : {ended, lives}) age(post.order());
+    // Left by who died while making a post, and one that is being made.
+    const fs::path left = posts / ".left-half-made.7.new", made = posts / ".being-made.8.new";
+    for (const fs::path& each : {left, made}) {
+      fs::create_directory(each);
+      append_text(each / "lock", "");
+    }
+    age(left);
+    sweep_posts();
+    QVERIFY(!ended.exists() && !fs::exists(ended.folder));
+    QVERIFY(lives.exists());
+    QVERIFY(!fs::exists(left));
+    QVERIFY(fs::exists(made));
   }
 
   void a_killed_run_gets_the_end_that_its_folder_shows() {

@@ -5,6 +5,7 @@
 // sentence.
 #include "tests/session/far_desk.h"
 
+#include "engine/rewards/program_reward.h"
 #include "engine/runs/elsewhere/child.h"
 #include "engine/runs/elsewhere/followed_files.h"
 
@@ -20,29 +21,26 @@ using namespace luthier::test;
 
 namespace {
 
-const std::vector<std::string> kLong{"training.max_steps=150", "training.save_steps=20",
-                                     "samples.every=50", "samples.dataset=eval.jsonl"};
+const std::string kPath = LUTHIER_BINARY_DIR "/bin:/usr/bin:/bin";
 
-int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  int port = 0;
-  if (::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-      ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0)
-    port = ntohs(address.sin_port);
-  ::close(socket);
-  return port;
-}
+/// A port of this machine that is this object's own for as long as it lives; nobody answers there.
+class OwnPort {
+ public:
+  OwnPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* named = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(socket_.get(), named, size) == 0 && ::getsockname(socket_.get(), named, &size) == 0)
+      number_ = ntohs(address.sin_port);
+  }
+  int number() const { return number_; }  ///< 0: there is none
 
-bool run_program(const QString& program, const QStringList& arguments) {
-  std::vector<std::string> words{program.toStdString()};
-  for (const QString& each : arguments) words.push_back(each.toStdString());
-  auto child = TalkingChild::start(words);
-  return child && child->finish() == 0;
-}
+ private:
+  const Descriptor socket_;
+  int number_ = 0;
+};
 
 void write_program(const fs::path& path, const std::string& text) {
   write_text(path, text);
@@ -57,50 +55,67 @@ class TestElsewhereBySsh : public QObject {
   QTemporaryDir state_, keys_;
   std::unique_ptr<TinyRun> tiny_;
   pid_t server_ = 0;
-  int port_ = 0;
+  fs::path made_;  ///< for the server
   fs::path root() const { return tiny_->root(); }
   fs::path keys() const { return keys_.path().toStdString(); }
 
   /// What `ssh` is for the session: ssh with settings of the test's own.
-  void use_ssh(const std::string& key) {
-    const std::string user = ::getpwuid(::getuid())->pw_name;
+  void use_ssh(int port) {
+    const auto* user = ::getpwuid(::getuid());
+    // A label of a name has 63 letters at most: nobody needs to be asked for this one.
     write_text(keys() / "client",
-               "Host far nobody closed odd\n  HostName 127.0.0.1\n  Port " + std::to_string(port_) +
-                   "\n  User " + user + "\n  IdentityFile " + (keys() / key).string() +
+               "Host nowhere\n  HostName " + std::string(80, 'x') + "\nHost far\n" +
+                   "  HostName 127.0.0.1\n  HostKeyAlias far\n  Port " + std::to_string(port) +
+                   (user ? std::string("\n  User ") + user->pw_name : std::string()) +
+                   "\n  IdentityFile " + (keys() / "mine").string() +
                    "\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile " +
-                   (keys() / "known").string() + "\n  StrictHostKeyChecking yes\n");
+                   (keys() / "known").string() +
+                   "\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n");
     fs::create_directories(keys() / "bin");
     write_program(keys() / "bin/ssh", "#!/bin/sh\nexec " + found_ssh_.toStdString() + " -F '" +
                                           (keys() / "client").string() + "' \"$@\"\n");
   }
 
+  std::string server_log() const {
+    const auto log = read_file(keys() / "server.log");
+    return log ? *log : log.error().sentence();
+  }
+
+  /// On a port that is free; `path`: what a login's PATH is. Its clients use it with the key
+  /// "mine".
   bool start_server(const std::string& path) {
-    write_text(keys() / "server",
-               "Port " + std::to_string(port_) + "\nListenAddress 127.0.0.1\nHostKey " +
-                   (keys() / "host").string() + "\nAuthorizedKeysFile " +
-                   (keys() / "allowed").string() +
-                   "\nPidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n"
-                   "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
-                   "SetEnv PATH=" +
-                   path + " XDG_STATE_HOME=" + state_.path().toStdString() +
-                   " LUTHIER_PRODUCTS=onednn OMP_NUM_THREADS=1\n");
-    const Descriptor kept(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    auto started =
-        start_detached({found_sshd_.toStdString(), "-D", "-e", "-f", (keys() / "server").string()},
-                       keys() / "server.log", kept);
-    if (!started) return false;
-    server_ = *started;
-    return wait_for([&] {
-      const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      address.sin_port = htons(static_cast<std::uint16_t>(port_));
-      const bool answers =
-          ::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-      ::close(socket);
-      return answers || ::waitpid(server_, nullptr, WNOHANG) != 0;
-    });
+    stop_server();
+    // As root, sshd wants an empty folder there.
+    if (::getuid() == 0 && ::mkdir("/run/sshd", 0755) == 0) made_ = "/run/sshd";
+    for (int tries = 0; tries < 20; ++tries) {
+      const int port = OwnPort().number();
+      fs::remove(keys() / "server.log");
+      write_text(keys() / "server",
+                 "Port " + std::to_string(port) + "\nListenAddress 127.0.0.1\nHostKey " +
+                     (keys() / "host").string() + "\nAuthorizedKeysFile " +
+                     (keys() / "allowed").string() +
+                     "\nPidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n"
+                     "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
+                     "LoginGraceTime 0\nSetEnv PATH=" +
+                     path + " XDG_STATE_HOME=" + state_.path().toStdString() +
+                     " LUTHIER_PRODUCTS=onednn OMP_NUM_THREADS=1\n");
+      const Descriptor kept(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      const auto started = start_detached(
+          {found_sshd_.toStdString(), "-D", "-e", "-f", (keys() / "server").string()},
+          keys() / "server.log", kept);
+      if (!started) return false;
+      server_ = *started;
+      use_ssh(port);
+      bool listens = false;
+      const bool settled = wait_for([&] {
+        listens = server_log().find("Server listening on 127.0.0.1 port") != std::string::npos;
+        return listens || ::waitpid(server_, nullptr, WNOHANG) == server_;
+      });
+      if (listens) return true;
+      server_ = 0;  // it has ended
+      if (!settled || server_log().find("in use") == std::string::npos) return false;
+    }
+    return false;
   }
   void stop_server() {
     if (server_ == 0) return;
@@ -130,161 +145,173 @@ class TestElsewhereBySsh : public QObject {
     if (found_ssh_.isEmpty() || keygen.isEmpty() || found_sshd_.isEmpty())
       QSKIP("There is no server for ssh here (openssh-server).");
     for (const char* key : {"host", "mine", "foreign"})
-      QVERIFY(run_program(keygen,
-                          {QStringLiteral("-q"), QStringLiteral("-t"), QStringLiteral("ed25519"),
-                           QStringLiteral("-N"), QString(), QStringLiteral("-f"),
-                           QString::fromStdString((keys() / key).string())}));
+      QCOMPARE(QProcess::execute(
+                   keygen, {QStringLiteral("-q"), QStringLiteral("-t"), QStringLiteral("ed25519"),
+                            QStringLiteral("-N"), QString(), QStringLiteral("-f"),
+                            QString::fromStdString((keys() / key).string())}),
+               0);
     fs::copy_file(keys() / "mine.pub", keys() / "allowed");
-    port_ = free_port();
-    const std::string host_key = *read_file(keys() / "host.pub");
-    write_text(keys() / "known", "[127.0.0.1]:" + std::to_string(port_) + " " + host_key);
-    if (::getuid() == 0) ::mkdir("/run/sshd", 0755);  // where sshd, as root, wants an empty folder
-    use_ssh("mine");
+    const auto host_key = read_file(keys() / "host.pub");
+    QVERIFY(host_key.ok());
+    write_text(keys() / "known", "far " + *host_key);
     qputenv("PATH", (keys() / "bin").string().c_str() + QByteArray(":") + qgetenv("PATH"));
-    if (!start_server(LUTHIER_BINARY_DIR "/bin:/usr/bin:/bin") ||
-        ::waitpid(server_, nullptr, WNOHANG) != 0)
-      QSKIP("The server for ssh does not start here.");
+    QVERIFY2(start_server(kPath), server_log().c_str());
     tiny_ = std::make_unique<TinyRun>(TinyModel{}, 40);
-    auto recipe = tiny_->recipe("undisturbed", settings());
-    QVERIFY(train_headless(recipe, {}, {}, {}).ok());
+    const HeldRun free = held("undisturbed");
+    free.let_go();
+    const auto program = name_reward_program(free.program());
+    QVERIFY(program.ok());
+    const auto trained = train_headless(recipe("undisturbed"), {}, {}, {});
+    QVERIFY2(trained.ok(), trained ? "" : trained.error().sentence().c_str());
   }
-  void cleanupTestCase() { stop_server(); }
+  void cleanupTestCase() {
+    stop_server();
+    std::error_code problem;
+    if (!made_.empty()) fs::remove(made_, problem);
+  }
 
-  std::vector<std::string> settings() const {
-    std::vector<std::string> all = kLong;
-    all.back() = "samples.dataset=" + (root() / "eval.jsonl").string();
-    return all;
+  Recipe recipe(const std::string& run) const {
+    return tiny_->recipe(
+        run,
+        held_settings({"samples.every=5", "samples.dataset=" + (root() / "eval.jsonl").string()}));
   }
+  HeldRun held(const std::string& run) const { return HeldRun(root() / (run + ".sh")); }
 
   void a_run_on_another_machine_is_driven_and_its_files_come_over() {
-    Session session;
-    std::vector<SessionEvent> events;
-    session.launch_elsewhere(far("mirror-one"), order_of(tiny_->recipe("far-one", settings())));
-    QVERIFY(until(session, events, step_from(3)));
-    QCOMPARE(all_of<RunStarted>(events).front().folder, root() / "mirror-one");
-    session.pause();
-    QVERIFY(until(session, events,
-                  [](const SessionEvent& event) { return is_state(event, SessionState::Paused); }));
+    const HeldRun held = this->held("far-one");
+    Driven one;
+    one.session.launch_elsewhere(far("mirror-one"), order_of(recipe("far-one"), held));
+    held.let(2);
+    const auto* started = one.next<RunStarted>();
+    QVERIFY2(started, one.said());
+    QCOMPARE(started->folder, root() / "mirror-one");
+    SEES(one, next_step(2));
+    one.session.pause();
+    SEES(one, next_state(SessionState::Pausing));
+    held.let(3);
+    SEES(one, next_state(SessionState::Paused));
     // The picture is here, and goes along.
-    const RequestId asked = session.answer({{far_question()}, {std::nullopt, "training"}, {4}});
-    QVERIFY(until(session, events, [&](const SessionEvent& event) {
-      const auto* done = std::get_if<RequestDone>(&event);
-      return done && done->request == asked;
-    }));
-    QVERIFY(!all_of<RequestDone>(events).back().error);
-    session.resume();
-    QVERIFY(until(session, events, is_end_of_run));
-    QCOMPARE(all_of<RunEnded>(events).back().state, std::string("finished"));
-    QCOMPARE(all_of<RunEnded>(events).back().folder, root() / "mirror-one");
-    QCOMPARE(untold(events, root() / "far-one"), QString());
+    const RequestId asked = one.session.answer({{far_question()}, {std::nullopt, "training"}, {4}});
+    const auto* done = one.next_done(asked);
+    QVERIFY2(done && !done->error && !done->cancelled, one.said());
+    one.session.resume();
+    held.let_go();
+    const auto* end = one.ends_as("finished");
+    QVERIFY2(end, one.said());
+    QCOMPARE(end->folder, root() / "mirror-one");
+    QCOMPARE(untold(one, root() / "far-one"), QString());
     QCOMPARE(differences(root() / "far-one", root() / "undisturbed"), QString());
-    // What came over is what is there: curves, samples, the result.
+    // What came over is what is there: curves, samples, drawn answers, the result.
     QCOMPARE(differences(root() / "mirror-one", root() / "far-one"), QString());
-    for (const char* file : {"samples.jsonl", "events.jsonl", "run.json"})
-      QCOMPARE(*sha256_file(root() / "mirror-one" / file), *sha256_file(root() / "far-one" / file));
+    for (const char* file : {"samples.jsonl", "events.jsonl", "rollouts.jsonl", "run.json"}) {
+      const auto here = sha256_file(root() / "mirror-one" / file),
+                 there = sha256_file(root() / "far-one" / file);
+      QVERIFY2(here.ok() && there.ok() && *here == *there, file);
+    }
     QVERIFY(!fs::exists(root() / "mirror-one/checkpoints"));
   }
 
   void a_cut_line_is_mended() {
-    Session session;
-    std::vector<SessionEvent> events;
-    session.launch_elsewhere(far("mirror-cut"), order_of(tiny_->recipe("far-cut", settings())));
-    for (const std::int64_t step : {2, 60}) {
-      QVERIFY(until(session, events, step_from(step)));
-      QVERIFY(kill_all(own_lines()));
-      QVERIFY(until(session, events, [](const SessionEvent& event) {
-        const auto* line = std::get_if<LineChanged>(&event);
-        return line && line->why;
-      }));
-      QCOMPARE(all_of<LineChanged>(events).back().place.host, std::string("far"));
-      QVERIFY(until(session, events, [](const SessionEvent& event) {
-        const auto* line = std::get_if<LineChanged>(&event);
-        return line && !line->why;
-      }));
-    }
-    if (all_of<RunEnded>(events).empty()) QVERIFY(until(session, events, is_end_of_run));
-    QCOMPARE(untold(events, root() / "far-cut"), QString());
+    const HeldRun held = this->held("far-cut");
+    Driven one;
+    one.session.launch_elsewhere(far("mirror-cut"), order_of(recipe("far-cut"), held));
+    held.let(2);
+    SEES(one, next_step(2));
+    QVERIFY(kill_all(own_lines()));
+    held.let(6);  // the run does not wait for anybody
+    const auto* line = one.next_line(false);
+    QVERIFY2(line, one.said());
+    QCOMPARE(line->place.host, std::string("far"));
+    SEES(one, next_line(true));
+    SEES(one, next_step(6));
+    held.let_go();
+    SEES(one, ends_as("finished"));
+    QCOMPARE(untold(one, root() / "far-cut"), QString());
     QCOMPARE(differences(root() / "far-cut", root() / "undisturbed"), QString());
     QCOMPARE(differences(root() / "mirror-cut", root() / "undisturbed"), QString());
   }
 
   void the_session_goes_and_another_comes() {
+    const HeldRun held = this->held("far-two");
     std::string run;
     {
-      Session first;
-      std::vector<SessionEvent> events;
-      run =
-          first.launch_elsewhere(far("mirror-two"), order_of(tiny_->recipe("far-two", settings())));
-      QVERIFY(until(first, events, step_from(3)));
+      Driven first;
+      run = first.session.launch_elsewhere(far("mirror-two"), order_of(recipe("far-two"), held));
+      held.let(3);
+      SEES(first, next_step(3));
     }
-    WAIT_UNTIL(own_lines().empty());
-    Session second;
-    std::vector<SessionEvent> events;
-    second.attach_run(far("mirror-two"), run);
-    QVERIFY(until(second, events, is_end_of_run));
-    QCOMPARE(untold(events, root() / "far-two"), QString());
+    QVERIFY(own_lines().empty());
+    held.let(6);
+    Driven second;
+    second.session.attach_run(far("mirror-two"), run);
+    SEES(second, next_step(6));
+    held.let_go();
+    SEES(second, ends_as("finished"));
+    QCOMPARE(untold(second, root() / "far-two"), QString());
     QCOMPARE(differences(root() / "far-two", root() / "undisturbed"), QString());
     QCOMPARE(differences(root() / "mirror-two", root() / "undisturbed"), QString());
   }
 
   void the_far_side_is_killed_and_its_run_goes_on() {
-    Session session;
-    std::vector<SessionEvent> events;
-    const Recipe recipe = tiny_->recipe("far-killed", settings());
-    const std::string run = session.launch_elsewhere(far("mirror-killed"), order_of(recipe));
-    QVERIFY(until(session, events, step_from(45)));
+    const HeldRun held = this->held("far-killed");
+    Driven one;
+    const std::string run =
+        one.session.launch_elsewhere(far("mirror-killed"), order_of(recipe("far-killed"), held));
+    held.let(6);
+    SEES(one, next_step(6));
     QVERIFY(kill_all(hosts_of(run)));
-    QVERIFY(until(session, events, is_end_of_run));
-    const auto end = all_of<RunEnded>(events).back();
-    QCOMPARE(end.state, std::string("interrupted"));
-    QVERIFY(end.error->sentence().find("go on from step") != std::string::npos);
-    WAIT_UNTIL(!session.has_run());
+    const auto* end = one.ends_as("interrupted");
+    QVERIFY2(end && end->error, one.said());
+    const QString sentence = QString::fromStdString(end->error->sentence());
+    QVERIFY2(sentence.contains("go on from step 4"), qPrintable(sentence));
     const auto mirrored = read_mirrored(root() / "mirror-killed");
     QVERIFY(mirrored);
     QCOMPARE(mirrored->host, std::string("far"));
     QCOMPARE(mirrored->output, root() / "far-killed");
-    session.launch_elsewhere(far("mirror-killed"), order_of(recipe, mirrored->output));
-    events.clear();
-    QVERIFY(until(session, events, is_end_of_run));
-    QCOMPARE(all_of<RunEnded>(events).back().state, std::string("finished"));
+    held.let_go();
+    one.forget();
+    one.session.launch_elsewhere(far("mirror-killed"),
+                                 order_of(recipe("far-killed"), held, mirrored->output));
+    SEES(one, ends_as("finished"));
     QCOMPARE(differences(root() / "far-killed", root() / "undisturbed"), QString());
     QCOMPARE(differences(root() / "mirror-killed", root() / "undisturbed"), QString());
   }
 
   void what_ssh_refuses_is_a_sentence() {
     const auto refusal = [&](const std::string& host) {
-      Session session;
-      std::vector<SessionEvent> events;
-      session.launch_elsewhere({host, root(), root() / "mirror-no"},
-                               order_of(tiny_->recipe("far-no", settings())));
-      if (!until(session, events, is_end_of_run)) return QString();
-      const auto end = all_of<RunEnded>(events).back();
-      return QString::fromStdString(end.error ? end.error->sentence() : std::string());
+      Driven one;
+      one.session.launch_elsewhere({host, root(), root() / "mirror-no"},
+                                   order_of(recipe("far-no")));
+      const auto* end = one.ends_as("failed");
+      return end && end->error ? QString::fromStdString(end->error->sentence())
+                               : QString::fromUtf8(one.said());
     };
-    use_ssh("foreign");
-    QVERIFY2(refusal("far").contains("without a password"), qPrintable(refusal("far")));
-    use_ssh("mine");
-    const QString unknown = refusal("no-such-machine.invalid");
+    const QString unknown = refusal("nowhere");
     QVERIFY2(unknown.contains("no machine of that name"), qPrintable(unknown));
-    const std::string known = *read_file(keys() / "known");
+    const auto known = read_file(keys() / "known");
+    QVERIFY(known.ok());
     write_text(keys() / "known", "");
     const QString strange = refusal("far");
     QVERIFY2(strange.contains("key is not known"), qPrintable(strange));
-    write_text(keys() / "known", known);
-    stop_server();
-    const QString closed = refusal("far");
-    QVERIFY2(closed.contains("cut") && closed.contains("refused"), qPrintable(closed));
-    QVERIFY(start_server("/usr/bin:/bin"));
+    write_text(keys() / "known", *known);
+    QVERIFY2(start_server("/usr/bin:/bin"), server_log().c_str());
     const QString missing = refusal("far");
     QVERIFY2(missing.contains("no luthier-cli"), qPrintable(missing));
-    stop_server();
     fs::create_directories(keys() / "old");
     write_program(keys() / "old/luthier-cli",
                   "#!/bin/sh\necho '{\"hello\": \"luthier\", \"protocol\": 1, \"version\": "
-                  "\"0.0.1\"}'\nsleep 1\n");
-    QVERIFY(start_server((keys() / "old").string() + ":/usr/bin:/bin"));
+                  "\"0.0.1\"}'\nexec cat >/dev/null\n");
+    QVERIFY2(start_server((keys() / "old").string() + ":/usr/bin:/bin"), server_log().c_str());
     const QString old = refusal("far");
     QVERIFY2(old.contains("0.0.1 there"), qPrintable(old));
+    const OwnPort closed_port;
+    use_ssh(closed_port.number());
+    const QString closed = refusal("far");
+    QVERIFY2(closed.contains("cut") && closed.contains("refused"), qPrintable(closed));
+    QVERIFY2(start_server(kPath), server_log().c_str());
+    fs::copy_file(keys() / "foreign.pub", keys() / "allowed", fs::copy_options::overwrite_existing);
+    const QString locked = refusal("far");
+    QVERIFY2(locked.contains("without a password"), qPrintable(locked));
   }
 };
 

@@ -90,6 +90,7 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"),
                                   QStringLiteral("stop"), QStringLiteral("save_now"),
                                   QStringLiteral("fetch")};
+    if (command == QLatin1String("attach")) return banner_->show_error(event.error);
     const std::string changed =
         command.startsWith(QLatin1String("set_")) ? command.mid(4).toStdString() : std::string();
     if (!mine.contains(command) && !is_live_setting(changed)) return;

@@ -24,8 +24,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kPatienceMilliseconds = 30'000;      // of a process that reads its commands
-constexpr std::int64_t kKept = 14 * 24 * 60 * 60;  // seconds
+constexpr int kPatienceMilliseconds = 30'000;    // of a process that reads its commands
+constexpr int kBeginningMilliseconds = 120'000;  // of one that does not yet
+constexpr int kBeginningLookMilliseconds = 20;
+constexpr std::int64_t kKept = 14 * 24 * 60 * 60;               // seconds
 constexpr std::uint64_t kLostNumbers = std::uint64_t{1} << 20;  // more than can have been lost
 
 std::string environment_text(const char* name) {
@@ -57,22 +59,57 @@ Result<bool> lock_file(const Descriptor& file, const fs::path& path) {
 
 std::int64_t written_last(const RunPost& post) {
   struct stat about {};
-  if (::stat(post.journal().c_str(), &about) == 0 || ::stat(post.order().c_str(), &about) == 0)
-    return about.st_mtime;
+  for (const fs::path& each : {post.journal(), post.order(), post.folder})
+    if (::stat(each.c_str(), &about) == 0) return about.st_mtime;
   return 0;
 }
 
-std::vector<RunPost> all_posts() {
-  std::vector<RunPost> posts;
-  const auto folder = posts_folder();
-  if (!folder) return posts;
+/// What stands among the posts, those that are half made too.
+std::vector<RunPost> all_folders() {
+  std::vector<RunPost> folders;
+  const auto posts = posts_folder();
+  if (!posts) return folders;
   std::error_code problem;
-  fs::directory_iterator walk(*folder, problem);
-  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) {
-    const std::string name = walk->path().filename().string();
-    if (good_run_name(name)) posts.push_back({name, walk->path()});
-  }
+  fs::directory_iterator walk(*posts, problem);
+  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem))
+    folders.push_back({walk->path().filename().string(), walk->path()});
+  return folders;
+}
+
+std::vector<RunPost> all_posts() {
+  std::vector<RunPost> posts = all_folders();
+  std::erase_if(posts, [](const RunPost& post) { return !good_run_name(post.run); });
   return posts;
+}
+
+/// Where a post is made until it has all that it needs. One whose maker died stays so.
+fs::path half_made(const RunPost& post) {
+  return post.folder.parent_path() / ("." + post.run + "." + std::to_string(::getpid()) + ".new");
+}
+bool is_half_made(const RunPost& folder) {
+  return folder.run.starts_with(".") && folder.run.ends_with(".new");
+}
+
+/// → its lock
+Result<Descriptor> fill_post(const RunPost& fresh, const LaunchOrder& order) {
+  Descriptor lock = open_lock(fresh.lock());
+  if (lock.get() < 0) return system_error("This file cannot be written", fresh.lock(), errno);
+  LUTHIER_TRY(const bool ours, lock_file(lock, fresh.lock()));
+  if (!ours) return input_error("Another start of this run is under way.", fresh.run);
+  if (::mkfifo(fresh.commands().c_str(), 0600) != 0)
+    return system_error("This file cannot be made", fresh.commands(), errno);
+  LUTHIER_CHECK(write_file_atomically(fresh.order(), json_line(to_json(order)) + "\n"));
+  return lock;
+}
+
+/// To write to. A process that lives and does not read yet is only beginning.
+Descriptor open_commands(const RunPost& post) {
+  for (int waited = 0;; waited += kBeginningLookMilliseconds) {
+    Descriptor pipe(::open(post.commands().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    const bool nobody = pipe.get() < 0 && errno == ENXIO;
+    if (!nobody || waited >= kBeginningMilliseconds || !post.is_held()) return pipe;
+    ::usleep(kBeginningLookMilliseconds * 1000);
+  }
 }
 
 /// The newest checkpoint of a run, or of the stage that a run of stages was at.
@@ -142,24 +179,15 @@ Result<Descriptor> make_post(const RunPost& post, const LaunchOrder& order) {
   std::error_code problem;
   fs::create_directories(post.folder.parent_path(), problem);
   // Two that start one run at once have a folder each; one of the two is then the post.
-  RunPost fresh{post.run, post.folder.parent_path() /
-                              ("." + post.run + "." + std::to_string(::getpid()) + ".new")};
+  const RunPost fresh{post.run, half_made(post)};
   fs::remove_all(fresh.folder, problem);  // of one who died while making it
   if (::mkdir(fresh.folder.c_str(), 0700) != 0)
     return system_error("This folder cannot be made", fresh.folder, errno);
-  Descriptor lock = open_lock(fresh.lock());
-  if (lock.get() < 0) return system_error("This file cannot be written", fresh.lock(), errno);
-  LUTHIER_TRY(const bool ours, lock_file(lock, fresh.lock()));
-  if (!ours) return input_error("Another start of this run is under way.", post.run);
-  if (::mkfifo(fresh.commands().c_str(), 0600) != 0)
-    return system_error("This file cannot be made", fresh.commands(), errno);
-  LUTHIER_CHECK(write_file_atomically(fresh.order(), json_line(to_json(order)) + "\n"));
+  auto lock = fill_post(fresh, order);
   // rename(2) takes the place of an empty folder, but not of a post.
-  if (::rename(fresh.folder.c_str(), post.folder.c_str()) != 0) {
-    const int code = errno;
-    fs::remove_all(fresh.folder, problem);
-    return system_error("This run has a post already, or none can be made", post.folder, code);
-  }
+  if (lock && ::rename(fresh.folder.c_str(), post.folder.c_str()) != 0)
+    lock = system_error("This run has a post already, or none can be made", post.folder, errno);
+  if (!lock) fs::remove_all(fresh.folder, problem);
   return lock;
 }
 
@@ -189,7 +217,7 @@ Status send_to_post(const RunPost& post, const std::string& line) {
   lock.l_whence = SEEK_SET;
   if (waits.get() < 0 || ::fcntl(waits.get(), F_OFD_SETLKW, &lock) != 0)
     return system_error("This file cannot be locked", turn, errno);
-  const Descriptor pipe(::open(post.commands().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  const Descriptor pipe = open_commands(post);
   if (pipe.get() < 0) return gone;
   // The first line end closes what another writer may have left unfinished.
   const std::string text = "\n" + line + "\n";
@@ -246,11 +274,13 @@ Json to_json(const PostedRun& run) {
 
 void sweep_posts() {
   const std::int64_t now = std::time(nullptr);
-  for (const RunPost& post : all_posts()) {
-    if (now - written_last(post) < kKept) continue;
-    const auto lock = take_post(post);
-    std::error_code problem;
-    if (lock && *lock) fs::remove_all(post.folder, problem);
+  std::error_code problem;
+  for (const RunPost& folder : all_folders()) {
+    if (now - written_last(folder) < kKept) continue;
+    if (is_half_made(folder)) fs::remove_all(folder.folder, problem);
+    if (!good_run_name(folder.run)) continue;
+    const auto lock = take_post(folder);
+    if (lock && *lock) fs::remove_all(folder.folder, problem);
   }
 }
 

@@ -47,7 +47,8 @@ Result<LaunchOrder> read_post_order(const RunPost& post);
 /// Takes the lock of a post whose process is gone; nullopt: it lives.
 Result<std::optional<Descriptor>> take_post(const RunPost& post);
 
-/// Hands the process one line; a Machine error where nobody reads there any more.
+/// Hands the process one line, which waits for one that is only beginning; a Machine error where
+/// nobody reads there any more.
 Status send_to_post(const RunPost& post, const std::string& line);
 
 /// Where the process is gone and wrote no end, writes what the run's folder shows: interrupted, and
@@ -64,7 +65,8 @@ struct PostedRun {
 /// Those of this user on this machine, the newest first.
 std::vector<PostedRun> list_posts();
 Json to_json(const PostedRun& run);
-/// Removes posts that have ended and have not been written to for two weeks.
+/// Removes posts that have ended, or were left half made, and have not been written to for two
+/// weeks.
 void sweep_posts();
 
 /// The folder that an order's recipe trains in; an Input error where it cannot be read.

@@ -156,7 +156,7 @@ void FarRun::edit(const std::string& setting, double value) {
 }
 
 void FarRun::answer(const AnswerRequest& request, RequestId id,
-                    const std::function<bool()>& cancelled) {
+                    const std::function<bool()>& cancelled) try {
   if (cancelled()) return host_.tell(RequestDone{id, std::nullopt, true});
   auto asked = answer_to_json(request, /*inlined=*/!place_.host.empty());
   if (cancelled()) return host_.tell(RequestDone{id, std::nullopt, true});
@@ -173,6 +173,12 @@ void FarRun::answer(const AnswerRequest& request, RequestId id,
                          machine_error("The line to the run is cut.", machine_of(place_),
                                        "It is tried again; ask then."),
                          false});
+} catch (const std::exception& problem) {  // memory, for pictures that go along
+  {
+    const std::lock_guard lock(mutex_);
+    asked_.erase(id);
+  }
+  host_.tell(RequestDone{id, machine_error(first_line(problem.what()), machine_of(place_)), false});
 }
 
 bool FarRun::cancel(RequestId id) {
@@ -203,7 +209,7 @@ void FarRun::send(RunCommand order) {
 bool FarRun::pass_on(RunCommand order, RequestId id) {
   order.client = client_;
   const std::lock_guard lock(mutex_);
-  if (!line_stands_) return false;
+  if (!line_stands_ && has_stood_) return false;
   if (id) asked_.insert(id);
   to_send_.push_back(order_line(order));
   unconfirmed_.push_back({session_command(order), order.request});
@@ -238,8 +244,10 @@ void FarRun::loop() {
     {
       const std::lock_guard lock(mutex_);
       line_stands_ = false;
-      to_send_.clear();
-      lost.swap(unconfirmed_);
+      if (has_stood_) {  // else nothing of it was sent, and it waits on
+        to_send_.clear();
+        lost.swap(unconfirmed_);
+      }
     }
     attached_ = false;
     if (ended_ || leaving_ != Leaving::No) break;
@@ -277,6 +285,7 @@ void FarRun::set_line(bool stands, const Error& why) {
   {
     const std::lock_guard lock(mutex_);
     line_stands_ = stands;
+    has_stood_ = has_stood_ || stands;
   }
   if (stands) tries_ = 0;
   if (stands != told_cut_) return;
@@ -284,7 +293,7 @@ void FarRun::set_line(bool stands, const Error& why) {
   host_.tell(LineChanged{place_, stands ? std::nullopt : std::optional(why)});
 }
 
-Error FarRun::hold_line() {
+Error FarRun::hold_line() try {
   auto started = TalkingChild::start(serve_words(place_));
   if (!started) return started.error();
   Line line(started.take());
@@ -293,7 +302,7 @@ Error FarRun::hold_line() {
     if (end_) files_->start_round(/*all=*/true);
   }
   while (leaving_ == Leaving::No && !ended_) {
-    {
+    if (attached_) {
       const std::lock_guard lock(mutex_);
       for (const std::string& each : to_send_) line.out += each + "\n";
       to_send_.clear();
@@ -335,6 +344,8 @@ Error FarRun::hold_line() {
       return machine_error("luthier-cli serve does not answer.", machine_of(place_));
   }
   return interrupted_error();
+} catch (const std::exception& problem) {
+  return machine_error(first_line(problem.what()), machine_of(place_));
 }
 
 /// The run's files first: what is told of a run may be looked up in them.
@@ -399,7 +410,7 @@ Status FarRun::hear(Line& line, const std::string& said) {
     return {};
   }
   if (json->contains("attached")) {
-    attached_ = was_attached_ = true;
+    attached_ = true;
     if (auto output = json_string(*json, "output", "serve", std::string())) folder_ = *output;
     if (files_)
       if (const Status noted =
@@ -419,13 +430,15 @@ Status FarRun::hear(Line& line, const std::string& said) {
     const std::string command = json_string(*json, "command", "serve", std::string()).ok()
                                     ? *json_string(*json, "command", "serve", std::string())
                                     : std::string();
-    if (command == "attach" && was_attached_) return error;  // as a line that was cut
+    if (command == "attach" && has_stood_) return error;  // as a line that was cut
     if (command == "launch" || command == "attach") {
       end_by(error);
       return interrupted_error();
     }
     if (command == "files" || command == "fetch") {
       if (files_) files_->take_refusal();
+      // While it goes on a file may be gone meanwhile; of what it has left, none should be.
+      if (files_ && end_) tell_unkept(error);
       return {};
     }
     tell_failed(take_confirmed(command).value_or(Unconfirmed{command, 0}), error);
@@ -445,6 +458,8 @@ void FarRun::take_event(const Json& json) {
   last_ = static_cast<std::uint64_t>(*number);
   const auto client = json.find("client");
   if (client != json.end() && *client != client_) return;  // another window's answer
+  if (const auto name = json.find("event"); name != json.end() && *name == "begun")
+    return take_version(json);
   auto event = event_from_line(json, where);
   if (!event) return log_warning(event.error().sentence());
   if (!*event) return;
@@ -455,6 +470,17 @@ void FarRun::take_event(const Json& json) {
     return;
   }
   tell(std::move(**event));
+}
+
+/// serve is of this version, but the run's process may have begun before that was installed.
+void FarRun::take_version(const Json& begun) {
+  const auto version = json_string(begun, "version", "begun", std::string());
+  if (!version || *version == luthier_version()) return;
+  host_.tell(CommandFailed{
+      "attach",
+      input_error("This run was begun by Luthier " + *version + ", and here is " +
+                      luthier_version() + ": some of what one says the other may not know.",
+                  machine_of(place_), "Let it come to its end, or stop it and resume it.")});
 }
 
 void FarRun::tell(SessionEvent event) {

@@ -67,20 +67,23 @@ class FarRun : public RunControls {
   };
 
   void loop();
-  /// One line from its beginning to its cut → how it was cut, or why there was none.
+  /// One line from its beginning to its cut → how it was cut, or why there was none. What throws
+  /// (memory that ran out) cuts it, too.
   Error hold_line();
   Status greet(Line& line, const Json& said);
   /// What serve said. An error: nothing more is to be expected of this line.
   Status hear(Line& line, const std::string& said);
   void send(const std::string& command);
   void send(RunCommand order);
-  /// False: the line does not stand. `id`: of a request.
+  /// False: the line does not stand any more. What is asked before the first one does waits for it.
+  /// `id`: of a request.
   bool pass_on(RunCommand order, RequestId id = 0);
   /// The oldest of that command, which is none any more; `command` is empty: the oldest.
   std::optional<Unconfirmed> take_confirmed(const std::string& command);
   void tell_failed(const Unconfirmed& order, const Error& error);
   void follow(Line& line);
   void take_event(const Json& json);
+  void take_version(const Json& begun);
   void tell(SessionEvent event);
   void tell_end(RunEnded end);
   void tell_unkept(const Error& error);
@@ -99,11 +102,10 @@ class FarRun : public RunControls {
   std::deque<std::string> to_send_;
   std::deque<Unconfirmed> unconfirmed_;
   std::set<RequestId> asked_;
-  bool line_stands_ = false;
+  bool line_stands_ = false, has_stood_ = false;
 
   // Of the thread alone.
-  bool known_ = false;         ///< it may have begun there
-  bool was_attached_ = false;  ///< at least once
+  bool known_ = false;  ///< it may have begun there
   bool attached_ = false, told_cut_ = false, told_unkept_ = false, ended_ = false;
   std::uint64_t last_ = 0;  ///< number of the last event
   std::size_t tries_ = 0;

@@ -12,6 +12,7 @@
 #include <map>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/runs/elsewhere/child.h"
 #include "engine/runs/elsewhere/journal.h"
 #include "engine/runs/elsewhere/run_post.h"
@@ -112,9 +113,16 @@ class RunHost {
     const ssize_t got = ::read(commands_.get(), piece, sizeof piece);
     if (got > 0) lines_.add({piece, static_cast<std::size_t>(got)});
     while (const auto line = lines_.next()) {
-      if (const Status done = *line ? obey(**line) : Status(line->error()); !done)
+      if (const Status done = take_command(*line); !done)
         write({{"event", "command_failed"}, {"command", ""}, {"error", to_json(done.error())}});
     }
+  }
+
+  /// The run goes on, whatever a command meets.
+  Status take_command(const Result<std::string>& line) try {
+    return line ? obey(*line) : Status(line.error());
+  } catch (const std::exception& problem) {
+    return machine_error(first_line(problem.what()), "the command");
   }
 
   Status obey(const std::string& line) {
