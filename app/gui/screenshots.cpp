@@ -20,7 +20,7 @@ namespace luthier {
 
 namespace {
 
-constexpr double kPatience = 900;  // seconds
+constexpr double kPatience = 60;  // seconds
 const QString kRuns = QStringLiteral("runs");
 
 /// As it is called from the folder that the program works in.
@@ -149,8 +149,10 @@ bool Screenshots::wait_until(const char* what, const std::function<bool()>& done
   QElapsedTimer clock;
   clock.start();
   while (!done()) {
-    if (static_cast<double>(clock.elapsed()) > 1000 * kPatience)
+    if (static_cast<double>(clock.elapsed()) > 1000 * kPatience) {
+      save("waited-in-vain");  // what there was instead
       return fail(QStringLiteral("waited in vain for %1").arg(QLatin1String(what)));
+    }
     settle(30);
   }
   return true;
