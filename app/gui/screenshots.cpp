@@ -20,7 +20,7 @@ namespace luthier {
 
 namespace {
 
-constexpr double kPatience = 60;  // seconds
+constexpr double kPatience = 900;  // seconds
 const QString kRuns = QStringLiteral("runs");
 
 /// As it is called from the folder that the program works in.
