@@ -141,16 +141,19 @@ bool Screenshots::choose(const char* action) {
 }
 
 void Screenshots::turn(const char* tabs, int to) {
-  if (auto* bar = window_.findChild<QTabBar*>(QLatin1String(tabs))) bar->setCurrentIndex(to);
-  if (auto* pages = window_.findChild<QTabWidget*>(QLatin1String(tabs))) pages->setCurrentIndex(to);
+  const Page* page = window_.page(window_.current());
+  if (auto* bar = page->findChild<QTabBar*>(QLatin1String(tabs))) bar->setCurrentIndex(to);
+  if (auto* pages = page->findChild<QTabWidget*>(QLatin1String(tabs))) pages->setCurrentIndex(to);
 }
 
 bool Screenshots::wait_until(const char* what, const std::function<bool()>& done) {
   QElapsedTimer clock;
   clock.start();
   while (!done()) {
-    if (static_cast<double>(clock.elapsed()) > 1000 * kPatience)
+    if (static_cast<double>(clock.elapsed()) > 1000 * kPatience) {
+      save("waited-in-vain");  // what there was instead
       return fail(QStringLiteral("waited in vain for %1").arg(QLatin1String(what)));
+    }
     settle(30);
   }
   return true;

@@ -2,6 +2,7 @@
 #include "engine/data/dataset_index.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace luthier::detail {
 
@@ -88,9 +89,8 @@ Error broken(const std::string& where, const std::string& why) {
                      "A dataset is one JSON object a line, or one JSON list of objects.");
 }
 
-Result<std::vector<RowSpan>> elements(Scanner& scanner, const std::string& where,
-                                      const Passed& passed) {
-  std::vector<RowSpan> rows;
+Result<RowSpans> elements(Scanner& scanner, const std::string& where, const Passed& passed) {
+  RowSpans rows;
   if (scanner.take(']')) return rows;
   while (true) {
     RowSpan row;
@@ -108,8 +108,23 @@ Result<std::vector<RowSpan>> elements(Scanner& scanner, const std::string& where
 
 }  // namespace
 
-std::vector<RowSpan> index_lines(std::string_view text, const Passed& passed) {
-  std::vector<RowSpan> rows;
+void RowSpans::push_back(const RowSpan& span) {
+  constexpr std::uint64_t kLongest = std::numeric_limits<std::uint32_t>::max();
+  constexpr std::int64_t kLines = std::numeric_limits<std::int32_t>::max();
+  const auto more = static_cast<std::int64_t>(span.line) - static_cast<std::int64_t>(size());
+  places_.push_back({span.begin,
+                     static_cast<std::uint32_t>(std::min(span.end - span.begin, kLongest)),
+                     static_cast<std::int32_t>(std::clamp(more, -kLines, kLines))});
+}
+
+RowSpan RowSpans::operator[](std::size_t row) const {
+  const Place& place = places_[row];
+  return {place.begin, place.begin + place.size,
+          static_cast<std::uint64_t>(static_cast<std::int64_t>(row) + place.more_lines)};
+}
+
+RowSpans index_lines(std::string_view text, const Passed& passed) {
+  RowSpans rows;
   std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   for (std::uint64_t line = 1; at < text.size(); ++line) {
     std::size_t end = std::min(text.find('\n', at), text.size());
@@ -123,8 +138,7 @@ std::vector<RowSpan> index_lines(std::string_view text, const Passed& passed) {
   return rows;
 }
 
-Result<std::vector<RowSpan>> index_json(std::string_view text, const std::string& where,
-                                        const Passed& passed) {
+Result<RowSpans> index_json(std::string_view text, const std::string& where, const Passed& passed) {
   Scanner scanner(text);
   if (scanner.take('[')) {
     LUTHIER_TRY(auto rows, elements(scanner, where, passed));
@@ -147,7 +161,9 @@ Result<std::vector<RowSpan>> index_json(std::string_view text, const std::string
     if (!inside.value(value)) return broken(where, "the object does not end");
     inside.take(',');
   }
-  return std::vector<RowSpan>{whole};
+  RowSpans rows;
+  rows.push_back(whole);
+  return rows;
 }
 
 bool looks_like_lines(std::string_view text, const std::filesystem::path& path) {

@@ -5,12 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
-#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/base/result.h"
 
@@ -21,16 +20,34 @@ struct RowSpan {
   std::uint64_t line = 0;            ///< 1-based line it starts on
 };
 
+/// Rows in their order, in 16 bytes each; they are never moved, so that all of them stand in memory
+/// once.
+class RowSpans {
+ public:
+  void push_back(const RowSpan& span);
+  std::size_t size() const { return places_.size(); }
+  bool empty() const { return places_.empty(); }
+  RowSpan operator[](std::size_t row) const;
+
+ private:
+  struct Place {
+    std::uint64_t begin;
+    std::uint32_t size;       // what is longer than this says is not read either
+    std::int32_t more_lines;  // than there were rows up to this one
+  };
+  std::deque<Place> places_;
+};
+
 /// Hears how far the bytes were gone through: those before need not stand in memory any more.
 using Passed = std::function<void(std::size_t end)>;
 
 /// Lines that are not blank.
-std::vector<RowSpan> index_lines(std::string_view text, const Passed& passed = {});
+RowSpans index_lines(std::string_view text, const Passed& passed = {});
 
 /// The elements of a JSON list, or of the list under "data" of a JSON object; an object without it
 /// is one row. Empty when the text is neither, or when brackets and quotes do not close.
-Result<std::vector<RowSpan>> index_json(std::string_view text, const std::string& where,
-                                        const Passed& passed = {});
+Result<RowSpans> index_json(std::string_view text, const std::string& where,
+                            const Passed& passed = {});
 
 /// JSON or JSON lines? By the name's ending, else by the first object ending before its line does.
 bool looks_like_lines(std::string_view text, const std::filesystem::path& path);

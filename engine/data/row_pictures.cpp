@@ -28,7 +28,9 @@ Result<std::filesystem::path> RowReader::picture_text(std::string text,
     if (text.starts_with(scheme))
       return fault(RowFault::BadRow, "Pictures are read from files, not from addresses.", field,
                    "Download it and give its path.");
-  if (looks_like_base64_picture(text)) return inline_picture(text);
+  constexpr std::size_t kNoPath = 1024;  // base64 of what is no picture: its decoder says so
+  if (looks_like_base64_picture(text) || (text.size() > kNoPath && is_base64_text(text)))
+    return inline_picture(text);
   const FileKind kind = file_kind_by_name(text);
   if (kind.family == FileFamily::Video || kind.family == FileFamily::Audio)
     return fault(RowFault::BadRow, "This is " + kind.name + ", and a picture was expected.", field,

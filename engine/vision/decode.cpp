@@ -19,8 +19,9 @@ using detail::Bytes;
 using detail::Header;
 
 constexpr std::uint64_t kMaxFileBytes = 1ull << 30;
-constexpr std::size_t kHeaderBytes =
-    128 * 1024;  // an EXIF segment with a thumbnail (64 KiB at most) and what stands around it
+/// What tells the size of most files, and what holds an EXIF segment with a thumbnail (64 KiB at
+/// most) and what stands around it.
+constexpr std::size_t kFirstBytes = 4 * 1024, kHeaderBytes = 128 * 1024;
 
 struct Format {
   const char* name;
@@ -234,27 +235,30 @@ Result<ImageSize> read_image_size(const std::filesystem::path& path, const Decod
   }
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored)) return not_a_file(path);
-  contents.assign(kHeaderBytes, '\0');
-  {
-    std::ifstream file(path, std::ios::binary);
-    if (!file)
-      return input_error("The picture cannot be opened.", path.string(), "Check its permissions.");
-    file.read(contents.data(), static_cast<std::streamsize>(contents.size()));
-    contents.resize(static_cast<std::size_t>(file.gcount()));
+  std::ifstream file;
+  file.rdbuf()->pubsetbuf(nullptr, 0);
+  file.open(path, std::ios::binary);
+  if (!file)
+    return input_error("The picture cannot be opened.", path.string(), "Check its permissions.");
+  const Format* format = nullptr;
+  for (const std::size_t wanted : {kFirstBytes, kHeaderBytes}) {
+    const std::size_t had = contents.size();
+    contents.resize(wanted);
+    file.read(contents.data() + had, static_cast<std::streamsize>(wanted - had));
+    contents.resize(had + static_cast<std::size_t>(file.gcount()));
+    const Bytes bytes = std::as_bytes(std::span(contents));
+    format = format_of(bytes);
+    if (!format) return unknown_format(bytes, path.string());
+    const auto header = format->header(bytes);
+    const bool whole = contents.size() < wanted;
+    if (whole || (header && header->complete)) return size_of(header, path.string(), limits);
   }
-  const bool whole = contents.size() < kHeaderBytes;
-  const Format* format = format_of(std::as_bytes(std::span(contents)));
-  if (!format) return unknown_format(std::as_bytes(std::span(contents)), path.string());
-  auto header = format->header(std::as_bytes(std::span(contents)));
-  if (!whole && (!header || !header->complete)) {
-    if (format->header == detail::png_header) {
-      contents = png_without_pixels(path);
-    } else {
-      LUTHIER_TRY(contents, read_file(path, kMaxFileBytes));
-    }
-    header = format->header(std::as_bytes(std::span(contents)));
+  if (format->header == detail::png_header) {
+    contents = png_without_pixels(path);
+  } else {
+    LUTHIER_TRY(contents, read_file(path, kMaxFileBytes));
   }
-  return size_of(header, path.string(), limits);
+  return size_of(format->header(std::as_bytes(std::span(contents))), path.string(), limits);
 }
 
 }  // namespace luthier

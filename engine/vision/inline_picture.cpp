@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/vision/inline_picture.h"
 
-#include <algorithm>
+#include <cctype>
 #include <string_view>
 
 #include "engine/base/base64.h"
+#include "engine/io/file_kind.h"
 
 namespace luthier {
 
@@ -43,13 +44,16 @@ std::string picture_name(const std::filesystem::path& picture) {
 }
 
 bool looks_like_base64_picture(const std::string& text) {
-  constexpr std::size_t kShortest = 48, kNoPath = 1024, kLongHead = 200;
-  if (text.size() < kShortest || !is_base64_text(text)) return false;
-  // PNG, JPEG, WebP, GIF, TIFF of either order
-  for (const char* head : {"iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD", "SUkqA", "TU0AK"})
-    if (text.starts_with(head)) return true;
-  if (text.starts_with("Qk") && text.size() >= kLongHead) return true;  // BMP
-  return text.size() > kNoPath;
+  constexpr std::size_t kShortest = 48, kHeadLetters = 176;  // as far as signatures stand
+  if (text.size() < kShortest) return false;
+  // Paths begin with a slash, too, and "/wor..." with the two bytes that tell a JPEG XL: of such
+  // texts only those with a JPEG's three are pictures.
+  if (text.front() == '/' && !text.starts_with("/9j/")) return false;
+  std::string head;
+  for (std::size_t at = 0; at < text.size() && head.size() < kHeadLetters; ++at)
+    if (std::isspace(static_cast<unsigned char>(text[at])) == 0) head += text[at];
+  const auto bytes = decode_base64(head);
+  return bytes && file_kind(*bytes).family == FileFamily::Picture && is_base64_text(text);
 }
 
 }  // namespace luthier

@@ -21,8 +21,8 @@ Result<std::string> inline_picture_bytes(const std::filesystem::path& picture);
 /// What to call a picture: its path, or "a picture in base64 (12 KiB)".
 std::string picture_name(const std::filesystem::path& picture);
 
-/// Base64 whose first letters are those of a picture's first bytes, or which is too long for a
-/// path.
+/// Base64 whose first bytes are a picture's, also of a format that is not read. Other texts cost no
+/// more than a look at their beginning.
 bool looks_like_base64_picture(const std::string& text);
 
 }  // namespace luthier

@@ -102,20 +102,22 @@ class TestDatasetTools : public QObject {
             "not json\n" +
             line_of({{"prompt", "blue"},
                      {"completion", ""},
-                     {"image", "data:image/png;base64,cmVkcmVkcmVk"}})));
+                     {"image", "data:image/png;base64,cmVkcmVkcmVk"}}) +
+            line_of({{"prompt", std::string(2'000, 'w') + " unmarked"}, {"completion", "long"}})));
     const auto found = [&](const RowQuery& query) { return *find_rows(*dataset, query); };
     QCOMPARE(found({"red", {}}), (RowList{0}));
     QCOMPARE(found({"빨간", {}}), (RowList{1}));
-    QCOMPARE(found({"cmVk", {}}), RowList{});  // bytes of a picture are no text
+    QCOMPARE(found({"cmVk", {}}), RowList{});         // bytes of a picture are no text
+    QCOMPARE(found({"unmarked", {}}), (RowList{4}));  // and a long text is none of a picture
     const auto where = [&](const char* condition) {
       return found({"", {*row_condition(condition)}});
     };
     QCOMPARE(where("score>0.5"), (RowList{1}));
     QCOMPARE(where("score<0.5"), (RowList{0}));
     QCOMPARE(where("completion="), (RowList{3}));
-    QCOMPARE(where("completion!="), (RowList{0, 1}));
+    QCOMPARE(where("completion!="), (RowList{0, 1, 4}));
     QCOMPARE(where("prompt~BLUE"), (RowList{3}));
-    QCOMPARE(where("prompt!~blue"), (RowList{0, 1}));
+    QCOMPARE(where("prompt!~blue"), (RowList{0, 1, 4}));
     QCOMPARE(where("prompt=blue"), (RowList{3}));
     QVERIFY(!row_condition("nothing").ok() && !row_condition("=x").ok() &&
             !row_condition("a>b").ok());

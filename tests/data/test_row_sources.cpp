@@ -114,8 +114,10 @@ class TestRowSources : public QObject {
       const char separator = detail::separator_of(text);
       const auto spans = detail::index_csv(text, separator, "t.csv");
       if (!spans) return read;
-      for (const auto& span : *spans)
+      for (std::size_t i = 0; i < spans->size(); ++i) {
+        const detail::RowSpan span = (*spans)[i];
         read.push_back(detail::csv_fields(text.substr(span.begin, span.end - span.begin), ','));
+      }
       return read;
     };
     using Rows = std::vector<std::vector<std::string>>;

@@ -18,8 +18,9 @@
 
 namespace {
 
-void read_rows(std::string_view text, const std::vector<luthier::detail::RowSpan>& rows) {
-  for (const auto& row : rows) {
+void read_rows(std::string_view text, const luthier::detail::RowSpans& rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const luthier::detail::RowSpan row = rows[i];
     if (row.begin >= row.end || row.end > text.size() || row.line == 0) std::abort();
     const auto json = luthier::parse_json(text.substr(row.begin, row.end - row.begin), "fuzz");
     if (!json) continue;

@@ -26,7 +26,8 @@ void read_table(std::string_view text) {
     return;
   }
   std::uint64_t before = 0;
-  for (const auto& row : *rows) {
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    const detail::RowSpan row = (*rows)[i];
     if (row.begin < before || row.end < row.begin || row.end > text.size()) std::abort();
     before = row.end;
     std::size_t letters = 0;

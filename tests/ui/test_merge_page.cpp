@@ -34,6 +34,7 @@ class TestMergePage : public QObject {
   void another_model_in_the_middle();
   void words_follow_the_language();
   void cleanupTestCase();
+  void a_look_before_there_was_anything_is_no_visit();
 
  private:
   LiveMerge& live() { return *page()->findChild<LiveMerge*>(); }
@@ -332,6 +333,27 @@ void TestMergePage::cleanupTestCase() {
   QVERIFY(live().running());
   person_.reset();
   window_.reset();
+}
+
+/// An empty page that was looked at still takes what stands in Compare later, and so do the ranks.
+void TestMergePage::a_look_before_there_was_anything_is_no_visit() {
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  Person person(window);
+  for (const PageId page : {PageId::Merge, PageId::Ranks}) window.show_page(page);
+  window.show_page(PageId::Model);
+  QVERIFY(luthier::test::load_teaching(window, person));
+  window.workspace().attach_adapter(korean_);
+  WAIT_UNTIL_EQUAL(window.workspace().adapters().size(), std::size_t(1));
+  window.show_page(PageId::Ranks);
+  QCOMPARE(person.find<QTableWidget>("rankAdapters")->rowCount(), 1);
+  window.show_page(PageId::Merge);
+  int weights = 0;
+  for (const auto* field : window.page(PageId::Merge)->findChildren<QDoubleSpinBox*>())
+    weights += field->objectName().startsWith(QLatin1String("weightField_"));
+  QCOMPARE(weights, 1);
 }
 
 QTEST_MAIN(TestMergePage)

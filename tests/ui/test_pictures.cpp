@@ -19,6 +19,7 @@ class TestPictures : public QObject {
   void an_arrow_stands_beside_the_words();
   void choices_have_room_in_each_language();
   void buttons_speak_the_windows_language();
+  void settings_have_room_for_large_words();
   void boxes_to_tick_are_seen_data();
   void boxes_to_tick_are_seen();
   void what_stands_under_the_curves_can_be_read_data();
@@ -226,6 +227,24 @@ void TestPictures::boxes_to_tick_are_seen() {
         std::max(most, std::abs(image.pixelColor(x, 10 + box.height() / 2).lightness() - ground));
   QVERIFY2(most >= 25, qPrintable(QString::number(most)));
   Theme::instance().choose(Theme::Choice::Light);
+}
+
+/// The settings' pane grows with the words: no field is cut off at its right.
+void TestPictures::settings_have_room_for_large_words() {
+  const Desk desk;
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  window.show_page(PageId::Train);
+  const auto* reset = window.findChild<QPushButton*>(QStringLiteral("resetRecipe"));
+  QVERIFY(reset);
+  for (const double scale : {1.0, 1.4}) {
+    Theme::instance().set_text_scale(scale);
+    WAIT_UNTIL(reset->width() >= reset->minimumSizeHint().width() &&
+               reset->visibleRegion().boundingRect().width() >= reset->width() - 1);
+  }
+  Theme::instance().set_text_scale(1);
 }
 
 void TestPictures::what_stands_under_the_curves_can_be_read_data() {

@@ -57,6 +57,22 @@ class TestInlinePicture : public QObject {
   void pathsAreNoBase64() {
     for (const char* path : {"a.png", "/9j/picture.jpg", "images/000000033471.jpg", "QkFE"})
       QVERIFY(!looks_like_base64_picture(path));
+    QVERIFY(!looks_like_base64_picture("/workspace/sets/" + std::string(60, 'a')));
+  }
+
+  /// What the bytes are decides, and not how long a text is.
+  void textsAreNoPictures() {
+    std::string words, wrapped = encode_base64(picture("rgb.png"));
+    while (words.size() < 5'000) words += "a long answer without any mark ";
+    QVERIFY(!looks_like_base64_picture(words));
+    QVERIFY(!looks_like_base64_picture(std::string(5'000, 'x')));
+    QVERIFY(
+        !looks_like_base64_picture(encode_base64(std::vector<std::byte>(30'000, std::byte{7}))));
+    QVERIFY(!looks_like_base64_picture(wrapped + ", and what it shows"));
+    for (std::size_t at = 7; at < wrapped.size(); at += 8) wrapped.insert(at, "\n");
+    QVERIFY(looks_like_base64_picture(wrapped));
+    const std::string avif = std::string("\0\0\0\x20", 4) + "ftypavif" + std::string(60, '\1');
+    QVERIFY(looks_like_base64_picture(encode_base64(std::as_bytes(std::span(avif)))));
   }
 };
 

@@ -6,7 +6,6 @@
 #include <QScrollArea>
 #include <QSignalBlocker>
 #include <QVBoxLayout>
-#include <utility>
 
 #include "ui/adapter_menu.h"
 #include "ui/format.h"
@@ -143,15 +142,16 @@ QWidget* MergePage::make_actions(QWidget* parent) {
 }
 
 void MergePage::entered() {
-  // The first visit takes held-out rows where the recipe names some, and what stands in Compare.
+  // Held-out rows are taken where the recipe names some, and once what stands in Compare; a look
+  // before anything stood there is no visit.
   const Recipe& recipe = workspace().recipe();
   if (workspace().samples().file().isEmpty() && workspace().model() && !recipe.eval_dataset.empty())
     workspace().samples().read(QString::fromStdString(recipe.eval_dataset.front()),
                                SampleSource::kUsual, recipe.image_folder);
-  if (!std::exchange(visited_, true) && weights_->adapters().empty()) {
+  if (!visited_ && weights_->adapters().empty())
     for (const AttachedAdapter& adapter : workspace().adapters())
       if (!adapter.whole) add_adapter(path_text(adapter.folder));
-  }
+  visited_ = visited_ || !weights_->adapters().empty();
   if (outdated_) ask();
   refresh();
 }

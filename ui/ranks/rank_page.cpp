@@ -131,11 +131,11 @@ QWidget* RankPage::make_right() {
 }
 
 void RankPage::entered() {
-  // The first visit shows what stands in Compare already.
-  if (!std::exchange(visited_, true) && entries_.empty()) {
+  // Once what stands in Compare is shown; a look before anything stood there is no visit.
+  if (!visited_ && entries_.empty())
     for (const AttachedAdapter& adapter : workspace().adapters())
       if (!adapter.whole) add_adapter(path_text(adapter.folder));
-  }
+  visited_ = visited_ || !entries_.empty();
   refresh();
 }
 

@@ -37,6 +37,7 @@ const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
 const QString kAboutLine = QStringLiteral("line");
+constexpr int kSettingsWidth = 388;
 constexpr int kTabsHeight = 240;    // room for the filmstrip's rows
 constexpr int kRoomForSmall = 640;  // with what is under them: below it memory could not be read
 
@@ -125,7 +126,9 @@ QWidget* TrainPage::make_settings() {
   layout->addWidget(card, 1);
   layout->addWidget(make_live_line());
   layout->addWidget(new ForecastCard(workspace(), left));
-  left->setMinimumWidth(352);
+  const auto size = [left] { left->setMinimumWidth(scaled_length(kSettingsWidth)); };
+  size();
+  connect(&Theme::instance(), &Theme::changed, left, size);  // with the size of words
   return left;
 }
 

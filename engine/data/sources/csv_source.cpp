@@ -22,27 +22,27 @@ class CsvSource : public RowSource {
     LUTHIER_TRY(rows_, index_csv(text, separator_, where, passed));
     if (rows_.empty())
       return input_error("The dataset has no rows.", where, "Give a file with at least one row.");
-    const RowSpan head = rows_.front();
+    const RowSpan head = rows_[0];
     LUTHIER_TRY(names_,
                 csv_names(text.substr(head.begin, head.end - head.begin), separator_, where));
-    rows_.erase(rows_.begin());
-    if (rows_.empty())
+    if (size() == 0)
       return input_error("The table has one line, which names its columns, and no rows.", where,
                          "Give a file with at least one row.");
     return {};
   }
 
   const RowFile& file() const { return file_; }
-  std::size_t size() const override { return rows_.size(); }
+  std::size_t size() const override { return rows_.size() - 1; }
   std::string place(std::size_t row) const override {
     return file_.path().string() + ": row " + std::to_string(row + 1) + " (line " +
-           std::to_string(rows_[row].line) + ")";
+           std::to_string(rows_[row + 1].line) + ")";
   }
   std::filesystem::path folder(std::size_t) const override { return file_.path().parent_path(); }
   const std::string& digest() const override { return file_.digest(); }
 
   Result<Json> read(std::size_t row, const std::string& where) const override {
-    auto text = file_.read(rows_[row].begin, rows_[row].end);
+    const RowSpan span = rows_[row + 1];
+    auto text = file_.read(span.begin, span.end);
     if (!text) {
       Error error = text.error();
       error.where = where;
@@ -65,7 +65,7 @@ class CsvSource : public RowSource {
   RowFile file_;
   char separator_ = ',';
   std::vector<std::string> names_;
-  std::vector<RowSpan> rows_;
+  RowSpans rows_;  // the head first
 };
 
 }  // namespace

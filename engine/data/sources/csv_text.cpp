@@ -36,9 +36,9 @@ char separator_of(std::string_view text) {
   return kSeparators[static_cast<std::size_t>(std::max_element(counts, counts + 4) - counts)];
 }
 
-Result<std::vector<RowSpan>> index_csv(std::string_view text, char separator,
-                                       const std::string& where, const Passed& passed) {
-  std::vector<RowSpan> rows;
+Result<RowSpans> index_csv(std::string_view text, char separator, const std::string& where,
+                           const Passed& passed) {
+  RowSpans rows;
   std::size_t at = text.starts_with(kCsvMark) ? kCsvMark.size() : 0;
   std::uint64_t line = 1;
   while (at < text.size()) {

@@ -19,8 +19,8 @@ char separator_of(std::string_view text);
 
 /// Where the records stand, the head among them; blank lines are passed over. An error where a
 /// quote is never closed. A quote opens at a field's start alone; elsewhere it is a letter.
-Result<std::vector<RowSpan>> index_csv(std::string_view text, char separator,
-                                       const std::string& where, const Passed& passed = {});
+Result<RowSpans> index_csv(std::string_view text, char separator, const std::string& where,
+                           const Passed& passed = {});
 
 /// One record's fields. What follows a closing quote belongs to the field as it is written.
 std::vector<std::string> csv_fields(std::string_view record, char separator);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // JSON lines, and JSON holding a list: indexed in one pass over the bytes.
-#include <algorithm>
-
 #include "engine/data/dataset_index.h"
 #include "engine/data/row_bytes.h"
 #include "engine/data/sources/row_source.h"
@@ -58,8 +56,9 @@ class TextSource : public RowSource {
     LUTHIER_CHECK(check_encoding(text, where));
     if (looks_like_lines(text, file_.path())) {
       rows_ = index_lines(text, passed);
-      const auto is_object = [text](const RowSpan& row) { return text[row.begin] == '{'; };
-      if (!rows_.empty() && std::none_of(rows_.begin(), rows_.end(), is_object))
+      std::size_t first = 0;
+      while (first < rows_.size() && text[rows_[first].begin] != '{') ++first;
+      if (!rows_.empty() && first == rows_.size())
         return not_json(text, file_.path(),
                         input_error("The file is not JSON lines: no line of it is an object.",
                                     where, kTextHint));
@@ -70,7 +69,6 @@ class TextSource : public RowSource {
     }
     if (rows_.empty())
       return input_error("The dataset has no rows.", where, "Give a file with at least one row.");
-    if (rows_.capacity() > rows_.size() + rows_.size() / 8) rows_.shrink_to_fit();
     return {};
   }
 
@@ -86,7 +84,8 @@ class TextSource : public RowSource {
   const std::string& digest() const override { return file_.digest(); }
 
   Result<Json> read(std::size_t row, const std::string& where) const override {
-    auto text = file_.read(rows_[row].begin, rows_[row].end);
+    const RowSpan span = rows_[row];
+    auto text = file_.read(span.begin, span.end);
     if (!text) {
       Error error = text.error();
       error.where = where;
@@ -99,13 +98,14 @@ class TextSource : public RowSource {
   }
 
   bool may_hold(std::size_t row, const std::string& wanted) const override {
-    const auto text = file_.read(rows_[row].begin, rows_[row].end);
+    const RowSpan span = rows_[row];
+    const auto text = file_.read(span.begin, span.end);
     return !text || detail::may_hold(*text, wanted);
   }
 
  private:
   RowFile file_;
-  std::vector<RowSpan> rows_;
+  RowSpans rows_;
 };
 
 }  // namespace

@@ -2,11 +2,13 @@
 #include "engine/data/tools/dataset_statistics.h"
 
 #include <algorithm>
+#include <mutex>
 #include <unordered_map>
 
 #include "engine/base/text.h"
 #include "engine/base/utf8.h"
 #include "engine/data/tools/row_texts.h"
+#include "engine/vision/inline_picture.h"
 
 namespace luthier {
 
@@ -19,12 +21,52 @@ struct SeenAnswer {
   std::size_t rows = 0, first = 0;
 };
 
+/// Of pictures' headers: a row's is asked for twice, and rows may share one.
+class PictureSizes {
+ public:
+  Result<ImageSize> of(const std::filesystem::path& picture) {
+    constexpr std::size_t kMostKnown = 4096;
+    if (is_inline_picture(picture)) return read_image_size(picture);  // as long as its row
+    if (const auto known = known_.find(picture.native()); known != known_.end())
+      return known->second;
+    if (known_.size() >= kMostKnown) known_.clear();
+    return known_.emplace(picture.native(), read_image_size(picture)).first->second;
+  }
+
+ private:
+  std::unordered_map<std::string, Result<ImageSize>> known_;
+};
+
 /// What one thread has seen.
 struct Seen {
+  PictureSizes sizes;
   std::size_t unreadable = 0, with_pictures = 0;
   CountedValues tokens, learned, turns, words, pictures, widths, heights;
-  std::unordered_map<std::uint64_t, SeenAnswer> answers;  ///< by a hash of the whole answer
-  bool counted = true;
+};
+
+/// What all threads have seen: texts that are all different would stand there once for each thread.
+class SeenAnswers {
+ public:
+  void add(const std::string& answer, std::size_t row) {
+    const std::uint64_t whole = std::hash<std::string>()(answer);
+    const std::lock_guard lock(mutex_);
+    if (const auto known = answers_.find(whole); known != answers_.end()) {
+      ++known->second.rows;
+      known->second.first = std::min(known->second.first, row);
+    } else if (answers_.size() < kMostDistinct) {
+      answers_.emplace(whole, SeenAnswer{1, row});
+    } else {
+      counted_ = false;
+    }
+  }
+  /// Once no thread adds any more.
+  const std::unordered_map<std::uint64_t, SeenAnswer>& answers() const { return answers_; }
+  bool counted() const { return counted_; }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::uint64_t, SeenAnswer> answers_;  ///< by a hash of the whole answer
+  bool counted_ = true;
 };
 
 std::size_t words_of(const std::string& text) {
@@ -45,7 +87,7 @@ void look_at_pictures(Seen& seen, const Conversation& row, bool sizes) {
       if (part.kind != ContentPart::Kind::Image) continue;
       ++count;
       if (!sizes) continue;
-      const auto size = read_image_size(part.image);
+      const auto size = seen.sizes.of(part.image);
       if (!size) continue;
       ++seen.widths[size->width];
       ++seen.heights[size->height];
@@ -54,7 +96,7 @@ void look_at_pictures(Seen& seen, const Conversation& row, bool sizes) {
   seen.with_pictures += count > 0;
 }
 
-void look_at_row(Seen& seen, const Dataset& dataset, std::size_t row,
+void look_at_row(Seen& seen, SeenAnswers& answers, const Dataset& dataset, std::size_t row,
                  const StatisticsRequest& request) {
   const RowKind& kind = request.kind ? *request.kind : any_rows();
   const auto conversation = read_row(dataset, row, kind);
@@ -66,20 +108,13 @@ void look_at_row(Seen& seen, const Dataset& dataset, std::size_t row,
   look_at_pictures(seen, *conversation, request.pictures);
   if (const std::string answer = trimmed(answer_text(*conversation)); !answer.empty()) {
     ++seen.words[static_cast<double>(words_of(answer))];
-    const std::uint64_t whole = std::hash<std::string>()(answer);
-    if (const auto known = seen.answers.find(whole); known != seen.answers.end()) {
-      ++known->second.rows;
-      known->second.first = std::min(known->second.first, row);
-    } else if (seen.answers.size() < kMostDistinct) {
-      seen.answers.emplace(whole, SeenAnswer{1, row});
-    } else {
-      seen.counted = false;
-    }
+    answers.add(answer, row);
   }
   if (!request.processor) return;
   RowEncoding how;
   how.loss_on = request.loss_on;
   how.outline = true;
+  how.size_of = [&seen](const std::filesystem::path& path) { return seen.sizes.of(path); };
   const auto encoded = kind.encode(*conversation, *request.processor, how, dataset.where(row));
   if (!encoded) return;
   ++seen.tokens[static_cast<double>(encoded->tokens())];
@@ -111,18 +146,18 @@ Result<DatasetStatistics> dataset_statistics(const Dataset& dataset,
                                              const StatisticsRequest& request,
                                              const RowProgress& progress) {
   std::vector<Seen> seen(kMostRowWorkers);
+  SeenAnswers answers;
   LUTHIER_CHECK(for_rows(dataset.size(), progress,
                          [&](std::size_t first, std::size_t last, std::size_t thread) {
                            for (std::size_t row = first; row < last; ++row)
-                             look_at_row(seen[thread], dataset, row, request);
+                             look_at_row(seen[thread], answers, dataset, row, request);
                          }));
   DatasetStatistics made;
   made.rows = dataset.size();
   Seen all;
-  for (Seen& each : seen) {
+  for (const Seen& each : seen) {
     made.unreadable += each.unreadable;
     made.with_pictures += each.with_pictures;
-    made.answers_counted = made.answers_counted && each.counted;
     const auto join = [](CountedValues& to, const CountedValues& from) {
       for (const auto& [value, count] : from) to[value] += count;
     };
@@ -133,12 +168,6 @@ Result<DatasetStatistics> dataset_statistics(const Dataset& dataset,
     join(all.pictures, each.pictures);
     join(all.widths, each.widths);
     join(all.heights, each.heights);
-    for (const auto& [whole, answer] : each.answers) {
-      SeenAnswer& known = all.answers.try_emplace(whole, SeenAnswer{0, answer.first}).first->second;
-      known.rows += answer.rows;
-      known.first = std::min(known.first, answer.first);
-    }
-    each.answers = {};
   }
   for (const auto& [count, rows] : all.pictures)
     made.pictures += static_cast<std::size_t>(count) * rows;
@@ -149,8 +178,10 @@ Result<DatasetStatistics> dataset_statistics(const Dataset& dataset,
   made.pictures_per_row = histogram_of(all.pictures);
   made.widths = histogram_of(all.widths);
   made.heights = histogram_of(all.heights);
-  made.distinct_answers = all.answers.size();
-  made.answers = most_frequent(all.answers, dataset, request.kind ? *request.kind : any_rows());
+  made.answers_counted = answers.counted();
+  made.distinct_answers = answers.answers().size();
+  made.answers =
+      most_frequent(answers.answers(), dataset, request.kind ? *request.kind : any_rows());
   return made;
 }
 
