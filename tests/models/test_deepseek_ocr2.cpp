@@ -323,7 +323,8 @@ class TestDeepseekOcr2 : public QObject {
     ModelInput prepared = all;
     model->prepare(prepared);
     const Tensor together = model->picture_tower()->tower(all);
-    QVERIFY(together.equal(model->picture_tower()->tower(prepared)));
+    // Not to the bit: a process's first products may be shared among threads in another way.
+    QVERIFY(differ(together, model->picture_tower()->tower(prepared)) < 1e-5);
     std::vector<Tensor> alone;
     std::int64_t first = 0;
     for (const Shown& picture : pictures) {

@@ -225,7 +225,7 @@ class TestGemma4 : public QObject {
     ModelInput prepared = all;
     model->prepare(prepared);
     const Tensor together = model->picture_tower()->tower(all);
-    QVERIFY(together.equal(model->picture_tower()->tower(prepared)));
+    QVERIFY(at::allclose(together, model->picture_tower()->tower(prepared), 1e-5, 1e-6));
     std::int64_t start = 0;
     for (const auto& grid : grids) {
       const std::int64_t count = grid.first * grid.second;

@@ -227,7 +227,7 @@ class TestMllama : public QObject {
     ModelInput prepared = all;
     model->prepare(prepared);
     const Tensor together = model->picture_tower()->tower(all);
-    QVERIFY(together.equal(model->picture_tower()->tower(prepared)));
+    QVERIFY(at::allclose(together, model->picture_tower()->tower(prepared), 1e-5, 1e-6));
     QCOMPARE(together.sizes().vec(), (std::vector<std::int64_t>{3 * 4 * 5, 24}));
     for (std::int64_t i = 0; i < 3; ++i) {
       ModelInput alone = all;

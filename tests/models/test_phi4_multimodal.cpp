@@ -263,7 +263,7 @@ class TestPhi4Multimodal : public QObject {
     ModelInput prepared = all;
     model->prepare(prepared);
     const Tensor together = model->picture_tower()->tower(all);
-    QVERIFY(together.equal(model->picture_tower()->tower(prepared)));
+    QVERIFY(at::allclose(together, model->picture_tower()->tower(prepared), 1e-5, 1e-6));
     const Tensor embedded = model->causal()->embed(all).embeddings;
     QVERIFY(embedded.equal(model->causal()->embed(prepared).embeddings));
     std::int64_t frame = 0, token = 0, feature = 0;
