@@ -6,17 +6,13 @@
 #include "engine/config/kinds.h"
 #include "engine/config/recipe_field.h"
 #include "engine/handover/carried_settings.h"
+#include "tests/handover/recipe_of.h"
 
 using namespace luthier;
 using namespace luthier::handover;
+using luthier::test::recipe_of;
 
 namespace {
-
-Recipe recipe_of(const std::vector<std::string>& settings) {
-  auto recipe = parse_recipe("", "test", settings);
-  if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
-  return recipe.take();
-}
 
 std::string keyword(const CarriedSettings& carried, const std::string& name) {
   for (const auto& [key, value] : carried.keywords)

@@ -5,17 +5,13 @@
 
 #include "engine/handover/script.h"
 #include "engine/handover/script_parts.h"
+#include "tests/handover/recipe_of.h"
 
 using namespace luthier;
 using namespace luthier::handover;
+using luthier::test::recipe_of;
 
 namespace {
-
-Recipe recipe_of(const std::vector<std::string>& settings) {
-  auto recipe = parse_recipe("", "test", settings);
-  if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
-  return recipe.take();
-}
 
 ScriptFacts facts_of(const Recipe& recipe) {
   ScriptFacts facts;
