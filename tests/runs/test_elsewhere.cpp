@@ -405,10 +405,23 @@ class TestElsewhere : public QObject {
     fetched = 0;
     round(false);
     QCOMPARE(*read_file(here / "metrics.jsonl"), there["metrics.jsonl"]);
-    QCOMPARE(fetched, 8 + 2);                // what was appended, and run.json anew
+    QCOMPARE(fetched, 8 + 8 + 2);  // what was appended, behind what is compared; run.json anew
     there["metrics.jsonl"] = "{\"b\":1}\n";  // a resume has cut it
-    round(true);
+    round(false);
     QCOMPARE(*read_file(here / "metrics.jsonl"), there["metrics.jsonl"]);
+    // Or has cut it, and it has grown beyond what is here, or as far, before anybody looked.
+    for (const int lines : {500, 800, 800}) {
+      std::string& text = there["metrics.jsonl"];
+      const char other = text[2] == 'c' ? 'd' : 'c';
+      text.clear();
+      for (int i = 0; i < lines; ++i) text += std::string("{\"") + other + "\":1}\n";
+      round(lines == 800);
+      QCOMPARE(*read_file(here / "metrics.jsonl"), text);
+    }
+    fetched = 0;
+    round(false);
+    QCOMPARE(fetched, 2);
+    round(true);
     QCOMPARE(*read_file(here / "adapter/adapter_model.safetensors"), std::string("abc"));
     QVERIFY(!fs::exists(here / "model"));
     QVERIFY(!fs::exists(root() / "outside.jsonl"));
@@ -457,15 +470,15 @@ class TestElsewhere : public QObject {
     const fs::path here = root() / "shared";
     FollowedFiles files(here);
     Json list = Json::array();
-    list.push_back({{"name", "metrics.jsonl"}, {"bytes", 8}});
+    list.push_back({{"name", "metrics.jsonl"}, {"bytes", 4000}});
     fs::create_directories(here);
-    append_text(here / "metrics.jsonl", "{}\n");
+    append_text(here / "metrics.jsonl", std::string(3000, ' '));
     files.start_round(false);
     QVERIFY(files.next());
     QVERIFY(files.take({{"files", list}}).ok());
     const auto order = files.next();
     QVERIFY(order);
-    QCOMPARE(std::get<FetchOrder>(*order).from, std::uint64_t(3));
+    QVERIFY(std::get<FetchOrder>(*order).from > 0);
     fs::resize_file(here / "metrics.jsonl", 0);
     Json said = Json::object();
     said["file"] = "metrics.jsonl";

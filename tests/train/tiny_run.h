@@ -141,16 +141,18 @@ inline std::map<std::string, std::string> result_of(const fs::path& run) {
   for (const char* folder : {"adapter", "model"}) {
     if (!fs::exists(run / folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(run / folder)) {
-      if (entry.is_regular_file())
-        found[fs::relative(entry.path(), run).string()] = *sha256_file(entry.path());
+      if (!entry.is_regular_file()) continue;
+      const auto sum = sha256_file(entry.path());
+      found[fs::relative(entry.path(), run).string()] = sum ? *sum : sum.error().sentence();
     }
   }
   std::ifstream file(run / "metrics.jsonl");
   std::string text;
   for (std::string line; std::getline(file, line);) {
-    Json fields = *parse_json(line, "metrics");
-    for (const char* key : {"memory", "step_seconds", "tokens_per_second"}) fields.erase(key);
-    text += fields.dump() + "\n";
+    auto fields = parse_json(line, "metrics");
+    if (fields && fields->is_object())
+      for (const char* key : {"memory", "step_seconds", "tokens_per_second"}) fields->erase(key);
+    text += (fields ? fields->dump() : "no JSON: " + line) + "\n";
   }
   found["metrics"] = text;
   return found;

@@ -98,8 +98,16 @@ bool TestElsewhere::click(const QString& name) {
          person_->click(name);
 }
 
+/// Of a run no state comes any more once there is none.
 bool TestElsewhere::wait_state(SessionState state) {
-  return luthier::test::wait_for([&] { return person_->state() == state; });
+  const auto comes = [&] { return person_->state() == state; };
+  const bool at_rest = can_launch(state);
+  if (luthier::test::wait_for(
+          [&] { return comes() || (!at_rest && !window_->workspace().session().has_run()); }) &&
+      comes())
+    return true;
+  qWarning("not %s but %s", state_name(state).c_str(), state_name(person_->state()).c_str());
+  return false;
 }
 
 /// The model that was loaded stays.
@@ -115,10 +123,13 @@ bool TestElsewhere::has_ended(const std::string& state) {
 }
 
 bool TestElsewhere::has_lines(std::size_t count) {
-  return luthier::test::wait_for([&] {
+  const auto has = [&] {
     const auto& run = window_->workspace().run();
     return run && !run->ended && run->lines.size() >= count;
-  });
+  };
+  return luthier::test::wait_for(
+             [&] { return has() || !window_->workspace().session().has_run(); }) &&
+         has();
 }
 
 bool TestElsewhere::pauses(const HeldRun& held, int step) {

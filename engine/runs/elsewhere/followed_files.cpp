@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Files of lines are only ever appended to, or cut by a resume: then the one there is the shorter
-// one, and is taken from its beginning. Others are fetched beside their place and renamed when
-// whole; one of an earlier run is not known by its size.
+// Files of lines are appended to, or cut by a resume, and may have grown beyond the one here again
+// by the next look: what comes of one begins with the end of what is here, and where that is
+// another one it is taken from its beginning. Others are fetched beside their place and renamed
+// when whole; one of an earlier run is not known by its size.
 #include "engine/runs/elsewhere/followed_files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include "engine/base/base64.h"
@@ -22,6 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kWholeModel = "model";
+constexpr std::uint64_t kCompared = 1024;  ///< bytes of what is here, with what is there
 const std::string kFarPlace = "the other machine's files";
 constexpr const char* kMirrorFile = "elsewhere.json";
 
@@ -57,6 +61,16 @@ std::uint64_t bytes_here(const fs::path& path) {
   std::error_code problem;
   const auto bytes = fs::file_size(path, problem);
   return problem ? 0 : static_cast<std::uint64_t>(bytes);
+}
+
+/// Whether so many bytes of the file from there on are what these begin with.
+bool begins_with(std::string_view bytes, const Descriptor& file, std::uint64_t from,
+                 std::uint64_t count) {
+  if (count > bytes.size()) return false;
+  std::string here(count, '\0');
+  return ::pread(file.get(), here.data(), count, static_cast<off_t>(from)) ==
+             static_cast<ssize_t>(count) &&
+         bytes.starts_with(here);
 }
 
 }  // namespace
@@ -159,7 +173,8 @@ Status FollowedFiles::take_list(const Json& files) {
     const auto bytes = static_cast<std::uint64_t>(*there);
     const std::uint64_t here = bytes_here(folder_ / name);
     if (is_appended(name)) {
-      if (here != bytes) wanted_[name] = {here < bytes ? here : 0, bytes};
+      if (here != bytes || (all_ && here > 0))
+        wanted_[name] = {here <= bytes ? here - std::min(here, kCompared) : 0, bytes};
     } else if (is_renewed(name) || (all_ && !(whole_.contains(name) && here == bytes))) {
       wanted_[name] = {0, bytes};
     }
@@ -188,17 +203,27 @@ Result<bool> FollowedFiles::take_piece(const std::string& name, Wanted& wanted,
     return machine_error("This file was changed while it was fetched.", where);
   std::error_code problem;
   fs::create_directories(path.parent_path(), problem);
-  const Descriptor file(::open(written.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+  const Descriptor file(::open(written.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
   if (file.get() < 0) return system_error("This file cannot be written", written, errno);
   struct stat about {};
   if (::fstat(file.get(), &about) != 0)
     return system_error("This file cannot be written", written, errno);
-  if (static_cast<std::uint64_t>(about.st_size) < from)
+  const auto here = static_cast<std::uint64_t>(about.st_size);
+  if (here < from)
     return input_error("Another window follows this run into the same folder.", path.string());
-  if (::ftruncate(file.get(), static_cast<off_t>(from)) != 0 ||
-      ::lseek(file.get(), static_cast<off_t>(from), SEEK_SET) < 0)
+  std::uint64_t same = appended ? here - from : 0;
+  if (same > 0 && !begins_with(*bytes, file, from, same)) {
+    if (from > 0) {
+      wanted.from = 0;
+      if (::ftruncate(file.get(), 0) == 0) return true;
+      return system_error("This file cannot be written", written, errno);
+    }
+    same = 0;
+  }
+  const auto end = static_cast<off_t>(from + same);
+  if (::ftruncate(file.get(), end) != 0 || ::lseek(file.get(), end, SEEK_SET) < 0)
     return system_error("This file cannot be written", written, errno);
-  LUTHIER_CHECK(write_all(file, *bytes, written));
+  LUTHIER_CHECK(write_all(file, std::string_view(*bytes).substr(same), written));
   wanted.from += bytes->size();
   // Of lines that go on being written, a round takes those that its list had.
   if (!bytes->empty() && wanted.from < wanted.bytes) return true;
