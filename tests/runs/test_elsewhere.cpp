@@ -279,6 +279,23 @@ class TestElsewhere : public QObject {
     QVERIFY(!listed[0].held);
   }
 
+  void a_machine_that_is_called_otherwise_finds_its_runs() {
+    const fs::path machines = posts_folder()->parent_path();
+    const RunPost renamed{"renamed-run", machines / "former-name" / "renamed-run"},
+        foreign{"foreign-run", machines / "other-machine" / "foreign-run"};
+    const auto lock = make_post(renamed, order_of(renamed.run, root()));
+    QVERIFY(lock.ok());
+    QVERIFY(make_post(foreign, order_of(foreign.run, root())).ok());
+    // It was another machine, or this one before it was started anew.
+    QVERIFY(write_file_atomically(foreign.folder.parent_path() / ".boot", "another").ok());
+    QCOMPARE(post_of(renamed.run)->folder, renamed.folder);
+    QVERIFY(!post_of(foreign.run)->exists());
+    std::vector<std::string> listed;
+    for (const PostedRun& each : list_posts())
+      if (each.run == renamed.run || each.run == foreign.run) listed.push_back(each.run);
+    QCOMPARE(listed, std::vector<std::string>{renamed.run});
+  }
+
   /// A run is told something while its process is only beginning.
   void a_command_waits_for_a_process_that_begins() {
     const RunPost post = *post_of("beginning-run");

@@ -30,6 +30,8 @@ constexpr int kBeginningLookMilliseconds = 20;
 constexpr std::int64_t kKept = 14 * 24 * 60 * 60;               // seconds
 constexpr std::uint64_t kLostNumbers = std::uint64_t{1} << 20;  // more than can have been lost
 
+constexpr const char* kBootFile = ".boot";
+
 std::string environment_text(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
@@ -64,16 +66,41 @@ std::int64_t written_last(const RunPost& post) {
   return 0;
 }
 
-/// What stands among the posts, those that are half made too.
-std::vector<RunPost> all_folders() {
-  std::vector<RunPost> folders;
-  const auto posts = posts_folder();
-  if (!posts) return folders;
+/// What this kernel is called since it began. Who has it in common has locks and pipes in common,
+/// whatever the machine is called meanwhile.
+std::string boot_name() {
+  const auto name = read_file("/proc/sys/kernel/random/boot_id", 256);
+  return name ? *name : std::string();
+}
+
+/// The posts under names that this machine had before, since it was started.
+std::vector<fs::path> former_folders(const fs::path& own) {
+  std::vector<fs::path> former;
+  const std::string boot = boot_name();
   std::error_code problem;
-  fs::directory_iterator walk(*posts, problem);
-  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem))
-    folders.push_back({walk->path().filename().string(), walk->path()});
-  return folders;
+  fs::directory_iterator walk(own.parent_path(), problem);
+  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) {
+    if (walk->path() == own) continue;
+    const auto named = read_file(walk->path() / kBootFile, 256);
+    if (named && !boot.empty() && *named == boot) former.push_back(walk->path());
+  }
+  return former;
+}
+
+/// What stands among this machine's posts, those that are half made too.
+std::vector<RunPost> all_folders() {
+  std::vector<RunPost> found;
+  const auto own = posts_folder();
+  if (!own) return found;
+  std::vector<fs::path> folders = former_folders(*own);
+  folders.push_back(*own);
+  for (const fs::path& folder : folders) {
+    std::error_code problem;
+    fs::directory_iterator walk(folder, problem);
+    for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem))
+      found.push_back({walk->path().filename().string(), walk->path()});
+  }
+  return found;
 }
 
 std::vector<RunPost> all_posts() {
@@ -172,12 +199,20 @@ Result<RunPost> post_of(const std::string& run) {
   if (!good_run_name(run))
     return input_error("A run's name is 8 to 64 of a-z, 0-9 and \"-\".", run);
   LUTHIER_TRY(const fs::path folder, posts_folder());
-  return RunPost{run, folder / run};
+  const RunPost post{run, folder / run};
+  if (post.exists()) return post;
+  for (const fs::path& former : former_folders(folder))
+    if (const RunPost found{run, former / run}; found.exists()) return found;
+  return post;
 }
 
 Result<Descriptor> make_post(const RunPost& post, const LaunchOrder& order) {
   std::error_code problem;
   fs::create_directories(post.folder.parent_path(), problem);
+  if (const Status named =
+          write_file_atomically(post.folder.parent_path() / kBootFile, boot_name());
+      !named)
+    return named.error();
   // Two that start one run at once have a folder each; one of the two is then the post.
   const RunPost fresh{post.run, half_made(post)};
   fs::remove_all(fresh.folder, problem);  // of one who died while making it
