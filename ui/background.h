@@ -29,4 +29,14 @@ void in_background_of(QObject* owner, Work work, Done done,
       [result, done = std::move(done)]() mutable { done(std::move(**result)); }, pool);
 }
 
+/// The same, but the last who lets go of it leaves the freeing to a thread of Qt's pool.
+template <class T>
+std::shared_ptr<const T> freed_in_background(std::shared_ptr<const T> held) {
+  if (!held) return nullptr;
+  const T* const shown = held.get();
+  return {shown, [held = std::move(held)](const T*) mutable {
+            QThreadPool::globalInstance()->start([held = std::move(held)] {});
+          }};
+}
+
 }  // namespace luthier

@@ -84,7 +84,8 @@ Status stats(const StatsOptions& o) {
              number(made.with_pictures) + " with pictures");
   for (const auto& [name, histogram] : spreads)
     if (histogram->values > 0) print_line(spread(name, *histogram));
-  print_line(number(made.distinct_answers) + " different answers; the most frequent:");
+  print_line(number(made.distinct_answers) + (made.answers_counted ? "" : "+") +
+             " different answers; the most frequent:");
   for (std::size_t i = 0; i < std::min<std::size_t>(10, made.answers.size()); ++i)
     print_line("  " + number(made.answers[i].second) + "  " + made.answers[i].first);
   return {};
@@ -188,17 +189,15 @@ constexpr const char* kUnknownKey = "unknown_key";
 /// Every kept row with keys that are nearly known ones: put right, else dropped, as was asked.
 Status clean_keys(const Dataset& dataset, bool fix, bool drop, Cleaned& made) {
   LUTHIER_TRY(KeyFixes keys, fixed_keys(dataset, made.edits, tools_go_on));
-  for (auto& [row, json] : keys.fixed) {
-    if (fix) {
-      made.edits.replaced[row] = std::move(json);
-      ++made.fixed[kUnknownKey];
-    } else {
-      keys.left.insert(row);
-    }
+  if (!fix) {
+    keys.left.insert(keys.fixed.rows());
+  } else if (!keys.fixed.empty()) {
+    made.edits.replaced.put(keys.fixed);
+    made.fixed[kUnknownKey] += keys.fixed.size();
   }
   if (!drop) return {};
-  for (const std::size_t row : keys.left)
-    if (made.edits.dropped.insert(row).second) ++made.dropped[kUnknownKey];
+  for (const std::size_t row : keys.left.rows())
+    if (made.edits.dropped.insert(row)) ++made.dropped[kUnknownKey];
   return {};
 }
 
@@ -207,6 +206,7 @@ Result<Cleaned> cleaned(const CleanOptions& o, const Dataset& dataset) {
   LUTHIER_TRY(const std::vector<Finding> findings, findings_of(o, dataset));
   const std::set<std::string> drop(o.drop.begin(), o.drop.end()), fix(o.fix.begin(), o.fix.end());
   bool unknown_keys = false;
+  std::map<std::size_t, std::string> fixed_rows;  // as text: they may be a million
   PictureFinder pictures([] { return tools_go_on(0, 0); });
   for (std::size_t i = 0; i < findings.size(); ++i) {
     if (!tools_go_on(i, findings.size())) return interrupted_error();
@@ -216,19 +216,21 @@ Result<Cleaned> cleaned(const CleanOptions& o, const Dataset& dataset) {
       continue;
     }
     if (fix.contains(finding.kind)) {
-      const auto known = made.edits.replaced.find(finding.row);
-      auto row = known != made.edits.replaced.end() ? Result<Json>(known->second)
-                                                    : dataset.row(finding.row);
+      const auto known = fixed_rows.find(finding.row);
+      const auto row =
+          known != fixed_rows.end() ? parse_json(known->second, o.out) : dataset.row(finding.row);
       if (row)
         if (auto fixed = fixed_row(finding.kind, *row, dataset.folder_of(finding.row), pictures)) {
-          made.edits.replaced[finding.row] = std::move(*fixed);
+          fixed_rows[finding.row] = ReplacedRows::row(finding.row, *fixed).second;
           ++made.fixed[finding.kind];
           continue;
         }
     }
     const bool asked = drop.empty() ? !finding.usable : drop.contains(finding.kind);
-    if (asked && made.edits.dropped.insert(finding.row).second) ++made.dropped[finding.kind];
+    if (asked && made.edits.dropped.insert(finding.row)) ++made.dropped[finding.kind];
   }
+  made.edits.replaced =
+      ReplacedRows(std::vector<ReplacedRows::Row>(fixed_rows.begin(), fixed_rows.end()));
   if (unknown_keys && (fix.contains(kUnknownKey) || drop.contains(kUnknownKey)))
     LUTHIER_CHECK(clean_keys(dataset, fix.contains(kUnknownKey), drop.contains(kUnknownKey), made));
   return made;

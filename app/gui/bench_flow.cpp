@@ -42,7 +42,8 @@ Status BenchFlow::run(const QString& file, const QString& out) {
   const std::pair<const char*, Status (BenchFlow::*)()> flows[] = {
       {"compare", &BenchFlow::compare},
       {"long_run", &BenchFlow::long_run},
-      {"rows", &BenchFlow::rows}};
+      {"rows", &BenchFlow::rows},
+      {"findings", &BenchFlow::findings}};
   const auto wanted = std::find_if(std::begin(flows), std::end(flows),
                                    [&](const auto& each) { return flow == each.first; });
   if (wanted == std::end(flows)) return input_error("There is no such flow.", "flow");

@@ -4,6 +4,7 @@
 //   {"flow": "compare", "model", "adapters": […], "samples", "count", "max_new_tokens"}
 //   {"flow": "long_run", "runs", "short", "long": […], "steps"}
 //   {"flow": "rows", "recipe", "rows", "search", "found", "longest"}
+//   {"flow": "findings", "recipe", "rows", "other"}
 // Whatever the window does not come to is an error: a figure of a flow that did not happen is none.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "app/gui/flow_hands.h"
 
 class QTableView;
+class QTableWidget;
 
 namespace luthier {
 
@@ -37,6 +39,9 @@ class BenchFlow {
   Status walk_over(CurvePlot* plot);
   Status rows();
   Status look_through(QTableView* table);
+  Status findings();
+  Status filter_findings(QTableView* table, int total);
+  Status edit_findings(QTableWidget* listed, int findings);
   std::string text(const char* key) const;
   std::int64_t number(const char* key) const;
   std::vector<std::string> texts(const char* key) const;

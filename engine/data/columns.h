@@ -76,5 +76,11 @@ ColumnMap guess_columns(const Dataset& dataset, const RowKind& kind, const Colum
 /// The dataset of a recipe's files, with its picture folder and columns.
 Result<std::shared_ptr<const Dataset>> open_rows(const Recipe& recipe,
                                                  const std::vector<std::string>& files);
+/// The same, which is one with what others have open of these files, as long as they are as they
+/// were: the index of a million rows stands in memory once.
+Result<std::shared_ptr<const Dataset>> shared_rows(const Recipe& recipe,
+                                                   const std::vector<std::string>& files);
+/// What tells these rows from others, and from what the files were before.
+std::string rows_stamp(const Recipe& recipe, const std::vector<std::string>& files);
 
 }  // namespace luthier

@@ -29,16 +29,6 @@ std::string model_key(const Recipe& recipe) {
   return key + pixels_text(media_limits(recipe));
 }
 
-std::string data_key(const Recipe& recipe) {
-  std::string key;
-  for (const std::string& file : training_files(recipe)) key += path_stamp(file);
-  if (const auto columns = column_map(recipe)) {
-    for (const std::string& entry : column_entries(*columns)) key += entry + ';';
-    key += columns->prompt + ';' + columns->answer + ';';
-  }
-  return key + recipe.image_folder;
-}
-
 /// The text of answers that stand in their row as tokens alone.
 void write_samples(Conversation& row, const Tokenizer& tokenizer) {
   if (!row.answer) return;
@@ -137,9 +127,9 @@ Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& rec
   const std::vector<std::string> files = training_files(recipe);
   if (files.empty())
     return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
-  const std::string key = data_key(recipe);
+  const std::string key = rows_stamp(recipe, files);
   if (!dataset_ || key != dataset_key_) {
-    LUTHIER_TRY(dataset_, open_rows(recipe, files));
+    LUTHIER_TRY(dataset_, shared_rows(recipe, files));
     dataset_key_ = key;
   }
   return dataset_;
@@ -154,7 +144,7 @@ Status DataWorker::check(const Recipe& recipe, RequestId request) {
   how.kind = &row_kind_of(recipe);
   LUTHIER_TRY(DatasetReport report,
               check_dataset(*dataset, *processor, how, watch(request, "Checking rows")));
-  emit_(DataChecked{request, std::move(report)});
+  emit_(DataChecked{request, std::make_shared<const DatasetReport>(std::move(report))});
   return {};
 }
 

@@ -194,7 +194,7 @@ struct RequestDone {
 };
 struct DataChecked {
   RequestId request;
-  DatasetReport report;
+  std::shared_ptr<const DatasetReport> report;  ///< large: a million rows may have a finding each
 };
 /// One row as the model gets it.
 struct RowPreview {

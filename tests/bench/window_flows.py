@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rows window-compare, window-long-run and million-rows: the real window, offscreen, is driven
+"""The rows window-compare, window-long-run, million-rows and million-findings: the real window, offscreen, is driven
 through a flow (app/gui/bench_flow) by its own widgets while it notes how long its event loop is held.
 A flow that does not come to its end, as when an answer is missing, is an error of the window and
 fails its row."""
@@ -189,4 +189,33 @@ def million_rows(bench):
                                for part in ("search", "stats", "window")}}
 
 
-FLOWS = {"window-compare": compare, "window-long-run": long_run, "million-rows": million_rows}
+def million_findings(bench):
+    """A million rows of which all but the first have a picture's mark too many."""
+    folder = bench.work / "flow-rows"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    teaching = bench.teaching_case()["model"].parent
+    pictures = sorted((teaching / "pictures" / "train").glob("*.png"))
+    if not pictures:
+        raise OSError("the teaching model's pictures are not there")
+    for name, count in (("rows", ROWS), ("other", FEW_ROWS)):
+        with open(folder / f"{name}.jsonl", "w") as out:
+            for row in range(count):
+                marks = "<image>" * (1 if row == 0 else 2)
+                out.write(json.dumps({"image": str(pictures[row % len(pictures)]),
+                                      "prompt": f"{marks}What is in picture {row}?",
+                                      "completion": f"a red circle, {row}"}) + "\n")
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(f"model: {teaching / 'base'}\ndataset: {folder / 'rows.jsonl'}\noutput_dir: {folder / 'run'}\n")
+    found = drive(bench, {"flow": "findings", "recipe": recipe, "rows": ROWS,
+                          "other": folder / "other.jsonl"})
+    (folder / "rows.jsonl").unlink()
+    longest, where = held(found)
+    print(f"million-findings: {ROWS:,} rows checked in {found['check_seconds']:.1f} s, {ROWS - 1:,} findings filtered, put right, left out, let go: "
+          f"event loop held at most {longest:.0f} ms ({where}; goal {HOLD} ms), {found['peak_bytes'] / 2**20:.0f} MiB peak resident", flush=True)
+    parts(found)
+    return found | {"max_hold_ms": longest}
+
+
+FLOWS = {"window-compare": compare, "window-long-run": long_run, "million-rows": million_rows,
+         "million-findings": million_findings}

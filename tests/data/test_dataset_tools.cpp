@@ -392,6 +392,26 @@ class TestDatasetTools : public QObject {
     QVERIFY(!fixed_row("too_long", lost, room.path()) && !is_fixable("too_long"));
   }
 
+  void sets_of_rows_are_joined_and_parted() {
+    RowSet rows = {700, 3, 64, 3};
+    QVERIFY(rows.rows() == (RowList{3, 64, 700}) && rows.size() == 3);
+    QVERIFY(rows.contains(64) && !rows.contains(65) && !rows.contains(100'000));
+    rows.insert(RowSet{3, 5, 9'000});
+    QCOMPARE(rows.size(), std::size_t(5));
+    QVERIFY(!rows.insert(5) && rows.insert(6));
+    rows.erase(RowSet{5, 64, 80, 1'000'000});
+    rows.erase(7);
+    QVERIFY(rows.rows() == (RowList{3, 6, 700, 9'000}) && rows.size() == 4);
+  }
+
+  void what_is_put_right_last_counts() {
+    ReplacedRows rows({ReplacedRows::row(9, {{"a", 1}}), ReplacedRows::row(2, {{"a", 2}})});
+    const ReplacedRows before = rows;
+    rows.put(ReplacedRows({ReplacedRows::row(9, {{"a", 3}}), ReplacedRows::row(5, {{"a", 4}})}));
+    QVERIFY(rows.size() == 3 && (*rows.find(9))["a"] == 3 && (*rows.find(2))["a"] == 2);
+    QVERIFY(!rows.find(3) && (*before.find(9))["a"] == 1 && !before.contains(5));
+  }
+
   // A check tells of a key once, of the first row that has it; it is put right in all.
   void keys_are_put_right_in_every_row() {
     const Room room;
@@ -401,14 +421,16 @@ class TestDatasetTools : public QObject {
     const auto dataset = opened(room.write("t.jsonl", text));
     RowEdits edits;
     edits.dropped = {1};
-    edits.replaced[3] = {{"image", "b.png"}, {"prompt", "a"}, {"completion", "b"}};
-    edits.replaced[4] = {{"imgae", "c.png"}, {"prompt", "a"}, {"completion", "b"}};
+    edits.replaced = ReplacedRows(
+        {ReplacedRows::row(4, {{"imgae", "c.png"}, {"prompt", "a"}, {"completion", "b"}}),
+         ReplacedRows::row(3, {{"image", "b.png"}, {"prompt", "a"}, {"completion", "b"}})});
     const auto keys = fixed_keys(*dataset, edits);
     QVERIFY(keys.ok() && keys->left.empty());
     QCOMPARE(keys->fixed.size(), std::size_t(300 - 2 + 1));
     QVERIFY(!keys->fixed.contains(1) && !keys->fixed.contains(3) &&
-            keys->fixed.at(4)["image"] == "c.png" && keys->fixed.at(599)["image"] == "a.png" &&
-            !keys->fixed.at(599).contains("imgae"));
+            (*keys->fixed.find(4))["image"] == "c.png" &&
+            (*keys->fixed.find(599))["image"] == "a.png" &&
+            !keys->fixed.find(599)->contains("imgae"));
     const auto stopped =
         fixed_keys(*dataset, edits, [](std::size_t, std::size_t) { return false; });
     QVERIFY(!stopped && stopped.error().code == ErrorCode::Interrupted);
@@ -450,7 +472,8 @@ class TestDatasetTools : public QObject {
     const auto dataset = opened(original);
     CopyRequest request;
     request.edits.dropped = {1};
-    request.edits.replaced[2] = {{"image", "a.png"}, {"prompt", "put right"}, {"completion", "b"}};
+    request.edits.replaced = ReplacedRows(
+        {ReplacedRows::row(2, {{"image", "a.png"}, {"prompt", "put right"}, {"completion", "b"}})});
     request.rows = kept_rows(*dataset, request.edits);
     const fs::path out = room.path() / "out.jsonl";
     const auto report = copy_rows(*dataset, request, out);

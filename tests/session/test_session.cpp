@@ -149,7 +149,7 @@ class TestSession : public QObject {
       const auto* done = std::get_if<RequestDone>(&event);
       return done && done->request == request;
     }));
-    QCOMPARE(last<DataChecked>(events)->report.usable, std::size_t(11));
+    QCOMPARE(last<DataChecked>(events)->report->usable, std::size_t(11));
     const auto* preview = last<RowsPreviewed>(events);
     QCOMPARE(preview->rows.size(), std::size_t(3));
     QCOMPARE(preview->rows[0].pieces.size(), preview->rows[0].ids.size());

@@ -2,6 +2,7 @@
 // The Data and Model pages by hand: rows of a file, a check that finds what is wrong and jumps
 // there, ticks in the module tree.
 #include "tests/ui/driver.h"
+#include "ui/data/finding_list.h"
 #include "ui/model/module_tree_model.h"
 
 #include <QTextTable>
@@ -15,6 +16,7 @@ class TestDataPage : public QObject {
 
  private slots:
   void rows_check_and_jump();
+  void findings_stand_in_one_list();
   void rows_go_with_the_objective();
   void steps_and_judged_answers_are_shown();
   void ticks_choose_targets();
@@ -46,9 +48,10 @@ void TestDataPage::rows_check_and_jump() {
   WAIT_UNTIL_EQUAL(table->model()->rowCount(), 11);
   WAIT_UNTIL(
       person.find<QTextBrowser>("rowTokens")->toPlainText().contains(QStringLiteral("picture")));
-  QVERIFY(person.click("checkData"));
   auto* findings = person.find<QTableWidget>("findingTable");
-  WAIT_UNTIL(findings->rowCount() >= 1);
+  QVERIFY(!findings->isVisible());  // a table of nothing takes no room
+  QVERIFY(person.click("checkData"));
+  WAIT_UNTIL(findings->rowCount() >= 1 && findings->isVisible());
   int missing = -1;
   for (int row = 0; row < findings->rowCount(); ++row)
     if (findings->item(row, 0)->text() == QLatin1String("11")) missing = row;
@@ -70,6 +73,29 @@ void TestDataPage::rows_check_and_jump() {
   QCOMPARE(table->currentIndex().row(), 10);
   WAIT_UNTIL(person.find<QLabel>("rowFindings")->isVisible());
   QVERIFY(person.text("rowFindings").contains(QStringLiteral("nowhere.png")));
+}
+
+/// The check's and, behind them, those of near-duplicates; they are freed on another thread.
+void TestDataPage::findings_stand_in_one_list() {
+  auto report = std::make_shared<DatasetReport>();
+  report->findings = {{0, "bad_row", "a"}, {2, "duplicate", "b", true}, {2, "too_long", "c"}};
+  const std::weak_ptr<DatasetReport> there = report;
+  FindingList list;
+  list.set_report(report);
+  list.set_near({{2, "near_duplicate", "d", true}, {70, "near_duplicate", "e", true}});
+  report.reset();
+  QCOMPARE(list.size(), std::size_t(5));
+  QCOMPARE(list[4].message, std::string("e"));
+  std::string of_row;
+  for (const Finding* finding : list.of(2)) of_row += finding->message;
+  QCOMPARE(of_row, std::string("bcd"));
+  QVERIFY(list.of(1).empty());
+  QVERIFY(list.rows_of("near_duplicate").rows() == (RowList{2, 70}));
+  FindingList copy = list;
+  list.set_report(nullptr);
+  QVERIFY(list.size() == 2 && !there.expired());
+  copy = {};
+  WAIT_UNTIL(there.expired());
 }
 
 void TestDataPage::rows_go_with_the_objective() {

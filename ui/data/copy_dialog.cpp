@@ -12,6 +12,7 @@
 #include <QSpinBox>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <utility>
 
 #include "engine/data/row_writing.h"
 #include "engine/data/tools/row_search.h"
@@ -287,7 +288,7 @@ void CopyDialog::write() {
                 validation = wish.share > 0 ? validation_->text().trimmed() : QString();
   jobs_.run<CopiedRows>(
       tr("Writing rows"),
-      [wish](const Dataset& dataset, const RowProgress& progress) {
+      [wish = std::move(wish)](const Dataset& dataset, const RowProgress& progress) {
         return copy_as_wished(dataset, wish, progress);
       },
       [this, use, file, validation](const Result<CopiedRows>& copied) {

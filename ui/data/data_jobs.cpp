@@ -12,7 +12,7 @@ constexpr int kTellMilliseconds = 100;
 Result<std::shared_ptr<const Dataset>> DataJobs::Rows::open() {
   const std::lock_guard lock(mutex_);
   if (!dataset_) {
-    LUTHIER_TRY(dataset_, open_rows(recipe_, files_));
+    LUTHIER_TRY(dataset_, shared_rows(recipe_, files_));
   }
   return dataset_;
 }

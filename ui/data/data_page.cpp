@@ -44,6 +44,7 @@ namespace {
 constexpr std::size_t kMostFindings = 1000;
 constexpr int kFitMilliseconds = 80;
 constexpr int kFindingsHeight = 290;  // what a few wrapped reasons need, and what is done of them
+constexpr int kNarrowest = 340;       // that the summary stands in
 }  // namespace
 
 DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
@@ -208,7 +209,7 @@ QWidget* DataPage::make_rows() {
 }
 
 QWidget* DataPage::make_findings() {
-  auto* card = new Card(this);
+  auto* card = findings_card_ = new Card(this);
   summary_ = muted_label(card);
   summary_->setObjectName(QStringLiteral("checkSummary"));
   card->body()->addWidget(summary_);
@@ -319,7 +320,6 @@ void DataPage::reload() {
   if (signature() == shown_) return;
   shown_ = signature();
   banner_->dismiss();
-  report_.reset();
   view_->clear();
   // Rows are read from the first visit on, not before.
   const bool shown = !recipe.model.empty() && !training_files(recipe).empty() && seen_;
@@ -374,44 +374,36 @@ void DataPage::check() {
   refresh();
 }
 
-void DataPage::show_findings(const DatasetReport& report) {
-  report_ = report;
-  tools_->set_report(report_);
+void DataPage::show_findings(const std::shared_ptr<const DatasetReport>& report) {
+  tools_->set_report(report);
   list_findings();
   // In a low window the first report makes itself room.
   const QList<int> heights = left_->sizes();
-  if (!listed_.empty() && heights.last() < kFindingsHeight) {
+  const bool any = !tools_->findings().empty();
+  if (any && heights.last() < kFindingsHeight) {
     const int whole = heights.first() + heights.last();
     left_->setSizes(
         {whole - std::min(kFindingsHeight, whole / 2), std::min(kFindingsHeight, whole / 2)});
   }
-  if (!listed_.empty()) emit waits();
+  if (any) emit waits();
   show_current();
   refresh();
 }
 
-std::vector<Finding> DataPage::listed_findings() const {
-  std::vector<Finding> all;
-  if (report_) all = report_->findings;
-  const std::vector<Finding>& near = tools_->near_findings();
-  all.insert(all.end(), near.begin(), near.end());
-  return all;
-}
-
 const Finding* DataPage::current_finding() const {
   const int row = findings_->currentRow();
-  return row < 0 || static_cast<std::size_t>(row) >= listed_.size()
-             ? nullptr
-             : &listed_[static_cast<std::size_t>(row)];
+  const FindingList& listed = tools_->findings();
+  const auto at = static_cast<std::size_t>(row);
+  return row < 0 || at >= listed.size() ? nullptr : &listed[at];
 }
 
 void DataPage::list_findings() {
-  listed_ = listed_findings();
-  rows_->set_findings(listed_);
-  const auto count = static_cast<int>(std::min(listed_.size(), kMostFindings));
+  const FindingList& listed = tools_->findings();
+  rows_->set_findings(listed);
+  const auto count = static_cast<int>(std::min(listed.size(), kMostFindings));
   findings_->setRowCount(count);
   for (int i = 0; i < count; ++i) {
-    const Finding& finding = listed_[static_cast<std::size_t>(i)];
+    const Finding& finding = listed[static_cast<std::size_t>(i)];
     auto* number = new QTableWidgetItem(QString::number(finding.row + 1));
     number->setData(Qt::UserRole, static_cast<int>(finding.row));
     number->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
@@ -483,22 +475,33 @@ void DataPage::refresh() {
   progress_->setVisible(checking_ != 0);
   cancel_->setVisible(checking_ != 0);
   const auto total = static_cast<std::int64_t>(rows_->total());
-  if (!report_)
+  const DatasetReport* const report = tools_->findings().report();
+  if (!report)
     summary_->setText(total == 1 ? tr("One row. Not checked yet.")
                                  : tr("%1 rows. Not checked yet.").arg(grouped_text(total)));
-  else if (report_->findings.empty())
+  else if (report->findings.empty())
     summary_->setText(tr("%1 rows checked, all usable. The longest has %2 tokens.")
-                          .arg(grouped_text(static_cast<std::int64_t>(report_->rows)),
-                               grouped_text(report_->longest_tokens)));
+                          .arg(grouped_text(static_cast<std::int64_t>(report->rows)),
+                               grouped_text(report->longest_tokens)));
   else
     summary_->setText(tr("%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.",
-                         nullptr, static_cast<int>(report_->findings.size()))
-                          .arg(grouped_text(static_cast<std::int64_t>(report_->rows)),
-                               grouped_text(static_cast<std::int64_t>(report_->usable)),
-                               grouped_text(report_->longest_tokens)));
+                         nullptr, static_cast<int>(report->findings.size()))
+                          .arg(grouped_text(static_cast<std::int64_t>(report->rows)),
+                               grouped_text(static_cast<std::int64_t>(report->usable)),
+                               grouped_text(report->longest_tokens)));
   if (rows_->rowCount() != static_cast<int>(rows_->total()))
     summary_->setText(summary_->text() + QLatin1Char(' ') +
                       tr("%1 of them are shown.").arg(grouped_text(rows_->rowCount())));
+  size_findings();
+}
+
+/// Where nothing was found no table of nothing stands, and the rows have its room.
+void DataPage::size_findings() {
+  const bool any = !tools_->findings().empty();
+  findings_->setVisible(any);
+  findings_card_->setMaximumHeight(
+      any ? QWIDGETSIZE_MAX
+          : findings_card_->layout()->totalHeightForWidth(scaled_length(kNarrowest)));
 }
 
 }  // namespace luthier

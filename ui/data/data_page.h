@@ -51,11 +51,12 @@ class DataPage : public Page {
   void annotate();
   void reload();
   void show_current();
-  void show_findings(const DatasetReport& report);
+  void show_findings(const std::shared_ptr<const DatasetReport>& report);
   void list_findings();
   /// Rows as high as their wrapped reasons.
   void fit_findings();
   void fit_some_findings();
+  void size_findings();
   void refresh();
   Recipe shown_recipe() const;
   std::string signature() const;
@@ -65,8 +66,6 @@ class DataPage : public Page {
   void set_data(const QStringList& files);
   void connect_tools();
   QWidget* make_finding_buttons(QWidget* parent);
-  /// The findings that are listed, those of near-duplicates behind the check's.
-  std::vector<Finding> listed_findings() const;
   const Finding* current_finding() const;
   void refresh_edits();
   int table_row() const;
@@ -85,7 +84,6 @@ class DataPage : public Page {
   QProgressBar* progress_;
   QLabel* summary_;
   RowTools* tools_;
-  std::vector<Finding> listed_;
   QStackedWidget* stack_;
   EmptyState* empty_;
   RowModel* rows_;
@@ -93,9 +91,8 @@ class DataPage : public Page {
   QTableWidget* findings_;
   QSplitter* left_;
   RowView* view_;
-  Card* rows_card_;
+  Card *rows_card_, *findings_card_;
   RequestId checking_ = 0;
-  std::optional<DatasetReport> report_;
   QTimer fit_on_;
   int fitted_ = 0;  ///< of the findings' rows, those as high as their reasons
   bool seen_ = false;

@@ -78,23 +78,19 @@ QWidget* DataPage::make_finding_buttons(QWidget* parent) {
   grid->addWidget(edits_, 0, 2);
   copy_ = button("writeCopy", 1, 2);
   grid->setAlignment(copy_, Qt::AlignRight);
-  const auto of_kind = [this] {
-    std::vector<Finding> same;
-    if (const Finding* chosen = current_finding())
-      for (const Finding& finding : listed_)
-        if (finding.kind == chosen->kind) same.push_back(finding);
-    return same;
-  };
   connect(drop_, &QPushButton::clicked, this, [this] {
     if (const Finding* finding = current_finding())
       tools_->drop(finding->row, !tools_->edits().dropped.contains(finding->row));
   });
-  connect(drop_kind_, &QPushButton::clicked, this,
-          [this, of_kind] { tools_->drop_kind(of_kind()); });
-  connect(fix_, &QPushButton::clicked, this, [this] {
-    if (const Finding* finding = current_finding()) tools_->fix({*finding});
+  connect(drop_kind_, &QPushButton::clicked, this, [this] {
+    if (const Finding* finding = current_finding()) tools_->drop_kind(finding->kind);
   });
-  connect(fix_kind_, &QPushButton::clicked, this, [this, of_kind] { tools_->fix_kind(of_kind()); });
+  connect(fix_, &QPushButton::clicked, this, [this] {
+    if (const Finding* finding = current_finding()) tools_->fix(*finding);
+  });
+  connect(fix_kind_, &QPushButton::clicked, this, [this] {
+    if (const Finding* finding = current_finding()) tools_->fix_kind(finding->kind);
+  });
   connect(copy_, &QPushButton::clicked, this, [this] { tools_->open_copy(); });
   on_language(bar, [this] {
     drop_kind_->setText(tr("Leave out all like it"));
@@ -117,8 +113,8 @@ void DataPage::refresh_edits() {
   fix_->setEnabled(fixable);
   fix_kind_->setEnabled(fixable);
   for (QWidget* each : std::initializer_list<QWidget*>{drop_, drop_kind_, fix_, fix_kind_})
-    each->setVisible(!listed_.empty());
-  copy_->setVisible(!listed_.empty() || !edits.empty());
+    each->setVisible(!tools_->findings().empty());
+  copy_->setVisible(!tools_->findings().empty() || !edits.empty());
   const auto number = [](std::size_t count) {
     return grouped_text(static_cast<std::int64_t>(count));
   };
@@ -126,6 +122,7 @@ void DataPage::refresh_edits() {
                       ? QString()
                       : tr("%1 left out, %2 put right")
                             .arg(number(edits.dropped.size()), number(edits.replaced.size())));
+  size_findings();
 }
 
 void DataPage::use_recipe(const Recipe& recipe) {
@@ -148,9 +145,7 @@ void DataPage::connect_tools() {
     refresh();
   });
   connect(tools_, &RowTools::edits_changed, this, [this] {
-    std::set<std::size_t> fixed;
-    for (const auto& [row, json] : tools_->edits().replaced) fixed.insert(row);
-    rows_->set_edits(tools_->edits().dropped, fixed);
+    rows_->set_edits(tools_->edits());
     refresh_edits();
   });
   connect(tools_, &RowTools::columns_wanted, this, [this] {

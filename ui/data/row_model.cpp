@@ -53,11 +53,10 @@ void RowModel::clear() {
   total_ = 0;
   blocks_.clear();
   used_.clear();
-  findings_.clear();
+  findings_ = {};
   order_.reset();
   places_.clear();
-  dropped_.clear();
-  fixed_.clear();
+  edits_ = {};
   for (const auto& [request, block] : asked_) workspace_.session().cancel(request);
   asked_.clear();
   waiting_.clear();
@@ -119,9 +118,8 @@ void RowModel::arrived(const RowsPreviewed& event) {
   emit rows_arrived(first, event.rows.size());
 }
 
-void RowModel::set_findings(const std::vector<Finding>& findings) {
-  findings_.clear();
-  for (const Finding& finding : findings) findings_[finding.row].push_back(finding);
+void RowModel::set_findings(const FindingList& findings) {
+  findings_ = findings;
   if (rowCount() > 0) emit dataChanged(index(0, Findings), index(rowCount() - 1, Findings));
 }
 
@@ -137,9 +135,8 @@ void RowModel::show_only(std::optional<std::vector<std::size_t>> rows) {
   endResetModel();
 }
 
-void RowModel::set_edits(const std::set<std::size_t>& dropped, const std::set<std::size_t>& fixed) {
-  dropped_ = dropped;
-  fixed_ = fixed;
+void RowModel::set_edits(const RowEdits& edits) {
+  edits_ = edits;
   if (rowCount() > 0) emit dataChanged(index(0, 0), index(rowCount() - 1, ColumnCount - 1));
 }
 
@@ -159,8 +156,7 @@ void RowModel::tell(std::size_t row, int column) {
 
 QStringList RowModel::findings_of(std::size_t row) const {
   QStringList messages;
-  if (const auto found = findings_.find(row); found != findings_.end())
-    for (const Finding& finding : found->second) messages << finding_reason(finding.message);
+  for (const Finding* finding : findings_.of(row)) messages << finding_reason(finding->message);
   return messages;
 }
 
@@ -226,7 +222,7 @@ QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
 
 QVariant RowModel::data(const QModelIndex& index, int role) const {
   const std::size_t row = row_at(index.row());
-  if (role == Qt::FontRole && dropped_.contains(row)) {
+  if (role == Qt::FontRole && edits_.dropped.contains(row)) {
     QFont struck;
     struck.setStrikeOut(true);
     return struck;
@@ -236,18 +232,17 @@ QVariant RowModel::data(const QModelIndex& index, int role) const {
   if (index.column() == Number && role == Qt::DisplayRole) return QString::number(row + 1);
   if (index.column() == Number && role == Qt::ForegroundRole) return colours().muted;
   const RowPreview* const shown = preview(row);
-  const auto found = findings_.find(row);
-  const bool faulty = found != findings_.end() || (shown && shown->error);
   if (index.column() == Findings) {
-    if (role == Qt::DecorationRole && faulty)
+    const auto found = findings_.of(row);
+    if (role == Qt::DecorationRole && (!found.empty() || (shown && shown->error)))
       return themed_icon(QStringLiteral("warning"), colours().warning).pixmap(16, 16);
     if (role == Qt::ToolTipRole) return findings_of(row).join(QLatin1Char('\n'));
     if (role == Qt::DisplayRole) {
-      if (dropped_.contains(row)) return tr("left out");
-      if (fixed_.contains(row)) return tr("put right");
-      if (found == findings_.end()) return shown && shown->error ? tr("not usable") : QString();
+      if (edits_.dropped.contains(row)) return tr("left out");
+      if (edits_.replaced.contains(row)) return tr("put right");
+      if (found.empty()) return shown && shown->error ? tr("not usable") : QString();
       QStringList kinds;
-      for (const Finding& finding : found->second) kinds << finding_text(finding.kind);
+      for (const Finding* finding : found) kinds << finding_text(finding->kind);
       return kinds.join(QStringLiteral(", "));
     }
     return {};

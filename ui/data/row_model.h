@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 
+#include "ui/data/finding_list.h"
 #include "ui/workspace.h"
 
 namespace luthier {
@@ -25,11 +26,11 @@ class RowModel : public QAbstractTableModel {
   /// Starts over with this recipe's rows.
   void restart(const Recipe& recipe);
   void clear();
-  void set_findings(const std::vector<Finding>& findings);
+  void set_findings(const FindingList& findings);
   /// Only these rows of the dataset, in this order; nullopt: all of them.
   void show_only(std::optional<std::vector<std::size_t>> rows);
   /// Rows that are left out of a copy, and those that are put right in it.
-  void set_edits(const std::set<std::size_t>& dropped, const std::set<std::size_t>& fixed);
+  void set_edits(const RowEdits& edits);
   /// The dataset's row that the table's shows, and back; -1: it is not shown.
   std::size_t row_at(int shown) const;
   int shown_at(std::size_t row) const;
@@ -67,10 +68,10 @@ class RowModel : public QAbstractTableModel {
   mutable std::list<std::size_t> used_;  ///< blocks, last used first
   mutable std::map<QString, QPixmap> pictures_;
   std::set<QString> broken_;  ///< pictures that cannot be read
-  std::map<std::size_t, std::vector<Finding>> findings_;
+  FindingList findings_;
   std::optional<std::vector<std::size_t>> order_;  ///< what is shown
   std::vector<int> places_;                        ///< of every row in it; -1: it is not shown
-  std::set<std::size_t> dropped_, fixed_;
+  RowEdits edits_;
 };
 
 /// "missing_image" → what the window calls it.

@@ -101,7 +101,7 @@ std::string rows_key(const Recipe& recipe, const std::vector<std::string>& files
 struct RowChoice {
   std::size_t rows = 0;  ///< of the dataset
   std::optional<std::vector<std::size_t>> found;
-  std::vector<std::size_t> findings;  ///< the rows that they are of
+  FindingList findings;
   std::vector<std::size_t> lengths;
   bool only_findings = false;
   int by = InFileOrder;
@@ -116,8 +116,8 @@ std::vector<std::size_t> chosen_rows(RowChoice choice) {
     std::iota(rows.begin(), rows.end(), std::size_t{0});
   }
   std::vector<std::size_t> findings(choice.rows);
-  for (const std::size_t row : choice.findings)
-    if (row < findings.size()) ++findings[row];
+  for (std::size_t i = 0; i < choice.findings.size(); ++i)
+    if (const std::size_t row = choice.findings[i].row; row < findings.size()) ++findings[row];
   const std::vector<std::size_t>& values = choice.by == FindingsFirst ? findings : choice.lengths;
   const auto value = [&](std::size_t row) {
     return row < values.size() ? values[row] : std::size_t{0};
@@ -133,9 +133,28 @@ std::vector<std::size_t> chosen_rows(RowChoice choice) {
 }
 
 struct FixedRows {
-  std::map<std::size_t, Json> rows;
+  ReplacedRows rows;
   std::size_t failed = 0;
 };
+
+Result<FixedRows> fixed_rows(const Dataset& dataset, const std::string& kind, const RowList& rows,
+                             const ReplacedRows& before, const RowProgress& progress) {
+  FixedRows made;
+  std::vector<ReplacedRows::Row> fixed;
+  PictureFinder pictures([&] { return progress(0, rows.size()); });
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!progress(i, rows.size())) return interrupted_error();
+    const auto json = edited_row(dataset, rows[i], before);
+    const auto right =
+        json ? fixed_row(kind, *json, dataset.folder_of(rows[i]), pictures) : std::nullopt;
+    if (right)
+      fixed.push_back(ReplacedRows::row(rows[i], *right));
+    else
+      ++made.failed;
+  }
+  made.rows = ReplacedRows(std::move(fixed));
+  return made;
+}
 
 }  // namespace
 
@@ -232,14 +251,14 @@ void RowTools::set_recipe(const Recipe& recipe, const std::vector<std::string>& 
     if (!edits_.empty()) kept_[key_] = std::exchange(edits_, {});
     if (const auto kept = kept_.find(key); kept != kept_.end()) edits_ = kept->second;
     key_ = key;
-    near_.clear();
+    findings_.set_near({});
     lengths_.clear();
     columns_.clear();
   } else {
     for (const QString& what : {tr("Looking at columns"), tr("Counting"), tr("Comparing rows")})
       jobs_->cancel(what);
   }
-  report_.reset();
+  findings_.set_report(nullptr);
   found_.reset();
   shown_ = ++applied_;
   disconnect(copy_waits_);
@@ -255,8 +274,8 @@ void RowTools::set_recipe(const Recipe& recipe, const std::vector<std::string>& 
   emit edits_changed();
 }
 
-void RowTools::set_report(const std::optional<DatasetReport>& report) {
-  report_ = report;
+void RowTools::set_report(const std::shared_ptr<const DatasetReport>& report) {
+  findings_.set_report(report);
   if (only_findings_->isChecked() || order_->currentIndex() == FindingsFirst) apply();
 }
 
@@ -328,11 +347,11 @@ void RowTools::find_near_duplicates() {
           if (found.error().code != ErrorCode::Interrupted) emit failed(found.error());
           return;
         }
-        near_ = found.take();
+        const auto rows = static_cast<int>(found->size());
+        findings_.set_near(found.take());
         emit near_found();
-        emit said(near_.empty() ? tr("No row is nearly another one.")
-                                : tr("%n rows are nearly an earlier one.", nullptr,
-                                     static_cast<int>(near_.size())));
+        emit said(rows == 0 ? tr("No row is nearly another one.")
+                            : tr("%n rows are nearly an earlier one.", nullptr, rows));
         apply();
       });
 }
@@ -399,9 +418,7 @@ void RowTools::apply() {
   choice.only_findings = only;
   choice.by = by;
   if (by == LongestFirst || by == ShortestFirst) choice.lengths = lengths_;
-  if (report_)
-    for (const Finding& finding : report_->findings) choice.findings.push_back(finding.row);
-  for (const Finding& finding : near_) choice.findings.push_back(finding.row);
+  choice.findings = findings_;
   // A million rows take a while to sort.
   in_background_of(
       this, [choice = std::move(choice)]() mutable { return chosen_rows(std::move(choice)); },
@@ -421,35 +438,13 @@ void RowTools::drop(std::size_t row, bool on) {
   emit edits_changed();
 }
 
-void RowTools::drop(const std::vector<Finding>& findings) {
-  for (const Finding& finding : findings) edits_.dropped.insert(finding.row);
-  emit edits_changed();
-}
+void RowTools::fix(const Finding& finding) { fix(finding.kind, RowSet{finding.row}); }
 
-void RowTools::fix(const std::vector<Finding>& findings) {
+void RowTools::fix(const std::string& kind, const RowSet& rows) {
   jobs_->run<FixedRows>(
       tr("Putting rows right"),
-      [findings, known = edits_.replaced](const Dataset& dataset,
-                                          const RowProgress& progress) -> Result<FixedRows> {
-        FixedRows fixed;
-        PictureFinder pictures([&] { return progress(0, findings.size()); });
-        for (std::size_t i = 0; i < findings.size(); ++i) {
-          if (!progress(i, findings.size())) return interrupted_error();
-          const Finding& finding = findings[i];
-          auto json = dataset.row(finding.row);
-          if (const auto before = known.find(finding.row); before != known.end())
-            json = before->second;
-          if (const auto now = fixed.rows.find(finding.row); now != fixed.rows.end())
-            json = now->second;
-          auto right =
-              json ? fixed_row(finding.kind, *json, dataset.folder_of(finding.row), pictures)
-                   : std::nullopt;
-          if (right)
-            fixed.rows[finding.row] = std::move(*right);
-          else
-            ++fixed.failed;
-        }
-        return fixed;
+      [kind, rows, before = edits_.replaced](const Dataset& dataset, const RowProgress& progress) {
+        return fixed_rows(dataset, kind, rows.rows(), before, progress);
       },
       [this](const Result<FixedRows>& fixed) {
         if (fixed)
@@ -459,30 +454,30 @@ void RowTools::fix(const std::vector<Finding>& findings) {
       });
 }
 
-void RowTools::keep_fixed(const std::map<std::size_t, Json>& rows, std::size_t failed_rows) {
-  for (const auto& [row, json] : rows) {
-    edits_.replaced[row] = json;
-    edits_.dropped.erase(row);
-  }
+void RowTools::keep_fixed(const ReplacedRows& rows, std::size_t failed_rows) {
+  edits_.replaced.put(rows);
+  edits_.dropped.erase(rows.rows());
   emit edits_changed();
   if (failed_rows > 0)
     emit said(tr("%n rows could not be put right by themselves.", nullptr,
                  static_cast<int>(failed_rows)));
 }
 
-void RowTools::drop_kind(const std::vector<Finding>& findings) {
-  drop(findings);
-  if (findings.empty() || findings.front().kind != kUnknownKey) return;
+void RowTools::drop_kind(const std::string& kind) {
+  edits_.dropped.insert(findings_.rows_of(kind));
+  emit edits_changed();
+  if (kind != kUnknownKey) return;
   with_all_keys([this](const KeyFixes& keys) {
-    for (const auto& [row, json] : keys.fixed) edits_.dropped.insert(row);
-    edits_.dropped.insert(keys.left.begin(), keys.left.end());
+    edits_.dropped.insert(keys.fixed.rows());
+    edits_.dropped.insert(keys.left);
     emit edits_changed();
   });
 }
 
-void RowTools::fix_kind(const std::vector<Finding>& findings) {
-  if (findings.empty() || findings.front().kind != kUnknownKey) return fix(findings);
-  for (const Finding& finding : findings) edits_.dropped.erase(finding.row);
+void RowTools::fix_kind(const std::string& kind) {
+  const RowSet rows = findings_.rows_of(kind);
+  if (kind != kUnknownKey) return fix(kind, rows);
+  edits_.dropped.erase(rows);
   with_all_keys([this](const KeyFixes& keys) { keep_fixed(keys.fixed, keys.left.size()); });
 }
 
@@ -514,12 +509,11 @@ void RowTools::open_copy(double share) {
   }
   CopySource source;
   source.edits = edits_;
-  if (report_) {
-    std::set<std::size_t> unusable;
-    for (const Finding& finding : report_->findings)
+  RowSet unusable;
+  if (const DatasetReport* report = findings_.report())
+    for (const Finding& finding : report->findings)
       if (!finding.usable) unusable.insert(finding.row);
-    source.unusable.assign(unusable.begin(), unusable.end());
-  }
+  source.unusable = unusable.rows();
   if (found_ || only_findings_->isChecked()) {
     source.shown.emplace();
     for (int row = 0; row < rows_.rowCount(); ++row) source.shown->push_back(rows_.row_at(row));

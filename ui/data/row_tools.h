@@ -12,6 +12,7 @@
 
 #include "engine/data/tools/dataset_copy.h"
 #include "ui/data/data_jobs.h"
+#include "ui/data/finding_list.h"
 #include "ui/workspace.h"
 
 class QCheckBox;
@@ -39,20 +40,19 @@ class RowTools : public QWidget {
   /// Whose rows are shown; what was decided of others comes back with them.
   void set_recipe(const Recipe& recipe, const std::vector<std::string>& files);
   /// What a check has found; nothing: it has not been made.
-  void set_report(const std::optional<DatasetReport>& report);
+  void set_report(const std::shared_ptr<const DatasetReport>& report);
 
   const RowEdits& edits() const { return edits_; }
-  /// Findings of near-duplicates, which no check makes.
-  const std::vector<Finding>& near_findings() const { return near_; }
+  /// Of the check, and of near-duplicates, which no check makes.
+  const FindingList& findings() const { return findings_; }
   /// A row is left out of a copy, or taken back.
   void drop(std::size_t row, bool on = true);
-  void drop(const std::vector<Finding>& findings);
   /// What the finding says is put right in a copy, where that can be done.
-  void fix(const std::vector<Finding>& findings);
-  /// The same of all that are like these, the same kind each. A key that is not read is found once,
-  /// and may be in every row.
-  void drop_kind(const std::vector<Finding>& findings);
-  void fix_kind(const std::vector<Finding>& findings);
+  void fix(const Finding& finding);
+  /// The same of all rows with a finding of this kind. A key that is not read is found once, and
+  /// may be in every row.
+  void drop_kind(const std::string& kind);
+  void fix_kind(const std::string& kind);
   void open_copy(double share = 0);
   void open_columns();
   void open_fetch();
@@ -80,7 +80,8 @@ class RowTools : public QWidget {
   void look_at_columns();
   void count_statistics();
   void find_near_duplicates();
-  void keep_fixed(const std::map<std::size_t, Json>& rows, std::size_t failed_rows);
+  void fix(const std::string& kind, const RowSet& rows);
+  void keep_fixed(const ReplacedRows& rows, std::size_t failed_rows);
   /// All rows with keys that are not read are looked for; `use` gets them.
   void with_all_keys(std::function<void(const KeyFixes&)> use);
 
@@ -89,8 +90,7 @@ class RowTools : public QWidget {
   DataJobs* jobs_;
   Recipe recipe_;
   std::vector<std::string> files_;
-  std::optional<DatasetReport> report_;
-  std::vector<Finding> near_;
+  FindingList findings_;
   RowEdits edits_;
   std::string key_;                       ///< what the rows are
   std::map<std::string, RowEdits> kept_;  ///< by the key of rows that were shown before

@@ -71,7 +71,9 @@ void StatisticsDialog::fill() {
   summary_->setText(
       tr("%1 rows, %2 of them unreadable. %3 rows have pictures, %4 in all. %5 different answers.")
           .arg(number(shown_.rows), number(shown_.unreadable), number(shown_.with_pictures),
-               number(shown_.pictures), number(shown_.distinct_answers)));
+               number(shown_.pictures),
+               number(shown_.distinct_answers) +
+                   (shown_.answers_counted ? QString() : QStringLiteral("+"))));
   const std::pair<QString, const Histogram*> spreads[] = {
       {tr("Tokens of a row"), &shown_.tokens},
       {tr("Learned tokens of a row"), &shown_.learned},

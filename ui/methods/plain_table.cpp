@@ -11,7 +11,7 @@
 namespace luthier {
 
 namespace {
-constexpr int kHeadingRoom = 22, kCellRoom = 12, kWidestColumn = 176, kRowHeight = 26;
+constexpr int kArrowRoom = 22, kCellRoom = 12, kWidestColumn = 176, kRowHeight = 26;
 }
 
 void make_plain_table(QTableView* table) {
@@ -28,7 +28,8 @@ void make_plain_table(QTableView* table) {
 
 void fit_column(QTableView* table, int column, const QStringList& words) {
   const QString heading = table->model()->headerData(column, Qt::Horizontal).toString();
-  int wide = table->horizontalHeader()->fontMetrics().horizontalAdvance(heading) + kHeadingRoom;
+  int wide = table->horizontalHeader()->fontMetrics().horizontalAdvance(heading) +
+             (table->isSortingEnabled() ? kArrowRoom : kCellRoom);
   for (const QString& each : words)
     wide = std::max(wide, table->fontMetrics().horizontalAdvance(each) + kCellRoom);
   table->setColumnWidth(column, std::min(wide, kWidestColumn));

@@ -7,6 +7,7 @@
 #include <QPushButton>
 #include <QSpinBox>
 #include <QTableView>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -25,7 +26,7 @@ namespace luthier {
 
 namespace {
 constexpr int kDrawMilliseconds = 300;
-constexpr int kUsualSteps = 20, kMostSteps = 100'000;
+constexpr int kUsualSteps = 20, kMostSteps = 100'000, kNarrowCurves = 260;
 }  // namespace
 
 ShortRunsPanel::ShortRunsPanel(Workspace& workspace, const MethodModel& methods, QWidget* parent)
@@ -40,6 +41,7 @@ ShortRunsPanel::ShortRunsPanel(Workspace& workspace, const MethodModel& methods,
   draw_.setInterval(kDrawMilliseconds);
   connect(&draw_, &QTimer::timeout, this, &ShortRunsPanel::draw_curves);
   connect(runs_, &ShortRuns::changed, this, &ShortRunsPanel::show_runs);
+  connect(this, &QSplitter::splitterMoved, this, [this] { moved_ = true; });
   connect(runs_, &ShortRuns::ended, this, &ShortRunsPanel::ended);
   connect(&methods, &MethodModel::ticks_changed, this, &ShortRunsPanel::refresh);
   connect(&workspace.bridge(), &SessionBridge::state_changed, this, &ShortRunsPanel::refresh);
@@ -48,6 +50,7 @@ ShortRunsPanel::ShortRunsPanel(Workspace& workspace, const MethodModel& methods,
   on_language(this, [this] {
     model_->retranslate();
     runs_->retranslate();
+    fit_results();
     refresh();
   });
 }
@@ -110,9 +113,45 @@ QWidget* ShortRunsPanel::make_results() {
   return card;
 }
 
+/// What no run has, and how they ended where all came to their end, takes no room; what is left is
+/// seen whole where the curves leave it.
+void ShortRunsPanel::fit_results() {
+  const auto has = [this](int column) {
+    for (int row = 0; row < model_->rowCount(); ++row)
+      if (!model_->index(row, column).data().toString().isEmpty()) return true;
+    return model_->rowCount() == 0;
+  };
+  for (const int column : {ShortRunModel::Exact, ShortRunModel::TokenF1, ShortRunModel::HeldOut,
+                           ShortRunModel::Perplexity})
+    results_->setColumnHidden(column, !has(column));
+  results_->setColumnHidden(ShortRunModel::Lost,
+                            model_->rowCount() == 0 || !has(ShortRunModel::Lost));
+  const std::vector<ShortRun>& runs = runs_->results();
+  results_->setColumnHidden(
+      ShortRunModel::State,
+      !runs.empty() && std::all_of(runs.begin(), runs.end(),
+                                   [](const auto& run) { return run.state == "finished"; }));
+  if (moved_) return;
+  constexpr int kAround = 48;  // of the table: the card, and a scroll bar
+  int wanted = kAround;
+  for (int column = 0; column < model_->columnCount(); ++column)
+    if (!results_->isColumnHidden(column)) wanted += results_->columnWidth(column);
+  const QList<int> now = sizes();
+  const int whole = now.first() + now.last();
+  if (whole <= 0) return;  // not laid out yet
+  const int left =
+      std::clamp(wanted, whole * 3 / 5, std::max(whole - kNarrowCurves, whole * 3 / 5));
+  setSizes({left, whole - left});
+}
+
+void ShortRunsPanel::resizeEvent(QResizeEvent* event) {
+  Splitter::resizeEvent(event);
+  fit_results();
+}
+
 QWidget* ShortRunsPanel::make_curves() {
   loss_ = new CurvePlot(QStringLiteral("methodsPlot"), this);
-  loss_->setMinimumWidth(260);
+  loss_->setMinimumWidth(kNarrowCurves);
   loss_->set_counted();
   group_ = new CurveGroup(loss_);
   group_->add(loss_);
@@ -133,6 +172,7 @@ QWidget* ShortRunsPanel::make_curves() {
 
 void ShortRunsPanel::show_runs() {
   model_->show_runs(runs_->results());
+  fit_results();
   if (!draw_.isActive()) draw_.start();
   refresh();
 }

@@ -36,11 +36,15 @@ class ShortRunsPanel : public Splitter {
   /// Nothing was launched.
   void refused(const luthier::Error& error);
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   QWidget* make_results();
   QWidget* make_curves();
   void run_ticked();
   void show_runs();
+  void fit_results();
   void draw_curves();
   void refresh();
 
@@ -56,6 +60,7 @@ class ShortRunsPanel : public Splitter {
   CurveGroup* group_;
   QTimer draw_;
   bool of_recipe_ = true;
+  bool moved_ = false;  ///< the border between table and curves, by hand
 };
 
 }  // namespace luthier

@@ -28,8 +28,10 @@ namespace {
 
 constexpr int kRedrawMilliseconds =
     500;  // drawing takes time from the training threads: twice a second is live enough
-constexpr int kRoomForAll = 470;                   // of all plots: below it none could be read
-constexpr std::array kShares{250, 200, 200, 130};  // loss, an objective's figures, memory, small
+constexpr int kRoomForAll = 600;  // of all plots: below it none could be read
+/// Of loss, an objective's figures, memory and small plots; where there are figures they matter
+/// more than the memory.
+constexpr std::array kShares{250, 200, 200, 130}, kSharesOfFigures{220, 230, 170, 130};
 
 QVector<double> divided(QVector<double> values, double unit) {
   for (double& value : values) value /= unit;
@@ -320,11 +322,12 @@ int RunCurves::height_behind() const {
 void RunCurves::share_heights() {
   small_->setVisible(has_room_for_small());
   const int behind = height_behind(), room = std::max(height() - behind, 1);
+  const auto& wanted = figures_->isHidden() ? kShares : kSharesOfFigures;
   int shares = 0;
-  for (int i = 0; i < static_cast<int>(kShares.size()); ++i)
-    if (!splitter_->widget(i)->isHidden()) shares += kShares[static_cast<std::size_t>(i)];
+  for (int i = 0; i < static_cast<int>(wanted.size()); ++i)
+    if (!splitter_->widget(i)->isHidden()) shares += wanted[static_cast<std::size_t>(i)];
   QList<int> sizes;
-  for (const int share : kShares) sizes << share * room / std::max(shares, 1);
+  for (const int share : wanted) sizes << share * room / std::max(shares, 1);
   if (splitter_->count() > sizes.size()) sizes << behind;
   splitter_->setSizes(sizes);
 }

@@ -5,6 +5,8 @@
 #include <QCoreApplication>
 #include <QDateTime>
 #include <QHeaderView>
+#include <algorithm>
+#include <iterator>
 
 #include "ui/format.h"
 #include "ui/language.h"
@@ -100,6 +102,7 @@ EventTable::EventTable(Workspace& workspace, QWidget* parent)
     for (int row = 0; row < rowCount(); ++row)
       if (!item(row, 2)->icon().isNull())
         item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
+    size_columns();  // with the size of words
   });
   connect(&workspace_, &Workspace::run_started, this, [this] {
     setRowCount(0);
@@ -110,8 +113,23 @@ EventTable::EventTable(Workspace& workspace, QWidget* parent)
   on_language(this, [this] {
     setAccessibleName(tr("Events of the run"));
     setHorizontalHeaderLabels({tr("Time"), tr("Step"), tr("Event"), tr("Detail")});
+    for (int column = 0; column < columnCount(); ++column)
+      horizontalHeaderItem(column)->setTextAlignment(
+          (column == 1 ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+    size_columns();
     restart();
   });
+}
+
+/// As wide as what usually stands in them; the detail has the rest.
+void EventTable::size_columns() {
+  constexpr int kRoom = 24;
+  const QString usual[] = {QStringLiteral("88:88:88"), QStringLiteral("888888"),
+                           QStringLiteral("8888888888888888")};
+  for (int column = 0; column < static_cast<int>(std::size(usual)); ++column)
+    setColumnWidth(column, kRoom + std::max(fontMetrics().horizontalAdvance(usual[column]),
+                                            horizontalHeader()->fontMetrics().horizontalAdvance(
+                                                horizontalHeaderItem(column)->text())));
 }
 
 void EventTable::restart() {

@@ -34,6 +34,7 @@ class EventTable : public QTableWidget {
   EventTable(Workspace& workspace, QWidget* parent = nullptr);
 
  private:
+  void size_columns();
   void restart();
   void append_new();
   void show_event(int row, const RunEvent& event);

@@ -56,4 +56,18 @@ QLabel* muted_label(QWidget* parent, double size) {
   return label;
 }
 
+QWidget* readable_column(QWidget* parent) {
+  constexpr int kWidest = 1500, kAll = 1000;
+  auto* across = new QHBoxLayout(parent);
+  across->setContentsMargins(0, 0, 0, 0);
+  across->setSpacing(0);
+  auto* column = new QWidget(parent);
+  across->addWidget(column, kAll);
+  across->addStretch(1);
+  const auto size = [column] { column->setMaximumWidth(scaled_length(kWidest)); };
+  size();
+  QObject::connect(&Theme::instance(), &Theme::changed, column, size);  // with the size of words
+  return column;
+}
+
 }  // namespace luthier

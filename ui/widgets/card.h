@@ -35,4 +35,7 @@ QLabel* muted_label(QWidget* parent, double size = 0.9);
 /// Selectable text.
 QLabel* text_label(QWidget* parent, bool wrap = false);
 
+/// What lies at the left of the parent, and no wider than lines can be followed.
+QWidget* readable_column(QWidget* parent);
+
 }  // namespace luthier

@@ -185,9 +185,7 @@ Result<CopyReport> copy_rows(const Dataset& dataset, const CopyRequest& request,
     if (progress && i % 256 == 0 && !progress(i, request.rows.size())) return interrupted_error();
     const std::size_t row = request.rows[i];
     if (request.edits.dropped.contains(row)) continue;
-    const auto edited = request.edits.replaced.find(row);
-    auto json =
-        edited != request.edits.replaced.end() ? Result<Json>(edited->second) : dataset.row(row);
+    auto json = edited_row(dataset, row, request.edits.replaced);
     std::optional<Conversation> conversation;
     if (json && request.variants.copies > 0)
       if (auto read = kind.read(*json, dataset.folder_of(row), dataset.where(row), nullptr))

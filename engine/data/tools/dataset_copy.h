@@ -4,25 +4,16 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "engine/data/dataset.h"
 #include "engine/data/row_kind.h"
 #include "engine/data/tools/picture_variants.h"
-#include "engine/data/tools/row_choice.h"
+#include "engine/data/tools/row_edits.h"
 #include "engine/data/tools/row_workers.h"
 
 namespace luthier {
-
-/// What was decided of single rows.
-struct RowEdits {
-  std::set<std::size_t> dropped;
-  std::map<std::size_t, Json> replaced;
-  bool empty() const { return dropped.empty() && replaced.empty(); }
-};
 
 enum class CopyForm { AsWritten, Messages, Conversations };
 

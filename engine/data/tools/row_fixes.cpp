@@ -168,15 +168,17 @@ std::optional<Json> fixed_row(const std::string& kind, const Json& row, const fs
 
 Result<KeyFixes> fixed_keys(const Dataset& dataset, const RowEdits& edits,
                             const RowProgress& progress) {
-  std::vector<KeyFixes> made(kMostRowWorkers);
-  const auto look = [&](KeyFixes& mine, std::size_t row) {
+  struct Made {
+    std::vector<ReplacedRows::Row> fixed;
+    RowSet left;
+  };
+  std::vector<Made> made(kMostRowWorkers);
+  const auto look = [&](Made& mine, std::size_t row) {
     if (edits.dropped.contains(row)) return;
-    const auto edited = edits.replaced.find(row);
-    const auto json =
-        edited != edits.replaced.end() ? Result<Json>(edited->second) : dataset.row(row);
+    const auto json = edited_row(dataset, row, edits.replaced);
     if (!json || !json->is_object() || detail::unread_keys(*json).empty()) return;
-    if (auto fixed = fixed_row("unknown_key", *json, {}))
-      mine.fixed.emplace(row, std::move(*fixed));
+    if (const auto fixed = fixed_row("unknown_key", *json, {}))
+      mine.fixed.push_back(ReplacedRows::row(row, *fixed));
     else
       mine.left.insert(row);
   };
@@ -184,11 +186,12 @@ Result<KeyFixes> fixed_keys(const Dataset& dataset, const RowEdits& edits,
                          [&](std::size_t first, std::size_t last, std::size_t thread) {
                            for (std::size_t row = first; row < last; ++row) look(made[thread], row);
                          }));
-  for (std::size_t i = 1; i < made.size(); ++i) {
-    made[0].fixed.merge(made[i].fixed);
-    made[0].left.merge(made[i].left);
+  KeyFixes all;
+  for (Made& each : made) {
+    all.fixed.put(ReplacedRows(std::move(each.fixed)));
+    all.left.insert(each.left);
   }
-  return std::move(made[0]);
+  return all;
 }
 
 }  // namespace luthier

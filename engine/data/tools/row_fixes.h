@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -48,8 +47,8 @@ std::optional<Json> fixed_row(const std::string& kind, const Json& row,
 
 /// Every row with keys that are nearly known ones: a check tells of the first such row alone.
 struct KeyFixes {
-  std::map<std::size_t, Json> fixed;  ///< put right
-  std::set<std::size_t> left;         ///< that could not be
+  ReplacedRows fixed;
+  RowSet left;  ///< that could not be put right
 };
 /// Of the rows that are kept, as they are put right so far.
 Result<KeyFixes> fixed_keys(const Dataset& dataset, const RowEdits& edits,
