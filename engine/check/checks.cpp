@@ -60,7 +60,7 @@ class ScratchFolder {
 };
 
 /// Does the check; whatever happens is the row's.
-void do_check(const Check& check, const Card& card, CheckRow& row) {
+void do_check(const Check& check, const CheckedCard& card, CheckRow& row) {
   Result<Found> found = Found();
   const auto start = CheckClock::now();
   try {
@@ -85,8 +85,8 @@ void do_check(const Check& check, const Card& card, CheckRow& row) {
 
 }  // namespace
 
-std::vector<Check> checks_of_writers(const Card& card,
-                                     Result<Found> (*check)(const Card& card,
+std::vector<Check> checks_of_writers(const CheckedCard& card,
+                                     Result<Found> (*check)(const CheckedCard& card,
                                                             const Family& family)) {
   std::vector<Check> checks;
   for (const Family& family : families()) {
@@ -118,7 +118,7 @@ const std::vector<Part>& parts() {
   return table;
 }
 
-Status prepare(Card& card) {
+Status prepare(CheckedCard& card) {
   TeachingMakeOptions make;
   make.pretrain_rows = 12, make.heldout_rows = 1, make.lessons = false;
   LUTHIER_CHECK(make_pretraining(card.scratch, make));
@@ -127,8 +127,8 @@ Status prepare(Card& card) {
   return {};
 }
 
-CheckReport run_checks(const Card& asked, const CheckOptions& options) {
-  Card card = asked;
+CheckReport run_checks(const CheckedCard& asked, const CheckOptions& options) {
+  CheckedCard card = asked;
   CheckReport report;
   report.device = card.device.str();
   report.torch = TORCH_VERSION;
@@ -157,7 +157,7 @@ CheckReport run_checks(const Card& asked, const CheckOptions& options) {
 }
 
 Result<CheckReport> check_device(const CheckOptions& options) {
-  Card card;
+  CheckedCard card;
   const DeviceFacts before = device_facts();
   LUTHIER_TRY(card.device, choose_device(options.device));
   card.name = card.device.str();

@@ -25,7 +25,7 @@ struct Traffic {
 };
 
 /// The device under test, and what all checks share.
-struct Card {
+struct CheckedCard {
   torch::Device device = torch::kCPU;
   std::string name = "cpu";       ///< what a recipe calls it
   bool bfloat16 = true;           ///< it computes in it
@@ -60,30 +60,30 @@ struct Check {
 
 struct Part {
   std::string name;
-  std::vector<Check> (*checks)(const Card& card);
+  std::vector<Check> (*checks)(const CheckedCard& card);
 };
 const std::vector<Part>& parts();
 
-std::vector<Check> family_checks_float32(const Card& card);
-std::vector<Check> family_checks_bfloat16(const Card& card);
-std::vector<Check> run_checks_float32(const Card& card);
-std::vector<Check> run_checks_bfloat16(const Card& card);
-std::vector<Check> kernel_checks(const Card& card);
-std::vector<Check> shape_checks(const Card& card);
-std::vector<Check> traffic_checks(const Card& card);
-std::vector<Check> decoding_checks(const Card& card);
-std::vector<Check> recording_checks(const Card& card);
+std::vector<Check> family_checks_float32(const CheckedCard& card);
+std::vector<Check> family_checks_bfloat16(const CheckedCard& card);
+std::vector<Check> run_checks_float32(const CheckedCard& card);
+std::vector<Check> run_checks_bfloat16(const CheckedCard& card);
+std::vector<Check> kernel_checks(const CheckedCard& card);
+std::vector<Check> shape_checks(const CheckedCard& card);
+std::vector<Check> traffic_checks(const CheckedCard& card);
+std::vector<Check> decoding_checks(const CheckedCard& card);
+std::vector<Check> recording_checks(const CheckedCard& card);
 
 /// A row for each family whose model writes its text on.
-std::vector<Check> checks_of_writers(const Card& card,
-                                     Result<Found> (*check)(const Card& card,
+std::vector<Check> checks_of_writers(const CheckedCard& card,
+                                     Result<Found> (*check)(const CheckedCard& card,
                                                             const Family& family));
 std::string with_digits(double value, int digits);  ///< behind the point
 
 /// The teaching model's folder and rows for it, in the card's scratch folder.
-Status prepare(Card& card);
+Status prepare(CheckedCard& card);
 /// All checks of the table; the report's device is the card's.
-CheckReport run_checks(const Card& card, const CheckOptions& options);
+CheckReport run_checks(const CheckedCard& card, const CheckOptions& options);
 
 /// Counts by LibTorch's profiler what work asks of a CUDA device.
 Traffic profiled(const std::function<void()>& work);

@@ -41,7 +41,7 @@ Found compared(const std::vector<Generated>& replayed, const std::vector<Generat
   return found;
 }
 
-Result<Found> check_replays(const Card& card, const Family& family) {
+Result<Found> check_replays(const CheckedCard& card, const Family& family) {
   constexpr std::int64_t kTokens = 16;
   if (!graph_recorder(card.device.type())) return Found::skip("nothing records on this device");
   LUTHIER_TRY(const TinyModel model, tiny_model(family));
@@ -84,7 +84,8 @@ Result<Timed> timed(const LoadedModel& loaded, const std::vector<Example>& promp
   return made;
 }
 
-Result<Found> check_decoding_speed(const Card& card, const Shape& shape, std::int64_t rows) {
+Result<Found> check_decoding_speed(const CheckedCard& card, const CardShape& shape,
+                                   std::int64_t rows) {
   constexpr std::int64_t kPrompt = 100, kTokens = 100;
   constexpr double kNear = kAllowedTimes * 8 * kBfloat16Bit;
   if (!card.bfloat16) return Found::skip("the card has no bfloat16");
@@ -117,9 +118,9 @@ Result<Found> check_decoding_speed(const Card& card, const Shape& shape, std::in
 
 }  // namespace
 
-std::vector<Check> decoding_checks(const Card& card) {
+std::vector<Check> decoding_checks(const CheckedCard& card) {
   std::vector<Check> checks = checks_of_writers(card, check_replays);
-  for (const Shape& shape : shapes_for(card.device)) {
+  for (const CardShape& shape : shapes_for(card.device)) {
     for (const std::int64_t rows : {1, 8})
       checks.push_back({std::string(shape.name) + ", " + std::to_string(rows) + " at a time",
                         [&card, &shape, rows] { return check_decoding_speed(card, shape, rows); }});

@@ -133,7 +133,7 @@ Found judged(const StepNumbers& found, const StepNumbers& same, const StepNumber
   return result;
 }
 
-Result<Found> check_family(const Card& card, const Family& family, const Strategy& strategy,
+Result<Found> check_family(const CheckedCard& card, const Family& family, const Strategy& strategy,
                            torch::ScalarType type) {
   if (type == torch::kBFloat16 && !card.bfloat16) return Found::skip("the card has no bfloat16");
   LUTHIER_TRY(const TinyModel model, tiny_model(family));
@@ -152,7 +152,7 @@ Result<Found> check_family(const Card& card, const Family& family, const Strateg
 }
 
 /// By strategy first: where time runs out, every family has done the most common one.
-std::vector<Check> family_checks(const Card& card, torch::ScalarType type) {
+std::vector<Check> family_checks(const CheckedCard& card, torch::ScalarType type) {
   std::vector<Check> checks;
   for (const Strategy& strategy : strategies())
     for (const Family& family : families())
@@ -165,10 +165,10 @@ std::vector<Check> family_checks(const Card& card, torch::ScalarType type) {
 
 }  // namespace
 
-std::vector<Check> family_checks_float32(const Card& card) {
+std::vector<Check> family_checks_float32(const CheckedCard& card) {
   return family_checks(card, torch::kFloat32);
 }
-std::vector<Check> family_checks_bfloat16(const Card& card) {
+std::vector<Check> family_checks_bfloat16(const CheckedCard& card) {
   return family_checks(card, torch::kBFloat16);
 }
 

@@ -247,7 +247,8 @@ Found launched(const CountingLauncher& counting, double share) {
   return found;
 }
 
-Result<Found> check_kernel(const Card& card, const KernelCase& which, torch::ScalarType type) {
+Result<Found> check_kernel(const CheckedCard& card, const KernelCase& which,
+                           torch::ScalarType type) {
   if (type == torch::kBFloat16 && !card.bfloat16) return Found::skip("the card has no bfloat16");
   Launcher* own = kernels::launcher_for(card.device.type());
   if (!own) return no_kernels();
@@ -271,7 +272,7 @@ Result<Found> check_kernel(const Card& card, const KernelCase& which, torch::Sca
   return launched(counting, share);
 }
 
-Result<Found> check_mask(const Card& card, torch::ScalarType type) {
+Result<Found> check_mask(const CheckedCard& card, torch::ScalarType type) {
   if (type == torch::kBFloat16 && !card.bfloat16) return Found::skip("the card has no bfloat16");
   Launcher* own = kernels::launcher_for(card.device.type());
   if (!own) return no_kernels();
@@ -292,7 +293,7 @@ Result<Found> check_mask(const Card& card, torch::ScalarType type) {
 
 }  // namespace
 
-std::vector<Check> kernel_checks(const Card& card) {
+std::vector<Check> kernel_checks(const CheckedCard& card) {
   std::vector<Check> checks;
   for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
     const std::string name = type == torch::kFloat32 ? ", float32" : ", bfloat16";

@@ -39,7 +39,7 @@ struct Trained {
   bool filled_up = true;
 };
 
-Result<Trained> trained_by(const Card& card, const TinyModel& model, Steps steps) {
+Result<Trained> trained_by(const CheckedCard& card, const TinyModel& model, Steps steps) {
   constexpr std::uint64_t kWindows = 5;
   LUTHIER_TRY(const Recipe recipe,
               recipe_without_files({"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
@@ -69,7 +69,7 @@ bool same_bits(const Trained& a, const Trained& b) {
   return same;
 }
 
-Result<Found> check_steps(const Card& card, const Family& family) {
+Result<Found> check_steps(const CheckedCard& card, const Family& family) {
   if (!card.bfloat16) return Found::skip("the card has no bfloat16");
   if (!graph_recorder(card.device.type())) return Found::skip("nothing records on this device");
   LUTHIER_TRY(const TinyModel model, tiny_model(family));
@@ -94,7 +94,7 @@ Result<Found> check_steps(const Card& card, const Family& family) {
 }
 
 /// Seconds of a step of a window of one micro-batch, after those that make what is made once.
-Result<double> timed_steps(const Card& card, const Shape& shape, bool records) {
+Result<double> timed_steps(const CheckedCard& card, const CardShape& shape, bool records) {
   using StepClock = std::chrono::steady_clock;
   constexpr std::int64_t kWarm = 3, kMostTimed = 10;
   const std::int64_t timed = std::min(card.most_steps, kMostTimed);
@@ -120,7 +120,7 @@ Result<double> timed_steps(const Card& card, const Shape& shape, bool records) {
   return seconds / static_cast<double>(timed);
 }
 
-Result<Found> check_step_speed(const Card& card, const Shape& shape) {
+Result<Found> check_step_speed(const CheckedCard& card, const CardShape& shape) {
   if (!card.bfloat16) return Found::skip("the card has no bfloat16");
   if (!graph_recorder(card.device.type())) return Found::skip("nothing records on this device");
   if (!flash_takes(card.device, torch::kBFloat16, shape.head_dim))
@@ -150,9 +150,9 @@ Result<Found> check_step_speed(const Card& card, const Shape& shape) {
 
 }  // namespace
 
-std::vector<Check> recording_checks(const Card& card) {
+std::vector<Check> recording_checks(const CheckedCard& card) {
   std::vector<Check> checks = checks_of_writers(card, check_steps);
-  for (const Shape& shape : shapes_for(card.device))
+  for (const CardShape& shape : shapes_for(card.device))
     checks.push_back({std::string(shape.name) + ", speed",
                       [&card, &shape] { return check_step_speed(card, shape); }});
   return checks;

@@ -51,7 +51,7 @@ class StopAfter : public TrainObserver {
 };
 
 /// The folder's model with drawn weights, made on the host, then on the card.
-Result<LoadedModel> drawn_on(const Card& card, torch::ScalarType type) {
+Result<LoadedModel> drawn_on(const CheckedCard& card, torch::ScalarType type) {
   LoadOptions options;
   options.device = "cpu", options.random_weights = true;
   options.dtype = type == torch::kBFloat16 ? "bfloat16" : "float32";
@@ -67,7 +67,7 @@ Result<LoadedModel> drawn_on(const Card& card, torch::ScalarType type) {
   return loaded;
 }
 
-Result<Recipe> run_recipe(const Card& card, const RunKind& kind, torch::ScalarType type,
+Result<Recipe> run_recipe(const CheckedCard& card, const RunKind& kind, torch::ScalarType type,
                           const fs::path& folder) {
   std::vector<std::string> all{
       "model=" + card.model.string(),
@@ -101,7 +101,7 @@ class SameThreads {
 };
 
 /// One run, or its first or second half.
-Status run_once(const Card& card, const RunKind& kind, torch::ScalarType type,
+Status run_once(const CheckedCard& card, const RunKind& kind, torch::ScalarType type,
                 const fs::path& folder, bool resumes, std::int64_t stop_after) {
   LUTHIER_TRY(const Recipe recipe, run_recipe(card, kind, type, folder));
   LUTHIER_TRY(BegunRun begun,
@@ -164,7 +164,7 @@ std::string differing(const std::map<std::string, std::string>& a,
   return text;
 }
 
-Result<Found> check_runs(const Card& card, const RunKind& kind, torch::ScalarType type) {
+Result<Found> check_runs(const CheckedCard& card, const RunKind& kind, torch::ScalarType type) {
   if (type == torch::kBFloat16 && !card.bfloat16) return Found::skip("the card has no bfloat16");
   const fs::path runs = card.scratch / "runs";
   std::error_code ignored;
@@ -195,7 +195,7 @@ Result<Found> check_runs(const Card& card, const RunKind& kind, torch::ScalarTyp
   return found;
 }
 
-std::vector<Check> run_checks_of(const Card& card, torch::ScalarType type) {
+std::vector<Check> run_checks_of(const CheckedCard& card, torch::ScalarType type) {
   std::vector<Check> checks;
   for (const RunKind& kind : run_kinds())
     checks.push_back({kind.name, [&card, &kind, type] { return check_runs(card, kind, type); }});
@@ -204,10 +204,10 @@ std::vector<Check> run_checks_of(const Card& card, torch::ScalarType type) {
 
 }  // namespace
 
-std::vector<Check> run_checks_float32(const Card& card) {
+std::vector<Check> run_checks_float32(const CheckedCard& card) {
   return run_checks_of(card, torch::kFloat32);
 }
-std::vector<Check> run_checks_bfloat16(const Card& card) {
+std::vector<Check> run_checks_bfloat16(const CheckedCard& card) {
   return run_checks_of(card, torch::kBFloat16);
 }
 

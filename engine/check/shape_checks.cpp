@@ -51,8 +51,8 @@ Result<Recipe> shape_recipe(const StepKind& kind) {
   return recipe_without_files(settings);
 }
 
-Result<MemoryParts> forecast_of(const Card& card, const Shape& shape, const StepKind& kind,
-                                const Recipe& recipe) {
+Result<MemoryParts> forecast_of(const CheckedCard& card, const CardShape& shape,
+                                const StepKind& kind, const Recipe& recipe) {
   const fs::path folder = card.scratch / "shape";
   std::error_code ignored;
   fs::create_directories(folder, ignored);
@@ -75,7 +75,7 @@ Result<MemoryParts> forecast_of(const Card& card, const Shape& shape, const Step
 }
 
 /// What of the card is free for it now; elsewhere of the machine.
-std::string no_room(const Card& card, const MemoryParts& forecast) {
+std::string no_room(const CheckedCard& card, const MemoryParts& forecast) {
   const std::optional<CardFacts> facts = card_of(card.device);
   const std::int64_t free =
       facts && facts->free >= 0 ? available_on(*facts) : available_memory(card.device);
@@ -85,7 +85,7 @@ std::string no_room(const Card& card, const MemoryParts& forecast) {
 
 /// What this process takes of the card, its context included, where the driver tells; else what its
 /// tensors took at most.
-std::int64_t taken_of(const Card& card, std::int64_t peak) {
+std::int64_t taken_of(const CheckedCard& card, std::int64_t peak) {
   if (card.free < 0) return peak;
   const std::optional<CardFacts> now = card_of(card.device);
   return now && now->free >= 0 ? std::max(peak, card.free - now->free) : peak;
@@ -96,14 +96,14 @@ void wait_for(const Tuning& tuning) {
   tuning.trainables().tensors.front().tensor.flatten()[0].item<double>();
 }
 
-Result<std::unique_ptr<Tuning>> tuning_of(const Card& card, const Shape& shape,
+Result<std::unique_ptr<Tuning>> tuning_of(const CheckedCard& card, const CardShape& shape,
                                           const Recipe& recipe) {
   const auto tensors = torch::TensorOptions().device(card.device).dtype(torch::kBFloat16);
   LUTHIER_TRY(LoadedModel base, drawn_in_place(shape, tensors, card.processor));
   return Tuning::begin(std::move(base), recipe);
 }
 
-Result<Found> check_memory(const Card& card, const Shape& shape, const StepKind& kind) {
+Result<Found> check_memory(const CheckedCard& card, const CardShape& shape, const StepKind& kind) {
   if (!card.bfloat16) return Found::skip("the card has no bfloat16");
   LUTHIER_TRY(const Recipe recipe, shape_recipe(kind));
   LUTHIER_TRY(const MemoryParts forecast, forecast_of(card, shape, kind, recipe));
@@ -138,7 +138,7 @@ Result<Found> check_memory(const Card& card, const Shape& shape, const StepKind&
   return found;
 }
 
-Result<Found> check_speed(const Card& card, const Shape& shape) {
+Result<Found> check_speed(const CheckedCard& card, const CardShape& shape) {
   using SpeedClock = std::chrono::steady_clock;
   constexpr double kSeconds = 5;
   constexpr std::int64_t kWarm = 2, kFewest = 3;
@@ -193,9 +193,9 @@ Result<Found> check_speed(const Card& card, const Shape& shape) {
 
 }  // namespace
 
-std::vector<Check> shape_checks(const Card& card) {
+std::vector<Check> shape_checks(const CheckedCard& card) {
   std::vector<Check> checks;
-  for (const Shape& shape : shapes_for(card.device)) {
+  for (const CardShape& shape : shapes_for(card.device)) {
     const std::string name = std::string(shape.name) + ", ";
     checks.push_back({name + "speed", [&card, &shape] { return check_speed(card, shape); }});
     for (const StepKind& kind : step_kinds())

@@ -7,9 +7,9 @@ namespace {
 
 constexpr std::int64_t kMerged = 2, kPatch = 16, kFrames = 2, kTextFirst = 8;
 
-TokenId image_token(const Shape& shape) { return shape.vocabulary - 1; }
+TokenId image_token(const CardShape& shape) { return shape.vocabulary - 1; }
 
-std::int64_t picture_tokens(const Shape& shape) {
+std::int64_t picture_tokens(const CardShape& shape) {
   return shape.side * shape.side / kMerged / kMerged;
 }
 
@@ -17,8 +17,8 @@ std::int64_t patch_numbers() { return 3 * kFrames * kPatch * kPatch; }
 
 }  // namespace
 
-const std::vector<Shape>& card_shapes() {
-  static const std::vector<Shape> list{
+const std::vector<CardShape>& card_shapes() {
+  static const std::vector<CardShape> list{
       {"0.6 B", 1024, 3072, 28, 16, 8, 128, 151936, true, 24, 1024, 4096, 16, 2, 2048, 32, 49000},
       {"1.7 B", 2048, 6144, 28, 16, 8, 128, 151936, true, 24, 1024, 4096, 16, 2, 2048, 32, 46000},
       {"4 B", 2560, 9728, 36, 32, 8, 128, 151936, true, 24, 1024, 4096, 16, 2, 2048, 32, 17000},
@@ -27,14 +27,14 @@ const std::vector<Shape>& card_shapes() {
   return list;
 }
 
-const std::vector<Shape>& shapes_for(torch::Device device) {
-  static const std::vector<Shape> of_others{
+const std::vector<CardShape>& shapes_for(torch::Device device) {
+  static const std::vector<CardShape> of_others{
       {"2 M", 128, 384, 4, 4, 2, 32, 4096, true, 3, 64, 128, 4, 2, 256, 8, 0},
   };
   return device.is_cuda() ? card_shapes() : of_others;
 }
 
-Json config_of(const Shape& shape) {
+Json config_of(const CardShape& shape) {
   const std::int64_t half = shape.head_dim / 2, height = half * 20 / 64;
   return {{"model_type", "qwen3_vl"},
           {"tie_word_embeddings", shape.tied},
@@ -70,7 +70,7 @@ Json config_of(const Shape& shape) {
              {shape.vision_depth / 4, shape.vision_depth / 2, shape.vision_depth * 3 / 4}}}}};
 }
 
-MicroBatch rows_of(const Shape& shape, bool pictures) {
+MicroBatch rows_of(const CardShape& shape, bool pictures) {
   constexpr TokenId kFirstId = 100, kIds = 480;
   MicroBatch rows;
   const std::int64_t shown = pictures ? picture_tokens(shape) : 0;
@@ -98,7 +98,7 @@ MicroBatch rows_of(const Shape& shape, bool pictures) {
   return rows;
 }
 
-BatchShape batch_shape_of(const Shape& shape, bool pictures) {
+BatchShape batch_shape_of(const CardShape& shape, bool pictures) {
   BatchShape batch;
   const std::int64_t shown = pictures ? picture_tokens(shape) : 0;
   batch.batch_size = shape.rows;
@@ -113,7 +113,7 @@ BatchShape batch_shape_of(const Shape& shape, bool pictures) {
   return batch;
 }
 
-Result<LoadedModel> drawn_in_place(const Shape& shape, const torch::TensorOptions& tensors,
+Result<LoadedModel> drawn_in_place(const CardShape& shape, const torch::TensorOptions& tensors,
                                    std::shared_ptr<const ChatProcessor> processor) {
   LoadedModel loaded;
   loaded.config = config_of(shape);

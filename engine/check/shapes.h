@@ -13,7 +13,7 @@
 
 namespace luthier {
 
-struct Shape {
+struct CardShape {
   const char* name;  ///< "0.6 B"
   std::int64_t hidden, intermediate, layers, heads, key_value_heads, head_dim, vocabulary;
   bool tied;
@@ -23,17 +23,17 @@ struct Shape {
   double goal;
 };
 /// Those of the language models of Qwen3, ascending.
-const std::vector<Shape>& card_shapes();
+const std::vector<CardShape>& card_shapes();
 /// Those to try on this device, ascending.
-const std::vector<Shape>& shapes_for(torch::Device device);
+const std::vector<CardShape>& shapes_for(torch::Device device);
 
-Json config_of(const Shape& shape);
+Json config_of(const CardShape& shape);
 /// A micro-batch of full rows; each shows one picture where asked.
-MicroBatch rows_of(const Shape& shape, bool pictures);
+MicroBatch rows_of(const CardShape& shape, bool pictures);
 /// The same for the forecast.
-BatchShape batch_shape_of(const Shape& shape, bool pictures);
+BatchShape batch_shape_of(const CardShape& shape, bool pictures);
 /// The model with weights drawn on the device itself.
-Result<LoadedModel> drawn_in_place(const Shape& shape, const torch::TensorOptions& tensors,
+Result<LoadedModel> drawn_in_place(const CardShape& shape, const torch::TensorOptions& tensors,
                                    std::shared_ptr<const ChatProcessor> processor);
 
 }  // namespace luthier

@@ -32,7 +32,7 @@ bool begins_with_any(const std::string& text, std::initializer_list<const char*>
 
 /// Of a run's second micro-batch: what is made once a run is there. Its pictures go through a fixed
 /// tower.
-Result<Measured> traffic_on(const Card& card, const TinyModel& model) {
+Result<Measured> traffic_on(const CheckedCard& card, const TinyModel& model) {
   std::vector<std::string> settings{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
                                     "training.gradient_checkpointing=false"};
   if (!model.picture.shape.empty())
@@ -51,7 +51,7 @@ Result<Measured> traffic_on(const Card& card, const TinyModel& model) {
   return measured;
 }
 
-Result<Found> check_traffic(const Card& card, const Family& family) {
+Result<Found> check_traffic(const CheckedCard& card, const Family& family) {
   if (!card.traffic) return Found::skip("only a CUDA device tells");
   LUTHIER_TRY(const TinyModel model, tiny_model(family));
   LUTHIER_TRY(const Measured shallow, traffic_on(card, model));
@@ -117,7 +117,7 @@ Traffic profiled(const std::function<void()>& work) {
 }
 
 /// Of models that write their text on: their micro-batch has one text and one figure.
-std::vector<Check> traffic_checks(const Card& card) {
+std::vector<Check> traffic_checks(const CheckedCard& card) {
   return checks_of_writers(card, check_traffic);
 }
 

@@ -419,7 +419,7 @@ class TestOnPretend : public QObject {
   }
 
   QTemporaryDir folder_;
-  Card card_;
+  CheckedCard card_;
   std::map<QString, std::vector<CheckRow>> sound_;
 };
 

@@ -94,7 +94,7 @@ MicroBatch one_row_more(MicroBatch rows) {
   return rows;
 }
 
-Measured dry_step(const Shape& shape, const StepKind& kind) {
+Measured dry_step(const CardShape& shape, const StepKind& kind) {
   const std::vector<MicroBatch> batches(kind.micro_batches, rows_of(shape, kind.pictures));
   Measured figures;
   {
@@ -129,7 +129,7 @@ Measured dry_step(const Shape& shape, const StepKind& kind) {
   return figures;
 }
 
-MemoryParts forecast_of(const Shape& shape, const StepKind& kind, const fs::path& folder) {
+MemoryParts forecast_of(const CardShape& shape, const StepKind& kind, const fs::path& folder) {
   std::ofstream(folder / "config.json") << config_of(shape).dump();
   const Recipe recipe = recipe_of(kind);
   StepTerms terms;
@@ -199,7 +199,7 @@ class TestDrySteps : public QObject {
     QTest::addColumn<int>("kind");
     const char* asked = std::getenv("LUTHIER_DRY");
     const bool all = asked && std::string(asked) == "all";
-    const std::vector<Shape>& shapes = card_shapes();
+    const std::vector<CardShape>& shapes = card_shapes();
     for (std::size_t size = 0; size < shapes.size(); ++size) {
       for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
         if (!all && size != 0 && (size + 1 != shapes.size() || kind > 0)) continue;
@@ -213,7 +213,7 @@ class TestDrySteps : public QObject {
   void a_step() {
     QFETCH(int, size);
     QFETCH(int, kind);
-    const Shape& shape = card_shapes()[static_cast<std::size_t>(size)];
+    const CardShape& shape = card_shapes()[static_cast<std::size_t>(size)];
     const StepKind& of = kinds()[static_cast<std::size_t>(kind)];
     const MemoryParts forecast = forecast_of(shape, of, folder_.path().toStdString());
     const double tokens =

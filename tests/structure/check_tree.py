@@ -57,6 +57,11 @@ SOURCE_NAMES = {"CMakeLists.txt", "luthier", "run"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 QT = re.compile(r"^(Q[A-Z]\w*|Qt\w+/.*|qcustomplot\.h)$")
+NO_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'
+                     r"(?<!\w)'(?:\\.|[^'\\\n])+'|^[ \t]*#(?:\\\n|[^\n])*", re.S | re.M)
+NAMESPACE = re.compile(r"\bnamespace\s+(\w[\w:]*)$")
+TYPE = re.compile(r"\b(?:struct|class|union|enum(?:\s+(?:class|struct))?)\s+(?:(?:alignas\([^)]*\)|\[\[[^\]]*\]\])"
+                  r"\s*)?([A-Za-z_]\w*)(?:\s+final)?(?:\s*:[^:].*)?$", re.S)
 LONGEST_FILE = 600
 FORBIDDEN = [
     (re.compile(r"\btorch::(jit::)?(load|pickle_load|pickle)\s*\("),
@@ -220,6 +225,39 @@ def check_time(tree):
                                f"{PATIENCE} has what to use")
 
 
+def types_of(text):
+    """(name with its namespaces, line) of every type that a file defines in namespace luthier for all
+    to see: not in an anonymous namespace, a class or a function."""
+    def blank(match):
+        return " " + "\n" * match.group(0).count("\n")
+    text = NO_CODE.sub(blank, text)
+    scopes, start = [], 0       # a namespace's names, or None for any other block
+    for at in (match.start() for match in re.finditer(r"[{};]", text)):
+        head, mark = text[start:at].strip(), text[at]
+        start = at + 1
+        if mark == "}" and scopes:
+            scopes.pop()
+        if mark != "{":
+            continue
+        space, kind = NAMESPACE.search(head), TYPE.search(head)
+        around = [name for names in scopes if names for name in names]
+        if kind and None not in scopes and around[:1] == ["luthier"]:
+            yield "::".join(around + [kind.group(1)]), text.count("\n", 0, at) + 1
+        scopes.append(space.group(1).split("::") if space else None)
+
+
+def check_types(tree):
+    """Two types of one name are one to the linker, which keeps the functions of either for both."""
+    known = {}
+    for path, text in tree.items():
+        if path.split("/")[0] not in ("engine", "ui", "app") or not path.endswith((".cpp", ".h")):
+            continue
+        for name, line in types_of(text):
+            other = known.setdefault(name, path)
+            if other != path:
+                yield f"{path}:{line}: {name} is defined in {other}, too; call one otherwise"
+
+
 def check_symbols(program):
     names = subprocess.run(["nm", "-uDC", program], capture_output=True, text=True,
                            check=True).stdout
@@ -228,7 +266,7 @@ def check_symbols(program):
             yield f"{program}: is linked with {line.strip()}"
 
 
-RULES = [check_direction, check_torch_and_qt, check_text, check_time]
+RULES = [check_direction, check_torch_and_qt, check_text, check_time, check_types]
 
 
 def read_tree(root):

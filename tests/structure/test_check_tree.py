@@ -55,6 +55,23 @@ class Rules(unittest.TestCase):
         self.assertEqual(len(self.faults(rules.check_torch_and_qt,
                                          {"app/gui/m.cpp": "#include <QString>\n#include <torch/torch.h>\n"})), 1)
 
+    def test_one_type_a_name(self):
+        def faults(one, other):
+            return self.faults(rules.check_types, {"engine/a/a.h": one, "ui/b.h": other})
+        inside = "namespace luthier {\n%s\n}\n"
+        card = inside % "struct Card {\n  int a;\n};"
+        for other in ("class Card : public QFrame {};", "enum class Card { Red };", "union Card {};",
+                      "struct alignas(64) Card final {};", "template <class T>\nstruct Card { T t; };"):
+            self.assertEqual(len(faults(card, inside % other)), 1, other)
+        for other in ("class Card;", "struct Card2 {};", "// struct Card {}\n", "/* struct Card {} */",
+                      "namespace {\nstruct Card {};\n}", "class Deck { struct Card {}; };",
+                      "namespace other { struct Card {}; }", "struct Deck::Card {};",
+                      'const char* a = "struct Card {";', "void use(struct Card card) {}",
+                      "void f() { struct Card {}; }", "template <>\nstruct Card<int> {};"):
+            self.assertEqual(faults(card, inside % other), [], other)
+        self.assertEqual(len(faults("namespace luthier::detail { class A {}; }",
+                                    "namespace luthier { namespace detail { class A {}; } }")), 1)
+
     def test_licence_and_size(self):
         self.assertEqual(len(list(rules.check_text({"engine/a/b.h": "int a;\n"}))), 1)
         self.assertEqual(len(self.faults(rules.check_text, {"engine/a/b.h": "\n" * 700})), 1)

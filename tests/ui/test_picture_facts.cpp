@@ -7,7 +7,7 @@
 #include "ui/model/picture_facts.h"
 
 using namespace luthier;
-using Kind = PictureFacts::Kind;
+using Kind = PictureReading::Kind;
 
 class TestPictureFacts : public QObject {
   Q_OBJECT
@@ -52,7 +52,7 @@ void TestPictureFacts::one_size() {
   clip.modules = {convolution(14)};
   clip.geometry.vision_tokens = 577;  // with the class token, which is no patch
   clip.geometry.image_tokens = 576;
-  const PictureFacts facts = picture_facts(clip);
+  const PictureReading facts = picture_facts(clip);
   QVERIFY(facts.kind == Kind::Fixed);
   QCOMPARE(facts.width, 336);
   QCOMPARE(facts.height, 336);
@@ -70,7 +70,7 @@ void TestPictureFacts::patches_by_size() {
   ModelSummary qwen = summary(kQwen);
   qwen.model_type = "qwen2_vl";
   qwen.geometry.patches_per_token = 4;
-  const PictureFacts facts = picture_facts(qwen);
+  const PictureReading facts = picture_facts(qwen);
   QVERIFY(facts.kind == Kind::Patches);
   QCOMPARE(facts.least_tokens, 4);    // 3136 / (28 · 28)
   QCOMPARE(facts.most_tokens, 1280);  // 1003520 / (28 · 28)
@@ -81,7 +81,7 @@ void TestPictureFacts::patches_by_size() {
 void TestPictureFacts::limits_of_a_recipe() {
   ModelSummary qwen = summary(kQwen);
   qwen.geometry.patches_per_token = 4;
-  const PictureFacts facts = picture_facts(qwen, {784 * 64, 784 * 256});
+  const PictureReading facts = picture_facts(qwen, {784 * 64, 784 * 256});
   QCOMPARE(facts.least_tokens, 64);
   QCOMPARE(facts.most_tokens, 256);
 }
@@ -94,7 +94,7 @@ void TestPictureFacts::tiles_by_shape() {
   internvl.modules = {convolution(14)};
   internvl.geometry.vision_tokens = 1025;
   internvl.geometry.image_tokens = 256;
-  const PictureFacts facts = picture_facts(internvl);
+  const PictureReading facts = picture_facts(internvl);
   QVERIFY(facts.kind == Kind::Tiles);
   QCOMPARE(facts.width, 448);
   QCOMPARE(facts.least_tiles, 1);
@@ -111,7 +111,7 @@ void TestPictureFacts::tiles_beside_a_larger_whole() {
   deepseek.model_type = "deepseek_ocr2";
   deepseek.modules = {convolution(16)};
   deepseek.geometry.tile_tokens = TileTokens::Varying;
-  const PictureFacts facts = picture_facts(deepseek);
+  const PictureReading facts = picture_facts(deepseek);
   QVERIFY(facts.kind == Kind::Tiles);
   QCOMPARE(facts.width, 768);
   QCOMPARE(facts.least_tiles, 1);
@@ -129,7 +129,7 @@ void TestPictureFacts::tiles_behind_one_mark() {
   mllama.modules = {convolution(14)};
   mllama.geometry.image_tokens = 1;
   mllama.geometry.tile_tokens = TileTokens::OfThePicture;
-  const PictureFacts facts = picture_facts(mllama);
+  const PictureReading facts = picture_facts(mllama);
   QVERIFY(facts.kind == Kind::Tiles);
   QCOMPARE(facts.most_tiles, 4);
   QCOMPARE(facts.least_tokens, 1);
@@ -137,7 +137,7 @@ void TestPictureFacts::tiles_behind_one_mark() {
 }
 
 void TestPictureFacts::no_processor() {
-  const PictureFacts facts = picture_facts(summary(""));
+  const PictureReading facts = picture_facts(summary(""));
   QVERIFY(facts.kind == Kind::Unknown);
 }
 

@@ -86,13 +86,13 @@ void PartsView::show_summary(const ModelSummary& summary, const PixelLimits& lim
 }
 
 void PartsView::show_arrows() {
-  using Kind = PictureFacts::Kind;
+  using Kind = PictureReading::Kind;
   const QString right = QStringLiteral("\n→");
   const auto range = [](std::int64_t least, std::int64_t most) {
     if (least == most) return grouped_text(least);
     return tr("%1 to %2").arg(grouped_text(least), grouped_text(most));
   };
-  const PictureFacts& f = facts_;
+  const PictureReading& f = facts_;
   QString picture, patches, about;
   QString tokens = f.most_tokens == 0   ? tr("tokens by its shape")
                    : f.most_tokens == 1 ? tr("one token")

@@ -44,7 +44,7 @@ class PartsView : public QWidget {
 
   ModelSummary summary_;
   PixelLimits limits_;
-  PictureFacts facts_;
+  PictureReading facts_;
   PartBox *tower_, *projector_, *decoder_;
   QLabel *picture_, *patches_, *tokens_;
 };

@@ -33,8 +33,8 @@ void widen(std::int64_t value, std::int64_t& least, std::int64_t& most) {
 
 }  // namespace
 
-PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limits) {
-  PictureFacts facts;
+PictureReading picture_facts(const ModelSummary& summary, const PixelLimits& limits) {
+  PictureReading facts;
   const ModelGeometry& g = summary.geometry;
   if (!summary.pictures) return facts;
   const ProcessorDefaults& defaults = summary.pictures->defaults;
@@ -48,24 +48,25 @@ PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limit
         const auto outline = (*processor)->outline(unit * across, unit * down);
         if (!outline || outline->shape.empty()) continue;  // a shape that the processor refuses
         const std::vector<std::int64_t>& shape = outline->shape;
-        facts.kind = shape.size() == 2 ? PictureFacts::Kind::Patches : PictureFacts::Kind::Tiles;
+        facts.kind =
+            shape.size() == 2 ? PictureReading::Kind::Patches : PictureReading::Kind::Tiles;
         widen(parts_of(*outline), least, most);
         if (shape.size() == 1) facts.width = facts.height = static_cast<int>(outline->grid.at(2));
         if (shape.size() == 4)
           facts.height = static_cast<int>(shape[2]), facts.width = static_cast<int>(shape[3]);
       }
-  if (facts.kind == PictureFacts::Kind::Patches) {
+  if (facts.kind == PictureReading::Kind::Patches) {
     const std::int64_t block = std::max<std::int64_t>(1, g.patches_per_token);
     facts.least_patches = least, facts.most_patches = most;
     facts.least_tokens = least / block, facts.most_tokens = most / block;
     return facts;
   }
-  if (facts.kind != PictureFacts::Kind::Tiles) return facts;
+  if (facts.kind != PictureReading::Kind::Tiles) return facts;
   facts.least_tiles = least, facts.most_tiles = most;
   const std::int64_t edge = patch_edge(summary);
   facts.least_patches = edge > 0 ? (facts.width / edge) * (facts.height / edge) : g.vision_tokens;
   facts.most_patches = facts.least_patches;
-  if (most == 1) facts.kind = PictureFacts::Kind::Fixed;
+  if (most == 1) facts.kind = PictureReading::Kind::Fixed;
   if (most == 1 || g.tile_tokens == TileTokens::OfThePicture)
     facts.least_tokens = facts.most_tokens = g.image_tokens;
   else if (g.tile_tokens == TileTokens::OfEachTile)

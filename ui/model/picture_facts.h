@@ -11,7 +11,7 @@
 
 namespace luthier {
 
-struct PictureFacts {
+struct PictureReading {
   enum class Kind {
     Unknown,
     Fixed,    ///< every picture gets the same size
@@ -26,6 +26,6 @@ struct PictureFacts {
 };
 
 /// `limits`: a recipe's, which replace the processor's own.
-PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limits = {});
+PictureReading picture_facts(const ModelSummary& summary, const PixelLimits& limits = {});
 
 }  // namespace luthier
