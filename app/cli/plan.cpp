@@ -35,6 +35,9 @@ void show(const MemoryForecast& forecast, const Recipe& recipe) {
   print_line(forecast.device + ", " + forecast.dtype + ", gradient checkpointing " +
              (forecast.gradient_checkpointing ? "on" : "off") + ", " +
              grouped(forecast.batch_tokens) + " tokens in the largest micro-batch");
+  if (forecast.ranks.ranks > 1)
+    print_line("one of " + std::to_string(forecast.ranks.ranks) +
+               " ranks, sharded: " + word_of(forecast.ranks.shards));
   if (parts.paged > 0) {
     print_line(size_text(parts.paged) +
                " of the optimizer's state wait in the machine's memory beside it.");
@@ -116,12 +119,12 @@ Action add_plan(CLI::App& app) {
                  "Processes that train it together, on this machine: the memory of one of them")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--shard", o->shard, "What ranks keep a part of each: none, optimizer")
-      ->check(CLI::IsMember({"none", "optimizer"}))
+  app.add_option("--shard", o->shard, "What ranks keep a part of each, as train has it")
+      ->check(CLI::IsMember(shard_words()))
       ->capture_default_str();
   return [o] {
     return plan_verb(o->recipe, o->set, o->json,
-                     {o->ranks, o->shard == "optimizer" && o->ranks > 1, o->ranks});
+                     {o->ranks, o->ranks > 1 ? shards_of(o->shard) : Shards(), o->ranks});
   };
 }
 

@@ -120,7 +120,7 @@ Status tell_result(const RunResult& result) {
 
 Status train(const std::string& path, const std::vector<std::string>& overrides,
              const std::string& resume, const std::string& edits_file, std::int64_t wait,
-             bool shard) {
+             const Shards& shards) {
   Reporter reporter;
   const auto report = [&](const SessionEvent& event) { reporter(event); };
   const std::optional<std::filesystem::path> run =
@@ -136,8 +136,8 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (std::to_string(getppid()) != *launcher) return interrupted_error("The launcher is gone.");
   }
-  if (shard && !place)
-    return input_error("One process has nobody to share the optimizer's state with.", "--shard",
+  if (shards.any() && !place)
+    return input_error("One process has nobody to share with.", "--shard",
                        "Start several by luthier-cli launch, torchrun, srun or mpirun.");
   if (staged && place)
     return input_error("Several ranks train one recipe, not a run of stages.", path,
@@ -156,7 +156,7 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
   LUTHIER_TRY(const Recipe recipe, read_recipe(path, overrides));
   if (place) {
     LUTHIER_TRY(const RunResult result, train_rank_headless(*place, recipe, run, report,
-                                                            interrupted(), edits, wait, shard));
+                                                            interrupted(), edits, wait, shards));
     return place->rank == 0 ? tell_result(result) : Status();
   }
   LUTHIER_TRY(const RunResult result, train_headless(recipe, run, report, interrupted(), 0, edits));
@@ -195,15 +195,16 @@ Action add_train(CLI::App& app) {
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{86'400}))
       ->capture_default_str();
   app.add_option("--shard", o->shard,
-                 "What ranks keep a part of each instead of all of it: the optimizer's state "
-                 "(strategy full or freeze)")
-      ->check(CLI::IsMember({"none", "optimizer"}))
+                 "What ranks keep a part of each instead of all of it: optimizer, its state (strategy "
+                 "full or freeze); base, the decoder's weights that do not train (adapters and "
+                 "freeze), which come layer by layer; optimizer,base, both")
+      ->check(CLI::IsMember(shard_words()))
       ->capture_default_str();
   app.footer(recipe_help());
   return [o]() -> Status {
     LUTHIER_TRY(const auto program, name_reward_program(o->program));  // while the run lasts
     return train(o->recipe, o->set, o->resume, o->edits, o->wait,
-                 o->shard == "optimizer");
+                 shards_of(o->shard));
   };
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
@@ -23,11 +24,13 @@
 #include "engine/methods/method.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
+#include "engine/models/sharded_layers.h"
 #include "engine/nn/flash_attention.h"
 #include "engine/nn/float_loops.h"
 #include "engine/nn/tile_loops.h"
 #include "engine/objectives/objective.h"
 #include "engine/ranks/owners.h"
+#include "engine/train/sharded_base.h"
 
 namespace luthier {
 namespace {
@@ -140,9 +143,43 @@ double share_gradients(const std::vector<TrainedModule>& trained, const RankPlan
   gradients.all = parts.gradients = reached * element;
   gradients.standing = 4 * owned;
   gradients.adding = 0;
-  const std::int64_t whole = ranks.shards ? 0 : 4 * reached - gradients.all;
+  const std::int64_t whole = ranks.shards.optimizer ? 0 : 4 * reached - gradients.all;
   gradients.stepping = std::max({moving, whole + spreading, gradients.stepping});
-  return ranks.shards && all > 0 ? static_cast<double>(owned) / static_cast<double>(all) : 1.0;
+  return ranks.shards.optimizer && all > 0 ? static_cast<double>(owned) / static_cast<double>(all) : 1.0;
+}
+
+/// Of the decoder's weights that do not train a rank has its part, in the machine's memory, and room
+/// for the layer that is at work and, on the CPU, for the one that comes.
+Status share_base(const ModelSummary& model, const std::vector<TrainedModule>& trained, bool plugs,
+                const RankPlan& ranks, const StepTerms& terms, Estimate& made) {
+  LUTHIER_TRY(const std::vector<std::string> layers, decoder_layer_names(model.folder));
+  std::int64_t kept = 0, room = 0;
+  std::map<std::string, std::int64_t> away;
+  for (const std::string& layer : layers) {
+    std::vector<std::int64_t> bytes;
+    for (const ModuleSummary& module : model.modules) {
+      if (!module.name.starts_with(layer + ".") || !is_sharded_shape(module.shape)) continue;
+      const bool trains = std::any_of(trained.begin(), trained.end(), [&](const auto& each) {
+        return each.module->name == module.name;
+      });
+      if (trains && !plugs) continue;
+      bytes.push_back((module.parameters - module.bias) * terms.element);
+      away[module.part] += bytes.back();
+    }
+    const LayerSizes sizes = layer_sizes(bytes, ranks.ranks);
+    kept += sizes.piece;
+    room = std::max(room, sizes.whole);
+  }
+  for (auto& [part, bytes] : made.weights_by_part) {
+    if (const auto found = away.find(part); found != away.end()) {
+      bytes -= found->second;
+      made.parts.weights -= found->second;
+    }
+  }
+  const std::int64_t here = terms.cpu ? kept + 2 * room : room;
+  made.weights_by_part.emplace_back("layers of all ranks", here);
+  made.parts.weights += here;
+  return {};
 }
 
 Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
@@ -210,6 +247,8 @@ Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
   for (const auto& [name, bytes] : result.weights_by_part) parts.weights += bytes;
   parts.adapter = plugs ? adapter : 0;
   const OtherModel reference = other_model(model, recipe, *objective, plugs, parts, pass);
+  if (ranks.shards.base)
+    LUTHIER_CHECK(share_base(model, trained, plugs, ranks, terms, result));
   const bool beforehand = objective->asks_reference_beforehand();
   const auto add_reference = [&](std::int64_t bytes) {
     if (bytes > 0) result.weights_by_part.emplace_back("reference", bytes);
@@ -308,7 +347,9 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   LUTHIER_TRY(recipe.adapter, settings_to_train(asked));
   LUTHIER_TRY(const torch::Device device, choose_device(recipe.training.device));
   LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype(recipe.training.dtype, device));
+  if (ranks.shards.base) LUTHIER_CHECK(can_shard_base(model, recipe));
   MemoryForecast forecast;
+  forecast.ranks = ranks;
   forecast.device = device.str();
   forecast.device_note = device_note(recipe.training.device, recipe.training.dtype).text;
   forecast.dtype = dtype == torch::kBFloat16 ? "bfloat16" : "float32";
@@ -372,6 +413,10 @@ Json to_json(const MemoryForecast& forecast) {
                    {"weights_by_part", weights},
                    {"advice", forecast.advice}};
   if (parts.paged > 0) document["paged_optimizer"] = parts.paged;
+  if (forecast.ranks.ranks > 1) {
+    document["ranks"] = forecast.ranks.ranks;
+    document["shard"] = word_of(forecast.ranks.shards);
+  }
   return document;
 }
 

@@ -15,6 +15,7 @@
 #include "engine/io/json.h"
 #include "engine/models/cost.h"
 #include "engine/models/model_summary.h"
+#include "engine/ranks/shards.h"
 
 namespace luthier {
 
@@ -39,8 +40,16 @@ struct MemoryParts {
 /// forecast can be a few percent off.
 inline constexpr std::int64_t kMostOfFree = 95;
 
+/// Processes that train the run together (train/shared_run); the forecast is one's.
+struct RankPlan {
+  int ranks = 1;
+  Shards shards = {};  ///< what each keeps a part of
+  int on_machine = 1;  ///< that share its memory, where they train on the CPU
+};
+
 struct MemoryForecast {
   MemoryParts parts;
+  RankPlan ranks = {};
   std::int64_t available = 0;  ///< free on the device now, for this process; -1: not known
   std::string device, dtype;
   std::string device_note;              ///< what a person should know of how it came to that device
@@ -84,13 +93,6 @@ struct BatchShape {
   std::int64_t drawn_rows = 0;      ///< answers that are drawn together; 0: none is
   std::int64_t drawn_length = 0;    ///< tokens of each at most, its prompt's with them
   PictureLoad drawn_pictures = {};  ///< of the largest prompt
-};
-
-/// Processes that train the run together (train/shared_run); the forecast is one's.
-struct RankPlan {
-  int ranks = 1;
-  bool shards = false;  ///< each keeps the optimizer's state of what it owns
-  int on_machine = 1;   ///< that share its memory, where they train on the CPU
 };
 
 /// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the

@@ -7,6 +7,7 @@
 
 #include "engine/methods/token_rows.h"
 #include "engine/models/score_head.h"
+#include "engine/models/sharded_layers.h"
 
 namespace luthier {
 
@@ -98,6 +99,7 @@ Status AdapterBuilder::check_saved(const std::vector<std::string>& modules,
 Result<ModuleToHang> AdapterBuilder::next(const ModelModule& module, const ModuleScale& scale,
                                           bool fresh) const {
   const ModuleToHang to{module, scale, settings_, places_, fresh, shared_};
+  if (const auto sharded = sharded_of(*base_.model)) sharded->bring(module.name);
   if (method_.of_modules->check_base) LUTHIER_CHECK(method_.of_modules->check_base(ports_, to));
   return to;
 }

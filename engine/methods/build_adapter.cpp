@@ -7,6 +7,7 @@
 
 #include "engine/methods/adapter_builder.h"
 #include "engine/methods/token_rows.h"
+#include "engine/models/sharded_layers.h"
 
 namespace luthier {
 
@@ -50,6 +51,7 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
     if (!is_saved_module(slot.first, settings.modules_to_save)) continue;
     const bool tied = tie && tie->has(name);
     if (tied && saves_tied) continue;
+    if (const auto sharded = sharded_of(*base.model)) sharded->bring(name);
     if (tied)
       builder.save_tied(*tie, slot.second->detach().clone());
     else

@@ -6,6 +6,7 @@
 #include "engine/models/gemma3n/layer.h"
 #include "engine/models/gemma4/layer.h"
 #include "engine/models/mllama/across_layer.h"
+#include "engine/models/sharded_layers.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/heads.h"
 #include "engine/nn/side_by_side.h"
@@ -258,7 +259,7 @@ namespace {
 /// A layer that is made once more in the backward, with what it reads beside its input (`source`:
 /// the layer whose keys and values it sees), what it makes for later layers, and what its router is
 /// looked at for.
-Tensor checkpointed_with_all(DecoderBlock& layer, const Tensor& x, const TokenSequence& frame,
+Tensor checkpointed_with_all(const ComingLayer& layer, const Tensor& x, const TokenSequence& frame,
                              const RotaryTable& rotary, std::int64_t source) {
   using Seen = std::map<std::int64_t, KeysAndValues>;
   std::vector<Tensor> inputs{x};
@@ -273,7 +274,7 @@ Tensor checkpointed_with_all(DecoderBlock& layer, const Tensor& x, const TokenSe
   beside.layer_input = Tensor();
   beside.seen.reset();
   const std::shared_ptr<RouterNotes> notes = frame.routers;
-  const auto block = [&layer, beside, rotary, notes, embedded, given,
+  const auto block = [layer, beside, rotary, notes, embedded, given,
                       source](const std::vector<Tensor>& in) {
     TokenSequence own = beside;
     if (embedded) own.layer_input = in[1];
@@ -301,12 +302,12 @@ Tensor checkpointed_with_all(DecoderBlock& layer, const Tensor& x, const TokenSe
 }
 
 /// A layer that is made once more in the backward, and looks across to pictures' states.
-Tensor checkpointed_across(DecoderBlock& layer, const Tensor& x, const TokenSequence& frame) {
+Tensor checkpointed_across(const ComingLayer& layer, const Tensor& x, const TokenSequence& frame) {
   TokenSequence beside = frame;  // without tensors that have a graph
   PictureSight sight = *frame.sight;
   sight.states = Tensor();
   beside.sight.reset();
-  const auto block = [&layer, beside, sight](const Tensor& in, const Tensor& states) {
+  const auto block = [layer, beside, sight](const Tensor& in, const Tensor& states) {
     const auto shown = std::make_shared<PictureSight>(sight);
     shown->states = states;
     TokenSequence own = beside;
@@ -387,9 +388,10 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     const std::vector<std::int64_t>& lengths = sequence.rows.lengths();
     for (std::size_t row = 0; row < notes->rows; ++row) notes->tokens += lengths.at(row);
   }
+  const auto weights = layers_of_ranks(*this);
   Tensor x = streams_ ? streams_->spread(sequence.embeddings) : sequence.embeddings;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    DecoderBlock& layer = *layers_[i];
+    const ComingLayer layer{*layers_[i], weights, i};
     if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
     const bool across = options.looks_across(static_cast<std::int64_t>(i));
     if (across && !sequence.sight && !cache) continue;  // text alone passes it by
@@ -404,7 +406,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     } else if (checkpointing && !cache && across) {
       x = checkpointed_across(layer, x, frame);
     } else if (checkpointing && !cache) {
-      x = checkpointed([&layer, rotary, frame](
+      x = checkpointed([layer, rotary, frame](
                            const Tensor& in) { return layer.forward(in, frame, rotary, nullptr); },
                        x);
     } else {

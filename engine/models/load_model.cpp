@@ -16,6 +16,7 @@
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/processor_files.h"
+#include "engine/models/sharded_layers.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_parameter.h"
 #include "engine/models/tensor_file.h"
@@ -40,6 +41,7 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
                     const PackingPlan& packing, const torch::TensorOptions& options,
                     const std::string& where, const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
+  const auto sharded = sharded_of(model);
   const double total = static_cast<double>(std::max<std::uint64_t>(1, files.total_bytes()));
   std::uint64_t done = 0;
   const ReadWatch watch = [&](std::uint64_t bytes) {
@@ -58,11 +60,23 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
         StoredParameter::find({family, files, names, where}, item.key(), item.value().sizes()));
     std::string broken;
     adapt_waiting();  // a load beside other programs is many short waits of threads for each other
-    LUTHIER_CHECK(stored.read(item.value(), watch, &broken));
+    LUTHIER_CHECK(sharded && sharded->holds(item.key())
+                      ? sharded->read(item.key(), stored, watch, &broken)
+                      : stored.read(item.value(), watch, &broken));
     // Bounds may be infinite: they bound nothing then.
     if (!broken.empty() && !fixed.contains(item.key())) warn_of_broken(broken);
   }
   return files.check_unchanged();
+}
+
+/// Memory for a model on the meta device, of whose decoder each rank keeps a part.
+Status place_among(const Sharding& sharding, Model& shapes, const PackingPlan& packing,
+                   const torch::TensorOptions& tensors, const std::string& where) {
+  if (packing)
+    return input_error("Packed weights are not sharded.", where,
+                       "Leave --shard base out, or load the base as plain numbers.");
+  LUTHIER_TRY(const std::set<std::string> trained, sharding.trained(shapes));
+  return ShardedLayers::place(shapes, tensors, sharding.ranks, trained, where);
 }
 
 /// generation_config.json, else the text config (the whole of it, where there is nothing but text),
@@ -136,10 +150,9 @@ Status check_processor(const ChatProcessor& processor, const ModelGeometry& geom
                      settings, "Processor and weights do not belong together.");
 }
 
-}  // namespace
-
-Result<LoadedModel> load_model(const std::filesystem::path& folder,
-                               const LoadOptions& options) try {
+/// `sharding`: null, it stays in this process.
+Result<LoadedModel> load_or_shard(const std::filesystem::path& folder,
+                                  const LoadOptions& options, const Sharding* sharding) try {
   LUTHIER_CHECK(check_model_folder(folder));
   LoadedModel loaded;
   loaded.folder = folder;
@@ -185,9 +198,14 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
                          [](const auto& a, const auto& b) { return a.second < b.second; });
     loaded.stored_dtype = most == count.end() ? "F32" : dtype_name(most->first);
     loaded.model = shapes;  // where weights are packed it gets its tensors one by one
-    if (!packing) loaded.model = plan.build(tensors, head);
+    if (sharding) {
+      LUTHIER_CHECK(place_among(*sharding, *shapes, packing, tensors, where));
+    } else if (!packing) {
+      loaded.model = plan.build(tensors, head);
+    }
     LUTHIER_CHECK(load_weights(*loaded.model, *loaded.family, files, packing, tensors,
                                folder.string(), options.go_on));
+    if (sharding) LUTHIER_CHECK(sharded_of(*loaded.model)->open());
     if (packing) loaded.quantization = packing.settings;
   } else {
     LUTHIER_TRY(const WeightKind* kind, find_weight_kind(options.quantization, where));
@@ -195,6 +213,9 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
       return input_error("Random weights cannot be packed to " + std::string(kind->name) + ".",
                          where, "Train from scratch without quantization.");
     }
+    if (sharding)
+      return input_error("Weights that are drawn are not sharded.", "init",
+                         "Leave --shard base out.");
     loaded.model = plan.made(tensors);
     LUTHIER_TRY(loaded.draws, draw_weights(*loaded.model, plan, options.seed, options.go_on));
     loaded.drawn = true;
@@ -212,6 +233,17 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
       machine_error("There is not enough memory on the device for this model.", folder.string(),
                     "Use a smaller model, or dtype: bfloat16."),
       machine_error("Loading failed: " + first_line(problem.what()), folder.string()));
+}
+
+}  // namespace
+
+Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOptions& options) {
+  return load_or_shard(folder, options, nullptr);
+}
+
+Result<LoadedModel> load_sharded(const std::filesystem::path& folder, const LoadOptions& options,
+                                 const Sharding& sharding) {
+  return load_or_shard(folder, options, &sharding);
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,
@@ -247,7 +279,9 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
     const bool trained = master != masters.end();
     const torch::Tensor own = trained ? master->second : item.value();
     tensors.push_back({loaded.family->stored_name(name), dtype, own.sizes().vec(),
-                       [name, own, trained, wider, warned]() -> Result<torch::Tensor> {
+                       [name, own, trained, wider, warned,
+                        sharded = sharded_of(*loaded.model)]() -> Result<torch::Tensor> {
+                         if (!trained && sharded) sharded->bring(name);
                          if (trained || !wider) return own;
                          const auto value = wider->value(name, own, torch::kCPU);
                          if (value) return value->defined() ? *value : own;

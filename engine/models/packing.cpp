@@ -7,6 +7,7 @@
 #include "engine/device/threads.h"
 #include "engine/hub/quantized.h"
 #include "engine/models/plain_modules.h"
+#include "engine/models/sharded_layers.h"
 #include "engine/models/stored_head.h"
 #include "engine/nn/dense_run.h"
 #include "engine/nn/plain_linear.h"
@@ -303,6 +304,7 @@ std::int64_t weight_bytes(const Model& model) {
     const auto* linear = dynamic_cast<const LinearImpl*>(module.get());
     if (linear && linear->weight.packed()) bytes += linear->weight.bytes();
   }
+  if (const auto sharded = sharded_of(model)) bytes += sharded->bytes_here() - sharded->all_bytes();
   return bytes;
 }
 

@@ -66,6 +66,7 @@ Result<bool> StoredParameter::find_pieces(const StoredTensors& stored, const std
 Result<StoredParameter> StoredParameter::find(const StoredTensors& stored, const std::string& name,
                                               at::IntArrayRef shape) {
   StoredParameter parameter;
+  parameter.shape_ = shape.vec();
   if (auto whole = part_named(stored, name)) {
     parameter.turned_ = is_turned(stored.family, name, whole->view.info.shape, shape);
     if (!parameter.turned_) LUTHIER_CHECK(check_stored_shape(*whole, shape.vec(), stored));
@@ -93,6 +94,30 @@ Status StoredParameter::read(torch::Tensor target, const ReadWatch& watch,
     }
     if (!finite && broken->empty()) *broken = part.place;
   }
+  return {};
+}
+
+Status StoredParameter::read_some(std::int64_t first, torch::Tensor target, const ReadWatch& watch,
+                                  std::string* broken) const {
+  const torch::NoGradGuard no_grad;
+  if (turned_ || in_pieces_) {
+    const torch::Tensor whole = torch::empty(shape_, target.options());
+    LUTHIER_CHECK(read(whole, watch, broken));
+    target.copy_(whole.view({-1}).narrow(0, first, target.numel()));
+    return {};
+  }
+  const Part& part = parts_.front();
+  const auto width = static_cast<std::uint64_t>(dtype_size(part.view.info.dtype));
+  TensorView some = part.view;  // as a tensor of its own
+  some.info.shape = {target.numel()};
+  some.info.begin = part.view.info.begin + static_cast<std::uint64_t>(first) * width;
+  some.info.end = some.info.begin + static_cast<std::uint64_t>(target.numel()) * width;
+  bool finite = true;
+  LUTHIER_CHECK(read_stored(some, target, part.place, watch, broken ? &finite : nullptr));
+  if (!finite && broken->empty()) *broken = part.place;
+  const std::uint64_t left = part.view.info.end - part.view.info.begin -
+                             static_cast<std::uint64_t>(target.numel()) * width;
+  if (watch && !watch(left)) return interrupted_error();
   return {};
 }
 

@@ -41,6 +41,11 @@ class StoredParameter {
   Status read(torch::Tensor target, const ReadWatch& watch = {},
               std::string* broken = nullptr) const;
 
+  /// Its numbers [first, first + target's) alone, as they stand in the parameter row by row. Of one
+  /// that is stored otherwise the whole is read, and stands in memory meanwhile.
+  Status read_some(std::int64_t first, torch::Tensor target, const ReadWatch& watch = {},
+                   std::string* broken = nullptr) const;
+
   const std::vector<Part>& parts() const { return parts_; }  ///< one, or the pieces
   DType dtype() const { return parts_.front().view.info.dtype; }
 
@@ -48,6 +53,7 @@ class StoredParameter {
   Result<bool> find_pieces(const StoredTensors& stored, const std::string& name,
                            at::IntArrayRef shape);
 
+  std::vector<std::int64_t> shape_;
   std::vector<Part> parts_;
   bool turned_ = false, in_pieces_ = false;
 };

@@ -20,6 +20,7 @@
 #include "engine/base/text.h"
 #include "engine/io/json.h"
 #include "engine/ranks/gloo_group.h"
+#include "engine/ranks/kept_pieces.h"
 #include "engine/runs/run_records.h"
 
 namespace luthier {
@@ -88,6 +89,8 @@ struct Ranks::Impl {
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::Backend> group;
   std::int64_t orders = 0;      ///< said or heard
+  std::unique_ptr<KeptPieces> pieces;  ///< with connections of its own
+  RankLimits limits;
   std::optional<Error> broken;  ///< nothing more is asked of the others
   bool left = false;
 
@@ -125,6 +128,7 @@ Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLim
   const std::string where = place.address + ":" + std::to_string(place.port);
   const Clock::time_point until = Clock::now() + limits.come;
   auto impl = std::make_unique<Impl>();
+  impl->limits = limits;
   const bool serves = place.rank == 0 && !place.store_elsewhere;
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(place.port);
@@ -282,6 +286,41 @@ Status Ranks::agree(const Facts& facts) {
   return {};
 }
 
+Status Ranks::keep(std::vector<torch::Tensor> pieces) {
+  LUTHIER_TRY(const std::vector<std::string> all, gather(std::string("keeps")));  // all are there
+  try {
+    auto group = gloo_group(c10::make_intrusive<c10d::PrefixStore>("pieces", impl_->store),
+                            place_.rank, place_.size, place_.address, impl_->limits.come);
+    impl_->pieces = std::make_unique<KeptPieces>(std::move(group), place_.rank, place_.size,
+                                                 std::move(pieces));
+  } catch (const std::exception& failure) {
+    return lost(failure.what());
+  }
+  return {};
+}
+
+Status Ranks::ask(std::size_t which, const torch::Tensor& into) {
+  if (impl_->broken) return *impl_->broken;
+  try {
+    impl_->pieces->ask(which, into);
+  } catch (const std::exception& failure) {
+    return lost(failure.what());
+  }
+  return {};
+}
+
+Status Ranks::arrived() {
+  if (impl_->broken) return *impl_->broken;
+  try {
+    impl_->pieces->arrived(impl_->limits.answer);
+  } catch (const std::exception& failure) {
+    return lost(failure.what());
+  }
+  return {};
+}
+
+std::optional<Error> Ranks::fault() const { return impl_->broken; }
+
 Status Ranks::order(const std::string& what) {
   if (impl_->broken) return *impl_->broken;
   try {
@@ -379,6 +418,7 @@ void Ranks::leave(const std::string& why) {
     }
     // Who is in the midst of something with this rank comes out of it, and hears why.
     if (!why.empty()) impl_->group.reset();
+    impl_->pieces.reset();
     if (!impl_->broken) impl_->broken = machine_error("This rank has left the run.");
     const Clock::time_point until = Clock::now() + (was_broken ? kRollCall : kGoodbye);
     for (int rank = 1; leads() && rank < size(); ++rank) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,19 @@ class Ranks {
                                  std::vector<std::int64_t> from);
   /// Bytes ([n] uint8, CPU) of all ranks, as many of each: [ranks, n]. All ranks call it.
   Result<torch::Tensor> gather(const torch::Tensor& bytes);
+
+  /// From here on whoever asks gets this rank's pieces, each [n] uint8 on the CPU and as long at all
+  /// ranks, until this rank leaves; what it does itself meanwhile makes no difference. All ranks call
+  /// it, once.
+  Status keep(std::vector<torch::Tensor> pieces);
+  /// Begins to fetch piece `which` of all ranks into `into` ([ranks · n] uint8, CPU), in their order.
+  /// One whole is on its way at a time.
+  Status ask(std::size_t which, const torch::Tensor& into);
+  /// Waits until it is there.
+  Status arrived();
+
+  /// Why nothing more is asked of the others; nullopt: nothing has happened.
+  std::optional<Error> fault() const;
 
   /// Rank 0 says what all do next.
   Status order(const std::string& what);

@@ -5,6 +5,7 @@
 #include "engine/device/device_facts.h"
 #include "engine/session/run_observer.h"
 #include "engine/session/stage_runs.h"
+#include "engine/train/sharded_base.h"
 #include "engine/train/shared_run.h"
 
 namespace luthier {
@@ -38,9 +39,9 @@ Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::file
                              const Emit& emit, const std::stop_token& stop,
                              std::size_t held_out_answers, const StageRun* stage = nullptr,
                              const std::vector<RunEdit>& edits = {},
-                             const std::shared_ptr<Ranks>& ranks = {}, bool shard = false) {
+                             const std::shared_ptr<Ranks>& ranks = {}, const Shards& shards = {}) {
   LUTHIER_TRY(BegunRun begun,
-              ranks ? begin_shared_run(recipe, run, *ranks) : begin_run(recipe, run));
+              ranks ? begin_shared_run(recipe, run, *ranks, shards) : begin_run(recipe, run));
   if (auto before = begun.ended_before()) return *std::move(before);
   if (stage) keep_stage_products(begun, *stage);
   emit(StateChanged{SessionState::Loading, recipe.model});
@@ -48,7 +49,7 @@ Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::file
   TrainerOptions options;
   options.edits = edits;
   options.ranks = ranks;
-  options.shard = shard;
+  options.shards = shards;
   LUTHIER_TRY(FixedSamples fixed, fixed_samples(begun.recipe));
   LUTHIER_TRY(const auto processor, load_processor(begun.recipe));
   std::optional<MemoryForecast> forecast;
@@ -63,7 +64,9 @@ Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::file
   LoadOptions load = load_options(begun.recipe);
   if (ranks) load.device = device_of(ranks->place(), load.device);
   load.go_on = [&stop](double) { return !stop.stop_requested(); };
-  LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
+  LUTHIER_TRY(LoadedModel base, ranks && shards.base
+                                    ? load_sharded_base(begun.recipe, load, ranks)
+                                    : load_model(recipe.model, load));
   if (stage && stage->check) LUTHIER_CHECK(stage->check(base));
   TrainControl control;
   control.follow(stop);
@@ -97,14 +100,14 @@ Result<RunResult> train_rank_headless(const RankPlace& place, const Recipe& reci
                                       const std::optional<std::filesystem::path>& resume_run,
                                       const std::function<void(const SessionEvent&)>& on_event,
                                       std::stop_token stop, const std::vector<RunEdit>& edits,
-                                      std::int64_t come, bool shard) {
+                                      std::int64_t come, const Shards& shards) {
   use_all_cores();
   RankLimits limits;
   limits.come = std::chrono::seconds(come);
   LUTHIER_TRY(const std::shared_ptr<Ranks> ranks,
               Ranks::meet(place, limits, [&stop] { return !stop.stop_requested(); }));
   const Emit emit = or_nobody(ranks->leads() ? on_event : nullptr);
-  auto result = train_once(recipe, resume_run, emit, stop, 0, nullptr, edits, ranks, shard);
+  auto result = train_once(recipe, resume_run, emit, stop, 0, nullptr, edits, ranks, shards);
   ranks->leave(result ? "" : result.error().sentence());
   return result;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/ranks/rank_place.h"
+#include "engine/ranks/shards.h"
 #include "engine/runs/run_edits.h"
 #include "engine/session/session.h"
 #include "engine/train/run_result.h"
@@ -28,13 +29,13 @@ Result<RunResult> train_headless(const Recipe& recipe,
 
 /// train_headless of one of several processes that train a run together (ranks/rank_place.h): all of
 /// them call it, with the same recipe. Rank 0's events are told, and its result; the others come back
-/// when it has ended, with an error where it ended with one. `come`: seconds until all are there. `shard`: each keeps a
-/// part of the optimizer's state.
+/// when it has ended, with an error where it ended with one. `come`: seconds until all are there. `shards`: what
+/// each keeps a part of.
 Result<RunResult> train_rank_headless(const RankPlace& place, const Recipe& recipe,
                                       const std::optional<std::filesystem::path>& resume_run,
                                       const std::function<void(const SessionEvent&)>& on_event,
                                       std::stop_token stop, const std::vector<RunEdit>& edits = {},
-                                      std::int64_t come = 300, bool shard = false);
+                                      std::int64_t come = 300, const Shards& shards = {});
 
 /// The same as train_headless for stages, one after another. A stop ends with RunState::Stopped, and `resume_run` is
 /// the whole run's folder, which the result names too. One RunEnded comes, at the end of all.

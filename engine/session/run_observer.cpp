@@ -98,7 +98,7 @@ Result<std::optional<MemoryForecast>> forecast_launch(const ChatProcessor& proce
   options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
   RankPlan ranks;
   if (options.ranks)
-    ranks = {options.ranks->size(), options.shard, options.ranks->place().local_size};
+    ranks = {options.ranks->size(), options.shards, options.ranks->place().local_size};
   auto made = forecast_run(processor, recipe, max_rows, ranks);
   if (!made) return std::optional<MemoryForecast>();
   LUTHIER_CHECK(check_room(*made, recipe));

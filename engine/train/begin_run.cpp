@@ -7,6 +7,7 @@
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
+#include "engine/models/sharded_layers.h"
 #include "engine/objectives/objective.h"
 #include "engine/runs/named_run.h"
 #include "engine/runs/resume_device.h"
@@ -132,7 +133,10 @@ torch::ScalarType result_dtype(const LoadedModel& base, const Recipe& recipe) {
                                                                             : torch::kFloat32;
   if (type != torch::kFloat16) return type;
   const torch::NoGradGuard no_grad;
-  for (const torch::Tensor& tensor : base.model->parameters()) {
+  const auto sharded = sharded_of(*base.model);
+  for (const auto& item : base.model->named_parameters()) {
+    const torch::Tensor& tensor = item.value();
+    if (sharded) sharded->bring(item.key());
     if (tensor.numel() > 0 && tensor.abs().max().item<double>() > 65504)
       return torch::kFloat32;  // half precision would make it infinite
   }

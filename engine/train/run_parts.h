@@ -52,7 +52,7 @@ struct RunParts {
   const ExactMath exact{device};  ///< for as long as the run lasts
   const std::shared_ptr<Ranks> ranks;  ///< null: one process trains alone
   bool follows() const { return ranks && !ranks->leads(); }
-  const bool shards = ranks && options.shard;  ///< the optimizer's state, among them
+  const bool shards = ranks && options.shards.optimizer;  ///< the optimizer's state, among them
   /// Sharded: the checkpoint's file that a result's masters are read from; empty: they are the last
   /// step's.
   std::filesystem::path masters_from;

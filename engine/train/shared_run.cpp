@@ -31,8 +31,12 @@ Error not_known(const std::string& order) {
 }
 
 /// The run as rank 0 began it.
-Result<BegunRun> begun_as(const Json& order, const Recipe& mine, int rank) {
-  const std::string where = "rank 0's recipe";
+Result<BegunRun> begun_as(const Json& order, const Recipe& mine, int rank, const Shards& shards) {
+  const std::string where = "rank 0's recipe", theirs = order.at("shards").get<std::string>();
+  if (word_of(shards) != theirs)
+    return input_error("Rank " + std::to_string(rank) + " has another --shard than rank 0: " +
+                           word_of(shards) + " beside " + theirs + ".",
+                       "--shard", "Give all ranks the same.");
   LUTHIER_TRY(const Recipe given, parse_recipe(order.at("given").get<std::string>(), where));
   const auto changed = changed_settings(given, mine);
   if (!changed.empty())
@@ -196,13 +200,14 @@ Status can_share(const Objective& objective, const Recipe& recipe, bool resumes)
 }
 
 Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::path>& resume_run,
-                                  Ranks& ranks) {
+                                  Ranks& ranks, const Shards& shards) {
   if (ranks.leads()) {
     LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run, ranks.size()));
     Json order = {{"do", kBegin},
                   {"given", recipe_to_yaml(recipe)},
                   {"recipe", recipe_to_yaml(begun.recipe)},
                   {"products", product_library_name()},
+                  {"shards", word_of(shards)},
                   {"checkpoint", ""},
                   {"folder", ""},
                   {"step", 0}};
@@ -223,7 +228,7 @@ Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::
   }
   const Json order = Json::parse(text, nullptr, false);
   if (!order.is_object() || order.value("do", "") != kBegin) return not_known(text);
-  auto begun = begun_as(order, recipe, ranks.rank());
+  auto begun = begun_as(order, recipe, ranks.rank(), shards);
   if (!begun) return begun.error();
   keep_products(order.at("products").get<std::string>());
   take_all_cores();  // MKL's threads go by who makes the products
@@ -273,7 +278,6 @@ Status agree_on_inputs(RunParts& run, const RunManifest& mine) {
                            {"choice of usable rows", digest_of(run.rows.rows)},
                            {"choice of evaluation rows", digest_of(run.eval_rows.rows)},
                            {"number of steps", std::to_string(mine.total_steps)},
-                           {"sharding of the optimizer", run.shards ? "optimizer" : "none"},
                            {"number of trained parameters",
                             std::to_string(mine.trainable_parameters)},
                            {"start of what trains", start_of(run.trainables.tensors)}});

@@ -21,6 +21,7 @@
 
 #include "engine/models/tensor_file.h"
 #include "engine/ranks/ranks.h"
+#include "engine/ranks/shards.h"
 #include "engine/train/run_parts.h"
 #include "engine/train/trainer.h"
 
@@ -31,10 +32,10 @@ namespace luthier {
 Status can_share(const Objective& objective, const Recipe& recipe, bool resumes);
 
 /// begin_run() of all ranks: rank 0 looks at the folder and tells the others what it found. Input
-/// error where a rank has other settings.
+/// error where a rank has other settings, or keeps parts of other things.
 Result<BegunRun> begin_shared_run(const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& resume_run,
-                                  Ranks& ranks);
+                                  Ranks& ranks, const Shards& shards = {});
 
 /// Rank 0's word, as every rank has it: what was decided on one machine (gradient checkpointing by
 /// the memory that is free) holds on all.
@@ -44,7 +45,7 @@ Result<std::string> from_leader(Ranks& ranks, const std::string& mine);
 /// call it.
 Status agree_on_inputs(RunParts& run, const RunManifest& mine);
 
-/// Sharded (TrainerOptions::shard): refuses an adapter, whose state is small, and lets go of what is
+/// The optimizer's state sharded: refuses an adapter, whose state is small, and lets go of what is
 /// other ranks'.
 Status prepare_shards(RunParts& run);
 /// Which of a checkpoint's optimizer tensors this rank takes; empty: all.

@@ -21,6 +21,7 @@
 #include "engine/batches/parts.h"
 #include "engine/device/subnormals.h"
 #include "engine/device/threads.h"
+#include "engine/models/sharded_layers.h"
 #include "engine/nn/batch_part.h"
 #include "engine/nn/packed_weight.h"
 #include "engine/optim/gradients.h"
@@ -131,6 +132,13 @@ std::vector<std::size_t> StepRunner::parts(const MicroBatch& batch) {
 void StepRunner::in_parts(MicroBatch& batch, const std::vector<std::size_t>& part_of,
                           double divisor, WindowOutcome& outcome) {
   std::vector<MicroBatch> rows = taken_apart(batch, part_of);
+  // Of a sharded base one layer is there at a time.
+  const bool in_turn = sharded_of(policy_.model()) != nullptr;
+  const auto of_parts = [&](std::int64_t parts, const std::function<void(std::int64_t)>& work) {
+    if (!in_turn) return on_own_threads(parts, work);
+    for (std::int64_t part = 0; part < parts; ++part)
+      on_own_threads(1, [&](std::int64_t) { work(part); });  // with the bits of side by side
+  };
   const auto count = static_cast<std::int64_t>(rows.size());
   const auto place = [](std::int64_t part) { return static_cast<std::size_t>(part); };
   std::vector<Batch> batches;
@@ -140,7 +148,7 @@ void StepRunner::in_parts(MicroBatch& batch, const std::vector<std::size_t>& par
   }
   std::vector<Told> told(rows.size());
   std::vector<torch::Tensor> shares(rows.size());
-  on_own_threads(count, [&](std::int64_t part) {
+  of_parts(count, [&](std::int64_t part) {
     const BatchPart here(static_cast<std::uint64_t>(part));
     const LossSum loss = objective_.loss(policy_, batches[place(part)]);
     if (!loss.sum.defined()) return;
@@ -171,7 +179,7 @@ void StepRunner::in_parts(MicroBatch& batch, const std::vector<std::size_t>& par
   std::vector<torch::Tensor> trained;
   for (const TrainedTensor& each : trainables_.tensors) trained.push_back(each.tensor);
   std::vector<torch::autograd::variable_list> gradients(rows.size());
-  on_own_threads(count, [&](std::int64_t part) {
+  of_parts(count, [&](std::int64_t part) {
     backward(part, [&](const torch::Tensor& share) {
       gradients[place(part)] = torch::autograd::grad({share}, trained, {}, /*retain_graph=*/false,
                                                      /*create_graph=*/false, /*allow_unused=*/true);

@@ -28,6 +28,8 @@ Result<RunResult> prepare_and_run(RunParts& run, Interference& interference, Run
     if (!result) return ending.failed(result.error());
     return result;
   } catch (const std::exception& failure) {
+    // A layer's weights that did not come, for one.
+    if (const auto why = run.ranks ? run.ranks->fault() : std::nullopt) return ending.failed(*why);
     if (const auto why = device_loss(failure, run.device))
       return ending.failed(ending.device_lost(*why));
     if (!is_out_of_memory(failure))

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/models/loaded_model.h"
+#include "engine/ranks/shards.h"
 #include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 #include "engine/train/control.h"
@@ -38,7 +39,7 @@ struct TrainerOptions {
   /// The processes that train it together, of which rank 0 writes its folder and tells its host;
   /// null: one process.
   std::shared_ptr<Ranks> ranks = {};
-  bool shard = false;  ///< each rank keeps a part of the optimizer's state (ZeRO's first stage)
+  Shards shards = {};  ///< what each of them keeps a part of; a sharded base is loaded so
 };
 
 /// What begin_run found: the run's folder where one is there already, and the recipe with an

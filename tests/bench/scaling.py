@@ -57,6 +57,12 @@ def shared(cards):
     return (cards - 1) / cards
 
 
+def gathered(size):
+    """Bytes of layers that are gathered for a micro-batch: before the forward and again before the
+    backward, but for the last and the first, which are still there where the direction turns."""
+    return 2 * WEIGHT * (SHAPES[size][2] - 1) * layer_parameters(size)
+
+
 def sent(strategy, size, cards):
     """Bytes that a rank sends in a step."""
     adapter = 2 * GRADIENT * lora_parameters(size)
@@ -66,16 +72,14 @@ def sent(strategy, size, cards):
         return shared(cards) * 2 * GRADIENT * parameters(size)
     if strategy == "full, ZeRO-1":      # gradients to their owners, weights back
         return shared(cards) * (GRADIENT + WEIGHT) * parameters(size)
-    # A layer's weights come before its forward and again before its backward.
-    base = 2 * WEIGHT * SHAPES[size][2] * layer_parameters(size)
-    return shared(cards) * (adapter + base)
+    return shared(cards) * (adapter + gathered(size))
 
 
 def sent_more(strategy, size, cards):
     """Bytes of each further micro-batch a rank: gradients go to their owners one by one, so that they
     are added in the micro-batches' order (docs/decisions/0021); a base's layers come again."""
     trains = parameters(size) if strategy.startswith("full") else lora_parameters(size)
-    base = 2 * WEIGHT * SHAPES[size][2] * layer_parameters(size) if "sharded" in strategy else 0
+    base = gathered(size) if "sharded" in strategy else 0
     return shared(cards) * (GRADIENT * trains + base)
 
 
@@ -113,8 +117,10 @@ def step_seconds(strategy, size, cards, link, work):
     adapter = shared(cards) * 2 * GRADIENT * lora_parameters(size) / speed
     layer = shared(cards) * WEIGHT * layer_parameters(size) / speed + wait * (cards - 1)
     passes = 2 * layers                     # forward and backward
-    # The first layer's weights are waited for; then the slower of the two counts.
-    return layer + passes * max(layer, work / passes) + adapter + wait * 2 * (cards - 1)
+    # Of a layer and the next one's way the slower counts; at two turns nothing comes.
+    gathers = passes - 2
+    return (gathers * max(layer, work / passes) + 2 * work / passes + adapter
+            + wait * 2 * (cards - 1))
 
 
 def number(value):

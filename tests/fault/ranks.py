@@ -121,9 +121,122 @@ def sharded(cli, root):
               flush=True)
 
 
+def checkpoint(cli, root):
+    """A base with weights in files: those of the other runs here are drawn."""
+    file, run = settings(root, "base", "full", 1, steps=1)
+    run_it([cli, "train", file], "a base")
+    return run / "model"
+
+
+def of_base(root, base, name, strategy, accumulation, more=()):
+    """settings() over that base, which keeps all its checkpoints."""
+    file, run = settings(root, name, strategy, accumulation)
+    text = file.read_text().replace(f"model: {root}/model\ninit: random\n", f"model: {base}\n")
+    text = text.replace("save_total_limit: 2", "save_total_limit: 9")
+    for key, value in more:
+        if f"{key}: " in text:
+            text = re.sub(rf"{key}: [a-z0-9]+", f"{key}: {value}", text)
+        else:
+            text += f"{key}: {value}\n"
+    file.write_text(text)
+    return file, run
+
+
+def sharded_base(cli, root, base, quick):
+    """Each rank with a part of the decoder's frozen weights: results and checkpoints as one process
+    has them, also where a run changes over on the way."""
+    for name, strategy, count, accumulation, more in [
+            ("base", "lora", 2, 1, ()),
+            ("base-bfloat16-again", "lora", 3, 1, (("dtype", "bfloat16"),
+                                                   ("gradient_checkpointing", "true"))),
+            ("base-of-three", "lora", 3, 2, ()),
+            ("base-again", "lora", 2, 1, (("gradient_checkpointing", "true"),)),
+            ("base-bfloat16", "lora", 2, 2, (("dtype", "bfloat16"),)),
+            ("base-dora", "dora", 2, 1, ()),
+            ("base-freeze", "freeze", 2, 1, (("freeze", "{language_model: true}"),))][:2 if quick else 9]:
+        dora = strategy == "dora"
+        def written(which, batches):
+            file, run = of_base(root, base, f"{name}-{which}", "lora" if dora else strategy,
+                                batches, more)
+            if dora:
+                file.write_text(file.read_text().replace("{r: 4,", "{r: 4, use_dora: true,"))
+            return file, run
+        file, whole = written("one", accumulation * count)
+        run_it([cli, "train", file], f"{name}, one process")
+        file, run = written("ranks", accumulation)
+        both = "optimizer,base" if strategy == "freeze" else "base"
+        run_it([cli, "launch", "--nproc", count, file, "--shard", both], f"{name}, ranks")
+        if not compare(name, whole, run):
+            continue
+        for path in sorted((whole / "checkpoints").rglob("*.safetensors")):
+            if path.read_bytes() != (run / path.relative_to(whole)).read_bytes():
+                sys.exit(f"{name}: {path.relative_to(whole)} is another one")
+        for resumed, shards in ((count, True), (1, False)) + (() if quick else ((3, True), (2, False))):
+            copy = root / f"{name}-again-{resumed}-{shards}"
+            shutil.copytree(run, copy)
+            for result_folder in ("adapter", "model"):
+                shutil.rmtree(copy / result_folder, ignore_errors=True)
+            for step in ("step-000006", "step-000007"):
+                shutil.rmtree(copy / "checkpoints" / step, ignore_errors=True)
+            about = json.loads((copy / "run.json").read_text())
+            (copy / "run.json").write_text(json.dumps(about | {"state": "interrupted"}))
+            command = [cli, "launch", "--nproc", resumed] if resumed > 1 else [cli, "train"]
+            command += [file, "--resume", copy] + (["--shard", "base"] if shards else [])
+            run_it(command, f"{name}, resumed by {resumed}")
+            compare(f"{name}, resumed by {resumed}", whole, copy)
+        print(f"ok   {count} ranks, {name}: every byte as one process, also resumed", flush=True)
+
+
+def time_of(process):
+    """Ticks that a process has worked."""
+    with open(f"/proc/{process}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def killed_in_gather(cli, root, base):
+    """Rank 1 stands still until rank 0 does too, which waits for a layer then, and is killed."""
+    file, run = of_base(root, base, "killed-in-gather", "lora", 1)
+    file.write_text(file.read_text().replace("max_steps: 7", "max_steps: 4000"))
+    process = subprocess.Popen([str(cli), "launch", "--nproc", "2", str(file), "--shard", "base"],
+                               env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               text=True)
+    while process.poll() is None and logged(run) < 2:
+        time.sleep(0.001)
+    ranks = ranks_of(process.pid)
+    if process.poll() is not None:
+        sys.exit(f"a layer on its way: the run ended:\n{process.communicate()[1]}")
+    os.kill(ranks[1], signal.SIGSTOP)
+    still = 0
+    worked = time_of(ranks[0])
+    while process.poll() is None and still < 20:
+        time.sleep(0.1)
+        still = still + 1 if time_of(ranks[0]) == worked else 0
+        worked = time_of(ranks[0])
+    os.kill(ranks[1], signal.SIGKILL)
+    try:
+        error = process.communicate(timeout=HANGS)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        sys.exit("a layer on its way: the others did not end")
+    if process.returncode == 0 or "Rank 1 is gone without a word" not in error:
+        sys.exit(f"a layer on its way: nobody said who is gone:\n{error}")
+    print("ok   rank 1 of 2 killed while a layer was on its way: rank 0 says so", flush=True)
+
+
 def memory(cli, root):
     """What `plan --ranks` says of one of them beside what rank 0's tensors held."""
     base = cli.parent.parent.parent / "resources" / "teaching"
+    for count, shards, dtype, again in ((2, "base", "float32", False), (2, "base", "bfloat16", True),
+                                        (4, "base", "float32", False)):
+        name = f"memory-{count}-{shards}-{dtype}"
+        file = root / f"{name}.yaml"
+        file.write_text(f"model: {base}/base\ndataset: {base}/tasks/korean/train.jsonl\n"
+                        f"output_dir: {root}/{name}\nstrategy: lora\n"
+                        "adapter: {r: 4, lora_alpha: 8, target_modules: all-linear}\n"
+                        f"training: {{device: cpu, dtype: {dtype}, max_steps: 3, per_device_train_batch_size: 1, "
+                        f"learning_rate: 1.0e-4, logging_steps: 1, gradient_checkpointing: {str(again).lower()}}}\n")
+        forecast_and_measured(cli, root, file, name, count, ["--shard", shards])
     for count, shards, dtype in ((2, False, "float32"), (2, True, "float32"), (4, True, "bfloat16")):
         name = f"memory-{count}-{shards}-{dtype}"
         file = root / f"{name}.yaml"
@@ -131,18 +244,25 @@ def memory(cli, root):
                         f"output_dir: {root}/{name}\nstrategy: full\n"
                         f"training: {{device: cpu, dtype: {dtype}, max_steps: 3, per_device_train_batch_size: 4, "
                         "learning_rate: 1.0e-4, logging_steps: 1, gradient_checkpointing: false}\n")
-        more = ["--shard", "optimizer"] if shards else []
-        planned = json.loads(subprocess.run(
-            [str(cli), "plan", str(file), "--json", "--ranks", str(count), *more], check=True,
-            capture_output=True, text=True, env=environment()).stdout)
-        run_it([cli, "launch", "--nproc", count, file, *more], name)
-        lines = (root / name / "metrics.jsonl").read_text().splitlines()
-        peak = max(json.loads(line)["memory"]["peak"] for line in lines)
-        ratio = planned["total"] / peak
-        if not 0.95 < ratio < 1.15:
-            sys.exit(f"{name}: the forecast is {ratio:.3f} times what was measured")
-        print(f"ok   memory of one of {count} ranks, {'sharded' if shards else 'whole'}, {dtype}: "
-              f"forecast {ratio:.3f} x measured", flush=True)
+        forecast_and_measured(cli, root, file, name, count,
+                              ["--shard", "optimizer"] if shards else [])
+
+
+def forecast_and_measured(cli, root, file, name, count, more):
+    planned = json.loads(subprocess.run(
+        [str(cli), "plan", str(file), "--json", "--ranks", str(count), *more], check=True,
+        capture_output=True, text=True, env=environment()).stdout)
+    if planned["ranks"] != count or planned["shard"] != (more or ["none"])[-1]:
+        sys.exit(f"{name}: the plan is of {planned['ranks']} ranks, sharded {planned['shard']}")
+    run_it([cli, "launch", "--nproc", count, file, *more], name)
+    lines = [json.loads(line) for line in (root / name / "metrics.jsonl").read_text().splitlines()]
+    peak = max(line["memory"]["peak"] for line in lines)
+    ratio = planned["total"] / peak
+    print(f"     {name}: weights {planned['parts']['weights']} planned, "
+          f"{lines[-1]['memory'].get('weights')} held; all {planned['total']}, {peak}", flush=True)
+    if not 0.95 < ratio < 1.15:
+        sys.exit(f"{name}: the forecast is {ratio:.3f} times what was measured")
+    print(f"ok   memory of {name}: forecast {ratio:.3f} x measured", flush=True)
 
 
 def teaching(cli, root):
@@ -305,6 +425,9 @@ def check(cli, root, quick):
     print("ok   ranks, a run that has ended is told as ended", flush=True)
     killed(cli, root, whole, 1, 1, "Rank 1 is gone without a word")
     teaching(cli, root)
+    base = checkpoint(cli, root)
+    sharded_base(cli, root, base, quick)
+    killed_in_gather(cli, root, base)
     if quick:
         return
     sharded(cli, root)

@@ -7,14 +7,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <functional>
+#include <set>
 #include <thread>
 
+#include "engine/models/sharded_layers.h"
 #include "engine/ranks/owners.h"
 
+#include "tests/train/tiny_weights.h"
+
+#include <QTemporaryDir>
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -92,6 +99,33 @@ std::vector<torch::Tensor> added_by_one(const std::vector<TrainedTensor>& tensor
     }
   }
   return sums;
+}
+
+/// What a decoder makes of some tokens, and of a gradient for it.
+struct Computed {
+  torch::Tensor states, gradient;
+  int layers_there = 0;  ///< whose weights have memory while the graph stands
+};
+Computed computed_by(LoadedModel& loaded, bool again) {
+  Model& model = *loaded.model;
+  model.set_gradient_checkpointing(again);
+  ModelInput input;
+  input.input_ids = torch::arange(4, 15);
+  input.lengths = {7, 4};
+  TokenSequence sequence = model.causal()->embed(input);
+  sequence.embeddings = sequence.embeddings.detach().set_requires_grad(true);
+  Computed made;
+  made.states = model.causal()->decode(sequence, nullptr);
+  for (const auto& item : model.named_parameters()) {
+    if (item.key().find("layers.") == std::string::npos ||
+        item.key().find("q_proj.weight") == std::string::npos ||
+        item.key().find("vision") != std::string::npos)
+      continue;
+    made.layers_there += item.value().storage().nbytes() > 0;
+  }
+  made.states.sum().backward();
+  made.gradient = sequence.embeddings.grad();
+  return made;
 }
 
 }  // namespace
@@ -184,6 +218,98 @@ class TestGradientExchange : public QObject {
                  : "";
     });
     QCOMPARE(QString::fromStdString(ended), QString());
+  }
+
+  void pieces_come_to_whoever_asks_and_whenever() {
+    const std::string said = by_ranks(3, [](std::shared_ptr<Ranks> all) -> std::string {
+      const auto piece = [](int rank, int which) {
+        return torch::full({70'000 * which + 512}, 10 * rank + which, torch::kUInt8);
+      };
+      const Status kept = all->keep({piece(all->rank(), 0), piece(all->rank(), 1)});
+      if (!kept) return kept.error().sentence();
+      // As often as no other rank.
+      for (int time = 0; time < 3 * all->rank() + 1; ++time) {
+        const int which = time % 2;
+        const std::int64_t bytes = piece(0, which).numel();
+        const torch::Tensor whole = torch::zeros({3 * bytes}, torch::kUInt8);
+        Status came = all->ask(static_cast<std::size_t>(which), whole);
+        if (came) came = all->arrived();
+        if (!came) return came.error().sentence();
+        for (int rank = 0; rank < 3; ++rank)
+          if (!whole.narrow(0, rank * bytes, bytes).equal(piece(rank, which)))
+            return "another piece of rank " + std::to_string(rank) + ". ";
+      }
+      const auto done = all->gather(std::string("done"));  // until then all are answered
+      return done ? "" : done.error().sentence();
+    });
+    QCOMPARE(QString::fromStdString(said), QString());
+  }
+
+  void who_keeps_a_piece_and_is_gone_is_named() {
+    const std::string why = "It lost its card.";
+    const std::string said = by_ranks(2, [&](std::shared_ptr<Ranks> all) -> std::string {
+      const Status kept = all->keep({torch::zeros({1024}, torch::kUInt8)});
+      if (!kept) return kept.error().sentence();
+      if (!all->leads()) return why;
+      const torch::Tensor whole = torch::zeros({2048}, torch::kUInt8);
+      for (;;) {
+        Status came = all->ask(0, whole);
+        if (came) came = all->arrived();
+        if (came) continue;
+        if (!all->fault()) return "no fault stands. ";
+        const std::string sentence = came.error().sentence();
+        return sentence.find("Rank 1 ended: " + why) == std::string::npos ? sentence : "";
+      }
+    });
+    QCOMPARE(QString::fromStdString(said), QString::fromStdString(why));
+  }
+
+  void layers_of_all_ranks_compute_the_same_bits_data() {
+    QTest::addColumn<int>("ranks");
+    QTest::addColumn<QString>("type");
+    QTest::addColumn<bool>("again");
+    for (const int ranks : {2, 3})
+      for (const char* type : {"float32", "bfloat16"})
+        for (const bool again : {false, true})
+          QTest::addRow("%d ranks, %s, %s", ranks, type, again ? "made again" : "kept")
+              << ranks << type << again;
+  }
+  void layers_of_all_ranks_compute_the_same_bits() {
+    QFETCH(int, ranks);
+    QFETCH(QString, type);
+    QFETCH(bool, again);
+    QTemporaryDir root;
+    const fs::path folder = fs::path(root.path().toStdString()) / "model";
+    test::TinyModel size;
+    size.layers = 3;
+    test::write_model(folder, size, 5);
+    LoadOptions options;
+    options.device = "cpu", options.dtype = type.toStdString();
+    auto whole = load_model(folder, options);
+    QVERIFY(whole.ok());
+    const Computed wanted = computed_by(*whole, again);
+    const std::string said = by_ranks(ranks, [&](std::shared_ptr<Ranks> all) -> std::string {
+      const auto nothing = [](const Model&) { return std::set<std::string>(); };
+      auto loaded = load_sharded(folder, options, {all, nothing});
+      if (!loaded) return loaded.error().sentence();
+      // Not as often as the others: nobody goes along.
+      for (int time = 0; time <= all->rank(); ++time) {
+        const Computed got = computed_by(*loaded, again);
+        if (!got.states.equal(wanted.states)) return "other states. ";
+        if (!got.gradient.equal(wanted.gradient)) return "another gradient. ";
+        if (got.layers_there > 1) return "a layer stayed. ";
+      }
+      const auto done = all->gather(std::string("done"));
+      return done ? "" : done.error().sentence();
+    });
+    QCOMPARE(QString::fromStdString(said), QString());
+  }
+
+  void a_layer_goes_in_equal_pieces() {
+    const LayerSizes sizes = layer_sizes({512, 100, 1}, 3);
+    QCOMPARE(sizes.piece, std::int64_t{512});
+    QCOMPARE(sizes.whole, std::int64_t{3 * 512});
+    QCOMPARE(layer_sizes({4096}, 3).piece, std::int64_t{1536});
   }
 
   void each_tensor_has_one_owner_and_loads_are_even() {
