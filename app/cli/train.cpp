@@ -139,14 +139,15 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
   if (shard && !place)
     return input_error("One process has nobody to share the optimizer's state with.", "--shard",
                        "Start several by luthier-cli launch, torchrun, srun or mpirun.");
-  if (staged && place)
-    return input_error("Several ranks train one recipe, not a run of stages.", path,
-                       "Launch its stages one after another, as recipes of their own.");
   if (staged) {
     if (!edits.empty())
       return input_error("A run of stages has steps of its own in each stage.", "--edits",
                          "Train one stage as a recipe of its own.");
-    LUTHIER_TRY(const RunResult result, train_stages_headless(*staged, run, report, interrupted()));
+    LUTHIER_TRY(
+        const RunResult result,
+        place ? train_stages_rank_headless(*place, *staged, run, report, interrupted(), wait, shard)
+              : train_stages_headless(*staged, run, report, interrupted()));
+    if (place && place->rank > 0) return {};
     if (staged->task_table) {
       LUTHIER_TRY(const auto table, read_task_table(result.folder));
       if (table) std::fputs(task_table_text(*table).c_str(), stdout);

@@ -43,6 +43,13 @@ Result<RunResult> train_stages_headless(const StagedRecipe& staged,
                                         const std::function<void(const SessionEvent&)>& on_event,
                                         std::stop_token stop);
 
+/// The same of one of several processes that train each stage together (train_rank_headless).
+Result<RunResult> train_stages_rank_headless(
+    const RankPlace& place, const StagedRecipe& staged,
+    const std::optional<std::filesystem::path>& resume_run,
+    const std::function<void(const SessionEvent&)>& on_event, std::stop_token stop,
+    std::int64_t come = 300, bool shard = false);
+
 /// What the recipe would take, from arithmetic and the longest rows of its dataset; no weight is
 /// loaded.
 /// `ranks`: of one of so many processes that train it together.
@@ -53,7 +60,8 @@ struct StageForecast {
   MemoryForecast forecast;
 };
 /// The same of every stage, before any has run: over the first one's model.
-Result<std::vector<StageForecast>> plan_stages(const StagedRecipe& staged);
+Result<std::vector<StageForecast>> plan_stages(const StagedRecipe& staged,
+                                               const RankPlan& ranks = {});
 /// The place of the one that takes most.
 std::size_t largest_stage(const std::vector<StageForecast>& stages);
 

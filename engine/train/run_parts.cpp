@@ -133,15 +133,22 @@ void make_cache(RunParts& run) {
       run.options.max_cache_bytes >= 0 ? run.options.max_cache_bytes : most);
 }
 
+/// What this process reads of each window. A generation's rows are answered by one rank and learned
+/// from by all; what goes through the model at once is rank 0's.
+WindowPart part_read(const RunParts& run) {
+  if (!run.ranks || run.plan.generations) return {};
+  if (run.objective->window_rule() != WindowRule::Whole)
+    return {run.ranks->rank(), run.ranks->size()};
+  return run.follows() ? WindowPart::none() : WindowPart{};
+}
+
 std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t step) {
   const TrainingSettings& training = run.recipe.training;
   const int busy = run.device.is_cpu() ? at::get_num_threads() : 1;
   const bool shuffles = training.shuffle && !run.plan.generations.given;
-  return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
-                                        shuffles, step, run.cache, run.state.broken_rows,
-                                        reading_threads(usable_cores(), busy), run.order,
-                                        run.ranks ? WindowPart{run.ranks->rank(), run.ranks->size()}
-                                                  : WindowPart{});
+  return std::make_unique<WindowSource>(
+      run.reader, run.rows.rows, run.plan, training.seed, shuffles, step, run.cache,
+      run.state.broken_rows, reading_threads(usable_cores(), busy), run.order, part_read(run));
 }
 
 /// A resume has kept nothing yet. On a device a row's features have the last bits of the batch that
@@ -235,7 +242,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.observer.on_phase(TrainPhase::Preparing, "");
   LUTHIER_TRY(run.objective, run.options.objective ? run.options.objective(run.recipe)
                                                    : make_objective(run.recipe));
-  if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.recipe, run.resumes()));
+  if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.resumes()));
   const bool resumes = run.resumes();
   if (resumes) {
     LUTHIER_TRY(run.state, read_trainer_state(run.begun->checkpoint->path));

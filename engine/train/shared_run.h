@@ -28,13 +28,14 @@ namespace luthier {
 
 /// Input error where this objective cannot be trained by several ranks, and why. A run that `resumes`
 /// has in its folder what was asked beforehand.
-Status can_share(const Objective& objective, const Recipe& recipe, bool resumes);
+Status can_share(const Objective& objective, bool resumes);
 
 /// begin_run() of all ranks: rank 0 looks at the folder and tells the others what it found. Input
-/// error where a rank has other settings.
+/// error where a rank has other settings. `stage`: the recipe has its run's whole window, and what
+/// had ended before is over for all.
 Result<BegunRun> begin_shared_run(const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& resume_run,
-                                  Ranks& ranks);
+                                  Ranks& ranks, bool stage = false);
 
 /// Rank 0's word, as every rank has it: what was decided on one machine (gradient checkpointing by
 /// the memory that is free) holds on all.
@@ -44,8 +45,9 @@ Result<std::string> from_leader(Ranks& ranks, const std::string& mine);
 /// call it.
 Status agree_on_inputs(RunParts& run, const RunManifest& mine);
 
-/// Sharded (TrainerOptions::shard): refuses an adapter, whose state is small, and lets go of what is
-/// other ranks'.
+/// Input error where the optimizer's state of this recipe is not sharded.
+Status can_shard(const Recipe& recipe, const Objective* objective = nullptr);
+/// Sharded (TrainerOptions::shard): refuses what cannot be, and lets go of what is other ranks'.
 Status prepare_shards(RunParts& run);
 /// Which of a checkpoint's optimizer tensors this rank takes; empty: all.
 std::function<bool(const std::string&)> own_state(const RunParts& run);
@@ -60,6 +62,10 @@ struct StepOrder {
 };
 std::string step_order(const StepOrder& order);
 std::string evaluation_order();
+/// The run has ended well, and the ranks stay together.
+std::string over_order();
+/// An order that this build does not know cannot come from the same build.
+Error order_not_known(const std::string& order);
 
 /// What a rank that follows does, until rank 0 says that the run is over.
 Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping);

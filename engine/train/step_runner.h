@@ -40,6 +40,7 @@ struct EvaluationOutcome {
 };
 
 struct Told;
+class PointsWindow;
 
 class StepRunner {
  public:
@@ -116,6 +117,10 @@ class StepRunner {
                                           std::int64_t first_batch,
                                           const std::function<bool()>& go_on);
   Result<WindowShare> shared_facts(const WindowShare& mine);
+  /// WindowRule::Points: every rank's, each looked at by its own.
+  Status points_of_all(const std::vector<MicroBatch>& batches,
+                       const std::function<std::uint64_t(std::size_t)>& seed_of,
+                       PointsWindow& points);
   Result<std::vector<MicroShare>> micro_of_all(const MicroShare& mine);
   /// Of this rank's batches those of all.
   Status evaluated_by_all(const Status& mine, std::vector<EvaluatedBatch>& batches);

@@ -68,7 +68,12 @@ Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions&
   Interference interference(run, control);
   RunEnding ending(run, interference);
   auto result = prepare_and_run(run, interference, ending);
-  if (run.ranks) run.ranks->leave(result ? "" : result.error().sentence());
+  const bool stay = result && options.ranks_stay;
+  if (run.ranks && stay && run.ranks->leads()) {
+    if (const Status said = run.ranks->order(over_order()); !said) result = said.error();
+  } else if (run.ranks && !stay) {
+    run.ranks->leave(result ? "" : result.error().sentence());
+  }
   ending.release();
   return result;
 }

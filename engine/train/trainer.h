@@ -39,6 +39,7 @@ struct TrainerOptions {
   /// null: one process.
   std::shared_ptr<Ranks> ranks = {};
   bool shard = false;  ///< each rank keeps a part of the optimizer's state (ZeRO's first stage)
+  bool ranks_stay = false;  ///< they do more together where this ends well: later stages
 };
 
 /// What begin_run found: the run's folder where one is there already, and the recipe with an

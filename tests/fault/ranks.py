@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import ranks_together
 from tiny import environment, make_rows, recipe, result
 
 HANGS = 900    # seconds that only a hang reaches
@@ -305,6 +306,7 @@ def check(cli, root, quick):
     print("ok   ranks, a run that has ended is told as ended", flush=True)
     killed(cli, root, whole, 1, 1, "Rank 1 is gone without a word")
     teaching(cli, root)
+    ranks_together.check(cli, root, quick)
     if quick:
         return
     sharded(cli, root)
