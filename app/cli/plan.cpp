@@ -80,11 +80,8 @@ Json to_json(const std::vector<StageForecast>& stages) {
 Status plan_verb(const std::string& path, const std::vector<std::string>& set, bool json,
                  const RankPlan& ranks) {
   LUTHIER_TRY(const auto staged, read_staged_recipe(path, set));
-  if (staged && ranks.ranks > 1)
-    return input_error("Several ranks train one recipe, not a run of stages.", path,
-                       "Plan its stages one by one, as recipes of their own.");
   if (staged) {
-    LUTHIER_TRY(const std::vector<StageForecast> stages, plan_stages(*staged));
+    LUTHIER_TRY(const std::vector<StageForecast> stages, plan_stages(*staged, ranks));
     if (json)
       print_json(to_json(stages));
     else

@@ -139,14 +139,15 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
   if (shards.any() && !place)
     return input_error("One process has nobody to share with.", "--shard",
                        "Start several by luthier-cli launch, torchrun, srun or mpirun.");
-  if (staged && place)
-    return input_error("Several ranks train one recipe, not a run of stages.", path,
-                       "Launch its stages one after another, as recipes of their own.");
   if (staged) {
     if (!edits.empty())
       return input_error("A run of stages has steps of its own in each stage.", "--edits",
                          "Train one stage as a recipe of its own.");
-    LUTHIER_TRY(const RunResult result, train_stages_headless(*staged, run, report, interrupted()));
+    LUTHIER_TRY(const RunResult result,
+                place ? train_stages_rank_headless(*place, *staged, run, report, interrupted(),
+                                                   wait, shards)
+                      : train_stages_headless(*staged, run, report, interrupted()));
+    if (place && place->rank > 0) return {};
     if (staged->task_table) {
       LUTHIER_TRY(const auto table, read_task_table(result.folder));
       if (table) std::fputs(task_table_text(*table).c_str(), stdout);
@@ -189,22 +190,23 @@ Action add_train(CLI::App& app) {
                  "Settings to change at their steps, as by hand: the events.jsonl of a run, or "
                  "lines like {\"step\": 40, \"learning_rate\": 5e-5} (learning_rate, "
                  "max_grad_norm, logging_steps)");
-  app.add_option("--wait-for-ranks", o->wait,
-                 "Seconds until all ranks of a launcher (torchrun, srun, mpirun, luthier-cli launch) "
-                 "must be there")
+  app.add_option(
+         "--wait-for-ranks", o->wait,
+         "Seconds until all ranks of a launcher (torchrun, srun, mpirun, luthier-cli launch) "
+         "must be there")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{86'400}))
       ->capture_default_str();
-  app.add_option("--shard", o->shard,
-                 "What ranks keep a part of each instead of all of it: optimizer, its state (strategy "
-                 "full or freeze); base, the decoder's weights that do not train (adapters and "
-                 "freeze), which come layer by layer; optimizer,base, both")
+  app.add_option(
+         "--shard", o->shard,
+         "What ranks keep a part of each instead of all of it: optimizer, its state (strategy "
+         "full or freeze); base, the decoder's weights that do not train (adapters and "
+         "freeze), which come layer by layer; optimizer,base, both")
       ->check(CLI::IsMember(shard_words()))
       ->capture_default_str();
   app.footer(recipe_help());
   return [o]() -> Status {
     LUTHIER_TRY(const auto program, name_reward_program(o->program));  // while the run lasts
-    return train(o->recipe, o->set, o->resume, o->edits, o->wait,
-                 shards_of(o->shard));
+    return train(o->recipe, o->set, o->resume, o->edits, o->wait, shards_of(o->shard));
   };
 }
 

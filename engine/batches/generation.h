@@ -15,6 +15,8 @@
 
 namespace luthier {
 
+class SharedWork;
+
 struct Generation {
   MicroBatch rows;          ///< its prompts, with their samples once there are some
   std::int64_t number = 0;  ///< from the run's start
@@ -29,6 +31,7 @@ struct Generation {
   bool drawn = false;                     ///< its samples are this run's own
   std::map<std::string, double> figures;  ///< of all of it
   std::function<bool()> go_on;            ///< asked while it is drawn; empty: it is not stopped
+  const SharedWork* shared = nullptr;     ///< what is asked about it is; null: this process asks
 
   std::int64_t samples() const;
 };

@@ -64,6 +64,7 @@ std::size_t reading_threads(int cores, int busy);
 struct WindowPart {
   int rank = 0, ranks = 1;
   bool has(std::int64_t batch) const { return batch % ranks == rank; }
+  static WindowPart none() { return {-1, 1}; }
 };
 
 class WindowSource {

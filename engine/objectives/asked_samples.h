@@ -7,6 +7,7 @@
 
 #include "engine/batches/generation.h"
 #include "engine/objectives/policy.h"
+#include "engine/ranks/shared_work.h"
 
 namespace luthier {
 
@@ -24,18 +25,40 @@ inline std::vector<torch::Tensor> of_each(const LogProbs& found) {
 }
 
 /// `ask` gets a batch and answers with a tensor for each of its sequences, on the host; `take` gets
-/// each sample's place and tensor.
+/// each sample's place and tensor. Of several ranks each asks about micro-batches of its own, and
+/// all take all. An error is another rank's; `ask` throws its own.
 template <class F, class T>
-void ask_slices(Policy& policy, Generation& generation, const F& ask, const T& take) {
+Status ask_slices(Policy& policy, Generation& generation, const F& ask, const T& take) {
   const torch::NoGradGuard no_grad;
-  for (std::int64_t slice = 0; slice < generation.slices; ++slice) {
+  const auto asked = [&](std::int64_t slice) -> std::vector<torch::Tensor> {
     const MicroBatch rows = slice_of(generation, slice);
-    if (rows.empty()) continue;
+    if (rows.empty()) return {};
     const Batch batch = policy.batch(rows, SequenceOrder::RowByRow, BatchMaker::Pass::Evaluation);
-    const std::vector<torch::Tensor> each = ask(batch);
+    return ask(batch);
+  };
+  const auto taken = [&](std::int64_t slice, const std::vector<torch::Tensor>& each) {
     const std::vector<SamplePlace> places = places_of(generation, slice);
     for (std::size_t i = 0; i < places.size(); ++i) take(places[i], each[i].contiguous());
+  };
+  if (!generation.shared) {
+    for (std::int64_t slice = 0; slice < generation.slices; ++slice) taken(slice, asked(slice));
+    return {};
   }
+  LUTHIER_TRY(
+      const std::vector<Json> all,
+      generation.shared->each(
+          static_cast<std::size_t>(generation.slices), [&](std::size_t slice) -> Result<Json> {
+            Json found = Json::array();
+            for (const torch::Tensor& each : asked(static_cast<std::int64_t>(slice)))
+              found.push_back(tensor_json(each));
+            return found;
+          }));
+  for (std::int64_t slice = 0; slice < generation.slices; ++slice) {
+    std::vector<torch::Tensor> each;
+    for (const Json& one : all[static_cast<std::size_t>(slice)]) each.push_back(tensor_of(one));
+    taken(slice, each);
+  }
+  return {};
 }
 
 }  // namespace luthier

@@ -25,6 +25,12 @@ class Bco : public Unpaired {
     if (rewards_ < 0) return input_error("The number of rewards is negative.", where + ": rewards");
     return {};
   }
+  void carry(const Json& addition) override {
+    const auto more = addition.at("rewards").get<std::int64_t>();
+    rewards_ += more;
+    delta_ += (addition.at("mean").get<double>() - delta_) * static_cast<double>(more) /
+              static_cast<double>(rewards_);
+  }
 
  protected:
   Tensor terms(const Tensor& ratios, const Tensor& signs, bool trains) override {
@@ -42,9 +48,7 @@ class Bco : public Unpaired {
   void learn_delta(const Tensor& rewards) {
     const auto mean = rewards.mean().item<double>();
     if (!std::isfinite(mean)) return;
-    const auto more = rewards.size(0);
-    rewards_ += more;
-    delta_ += (mean - delta_) * static_cast<double>(more) / static_cast<double>(rewards_);
+    add_to_state({{"mean", mean}, {"rewards", rewards.size(0)}});
   }
 
   double delta_ = 0;

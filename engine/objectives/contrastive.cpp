@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Pictures and their texts told from one another (Radford et al. 2021): each picture of a window
-// picks its text among all of the window's, each text its picture. A window cannot be cut into
-// micro-batches, since every row is compared with every other; the loss is CLIPModel's.
+// picks its text among all of the window's, each text its picture. Every row is compared with every
+// other, so a window goes through the model at once or, with contrastive.gradient_cache, twice, a
+// micro-batch at a time (Gao et al. 2021); the loss is CLIPModel's.
 #include "engine/models/cost.h"
 #include "engine/objectives/objective.h"
 
@@ -11,8 +12,14 @@ namespace {
 
 class Contrastive : public Objective {
  public:
+  explicit Contrastive(const Recipe& recipe)
+      : cached_(recipe.more.flag("contrastive.gradient_cache")),
+        micro_batches_(recipe.training.gradient_accumulation_steps) {}
+
   const RowKind& row_kind() const override { return caption_rows(); }
-  WindowRule window_rule() const override { return WindowRule::Whole; }
+  WindowRule window_rule() const override {
+    return cached_ ? WindowRule::Points : WindowRule::Whole;
+  }
   Status fits(const LoadedModel& base) const override {
     if (base.model->two_towers()) return {};
     return input_error("A model of type " + std::string(base.family->model_type) +
@@ -25,7 +32,31 @@ class Contrastive : public Objective {
   }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
-    const torch::Tensor texts = text_likeness(*policy.model().two_towers(), batch.input);
+    return loss_of({points(policy, batch)});
+  }
+
+  /// The pictures' points, the texts', and what their likeness is scaled by.
+  PointsOfRows points(Policy& policy, const Batch& batch) override {
+    TwoTowers& towers = *policy.model().two_towers();
+    const auto rows = static_cast<std::int64_t>(batch.input.pictures.size());
+    TORCH_CHECK(rows > 0 && rows <= static_cast<std::int64_t>(batch.input.lengths.size()),
+                "each text goes with one picture");
+    const torch::Tensor images = towers.image(batch.input), texts = towers.text(batch.input, rows);
+    return {images, texts, towers.scale()};
+  }
+
+  /// The scale is the same in all micro-batches, and learns in the first.
+  LossSum loss_of(const std::vector<PointsOfRows>& window) override {
+    std::vector<torch::Tensor> images, all;
+    for (const PointsOfRows& each : window) {
+      images.push_back(each[0]);
+      all.push_back(each[1]);
+    }
+    const auto joined = [](const std::vector<torch::Tensor>& parts) {
+      return parts.size() == 1 ? parts.front() : at::cat(parts);
+    };
+    const torch::Tensor texts =
+        (at::matmul(joined(all), joined(images).t()) * window.front()[2]).to(torch::kFloat32);
     const torch::Tensor own =
         torch::arange(texts.size(0), texts.options().dtype(torch::kInt64));  // the diagonal
     const auto picked = [&](const torch::Tensor& logits) {
@@ -45,7 +76,7 @@ class Contrastive : public Objective {
   /// logarithms of either side, and their gradients.
   LossCost cost(const Pass& pass, const HeadCost& head) const override {
     const StepTerms& terms = pass.terms;
-    const std::int64_t rows = pass.pictures.images;
+    const std::int64_t rows = pass.pictures.images * (cached_ ? micro_batches_ : 1);
     return {6 * terms.block(rows * head.width) + 6 * terms.floats(rows * rows), 0};
   }
 
@@ -53,12 +84,16 @@ class Contrastive : public Objective {
     const torch::NoGradGuard no_grad;
     return {{"logits_per_text", text_likeness(*policy.model().two_towers(), batch.input)}};
   }
+
+ private:
+  const bool cached_;
+  const std::int64_t micro_batches_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Objective>> make_contrastive(const Recipe&) {
-  return std::unique_ptr<Objective>(std::make_unique<Contrastive>());
+Result<std::unique_ptr<Objective>> make_contrastive(const Recipe& recipe) {
+  return std::unique_ptr<Objective>(std::make_unique<Contrastive>(recipe));
 }
 
 }  // namespace luthier

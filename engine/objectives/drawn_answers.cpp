@@ -67,6 +67,14 @@ Drawer drawn_by(const LoadedModel& model, std::int64_t samples) {
           }};
 }
 
+void give_samples(EncodedRow& row, std::vector<RowSample> samples) {
+  Example prompt = std::move(row.sequences.front());
+  row.sequences.clear();
+  for (const RowSample& sample : samples) row.sequences.push_back(answered(prompt, sample.ids));
+  row.sequences.front().images = std::move(prompt.images);
+  row.samples = std::move(samples);
+}
+
 Result<std::vector<std::string>> draw_samples(const LoadedModel& base, Generation& generation,
                                               const std::vector<Drawer>& drawers,
                                               GenerationOptions options) {
@@ -93,16 +101,12 @@ Result<std::vector<std::string>> draw_samples(const LoadedModel& base, Generatio
   }
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    EncodedRow& row = generation.rows.encoded[i];
-    row.sequences.clear();
-    for (const Generated& answer : answers[i]) {
-      RowSample sample;
-      sample.ids = ids_of(answer);
-      row.sequences.push_back(answered(prompts[i], sample.ids));
-      row.samples.push_back(std::move(sample));
-      texts.push_back(answer.text);
+    std::vector<RowSample> samples(answers[i].size());
+    for (std::size_t j = 0; j < samples.size(); ++j) {
+      samples[j].ids = ids_of(answers[i][j]);
+      texts.push_back(answers[i][j].text);
     }
-    row.sequences.front().images = std::move(prompts[i].images);
+    give_samples(generation.rows.encoded[i], std::move(samples));
   }
   generation.drawn = true;
   return texts;

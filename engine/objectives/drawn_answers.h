@@ -32,6 +32,9 @@ struct Drawer {
 /// was made of it.
 Drawer drawn_by(const LoadedModel& model, std::int64_t samples);
 
+/// A row that is a prompt gets these samples, each with a sequence of its own.
+void give_samples(EncodedRow& row, std::vector<RowSample> samples);
+
 /// The generation's rows, which are prompts, get samples of each drawer, in their order → the
 /// samples' texts, row by row. `base`: whose processor made the rows. Interrupted when the
 /// generation's `go_on` says no.

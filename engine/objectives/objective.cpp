@@ -83,6 +83,12 @@ std::int64_t rows_at_once(const Objective& objective, const TrainingSettings& tr
                                                       : batch;
 }
 
+std::int64_t rows_evaluated(const Objective& objective, const TrainingSettings& training) {
+  const std::int64_t rows = rows_at_once(objective, training);
+  return objective.window_rule() == WindowRule::Points ? rows * training.gradient_accumulation_steps
+                                                       : rows;
+}
+
 #define LUTHIER_DECLARE(NAME) Result<std::unique_ptr<Objective>> make_##NAME(const Recipe& recipe);
 LUTHIER_OBJECTIVES(LUTHIER_DECLARE)
 #undef LUTHIER_DECLARE

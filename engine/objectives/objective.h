@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,8 +40,16 @@ struct LossSum {
 enum class WindowRule {
   Counts,  ///< the sums of all, divided by the counts of all
   Means,   ///< the mean of each micro-batch's sum / count
-  Whole    ///< its rows go through the model at once, as one micro-batch
+  Whole,   ///< its rows go through the model at once, as one micro-batch
+  /// Its rows are one loss, and go through the model micro-batch by micro-batch: first for the
+  /// points that the loss is of, then again with the points' gradients (GradCache, Gao et al.
+  /// 2021).
+  Points
 };
+
+/// What the model makes of a micro-batch, as far as the loss of its window asks: by the objective's
+/// own order.
+using PointsOfRows = std::vector<torch::Tensor>;
 
 /// Of the rows that a model meets.
 struct RowLengths {
@@ -141,10 +150,17 @@ class Objective {
   virtual GenerationPlan generations() const { return {}; }
   /// The folders of reward models that judge what is drawn, which stand in memory beside it all.
   virtual std::vector<std::string> judging_folders() const { return {}; }
+  /// Gives a generation's rows their samples, judged, where they bring none along. prepare() does
+  /// so by itself.
+  virtual Status draw(Policy& /*policy*/, Generation& /*generation*/) { return {}; }
   /// Before a generation's first loss: gives its rows their samples, where they bring none along,
   /// and says what each is worth. Interrupted when the generation's `go_on` says no.
   virtual Status prepare(Policy& /*policy*/, Generation& /*generation*/) { return {}; }
   virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
+  /// WindowRule::Points: of a micro-batch.
+  virtual PointsOfRows points(Policy& /*policy*/, const Batch& /*batch*/) { return {}; }
+  /// WindowRule::Points: of a window's micro-batches, each with rows, in their order.
+  virtual LossSum loss_of(const std::vector<PointsOfRows>& /*window*/) { return {}; }
   /// From here on rows are learned as they are written, whatever roll_out would make of them: what
   /// `luthier-cli loss` asks for.
   virtual void take_rows_as_written() {}
@@ -169,10 +185,30 @@ class Objective {
   /// What it carries from step to step, for the checkpoint; null: nothing.
   virtual Json state() const { return nullptr; }
   virtual Status read_state(const Json& /*state*/, const std::string& /*where*/) { return {}; }
+  /// Takes into the state what a micro-batch has said to add.
+  virtual void carry(const Json& /*addition*/) {}
+  /// From here on `turn` has what a micro-batch adds carried, together with all that comes before
+  /// it in the window, wherever that is computed; empty: each carries its own.
+  void take_turns(std::function<void(const Json& addition)> turn) { turn_ = std::move(turn); }
+
+ protected:
+  /// What the micro-batch that loss() is at adds to the state, once for each; after it the state is
+  /// that of one process which comes to this micro-batch.
+  void add_to_state(const Json& addition) {
+    if (turn_)
+      turn_(addition);
+    else
+      carry(addition);
+  }
+
+ private:
+  std::function<void(const Json& addition)> turn_;
 };
 
-/// How many rows go through the model at once: a micro-batch's, or all of a window.
+/// How many rows go through the model at once in training: a micro-batch's, or all of a window.
 std::int64_t rows_at_once(const Objective& objective, const TrainingSettings& training);
+/// How many an evaluation looks at together: those, or all that one loss is of.
+std::int64_t rows_evaluated(const Objective& objective, const TrainingSettings& training);
 
 /// A row of the table, which is config's list of objectives: a name's settings, help and defaults
 /// stand in engine/config/kinds, and make_<name> is its tensor half.

@@ -36,6 +36,7 @@ class Online : public Objective {
   bool needs_reference() const override { return true; }
   std::string reference_checkpoint() const override { return reference_; }
   GenerationPlan generations() const override { return plan_; }
+  Status draw(Policy& policy, Generation& generation) override;
   Status prepare(Policy& policy, Generation& generation) override;
   std::int64_t count(const MicroBatch& rows) const override {
     return static_cast<std::int64_t>(rows.encoded.size());
@@ -54,8 +55,6 @@ class Online : public Objective {
   double beta() const { return beta_; }
 
  private:
-  Status draw(Policy& policy, Generation& generation);
-
   const std::string reference_, judge_field_;
   const bool given_;
   const double beta_;

@@ -94,13 +94,24 @@ class Ppo : public Objective {
   /// A micro-batch's means are its own.
   std::int64_t count(const MicroBatch& rows) const override { return rows.empty() ? 0 : 1; }
 
+  Status draw(Policy& policy, Generation& generation) override {
+    const torch::NoGradGuard no_grad;
+    GenerationOptions options;
+    options.max_new_tokens = settings_.width;
+    options.temperature = settings_.temperature;
+    options.seed = generation.seed;
+    LUTHIER_TRY(const std::vector<std::string> texts,
+                draw_samples(policy.base(), generation, 1, options));
+    return judges_.judge(policy.base(), generation, texts);
+  }
+
   Status prepare(Policy& policy, Generation& generation) override {
     if (generation.rows.empty()) return {};
     const torch::NoGradGuard no_grad;
     if (generation.rows.encoded.front().samples.empty()) LUTHIER_CHECK(draw(policy, generation));
     LUTHIER_CHECK(check_samples(policy, generation));
-    ask_old(policy, generation);
-    const ppo::Drawn drawn = drawn_of(policy, generation);
+    LUTHIER_CHECK(ask_old(policy, generation));
+    LUTHIER_TRY(const ppo::Drawn drawn, drawn_of(policy, generation));
     const ppo::Worth worth = ppo::worth_of(drawn, settings_.worth);
     tell(drawn, worth, generation);
     std::int64_t at = 0;
@@ -169,16 +180,6 @@ class Ppo : public Objective {
   }
 
  private:
-  Status draw(Policy& policy, Generation& generation) {
-    GenerationOptions options;
-    options.max_new_tokens = settings_.width;
-    options.temperature = settings_.temperature;
-    options.seed = generation.seed;
-    LUTHIER_TRY(const std::vector<std::string> texts,
-                draw_samples(policy.base(), generation, 1, options));
-    return judges_.judge(policy.base(), generation, texts);
-  }
-
   Status check_samples(Policy& policy, const Generation& generation) const {
     LUTHIER_CHECK(check_completions(policy.base(), generation));
     for (const EncodedRow& row : generation.rows.encoded) {
@@ -227,7 +228,7 @@ class Ppo : public Objective {
   }
 
   /// Who drew, about those samples of which that is not known.
-  void ask_old(Policy& policy, Generation& generation) {
+  Status ask_old(Policy& policy, Generation& generation) {
     bool likely = true, valued = true;
     each_sample(generation, [&](const EncodedRow&, const RowSample& sample, const Example&) {
       likely = likely && !sample.old_log_probs.empty();
@@ -241,14 +242,14 @@ class Ppo : public Objective {
       };
     };
     if (!likely)
-      ask_slices(
+      LUTHIER_CHECK(ask_slices(
           policy, generation,
           [&](const Batch& batch) {
             return of_each(policy.log_probs(batch, settings_.temperature));
           },
-          keep(&RowSample::old_log_probs));
-    if (valued) return;
-    ask_slices(
+          keep(&RowSample::old_log_probs)));
+    if (valued) return {};
+    return ask_slices(
         policy, generation,
         [&](const Batch& batch) {
           std::vector<std::int64_t> counts;
@@ -263,7 +264,7 @@ class Ppo : public Objective {
   }
 
   /// What is known of the generation, with what the reference says of it.
-  ppo::Drawn drawn_of(Policy& policy, Generation& generation) {
+  Result<ppo::Drawn> drawn_of(Policy& policy, Generation& generation) {
     const std::int64_t count = generation.samples(), width = settings_.width;
     const auto zeros = [&] { return torch::zeros({count, width}, torch::kFloat32); };
     ppo::Drawn drawn{{}, zeros(), zeros(), zeros(), torch::zeros({count}, torch::kFloat32)};
@@ -278,7 +279,7 @@ class Ppo : public Objective {
       if (!holds_end(policy.base(), sample)) score -= settings_.missing_eos_penalty.value_or(0);
       drawn.scores[at++] = score;
     }
-    ask_slices(
+    LUTHIER_CHECK(ask_slices(
         policy, generation,
         [&](const Batch& batch) {
           return of_each(policy.reference_log_probs(batch, settings_.temperature));
@@ -287,7 +288,7 @@ class Ppo : public Objective {
           drawn.reference[static_cast<std::int64_t>(place.row)]
               .slice(0, 0, found.numel())
               .copy_(found);
-        });
+        }));
     return drawn;
   }
 

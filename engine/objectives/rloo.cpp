@@ -48,8 +48,8 @@ class Rloo : public Sampled {
                                     const advantages::Rewards& rewards) override {
     Tensor penalty;
     if (needs_reference()) {
-      ask_old(policy, generation);
-      const Distance distance = distance_from_reference(policy, generation);
+      LUTHIER_CHECK(ask_old(policy, generation));
+      LUTHIER_TRY(const Distance distance, distance_from_reference(policy, generation));
       penalty = beta() * distance.of_samples;
       generation.figures["kl"] = distance.mean;
     }

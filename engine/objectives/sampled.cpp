@@ -112,13 +112,13 @@ void Sampled::leave_out_cut(Policy& policy, Generation& generation) const {
   });
 }
 
-void Sampled::ask_old(Policy& policy, Generation& generation) const {
+Status Sampled::ask_old(Policy& policy, Generation& generation) const {
   bool known = true;
   each_sample(generation, [&](const EncodedRow&, const RowSample& sample, const Example& example) {
     known = known && (!sample.old_log_probs.empty() || count_labels(example) == 0);
   });
-  if (known) return;
-  ask_slices(
+  if (known) return {};
+  return ask_slices(
       policy, generation,
       [&](const Batch& batch) { return of_each(policy.log_probs(batch, temperature_)); },
       [&](const SamplePlace& place, const Tensor& found) {
@@ -129,12 +129,13 @@ void Sampled::ask_old(Policy& policy, Generation& generation) const {
       });
 }
 
-Sampled::Distance Sampled::distance_from_reference(Policy& policy, Generation& generation) const {
+Result<Sampled::Distance> Sampled::distance_from_reference(Policy& policy,
+                                                           Generation& generation) const {
   std::vector<std::vector<float>> sums;
   for (const EncodedRow& row : generation.rows.encoded) sums.emplace_back(row.samples.size(), 0.f);
   double all = 0;
   std::int64_t tokens = 0;
-  ask_slices(
+  LUTHIER_CHECK(ask_slices(
       policy, generation,
       [&](const Batch& batch) { return of_each(policy.reference_log_probs(batch, temperature_)); },
       [&](const SamplePlace& place, const Tensor& reference) {
@@ -145,10 +146,11 @@ Sampled::Distance Sampled::distance_from_reference(Policy& policy, Generation& g
         sums[place.row][place.sample] = apart.sum().item<float>();
         all += apart.sum().item<double>();
         tokens += reference.numel();
-      });
+      }));
   std::vector<float> flat;
   for (const std::vector<float>& row : sums) flat.insert(flat.end(), row.begin(), row.end());
-  return {torch::tensor(flat), all / static_cast<double>(std::max<std::int64_t>(1, tokens))};
+  return Distance{torch::tensor(flat),
+                  all / static_cast<double>(std::max<std::int64_t>(1, tokens))};
 }
 
 void Sampled::tell(Policy& policy, Generation& generation, const advantages::Rewards& rewards,
@@ -169,6 +171,7 @@ void Sampled::tell(Policy& policy, Generation& generation, const advantages::Rew
 }
 
 Status Sampled::draw(Policy& policy, Generation& generation) {
+  const torch::NoGradGuard no_grad;
   GenerationOptions options;
   options.max_new_tokens = longest_;
   options.temperature = temperature_;
@@ -189,7 +192,7 @@ Status Sampled::prepare(Policy& policy, Generation& generation) {
   std::vector<std::string> names;
   LUTHIER_CHECK(take_rewards(generation, rewards, names));
   leave_out_cut(policy, generation);
-  if (!generation.fresh) ask_old(policy, generation);
+  if (!generation.fresh) LUTHIER_CHECK(ask_old(policy, generation));
   LUTHIER_TRY(const advantages::Judged worth, judged(policy, generation, rewards));
   tell(policy, generation, rewards, names, worth);
   std::int64_t at = 0, tokens = 0;

@@ -31,6 +31,7 @@ class Sampled : public Objective {
   bool needs_reference() const override { return beta_ != 0; }
   std::string reference_checkpoint() const override { return reference_; }
   GenerationPlan generations() const override { return plan_; }
+  Status draw(Policy& policy, Generation& generation) override;
   Status prepare(Policy& policy, Generation& generation) override;
   /// A micro-batch's mean is its own: what it is divided by is no count of it.
   std::int64_t count(const MicroBatch& rows) const override { return rows.empty() ? 0 : 1; }
@@ -41,13 +42,13 @@ class Sampled : public Objective {
   virtual Result<advantages::Judged> judged(Policy& policy, Generation& generation,
                                             const advantages::Rewards& rewards) = 0;
   /// Asks who drew about those samples of which it is not known how likely they were.
-  void ask_old(Policy& policy, Generation& generation) const;
+  Status ask_old(Policy& policy, Generation& generation) const;
   /// How far the samples are from the reference: log-probabilities of who drew them − its own.
   struct Distance {
     torch::Tensor of_samples;  ///< [samples] float32, row by row: each one's sum over its tokens
     double mean = 0;           ///< over all tokens
   };
-  Distance distance_from_reference(Policy& policy, Generation& generation) const;
+  Result<Distance> distance_from_reference(Policy& policy, Generation& generation) const;
 
   SampledBatch sampled(const LogProbs& now, const Batch& batch) const;
   LogProbs log_probs(Policy& policy, const Batch& batch, bool learns_entropy,
@@ -64,8 +65,6 @@ class Sampled : public Objective {
   std::int64_t longest() const { return longest_; }
 
  private:
-  /// Lets the policy answer, and has the answers judged.
-  Status draw(Policy& policy, Generation& generation);
   Status check_samples(Policy& policy, const Generation& generation) const;
   Status take_rewards(const Generation& generation, advantages::Rewards& rewards,
                       std::vector<std::string>& names) const;

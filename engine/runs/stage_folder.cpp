@@ -154,6 +154,32 @@ std::optional<fs::path> stages_around(const fs::path& run) {
   return stages.parent_path();
 }
 
+StagedRecipe stages_of_ranks(const StagedRecipe& staged, const std::optional<fs::path>& resume_run,
+                             int ranks) {
+  std::optional<StagedRecipe> recorded;
+  std::int64_t had = 1;
+  if (resume_run) {
+    const auto yaml = read_file(*resume_run / "recipe.yaml", kMostStageBytes);
+    auto parsed = yaml ? parse_staged_recipe(*yaml, "recipe.yaml")
+                       : Result<std::optional<StagedRecipe>>(yaml.error());
+    if (parsed) recorded = parsed.take();
+    const auto about = read_json_file(*resume_run / kStagesFile);
+    const auto ranks_then =
+        about ? json_int(*about, "ranks", kStagesFile, 1) : Result<std::int64_t>(about.error());
+    if (ranks_then) had = *ranks_then;
+  }
+  StagedRecipe all = staged;
+  for (std::size_t i = 0; i < all.stages.size(); ++i) {
+    std::int64_t& batches = all.stages[i].recipe.training.gradient_accumulation_steps;
+    const std::int64_t own = batches,
+                       there = recorded && i < recorded->stages.size()
+                                   ? recorded->stages[i].recipe.training.gradient_accumulation_steps
+                                   : 0;
+    batches = there == own || there == own * had ? there : own * ranks;
+  }
+  return all;
+}
+
 fs::path StageFolder::run_path(std::size_t index) const {
   return path_ / kStagesFolder / names_[index];
 }
@@ -192,7 +218,7 @@ Result<std::optional<StageFolder>> StageFolder::find(const StagedRecipe& staged,
 }
 
 Result<StageFolder> StageFolder::create(const StagedRecipe& staged, const fs::path& folder,
-                                        const std::vector<StageRecord>& records) {
+                                        const std::vector<StageRecord>& records, int ranks) {
   LUTHIER_CHECK(check_leftover(folder));
   std::error_code problem;
   fs::create_directories(folder, problem);
@@ -215,9 +241,10 @@ Result<StageFolder> StageFolder::create(const StagedRecipe& staged, const fs::pa
                       {"start", record.start},
                       {"model", record.model}});
   }
-  const Json about{{"format_version", kRunFormatVersion},
-                   {"version", luthier_version()},
-                   {"stages", std::move(stages)}};
+  Json about{{"format_version", kRunFormatVersion},
+             {"version", luthier_version()},
+             {"stages", std::move(stages)}};
+  if (ranks > 1) about["ranks"] = ranks;
   // First: it says whose the recipe.yaml is.
   LUTHIER_CHECK(write_file_atomically(folder / kStagesFile, about.dump(2) + "\n"));
   LUTHIER_CHECK(write_file_atomically(folder / "recipe.yaml", staged_recipe_to_yaml(staged)));

@@ -34,6 +34,11 @@ Result<std::vector<StageRecord>> read_stage_records(const std::filesystem::path&
 std::string stage_state(const std::filesystem::path& stage_run);
 /// The run of stages that this stage's run is a part of; nullopt: of none.
 std::optional<std::filesystem::path> stages_around(const std::filesystem::path& run);
+/// The stages as so many ranks train them together: each window has as many micro-batches of each
+/// of them, as a run's of one recipe does (train/shared_run). A resume keeps the windows that its
+/// run was begun with, where these come to them by the number of ranks that it had.
+StagedRecipe stages_of_ranks(const StagedRecipe& staged,
+                             const std::optional<std::filesystem::path>& resume_run, int ranks);
 
 /// One that trains, locked as long as this or a copy lives.
 class StageFolder {
@@ -48,8 +53,9 @@ class StageFolder {
   static Result<std::optional<StageFolder>> find(
       const StagedRecipe& staged, const std::optional<std::filesystem::path>& resume_run);
   /// A new one in place of leftovers that find() has passed.
+  /// `ranks`: processes that train it.
   static Result<StageFolder> create(const StagedRecipe& staged, const std::filesystem::path& folder,
-                                    const std::vector<StageRecord>& records);
+                                    const std::vector<StageRecord>& records, int ranks = 1);
 
  private:
   StageFolder() = default;

@@ -109,8 +109,8 @@ class StageRuns {
     }
     if (!folder) {
       const fs::path place = resume_run.value_or(staged_.output_dir);
-      LUTHIER_TRY(folder,
-                  StageFolder::create(staged_, place, stage_records(steps_, staged_, place)));
+      LUTHIER_TRY(folder, StageFolder::create(staged_, place, stage_records(steps_, staged_, place),
+                                              host_.ranks));
     }
     for (std::size_t i = first; i < steps_.size(); ++i) {
       LUTHIER_CHECK(fill_task_table(*folder, i));
@@ -222,8 +222,9 @@ void keep_stage_products(const BegunRun& begun, const StageRun& stage) {
   take_all_cores();  // MKL's threads go by who makes the products
 }
 
-Result<RunResult> run_stages(const StagedRecipe& staged, const std::optional<fs::path>& resume_run,
+Result<RunResult> run_stages(const StagedRecipe& given, const std::optional<fs::path>& resume_run,
                              const StageHost& host) {
+  const StagedRecipe staged = stages_of_ranks(given, resume_run, host.ranks);
   LUTHIER_TRY(std::vector<StageStep> steps, plan_course(staged));
   StageRuns runs(staged, std::move(steps), host);
   return runs.run(resume_run);

@@ -35,6 +35,7 @@ struct StageHost {
   std::function<bool()> stopping;
   /// One stage, as `train RECIPE --resume RUN` does it.
   std::function<Result<RunResult>(const StageRun&)> train;
+  int ranks = 1;  ///< processes that train each stage
   /// Lets go of a model that stands in memory, before two others are needed; empty: none stands.
   std::function<void()> let_go = {};
 };

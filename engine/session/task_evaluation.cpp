@@ -41,7 +41,7 @@ Status add_task_loss(LoadedModel& model, const Trainables& result, const Recipe&
   StepRunner runner(model, *objective, result, nullptr);
   std::vector<BrokenRow> broken;
   LUTHIER_TRY(const EvaluationOutcome outcome,
-              runner.evaluate(reader, usable.rows, rows_at_once(*objective, task.training),
+              runner.evaluate(reader, usable.rows, rows_evaluated(*objective, task.training),
                               static_cast<std::uint64_t>(task.training.seed), go_on, &broken));
   score.rows = static_cast<std::int64_t>(usable.rows.size() - broken.size());
   if (std::isfinite(outcome.loss)) score.figures[kTaskLoss] = outcome.loss;

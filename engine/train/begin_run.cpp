@@ -71,9 +71,9 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
   std::int64_t& batches = recipe.training.gradient_accumulation_steps;
   batches = resume_run ? batches_of_window(recipe, ranks) : batches * ranks;
   if (batches < ranks)
-    log_warning("A step of this run has " + std::to_string(batches) + " micro-batches: " +
-                std::to_string(ranks - batches) + " of " + std::to_string(ranks) +
-                " ranks have nothing to do.");
+    log_warning("A step of this run has " + std::to_string(batches) +
+                " micro-batches: " + std::to_string(ranks - batches) + " of " +
+                std::to_string(ranks) + " ranks have nothing to do.");
   LUTHIER_CHECK(check_recipe(recipe));
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(check_generations(objective->generations(), recipe.training));

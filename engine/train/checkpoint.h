@@ -67,8 +67,7 @@ Status read_reference(const std::filesystem::path& folder, const NamedTensors& r
 Status read_weights(const std::filesystem::path& folder, const Trainables& trainables);
 /// `own`: which of the optimizer's tensors are taken; empty: all.
 Status read_moments(const std::filesystem::path& folder, const Trainables& trainables,
-                    Optimizer& optimizer,
-                    const std::function<bool(const std::string&)>& own = {});
+                    Optimizer& optimizer, const std::function<bool(const std::string&)>& own = {});
 /// Both in a run that is under way, whose adapters' tensors are read in their places.
 Status go_back_to(const std::filesystem::path& folder, const Trainables& trainables,
                   Optimizer& optimizer);

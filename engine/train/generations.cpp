@@ -1,7 +1,41 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/train/generations.h"
 
+#include "engine/objectives/drawn_answers.h"
+
 namespace luthier {
+
+namespace {
+
+/// The samples that its rows were given: tokens and rewards of each.
+Json samples_of(const Generation& generation) {
+  Json rows = Json::array();
+  for (const EncodedRow& row : generation.rows.encoded) {
+    Json samples = Json::array();
+    for (const RowSample& sample : row.samples)
+      samples.push_back(Json{{"ids", sample.ids}, {"rewards", sample.rewards}});
+    rows.push_back(Json{{"names", row.reward_names}, {"samples", std::move(samples)}});
+  }
+  return rows;
+}
+
+/// Those of another rank.
+void take_samples(Generation& generation, const Json& rows) {
+  for (std::size_t i = 0; i < generation.rows.encoded.size(); ++i) {
+    EncodedRow& row = generation.rows.encoded[i];
+    row.reward_names = rows.at(i).at("names").get<std::vector<std::string>>();
+    std::vector<RowSample> samples;
+    for (const Json& each : rows.at(i).at("samples")) {
+      RowSample& sample = samples.emplace_back();
+      sample.ids = each.at("ids").get<std::vector<TokenId>>();
+      sample.rewards = each.at("rewards").get<std::vector<double>>();
+    }
+    give_samples(row, std::move(samples));
+  }
+  generation.drawn = true;
+}
+
+}  // namespace
 
 void Generations::set_plan(const StepPlan& plan, bool shuffles, std::uint64_t seed) {
   plan_ = plan;
@@ -37,23 +71,54 @@ Status Generations::fill(Window& window, Policy& policy, std::int64_t first_batc
     return {};
   }
   const GenerationPlan& plan = plan_->generations;
-  auto next = window.generations.begin();
+  std::vector<std::shared_ptr<Generation>> begins;
+  std::vector<std::size_t> places;
+  for (BegunGeneration& begun : window.generations) {
+    const std::int64_t batch = first_batch + static_cast<std::int64_t>(begun.batch);
+    auto made = std::make_shared<Generation>(make(std::move(begun.rows), batch / plan.every()));
+    made->go_on = go_on;
+    made->shared = work_ ? &*work_ : nullptr;
+    begins.push_back(std::move(made));
+    places.push_back(begun.batch);
+  }
+  if (work_) LUTHIER_CHECK(draw(begins, policy));
+  std::size_t next = 0;
   for (std::size_t i = 0; i < window.batches.size(); ++i) {
     const std::int64_t batch = first_batch + static_cast<std::int64_t>(i);
-    if (next != window.generations.end() && next->batch == i) {
-      auto made = std::make_shared<Generation>(make(std::move(next->rows), batch / plan.every()));
-      made->go_on = go_on;
+    if (next < begins.size() && places[next] == i) {
+      const std::shared_ptr<Generation>& made = begins[next++];
       LUTHIER_CHECK(objective_.prepare(policy, *made));
       made->go_on = {};
+      made->shared = nullptr;
       latest_ = made;
       begun_.push_back(made);
-      ++next;
     }
     if (!latest_)
       return input_error("The samples that this step goes on with are not there.", "checkpoint",
                          "Start a new run in another output_dir.");
+    if (!part_.has(static_cast<std::int64_t>(i))) continue;
     window.batches[i] = slice_of(*latest_, batch % (plan.reshuffles ? plan.every() : plan.batches));
   }
+  return {};
+}
+
+Status Generations::draw(const std::vector<std::shared_ptr<Generation>>& begins,
+                         Policy& policy) const {
+  std::vector<Generation*> draws;
+  for (const std::shared_ptr<Generation>& each : begins) {
+    const bool brings = each->rows.empty() || !each->rows.encoded.front().samples.empty();
+    if (!brings && !plan_->generations.given) draws.push_back(each.get());
+  }
+  if (draws.empty()) return {};
+  LUTHIER_TRY(const std::vector<Json> all, work_->each(
+                                               draws.size(),
+                                               [&](std::size_t i) -> Result<Json> {
+                                                 LUTHIER_CHECK(objective_.draw(policy, *draws[i]));
+                                                 return samples_of(*draws[i]);
+                                               },
+                                               draws.front()->number));
+  for (std::size_t i = 0; i < draws.size(); ++i)
+    if (!draws[i]->drawn) take_samples(*draws[i], all[i]);
   return {};
 }
 

@@ -10,7 +10,7 @@ namespace luthier {
 
 namespace {
 
-constexpr std::int64_t kAlign = 8;         ///< bytes: any type may be read where a piece begins
+constexpr std::int64_t kAlign = 8;  ///< bytes: any type may be read where a piece begins
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
@@ -54,7 +54,7 @@ std::string GradientExchange::standing() const {
   std::string letters;
   for (const TrainedTensor& each : tensors_) {
     const torch::Tensor& gradient = each.tensor.grad();
-    letters += !gradient.defined() ? '0'
+    letters += !gradient.defined()                                   ? '0'
                : gradient.scalar_type() == each.tensor.scalar_type() ? '1'
                                                                      : '2';
   }
@@ -69,8 +69,8 @@ std::int64_t GradientExchange::bytes_of(const Bucket& bucket, const std::string&
   std::int64_t bytes = 0;
   for (const Piece& piece : bucket) {
     if (standing[piece.tensor] == '0') continue;
-    const auto size = static_cast<std::int64_t>(
-        c10::elementSize(type_of(piece.tensor, standing[piece.tensor])));
+    const auto size =
+        static_cast<std::int64_t>(c10::elementSize(type_of(piece.tensor, standing[piece.tensor])));
     bytes += aligned(piece.count * size);
   }
   return bytes;
@@ -130,7 +130,8 @@ Status GradientExchange::add(const std::vector<std::string>& standing) {
     }
   }
   for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
-    for (const std::string& each : standing) summed_[tensor] = summed_[tensor] || each[tensor] != '0';
+    for (const std::string& each : standing)
+      summed_[tensor] = summed_[tensor] || each[tensor] != '0';
     tensors_[tensor].tensor.mutable_grad().reset();
   }
   return {};
@@ -143,8 +144,7 @@ Status GradientExchange::owners_to_all(
     const std::function<void(const Piece&, const torch::Tensor&)>& into) const {
   const auto here = static_cast<std::size_t>(ranks_->rank());
   const auto room_of = [&](const Piece& piece) {
-    return aligned(piece.count *
-                   static_cast<std::int64_t>(c10::elementSize(type(piece.tensor))));
+    return aligned(piece.count * static_cast<std::int64_t>(c10::elementSize(type(piece.tensor))));
   };
   for (std::size_t round = 0; round < most_buckets_; ++round) {
     std::int64_t longest = 0;
@@ -165,7 +165,8 @@ Status GradientExchange::owners_to_all(
     LUTHIER_TRY(const torch::Tensor all, ranks_->gather(mine));
     for (std::size_t owner = 0; owner < buckets_.size(); ++owner) {
       at = 0;
-      for (const Piece& piece : round < buckets_[owner].size() ? buckets_[owner][round] : Bucket()) {
+      for (const Piece& piece :
+           round < buckets_[owner].size() ? buckets_[owner][round] : Bucket()) {
         if (!is_there(piece.tensor)) continue;
         const std::int64_t room = room_of(piece);
         into(piece, all.select(0, static_cast<std::int64_t>(owner)).narrow(0, at, room));
@@ -246,22 +247,21 @@ Result<torch::Tensor> GradientExchange::norm() const {
 
 Status GradientExchange::spread() const {
   const torch::NoGradGuard no_grad;
-  return owners_to_all(
-      [](std::size_t) { return true; },
-      [&](std::size_t tensor) { return tensors_[tensor].tensor.scalar_type(); },
-      [&](const Piece& piece) {
-        return part_of(tensors_[piece.tensor].tensor.detach(), piece.first, piece.count);
-      },
-      [&](const Piece& piece, const torch::Tensor& bytes) {
-        const torch::Tensor& tensor = tensors_[piece.tensor].tensor;
-        if (owns(piece.tensor)) return;
-        const torch::Tensor whole = tensor.detach().contiguous();
-        whole.view({-1})
-            .narrow(0, piece.first, piece.count)
-            .copy_(bytes.view(tensor.scalar_type()).narrow(0, 0, piece.count));
-        if (whole.data_ptr() != tensor.data_ptr())
-          tensor.detach().copy_(whole);
-      });
+  return owners_to_all([](std::size_t) { return true; },
+                       [&](std::size_t tensor) { return tensors_[tensor].tensor.scalar_type(); },
+                       [&](const Piece& piece) {
+                         return part_of(tensors_[piece.tensor].tensor.detach(), piece.first,
+                                        piece.count);
+                       },
+                       [&](const Piece& piece, const torch::Tensor& bytes) {
+                         const torch::Tensor& tensor = tensors_[piece.tensor].tensor;
+                         if (owns(piece.tensor)) return;
+                         const torch::Tensor whole = tensor.detach().contiguous();
+                         whole.view({-1})
+                             .narrow(0, piece.first, piece.count)
+                             .copy_(bytes.view(tensor.scalar_type()).narrow(0, 0, piece.count));
+                         if (whole.data_ptr() != tensor.data_ptr()) tensor.detach().copy_(whole);
+                       });
 }
 
 }  // namespace luthier

@@ -3,8 +3,8 @@
 // an owner among the ranks: after a round, in which every rank has one micro-batch behind it, they
 // send the owner their gradients of it, and the owner adds them in the order of the micro-batches,
 // in float32. That is the order and the type in which one process adds them, so that the sums are
-// the same to the bit, however many ranks there are; a ring's are not. What goes over the line is as
-// much as with a ring for one round a window, and half of that more for each further one.
+// the same to the bit, however many ranks there are; a ring's are not. What goes over the line is
+// as much as with a ring for one round a window, and half of that more for each further one.
 #pragma once
 
 #include <cstdint>

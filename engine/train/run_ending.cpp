@@ -107,12 +107,11 @@ Status RunEnding::save_result() {
                                                             : run_.log->folder().path() / "model",
                                                        FolderReplace::Whole));
   if (lora) {
-    LUTHIER_CHECK(
-        run_.trainables.adapter->save(writer.path(), run_.recipe.model, masters));
+    LUTHIER_CHECK(run_.trainables.adapter->save(writer.path(), run_.recipe.model, masters));
     LUTHIER_CHECK(write_adapter_notes(writer.path(), run_.base.pixels));
   } else {
-    LUTHIER_CHECK(save_model(run_.base, writer.path(), result_dtype(run_.base, run_.recipe),
-                             masters));
+    LUTHIER_CHECK(
+        save_model(run_.base, writer.path(), result_dtype(run_.base, run_.recipe), masters));
   }
   LUTHIER_CHECK(writer.commit());
   if (!run_.trainables.companion) return {};

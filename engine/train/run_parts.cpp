@@ -133,15 +133,22 @@ void make_cache(RunParts& run) {
       run.options.max_cache_bytes >= 0 ? run.options.max_cache_bytes : most);
 }
 
+/// What this process reads of each window. A generation's rows are answered by one rank and learned
+/// from by all; what goes through the model at once is rank 0's.
+WindowPart part_read(const RunParts& run) {
+  if (!run.ranks || run.plan.generations) return {};
+  if (run.objective->window_rule() != WindowRule::Whole)
+    return {run.ranks->rank(), run.ranks->size()};
+  return run.follows() ? WindowPart::none() : WindowPart{};
+}
+
 std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t step) {
   const TrainingSettings& training = run.recipe.training;
   const int busy = run.device.is_cpu() ? at::get_num_threads() : 1;
   const bool shuffles = training.shuffle && !run.plan.generations.given;
-  return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
-                                        shuffles, step, run.cache, run.state.broken_rows,
-                                        reading_threads(usable_cores(), busy), run.order,
-                                        run.ranks ? WindowPart{run.ranks->rank(), run.ranks->size()}
-                                                  : WindowPart{});
+  return std::make_unique<WindowSource>(
+      run.reader, run.rows.rows, run.plan, training.seed, shuffles, step, run.cache,
+      run.state.broken_rows, reading_threads(usable_cores(), busy), run.order, part_read(run));
 }
 
 /// A resume has kept nothing yet. On a device a row's features have the last bits of the batch that
@@ -235,7 +242,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.observer.on_phase(TrainPhase::Preparing, "");
   LUTHIER_TRY(run.objective, run.options.objective ? run.options.objective(run.recipe)
                                                    : make_objective(run.recipe));
-  if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.recipe, run.resumes()));
+  if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.resumes()));
   const bool resumes = run.resumes();
   if (resumes) {
     LUTHIER_TRY(run.state, read_trainer_state(run.begun->checkpoint->path));
@@ -294,16 +301,17 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(prepare_shards(run));
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
   if (run.shards && run.optimizer->has_averages())
-    return input_error(run.recipe.training.optim + " keeps averages of all weights, which ranks do "
-                       "not share.",
+    return input_error(run.recipe.training.optim +
+                           " keeps averages of all weights, which ranks do "
+                           "not share.",
                        "--shard", "Leave it out, or choose another training.optim.");
   run.optimizer->set_warmup(run.schedule.warmup_steps);
   // Its own from here on: kept here too, those that a checkpoint replaces would stay in memory.
   for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
   if (resumes && !fresh_optimizer) {
     LUTHIER_CHECK(read_weights(run.begun->checkpoint->path, run.trainables));
-    LUTHIER_CHECK(read_moments(run.begun->checkpoint->path, run.trainables, *run.optimizer,
-                               own_state(run)));
+    LUTHIER_CHECK(
+        read_moments(run.begun->checkpoint->path, run.trainables, *run.optimizer, own_state(run)));
   }
   LUTHIER_CHECK(read_asked(run));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
@@ -324,7 +332,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
         run.options.gradient_checkpointing);
   // A recording holds what trained when it was made.
   if (run.ranks) run.runner->share(run.ranks, run.shards);
-  run.recordable = !run.ranks && can_record(run.base, *run.objective) && !run.trainables.gradual() &&
+  run.recordable = !run.ranks && can_record(run.base, *run.objective) &&
+                   !run.trainables.gradual() &&
                    !(run.trainables.adapter && !run.trainables.adapter->can_be_recorded());
   const bool fills_up =
       resumes ? run.begun->recorded && run.begun->recorded->recorded_steps : graphs_asked_for();

@@ -49,7 +49,7 @@ struct RunParts {
   const TrainerOptions options;
   TrainObserver& observer;
   const torch::Device device;
-  const ExactMath exact{device};  ///< for as long as the run lasts
+  const ExactMath exact{device};       ///< for as long as the run lasts
   const std::shared_ptr<Ranks> ranks;  ///< null: one process trains alone
   bool follows() const { return ranks && !ranks->leads(); }
   const bool shards = ranks && options.shards.optimizer;  ///< the optimizer's state, among them

@@ -9,6 +9,7 @@
 #include "engine/device/threads.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/methods/method.h"
 #include "engine/objectives/objective.h"
 #include "engine/ranks/owners.h"
 #include "engine/runs/changed_settings.h"
@@ -21,14 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char *kStep = "step", *kEvaluation = "evaluation", *kBegin = "begin",
-                     *kState = "state", *kSend = "send";
-
-/// An order that this build does not know cannot come from the same build.
-Error not_known(const std::string& order) {
-  return machine_error("Rank 0 said something that this rank does not know: " +
-                           order.substr(0, 80),
-                       "", "Start all ranks from one build.");
-}
+                     *kState = "state", *kSend = "send", *kOver = "over";
 
 /// The run as rank 0 began it.
 Result<BegunRun> begun_as(const Json& order, const Recipe& mine, int rank, const Shards& shards) {
@@ -86,7 +80,7 @@ Result<torch::Tensor> sent_from(const RunParts& run, int rank, const std::string
   if (run.ranks->rank() == rank) {
     const auto state = run.optimizer->state();
     const auto found = state.find(name);
-    if (found == state.end()) return not_known(name);
+    if (found == state.end()) return order_not_known(name);
     leaving = found->second.cpu().contiguous().view({-1}).view(torch::kUInt8);
     to.front() = leaving.numel();
   }
@@ -101,6 +95,11 @@ TensorToMake there(const std::string& name, const torch::Tensor& tensor) {
 
 }  // namespace
 
+Error order_not_known(const std::string& order) {
+  return machine_error("Rank 0 said something that this rank does not know: " + order.substr(0, 80),
+                       "", "Start all ranks from one build.");
+}
+
 Result<std::vector<TensorToMake>> optimizer_state(RunParts& run) {
   std::vector<TensorToMake> all;
   for (const auto& [name, tensor] : run.optimizer->state()) all.push_back(there(name, tensor));
@@ -109,7 +108,7 @@ Result<std::vector<TensorToMake>> optimizer_state(RunParts& run) {
   LUTHIER_TRY(const std::vector<std::string> lists, run.ranks->gather(std::string("[]")));
   for (std::size_t rank = 1; rank < lists.size(); ++rank) {
     const Json list = Json::parse(lists[rank], nullptr, false);
-    if (!list.is_array()) return not_known(lists[rank]);
+    if (!list.is_array()) return order_not_known(lists[rank]);
     for (const Json& each : list) {
       const auto name = each.at(0).get<std::string>();
       const auto type = static_cast<torch::ScalarType>(each.at(1).get<int>());
@@ -118,8 +117,7 @@ Result<std::vector<TensorToMake>> optimizer_state(RunParts& run) {
                          rank = static_cast<int>(rank)]() -> Result<torch::Tensor> {
         std::int64_t bytes = static_cast<std::int64_t>(c10::elementSize(type));
         for (const std::int64_t size : shape) bytes *= size;
-        LUTHIER_CHECK(
-            run.ranks->order(Json{{"do", kSend}, {"rank", rank}, {"name", name}}.dump()));
+        LUTHIER_CHECK(run.ranks->order(Json{{"do", kSend}, {"rank", rank}, {"name", name}}.dump()));
         LUTHIER_TRY(const torch::Tensor came, sent_from(run, rank, name, bytes));
         return came.view(type).view(shape);
       };
@@ -171,28 +169,23 @@ std::function<bool(const std::string&)> own_state(const RunParts& run) {
   };
 }
 
+Status can_shard(const Recipe& recipe, const Objective* objective) {
+  LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
+  if (!method->hangs_adapter() && !(objective && objective->companion())) return {};
+  return input_error("What an adapter trains is too little to be worth sharding.", "--shard",
+                     "Leave it out, or tune with strategy: full or freeze.");
+}
+
 Status prepare_shards(RunParts& run) {
   if (!run.shards) return {};
-  if (run.trainables.adapter || run.trainables.companion)
-    return input_error("What an adapter trains is too little to be worth sharding.", "--shard",
-                       "Leave it out, or tune with strategy: full or freeze.");
+  LUTHIER_CHECK(can_shard(run.recipe, run.objective.get()));
   const auto own = own_state(run);
   for (TrainedTensor& trained : run.trainables.tensors)
     if (!own(trained.name + ".master")) trained.master.reset();
   return {};
 }
 
-Status can_share(const Objective& objective, const Recipe& recipe, bool resumes) {
-  const char* hint = "Train it in one process.";
-  if (objective.generations() || objective.window_rule() == WindowRule::Whole)
-    return input_error("The rows of a window of " + recipe.objective +
-                           " belong together, and are not shared among ranks.",
-                       "objective", hint);
-  if (!objective.state().is_null())
-    return input_error(recipe.objective +
-                           " carries something from each micro-batch to the next, which ranks do "
-                           "not have in that order.",
-                       "objective", hint);
+Status can_share(const Objective& objective, bool resumes) {
   if (!resumes && objective.asks_reference_beforehand() && objective.file_of_asked())
     return input_error("Several ranks do not ask the teacher beforehand.", "objective",
                        "Write its answers in one process, and name their file.");
@@ -200,9 +193,9 @@ Status can_share(const Objective& objective, const Recipe& recipe, bool resumes)
 }
 
 Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::path>& resume_run,
-                                  Ranks& ranks, const Shards& shards) {
+                                  Ranks& ranks, const Shards& shards, bool stage) {
   if (ranks.leads()) {
-    LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run, ranks.size()));
+    LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run, stage ? 1 : ranks.size()));
     Json order = {{"do", kBegin},
                   {"given", recipe_to_yaml(recipe)},
                   {"recipe", recipe_to_yaml(begun.recipe)},
@@ -211,7 +204,10 @@ Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::
                   {"checkpoint", ""},
                   {"folder", ""},
                   {"step", 0}};
-    if (begun.ended_before()) return begun;
+    if (begun.ended_before()) {
+      if (stage) LUTHIER_CHECK(ranks.order(over_order()));
+      return begun;
+    }
     if (begun.run && begun.run->checkpoint) {
       order["checkpoint"] = fs::absolute(begun.run->checkpoint->path).string();
       order["folder"] = fs::absolute(begun.run->folder.path()).string();
@@ -221,13 +217,13 @@ Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::
     return begun;
   }
   LUTHIER_TRY(const std::string text, ranks.next_order());
-  if (text == "end") {
+  if (text == "end" || text == over_order()) {
     BegunRun ended{recipe, {}};
     ended.nothing_left = true;
     return ended;
   }
   const Json order = Json::parse(text, nullptr, false);
-  if (!order.is_object() || order.value("do", "") != kBegin) return not_known(text);
+  if (!order.is_object() || order.value("do", "") != kBegin) return order_not_known(text);
   auto begun = begun_as(order, recipe, ranks.rank(), shards);
   if (!begun) return begun.error();
   keep_products(order.at("products").get<std::string>());
@@ -248,8 +244,8 @@ std::string start_of(const std::vector<TrainedTensor>& tensors) {
     if (each.tensor.numel() == 0) continue;
     const torch::Tensor bytes =
         each.tensor.detach().cpu().contiguous().view({-1}).view(torch::kUInt8);
-    digests += sha256_bytes(std::as_bytes(std::span(bytes.const_data_ptr<std::uint8_t>(),
-                                                    static_cast<std::size_t>(bytes.numel()))));
+    digests += sha256_bytes(std::as_bytes(
+        std::span(bytes.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(bytes.numel()))));
   }
   return sha256_bytes(std::as_bytes(std::span(digests))).substr(0, 16);
 }
@@ -267,20 +263,20 @@ Status agree_on_inputs(RunParts& run, const RunManifest& mine) {
     for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
     return text;
   };
-  return run.ranks->agree({{"model", mine.model_fingerprint},
-                           {"dataset", joined(mine.dataset_fingerprints)},
-                           {"eval_dataset", joined(mine.eval_dataset_fingerprints)},
-                           {"training.dtype", mine.dtype},
-                           {"kind of device", run.device.is_cpu() ? "cpu" : "cuda"},
-                           {"card", mine.card},
-                           {"number of threads", std::to_string(mine.threads)},
-                           {"maker of products", mine.products},
-                           {"choice of usable rows", digest_of(run.rows.rows)},
-                           {"choice of evaluation rows", digest_of(run.eval_rows.rows)},
-                           {"number of steps", std::to_string(mine.total_steps)},
-                           {"number of trained parameters",
-                            std::to_string(mine.trainable_parameters)},
-                           {"start of what trains", start_of(run.trainables.tensors)}});
+  return run.ranks->agree(
+      {{"model", mine.model_fingerprint},
+       {"dataset", joined(mine.dataset_fingerprints)},
+       {"eval_dataset", joined(mine.eval_dataset_fingerprints)},
+       {"training.dtype", mine.dtype},
+       {"kind of device", run.device.is_cpu() ? "cpu" : "cuda"},
+       {"card", mine.card},
+       {"number of threads", std::to_string(mine.threads)},
+       {"maker of products", mine.products},
+       {"choice of usable rows", digest_of(run.rows.rows)},
+       {"choice of evaluation rows", digest_of(run.eval_rows.rows)},
+       {"number of steps", std::to_string(mine.total_steps)},
+       {"number of trained parameters", std::to_string(mine.trainable_parameters)},
+       {"start of what trains", start_of(run.trainables.tensors)}});
 }
 
 std::string step_order(const StepOrder& order) {
@@ -288,6 +284,8 @@ std::string step_order(const StepOrder& order) {
 }
 
 std::string evaluation_order() { return Json{{"do", kEvaluation}}.dump(); }
+
+std::string over_order() { return Json{{"do", kOver}}.dump(); }
 
 Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
   const auto seed = static_cast<std::uint64_t>(run.recipe.training.seed);
@@ -297,7 +295,7 @@ Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
     auto heard = run.ranks->next_order();
     if (!heard) return fault ? heard.error() : fault.error();
     const std::string text = heard.take();
-    if (text == "end") {
+    if (text == "end" || text == over_order()) {
       LUTHIER_CHECK(fault);
       break;
     }
@@ -305,9 +303,9 @@ Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
     const std::string what = order.is_object() ? order.value("do", "") : "";
     if (what == kEvaluation) {
       const AveragesShown shown(*run.optimizer);
-      auto evaluated = run.runner->evaluate(run.eval_reader, run.eval_rows.rows,
-                                            rows_at_once(*run.objective, run.recipe.training),
-                                            seed);
+      auto evaluated =
+          run.runner->evaluate(run.eval_reader, run.eval_rows.rows,
+                               rows_evaluated(*run.objective, run.recipe.training), seed);
       if (!evaluated && evaluated.error().code != ErrorCode::Interrupted) fault = evaluated.error();
       continue;
     }
@@ -316,11 +314,11 @@ Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
       continue;
     }
     if (what == kSend) {
-      LUTHIER_CHECK(sent_from(run, order.at("rank").get<int>(), order.at("name").get<std::string>(),
-                              0));
+      LUTHIER_CHECK(
+          sent_from(run, order.at("rank").get<int>(), order.at("name").get<std::string>(), 0));
       continue;
     }
-    if (what != kStep) return not_known(text);
+    if (what != kStep) return order_not_known(text);
     auto window = run.source->next();
     if (!window) {
       fault = run.runner->cannot_take_part(window.error());
@@ -339,8 +337,8 @@ Result<RunResult> follow(RunParts& run, const std::function<bool()>& stopping) {
       run.optimizer->clear_gradients();
       continue;
     }
-    LUTHIER_CHECK(move_by(run, outcome, order.at("rate").get<double>(),
-                          order.at("max_norm").get<double>()));
+    LUTHIER_CHECK(
+        move_by(run, outcome, order.at("rate").get<double>(), order.at("max_norm").get<double>()));
   }
   RunResult result;
   result.folder = run.recipe.output_dir;

@@ -48,9 +48,9 @@ Result<Share> read_share(const std::string& text, std::size_t rank, Read read) {
   try {
     return read(Json::parse(text));
   } catch (const std::exception&) {
-    return machine_error("Rank " + std::to_string(rank) + " said something that is no share of a " +
-                             "window.",
-                         "", "Start all ranks from one build.");
+    return machine_error(
+        "Rank " + std::to_string(rank) + " said something that is no share of a " + "window.", "",
+        "Start all ranks from one build.");
   }
 }
 
@@ -112,8 +112,8 @@ std::string to_text(const EvaluationShare& share) {
   for (const EvaluatedBatch& each : share.batches) {
     Json figures = Json::array();
     for (const Figures& one : each.figures) figures.push_back(figures_json(one));
-    batches.push_back({number_json(each.sum), each.rows, std::move(figures),
-                       broken_json(each.broken)});
+    batches.push_back(
+        {number_json(each.sum), each.rows, std::move(figures), broken_json(each.broken)});
   }
   return dumped({{"batches", std::move(batches)},
                  {"fault", share.fault},

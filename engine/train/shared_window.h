@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What ranks tell one another of a window's micro-batches: JSON in one line, numbers in the shortest
-// form that reads back to the same bits. No LibTorch.
+// What ranks tell one another of a window's micro-batches: JSON in one line, numbers in the
+// shortest form that reads back to the same bits. No LibTorch.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct WindowShare {
 
 /// Of one micro-batch that a rank has been through.
 struct MicroShare {
-  std::vector<ToldNumbers> told;  ///< empty: none of this rank's took part
+  std::vector<ToldNumbers> told;       ///< empty: none of this rank's took part
   std::vector<std::int64_t> suspects;  ///< its rows, where its loss is not finite
   bool finite = true, stops = false;
   std::string standing;  ///< of its gradients (GradientExchange)

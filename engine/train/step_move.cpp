@@ -22,7 +22,8 @@ void move_reference(RunParts& run) {
 
 }  // namespace
 
-Result<StepMoved> move_by(RunParts& run, const WindowOutcome& outcome, double rate, double max_norm) {
+Result<StepMoved> move_by(RunParts& run, const WindowOutcome& outcome, double rate,
+                          double max_norm) {
   StepMoved moved;
   moved.finite = outcome.finite && std::isfinite(outcome.norm);
   moved.gradients = run.optimizer->gradient_bytes();

@@ -16,6 +16,7 @@ struct StepMoved {
 /// The step after `run.state.step` steps, which it counts. `rate`: of this step; `max_norm`: to
 /// which gradients are clipped. An error where what other ranks have moved does not come: the
 /// weights must not be kept then.
-Result<StepMoved> move_by(RunParts& run, const WindowOutcome& outcome, double rate, double max_norm);
+Result<StepMoved> move_by(RunParts& run, const WindowOutcome& outcome, double rate,
+                          double max_norm);
 
 }  // namespace luthier

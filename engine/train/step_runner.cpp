@@ -16,7 +16,6 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "engine/base/log.h"
 #include "engine/base/text.h"
 #include "engine/batches/parts.h"
 #include "engine/device/subnormals.h"
@@ -25,7 +24,9 @@
 #include "engine/nn/batch_part.h"
 #include "engine/nn/packed_weight.h"
 #include "engine/optim/gradients.h"
+#include "engine/train/points_window.h"
 #include "engine/train/told.h"
+#include "engine/train/undone.h"
 
 namespace luthier {
 
@@ -41,26 +42,6 @@ MicroBatch joined(std::vector<MicroBatch>& batches) {
   }
   return all;
 }
-
-/// A window that does not come to its end comes again, whole: what the objective carries from step
-/// to step is as it was before.
-class Undone {
- public:
-  explicit Undone(Objective& objective) : objective_(objective), before_(objective.state()) {}
-  ~Undone() {
-    if (kept_ || before_.is_null()) return;
-    if (const Status read = objective_.read_state(before_, "objective"); !read)
-      log_warning(read.error().sentence());
-  }
-  Undone(const Undone&) = delete;
-  Undone& operator=(const Undone&) = delete;
-  void keep() { kept_ = true; }
-
- private:
-  Objective& objective_;
-  const Json before_;
-  bool kept_ = false;
-};
 
 /// The rows by their parts, each part's in their order. Takes the rows out of `batch`, which keeps
 /// their numbers.
@@ -291,6 +272,22 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     if (tells) told.push_back(std::move(*tells));
   };
   const TrainingProducts training;
+  std::optional<PointsWindow> points;
+  if (objective_.window_rule() == WindowRule::Points && taking_part > 0) {
+    points.emplace(objective_, policy_, batches.size());
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      if (abandoned()) return outcome;
+      if (batches[i].empty()) continue;
+      trainables_.set_training(objective_.dropout(), seed_of(i));
+      points->look(i, batches[i]);
+    }
+    const Told all = points->loss(divided_by[last]);
+    if (at_once)
+      take_told({all}, {}, {}, outcome);
+    else
+      told.push_back(all);
+    if (!outcome.finite) return outcome;
+  }
   if (recorded_) recorded_->begin();
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (abandoned()) return outcome;
@@ -303,6 +300,9 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
       MicroBatch whole = keeps_rows_ ? batches[i] : MicroBatch();
       in_parts(batches[i], part_of, divided_by[i], outcome);
       if (keeps_rows_) batches[i] = std::move(whole);
+    } else if (points) {
+      points->learn(i);
+      if (i < last) widen_gradients(trainables_.tensors);
     } else if (!recorded_) {
       launch(i);
       if (outcome.finite && i < last) widen_gradients(trainables_.tensors);
@@ -368,8 +368,7 @@ Result<EvaluatedBatch> StepRunner::evaluate_batch(const RowReader& reader,
   const auto sum_with = loss.beside.defined() ? loss.sum + loss.beside * loss.count : loss.sum;
   take_told({{&micro, sum_with, loss.figures}}, {}, {}, told);
   evaluated.rows = static_cast<std::int64_t>(micro.encoded.size());
-  evaluated.sum =
-      told.loss / static_cast<double>(loss.count) * static_cast<double>(evaluated.rows);
+  evaluated.sum = told.loss / static_cast<double>(loss.count) * static_cast<double>(evaluated.rows);
   for (ToldNumbers& each : told.told) evaluated.figures.push_back(std::move(each.figures));
   if (!of_generation.empty()) evaluated.figures.push_back(std::move(of_generation));
   return evaluated;

@@ -40,6 +40,7 @@ struct EvaluationOutcome {
 };
 
 struct Told;
+class PointsWindow;
 
 class StepRunner {
  public:
@@ -116,6 +117,10 @@ class StepRunner {
                                           std::int64_t first_batch,
                                           const std::function<bool()>& go_on);
   Result<WindowShare> shared_facts(const WindowShare& mine);
+  /// WindowRule::Points: every rank's, each looked at by its own.
+  Status points_of_all(const std::vector<MicroBatch>& batches,
+                       const std::function<std::uint64_t(std::size_t)>& seed_of,
+                       PointsWindow& points);
   Result<std::vector<MicroShare>> micro_of_all(const MicroShare& mine);
   /// Of this rank's batches those of all.
   Status evaluated_by_all(const Status& mine, std::vector<EvaluatedBatch>& batches);
@@ -123,8 +128,8 @@ class StepRunner {
   std::optional<Told> forward_backward(const MicroBatch& rows, double divisor,
                                        std::int64_t taking_part, bool read_now,
                                        WindowOutcome& outcome);
-  Result<EvaluatedBatch> evaluate_batch(const RowReader& reader,
-                                        std::span<const std::int64_t> rows, std::uint64_t seed);
+  Result<EvaluatedBatch> evaluate_batch(const RowReader& reader, std::span<const std::int64_t> rows,
+                                        std::uint64_t seed);
   /// Forward and backward of a micro-batch's parts side by side, as accumulate's of a whole one.
   void in_parts(MicroBatch& batch, const std::vector<std::size_t>& part_of, double divisor,
                 WindowOutcome& outcome);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A window and an evaluation over several ranks. Micro-batch i is rank i mod n's; everything that
-// depends on its place (dropout, draws) counts micro-batches of the whole window.
+// depends on its place (dropout, draws) counts micro-batches of the whole window. A window that
+// goes through the model at once is one micro-batch, and so rank 0's.
 #include <algorithm>
 #include <utility>
 
@@ -9,16 +10,81 @@
 #include "engine/device/subnormals.h"
 #include "engine/device/threads.h"
 #include "engine/optim/gradients.h"
+#include "engine/train/points_window.h"
 #include "engine/train/step_runner.h"
 #include "engine/train/told.h"
+#include "engine/train/undone.h"
 
 namespace luthier {
 
 namespace {
 
-Error said_by(std::size_t rank, const std::string& fault) {
-  return input_error("Rank " + std::to_string(rank) + ": " + fault);
-}
+/// What the micro-batches of a round add to the objective's state. Each rank says what its own adds
+/// when its loss asks, and then has a state with all before it and its own.
+class Turn {
+ public:
+  Turn(Objective& objective, Ranks& ranks) : objective_(objective), ranks_(ranks) {
+    if (objective_.state().is_null()) return;
+    before_ = objective_.state();
+    objective_.take_turns([this](const Json& addition) { say(addition, ""); });
+  }
+  ~Turn() { objective_.take_turns({}); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  /// Whether the others still wait to hear what this rank's micro-batch adds.
+  bool is_waited_for() const { return !before_.is_null() && !said_; }
+  void say(const Json& addition, const std::string& fault) {
+    said_ = true;
+    heard_ = take(addition, fault);
+  }
+  /// The state with all of the round; the error is another rank's.
+  Status finish() {
+    if (is_waited_for()) say(nullptr, "");
+    LUTHIER_CHECK(heard_);
+    carry(static_cast<std::size_t>(ranks_.rank()) + 1, additions_.size());
+    return {};
+  }
+  /// The state of one process that goes no further than to that rank's micro-batch.
+  Status end_with(std::size_t rank) {
+    if (before_.is_null()) return {};
+    LUTHIER_CHECK(objective_.read_state(before_, "objective"));
+    carry(0, rank + 1);
+    return {};
+  }
+
+ private:
+  Status take(const Json& addition, const std::string& fault) {
+    LUTHIER_TRY(const std::vector<std::string> texts, ranks_.gather(dumped_turn(addition, fault)));
+    for (std::size_t rank = 0; rank < texts.size(); ++rank) {
+      const Json said = Json::parse(texts[rank], nullptr, false);
+      if (!said.is_object() || !said.contains("adds"))
+        return machine_error(
+            "Rank " + std::to_string(rank) + " said something that adds to no state.", "",
+            "Start all ranks from one build.");
+      if (const auto other = said.value("fault", std::string()); !other.empty())
+        return machine_error("Rank " + std::to_string(rank) + ": " + other);
+      additions_.push_back(said.at("adds"));
+    }
+    carry(0, static_cast<std::size_t>(ranks_.rank()) + 1);
+    return {};
+  }
+  static std::string dumped_turn(const Json& addition, const std::string& fault) {
+    return Json{{"adds", addition}, {"fault", fault}}.dump(-1, ' ', false,
+                                                           Json::error_handler_t::replace);
+  }
+  void carry(std::size_t begin, std::size_t end) {
+    for (std::size_t rank = begin; rank < std::min(end, additions_.size()); ++rank)
+      if (!additions_[rank].is_null()) objective_.carry(additions_[rank]);
+  }
+
+  Objective& objective_;
+  Ranks& ranks_;
+  Json before_ = nullptr;  ///< null: nothing is carried
+  std::vector<Json> additions_;
+  bool said_ = false;
+  Status heard_;
+};
 
 }  // namespace
 
@@ -27,6 +93,7 @@ void StepRunner::share(std::shared_ptr<Ranks> ranks, bool shards) {
   part_ = {ranks_->rank(), ranks_->size()};
   exchange_ = std::make_unique<GradientExchange>(trainables_.tensors, ranks_);
   if (shards) exchange_->shard();
+  generations_.share(SharedWork(ranks_), part_);
 }
 
 Status StepRunner::spread_weights() const {
@@ -74,8 +141,22 @@ Result<WindowOutcome> StepRunner::accumulate_shared(Window& window, std::uint64_
                                                     const std::function<bool()>& go_on) {
   const SubnormalsAreZero vanished;
   WindowOutcome outcome;
+  Undone undone(objective_);
   if (cache_) cache_->abandon();  // of a window that was broken off
-  std::vector<MicroBatch>& batches = window.batches;
+  if (objective_.generations()) {
+    WindowShare ready;
+    ready.stops = go_on && !go_on();
+    LUTHIER_TRY(const WindowShare all, shared_facts(ready));
+    outcome.abandoned = outcome.stops = all.stops;
+    if (outcome.abandoned) return outcome;
+    trainables_.set_training(false, 0);
+    const Status filled = generations_.fill(window, policy_, first_batch, go_on);
+    outcome.abandoned = outcome.stops = !filled && filled.error().code == ErrorCode::Interrupted;
+    if (outcome.abandoned) return outcome;
+    LUTHIER_CHECK(filled);
+    for (const auto& begun : generations_.begun()) outcome.figures.add(begun->figures);
+  }
+  std::vector<MicroBatch>& batches = as_they_go(window);
   const auto seed_of = [&](std::size_t i) {
     return stream_seed(seed, static_cast<std::uint64_t>(first_batch) + i);
   };
@@ -109,12 +190,21 @@ Result<WindowOutcome> StepRunner::accumulate_shared(Window& window, std::uint64_
   const auto taking_part = std::count_if(divided_by.begin(), divided_by.end(),
                                          [](double divisor) { return divisor > 0; });
   const TrainingProducts training;
+  std::optional<PointsWindow> points;
+  if (objective_.window_rule() == WindowRule::Points && taking_part > 0) {
+    points.emplace(objective_, policy_, batches.size());
+    LUTHIER_CHECK(points_of_all(batches, seed_of, *points));
+    take_told({points->loss(*std::max_element(divided_by.begin(), divided_by.end()))}, {}, {},
+              outcome);
+    if (!outcome.finite) return outcome;
+  }
   exchange_->begin();
   const auto ranks = static_cast<std::size_t>(ranks_->size());
   for (std::size_t first = 0; first < batches.size(); first += ranks) {
     const std::size_t i = first + static_cast<std::size_t>(ranks_->rank());
     MicroShare here;
     here.stops = go_on && !go_on();
+    Turn turn(objective_, *ranks_);
     adapt_waiting();
     if (!here.stops && i < batches.size() && !batches[i].empty()) {
       WindowOutcome one;
@@ -122,13 +212,19 @@ Result<WindowOutcome> StepRunner::accumulate_shared(Window& window, std::uint64_
       try {
         const std::vector<std::size_t> part_of =
             divided_by[i] > 0 ? parts(batches[i]) : std::vector<std::size_t>();
-        if (part_of.empty())
+        if (points)
+          points->learn(i);
+        else if (part_of.empty())
           forward_backward(batches[i], divided_by[i], taking_part, /*read_now=*/true, one);
         else
           in_parts(batches[i], part_of, divided_by[i], one);
       } catch (const std::exception& failure) {
         // The others are told before it takes its way.
         here.fault = first_line(failure.what());
+        if (turn.is_waited_for()) {
+          turn.say(nullptr, here.fault);
+          throw;
+        }
         const auto told = ranks_->gather(to_text(here));
         if (!told) log_warning(told.error().sentence());
         throw;
@@ -137,6 +233,7 @@ Result<WindowOutcome> StepRunner::accumulate_shared(Window& window, std::uint64_
       here.suspects = std::move(one.suspects);
       here.told = std::move(one.told);
     }
+    LUTHIER_CHECK(turn.finish());
     here.standing = exchange_->standing();
     LUTHIER_TRY(const std::vector<MicroShare> shares, micro_of_all(here));
     std::vector<std::string> standing;
@@ -145,13 +242,17 @@ Result<WindowOutcome> StepRunner::accumulate_shared(Window& window, std::uint64_
       standing.push_back(share.standing);
     }
     if (outcome.abandoned) return outcome;
-    for (const MicroShare& share : shares) {
+    for (std::size_t rank = 0; rank < shares.size(); ++rank) {
+      const MicroShare& share = shares[rank];
       for (const ToldNumbers& each : share.told) {
         outcome.loss += each.share;
         outcome.figures.add(each.figures);
         outcome.told.push_back(each);
       }
       if (share.finite) continue;
+      LUTHIER_CHECK(turn.end_with(rank));
+      generations_.keep();
+      undone.keep();
       outcome.finite = false;
       outcome.suspects = share.suspects;
       return outcome;
@@ -171,7 +272,25 @@ Result<WindowOutcome> StepRunner::accumulate_shared(Window& window, std::uint64_
   }
   const bool read = take_told(told, {}, norm, outcome);
   if (cache_) cache_->arrived(/*waited=*/read);
+  generations_.keep();
+  undone.keep();
   return outcome;
+}
+
+Status StepRunner::points_of_all(const std::vector<MicroBatch>& batches,
+                                 const std::function<std::uint64_t(std::size_t)>& seed_of,
+                                 PointsWindow& points) {
+  const SharedWork work(ranks_);
+  LUTHIER_TRY(const std::vector<Json> all,
+              work.each(batches.size(), [&](std::size_t i) -> Result<Json> {
+                if (batches[i].empty()) return Json();
+                trainables_.set_training(objective_.dropout(), seed_of(i));
+                points.look(i, batches[i]);
+                return points.said(i);
+              }));
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (!all[i].is_null() && !part_.has(static_cast<std::int64_t>(i))) points.take(i, all[i]);
+  return {};
 }
 
 Status StepRunner::evaluated_by_all(const Status& mine, std::vector<EvaluatedBatch>& batches) {

@@ -37,11 +37,12 @@ Result<RunResult> prepare_and_run(RunParts& run, Interference& interference, Run
           machine_error("Training stopped: " + first_line(failure.what()),
                         run.log ? run.log->folder().path().string() : run.recipe.model));
     if (!run.log)
-      return machine_error(run.follows() && run.source
-                               ? "Memory ran out on " + run.device.str() + " in step " +
-                                     std::to_string(run.state.step + 1) + "."
-                               : "Memory ran out on " + run.device.str() + " before the first step.",
-                           run.recipe.model, "Use a smaller model, or lower adapter.r.");
+      return machine_error(
+          run.follows() && run.source
+              ? "Memory ran out on " + run.device.str() + " in step " +
+                    std::to_string(run.state.step + 1) + "."
+              : "Memory ran out on " + run.device.str() + " before the first step.",
+          run.recipe.model, "Use a smaller model, or lower adapter.r.");
   }
   const Error error = ending.out_of_memory();
   try {
@@ -70,7 +71,12 @@ Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions&
   Interference interference(run, control);
   RunEnding ending(run, interference);
   auto result = prepare_and_run(run, interference, ending);
-  if (run.ranks) run.ranks->leave(result ? "" : result.error().sentence());
+  const bool stay = result && options.ranks_stay;
+  if (run.ranks && stay && run.ranks->leads()) {
+    if (const Status said = run.ranks->order(over_order()); !said) result = said.error();
+  } else if (run.ranks && !stay) {
+    run.ranks->leave(result ? "" : result.error().sentence());
+  }
   ending.release();
   return result;
 }

@@ -39,7 +39,8 @@ struct TrainerOptions {
   /// The processes that train it together, of which rank 0 writes its folder and tells its host;
   /// null: one process.
   std::shared_ptr<Ranks> ranks = {};
-  Shards shards = {};  ///< what each of them keeps a part of; a sharded base is loaded so
+  Shards shards = {};       ///< what each of them keeps a part of; a sharded base is loaded so
+  bool ranks_stay = false;  ///< they do more together where this ends well: later stages
 };
 
 /// What begin_run found: the run's folder where one is there already, and the recipe with an
@@ -48,7 +49,7 @@ struct TrainerOptions {
 struct BegunRun {
   Recipe recipe;
   std::optional<PreparedRun>
-      run;  ///< empty: a new folder, made when the first step is ready to begin
+      run;                    ///< empty: a new folder, made when the first step is ready to begin
   bool nothing_left = false;  ///< of a rank that follows: rank 0 found a run that had ended
 
   /// How the run ended, where it ran to its end before and nothing is left to do.

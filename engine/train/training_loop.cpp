@@ -107,8 +107,7 @@ Status TrainingLoop::step() {
   LUTHIER_CHECK(keep_drawn());
   const std::int64_t tokens = outcome.tokens;
   run_.state.unlogged = true;
-  LUTHIER_TRY(const StepMoved moved,
-              move_by(run_, outcome, rate, run_.setting("max_grad_norm")));
+  LUTHIER_TRY(const StepMoved moved, move_by(run_, outcome, rate, run_.setting("max_grad_norm")));
   const bool finite = moved.finite;
   gradients_ = moved.gradients;
   measured_ = moved.measured;
@@ -184,7 +183,7 @@ Status TrainingLoop::evaluate(Evaluated& into) {
   if (run_.ranks) LUTHIER_CHECK(run_.ranks->order(evaluation_order()));
   const AveragesShown shown(*run_.optimizer);
   auto evaluated = run_.runner->evaluate(
-      run_.eval_reader, run_.eval_rows.rows, rows_at_once(*run_.objective, run_.recipe.training),
+      run_.eval_reader, run_.eval_rows.rows, rows_evaluated(*run_.objective, run_.recipe.training),
       static_cast<std::uint64_t>(run_.recipe.training.seed), go_on, &broken);
   if (!evaluated && evaluated.error().code == ErrorCode::Interrupted) return {};
   if (!evaluated) return ending_.saved_before(evaluated.error(), run_.ranks != nullptr);

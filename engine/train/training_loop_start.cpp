@@ -36,6 +36,13 @@ void TrainingLoop::announce() {
     run_.note("warning", std::to_string(run_.rows.skipped.size()) +
                              " rows with broken pictures are left out.");
   announce_evaluation_rows();
+  if (run_.ranks && run_.objective->window_rule() == WindowRule::Whole) {
+    const std::string sentence =
+        "The rows of a window go through the model at once, and so all of them through rank 0's: "
+        "contrastive.gradient_cache shares them among the ranks.";
+    log_warning(sentence);
+    run_.note("warning", sentence);
+  }
   if (never_moves()) {
     const std::string sentence =
         std::string("The learning rate is 0 in every step of this run, so no weight will change") +

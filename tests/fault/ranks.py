@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import ranks_together
 from tiny import environment, make_rows, recipe, result
 
 HANGS = 900    # seconds that only a hang reaches
@@ -428,6 +429,7 @@ def check(cli, root, quick):
     base = checkpoint(cli, root)
     sharded_base(cli, root, base, quick)
     killed_in_gather(cli, root, base)
+    ranks_together.check(cli, root, quick)
     if quick:
         return
     sharded(cli, root)

@@ -120,6 +120,44 @@ class TestContrastive : public QObject {
              qPrintable(differences(tiny.root() / "one", tiny.root() / "two")));
   }
 
+  /// The loss of all rows and its slope, but for what the order of sums leaves.
+  void piece_by_piece_it_is_the_loss_of_all() {
+    TinyClip tiny;
+    const auto cut = [&](const char* out, const char* cached, const char* rows,
+                         const char* batches) {
+      return run(tiny.contrastive(
+          out, {"strategy=full", std::string("contrastive.gradient_cache=") + cached,
+                "eval_dataset=" + (tiny.root() / "eval.jsonl").string(), "training.logging_steps=1",
+                "training.max_steps=2", std::string("training.per_device_train_batch_size=") + rows,
+                std::string("training.gradient_accumulation_steps=") + batches}));
+    };
+    const Outcome whole = cut("whole", "false", "4", "1"), pieces = cut("pieces", "true", "2", "2"),
+                  single = cut("single", "true", "1", "4");
+    VERIFY_OK(whole);
+    VERIFY_OK(pieces);
+    VERIFY_OK(single);
+    const MetricsLine& one = whole.watcher.lines.front();
+    for (const Outcome* other : {&pieces, &single}) {
+      const MetricsLine& cached = other->watcher.lines.front();
+      QVERIFY(std::abs(one.loss - cached.loss) < 1e-5 * std::abs(one.loss));
+      QVERIFY(std::abs(one.grad_norm - cached.grad_norm) < 1e-4 * one.grad_norm);
+      QCOMPARE(cached.figures.at("accuracy/text"), one.figures.at("accuracy/text"));
+      QVERIFY(other->watcher.lines.back().eval_loss.has_value());
+    }
+    // Dropout is the same both times that a piece goes through: its gradients are those of its
+    // loss.
+    const std::vector<std::string> dropped{"strategy=lora",
+                                           "adapter.target_modules=all-linear",
+                                           "adapter.lora_dropout=0.3",
+                                           "contrastive.gradient_cache=true",
+                                           "training.gradient_accumulation_steps=2",
+                                           "training.max_steps=40",
+                                           "training.weight_decay=0"};
+    const Outcome learned = run(tiny.contrastive("dropped", dropped));
+    VERIFY_OK(learned);
+    QVERIFY(learned.watcher.lines.back().loss < learned.watcher.lines.front().loss);
+  }
+
   void it_learns() {
     TinyClip tiny;
     write_text(tiny.root() / "rows.jsonl",

@@ -74,6 +74,25 @@ class TestStageFolder : public QObject {
     QVERIFY2(said.contains("stages was sft, dpo and is now sft"), qPrintable(said));
   }
 
+  void several_processes_have_the_product_and_a_resume_keeps_it() {
+    const auto batches = [](const StagedRecipe& staged) {
+      std::vector<std::int64_t> all;
+      for (const RecipeStage& each : staged.stages)
+        all.push_back(each.recipe.training.gradient_accumulation_steps);
+      return all;
+    };
+    const StagedRecipe own = two_stages(root_, "training: {gradient_accumulation_steps: 3}");
+    const StagedRecipe of_two = stages_of_ranks(own, {}, 2);
+    QCOMPARE(batches(of_two), (std::vector<std::int64_t>{6, 6}));
+    { QVERIFY(StageFolder::create(of_two, root_, two_records(), 2).ok()); }
+    for (const int ranks : {1, 2, 3})
+      QCOMPARE(batches(stages_of_ranks(own, root_, ranks)), (std::vector<std::int64_t>{6, 6}));
+    QCOMPARE(batches(stages_of_ranks(of_two, root_, 2)), (std::vector<std::int64_t>{6, 6}));
+    const auto found = StageFolder::find(stages_of_ranks(own, root_, 3), root_);
+    QVERIFY2(found.ok() && *found, qPrintable(refusal(found)));
+    QCOMPARE(*read_stage_records(root_), two_records());
+  }
+
   void leftovers_are_replaced_and_what_is_saved_is_not() {
     const StagedRecipe staged = two_stages(root_);
     { QVERIFY(StageFolder::create(staged, root_, two_records()).ok()); }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -14,6 +15,7 @@
 
 #include "engine/models/sharded_layers.h"
 #include "engine/ranks/owners.h"
+#include "engine/ranks/shared_work.h"
 
 #include "tests/train/tiny_weights.h"
 
@@ -89,8 +91,7 @@ std::vector<torch::Tensor> added_by_one(const std::vector<TrainedTensor>& tensor
   std::vector<torch::Tensor> sums(tensors.size());
   for (std::int64_t i = 0; i < batches; ++i) {
     for (std::size_t t = 0; t < tensors.size(); ++t) {
-      const torch::Tensor made =
-          gradient(i, static_cast<std::int64_t>(t), tensors[t].tensor, type);
+      const torch::Tensor made = gradient(i, static_cast<std::int64_t>(t), tensors[t].tensor, type);
       if (!made.defined()) continue;
       if (sums[t].defined())
         sums[t].add_(made);
@@ -178,7 +179,8 @@ class TestGradientExchange : public QObject {
     const std::string said = by_ranks(3, [](std::shared_ptr<Ranks> all) -> std::string {
       for (const std::size_t length : {0, 1, 1015, 1016, 1017, 5000}) {
         const auto text = [&](int rank) {
-          return std::string(length + static_cast<std::size_t>(rank), static_cast<char>('a' + rank));
+          return std::string(length + static_cast<std::size_t>(rank),
+                             static_cast<char>('a' + rank));
         };
         auto texts = all->gather(text(all->rank()));
         if (!texts) return texts.error().sentence();
@@ -201,6 +203,78 @@ class TestGradientExchange : public QObject {
                      std::string::npos
                  ? sentence
                  : "";
+    });
+    QCOMPARE(QString::fromStdString(said), QString());
+  }
+
+  /// Each piece by one rank, from whichever on; all have all, in order and to the bit.
+  void pieces_come_from_whoever_made_them() {
+    const std::string said = by_ranks(3, [](std::shared_ptr<Ranks> all) -> std::string {
+      const SharedWork work(all);
+      const torch::Tensor numbers = torch::tensor({0.1f, -0.0f, NAN, INFINITY});
+      for (const std::int64_t first : {0, 2, 7}) {
+        std::size_t made = 0;
+        const auto pieces = work.each(
+            7,
+            [&](std::size_t piece) -> Result<Json> {
+              ++made;
+              return Json{{"of", all->rank()},
+                          {"number", 0.1 * static_cast<double>(piece)},
+                          {"none", NAN},
+                          {"tensor", tensor_json(numbers.to(piece % 2 ? torch::kFloat32
+                                                                      : torch::kBFloat16))}};
+            },
+            first);
+        if (!pieces) return pieces.error().sentence();
+        if (made < 2 || made > 3) return "a rank made too much or too little. ";
+        for (std::size_t i = 0; i < 7; ++i) {
+          const Json& piece = (*pieces)[i];
+          if (piece["of"].get<std::int64_t>() != (first + static_cast<std::int64_t>(i)) % 3)
+            return "another rank's turn. ";
+          if (piece["number"].get<double>() != 0.1 * static_cast<double>(i)) return "a number. ";
+          if (!std::isnan(piece["none"].get<double>())) return "what is no number. ";
+          const torch::Tensor wanted = numbers.to(i % 2 ? torch::kFloat32 : torch::kBFloat16);
+          const torch::Tensor got = tensor_of(piece["tensor"]);
+          if (got.scalar_type() != wanted.scalar_type() ||
+              !got.view(torch::kUInt8).equal(wanted.view(torch::kUInt8)))
+            return "a tensor. ";
+        }
+      }
+      return {};
+    });
+    QCOMPARE(QString::fromStdString(said), QString());
+  }
+
+  void a_piece_that_cannot_be_made_ends_it_for_all() {
+    const std::string said = by_ranks(3, [](std::shared_ptr<Ranks> all) -> std::string {
+      const SharedWork work(all);
+      const auto fails = [&](const Error& error) {
+        return work.each(3, [&](std::size_t piece) -> Result<Json> {
+          if (piece == 1) return error;
+          return Json(1);
+        });
+      };
+      const auto broken = fails(input_error("The row is broken.", "rows.jsonl: row 3"));
+      if (broken) return "nobody noticed. ";
+      if (broken.error().sentence().find("row 3") == std::string::npos ||
+          (all->rank() != 1 && broken.error().sentence().find("Rank 1") == std::string::npos))
+        return broken.error().sentence();
+      const auto stopped = fails(interrupted_error());
+      if (stopped || stopped.error().code != ErrorCode::Interrupted) return "it was not stopped. ";
+      try {
+        const auto thrown = work.each(3, [&](std::size_t piece) -> Result<Json> {
+          if (piece == 1) throw std::runtime_error("no memory");
+          return Json(1);
+        });
+        if (all->rank() == 1 || thrown ||
+            thrown.error().sentence().find("Rank 1: no memory") == std::string::npos)
+          return "the exception was lost. ";
+      } catch (const std::runtime_error&) {
+        if (all->rank() != 1) return "another rank's exception. ";
+      }
+      const auto again =
+          work.each(3, [](std::size_t piece) -> Result<Json> { return Json(piece); });
+      return again && (*again)[2] == Json(2) ? "" : "they do not go on. ";
     });
     QCOMPARE(QString::fromStdString(said), QString());
   }

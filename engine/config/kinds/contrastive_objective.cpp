@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pictures and texts brought together: settings of its own it has none.
+// Pictures and texts brought together.
+#include "engine/config/field_rows.h"
 #include "engine/config/kinds.h"
 
 namespace luthier {
 
 ObjectiveKind contrastive_objective_kind() {
-  ObjectiveKind kind{{"contrastive",
-                      "Two towers learn which picture goes with which text, a window at a time.",
-                      {},
-                      {},
-                      {},
-                      nullptr}};
+  using namespace rows;
+  ObjectiveKind kind{
+      {"contrastive",
+       "Two towers learn which picture goes with which text, a window at a time.",
+       later_fields_of({
+           kind_boolean("contrastive.gradient_cache", "Micro-batch by micro-batch",
+                        "A window goes through the model in its micro-batches, each twice, in the "
+                        "place of all at once: memory holds one of them, and ranks share them.",
+                        false)
+               .advanced(),
+       }),
+       {},
+       {},
+       nullptr}};
   kind.row_kind = "caption";
   return kind;
 }
