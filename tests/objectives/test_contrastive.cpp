@@ -140,7 +140,12 @@ class TestContrastive : public QObject {
     for (const Outcome* other : {&pieces, &single}) {
       const MetricsLine& cached = other->watcher.lines.front();
       QVERIFY(std::abs(one.loss - cached.loss) < 1e-5 * std::abs(one.loss));
-      QVERIFY(std::abs(one.grad_norm - cached.grad_norm) < 1e-4 * one.grad_norm);
+      // Points of a model that has learned nothing are nearly one: what its gradients are is left of
+      // sums that take one another away, in float32 to three places.
+      QVERIFY2(std::abs(one.grad_norm - cached.grad_norm) < 2e-3 * one.grad_norm,
+               qPrintable(QString("%1 beside %2")
+                              .arg(cached.grad_norm, 0, 'g', 9)
+                              .arg(one.grad_norm, 0, 'g', 9)));
       QCOMPARE(cached.figures.at("accuracy/text"), one.figures.at("accuracy/text"));
       QVERIFY(other->watcher.lines.back().eval_loss.has_value());
     }
