@@ -140,8 +140,8 @@ class TestContrastive : public QObject {
     for (const Outcome* other : {&pieces, &single}) {
       const MetricsLine& cached = other->watcher.lines.front();
       QVERIFY(std::abs(one.loss - cached.loss) < 1e-5 * std::abs(one.loss));
-      // Points of a model that has learned nothing are nearly one: what its gradients are is left of
-      // sums that take one another away, in float32 to three places.
+      // Points of a model that has learned nothing are nearly one: what its gradients are is left
+      // of sums that take one another away, in float32 to three places.
       QVERIFY2(std::abs(one.grad_norm - cached.grad_norm) < 2e-3 * one.grad_norm,
                qPrintable(QString("%1 beside %2")
                               .arg(cached.grad_norm, 0, 'g', 9)
@@ -149,18 +149,6 @@ class TestContrastive : public QObject {
       QCOMPARE(cached.figures.at("accuracy/text"), one.figures.at("accuracy/text"));
       QVERIFY(other->watcher.lines.back().eval_loss.has_value());
     }
-    // Dropout is the same both times that a piece goes through: its gradients are those of its
-    // loss.
-    const std::vector<std::string> dropped{"strategy=lora",
-                                           "adapter.target_modules=all-linear",
-                                           "adapter.lora_dropout=0.3",
-                                           "contrastive.gradient_cache=true",
-                                           "training.gradient_accumulation_steps=2",
-                                           "training.max_steps=40",
-                                           "training.weight_decay=0"};
-    const Outcome learned = run(tiny.contrastive("dropped", dropped));
-    VERIFY_OK(learned);
-    QVERIFY(learned.watcher.lines.back().loss < learned.watcher.lines.front().loss);
   }
 
   void it_learns() {
@@ -176,6 +164,17 @@ class TestContrastive : public QObject {
     QVERIFY(first.loss > 0.5 && last.loss < 0.1);
     QCOMPARE(last.figures.at("accuracy/text"), 1.0);
     QCOMPARE(last.figures.at("accuracy/image"), 1.0);
+    // Dropout is the same both times that a piece goes through: its gradients are those of its
+    // loss.
+    const Outcome dropped = run(tiny.contrastive(
+        "dropped",
+        {"strategy=lora", "adapter.target_modules=all-linear", "adapter.lora_dropout=0.3",
+         "contrastive.gradient_cache=true", "training.per_device_train_batch_size=1",
+         "training.gradient_accumulation_steps=2", "training.max_steps=60",
+         "training.learning_rate=1e-3", "training.weight_decay=0"}));
+    VERIFY_OK(dropped);
+    QVERIFY2(dropped.watcher.lines.back().loss < 0.2 * dropped.watcher.lines.front().loss,
+             qPrintable(QString::number(dropped.watcher.lines.back().loss)));
   }
 
   void a_fixed_tower_gives_the_same_kept_or_made_anew() {
@@ -205,8 +204,7 @@ class TestContrastive : public QObject {
 
   void goes_on_to_the_same_bytes_data() {
     QTest::addColumn<QString>("strategy");
-    for (const char* strategy : {"lora", "full", "freeze"})
-      QTest::newRow(strategy) << strategy;
+    for (const char* strategy : {"lora", "full", "freeze"}) QTest::newRow(strategy) << strategy;
   }
   void goes_on_to_the_same_bytes() {
     QFETCH(QString, strategy);
