@@ -499,9 +499,11 @@ void DataPage::refresh() {
 void DataPage::size_findings() {
   const bool any = !tools_->findings().empty();
   findings_->setVisible(any);
-  findings_card_->setMaximumHeight(
-      any ? QWIDGETSIZE_MAX
-          : findings_card_->layout()->totalHeightForWidth(scaled_length(kNarrowest)));
+  const QLayout* layout = findings_card_->layout();
+  const int least = layout->hasHeightForWidth()
+                        ? layout->totalHeightForWidth(scaled_length(kNarrowest))
+                        : layout->totalSizeHint().height();
+  findings_card_->setMaximumHeight(any ? QWIDGETSIZE_MAX : least);
 }
 
 }  // namespace luthier
