@@ -183,6 +183,8 @@ constexpr NoteRow kNotes[] = {
     {"grpo.sapo_temperature_pos grpo.sapo_temperature_neg grpo.vespo_k_pos grpo.vespo_lambda_pos "
      "grpo.vespo_k_neg grpo.vespo_lambda_neg",
      {"The paper's values are the defaults.", kFreeCost}},
+    {"contrastive.gradient_cache",
+     {"Off is usual: on where a window is too large, or several ranks share it.", kSavesCost}},
     {"mlm.mlm_probability span_corruption.noise_density", {"0.15 is usual.", kFreeCost}},
     {"mlm.mask_replace_prob mlm.random_replace_prob", {"0.8 and 0.1 are usual.", kFreeCost}},
     {"span_corruption.mean_noise_span_length", {"3 is usual.", kFreeCost}},
