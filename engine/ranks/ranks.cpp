@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <optional>
 #include <thread>
@@ -125,6 +126,7 @@ Ranks::~Ranks() {
 
 Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLimits& limits,
                                            const std::function<bool()>& go_on) {
+  std::signal(SIGPIPE, SIG_IGN);  // a rank that is gone is an error of the write to it
   const std::string where = place.address + ":" + std::to_string(place.port);
   const Clock::time_point until = Clock::now() + limits.come;
   auto impl = std::make_unique<Impl>();

@@ -209,7 +209,9 @@ Result<RunResult> follow_stages(const StagedRecipe& staged, Ranks& ranks,
     const Json order = Json::parse(text, nullptr, false);
     const std::string what = order.is_object() ? order.value("do", "") : "";
     if (what == kCourse) {
-      LUTHIER_CHECK(same_course(order, staged, ranks.rank()));
+      const Status same = same_course(order, staged, ranks.rank());
+      LUTHIER_CHECK(ranks.gather(same ? std::string() : same.error().what));
+      LUTHIER_CHECK(same);
       continue;
     }
     if (what != kStage) return order_not_known(text);
@@ -242,6 +244,11 @@ Result<RunResult> train_stages_rank_headless(
   const auto lead = [&]() -> Result<RunResult> {
     LUTHIER_CHECK(
         ranks->order(Json{{"do", kCourse}, {"recipe", staged_recipe_to_yaml(staged)}}.dump()));
+    // Before there is a folder.
+    LUTHIER_TRY(const std::vector<std::string> faults, ranks->gather(std::string()));
+    for (const std::string& fault : faults)
+      if (!fault.empty())
+        return input_error(fault, "", "Give all ranks the same recipe and --set.");
     std::size_t index = 0;
     StageHost host;
     host.emit = [&](const SessionEvent& event) {
