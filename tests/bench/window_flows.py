@@ -143,9 +143,8 @@ def timed(command, bench, out):
     return peak, time.perf_counter() - begun
 
 
-def million_rows(bench):
-    """A million rows listed, searched, sorted and counted, by the command line and in the window; memory
-    over that of a thousand rows."""
+def room_for_rows(bench):
+    """The teaching model's folder, an empty one for rows, and the pictures that they show."""
     folder = bench.work / "flow-rows"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -153,6 +152,13 @@ def million_rows(bench):
     pictures = sorted((teaching / "pictures" / "train").glob("*.png"))
     if not pictures:
         raise OSError("the teaching model's pictures are not there")
+    return teaching, folder, pictures
+
+
+def million_rows(bench):
+    """A million rows listed, searched, sorted and counted, by the command line and in the window; memory
+    over that of a thousand rows."""
+    teaching, folder, pictures = room_for_rows(bench)
     figures = {}
     for count in (FEW_ROWS, ROWS):
         file, out = folder / f"{count}.jsonl", folder / "out.json"
@@ -191,13 +197,7 @@ def million_rows(bench):
 
 def million_findings(bench):
     """A million rows of which all but the first have a picture's mark too many."""
-    folder = bench.work / "flow-rows"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    teaching = bench.teaching_case()["model"].parent
-    pictures = sorted((teaching / "pictures" / "train").glob("*.png"))
-    if not pictures:
-        raise OSError("the teaching model's pictures are not there")
+    teaching, folder, pictures = room_for_rows(bench)
     for name, count in (("rows", ROWS), ("other", FEW_ROWS)):
         with open(folder / f"{name}.jsonl", "w") as out:
             for row in range(count):

@@ -13,7 +13,7 @@ import sys
 import time
 
 import ranks_together
-from tiny import environment, make_rows, recipe, result
+from tiny import environment, make_rows, makers, recipe, result
 
 HANGS = 900    # seconds that only a hang reaches
 
@@ -45,11 +45,6 @@ def run_it(command, what, status=0, env=None):
     if done.returncode != status:
         sys.exit(f"{what}: status {done.returncode}, not {status}\n{done.stderr}")
     return done.stderr
-
-
-def makers(run):
-    about = json.loads((run / "run.json").read_text())
-    return about["products"], about["threads"]
 
 
 def compare(name, whole, run):

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from tiny import CONFIG, FIXTURE, environment, make_model, result
+from tiny import CONFIG, FIXTURE, environment, make_model, makers, result
 
 HANGS = 900    # seconds that only a hang reaches
 LORA = "strategy: lora\nadapter: {r: 4, lora_alpha: 8, lora_dropout: 0.1, target_modules: all-linear}\n"
@@ -80,11 +80,6 @@ def made_of(run):
     for path in run.glob("checkpoints/*/trainer_state.json"):
         found[str(path.relative_to(run))] = json.dumps(json.loads(path.read_text()).get("objective"))
     return found
-
-
-def makers(run):
-    about = json.loads((run / "run.json").read_text())
-    return about["products"], about["threads"]
 
 
 def compare(what, whole, run):

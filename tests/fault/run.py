@@ -21,7 +21,7 @@ import full_disk
 import ranks
 import rollouts
 import stages
-from tiny import command, environment, make_model, make_rows, recipe, result, undisturbed
+from tiny import command, environment, make_model, make_rows, makers, recipe, result, undisturbed
 
 
 def logged_lines(run):
@@ -29,12 +29,6 @@ def logged_lines(run):
         return (run / "metrics.jsonl").read_bytes().count(b"\n")
     except FileNotFoundError:
         return 0
-
-
-def makers(run):
-    """Who made the run's float32 products, and how many threads shared a sum."""
-    about = json.loads((run / "run.json").read_text())
-    return about["products"], about["threads"]
 
 
 def killed_until_finished(cli, recipe_file, run, kills, logged, chance):

@@ -90,3 +90,9 @@ def undisturbed(cli, recipe_file):
                           text=True)
     if done.returncode != 0:
         sys.exit(f"the undisturbed run failed:\n{done.stderr}")
+
+
+def makers(run):
+    """Who made the run's float32 products, and how many threads shared a sum."""
+    about = json.loads((run / "run.json").read_text())
+    return about["products"], about["threads"]
