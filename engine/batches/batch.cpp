@@ -41,6 +41,11 @@ bool are_alike(const Example& one, const Example& other) {
   return std::equal(a.begin() + 1, a.end(), b.begin() + 1, b.end());
 }
 
+void fill_types(ModelInput& input, std::int64_t missing) {
+  if (!input.token_types.defined()) return;
+  input.token_types = at::cat({input.token_types, torch::zeros({missing}, torch::kInt64)});
+}
+
 /// oneDNN compiles and keeps a kernel for each shape of a product. A short row of filler tokens at
 /// the end, which carries no label and which no other row sees, rounds the number of tokens up, so
 /// that batches of nearly one size share their kernels.
@@ -57,6 +62,7 @@ ModelInput rounded_up(ModelInput input, TokenId filler) {
   if (missing == 0) return input;
   input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
   input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
+  fill_types(input, missing);
   input.lengths.push_back(missing);
   input.prompt_lengths.push_back(0);
   return input;
@@ -92,6 +98,7 @@ ModelInput recorded_size(ModelInput input, TokenId filler) {
   const std::int64_t missing = sizes.tokens - tokens;
   input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
   input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
+  fill_types(input, missing);
   input.lengths.push_back(missing);
   input.lengths.resize(static_cast<std::size_t>(sizes.rows), 0);
   input.prompt_lengths.resize(input.lengths.size(), 0);
@@ -218,6 +225,7 @@ ModelInput BatchMaker::pictures_of(const MicroBatch& rows, const TowerCall& call
   if (base_.model->device().is_cpu()) return input;
   base_.model->prepare(input);
   input.input_ids.reset(), input.labels.reset(), input.source_ids.reset();
+  input.token_types.reset();
   return input;
 }
 
@@ -361,7 +369,8 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
     std::vector<torch::Tensor*> stays, goes;
     if (pass != Pass::Recorded) {
       base_.model->prepare(batch.input);
-      stays = {&batch.input.input_ids, &batch.input.labels, &batch.input.source_ids};
+      stays = {&batch.input.input_ids, &batch.input.labels, &batch.input.source_ids,
+               &batch.input.token_types};
       for (auto& [name, tensor] : batch.input.aside) stays.push_back(&tensor);
       for (torch::Tensor& part : parts) goes.push_back(&part);
     }

@@ -13,7 +13,10 @@ namespace {
 std::int64_t bytes_of(const RowCache::Made& made) {
   std::int64_t size = 0;
   for (const Example& example : made.encoded->sequences)
-    size += static_cast<std::int64_t>(example.input_ids.size() + example.labels.size()) * 8 + 256;
+    size += static_cast<std::int64_t>(example.input_ids.size() + example.labels.size() +
+                                      example.token_types.size()) *
+                8 +
+            256;
   size += static_cast<std::int64_t>(made.encoded->whole_answer.size()) * 8;
   for (const torch::Tensor& each : *made.features)
     size += static_cast<std::int64_t>(each.defined() ? each.nbytes() : 0);
@@ -26,6 +29,7 @@ std::shared_ptr<CachedRow> bare_row(const RowCache::Made& made) {
   kept->encoded.numbers = made.encoded->numbers;
   kept->encoded.prompt_labels = made.encoded->prompt_labels;
   kept->encoded.whole_answer = made.encoded->whole_answer;
+  kept->encoded.targets = made.encoded->targets;
   for (const Example& example : made.encoded->sequences)
     kept->encoded.sequences.push_back(without_pixels(example, example.images));
   for (const torch::Tensor& each : *made.features)
@@ -37,7 +41,8 @@ std::shared_ptr<CachedRow> bare_row(const RowCache::Made& made) {
 
 Example without_pixels(const Example& example, const std::vector<PixelValues>& pictures) {
   Example bare{example.input_ids,        example.labels,        {},
-               example.truncated_tokens, example.prompt_tokens, example.source_ids};
+               example.truncated_tokens, example.prompt_tokens, example.source_ids,
+               example.token_types};
   for (const PixelValues& image : pictures)
     bare.images.push_back({{}, image.shape, image.grid, image.film});
   return bare;

@@ -20,6 +20,22 @@ bool ends_with_assistant(const std::vector<Message>& messages) {
   return !messages.empty() && messages.back().role == "assistant";
 }
 
+/// Of models that read no text: the one token stands for a row's picture.
+class NoTokenizer : public Tokenizer {
+ public:
+  NoTokenizer() { special_.pad = kPictureRow; }
+  Result<Encoding> encode(std::string_view, bool) const override {
+    return input_error("The model reads no text.", "text", "Give it rows of a picture alone.");
+  }
+  Result<std::string> decode(std::span<const TokenId>, bool) const override {
+    return std::string();
+  }
+  std::int64_t vocab_size() const override { return 1; }
+  std::optional<TokenId> token_to_id(std::string_view) const override { return std::nullopt; }
+  std::string id_to_token(TokenId) const override { return {}; }
+  bool is_special(TokenId) const override { return true; }
+};
+
 Status check_no_limits(const MediaLimits& limits) {
   if (!limits.any()) return {};
   return input_error("This model reads text alone, so there are no pictures to limit.",
@@ -60,10 +76,16 @@ Error in_picture(Error error, const std::filesystem::path& path) {
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     const std::filesystem::path& folder, std::optional<Pictures> pictures,
-    const MediaLimits& limits, std::int64_t longest_row, RowForm form) {
+    const MediaLimits& limits, std::int64_t longest_row, RowForm form,
+    std::optional<ClassOptions> classes) {
   auto processor = std::make_shared<ChatProcessor>();
-  LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
+  if (form == RowForm::PictureAlone) {
+    processor->tokenizer_ = std::make_shared<const NoTokenizer>();
+  } else {
+    LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
+  }
   processor->longest_row_ = longest_row;
+  processor->classes_ = std::move(classes);
   processor->image_tokens_.mark.clear();
   processor->image_tokens_.form = form;
   if (!pictures) {
@@ -72,6 +94,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     LUTHIER_TRY(processor->image_processor_,
                 ImageProcessor::load(folder, pictures->defaults, limits));
     processor->image_tokens_ = std::move(pictures->tokens);
+    if (form == RowForm::PictureAlone) processor->image_tokens_.form = form;
     processor->image_token_id_ = pictures->token_id;
     processor->defaults_ = std::move(pictures->defaults);
     LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/data/class_options.h"
 #include "engine/data/conversation.h"
 #include "engine/template/chat_template.h"
 #include "engine/text/tokenizer.h"
@@ -38,6 +39,8 @@ struct Example {
       0;  ///< how many stand before the answer; known where the family's attention depends on it
   /// What the encoder of a model of two texts reads; the ids above are then its decoder's.
   std::vector<TokenId> source_ids = {};
+  /// token_type_ids, which tell two texts apart that are read together; empty: all are 0.
+  std::vector<std::int64_t> token_types = {};
 };
 
 /// How a row's messages become text.
@@ -53,7 +56,11 @@ struct Example {
 ///   with. Labels are the answer whatever `loss_on` says. max_length holds for both together.
 /// - Source: one text without a template, with the tokenizer's special tokens, is what an encoder
 ///   reads (T5); the answer is its decoder's.
-enum class RowForm { ChatTemplate, PrefixSuffix, SourceAnswer, Source };
+/// - PictureAlone: there is no text, and no tokenizer in the folder (ViT). A row has one token,
+///   kPictureRow, which stands for its picture.
+enum class RowForm { ChatTemplate, PrefixSuffix, SourceAnswer, Source, PictureAlone };
+
+inline constexpr TokenId kPictureRow = 0;
 
 /// How a family writes a film into the text.
 struct FilmTokens {
@@ -99,12 +106,12 @@ class ChatProcessor {
   /// Reads tokenizer, template and, with `pictures`, the picture processor of a folder. Plain texts
   /// are cut at `longest_row` tokens, where the model has no more positions. A folder without a
   /// chat template loads; encoding messages with it is an Input error that says so. `form`: of
-  /// rows where there are no pictures, whose family says it otherwise.
-  static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder,
-                                                           std::optional<Pictures> pictures,
-                                                           const MediaLimits& limits = {},
-                                                           std::int64_t longest_row = 0,
-                                                           RowForm form = RowForm::ChatTemplate);
+  /// rows where there are no pictures, whose family says it otherwise; `classes`: that the model's
+  /// head tells apart.
+  static Result<std::shared_ptr<const ChatProcessor>> load(
+      const std::filesystem::path& folder, std::optional<Pictures> pictures,
+      const MediaLimits& limits = {}, std::int64_t longest_row = 0,
+      RowForm form = RowForm::ChatTemplate, std::optional<ClassOptions> classes = {});
   /// The same for pictures under other limits, read anew from the folder; tokenizer and template
   /// are shared. Limits mean nothing to a model without pictures.
   Result<std::shared_ptr<const ChatProcessor>> with_limits(const std::filesystem::path& folder,
@@ -147,6 +154,21 @@ class ChatProcessor {
   /// those behind the text stay where it is cut. Labels are the text's own tokens.
   Result<Example> encode_plain(const std::string& text, std::int64_t max_length,
                                const std::string& where, RowFault* fault = nullptr) const;
+  /// Two texts read together, as the tokenizer's post-processor lays out a pair; where they are too
+  /// long, each is cut at its end, the longer first (transformers' longest_first). Labels as
+  /// encode_plain. An Input error where the tokenizer does not say how.
+  Result<Example> encode_pair(const std::string& first, const std::string& second,
+                              std::int64_t max_length, const std::string& where,
+                              RowFault* fault = nullptr) const;
+  /// Words that are tokenized each for itself (transformers' is_split_into_words), with the special
+  /// tokens around them all; what is too long is cut at the end. `labels`: of each word, for its
+  /// first token; the others have none.
+  Result<Example> encode_words(const std::vector<std::string>& words,
+                               const std::vector<std::int64_t>& labels, std::int64_t max_length,
+                               const std::string& where, RowFault* fault = nullptr) const;
+  /// A message of one picture and nothing else, for models of pictures alone. `outline` as below.
+  Result<Example> encode_picture(const Conversation& row, const std::string& where,
+                                 RowFault* fault = nullptr, const SizeOf* outline = nullptr) const;
   /// A message of one picture and one text as two towers take them: the text as encode_plain, the
   /// picture beside it. `outline`: not null → from sizes, as measure_training.
   Result<Example> encode_caption(const Conversation& row, std::int64_t max_length,
@@ -170,6 +192,8 @@ class ChatProcessor {
   bool shows(TokenId id) const {
     return id == image_token_id_ || (image_tokens_.films && id == image_tokens_.films->token_id);
   }
+  /// Null: the model has no head of classes.
+  const ClassOptions* classes() const { return classes_ ? &*classes_ : nullptr; }
   /// Null: the model takes no films.
   const FilmProcessor* film_processor() const { return film_processor_.get(); }
 
@@ -218,6 +242,7 @@ class ChatProcessor {
   ImageTokens image_tokens_;
   TokenId image_token_id_ = -1;
   std::int64_t longest_row_ = 0;
+  std::optional<ClassOptions> classes_;
 };
 
 }  // namespace luthier

@@ -46,6 +46,9 @@ struct EncodedRow {
   /// once. Else each sequence has its own.
   bool shares_pictures = false;
   std::map<std::string, double> numbers;  ///< what the row says besides: a margin, a label
+  /// What a head of classes is to say of the row: its class's number, or a number for each; empty:
+  /// its tokens have labels, or nobody has said.
+  std::vector<double> targets = {};
   /// Of the first sequence's labels, after the shift, those that stand before its answer.
   std::int64_t prompt_labels = 0;
   /// Where max_length has cut the answer and others are held against it: all of its tokens.
@@ -126,6 +129,8 @@ const RowKind& caption_rows();   ///< "caption": a picture and its text
 /// "stepwise": a prompt, an answer in steps, and whether each of them is right. Behind each step
 /// stands the separator, on whose last token the label is (0 or 1, of that very token).
 const RowKind& stepwise_rows(const std::string& separator = "\n");
+/// "classes": a text (or two, or its words, or a picture) and the class or classes it is of
+const RowKind& class_rows();
 /// Whichever of all a row is: what is checked where no objective is named.
 const RowKind& any_rows();
 

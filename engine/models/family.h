@@ -43,7 +43,8 @@ struct Plan {
   double initializer_range = 0.02;       ///< of weights that are drawn
   /// The same tensor by tensor, by its in-memory name; empty: one range for all.
   std::function<double(const std::string& name)> initializer_ranges;
-  std::int64_t longest_row = 0;  ///< tokens that the model has positions for; 0: no end
+  std::int64_t longest_row = 0;         ///< tokens that the model has positions for; 0: no end
+  std::optional<ClassOptions> classes;  ///< that its head tells apart; none: it has no such head
 
   /// As config.json has it.
   std::shared_ptr<Model> made(const torch::TensorOptions& tensors) const {
@@ -65,6 +66,17 @@ auto builder(const Options& options) {
 struct StackPiece {
   std::string name;  ///< in memory, if it were a parameter of its own
   std::int64_t matrix = 0, row = 0, rows = 0;
+};
+
+/// transformers' classes that have a head of classes; null: there is none.
+struct ClassHeads {
+  const char *rows = nullptr, *tokens = nullptr, *pictures = nullptr;
+
+  const char* of(ClassOptions::Of what) const {
+    return what == ClassOptions::Of::Row     ? rows
+           : what == ClassOptions::Of::Token ? tokens
+                                             : pictures;
+  }
 };
 
 /// A row of the table of families.
@@ -93,6 +105,7 @@ struct Family {
   /// Makes config.json say that a saved folder lacks what is left unread of others; null: all is
   /// read.
   void (*leave_out)(Json& config) = nullptr;
+  ClassHeads class_heads = {};
 };
 const std::vector<Family>& families();
 /// For who looks through folders without loading them.

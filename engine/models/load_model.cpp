@@ -110,7 +110,8 @@ Result<std::shared_ptr<const ChatProcessor>> make_processor(const Plan& plan,
     LUTHIER_TRY(ImageTokens tokens, plan.pictures->tokens(folder));
     pictures = {std::move(tokens), plan.pictures->token_id, plan.pictures->defaults};
   }
-  return ChatProcessor::load(folder, std::move(pictures), limits, plan.longest_row, plan.form);
+  return ChatProcessor::load(folder, std::move(pictures), limits, plan.longest_row, plan.form,
+                             plan.classes);
 }
 
 /// The weights in digits that the model does not hold, for tensors to be stored as `dtype`; null:
@@ -151,8 +152,8 @@ Status check_processor(const ChatProcessor& processor, const ModelGeometry& geom
 }
 
 /// `sharding`: null, it stays in this process.
-Result<LoadedModel> load_or_shard(const std::filesystem::path& folder,
-                                  const LoadOptions& options, const Sharding* sharding) try {
+Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const LoadOptions& options,
+                                  const Sharding* sharding) try {
   LUTHIER_CHECK(check_model_folder(folder));
   LoadedModel loaded;
   loaded.folder = folder;

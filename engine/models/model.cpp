@@ -29,7 +29,10 @@ torch::Tensor text_likeness(TwoTowers& towers, const ModelInput& input) {
   TORCH_CHECK(rows > 0 && rows <= static_cast<std::int64_t>(input.lengths.size()),
               "each text goes with one picture");
   const torch::Tensor images = towers.image(input), texts = towers.text(input, rows);
-  return (at::matmul(texts, images.t()) * towers.scale()).to(torch::kFloat32);
+  torch::Tensor scaled = at::matmul(texts, images.t()) * towers.scale();
+  const torch::Tensor bias = towers.bias();
+  if (bias.defined()) scaled = scaled + bias;
+  return scaled.to(torch::kFloat32);
 }
 
 std::string Model::part_of(std::string_view name) const {

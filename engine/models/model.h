@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/data/class_options.h"
 #include "engine/models/decoder.h"
 #include "engine/models/model_input.h"
 #include "engine/models/model_summary.h"
@@ -82,6 +83,33 @@ class TwoTowers {
   virtual torch::Tensor text(const ModelInput& input, std::int64_t rows) = 0;
   /// What likenesses are multiplied with: [].
   virtual torch::Tensor scale() = 0;
+  /// What is added to them then: []. Undefined: nothing is, and each picks its own among all by a
+  /// softmax; else each pair is judged by itself (SigLIP).
+  virtual torch::Tensor bias() { return {}; }
+};
+
+/// Patches of pictures are covered, and the model says what was there.
+class PatchRebuilder {
+ public:
+  struct Rebuilt {
+    torch::Tensor made, wanted;  ///< [pictures, patches, numbers]
+    torch::Tensor covered;       ///< [pictures, patches], 1 where the patch was not seen, else 0
+  };
+  virtual ~PatchRebuilder() = default;
+  /// Of each picture.
+  virtual std::int64_t patches() const = 0;
+  /// `noise` [pictures, patches]: the patches of the smallest are seen.
+  virtual Rebuilt rebuild(const ModelInput& input, const torch::Tensor& noise) = 0;
+};
+
+/// A head tells of each row, or of each of its tokens, which classes it belongs to.
+class Classifier {
+ public:
+  virtual ~Classifier() = default;
+  virtual const ClassOptions& classes() const = 0;
+  /// → [rows, classes], those of filler too; of tokens [tokens, classes]; of pictures [pictures,
+  /// classes]. The numbers before softmax or sigmoid.
+  virtual torch::Tensor classify(const ModelInput& input) = 0;
 };
 
 /// The part of a picture's way that depends on nothing but pixels, grids and the tower's weights.
@@ -110,6 +138,8 @@ class Model : public ParameterModule {
   virtual Encoder* encoder() { return nullptr; }
   virtual SequenceToSequence* sequence_to_sequence() { return nullptr; }
   virtual TwoTowers* two_towers() { return nullptr; }
+  virtual Classifier* classifier() { return nullptr; }
+  virtual PatchRebuilder* patch_rebuilder() { return nullptr; }
   virtual PictureTower* picture_tower() { return nullptr; }
   virtual const StepCosts* step_costs() const { return nullptr; }
 

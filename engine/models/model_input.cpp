@@ -65,12 +65,16 @@ ModelInput collate(const std::vector<Example>& examples) {
 
 ModelInput collate(const std::vector<const Example*>& examples) {
   ModelInput input;
-  std::vector<std::int64_t> ids, labels, source;
+  std::vector<std::int64_t> ids, labels, source, types;
   std::vector<torch::Tensor> pixels;
   for (const Example* example : examples) {
     ids.insert(ids.end(), example->input_ids.begin(), example->input_ids.end());
     labels.insert(labels.end(), example->labels.begin(), example->labels.end());
     labels.resize(ids.size(), kIgnoreLabel);  // a prompt has none
+    if (!example->token_types.empty()) {
+      types.resize(ids.size() - example->token_types.size(), 0);
+      types.insert(types.end(), example->token_types.begin(), example->token_types.end());
+    }
     input.lengths.push_back(static_cast<std::int64_t>(example->input_ids.size()));
     input.prompt_lengths.push_back(example->prompt_tokens);
     if (!example->source_ids.empty()) {
@@ -88,6 +92,10 @@ ModelInput collate(const std::vector<const Example*>& examples) {
   input.input_ids = torch::tensor(ids, torch::kInt64);
   input.labels = torch::tensor(labels, torch::kInt64);
   if (!source.empty()) input.source_ids = torch::tensor(source, torch::kInt64);
+  if (!types.empty()) {
+    types.resize(ids.size(), 0);
+    input.token_types = torch::tensor(types, torch::kInt64);
+  }
   if (!pixels.empty()) input.pixel_values = at::cat(pixels, 0);
   return input;
 }
@@ -95,7 +103,7 @@ ModelInput collate(const std::vector<const Example*>& examples) {
 ModelInput to_device(const ModelInput& input, torch::Device device) {
   ModelInput moved = input;
   std::vector<torch::Tensor*> tensors{&moved.input_ids, &moved.pixel_values, &moved.tower_features,
-                                      &moved.labels, &moved.source_ids};
+                                      &moved.labels,    &moved.source_ids,   &moved.token_types};
   for (auto& [name, tensor] : moved.aside) tensors.push_back(&tensor);
   move_together(tensors, device);
   return moved;

@@ -28,8 +28,8 @@ struct StandingShape {
 };
 
 struct ModelInput {
-  torch::Tensor input_ids;                   ///< [tokens] int64
-  std::vector<std::int64_t> lengths;         ///< of each row
+  torch::Tensor input_ids;            ///< [tokens] int64
+  std::vector<std::int64_t> lengths;  ///< of each row
   /// Of rows that fork (RowLayout): which row each goes on from. Empty: none does.
   std::vector<std::int64_t> trunks;
   std::vector<std::int64_t> prompt_lengths;  ///< tokens of each row before its answer; empty: not
@@ -47,6 +47,8 @@ struct ModelInput {
   /// and each row's length; undefined and empty for models of one text.
   torch::Tensor source_ids;
   std::vector<std::int64_t> source_lengths;
+  /// [tokens] int64, which of two texts that are read together each is of; undefined: all are 0.
+  torch::Tensor token_types;
   /// Places, positions and gathers that follow from the above, made on the host by Model::prepare
   /// so that they go to the device in the same copy. What is not in here is made where it is
   /// needed.
@@ -70,8 +72,8 @@ RowLayout row_layout(const ModelInput& input);
 RowLayout source_layout(const ModelInput& input);
 /// Places that have a label: [labels] int64.
 torch::Tensor label_places(const ModelInput& input);
-/// Places whose next token in their own row has a label, and those labels: [labels] int64 each. What
-/// stands before a fork's first token is its trunk's last.
+/// Places whose next token in their own row has a label, and those labels: [labels] int64 each.
+/// What stands before a fork's first token is its trunk's last.
 struct NextLabels {
   torch::Tensor places, labels;
   /// [labels] float32, by which each is to count: 0 where a place only fills up, and then it is the

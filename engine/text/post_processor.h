@@ -9,6 +9,7 @@
 #include "engine/base/result.h"
 #include "engine/io/json.h"
 #include "engine/text/token_model.h"
+#include "engine/text/tokenizer.h"
 
 namespace luthier {
 
@@ -22,6 +23,8 @@ class PostProcessor {
   /// Puts the special tokens around `tokens` (their spans are empty and stand where the text begins
   /// or ends).
   Status apply(std::vector<ModelToken>& tokens) const;
+  /// What its last step that knows of two texts does with them; empty: none does.
+  const std::vector<PairPiece>& pair() const { return pair_; }
   /// The largest id that it adds, or -1.
   std::int32_t largest_id() const;
 
@@ -32,7 +35,9 @@ class PostProcessor {
   };
   Status read_step(const SortedJson& value, const std::string& where, std::size_t depth);
   Status read_template(const SortedJson& value, const std::string& where);
+  Status read_pair(const SortedJson& value, const SortedJson* tokens, const std::string& where);
   std::vector<Step> steps_;
+  std::vector<PairPiece> pair_;
   std::string where_;
 };
 

@@ -31,6 +31,13 @@ struct SpecialTokens {
       mask_text;  ///< what chat templates call bos_token, eos_token, ...
 };
 
+/// A piece of how two texts are read together: a token of the template's own, or one of the texts.
+struct PairPiece {
+  std::optional<TokenId> token;  ///< none: a text
+  int text = 0;                  ///< which: 0 or 1
+  std::int64_t type = 0;         ///< token_type_ids of all its tokens
+};
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -48,6 +55,8 @@ class Tokenizer {
   virtual std::optional<TokenId> token_to_id(std::string_view token) const = 0;
   virtual std::string id_to_token(TokenId id) const = 0;  ///< "" out of range
   virtual bool is_special(TokenId id) const = 0;
+  /// How two texts are read together, as the post-processor says; empty: it does not.
+  virtual std::vector<PairPiece> pair_pieces() const { return {}; }
 
   const SpecialTokens& special() const { return special_; }
 

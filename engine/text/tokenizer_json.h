@@ -30,6 +30,7 @@ class JsonTokenizer : public Tokenizer {
   std::optional<TokenId> token_to_id(std::string_view token) const override;
   std::string id_to_token(TokenId id) const override;
   bool is_special(TokenId id) const override;
+  std::vector<PairPiece> pair_pieces() const override { return post_processor_.pair(); }
 
   // What a folder's tokenizer_config.json changes; finish() must follow the last change.
   Status add_token(const AddedToken& token, const std::string& where) {
