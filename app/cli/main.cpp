@@ -106,6 +106,8 @@ int run(int argc, char** argv) {
   verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("attention", "Where columns looked when they came to a token of an answer", add_attention);
   verb("score", "What a reward model says of each sample's answer", add_score);
+  verb("head", "Give a checkpoint a head of classes, drawn where it has none", add_head);
+  verb("classify", "Which classes texts, words or pictures belong to", add_classify);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
   verb("merge-models", "Make one checkpoint of several, tensor by tensor", add_merge_models);

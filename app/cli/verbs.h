@@ -38,6 +38,8 @@ Action add_loss(CLI::App& app);
 Action add_plan(CLI::App& app);
 Action add_methods(CLI::App& app);
 Action add_score(CLI::App& app);
+Action add_head(CLI::App& app);
+Action add_classify(CLI::App& app);
 Action add_compare(CLI::App& app);
 Action add_attention(CLI::App& app);
 Action add_data(CLI::App& app);

@@ -41,6 +41,7 @@
   ROW(mlm)                      \
   ROW(span_corruption)          \
   ROW(contrastive)              \
+  ROW(classification)           \
   ROW(infilling)                \
   ROW(gkd)                      \
   ROW(distillation)             \

@@ -30,7 +30,8 @@ std::shared_ptr<torch::nn::Module> kept_with_head(const std::shared_ptr<Model>& 
 /// head trains whole, by either name that transformers gives it.
 void tell_score_head(const Linear& head, std::vector<std::string> saved, Json& facts) {
   if (!head) return;
-  saved.insert(saved.end(), {"classifier", kScoreHead});
+  std::erase(saved, kClassHead);
+  saved.insert(saved.end(), {kClassHead, kScoreHead});
   facts["modules_to_save"] = saved;
   facts["task_type"] = head->out_features() == 1 ? "SEQ_CLS" : "TOKEN_CLS";
 }

@@ -171,7 +171,7 @@ Status check_parameters(const std::vector<std::string>& parameters,
     const bool found = std::any_of(modules.begin(), modules.end(), [&](const ModelModule& module) {
       return is_target_parameter(module, {entry});
     });
-    if (found) continue;
+    if (found || wanted == kClassHead) continue;
     std::vector<std::string> names;
     for (const ModelModule& module : modules) {
       if (module.linear() || module.by_weight_alone()) names.push_back(module.weight_name());

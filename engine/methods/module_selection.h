@@ -104,6 +104,10 @@ bool is_target_parameter(const ModelModule& module, const std::vector<std::strin
 /// Whether a method can hang on it, chosen so or by its weight's name.
 bool can_hang(const Wrapping& wrapping, const ModelModule& module, bool by_parameter);
 
+/// The module that tells classes apart, in most of transformers' models that do. PEFT saves it with
+/// every adapter of such a task, whether there is one of that name or not.
+inline constexpr const char* kClassHead = "classifier";
+
 /// Whether `name` ends as one of modules_to_save does (PEFT asks for no dot before) or stands
 /// inside one.
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save);

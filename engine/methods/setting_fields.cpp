@@ -76,11 +76,11 @@ Status read_module_settings(const Json& config, const std::string& where,
   LUTHIER_TRY(settings.exclude_modules, read_selector(config, "exclude_modules", where));
   LUTHIER_TRY(const ModuleSelector saved, read_selector(config, "modules_to_save", where));
   settings.modules_to_save = saved.names;
-  // PEFT adds both names of a head of scores by the task, and one of them is no module.
+  // PEFT adds both names of a head by the task, and one of them is no module. A head of scores is
+  // the reward model's to say (score_head), one of classes a module of the checkpoint.
   const auto task = config.find("task_type");
   if (task != config.end() && (*task == "SEQ_CLS" || *task == "TOKEN_CLS"))
-    std::erase_if(settings.modules_to_save,
-                  [](const std::string& name) { return name == "classifier" || name == "score"; });
+    std::erase(settings.modules_to_save, "score");
   return {};
 }
 

@@ -72,6 +72,7 @@ struct StackPiece {
 struct ClassHeads {
   const char *rows = nullptr, *tokens = nullptr, *pictures = nullptr;
 
+  bool any() const { return rows || tokens || pictures; }
   const char* of(ClassOptions::Of what) const {
     return what == ClassOptions::Of::Row     ? rows
            : what == ClassOptions::Of::Token ? tokens

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A checkpoint with a head of classes, drawn where there was none.
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "app/cli/verbs.h"
+#include "engine/base/text.h"
+#include "engine/models/class_head.h"
+
+namespace luthier::cli {
+
+namespace {
+
+struct HeadOptions {
+  std::string model, out, of = "rows", says = "one";
+  std::vector<std::string> classes;
+  std::int64_t numbers = 0;
+  std::uint64_t seed = 42;
+  bool json = false;
+};
+
+Result<ClassOptions> classes_of(const HeadOptions& o) {
+  ClassOptions classes;
+  classes.of = o.of == "tokens"     ? ClassOptions::Of::Token
+               : o.of == "pictures" ? ClassOptions::Of::Picture
+                                    : ClassOptions::Of::Row;
+  classes.says = o.says == "several"  ? ClassOptions::Says::Several
+                 : o.says == "number" ? ClassOptions::Says::Number
+                                      : ClassOptions::Says::One;
+  if (classes.of == ClassOptions::Of::Token && classes.says != ClassOptions::Says::One)
+    return input_error("Tokens are told apart by classes, one each.", "--says", "Leave it out.");
+  classes.names = o.classes;
+  const bool number = classes.says == ClassOptions::Says::Number;
+  if (classes.names.empty() && number) classes.names = {"LABEL_0"};
+  if (classes.names.empty())
+    return input_error("The classes have no names.", "--classes", "Write --classes good,bad.");
+  if (classes.numbers() < 2 && !number)
+    return input_error("There is one class, and nothing to tell it from.", "--classes",
+                       "Name two or more, or write --says number.");
+  const std::set<std::string> each(classes.names.begin(), classes.names.end());
+  if (each.size() != classes.names.size() || each.contains(""))
+    return input_error("The classes' names are not all there and unlike.", "--classes");
+  return classes;
+}
+
+Status write_head(const HeadOptions& o) {
+  LUTHIER_TRY(const ClassOptions classes, classes_of(o));
+  LUTHIER_TRY(const NewClassHead head, write_with_class_head(o.model, classes, o.seed, o.out));
+  if (o.json) {
+    print_json({{"out", o.out},
+                {"architecture", head.architecture},
+                {"drawn", head.drawn},
+                {"left_out", head.dropped}});
+    return {};
+  }
+  const auto named = [](const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text.empty() ? std::string("nothing") : text;
+  };
+  print_line(o.out + ": " + head.architecture);
+  print_line("drawn: " + named(head.drawn));
+  if (!head.dropped.empty()) print_line("left out: " + named(head.dropped));
+  return {};
+}
+
+}  // namespace
+
+Action add_head(CLI::App& app) {
+  const auto o = std::make_shared<HeadOptions>();
+  app.add_option("MODEL", o->model, "A checkpoint folder")->required();
+  app.add_option("--classes", o->classes, "The classes' names, in the order of their numbers")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("--of", o->of, "What belongs to them: rows, tokens or pictures")
+      ->check(CLI::IsMember({"rows", "tokens", "pictures"}))
+      ->capture_default_str();
+  app.add_option("--says", o->says,
+                 "one class of them, several of them, or a number (as problem_type)")
+      ->check(CLI::IsMember({"one", "several", "number"}))
+      ->capture_default_str();
+  app.add_option("--seed", o->seed, "Of what is drawn")->capture_default_str();
+  app.add_option("--out", o->out, "The folder to write")->required();
+  app.add_flag("--json", o->json, "One JSON document on stdout");
+  return [o] { return write_head(*o); };
+}
+
+}  // namespace luthier::cli

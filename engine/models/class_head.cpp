@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/class_head.h"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/base/text.h"
+#include "engine/device/failure.h"
+#include "engine/hub/folder_kind.h"
+#include "engine/io/files.h"
+#include "engine/models/loaded_model.h"
+#include "engine/models/open_weights.h"
+#include "engine/models/packing.h"
+#include "engine/models/stored_parameter.h"
+
+namespace luthier {
+
+namespace {
+
+const char* what_is_told_apart(ClassOptions::Of of) {
+  return of == ClassOptions::Of::Row     ? "rows"
+         : of == ClassOptions::Of::Token ? "tokens"
+                                         : "pictures";
+}
+
+/// Where config.json does not say "gelu" otherwise: a head must have a class for `of`.
+Result<std::string> architecture_of(const Family& family, ClassOptions::Of of,
+                                    const std::string& where) {
+  if (const char* name = family.class_heads.of(of)) return std::string(name);
+  std::string known;
+  for (const Family& each : families())
+    if (each.class_heads.of(of))
+      known += (known.empty() ? "" : ", ") + std::string(each.model_type);
+  return input_error("A model of type " + std::string(family.model_type) +
+                         " has no head that tells " + what_is_told_apart(of) + " apart.",
+                     where, "Models that have one: " + known + ".");
+}
+
+bool is_of_shape(const CheckpointFiles& files, const std::string& stored, at::IntArrayRef shape) {
+  const std::vector<std::int64_t>& there = files.tensors().at(stored).shape;
+  return at::IntArrayRef(there) == shape;
+}
+
+torch::ScalarType torch_type(DType type) {
+  return type == DType::BF16  ? torch::kBFloat16
+         : type == DType::F16 ? torch::kFloat16
+                              : torch::kFloat32;
+}
+
+Result<NewClassHead> write_head(const std::filesystem::path& source, const ClassOptions& classes,
+                                std::uint64_t seed, const std::filesystem::path& out) {
+  const torch::NoGradGuard no_grad;
+  LUTHIER_CHECK(check_model_folder(source));
+  const std::string where = (source / "config.json").string();
+  LUTHIER_TRY(const Json config, read_json_file(source / "config.json"));
+  LoadedModel made;
+  made.folder = source;
+  LUTHIER_TRY(made.family, find_family(config, where));
+  NewClassHead head;
+  LUTHIER_TRY(head.architecture, architecture_of(*made.family, classes.of, where));
+  LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(out));
+
+  LUTHIER_TRY(const Plan own, made.family->read(config, source));
+  const auto shapes = own.made(torch::TensorOptions().device(torch::kMeta));
+  LUTHIER_TRY(const CheckpointFiles files, open_weights(source, config, *made.family, *shapes));
+  LUTHIER_TRY(const auto listed, stored_names(*made.family, files, PackingPlan{}, source.string()));
+  const std::map<std::string, std::string> names(listed.begin(), listed.end());
+
+  made.config = config;
+  write_class_options(classes, head.architecture, made.config);
+  LUTHIER_TRY(const Plan plan, made.family->read(made.config, source));
+  made.model = plan.made(torch::TensorOptions().dtype(torch::kFloat32));
+  LUTHIER_TRY(made.processor, load_processor(source, {}));
+  LUTHIER_TRY(made.draws, draw_weights(*made.model, plan, seed, {}));
+
+  std::set<std::string> body;  // what the checkpoint itself is made of
+  for (const auto& item : shapes->named_parameters()) body.insert(item.key());
+  torch::ScalarType stored_as = torch::kFloat32;
+  std::set<std::string> taken;
+  for (auto& item : made.model->named_parameters()) {
+    const auto found = names.find(item.key());
+    const bool there =
+        found != names.end() && is_of_shape(files, found->second, item.value().sizes());
+    if (!there && (found != names.end() || !body.contains(item.key()))) {
+      head.drawn.push_back(item.key());
+      continue;
+    }
+    LUTHIER_TRY(const StoredParameter stored,
+                StoredParameter::find({*made.family, files, names, source.string()}, item.key(),
+                                      item.value().sizes()));
+    LUTHIER_CHECK(stored.read(item.value()));
+    stored_as = torch_type(stored.dtype());
+    taken.insert(item.key());
+  }
+  for (const auto& [name, stored] : names)
+    if (!taken.contains(name)) head.dropped.push_back(stored);
+  LUTHIER_CHECK(files.check_unchanged());
+  LUTHIER_CHECK(save_model(made, writer.path(), stored_as));
+  LUTHIER_CHECK(writer.commit());
+  return head;
+}
+
+}  // namespace
+
+Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
+                                           const ClassOptions& classes, std::uint64_t seed,
+                                           const std::filesystem::path& out) try {
+  return write_head(source, classes, seed, out);
+} catch (const std::exception& problem) {
+  return device_failure(
+      problem, machine_error("There is not enough memory for this model.", source.string()),
+      machine_error("The head could not be made: " + first_line(problem.what()), source.string()));
+}
+
+}  // namespace luthier

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A head of classes for a checkpoint that has none, or another one: the folder is written anew
+// under transformers' class with such a head, what the checkpoint holds of it is taken over, and
+// what it does not is drawn, which is said.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/data/class_options.h"
+
+namespace luthier {
+
+struct NewClassHead {
+  std::string architecture;          ///< transformers' name of the class
+  std::vector<std::string> drawn;    ///< parameters, by their names in memory
+  std::vector<std::string> dropped;  ///< tensors of the source that this class has no place for
+};
+
+/// Writes `out`, which must not be there, with config.json of `classes` and all companion files.
+/// What is drawn is normal with the family's initializer_range from `seed`, biases 0. Input errors:
+/// a family without such a head, a checkpoint that lacks a tensor of its own body.
+Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
+                                           const ClassOptions& classes, std::uint64_t seed,
+                                           const std::filesystem::path& out);
+
+}  // namespace luthier
