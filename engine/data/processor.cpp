@@ -76,8 +76,7 @@ Error in_picture(Error error, const std::filesystem::path& path) {
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     const std::filesystem::path& folder, std::optional<Pictures> pictures,
-    const MediaLimits& limits, std::int64_t longest_row, RowForm form,
-    std::optional<ClassOptions> classes) {
+    const MediaLimits& limits, std::int64_t longest_row, RowForm form, RowLabels labels) {
   auto processor = std::make_shared<ChatProcessor>();
   if (form == RowForm::PictureAlone) {
     processor->tokenizer_ = std::make_shared<const NoTokenizer>();
@@ -85,7 +84,7 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
   }
   processor->longest_row_ = longest_row;
-  processor->classes_ = std::move(classes);
+  processor->labels_ = std::move(labels);
   processor->image_tokens_.mark.clear();
   processor->image_tokens_.form = form;
   if (!pictures) {
@@ -392,6 +391,9 @@ Status ChatProcessor::cut(const Row& row, bool has_pictures, std::int64_t max_le
 
 Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const {
   LUTHIER_CHECK(prepare_pictures(row));
+  if (image_tokens_.form == RowForm::Robot)
+    return row.error(RowFault::BadRow, "The row is a conversation, and this model learns actions.",
+                     "Choose the objective actions.");
   if (image_tokens_.form == RowForm::Source) return encode_source(row);
   if (image_tokens_.form == RowForm::SourceAnswer) {
     LUTHIER_TRY(Example example, encode_source_answer(row, max_length));
@@ -440,6 +442,10 @@ Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation,
   if (ends_with_assistant(messages)) messages.pop_back();
   if (messages.empty())
     return input_error("There is no turn to answer.", where, "Give at least one user message.");
+  if (image_tokens_.form == RowForm::Robot) {
+    if (messages.size() == 1) return encode_action(conversation, {}, where);
+    return input_error("The row has several turns, and a robot is asked for one action.", where);
+  }
   Row row{messages, where, nullptr, true, {}, {}, &conversation.tools};
   if (messages.front().role == "text" && image_tokens_.form != RowForm::Source) {
     return row.error(RowFault::BadRow,

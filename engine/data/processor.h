@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/data/action_options.h"
 #include "engine/data/class_options.h"
 #include "engine/data/conversation.h"
 #include "engine/template/chat_template.h"
@@ -58,7 +59,10 @@ struct Example {
 ///   reads (T5); the answer is its decoder's.
 /// - PictureAlone: there is no text, and no tokenizer in the folder (ViT). A row has one token,
 ///   kPictureRow, which stands for its picture.
-enum class RowForm { ChatTemplate, PrefixSuffix, SourceAnswer, Source, PictureAlone };
+/// - Robot: what is to be done is asked about one picture in OpenVLA's words, and the answer is an
+///   action: bos, the picture's tokens, the question, ActionOptions::space, the action's tokens,
+///   eos.
+enum class RowForm { ChatTemplate, PrefixSuffix, SourceAnswer, Source, PictureAlone, Robot };
 
 inline constexpr TokenId kPictureRow = 0;
 
@@ -93,6 +97,13 @@ struct ImageTokens {
   /// SourceAnswer: what is read for a question; an Input error where it cannot be asked so.
   std::function<Result<std::string>(const std::string&)> ask = {};
   TokenId answer_start = -1;  ///< and what the decoder's rows begin with
+  std::int64_t count = 0;     ///< Robot: of a picture's tokens, which are the same for all
+};
+
+/// What a model's config.json says of rows that are no texts alone.
+struct RowLabels {
+  std::optional<ClassOptions> classes;   ///< that its head tells apart
+  std::optional<ActionOptions> actions;  ///< as which its last tokens are read
 };
 
 class ChatProcessor {
@@ -106,12 +117,14 @@ class ChatProcessor {
   /// Reads tokenizer, template and, with `pictures`, the picture processor of a folder. Plain texts
   /// are cut at `longest_row` tokens, where the model has no more positions. A folder without a
   /// chat template loads; encoding messages with it is an Input error that says so. `form`: of
-  /// rows where there are no pictures, whose family says it otherwise; `classes`: that the model's
-  /// head tells apart.
-  static Result<std::shared_ptr<const ChatProcessor>> load(
-      const std::filesystem::path& folder, std::optional<Pictures> pictures,
-      const MediaLimits& limits = {}, std::int64_t longest_row = 0,
-      RowForm form = RowForm::ChatTemplate, std::optional<ClassOptions> classes = {});
+  /// rows where there are no pictures, whose family says it otherwise; `labels`: what the model
+  /// knows of rows besides.
+  static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder,
+                                                           std::optional<Pictures> pictures,
+                                                           const MediaLimits& limits = {},
+                                                           std::int64_t longest_row = 0,
+                                                           RowForm form = RowForm::ChatTemplate,
+                                                           RowLabels labels = {});
   /// The same for pictures under other limits, read anew from the folder; tokenizer and template
   /// are shared. Limits mean nothing to a model without pictures.
   Result<std::shared_ptr<const ChatProcessor>> with_limits(const std::filesystem::path& folder,
@@ -166,6 +179,11 @@ class ChatProcessor {
   Result<Example> encode_words(const std::vector<std::string>& words,
                                const std::vector<std::int64_t>& labels, std::int64_t max_length,
                                const std::string& where, RowFault* fault = nullptr) const;
+  /// Under RowForm::Robot: one picture and what is to be done, with the action's tokens behind
+  /// them, which are labelled with eos; none: a prompt. `outline` as below.
+  Result<Example> encode_action(const Conversation& row, const std::vector<TokenId>& action,
+                                const std::string& where, RowFault* fault = nullptr,
+                                const SizeOf* outline = nullptr) const;
   /// A message of one picture and nothing else, for models of pictures alone. `outline` as below.
   Result<Example> encode_picture(const Conversation& row, const std::string& where,
                                  RowFault* fault = nullptr, const SizeOf* outline = nullptr) const;
@@ -193,7 +211,9 @@ class ChatProcessor {
     return id == image_token_id_ || (image_tokens_.films && id == image_tokens_.films->token_id);
   }
   /// Null: the model has no head of classes.
-  const ClassOptions* classes() const { return classes_ ? &*classes_ : nullptr; }
+  const ClassOptions* classes() const { return labels_.classes ? &*labels_.classes : nullptr; }
+  /// Null: the model moves no robot.
+  const ActionOptions* actions() const { return labels_.actions ? &*labels_.actions : nullptr; }
   /// Null: the model takes no films.
   const FilmProcessor* film_processor() const { return film_processor_.get(); }
 
@@ -242,7 +262,7 @@ class ChatProcessor {
   ImageTokens image_tokens_;
   TokenId image_token_id_ = -1;
   std::int64_t longest_row_ = 0;
-  std::optional<ClassOptions> classes_;
+  RowLabels labels_;
 };
 
 }  // namespace luthier

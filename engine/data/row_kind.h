@@ -131,6 +131,8 @@ const RowKind& caption_rows();   ///< "caption": a picture and its text
 const RowKind& stepwise_rows(const std::string& separator = "\n");
 /// "classes": a text (or two, or its words, or a picture) and the class or classes it is of
 const RowKind& class_rows();
+/// "actions": a picture, what is to be done, and the action of a robot that does it
+const RowKind& action_rows();
 /// Whichever of all a row is: what is checked where no objective is named.
 const RowKind& any_rows();
 

@@ -171,7 +171,7 @@ Status check_parameters(const std::vector<std::string>& parameters,
     const bool found = std::any_of(modules.begin(), modules.end(), [&](const ModelModule& module) {
       return is_target_parameter(module, {entry});
     });
-    if (found || wanted == kClassHead) continue;
+    if (found) continue;
     std::vector<std::string> names;
     for (const ModelModule& module : modules) {
       if (module.linear() || module.by_weight_alone()) names.push_back(module.weight_name());
@@ -235,7 +235,7 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
     const bool found = std::any_of(modules.begin(), modules.end(), [&](const ModelModule& module) {
       return holds_tensors(module) && is_saved_module(module.name, {wanted});
     });
-    if (found) continue;
+    if (found || wanted == kClassHead) continue;
     std::vector<std::string> names;
     for (const ModelModule& module : modules) names.push_back(module.name);
     return input_error("The model has no module " + wanted + " that holds weights.",

@@ -43,8 +43,8 @@ struct Plan {
   double initializer_range = 0.02;       ///< of weights that are drawn
   /// The same tensor by tensor, by its in-memory name; empty: one range for all.
   std::function<double(const std::string& name)> initializer_ranges;
-  std::int64_t longest_row = 0;         ///< tokens that the model has positions for; 0: no end
-  std::optional<ClassOptions> classes;  ///< that its head tells apart; none: it has no such head
+  std::int64_t longest_row = 0;  ///< tokens that the model has positions for; 0: no end
+  RowLabels labels;              ///< what the model knows of rows that are no texts alone
 
   /// As config.json has it.
   std::shared_ptr<Model> made(const torch::TensorOptions& tensors) const {

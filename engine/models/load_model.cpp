@@ -111,7 +111,7 @@ Result<std::shared_ptr<const ChatProcessor>> make_processor(const Plan& plan,
     pictures = {std::move(tokens), plan.pictures->token_id, plan.pictures->defaults};
   }
   return ChatProcessor::load(folder, std::move(pictures), limits, plan.longest_row, plan.form,
-                             plan.classes);
+                             plan.labels);
 }
 
 /// The weights in digits that the model does not hold, for tensors to be stored as `dtype`; null:

@@ -198,7 +198,7 @@ class TestClassRows : public QObject {
     if (!classes) classes = classes_of(ClassOptions::Of::Row, ClassOptions::Says::One);
     LUTHIER_TRY(const auto processor,
                 ChatProcessor::load(folder_.path().toStdString(), std::nullopt, {}, 0,
-                                    RowForm::ChatTemplate, classes));
+                                    RowForm::ChatTemplate, {classes, {}}));
     LUTHIER_TRY(const Conversation read, class_rows().read(row, {}, "row", nullptr));
     return class_rows().encode(read, *processor, how, "row", nullptr);
   }
