@@ -6,11 +6,19 @@ namespace luthier {
 void DecoderModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder,
                             bool tied, const torch::TensorOptions& tensors) {
   register_module("model", std::move(body));
+  hold(decoder, register_module("lm_head", head_of(decoder, tied, tensors)));
+}
+
+Linear DecoderModel::head_of(const Decoder& decoder, bool tied,
+                             const torch::TensorOptions& tensors) {
+  return tied ? Linear(decoder->embed_tokens->weight)
+              : Linear(decoder->options.hidden_size, decoder->options.vocab_size, false, tensors);
+}
+
+void DecoderModel::hold(const Decoder& decoder, Linear head) {
   decoder_ = decoder;
-  head_ = tied ? Linear(decoder->embed_tokens->weight)
-               : Linear(decoder->options.hidden_size, decoder->options.vocab_size, false, tensors);
+  head_ = std::move(head);
   head_->softcap = decoder->options.final_softcap;
-  register_module("lm_head", head_);
 }
 
 TokenSequence DecoderModel::embed(const ModelInput& input) {

@@ -36,6 +36,10 @@ class DecoderModel : public Model, public Causal, public StepCosts {
   /// decoder's embedding where `tied`.
   void assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied,
                 const torch::TensorOptions& tensors);
+  /// The same of modules that the family has registered under names of its own.
+  void hold(const Decoder& decoder, Linear head);
+  /// The head over a decoder's states, which is its embedding where `tied`.
+  static Linear head_of(const Decoder& decoder, bool tied, const torch::TensorOptions& tensors);
   const Decoder& decoder() const { return decoder_; }
   /// Whether sequences have to say which tokens they are of (TokenSequence::ids).
   bool has_per_layer_embeddings() const;

@@ -15,6 +15,11 @@ void TowerModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder
   image_token_ = image_token;
 }
 
+void TowerModel::hold(const Decoder& decoder, Linear head, TokenId image_token) {
+  DecoderModel::hold(decoder, std::move(head));
+  image_token_ = image_token;
+}
+
 TokenSequence TowerModel::embed(const ModelInput& input) {
   TokenSequence sequence;
   sequence.rows = row_layout(input);

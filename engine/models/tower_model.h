@@ -24,6 +24,8 @@ class TowerModel : public DecoderModel, public PictureTower {
   /// `tied`.
   void assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied,
                 TokenId image_token, const torch::TensorOptions& tensors);
+  /// The same of modules that the family has registered under names of its own.
+  void hold(const Decoder& decoder, Linear head, TokenId image_token);
   /// tower()'s features → [image tokens, text width], in the order of the tokens.
   virtual torch::Tensor project(const torch::Tensor& features, const ModelInput& input) = 0;
 
