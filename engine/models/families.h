@@ -30,6 +30,9 @@
   ROW(deepseek_ocr2)          \
   ROW(florence2)              \
   ROW(phi4_multimodal)        \
+  ROW(blip_2)                 \
+  ROW(instructblip)           \
+  ROW(opt)                    \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma3n)                \
