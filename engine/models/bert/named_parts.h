@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Modules by the dotted names that checkpoints have them under: what stands between holds others and
-// nothing else. Families whose layers compute the same differ in these names alone.
+// Modules by the dotted names that checkpoints have them under: what stands between holds others
+// and nothing else. Families whose layers compute the same differ in these names alone.
 #pragma once
 
 #include <memory>

@@ -36,8 +36,7 @@ Predictions::Predictions(torch::nn::Module& model, const PredictionNames& names,
     : activation_(sizes.activation) {
   // First, so that what stands beside it in the files finds it there.
   std::shared_ptr<WordBias> own;
-  if (names.bias)
-    own = register_at(model, names.bias, std::make_shared<WordBias>(sizes.words, t));
+  if (names.bias) own = register_at(model, names.bias, std::make_shared<WordBias>(sizes.words, t));
   dense_ = register_at(model, names.dense, Linear(sizes.hidden, sizes.width, true, t));
   norm_ = register_at(model, names.norm, LayerNorm(sizes.width, sizes.layer_norm_eps, t));
   if (!sizes.tied) {

@@ -27,8 +27,7 @@ std::vector<std::shared_ptr<TextLayer>> make_layers(torch::nn::Module& body,
     for (std::int64_t i = 0; i < inner; ++i) {
       std::string path = std::string(names.layers) + "." + std::to_string(group);
       if (names.inner) path += std::string(".") + names.inner + "." + std::to_string(i);
-      made.push_back(
-          register_at(body, path, std::make_shared<TextLayer>(o.layer, names.layer, t)));
+      made.push_back(register_at(body, path, std::make_shared<TextLayer>(o.layer, names.layer, t)));
     }
   }
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
@@ -43,8 +42,7 @@ std::vector<std::shared_ptr<TextLayer>> make_layers(torch::nn::Module& body,
 
 }  // namespace
 
-TextEncoder::TextEncoder(const TextEncoderOptions& o, const torch::TensorOptions& t)
-    : options_(o) {
+TextEncoder::TextEncoder(const TextEncoderOptions& o, const torch::TensorOptions& t) : options_(o) {
   const TextEncoderNames& names = *o.names;
   const auto body = register_module(names.body, std::make_shared<NamedPart>());
   embeddings_ = body->register_module("embeddings", std::make_shared<TextEmbeddings>(o.tables, t));
@@ -53,9 +51,9 @@ TextEncoder::TextEncoder(const TextEncoderOptions& o, const torch::TensorOptions
         register_at(*body, names.projection, Linear(o.tables.width, o.layer.hidden, true, t));
   layers_ = make_layers(*body, o, t);
   if (o.classes) {
-    class_head_ = std::make_unique<TextClassHead>(
-        *this, names.classes, *o.classes,
-        ClassHeadSizes{o.layer.hidden, o.pooled_by, o.replaced}, t);
+    class_head_ =
+        std::make_unique<TextClassHead>(*this, names.classes, *o.classes,
+                                        ClassHeadSizes{o.layer.hidden, o.pooled_by, o.replaced}, t);
     return;
   }
   PredictionSizes sizes;

@@ -38,17 +38,16 @@ struct TextEncoderOptions {
   std::int64_t groups = 0, inner = 1;
   bool always_projected = false;  ///< also where tables and layers are of one width
   Activation predicts_by = Activation::Gelu;
-  std::optional<ClassOptions> classes;   ///< of a head that stands in the predictions' place
-  std::optional<Activation> pooled_by;   ///< none: tanh
-  bool replaced = false;                 ///< the classes are ELECTRA's discriminator's
+  std::optional<ClassOptions> classes;  ///< of a head that stands in the predictions' place
+  std::optional<Activation> pooled_by;  ///< none: tanh
+  bool replaced = false;                ///< the classes are ELECTRA's discriminator's
   double initializer_range = 0.02;
   bool tie_word_embeddings = true;
 };
 
 /// What all of these configurations say alike. `options` comes with the family's defaults; an Input
 /// error names `where` and the field.
-Status read_text_encoder(const Json& config, const std::string& where,
-                         TextEncoderOptions& options);
+Status read_text_encoder(const Json& config, const std::string& where, TextEncoderOptions& options);
 
 class TextEncoder : public Model, public Encoder, public Classifier, public StepCosts {
  public:
@@ -75,7 +74,7 @@ class TextEncoder : public Model, public Encoder, public Classifier, public Step
   std::shared_ptr<TextEmbeddings> embeddings_;
   Linear projection_{nullptr};
   std::vector<std::shared_ptr<TextLayer>> layers_;  ///< in the order of their use
-  std::unique_ptr<Predictions> predictions_;  ///< one of these two
+  std::unique_ptr<Predictions> predictions_;        ///< one of these two
   std::unique_ptr<TextClassHead> class_head_;
 };
 

@@ -24,13 +24,12 @@ TextLayer::TextLayer(const TextLayerSizes& sizes, const TextLayerNames& names,
   wide_ = register_at(*this, names.wide, Linear(width, sizes.intermediate, true, t));
   narrow_ = register_at(*this, names.narrow, Linear(sizes.intermediate, width, true, t));
   narrow_norm_ = norm(names.narrow_norm);
-  branches_ = {
-      {Branch::Norm::After, [this](const Tensor& x) { return mixed_norm_(x); },
-       [this](const Tensor& x, const LayerFrame& frame) { return attention(x, frame); }},
-      {Branch::Norm::After, [this](const Tensor& x) { return narrow_norm_(x); },
-       [this](const Tensor& x, const LayerFrame&) {
-         return narrow_(activate(wide_(x), activation_));
-       }}};
+  branches_ = {{Branch::Norm::After, [this](const Tensor& x) { return mixed_norm_(x); },
+                [this](const Tensor& x, const LayerFrame& frame) { return attention(x, frame); }},
+               {Branch::Norm::After, [this](const Tensor& x) { return narrow_norm_(x); },
+                [this](const Tensor& x, const LayerFrame&) {
+                  return narrow_(activate(wide_(x), activation_));
+                }}};
 }
 
 Tensor TextLayer::attention(const Tensor& x, const LayerFrame& frame) const {

@@ -83,8 +83,7 @@ class Deberta : public Model, public Encoder, public Classifier, public StepCost
         return layer->forward(in, {rows, nullptr, &seen});
       };
       x = gradient_checkpointing_ ? checkpointed(run, x, table) : run(x, table);
-      if (convolution_ && layer == layers_.front())
-        x = convolution_->forward(embedded, x, rows);
+      if (convolution_ && layer == layers_.front()) x = convolution_->forward(embedded, x, rows);
     }
     return x;
   }
@@ -160,8 +159,7 @@ class Deberta : public Model, public Encoder, public Classifier, public StepCost
     std::int64_t longest = 1;
     for (const std::int64_t length : pass.lengths) longest = std::max(longest, length);
     const std::int64_t rows = part_for(options_.distances, longest).count;
-    const bool learns =
-        terms.of(*table_).trains || (table_norm_ && terms.of(*table_norm_).trains);
+    const bool learns = terms.of(*table_).trains || (table_norm_ && terms.of(*table_norm_).trains);
     if (table_norm_) stage.kept = norm_kept(terms, table_norm_, rows);
     stage.moments = {{stage.kept, 2 * terms.block(rows * options_.layer.hidden)}};
     if (learns) {
@@ -198,8 +196,8 @@ Result<Plan> read_deberta(const Json& config, const std::filesystem::path& folde
 
 }  // namespace deberta
 
-const Family deberta_v2_family = text_encoder_family(
-    "deberta-v2", deberta::read_deberta,
-    {"DebertaV2ForSequenceClassification", "DebertaV2ForTokenClassification"});
+const Family deberta_v2_family =
+    text_encoder_family("deberta-v2", deberta::read_deberta,
+                        {"DebertaV2ForSequenceClassification", "DebertaV2ForTokenClassification"});
 
 }  // namespace luthier

@@ -27,8 +27,7 @@ constexpr std::int64_t kConvolved = -6;
 /// transformers' Conv1d over a row's tokens.
 class RowConvolution : public ParameterModule {
  public:
-  RowConvolution(std::int64_t width, const ConvolutionSizes& sizes,
-                 const torch::TensorOptions& t) {
+  RowConvolution(std::int64_t width, const ConvolutionSizes& sizes, const torch::TensorOptions& t) {
     add_parameter("weight", weight, {width, width / sizes.groups, sizes.kernel}, t);
     add_parameter("bias", bias, {width}, t);
   }
@@ -56,8 +55,8 @@ Tensor Layer::attention(const Tensor& x, const LayerFrame& frame) const {
     keys = split((pos_key_ ? pos_key_ : key_)->forward(frame.memory->states));
   if (distances_.on && distances_.p2c)
     queries = split((pos_query_ ? pos_query_ : query_)->forward(frame.memory->states));
-  return mixed_->forward(disentangled_attention(split(made[0]), split(made[1]), split(made[2]), keys,
-                                                queries, frame.rows, distances_));
+  return mixed_->forward(disentangled_attention(split(made[0]), split(made[1]), split(made[2]),
+                                                keys, queries, frame.rows, distances_));
 }
 
 AttentionCost Layer::core_cost(const StepTerms& terms, const RowsShape& rows) const {
@@ -99,15 +98,14 @@ void Convolution::take_places(const RowLayout& rows, const Tensor& places) const
 Tensor Convolution::forward(const Tensor& embeddings, const Tensor& states,
                             const RowLayout& rows) const {
   const bool apart = rows.rows() > 1;
-  const Tensor where = apart ? rows.once({kConvolved},
-                                         [&] { return places(rows).to(states.device()); })
-                             : Tensor();
+  const Tensor where =
+      apart ? rows.once({kConvolved}, [&] { return places(rows).to(states.device()); }) : Tensor();
   const std::int64_t gap = sizes_.kernel / 2,
                      long_row = embeddings.size(0) + (rows.rows() - 1) * gap;
-  const Tensor set_apart =
-      apart ? torch::zeros({long_row, embeddings.size(1)}, embeddings.options())
-                  .index_copy(0, where, embeddings)
-            : embeddings;
+  const Tensor set_apart = apart
+                               ? torch::zeros({long_row, embeddings.size(1)}, embeddings.options())
+                                     .index_copy(0, where, embeddings)
+                               : embeddings;
   const Tensor convolved =
       at::conv1d(set_apart.t().unsqueeze(0), *weight_, *bias_, 1, gap, 1, sizes_.groups)
           .squeeze(0)

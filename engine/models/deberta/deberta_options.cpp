@@ -113,9 +113,10 @@ Result<Options> read_options(const Json& config, const std::string& where) {
   const std::int64_t expected = size;
   LUTHIER_CHECK(read_in_range(config, "attention_head_size", where, 1, 1 << 20, size));
   if (size != expected)
-    return input_error("Heads of another size than hidden_size / num_attention_heads do not fit "
-                       "the product behind them.",
-                       where + ": attention_head_size");
+    return input_error(
+        "Heads of another size than hidden_size / num_attention_heads do not fit "
+        "the product behind them.",
+        where + ": attention_head_size");
   LUTHIER_TRY(const auto norms, read_words(config, "norm_rel_ebd", where));
   for (const std::string& norm : norms) {
     if (norm == "layer_norm") o.norms_table = true;

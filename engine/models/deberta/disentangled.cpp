@@ -20,10 +20,10 @@ constexpr std::int64_t kDistances = -5;
 /// transformers' make_log_bucket_position, number by number in float32.
 Tensor bucket_of(const Tensor& distances, std::int64_t buckets, std::int64_t furthest) {
   const std::int64_t middle = buckets / 2;
-  const Tensor away = at::where(distances.abs() < middle, torch::full_like(distances, middle - 1),
-                                distances.abs());
-  const float most = static_cast<float>(static_cast<double>(furthest - 1) /
-                                        static_cast<double>(middle));
+  const Tensor away =
+      at::where(distances.abs() < middle, torch::full_like(distances, middle - 1), distances.abs());
+  const float most =
+      static_cast<float>(static_cast<double>(furthest - 1) / static_cast<double>(middle));
   const Tensor widths = at::log(torch::full({}, most, distances.options().dtype(torch::kFloat32)));
   const Tensor far = at::ceil(at::log(away / middle) / widths * (middle - 1)) + middle;
   return at::where(away <= middle, distances.to(torch::kFloat32), far * at::sign(distances))
@@ -38,8 +38,8 @@ Tensor in_table(const Distances& d, const Tensor& distances) {
 /// [batch, heads, a, 2n − 1] as [batch, heads, a, n]: row i's numbers begin n − 1 − i further on.
 Tensor skewed(const Tensor& x, std::int64_t length) {
   const std::int64_t wide = 2 * length - 1, own = length * wide;
-  return x.as_strided({x.size(0), x.size(1), length, length},
-                      {x.size(1) * own, own, wide - 1, 1}, length - 1);
+  return x.as_strided({x.size(0), x.size(1), length, length}, {x.size(1) * own, own, wide - 1, 1},
+                      length - 1);
 }
 
 /// q, k, v [rows, heads, length, head_dim] of one length → the same shape.
@@ -89,9 +89,8 @@ Tensor distance_rows(const Distances& d, std::int64_t length, std::int64_t count
   return in_table(d, torch::arange(1 - length, length, options)) - (d.span - count / 2);
 }
 
-Tensor disentangled_attention(const Tensor& q, const Tensor& k, const Tensor& v,
-                              const Tensor& keys, const Tensor& queries, const RowLayout& rows,
-                              const Distances& d) {
+Tensor disentangled_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& keys,
+                              const Tensor& queries, const RowLayout& rows, const Distances& d) {
   const std::int64_t heads = q.size(1), size = q.size(2), width = heads * size;
   const double scale = 1 / std::sqrt(static_cast<double>(size * d.terms()));
   const std::int64_t count = keys.defined()      ? keys.size(0)

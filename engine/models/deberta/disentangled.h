@@ -20,8 +20,8 @@ TablePart part_for(const Distances& distances, std::int64_t longest);
 torch::Tensor distance_rows(const Distances& distances, std::int64_t length, std::int64_t count,
                             torch::Device device);
 
-/// q, k, v [tokens, heads, head_dim] → [tokens, heads · head_dim]. `keys` and `queries` [part of the
-/// table, heads, head_dim] are what the table's rows are as keys (c2p) and as queries (p2c);
+/// q, k, v [tokens, heads, head_dim] → [tokens, heads · head_dim]. `keys` and `queries` [part of
+/// the table, heads, head_dim] are what the table's rows are as keys (c2p) and as queries (p2c);
 /// undefined: there is no such term.
 torch::Tensor disentangled_attention(const torch::Tensor& q, const torch::Tensor& k,
                                      const torch::Tensor& v, const torch::Tensor& keys,

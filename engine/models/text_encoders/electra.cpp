@@ -47,8 +47,8 @@ Result<Plan> read_electra(const Json& config, const std::filesystem::path& folde
   if (is_discriminator(config)) {
     o.names = &kDiscriminatorNames;
     o.pooled_by = o.layer.activation;
-    o.classes = ClassOptions{ClassOptions::Of::Token, ClassOptions::Says::One,
-                             {"original", "replaced"}};
+    o.classes =
+        ClassOptions{ClassOptions::Of::Token, ClassOptions::Says::One, {"original", "replaced"}};
     o.replaced = true;
   }
   return text_encoder_plan(o);
@@ -57,7 +57,6 @@ Result<Plan> read_electra(const Json& config, const std::filesystem::path& folde
 }  // namespace
 
 const Family electra_family = text_encoder_family(
-    "electra", read_electra,
-    {"ElectraForSequenceClassification", "ElectraForTokenClassification"});
+    "electra", read_electra, {"ElectraForSequenceClassification", "ElectraForTokenClassification"});
 
 }  // namespace luthier

@@ -31,9 +31,9 @@ Result<Plan> read_roberta_of(const Json& config, const std::filesystem::path& fo
   o.tables.width = o.layer.hidden;
   o.tables.behind_padding = true;
   if (longest_row(o.tables) < 1)
-    return input_error("No position is left behind the padding's id, " +
-                           std::to_string(o.tables.padding) + ".",
-                       where + ": max_position_embeddings");
+    return input_error(
+        "No position is left behind the padding's id, " + std::to_string(o.tables.padding) + ".",
+        where + ": max_position_embeddings");
   o.predicts_by = Activation::Gelu;
   return text_encoder_plan(o);
 }
@@ -48,8 +48,7 @@ Result<Plan> read_xlm_roberta(const Json& config, const std::filesystem::path& f
 }  // namespace
 
 const Family roberta_family = text_encoder_family(
-    "roberta", read_roberta,
-    {"RobertaForSequenceClassification", "RobertaForTokenClassification"});
+    "roberta", read_roberta, {"RobertaForSequenceClassification", "RobertaForTokenClassification"});
 const Family xlm_roberta_family = text_encoder_family(
     "xlm-roberta", read_xlm_roberta,
     {"XLMRobertaForSequenceClassification", "XLMRobertaForTokenClassification"});
