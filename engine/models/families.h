@@ -56,6 +56,11 @@
   ROW(gemma4_text)            \
   ROW(gemma4_unified_text)    \
   ROW(bert)                   \
+  ROW(roberta)                \
+  ROW(xlm_roberta)            \
+  ROW(albert)                 \
+  ROW(electra)                \
+  ROW(deberta_v2)             \
   ROW(t5)                     \
   ROW(clip)
 // clang-format on

@@ -65,6 +65,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"vision_encoder.layers", {"vision_config.encoder_config.num_hidden_layers"}},
       {"language_model.encoder.layers", {"encoder_layers"}},
       {"language_model.decoder.layers", {"decoder_layers"}},
+      {"albert_layer_groups", {"num_hidden_groups"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};

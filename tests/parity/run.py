@@ -98,6 +98,7 @@ IN_PART = (
     "hostile_verbs",
     "grouped",
     "encoders",
+    "encoder_classes",
     "encoder_decoders",
     "two_towers",
     "reward_models",
