@@ -100,6 +100,7 @@ IN_PART = (
     "encoders",
     "encoder_decoders",
     "two_towers",
+    "openvla",
     "reward_models",
     "base_tensor_methods",
     "visual_prompts",
