@@ -11,6 +11,7 @@ ObjectiveKind actions_objective_kind() {
                       "A robot's next action, from a picture and what is to be done, written in "
                       "tokens.",
                       {},
+                      {},
                       {}}};
   kind.row_kind = "actions";
   return kind;
