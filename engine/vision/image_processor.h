@@ -68,7 +68,6 @@ struct FilmTimes {
 ///   Gemma 4                 [patches, 3 * patch * patch]     grid {1, height, width, pooling,
 ///                           most}: patches along a square, and how many a picture can have;
 ///                           of the unified model one patch is the whole square
-///   OpenVLA                 [1, 3 · towers, height, width]   grid {}
 ///   LFM2-VL                 [patches, patch * patch * 3]     grid {rows, columns of tiles, a
 ///                           tile's side in patches, height, width of the whole in patches}; no
 ///                           tiles: 0, 0, 0; the whole picture last, 0, 0 where it is left out
