@@ -108,6 +108,8 @@ int run(int argc, char** argv) {
   verb("score", "What a reward model says of each sample's answer", add_score);
   verb("head", "Give a checkpoint a head of classes, drawn where it has none", add_head);
   verb("classify", "Which classes texts, words or pictures belong to", add_classify);
+  verb("act", "What a robot should do next, by a picture and an instruction", add_act);
+  verb("robot", "The lab's robots: OpenVLA's phases, and how well a model drives", add_robot);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
   verb("merge-models", "Make one checkpoint of several, tensor by tensor", add_merge_models);

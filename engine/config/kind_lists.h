@@ -42,6 +42,7 @@
   ROW(span_corruption)          \
   ROW(contrastive)              \
   ROW(classification)           \
+  ROW(actions)                  \
   ROW(infilling)                \
   ROW(gkd)                      \
   ROW(distillation)             \

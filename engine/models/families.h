@@ -30,6 +30,7 @@
   ROW(deepseek_ocr2)          \
   ROW(florence2)              \
   ROW(phi4_multimodal)        \
+  ROW(openvla)                \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma3n)                \

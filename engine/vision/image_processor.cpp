@@ -34,6 +34,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"PixtralImageProcessor", detail::create_pixtral_processor},
     {"Lfm2VlImageProcessor", detail::create_lfm2_vl_processor},
     {"MllamaImageProcessor", detail::create_mllama_processor},
+    {"PrismaticImageProcessor", detail::create_prismatic_processor},
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
     {"Gemma4ImageProcessor", detail::create_gemma4_processor},
     {"Gemma4UnifiedImageProcessor", detail::create_gemma4_unified_processor},

@@ -43,6 +43,8 @@ MadeProcessor create_lfm2_vl_processor(const Json& config, const std::string& wh
                                        const PixelLimits& limits);
 MadeProcessor create_mllama_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
+MadeProcessor create_prismatic_processor(const Json& config, const std::string& where,
+                                         const PixelLimits& limits);
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
 MadeProcessor create_gemma4_processor(const Json& config, const std::string& where,

@@ -101,6 +101,7 @@ IN_PART = (
     "encoder_classes",
     "encoder_decoders",
     "two_towers",
+    "openvla",
     "reward_models",
     "base_tensor_methods",
     "visual_prompts",
