@@ -38,7 +38,7 @@ struct LawSweepOptions {
   std::int64_t next_width = 0, next_tokens = 0;
   double minutes = 30;  ///< of this call; runs that would go beyond it are left for another
   std::int64_t rows_a_step = 16;
-  double learning_rate = 0.01;  ///< of width 32; falls with the root of the width
+  double learning_rate = 0.02;  ///< of width 32; falls as the width grows
   std::uint64_t seed = 1;
   LawFitOptions fit;
 };
