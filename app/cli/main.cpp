@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "app/cli/lab/lab_verbs.h"
 #include "engine/base/log.h"
 #include "engine/base/open_files.h"
 #include "engine/base/text.h"
@@ -132,6 +133,10 @@ int run(int argc, char** argv) {
   verb("probe", "What a model still does where it was not trained", add_probe);
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);
   verb("tasks", "The table of every task after every task, of a run of stages", add_tasks);
+  verb("laws", "Scaling laws: a budget planned, points fitted, small decoders swept", add_laws);
+  verb("lab", "What rows bring: scores against rows, from the base and from nothing", add_lab);
+  verb("advise", "Prompt, retrieve or train, and how: reasons, and comparisons that are cheap",
+       add_advise);
   verb("gpu-check", "Prove on the card itself that it computes right, and measure it",
        add_gpu_check);
   if (argc > 1 && argv[1][0] != '-' &&

@@ -75,6 +75,7 @@ IN_PART = (
     "adapters_together",
     "compared",
     "inspected",
+    "laws",
     "merged_models",
     "bfloat16",
     "methods",

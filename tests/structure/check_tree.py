@@ -51,7 +51,7 @@ PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h",
                  "engine/ranks/rank_place.h"}
 # What the window and the programs may include of the engine.
 WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session",
-                "models", "text", "template", "vision", "compare", "handover"}
+                "models", "text", "template", "vision", "compare", "handover", "lab"}
 
 SOURCE_SUFFIXES = {".cpp", ".h", ".cu", ".cuh", ".py", ".cmake", ".sh"}
 SOURCE_NAMES = {"CMakeLists.txt", "luthier", "run"}
