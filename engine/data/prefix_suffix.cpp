@@ -2,6 +2,13 @@
 // Rows of models that were never taught a conversation: pictures, a question, an answer, as
 // PaliGemmaProcessor joins `text` and `suffix`. The two are tokenized apart, so that no token
 // reaches over the border between what is given and what is to be learnt.
+//
+// Where a family says what is asked (ImageTokens::ask), the answer is no suffix of its own but goes
+// on where the question ends (BLIP-2): behind a space, unless nothing or a space stands there, and
+// up to the token that ends the model's answers.
+#include <cctype>
+
+#include "engine/data/asked_question.h"
 #include "engine/data/processor_row.h"
 
 namespace luthier {
@@ -11,6 +18,16 @@ namespace {
 constexpr const char* kExpected =
     "This model takes one user message with pictures and a question, and one assistant message "
     "with its answer.";
+
+/// Of an answer that goes on where the question ends. A tokenizer that begins every text with a
+/// space of its own writes it itself.
+Result<std::string> space_before(const Tokenizer& tokenizer, const std::string& asked) {
+  if (asked.empty() || std::isspace(static_cast<unsigned char>(asked.back())) != 0)
+    return std::string();
+  LUTHIER_TRY(const Encoding word, tokenizer.encode("a", /*add_special_tokens=*/false));
+  const std::string first = word.pieces.empty() ? std::string() : word.pieces.front();
+  return std::string(first.starts_with("\u2581") || first.starts_with("\u0120") ? "" : " ");
+}
 
 }  // namespace
 
@@ -57,16 +74,35 @@ Result<Example> ChatProcessor::encode_prefix_suffix(const Row& row) const {
       return row.error(RowFault::BadRow,
                        "The row's pictures take more text than memory should hold.");
   }
-  prefix += special.bos_text + joined_text(row.messages[0]) + "\n";
+  AskedQuestion asked{joined_text(row.messages[0]) + (image_tokens_.ask ? "" : "\n"), -1, {}};
+  if (image_tokens_.ask) {
+    Result<std::string> made = image_tokens_.ask(asked.text);
+    if (!made) return row.about(RowFault::BadRow, made.error());
+    LUTHIER_TRY(asked, read_asked(*made));
+  }
+  // What goes on is tokenized as a text of its own, with the tokenizer's own beginning.
+  if (!image_tokens_.ask) prefix += special.bos_text + asked.text;
   LUTHIER_TRY(Encoding encoding, encode_text(row, prefix));
+  if (image_tokens_.ask) {
+    auto question = tokenizer_->encode(asked.text, /*add_special_tokens=*/true);
+    if (!question) return row.about(RowFault::BadRow, question.error());
+    encoding.ids.insert(encoding.ids.end(), question->ids.begin(), question->ids.end());
+  }
   Example example;
   example.input_ids = std::move(encoding.ids);
   example.prompt_tokens = static_cast<std::int64_t>(example.input_ids.size());
+  example.source_ids = asked.beside;
   if (row.prompt_only) return example;
   example.labels.assign(example.input_ids.size(), kIgnoreLabel);
   if (row.messages.size() == 2) {
-    LUTHIER_TRY(const Encoding suffix,
-                encode_text(row, joined_text(row.messages[1]) + special.eos_text));
+    std::string answer = joined_text(row.messages[1]);
+    if (image_tokens_.ask) {
+      LUTHIER_TRY(const std::string space, space_before(*tokenizer_, asked.text));
+      answer = space + answer;
+    }
+    const bool own_end = asked.end >= 0;
+    LUTHIER_TRY(Encoding suffix, encode_text(row, own_end ? answer : answer + special.eos_text));
+    if (own_end) suffix.ids.push_back(asked.end);
     example.input_ids.insert(example.input_ids.end(), suffix.ids.begin(), suffix.ids.end());
     example.labels.insert(example.labels.end(), suffix.ids.begin(), suffix.ids.end());
   }

@@ -9,6 +9,7 @@
 #include "engine/models/decoder.h"
 #include "engine/models/gemma4/layer.h"
 #include "engine/models/mllama/across_layer.h"
+#include "engine/models/opt/opt_options.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -151,7 +152,8 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
   for (const auto& window : options.sliding_windows)
     if (!options.gemma4 || options.gemma4->sees_blocks(window.has_value()))
       windows.push_back(window.value_or(0));
-  const std::int64_t table = terms.block(pass.tokens * options.head_dim),
+  const bool turned = options.model_type != kOptDecoder;
+  const std::int64_t table = turned ? terms.block(pass.tokens * options.head_dim) : 0,
                      wide_table = terms.block(pass.tokens * options.rotary.dimension);
   Stage shared;  // by all layers: tables of sines and cosines, masks
   shared.kept =
@@ -172,6 +174,15 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
   const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
   flows = streams_ ? streams_->flow(terms, flows) : flows;
   if (of_embeddings) shared.moments = {{shared.kept, per_layer_->work(terms, pass.tokens)}};
+  if (!turned) {  // places are looked up in a table
+    const auto parts = named_children();
+    const auto* places = parts["embed_positions"]->as<EmbeddingImpl>();
+    const TrainedShare share = terms.of(*places);
+    shared.gradients += share.parameters * terms.gradient_element;
+    const std::int64_t work = share.whole ? terms.block(places->weight.numel()) : 0;
+    shared.moments = {{shared.kept, work}};
+    flows = flows || share.trains;
+  }
   stages.push_back(shared);
   // What the loss asks for: the last layer makes no more, where it can.
   const std::int64_t asked = given.asked > 0 ? given.asked : given.tokens,

@@ -31,6 +31,9 @@
   ROW(florence2)              \
   ROW(phi4_multimodal)        \
   ROW(openvla)                \
+  ROW(blip_2)                 \
+  ROW(instructblip)           \
+  ROW(opt)                    \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma3n)                \

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too) and
-// LLaVA's own, which differ in their defaults only. Steps are those of transformers 5.17's Pillow
-// backend: (pad to a square), resize, centre crop, rescale and normalize, (zeros to pad_size).
+// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too), BLIP's
+// and LLaVA's own, which differ in their defaults only. Steps are those of transformers 5.17's
+// Pillow backend: (pad to a square), resize, centre crop, rescale and normalize, (zeros to
+// pad_size).
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -35,6 +36,15 @@ FixedSizeOptions siglip_defaults() {
   FixedSizeOptions options;
   options.common.size.height = options.common.size.width = 224;
   options.common.mean = options.common.std = kHalves;
+  return options;
+}
+
+FixedSizeOptions blip_defaults() {
+  FixedSizeOptions options;
+  options.common.number_is_square = true;
+  options.common.size.height = options.common.size.width = 384;
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
   return options;
 }
 
@@ -145,6 +155,11 @@ MadeProcessor create_clip_processor(const Json& config, const std::string& where
 MadeProcessor create_siglip_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits) {
   return create_fixed(config, where, limits, siglip_defaults());
+}
+
+MadeProcessor create_blip_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits) {
+  return create_fixed(config, where, limits, blip_defaults());
 }
 
 MadeProcessor create_llava_processor(const Json& config, const std::string& where,

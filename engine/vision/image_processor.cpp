@@ -18,6 +18,7 @@ struct ProcessorRow {
 constexpr ProcessorRow kProcessors[] = {
     {"CLIPImageProcessor", detail::create_clip_processor},
     {"SiglipImageProcessor", detail::create_siglip_processor},
+    {"BlipImageProcessor", detail::create_blip_processor},
     {"LlavaImageProcessor", detail::create_llava_processor},
     {"LlavaNextImageProcessor", detail::create_llava_next_processor},
     {"LlavaOnevisionImageProcessor", detail::create_llava_onevision_processor},

@@ -15,6 +15,8 @@ MadeProcessor create_clip_processor(const Json& config, const std::string& where
                                     const PixelLimits& limits);
 MadeProcessor create_siglip_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
+MadeProcessor create_blip_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits);
 MadeProcessor create_llava_processor(const Json& config, const std::string& where,
                                      const PixelLimits& limits);
 MadeProcessor create_qwen_processor(const Json& config, const std::string& where,
