@@ -42,6 +42,7 @@
   ROW(span_corruption)          \
   ROW(contrastive)              \
   ROW(classification)           \
+  ROW(masked_pictures)          \
   ROW(infilling)                \
   ROW(gkd)                      \
   ROW(distillation)             \
