@@ -10,9 +10,10 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from PIL import Image
 from safetensors.torch import load_file
-from transformers import (AutoConfig, AutoModelForImageClassification, BitImageProcessorPil, ConvNextImageProcessorPil, Dinov2Config,
+from transformers import (AutoConfig, AutoModelForImageClassification, BitImageProcessorPil, CLIPConfig, CLIPForImageClassification, CLIPImageProcessorPil, ConvNextImageProcessorPil, Dinov2Config,
                           Dinov2ForImageClassification, Dinov2WithRegistersConfig, Dinov2WithRegistersForImageClassification, EfficientNetConfig,
-                          EfficientNetForImageClassification, EfficientNetImageProcessorPil, ResNetConfig, ResNetForImageClassification, ViTConfig,
+                          EfficientNetForImageClassification, EfficientNetImageProcessorPil, ResNetConfig, ResNetForImageClassification, SiglipConfig,
+                          SiglipForImageClassification, SiglipImageProcessorPil, ViTConfig,
                           ViTForImageClassification, ViTImageProcessorPil)
 
 import report
@@ -67,6 +68,10 @@ SPECS = {
                                                            drop_connect_rate=0.0, **STAGES), EfficientNetForImageClassification,
                                 lambda: EfficientNetImageProcessorPil(size={"height": 50, "width": 50}, do_center_crop=True, crop_size={"height": 45, "width": 45},
                                                                       rescale_offset=True, rescale_factor=1 / 127.5), "float16", True),
+    "clip-tower": Spec(lambda: CLIPConfig(vision_config={**VIT, "hidden_act": "quick_gelu"}), CLIPForImageClassification,
+                       lambda: CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})),
+    "siglip-tower": Spec(lambda: SiglipConfig(vision_config={**VIT, "hidden_act": "gelu_pytorch_tanh"}), SiglipForImageClassification,
+                         lambda: SiglipImageProcessorPil(size={"height": 30, "width": 30}), "bfloat16"),
     "vit-larger": Spec(lambda: ViTConfig(**{**VIT, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "image_size": 96, "patch_size": 8}),
                        ViTForImageClassification, lambda: ViTImageProcessorPil(size={"height": 96, "width": 96})),
     "dinov2-larger": Spec(lambda: Dinov2Config(**{**DINO, "hidden_size": 128, "num_hidden_layers": 4, "image_size": 96, "patch_size": 8, "use_swiglu_ffn": True}),
@@ -319,15 +324,16 @@ def cases(_all=False):
     found = {f"pictures-alone/{name}/forward": forward_case(name) for name in plain}
     found |= {f"pictures-alone/{name}/info": info_case(name) for name in small}
     found |= {f"pictures-alone/{name}/loss": loss_case(name) for name in small}
-    full = ("vit-plain", "vit-uneven", "dinov2-stretched", "registers-stretched", "resnet-basic", "efficientnet-plain")
+    full = ("vit-plain", "vit-uneven", "dinov2-stretched", "registers-stretched", "siglip-tower", "resnet-basic", "efficientnet-plain")
     found |= {f"pictures-alone/{name}/full": train_case(name, "full") for name in full}
     found |= {f"pictures-alone/{name}/full-accumulated": train_case(name, "full", 2, 2) for name in ("resnet-bottleneck", "efficientnet-padded")}
     found |= {f"pictures-alone/{name}/freeze": train_case(name, "freeze") for name in ("vit-plain", "registers-plain", "resnet-bottleneck", "efficientnet-plain")}
-    found |= {"pictures-alone/vit-plain/lora": train_case("vit-plain", "lora"),
+    found |= {"pictures-alone/clip-tower/lora": train_case("clip-tower", "lora"),
+              "pictures-alone/vit-plain/lora": train_case("vit-plain", "lora"),
               "pictures-alone/dinov2-plain/lora": train_case("dinov2-plain", "lora", targets=["query", "value", "fc1"]),
               "pictures-alone/registers-stretched/lora": train_case("registers-stretched", "lora", 2, 2, targets=["query", "dense", "weights_in", "projection"])}
     found |= {f"pictures-alone/{name}/resumed": resumed_case(name) for name in ("resnet-basic", "efficientnet-plain")}
-    found |= {f"pictures-alone/{name}/head": head_case(name) for name in ("vit-plain", "resnet-bottleneck")}
+    found |= {f"pictures-alone/{name}/head": head_case(name) for name in ("vit-plain", "resnet-bottleneck", "siglip-tower")}
     lora = dict(adapter=dict(r=8, target_modules=["q_proj", "v_proj", "fc1"], modules_to_save=["classifier"]))
     return found | {"pictures-alone/forecast/vit-full": forecast_case("vit-larger", "full"), "pictures-alone/forecast/vit-freeze": forecast_case("vit-larger", "freeze"),
                     "pictures-alone/forecast/vit-lora": forecast_case("vit-larger", "lora", **lora),

@@ -136,6 +136,7 @@ def cases(_all=False):
     found = {f"siglip/{name}/forward": two_towers.forward_case(name, KIND) for name in plain}
     found |= {f"siglip/{name}/info": two_towers.info_case(name, KIND) for name in plain}
     found |= {f"siglip/{name}/tokens": tokens_case(name) for name in ("siglip-plain",)}
+    found |= {f"siglip/{name}/similarity": two_towers.similarity_case(name, KIND) for name in ("siglip-plain", "siglip-gemma")}
     run = lambda name, *given, **settings: two_towers.train_case(name, *given, kind=KIND, **settings)
     found |= {"siglip/siglip-plain/full": run("siglip-plain", "full"),
               "siglip/siglip-plain/full-accumulated": run("siglip-plain", "full", 2, 2),

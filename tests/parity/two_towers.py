@@ -236,6 +236,49 @@ def compare_evaluation(result, line, model, batches):
     result.near("eval_accuracy/image", line["eval_accuracy/image"], sum(images) / len(images), 1e-5, floor=1e-3)
 
 
+def recall(logits, own, ks):
+    """Of likenesses [seeking, found] the shares that find one of their own among the first k, and the median rank of it."""
+    ranks = []
+    for line, right in zip(logits, own):
+        best = max(line[place] for place in right)
+        ranks.append(1 + sum(value >= best for place, value in enumerate(line) if place not in right))
+    return {str(k): sum(rank <= k for rank in ranks) / len(ranks) for k in ks}, float(torch.tensor(ranks, dtype=torch.float64).quantile(0.5))
+
+
+def similarity_case(name, kind=KIND):
+    """The `similarity` verb: texts for pictures, and rows that find one another."""
+    def case(world, result):
+        folder = kind.make(name, world.checkpoints)
+        model, joining, made = kind.oracle(folder), kind.Joining(folder), rows(world, 6)
+        shown, said = [row["image"] for row in made[:3]], ["red", "two blue squares", "파란 원", "boats"]
+        got = world.program.json("similarity", folder, "--images", *shown, "--texts", *said, "--pattern", "a photo of a {}, you see", "--dtype", "float32",
+                                 "--device", "cpu", "--json")
+        with torch.no_grad():
+            texts = joining([{"image": shown[0], "text": f"a photo of a {text}, you see"} for text in said])
+            pixels = joining([{"image": image, "text": "x"} for image in shown])["pixel_values"]
+            out = model(**{key: value for key, value in texts.items() if key in ("input_ids", "attention_mask")}, pixel_values=pixels)
+        probabilities = out.logits_per_image.sigmoid() if kind.MODEL_TYPE == "siglip" else out.logits_per_image.softmax(-1)
+        result.close("logits_per_text", torch.tensor(got["logits_per_text"]), out.logits_per_text, report.LOGITS, "logits")
+        result.close("probabilities", torch.tensor(got["probabilities"]), probabilities, report.LOGITS, "probabilities")
+        result.same("the likeliest", [picture["best"] for picture in got["pictures"]], [said[place] for place in probabilities.argmax(1).tolist()])
+        twice = made + [{"image": made[0]["image"], "text": "another text of the first"}]
+        got = world.program.json("similarity", folder, "--rows", write_lines(world.scratch / "rows.jsonl", twice), "--k", "1", "2", "4", "--batch", "2",
+                                 "--dtype", "float32", "--device", "cpu", "--json")
+        with torch.no_grad():
+            logits = model(**{key: value for key, value in joining(twice).items()}).logits_per_text
+        places = {}
+        for row in twice:
+            places.setdefault(row["image"], len(places))
+        columns = [next(at for at, row in enumerate(twice) if row["image"] == image) for image in places]
+        logits = logits[:, columns]
+        own = [[places[row["image"]]] for row in twice]
+        shares, median = recall(logits.tolist(), own, (1, 2, 4))
+        result.same("recall of texts", got["text_to_image"], {"recall": shares, "median_rank": median})
+        shares, median = recall(logits.t().tolist(), [[at for at, row in enumerate(twice) if row["image"] == image] for image in places], (1, 2, 4))
+        result.same("recall of pictures", got["image_to_text"], {"recall": shares, "median_rank": median})
+    return case
+
+
 def loss_case(world, result):
     """The `loss` verb on rows of one window."""
     folder, made = make("towers-plain", world.checkpoints), rows(world, 5)
@@ -301,6 +344,7 @@ def cases(_all=False):
               "two-towers/towers-old/full": train_case("towers-old", "full", 3, 1),
               "two-towers/towers-old/lora": train_case("towers-old", "lora", 2, 2),
               "two-towers/towers-uneven/lora": train_case("towers-uneven", "lora"),
+              "two-towers/towers-plain/similarity": similarity_case("towers-plain"),
               "two-towers/loss": loss_case, "two-towers/refused": refused_case}
     lora = dict(adapter=dict(r=8, target_modules="all-linear"))
     return found | {"two-towers/forecast/lora": forecast_case("lora", 8, 1, **lora), "two-towers/forecast/full": forecast_case("full", 8, 1),

@@ -3,6 +3,7 @@
 // texts, each with a product into one space, and a learned scale of their likeness.
 #include "engine/models/clip/clip_text.h"
 #include "engine/models/families.h"
+#include "engine/models/pictures/tower_body.h"
 #include "engine/models/tower_model.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/models/vision_tower.h"
@@ -111,6 +112,8 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
   if (!options.vision.class_embedding)
     return input_error("The vision tower has no class token, whose state is the picture's.",
                        where + ": vision_config: model_type", "It is clip_vision_model.");
+  LUTHIER_TRY(auto alone, plan_tower_alone(config, where, options.vision, "CLIPImageProcessor"));
+  if (alone) return std::move(*alone);
   LUTHIER_TRY(options.text, read_clip_text_options(text, where + ": text_config"));
   LUTHIER_TRY(options.projection_dim, json_int(config, "projection_dim", where, 512));
   if (options.projection_dim < 1 || options.projection_dim > 1 << 20)
@@ -127,6 +130,16 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 
 }  // namespace
 
-const Family clip_family{"clip", /*takes_pictures=*/true, read, same_name, same_name};
+const Family clip_family{"clip",
+                         /*takes_pictures=*/true,
+                         read,
+                         same_name,
+                         same_name,
+                         nullptr,
+                         nullptr,
+                         nullptr,
+                         nullptr,
+                         nullptr,
+                         {.pictures = "CLIPForImageClassification"}};
 
 }  // namespace luthier

@@ -5,8 +5,9 @@
 // positions, and what fills it up is read like any token: its vector is made of the last one.
 #include "engine/models/clip/clip_text.h"
 #include "engine/models/pictures/picture_families.h"
-#include "engine/models/two_towers/padded_texts.h"
+#include "engine/models/pictures/tower_body.h"
 #include "engine/models/tower_model.h"
+#include "engine/models/two_towers/padded_texts.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/models/vision_tower.h"
 #include "engine/nn/module_cost.h"
@@ -165,6 +166,8 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const Json text, config_section(config, "text_config", where));
   if (!vision.contains("model_type")) vision["model_type"] = "siglip_vision_model";
   LUTHIER_TRY(options.vision, read_vision_tower_options(vision, where + ": vision_config"));
+  LUTHIER_TRY(auto alone, plan_tower_alone(config, where, options.vision, "SiglipImageProcessor"));
+  if (alone) return std::move(*alone);
   if (!options.vision.pooling_head)
     return input_error("The vision tower has no pooling head, which makes a picture's vector.",
                        where + ": vision_config",
@@ -188,6 +191,16 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 
 }  // namespace
 
-const Family siglip_family{"siglip", /*takes_pictures=*/true, read, same_name, same_name};
+const Family siglip_family{"siglip",
+                           /*takes_pictures=*/true,
+                           read,
+                           same_name,
+                           same_name,
+                           nullptr,
+                           nullptr,
+                           nullptr,
+                           nullptr,
+                           nullptr,
+                           {.pictures = "SiglipForImageClassification"}};
 
 }  // namespace luthier
