@@ -54,6 +54,9 @@
   ROW(gemma4_unified_text)    \
   ROW(bert)                   \
   ROW(t5)                     \
+  ROW(gpt2)                   \
+  ROW(bart)                   \
+  ROW(mbart)                  \
   ROW(clip)
 // clang-format on
 

@@ -99,6 +99,7 @@ IN_PART = (
     "grouped",
     "encoders",
     "encoder_decoders",
+    "rewriters",
     "two_towers",
     "reward_models",
     "base_tensor_methods",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import BartTokenizer, CohereTokenizer, GemmaTokenizer, LlamaTokenizer, Qwen2Tokenizer
+from transformers import BartTokenizer, CohereTokenizer, GemmaTokenizer, GPT2Tokenizer, LlamaTokenizer, Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
@@ -279,6 +279,20 @@ def bart_tokenizer(size=560, tokens=(), **named):
                               merges=[tuple(merge) for merge in model["merges"]],
                               extra_special_tokens=named)
     add_special(tokenizer, [*named.values(), *tokens])
+    return tokenizer
+
+
+def gpt2_tokenizer(size=560, tokens=()):
+    """A byte-level BPE of GPT-2's settings: one special token, which begins, ends and is unknown."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    pieces = [*sorted(model["vocab"], key=model["vocab"].get), "<|endoftext|>"]
+    tokenizer = GPT2Tokenizer(vocab={piece: index for index, piece in enumerate(pieces)},
+                              merges=[tuple(merge) for merge in model["merges"]])
+    add_special(tokenizer, tokens)
     return tokenizer
 
 
