@@ -16,6 +16,7 @@
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/routed_adapters.h"
+#include "engine/models/two_towers/pair_loss.h"
 
 namespace luthier::cli {
 
@@ -98,10 +99,14 @@ Outcome token_outcome(Model& model, const ModelInput& input) {
 
 /// Each text's picture among all, and the other way round.
 Outcome likeness_outcome(TwoTowers& towers, const ModelInput& input) {
-  const torch::Tensor logits = text_likeness(towers, input),
-                      own = torch::arange(logits.size(0), torch::kInt64).to(logits.device());
-  return {"logits_per_text", logits,
-          (at::cross_entropy_loss(logits, own) + at::cross_entropy_loss(logits.t(), own)) / 2};
+  const torch::Tensor logits = text_likeness(towers, input);
+  return {"logits_per_text", logits, pair_loss(towers, logits) / logits.size(0)};
+}
+
+/// What tells classes apart, and no loss: rows need no labels here, and `loss` has one.
+Outcome class_outcome(Classifier& model, const ModelInput& input) {
+  const torch::Tensor logits = model.classify(input).to(torch::kFloat32);
+  return {"logits", logits, torch::zeros({1})};
 }
 
 /// Several rows are for models that compare them, each a text with its picture.
@@ -192,7 +197,8 @@ Status forward(const ForwardOptions& o) try {
     adapter->activate();
   }
   TwoTowers* towers = loaded.model->two_towers();
-  if (!towers && !loaded.model->output_head())
+  Classifier* classifier = loaded.model->output_head() ? nullptr : loaded.model->classifier();
+  if (!towers && !classifier && !loaded.model->output_head())
     return input_error(
         "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
   const bool two_texts = loaded.model->sequence_to_sequence() != nullptr;
@@ -210,7 +216,9 @@ Status forward(const ForwardOptions& o) try {
   const ModelInput cpu = collate(examples);
   const ModelInput input = to_device(cpu, loaded.model->device());
   const torch::AutoGradMode mode(!wanted.empty());
-  Outcome outcome = towers ? likeness_outcome(*towers, input) : token_outcome(*loaded.model, input);
+  Outcome outcome = towers       ? likeness_outcome(*towers, input)
+                    : classifier ? class_outcome(*classifier, input)
+                                 : token_outcome(*loaded.model, input);
   if (adapter && adapter->course()) outcome.loss = outcome.loss + adapter->course()->loss_term();
   if (!wanted.empty() && outcome.loss.requires_grad()) outcome.loss.backward();
 

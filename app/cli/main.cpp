@@ -18,6 +18,8 @@
 
 namespace luthier::cli {
 
+Action add_similarity(CLI::App& app);  // similarity.cpp
+
 namespace {
 
 /// Never destroyed: its thread outlives main's statics.
@@ -93,6 +95,8 @@ int run(int argc, char** argv) {
   verb("tokenize", "Token ids and pieces of a text", add_tokenize);
   verb("forward", "Logits, loss and gradients of one conversation, into a safetensors file",
        add_forward);
+  verb("similarity", "How alike pictures and texts are, and how often rows find what is theirs",
+       add_similarity);
   verb("generate", "Answer an image-instruction input, with the base or with adapters",
        add_generate);
   verb("train", "Train by a recipe", add_train);

@@ -20,7 +20,9 @@
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_parameter.h"
 #include "engine/models/tensor_file.h"
+#include "engine/models/two_towers/padded_texts.h"
 #include "engine/models/wider_weights.h"
+#include "engine/nn/convolutions/batch_norm.h"
 
 namespace luthier {
 
@@ -231,6 +233,10 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
   LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, loaded.processor->tokenizer()));
   LUTHIER_TRY(loaded.answer_rules,
               read_answer_rules(folder, loaded.config, loaded.model->geometry().vocab_size));
+  if (auto* padded = dynamic_cast<PaddedTexts*>(loaded.model.get())) {
+    const SpecialTokens& special = loaded.processor->tokenizer().special();
+    padded->set_padding(special.pad.value_or(special.eos.value_or(0)));
+  }
   loaded.model->eval();
   return loaded;
 } catch (const std::exception& problem) {
@@ -278,12 +284,18 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
     return machine_error("The folder cannot be made: " + problem.message(), folder.string());
   const auto wider = wider_for(loaded, dtype);
   const auto warned = std::make_shared<bool>(false);
+  const std::map<std::string, torch::ScalarType> counted = statistics_types(*loaded.model);
   std::vector<TensorToMake> tensors;
   for (const auto& item : loaded.model->named_parameters()) {
     const std::string& name = item.key();
     const auto master = masters.find(name);
     const bool trained = master != masters.end();
     const torch::Tensor own = trained ? master->second : item.value();
+    if (const auto type = counted.find(name); type != counted.end()) {
+      tensors.push_back({loaded.family->stored_name(name), type->second, own.sizes().vec(),
+                         [own]() -> Result<torch::Tensor> { return own; }});
+      continue;
+    }
     const auto turned = [family = loaded.family, name](const torch::Tensor& tensor) {
       return as_stored(*family, name, tensor);
     };

@@ -18,6 +18,10 @@ struct ProcessorRow {
 constexpr ProcessorRow kProcessors[] = {
     {"CLIPImageProcessor", detail::create_clip_processor},
     {"SiglipImageProcessor", detail::create_siglip_processor},
+    {"ViTImageProcessor", detail::create_vit_processor},
+    {"BitImageProcessor", detail::create_bit_processor},
+    {"ConvNextImageProcessor", detail::create_convnext_processor},
+    {"EfficientNetImageProcessor", detail::create_efficientnet_processor},
     {"LlavaImageProcessor", detail::create_llava_processor},
     {"LlavaNextImageProcessor", detail::create_llava_next_processor},
     {"LlavaOnevisionImageProcessor", detail::create_llava_onevision_processor},

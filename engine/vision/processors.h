@@ -17,6 +17,14 @@ MadeProcessor create_siglip_processor(const Json& config, const std::string& whe
                                       const PixelLimits& limits);
 MadeProcessor create_llava_processor(const Json& config, const std::string& where,
                                      const PixelLimits& limits);
+MadeProcessor create_vit_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits);
+MadeProcessor create_bit_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits);
+MadeProcessor create_convnext_processor(const Json& config, const std::string& where,
+                                        const PixelLimits& limits);
+MadeProcessor create_efficientnet_processor(const Json& config, const std::string& where,
+                                            const PixelLimits& limits);
 MadeProcessor create_qwen_processor(const Json& config, const std::string& where,
                                     const PixelLimits& limits);
 MadeProcessor create_glm4v_processor(const Json& config, const std::string& where,
