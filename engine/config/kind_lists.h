@@ -40,6 +40,7 @@
   ROW(rloo)                     \
   ROW(mlm)                      \
   ROW(span_corruption)          \
+  ROW(denoising)                \
   ROW(contrastive)              \
   ROW(classification)           \
   ROW(actions)                  \

@@ -8,6 +8,7 @@
 #include <map>
 #include <span>
 
+#include "engine/data/answer_start.h"
 #include "engine/data/in_out_text.h"
 #include "engine/data/processor_row.h"
 #include "engine/vision/inline_picture.h"
@@ -99,6 +100,13 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     processor->defaults_ = std::move(pictures->defaults);
     LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));
     processor->load_film_template();
+  }
+  if (form == RowForm::Source) {
+    const std::string where = (folder / "config.json").string();
+    LUTHIER_TRY(const Json config, read_json_file(where));
+    LUTHIER_TRY(const auto start, answer_start(config, where));
+    processor->image_tokens_.answer_start =
+        start ? *start : moved_start(answer_language(folder, *processor->tokenizer_));
   }
   auto chat_template = ChatTemplate::load(folder);
   if (chat_template)
@@ -373,6 +381,13 @@ Status ChatProcessor::cut(const Row& row, bool has_pictures, std::int64_t max_le
                           Example& example) const {
   const std::size_t length = example.input_ids.size();
   const std::size_t limit = max_length > 0 ? static_cast<std::size_t>(max_length) : length;
+  if (longest_row_ > 0 && std::min(length, limit) > static_cast<std::size_t>(longest_row_))
+    return row.error(RowFault::BadRow,
+                     "The row is " + std::to_string(std::min(length, limit)) +
+                         " tokens, and the model has " + std::to_string(longest_row_) +
+                         " positions.",
+                     row.prompt_only ? "Ask a shorter question."
+                                     : "Lower training.max_length, or shorten the row.");
   if (length <= limit) return {};
   const auto last_picture = std::find_if(example.input_ids.rbegin(), example.input_ids.rend(),
                                          [this](TokenId id) { return shows(id); });
@@ -410,7 +425,12 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
     LUTHIER_CHECK(cut(row, shown > 0, max_length, example));
     return example;
   }
-  if (image_tokens_.form == RowForm::Source) return encode_source(row);
+  if (image_tokens_.form == RowForm::Source) {
+    LUTHIER_TRY(Example example, encode_source(row));
+    const bool fewer = longest_row_ > 0 && (max_length <= 0 || longest_row_ < max_length);
+    if (!row.prompt_only) cut_both_texts(*tokenizer_, fewer ? longest_row_ : max_length, example);
+    return example;
+  }
   if (image_tokens_.form == RowForm::SourceAnswer) {
     LUTHIER_TRY(Example example, encode_source_answer(row, max_length));
     example.images = std::move(row.pictures);

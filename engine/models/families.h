@@ -63,6 +63,9 @@
   ROW(electra)                \
   ROW(deberta_v2)             \
   ROW(t5)                     \
+  ROW(gpt2)                   \
+  ROW(bart)                   \
+  ROW(mbart)                  \
   ROW(clip)
 // clang-format on
 

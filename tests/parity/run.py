@@ -101,6 +101,7 @@ IN_PART = (
     "encoders",
     "encoder_classes",
     "encoder_decoders",
+    "rewriters",
     "two_towers",
     "openvla",
     "siglip",

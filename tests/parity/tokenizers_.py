@@ -283,6 +283,20 @@ def bart_tokenizer(size=560, tokens=(), **named):
     return tokenizer
 
 
+def gpt2_tokenizer(size=560, tokens=()):
+    """A byte-level BPE of GPT-2's settings: one special token, which begins, ends and is unknown."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    pieces = [*sorted(model["vocab"], key=model["vocab"].get), "<|endoftext|>"]
+    tokenizer = GPT2Tokenizer(vocab={piece: index for index, piece in enumerate(pieces)},
+                              merges=[tuple(merge) for merge in model["merges"]])
+    add_special(tokenizer, tokens)
+    return tokenizer
+
+
 def opt_tokenizer(size=560, tokens=()):
     """A byte-level BPE of OPT's settings: GPT-2's, and </s> stands before every text and ends it.
     `tokens`: more special ones."""

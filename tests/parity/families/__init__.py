@@ -15,6 +15,7 @@ from families.gemma4_unified import Gemma4Unified
 from families.gemma4_unified_text import Gemma4UnifiedText
 from families.glm import Glm, Glm4
 from families.glm4v import Glm4v, Glm46V
+from families.gpt2 import Gpt2
 from families.idefics3 import Idefics3
 from families.instructblip import InstructBlip
 from families.internvl import InternVL
@@ -53,4 +54,4 @@ FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Ge
             Phi4Multimodal(),
             Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Qwen3_5Text(),
             Qwen3_5MoeText(), Gemma3Text(), Gemma3nText(), Gemma4Text(), Gemma4UnifiedText(),
-            MllamaText()]
+            MllamaText(), Gpt2()]

@@ -284,6 +284,8 @@ def make_tokenizer(kind, scratch, tokens=()):
         return tokenizers_.gemma_tokenizer(tokens=tokens)
     if kind == "qwen":
         return tokenizers_.qwen_tokenizer(tokens=tokens)
+    if kind == "gpt2":
+        return tokenizers_.gpt2_tokenizer(tokens=tokens)
     if kind == "cohere":
         return tokenizers_.cohere_tokenizer(tokens=tokens)
     return tokenizers_.llama_tokenizer(scratch, tokens=tokens, add_bos_token=kind != "llama")
