@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of models that were never taught a conversation: pictures, a question, an answer, as
 // PaliGemmaProcessor joins `text` and `suffix`. The two are tokenized apart, so that no token
-// reaches over the border between what is given and what is to be learnt.
+// reaches over the border between what is given and what is to be learnt. Where the family writes a
+// question its own way (ImageTokens::ask), picture and question are tokenized apart, too, as
+// FuyuProcessor does.
 #include "engine/data/processor_row.h"
 
 namespace luthier {
@@ -46,7 +48,7 @@ Result<Example> ChatProcessor::encode_prefix_suffix(const Row& row) const {
         RowFault::BadRow,
         "The row has no picture, and this model answers questions about pictures only.", kExpected);
   const SpecialTokens& special = tokenizer_->special();
-  if (special.bos_text.empty() || special.eos_text.empty())
+  if (special.eos_text.empty() || (special.bos_text.empty() && !image_tokens_.ask))
     return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.",
                      "Both stand in the model's tokenizer_config.json.");
 
@@ -57,10 +59,27 @@ Result<Example> ChatProcessor::encode_prefix_suffix(const Row& row) const {
       return row.error(RowFault::BadRow,
                        "The row's pictures take more text than memory should hold.");
   }
-  prefix += special.bos_text + joined_text(row.messages[0]) + "\n";
-  LUTHIER_TRY(Encoding encoding, encode_text(row, prefix));
   Example example;
-  example.input_ids = std::move(encoding.ids);
+  if (image_tokens_.ask) {
+    if (row.replacements.size() != 1)
+      return row.error(RowFault::BadRow,
+                       "The row has " + std::to_string(row.replacements.size()) +
+                           " pictures, and this model's question is about one.",
+                       kExpected);
+    const Result<std::string> question = image_tokens_.ask(joined_text(row.messages[0]));
+    if (!question) return row.about(RowFault::BadRow, question.error());
+    LUTHIER_TRY(Encoding picture, encode_text(row, prefix));
+    // The space that the tokenizer puts before a text is none of the picture's.
+    if (!picture.ids.empty() && picture.ids.front() != image_token_id_)
+      picture.ids.erase(picture.ids.begin());
+    example.input_ids = std::move(picture.ids);
+    LUTHIER_TRY(const Encoding asked, encode_text(row, *question));
+    example.input_ids.insert(example.input_ids.end(), asked.ids.begin(), asked.ids.end());
+  } else {
+    prefix += special.bos_text + joined_text(row.messages[0]) + "\n";
+    LUTHIER_TRY(Encoding encoding, encode_text(row, prefix));
+    example.input_ids = std::move(encoding.ids);
+  }
   example.prompt_tokens = static_cast<std::int64_t>(example.input_ids.size());
   if (row.prompt_only) return example;
   example.labels.assign(example.input_ids.size(), kIgnoreLabel);

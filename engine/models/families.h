@@ -30,6 +30,9 @@
   ROW(deepseek_ocr2)          \
   ROW(florence2)              \
   ROW(phi4_multimodal)        \
+  ROW(fuyu)                   \
+  ROW(idefics)                \
+  ROW(chameleon)              \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma3n)                \
@@ -45,6 +48,7 @@
   ROW(glm)                    \
   ROW(glm4)                   \
   ROW(phi3)                   \
+  ROW(persimmon)              \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(mllama_text_model)      \

@@ -18,6 +18,8 @@ struct ProcessorRow {
 constexpr ProcessorRow kProcessors[] = {
     {"CLIPImageProcessor", detail::create_clip_processor},
     {"SiglipImageProcessor", detail::create_siglip_processor},
+    {"ChameleonImageProcessor", detail::create_chameleon_processor},
+    {"IdeficsImageProcessor", detail::create_idefics_processor},
     {"LlavaImageProcessor", detail::create_llava_processor},
     {"LlavaNextImageProcessor", detail::create_llava_next_processor},
     {"LlavaOnevisionImageProcessor", detail::create_llava_onevision_processor},
@@ -34,6 +36,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"PixtralImageProcessor", detail::create_pixtral_processor},
     {"Lfm2VlImageProcessor", detail::create_lfm2_vl_processor},
     {"MllamaImageProcessor", detail::create_mllama_processor},
+    {"FuyuImageProcessor", detail::create_fuyu_processor},
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
     {"Gemma4ImageProcessor", detail::create_gemma4_processor},
     {"Gemma4UnifiedImageProcessor", detail::create_gemma4_unified_processor},
