@@ -8,7 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "engine/models/cost.h"
+#include "engine/base/result.h"
+#include "engine/io/json.h"
 #include "engine/nn/layers.h"
 
 namespace luthier {
