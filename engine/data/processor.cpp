@@ -220,7 +220,11 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
     ++(mark.film ? films : pictures);
     filled.text.append(source, last, mark.at - last);
     last = mark.at + mark.size;
-    filled.text += row.replacements[next++].text;
+    // What stands before a picture stands once where the picture before it ended with the same.
+    const std::string before =
+        !mark.film && image_tokens_.number ? image_tokens_.number(next) : std::string();
+    const bool stands = !before.empty() && filled.text.ends_with(before);
+    filled.text.append(row.replacements[next++].text, stands ? before.size() : 0);
     filled.moves.emplace_back(last, filled.text.size());
     if (filled.text.size() > kMaxExpandedBytes)
       return row.error(RowFault::BadRow,
@@ -249,6 +253,11 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
                          std::to_string(played) + (played == 1 ? " film." : " films."),
                      "Its template must write one for each content part of type video.");
   filled.text.append(source, last);
+  if (image_tokens_.ask) {  // the processor adds to what a template wrote
+    Result<std::string> read = image_tokens_.ask(filled.text);
+    if (!read) return row.about(RowFault::Template, read.error());
+    filled.text = read.take();
+  }
   for (const auto& [begin, end] : rendered->generation)
     filled.generation.emplace_back(filled.moved(begin), filled.moved(end));
   return filled;

@@ -34,6 +34,9 @@
   ROW(blip_2)                 \
   ROW(instructblip)           \
   ROW(opt)                    \
+  ROW(fuyu)                   \
+  ROW(idefics)                \
+  ROW(chameleon)              \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma3n)                \
@@ -49,6 +52,7 @@
   ROW(glm)                    \
   ROW(glm4)                   \
   ROW(phi3)                   \
+  ROW(persimmon)              \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(mllama_text_model)      \

@@ -133,6 +133,15 @@ TEMPLATES = {
     # as Llama 3.2 Vision's; and one that begins with a picture where the conversation does
     "llama3": turns("(bos_token if loop.first else '') + '[' + message.role + ']\\n\\n'",
                     "</s>", "<|image|>", "[assistant]\\n\\n"),
+    # turns with Chameleon's end between them, which its processor writes behind the last, too
+    "chameleon": turns("'' if loop.first else '<reserved08706>'", "", "<image>", ""),
+    # as Idefics': no space beside a picture; and one of whose turns each hides what was before it
+    "idefics": turns("(bos_token if loop.first else '') + message.role | capitalize + ':'",
+                     "<end_of_utterance>\\n", "<image>", "Assistant:",
+                     "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text | trim -}}{%- endif -%}"),
+    "idefics_ends": turns("(bos_token if loop.first else '') + '[' + message.role + ']'", "</s>",
+                          "<image>", "[assistant]",
+                          "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text | trim -}}{%- endif -%}"),
     "marks_first": turns("'' if loop.first else '[' + message.role + '] '", "\\n", "<|image|>",
                          "[assistant] "),
     "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n",
