@@ -141,6 +141,8 @@ int run(int argc, char** argv) {
   verb("lab", "What rows bring: scores against rows, from the base and from nothing", add_lab);
   verb("advise", "Prompt, retrieve or train, and how: reasons, and comparisons that are cheap",
        add_advise);
+  verb("lab", "Paradigms of pretraining as small runs: list, prepare, train and look at cards",
+       add_lab);
   verb("gpu-check", "Prove on the card itself that it computes right, and measure it",
        add_gpu_check);
   if (argc > 1 && argv[1][0] != '-' &&
