@@ -6,7 +6,7 @@
 // the authors' files, which their code reads again.
 #include <array>
 
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/openvla/timm_tower.h"
 #include "engine/models/tower_model.h"
 #include "engine/nn/module_cost.h"
@@ -201,6 +201,7 @@ Result<Plan> read_openvla(const Json& config, const std::filesystem::path& folde
 
 }  // namespace
 
+extern const Family openvla_family;
 const Family openvla_family{"openvla", /*takes_pictures=*/true, read_openvla, same_name, same_name};
 
 }  // namespace luthier
