@@ -28,6 +28,10 @@ Result<std::vector<Example>> ChatProcessor::encode_apart(
     std::int64_t max_length) const {
   std::vector<Example> sequences;
   const bool suffixed = image_tokens_.form == RowForm::PrefixSuffix;
+  if (image_tokens_.form == RowForm::Source)
+    return prompt.error(RowFault::BadRow,
+                        "The row has several answers, and this model learns from one text that is "
+                        "written for another.");
   if (suffixed || image_tokens_.form == RowForm::SourceAnswer) {  // apart by their own rules
     for (const std::vector<Message>& answer : answers) {
       std::vector<Message> messages = prompt.messages;

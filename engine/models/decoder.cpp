@@ -3,8 +3,11 @@
 
 #include <algorithm>
 
+#include "engine/models/chameleon/chameleon_layer.h"
+#include "engine/models/fuyu/persimmon_layer.h"
 #include "engine/models/gemma3n/layer.h"
 #include "engine/models/gemma4/layer.h"
+#include "engine/models/idefics/gated_layer.h"
 #include "engine/models/mllama/across_layer.h"
 #include "engine/models/opt/opt_layer.h"
 #include "engine/models/opt/opt_options.h"
@@ -201,6 +204,7 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
     register_module(kPositions, Embedding(o.rotary.max_position_embeddings + kOptRowsBefore,
                                           o.hidden_size, tensors));
   }
+  const bool persimmon = o.model_type == "persimmon";
   torch::nn::ModuleList layers;
   const auto add = [&](const auto& layer) {
     layers_.push_back(layer);
@@ -215,6 +219,12 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
       add(std::make_shared<AcrossLayerImpl>(o, i, tensors));
     else if (is_opt(o))
       add(std::make_shared<OptLayerImpl>(o, i, tensors));
+    else if (persimmon)
+      add(std::make_shared<PersimmonLayerImpl>(o, i, tensors));
+    else if (o.model_type == "chameleon")
+      add(std::make_shared<ChameleonLayerImpl>(o, i, tensors));
+    else if (o.model_type == "idefics")
+      add(std::make_shared<IdeficsLayerImpl>(o, i, tensors));
     else
       add(std::make_shared<DecoderLayerImpl>(o, i, tensors));
   }
@@ -227,6 +237,9 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
   if (o.parallel)
     layer_norm_ = register_module(
         "norm", LayerNorm(o.hidden_size, o.rms_norm_eps, tensors, /*with_bias=*/false));
+  else if (persimmon)
+    layer_norm_ =
+        register_module("final_layernorm", LayerNorm(o.hidden_size, o.rms_norm_eps, tensors));
   else
     norm_ = register_module(o.lfm2_names ? "embedding_norm" : "norm",
                             RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms,
@@ -336,19 +349,25 @@ Tensor checkpointed_with_all(const ComingLayer& layer, const Tensor& x, const To
 }
 
 /// A layer that is made once more in the backward, and looks across to pictures' states.
-Tensor checkpointed_across(const ComingLayer& layer, const Tensor& x, const TokenSequence& frame) {
+Tensor checkpointed_across(const ComingLayer& layer, const Tensor& x, const TokenSequence& frame,
+                           const RotaryTable& rotary) {
   TokenSequence beside = frame;  // without tensors that have a graph
   PictureSight sight = *frame.sight;
   sight.states = Tensor();
   beside.sight.reset();
-  const auto block = [layer, beside, sight](const Tensor& in, const Tensor& states) {
+  const auto block = [layer, beside, sight, rotary](const Tensor& in, const Tensor& states) {
     const auto shown = std::make_shared<PictureSight>(sight);
     shown->states = states;
     TokenSequence own = beside;
     own.sight = shown;
-    return layer.forward(in, own, RotaryTable(), nullptr);
+    return layer.forward(in, own, rotary, nullptr);
   };
   return checkpointed(block, x, frame.sight->states);
+}
+
+bool sees_pictures(const DecoderBlock& block) {
+  const auto* sees = dynamic_cast<const SeesPictures*>(&block);
+  return sees && sees->sees_pictures();
 }
 
 /// [tokens, 1, 1] float32.
@@ -438,8 +457,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     if (checkpointing && !cache && (sequence.routers || options.gemma4)) {
       x = checkpointed_with_all(layer, x, frame, rotary,
                                 options.gemma4 ? options.gemma4->sources[i] : -1);
-    } else if (checkpointing && !cache && across) {
-      x = checkpointed_across(layer, x, frame);
+    } else if (checkpointing && !cache && sequence.sight && sees_pictures(*layers_[i])) {
+      x = checkpointed_across(layer, x, frame, rotary);
     } else if (checkpointing && !cache) {
       x = checkpointed([layer, rotary, frame](
                            const Tensor& in) { return layer.forward(in, frame, rotary, nullptr); },

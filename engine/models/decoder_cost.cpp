@@ -29,6 +29,11 @@ void add_passing(LayerCost& cost, const AttentionCost& core, const MlpCost& mlp,
   cost.mlp_work = 3 * wide + 2 * state + 4 * asked;
 }
 
+bool sees(const DecoderBlock& block) {
+  const auto* own = dynamic_cast<const SeesPictures*>(&block);
+  return own && own->sees_pictures();
+}
+
 }  // namespace
 
 AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsShape& rows,
@@ -163,12 +168,15 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
                           options.gemma4 ? options.gemma4->global_head_dim : 0)
              : 0) +
       entry.beside;
-  const std::int64_t pictures = terms.block(entry.across * options.hidden_size);
+  std::int64_t pictures = 0;
   std::size_t last_across = 0;  // that looks across to them, from 1
   bool keeps_pictures = terms.checkpointing;
-  for (std::size_t i = 0; entry.across > 0 && i < layers_.size(); ++i)
-    if (const auto* layer = dynamic_cast<const AcrossLayerImpl*>(layers_[i].get()))
-      last_across = i + 1, keeps_pictures = keeps_pictures || layer->keeps_states(terms);
+  for (std::size_t i = 0; entry.across > 0 && i < layers_.size(); ++i) {
+    if (!sees(*layers_[i])) continue;
+    const auto* layer = dynamic_cast<const SeesPictures*>(layers_[i].get());
+    pictures = terms.block(entry.across * layer->state_width());
+    last_across = i + 1, keeps_pictures = keeps_pictures || layer->keeps_states(terms);
+  }
   if (last_across > 0 && keeps_pictures) shared.kept += pictures;
   if (streams_) shared.kept += streams_->spread_kept(terms, pass.tokens, flows);
   const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
@@ -221,7 +229,7 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
     if (terms.checkpointing && flows)
       for (Stage::Moment& moment : stages.back().moments) moment.left -= state;
     flows = flows || cost.share.trains || terms.keys_before > 0 || of_embeddings ||
-            (across && entry.across_flows);
+            (entry.across_flows && sees(*layer));
   }
   Stage last;  // of what is asked for
   const std::int64_t kept = layer_norm_ ? norm_kept(terms, layer_norm_, asked)

@@ -19,8 +19,9 @@ namespace {
 
 using Tensors = std::map<std::string, TensorInfo>;
 const fs::path kFolder = "somewhere";
-const char* const kCounts[] = {"num_hidden_layers",  "depth",          "num_layers",
-                               "num_decoder_layers", "encoder_layers", "decoder_layers"};
+const char* const kCounts[] = {
+    "num_hidden_layers", "depth",          "num_layers", "num_decoder_layers",
+    "encoder_layers",    "decoder_layers", "n_layer"};
 
 const Family& family_of(const std::string& type) {
   const auto family = find_family({{"model_type", type}}, "here");

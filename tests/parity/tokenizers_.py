@@ -133,6 +133,15 @@ TEMPLATES = {
     # as Llama 3.2 Vision's; and one that begins with a picture where the conversation does
     "llama3": turns("(bos_token if loop.first else '') + '[' + message.role + ']\\n\\n'",
                     "</s>", "<|image|>", "[assistant]\\n\\n"),
+    # turns with Chameleon's end between them, which its processor writes behind the last, too
+    "chameleon": turns("'' if loop.first else '<reserved08706>'", "", "<image>", ""),
+    # as Idefics': no space beside a picture; and one of whose turns each hides what was before it
+    "idefics": turns("(bos_token if loop.first else '') + message.role | capitalize + ':'",
+                     "<end_of_utterance>\\n", "<image>", "Assistant:",
+                     "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text | trim -}}{%- endif -%}"),
+    "idefics_ends": turns("(bos_token if loop.first else '') + '[' + message.role + ']'", "</s>",
+                          "<image>", "[assistant]",
+                          "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text | trim -}}{%- endif -%}"),
     "marks_first": turns("'' if loop.first else '[' + message.role + '] '", "\\n", "<|image|>",
                          "[assistant] "),
     "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n",
@@ -280,6 +289,20 @@ def bart_tokenizer(size=560, tokens=(), **named):
                               merges=[tuple(merge) for merge in model["merges"]],
                               extra_special_tokens=named)
     add_special(tokenizer, [*named.values(), *tokens])
+    return tokenizer
+
+
+def gpt2_tokenizer(size=560, tokens=()):
+    """A byte-level BPE of GPT-2's settings: one special token, which begins, ends and is unknown."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    pieces = [*sorted(model["vocab"], key=model["vocab"].get), "<|endoftext|>"]
+    tokenizer = GPT2Tokenizer(vocab={piece: index for index, piece in enumerate(pieces)},
+                              merges=[tuple(merge) for merge in model["merges"]])
+    add_special(tokenizer, tokens)
     return tokenizer
 
 

@@ -3,7 +3,7 @@
 // classes: sums of three tables, layers whose norms come after their branches, and a head that
 // shares the table of words.
 #include "engine/models/bert/text_encoder.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -30,6 +30,7 @@ Result<Plan> read_bert(const Json& config, const std::filesystem::path& folder) 
 
 }  // namespace
 
+extern const Family bert_family;
 const Family bert_family = text_encoder_family(
     "bert", read_bert, {"BertForSequenceClassification", "BertForTokenClassification"});
 

@@ -4,7 +4,7 @@
 // question, which may be empty, and its answer, which goes on behind it.
 #include "engine/data/asked_question.h"
 #include "engine/models/blip2/blip2_model.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/processor_files.h"
 
 namespace luthier {
@@ -90,7 +90,9 @@ Result<Plan> read_instructblip(const Json& config, const std::filesystem::path& 
 
 }  // namespace
 
+extern const Family blip_2_family;
 const Family blip_2_family{"blip-2", /*takes_pictures=*/true, read_blip2, same_name, same_name};
+extern const Family instructblip_family;
 const Family instructblip_family{"instructblip", /*takes_pictures=*/true, read_instructblip,
                                  same_name, same_name};
 

@@ -6,7 +6,7 @@
 #include "engine/models/bert/predictions.h"
 #include "engine/models/bert/text_encoder.h"
 #include "engine/models/deberta/deberta_layer.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/module_cost.h"
 
@@ -196,6 +196,7 @@ Result<Plan> read_deberta(const Json& config, const std::filesystem::path& folde
 
 }  // namespace deberta
 
+extern const Family deberta_v2_family;
 const Family deberta_v2_family =
     text_encoder_family("deberta-v2", deberta::read_deberta,
                         {"DebertaV2ForSequenceClassification", "DebertaV2ForTokenClassification"});

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "engine/models/decoder_model.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/opt/opt_body.h"
 #include "engine/models/opt/opt_options.h"
 
@@ -46,6 +46,7 @@ std::string opt_memory_name(const std::string& stored) {
 
 }  // namespace
 
+extern const Family opt_family;
 const Family opt_family{"opt", /*takes_pictures=*/false, read_opt, opt_memory_name, same_name};
 
 }  // namespace luthier

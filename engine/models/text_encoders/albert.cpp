@@ -4,7 +4,7 @@
 // so that their gradients are sums.
 #include "engine/models/bert/text_encoder.h"
 #include "engine/models/config_numbers.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -38,6 +38,7 @@ Result<Plan> read_albert(const Json& config, const std::filesystem::path& folder
 
 }  // namespace
 
+extern const Family albert_family;
 const Family albert_family = text_encoder_family(
     "albert", read_albert, {"AlbertForSequenceClassification", "AlbertForTokenClassification"});
 

@@ -5,7 +5,7 @@
 // heads of classes.
 #include "engine/models/bert/text_encoder.h"
 #include "engine/models/config_numbers.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -56,6 +56,7 @@ Result<Plan> read_electra(const Json& config, const std::filesystem::path& folde
 
 }  // namespace
 
+extern const Family electra_family;
 const Family electra_family = text_encoder_family(
     "electra", read_electra, {"ElectraForSequenceClassification", "ElectraForTokenClassification"});
 

@@ -3,7 +3,7 @@
 // 2020) as XLMRobertaForMaskedLM, which computes the same: BERT whose positions are counted behind
 // the padding's id, without a second kind of tokens to speak of, and whose head is always a gelu's.
 #include "engine/models/bert/text_encoder.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -47,8 +47,10 @@ Result<Plan> read_xlm_roberta(const Json& config, const std::filesystem::path& f
 
 }  // namespace
 
+extern const Family roberta_family;
 const Family roberta_family = text_encoder_family(
     "roberta", read_roberta, {"RobertaForSequenceClassification", "RobertaForTokenClassification"});
+extern const Family xlm_roberta_family;
 const Family xlm_roberta_family = text_encoder_family(
     "xlm-roberta", read_xlm_roberta,
     {"XLMRobertaForSequenceClassification", "XLMRobertaForTokenClassification"});
