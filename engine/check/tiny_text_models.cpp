@@ -47,6 +47,8 @@ const TinyTable& tiny_text_models() {
   "max_position_embeddings": 2048, "sliding_window": 20, "sliding_window_pattern": 2,
   "tie_word_embeddings": false, "logit_scale": 0.25,
   "rope_parameters": {"rope_type": "default", "rope_theta": 50000.0}})"}},
+      {"opt", {R"({"vocab_size": 160, "hidden_size": 64, "ffn_dim": 96, "num_hidden_layers": 2,
+  "num_attention_heads": 4, "max_position_embeddings": 256})"}},
       {"phi3", {R"({"vocab_size": 607, "hidden_size": 64, "intermediate_size": 96,
   "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
   "max_position_embeddings": 2048, "sliding_window": 20, "pad_token_id": 0,
