@@ -59,6 +59,8 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"altup_unembed_projections", {"altup_num_inputs"}},
       {"vision_tower.blocks", {"embed_dim"}},
       {"vision_tower.convs", {"embed_dim"}},
+      {"fused_featurizer.blocks", {"timm_model_ids.1"}},
+      {"featurizer.blocks", {"timm_model_ids.0"}},
       {".blocks", {"depth"}},
       {"global_transformer.layers", {"num_global_layers"}},
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
