@@ -101,6 +101,10 @@ const std::map<std::string, Expected>& expected() {
       {"mbart", {1, 0, 1, 0}},
       {"florence2", {1, 0, 1, 0}},
       {"phi4_multimodal", {1, 0, 1, 0}},
+      {"persimmon", {1, 0, 1, 0}},
+      {"fuyu", {1, 0, 1, 0}},
+      {"idefics", {1, 0, 1, 0}},
+      {"chameleon", {1, 0, 1, 0}},
       {"clip", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"deepseek_ocr2", {2, 1, 1, 2}},
