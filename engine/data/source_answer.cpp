@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of models whose encoder reads a picture and a question, and whose decoder writes the answer
-// (Florence2Processor of transformers 5.17; the answer is tokenized as a text of its own).
+// (Florence2Processor of transformers 5.17; the answer is tokenized as a text of its own). Where
+// the family says more of a question (AskedQuestion), it is a text of its own behind the picture,
+// with the tokenizer's special tokens (BLIP-2 before T5, Blip2Processor).
 #include <algorithm>
 
+#include "engine/data/asked_question.h"
 #include "engine/data/processor_row.h"
 
 namespace luthier {
@@ -27,14 +30,22 @@ Result<Example> ChatProcessor::encode_source_answer(const Row& row, std::int64_t
                          " pictures, and this model's question is about one.",
                      kRowExpected);
   const SpecialTokens& special = tokenizer_->special();
-  if (special.bos_text.empty() || special.eos_text.empty())
-    return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.",
-                     "Both stand in the model's tokenizer_config.json.");
   const std::string asked = joined_text(row.messages[0]);
   Result<std::string> question = image_tokens_.ask ? image_tokens_.ask(asked) : Result(asked);
   if (!question) return row.about(RowFault::BadRow, question.error());
-  LUTHIER_TRY(Encoding read, encode_text(row, row.replacements[0].text + special.bos_text +
-                                                  *question + special.eos_text));
+  const Result<AskedQuestion> apart = read_asked(*question);
+  if (!apart && (special.bos_text.empty() || special.eos_text.empty()))
+    return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.",
+                     "Both stand in the model's tokenizer_config.json.");
+  const std::string picture = row.replacements[0].text;
+  LUTHIER_TRY(Encoding read,
+              encode_text(row, apart ? picture
+                                     : picture + special.bos_text + *question + special.eos_text));
+  if (apart) {
+    auto behind = tokenizer_->encode(apart->text, /*add_special_tokens=*/true);
+    if (!behind) return row.about(RowFault::BadRow, behind.error());
+    read.ids.insert(read.ids.end(), behind->ids.begin(), behind->ids.end());
+  }
   const auto source = static_cast<std::int64_t>(read.ids.size());
   if (longest_row_ > 0 && source > longest_row_)
     return row.error(RowFault::BadRow,
