@@ -138,7 +138,6 @@ int run(int argc, char** argv) {
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);
   verb("tasks", "The table of every task after every task, of a run of stages", add_tasks);
   verb("laws", "Scaling laws: a budget planned, points fitted, small decoders swept", add_laws);
-  verb("lab", "What rows bring: scores against rows, from the base and from nothing", add_lab);
   verb("advise", "Prompt, retrieve or train, and how: reasons, and comparisons that are cheap",
        add_advise);
   verb("lab", "Paradigms of pretraining as small runs: list, prepare, train and look at cards",
