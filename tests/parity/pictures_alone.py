@@ -24,7 +24,7 @@ from families.base import randomise, read, write
 NAMES = ("red", "blue", "초록")
 VIT = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6)
 DINO = dict(hidden_size=32, mlp_ratio=2, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6, layerscale_value=0.5)
-STAGES = dict(kernel_sizes=(3, 5, 3), in_channels=(16, 16, 24), out_channels=(16, 24, 32), strides=(1, 2, 2), num_block_repeats=(1, 2, 1), expand_ratios=(1, 4, 6))
+STAGES = dict(kernel_sizes=(3, 5, 3), in_channels=(32, 16, 24), out_channels=(16, 24, 32), strides=(1, 2, 2), num_block_repeats=(1, 2, 1), expand_ratios=(1, 4, 6))
 
 
 @dataclass

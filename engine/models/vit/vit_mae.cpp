@@ -2,7 +2,8 @@
 // MAE (He et al. 2022) as ViTMAEForPreTraining of transformers 5.17: an encoder sees the patches of
 // the smallest noise and no others, in that order; a decoder gets them back in their places, one
 // learned token in all others, and says the pixels of each patch. Positions are sines that nothing
-// trains.
+// trains (transformers' class fills a fresh model's with zeros, and lets one that was loaded learn
+// them).
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
