@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One row through the model, or several where it compares them, with everything that an oracle
 // wants to compare.
+#include <algorithm>
 #include <memory>
 #include <numeric>
 
@@ -201,11 +202,13 @@ Status forward(const ForwardOptions& o) try {
     return input_error(
         "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
   const bool two_texts = loaded.model->sequence_to_sequence() != nullptr;
-  if (two_texts && processor->row_form() != RowForm::SourceAnswer)
+  LUTHIER_TRY(const std::vector<Example> examples, read_input(o, *processor));
+  const bool alone = std::any_of(examples.begin(), examples.end(),
+                                 [](const Example& each) { return each.source_ids.empty(); });
+  if (two_texts && alone)
     return input_error("A model of type " + std::string(loaded.family->model_type) +
                            " writes one text from another, and a row given here is one text.",
                        o.model, "luthier-cli loss shows what a recipe's objective makes of rows.");
-  LUTHIER_TRY(const std::vector<Example> examples, read_input(o, *processor));
   LUTHIER_CHECK(check_rows(*loaded.model, examples, o.input));
   LUTHIER_TRY(const auto wanted, find_parameters(loaded, adapter.get(), o.gradients));
   for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
@@ -232,10 +235,10 @@ Status forward(const ForwardOptions& o) try {
   results.emplace_back("loss", outcome.loss.reshape({1}));
   for (const Wanted& each : wanted) {
     const torch::Tensor gradient = each.parameter.grad();
-    results.emplace_back("grad." + each.asked,
-                         gradient.defined()
-                             ? gradient.to(torch::kFloat32)
-                             : torch::zeros(each.parameter.sizes(), torch::kFloat32));
+    const torch::Tensor known = gradient.defined()
+                                    ? gradient.to(torch::kFloat32)
+                                    : torch::zeros(each.parameter.sizes(), torch::kFloat32);
+    results.emplace_back("grad." + each.asked, as_stored(*loaded.family, each.asked, known));
   }
   return write_tensors(o.out, std::move(results));
 } catch (const std::exception& problem) {

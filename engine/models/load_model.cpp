@@ -57,6 +57,10 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
   }
   const std::map<std::string, double> fixed = fixed_values(model);
   for (auto& item : model.named_parameters()) {
+    if (may_lack(item.key()) && !names.contains(item.key())) {
+      item.value().fill_(fixed.at(item.key()));
+      continue;
+    }
     LUTHIER_TRY(
         const StoredParameter stored,
         StoredParameter::find({family, files, names, where}, item.key(), item.value().sizes()));
@@ -192,7 +196,8 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
       if (!is_packed(packing, name)) count[info.dtype] += info.elements();
     }
     for (const auto& item : shapes->named_parameters()) {
-      if (names.contains(item.key())) continue;  // packed ones have a shape of their own
+      // Packed ones have a shape of their own.
+      if (names.contains(item.key()) || may_lack(item.key())) continue;
       LUTHIER_CHECK(StoredParameter::find({*loaded.family, files, names, folder.string()},
                                           item.key(), item.value().sizes()));
     }
@@ -291,16 +296,20 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
                          [own]() -> Result<torch::Tensor> { return own; }});
       continue;
     }
-    tensors.push_back({loaded.family->stored_name(name), dtype, own.sizes().vec(),
-                       [name, own, trained, wider, warned,
+    const auto turned = [family = loaded.family, name](const torch::Tensor& tensor) {
+      return as_stored(*family, name, tensor);
+    };
+    const torch::Tensor outline = turned(torch::empty(own.sizes(), torch::kMeta));
+    tensors.push_back({loaded.family->stored_name(name), dtype, outline.sizes().vec(),
+                       [name, own, trained, wider, warned, turned,
                         sharded = sharded_of(*loaded.model)]() -> Result<torch::Tensor> {
                          if (!trained && sharded) sharded->bring(name);
-                         if (trained || !wider) return own;
+                         if (trained || !wider) return turned(own);
                          const auto value = wider->value(name, own, torch::kCPU);
-                         if (value) return value->defined() ? *value : own;
+                         if (value) return turned(value->defined() ? *value : own);
                          if (!*warned) log_warning(value.error().sentence() + kRoundedInstead);
                          *warned = true;
-                         return own;
+                         return turned(own);
                        }});
   }
   LUTHIER_CHECK(write_tensor_file(folder / "model.safetensors", tensors));
