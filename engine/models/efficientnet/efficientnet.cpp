@@ -2,7 +2,7 @@
 // EfficientNet (Tan & Le 2019) as EfficientNetForImageClassification of transformers 5.17. What its
 // configuration says of dropout is not drawn in training.
 #include "engine/models/efficientnet/efficientnet_body.h"
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -27,6 +27,7 @@ std::string efficientnet_name(const std::string& stored) { return within("effici
 
 }  // namespace
 
+extern const Family efficientnet_family;
 const Family efficientnet_family{"efficientnet",
                                  /*takes_pictures=*/true,
                                  read_efficientnet,

@@ -45,7 +45,6 @@ class PictureModel : public Model, public Classifier, public PictureTower, publi
   Tensor classify(const ModelInput& input) override {
     return head_(input.tower_features.defined() ? input.tower_features : tower(input));
   }
-  void start_own_tensors() override { body_->start_own_tensors(); }
 
   PassCost cost(const Pass& pass) const override {
     const StepTerms& terms = pass.terms;

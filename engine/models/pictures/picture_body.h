@@ -24,8 +24,6 @@ class PictureBody : public ParameterModule {
   virtual TowerCost cost(const Pass& pass) const = 0;
   /// Its sizes; the frame's height and width where it takes no other.
   virtual ModelGeometry geometry() const = 0;
-  /// Values that its own tensors begin with, where they are neither drawn nor neutral.
-  virtual void start_own_tensors() {}
 };
 
 /// Where a body stands in its model, and its head of classes.

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
 #include "engine/models/vit/picture_transformer.h"
 
 namespace luthier {
@@ -62,6 +62,8 @@ std::string name_with_registers(const std::string& stored) {
 
 }  // namespace
 
+extern const Family dinov2_family;
+extern const Family dinov2_with_registers_family;
 const Family dinov2_family{"dinov2",
                            /*takes_pictures=*/true,
                            read_plain,

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/models/vit/picture_layer.h"
 #include "engine/models/vit/vit_names.h"
@@ -270,6 +270,7 @@ std::string mae_memory_name(const std::string& stored) {
 
 }  // namespace
 
+extern const Family vit_mae_family;
 const Family vit_mae_family{"vit_mae", /*takes_pictures=*/true, read_mae, mae_memory_name,
                             vit_stored_name};
 
