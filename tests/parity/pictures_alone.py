@@ -90,12 +90,8 @@ def numbered(config, says="single_label_classification"):
     return config
 
 
-def make(name, root: Path):
-    folder, spec = root / name, SPECS[name]
-    if folder.exists():
-        return folder
-    model = spec.model(numbered(spec.config()))
-    randomise(model, seed=sum(name.encode()))
+def settle(model, convolutions):
+    """Statistics that are none of a fresh model, and weights that leave states of one size through many convolutions."""
     with torch.no_grad():
         for key, tensor in model.named_buffers():
             generator = torch.Generator().manual_seed(sum(key.encode()))
@@ -105,11 +101,20 @@ def make(name, root: Path):
                 tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
             elif key.endswith("num_batches_tracked"):
                 tensor.fill_(7)
-        for key, tensor in model.named_parameters():   # so that states stay of one size through many convolutions
+        for key, tensor in model.named_parameters():
             if tensor.dim() == 4:
                 tensor.mul_((2 / tensor[0].numel()) ** 0.5 / tensor.std())
-            elif spec.convolutions and key.endswith(("normalization.weight", "batchnorm.weight", "bn.weight", "norm.weight")):
+            elif convolutions and key.endswith(("normalization.weight", "batchnorm.weight", "bn.weight", "norm.weight")):
                 tensor.uniform_(0.6, 1.2, generator=torch.Generator().manual_seed(sum(key.encode())))
+
+
+def make(name, root: Path):
+    folder, spec = root / name, SPECS[name]
+    if folder.exists():
+        return folder
+    model = spec.model(numbered(spec.config()))
+    randomise(model, seed=sum(name.encode()))
+    settle(model, spec.convolutions)
     model.to(getattr(torch, spec.dtype)).save_pretrained(folder)
     spec.picture().save_pretrained(folder)
     if spec.old:
