@@ -163,7 +163,7 @@ Result<Plan> read_align(const Json& config, const std::filesystem::path& folder)
   plan.build = builder<Align>(options);
   plan.initializer_range = options.initializer_range;
   plan.longest_row = tables.positions;
-  plan.pictures = pictures_beside("EfficientNetImageProcessor");
+  plan.pictures = pictures_beside("EfficientNetImageProcessor", options.vision.smallest_frame());
   return plan;
 }
 

@@ -13,7 +13,8 @@ Result<Plan> read_efficientnet(const Json& config, const std::filesystem::path& 
   EfficientnetOptions options;
   LUTHIER_CHECK(read_efficientnet_options(config, where, options));
   Plan plan;
-  LUTHIER_CHECK(plan_pictures_alone(config, where, "EfficientNetImageProcessor", plan));
+  LUTHIER_CHECK(plan_pictures_alone(config, where, "EfficientNetImageProcessor", plan,
+                                    options.smallest_frame()));
   plan.initializer_range = options.initializer_range;
   plan.build = [options, classes = plan.labels.classes](const torch::TensorOptions& tensors,
                                                         HeadWeight) {

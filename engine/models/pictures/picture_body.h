@@ -41,7 +41,7 @@ std::shared_ptr<Model> picture_model(std::shared_ptr<PictureBody> body, const Pi
 /// A plan's part that all of them share: classes of pictures by config.json, rows of a picture
 /// alone, and a processor of this type where the folder names none.
 Status plan_pictures_alone(const Json& config, const std::string& where, const char* processor,
-                           Plan& plan);
+                           Plan& plan, std::int64_t smallest = 1);
 
 /// A name without a beginning it may have: files of a body alone lack its name in the model.
 std::string within(const std::string& body, const std::string& stored);

@@ -37,7 +37,7 @@ Result<Plan> read_dinov2(const Json& config, const std::filesystem::path& folder
         read_in_range(config, "num_register_tokens", where, 0, 1 << 16, options.registers));
   }
   Plan plan;
-  LUTHIER_CHECK(plan_pictures_alone(config, where, "BitImageProcessor", plan));
+  LUTHIER_CHECK(plan_pictures_alone(config, where, "BitImageProcessor", plan, options.patch_size));
   plan.initializer_range = options.initializer_range;
   const char* body = registers ? "dinov2_with_registers" : "dinov2";
   plan.build = [options, body, classes = plan.labels.classes](const torch::TensorOptions& tensors,
