@@ -72,6 +72,7 @@
   ROW(mbart)                   \
   ROW(clip)                    \
   ROW(siglip)                  \
+  ROW(align)                   \
   ROW(vit)                     \
   ROW(vit_mae)                 \
   ROW(dinov2)                  \

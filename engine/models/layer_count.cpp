@@ -69,6 +69,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"model.decoder.layers", {"decoder_layers"}},
       {"transformer.h", {"n_layer"}},
       {"albert_layer_groups", {"num_hidden_groups"}},
+      {"decoder.decoder_layers", {"decoder_num_hidden_layers"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};

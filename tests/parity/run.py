@@ -105,6 +105,7 @@ IN_PART = (
     "two_towers",
     "openvla",
     "siglip",
+    "align",
     "pictures_alone",
     "masked_pictures",
     "reward_models",

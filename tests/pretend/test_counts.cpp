@@ -106,6 +106,11 @@ const std::map<std::string, Expected>& expected() {
       {"idefics", {1, 0, 1, 0}},
       {"chameleon", {1, 0, 1, 0}},
       {"clip", {1, 0, 1, 0}},
+      {"siglip", {1, 0, 1, 0}},
+      {"vit", {3, 0, 1, 0}},
+      {"dinov2", {3, 0, 1, 0}},
+      {"dinov2_with_registers", {3, 0, 1, 0}},
+      {"vit_mae", {2, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"deepseek_ocr2", {2, 1, 1, 2}},
       {"qwen3_vl_moe", {3, 2, 1, 2}},
