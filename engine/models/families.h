@@ -55,6 +55,7 @@
   ROW(bert)                   \
   ROW(t5)                     \
   ROW(gpt2)                   \
+  ROW(vision_encoder_decoder) \
   ROW(bart)                   \
   ROW(mbart)                  \
   ROW(clip)

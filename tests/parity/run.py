@@ -100,6 +100,7 @@ IN_PART = (
     "encoders",
     "encoder_decoders",
     "rewriters",
+    "captioners",
     "two_towers",
     "siglip",
     "pictures_alone",
