@@ -40,6 +40,8 @@ Action add_methods(CLI::App& app);
 Action add_score(CLI::App& app);
 Action add_head(CLI::App& app);
 Action add_classify(CLI::App& app);
+Action add_act(CLI::App& app);
+Action add_robot(CLI::App& app);
 Action add_compare(CLI::App& app);
 Action add_attention(CLI::App& app);
 Action add_data(CLI::App& app);
@@ -60,6 +62,7 @@ Action add_serve(CLI::App& app);
 Action add_probe(CLI::App& app);
 Action add_rope(CLI::App& app);
 Action add_gpu_check(CLI::App& app);
+Action add_lab(CLI::App& app);
 
 /// Set by Ctrl+C; verbs that take long look at it.
 std::stop_token interrupted();

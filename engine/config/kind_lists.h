@@ -43,6 +43,7 @@
   ROW(denoising)                \
   ROW(contrastive)              \
   ROW(classification)           \
+  ROW(actions)                  \
   ROW(masked_pictures)          \
   ROW(infilling)                \
   ROW(gkd)                      \

@@ -87,9 +87,9 @@ Result<std::vector<Example>> ChatProcessor::encode_answers(
   LUTHIER_TRY(prompt.pictures, load_pictures(prompt, outline));
   LUTHIER_CHECK(prepare_pictures(prompt));
   LUTHIER_TRY(std::vector<Example> sequences, encode_apart(prompt, answers, max_length));
+  const bool shared = image_tokens_.form == RowForm::SourceAnswer;  // room for both texts
   for (Example& example : sequences)
-    if (example.source_ids.empty())
-      LUTHIER_CHECK(cut(prompt, !prompt.pictures.empty(), max_length, example));
+    if (!shared) LUTHIER_CHECK(cut(prompt, !prompt.pictures.empty(), max_length, example));
   if (!sequences.empty()) sequences.front().images = std::move(prompt.pictures);
   return sequences;
 }

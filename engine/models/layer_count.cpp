@@ -66,6 +66,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"model.encoder.layers", {"encoder_layers"}},
       {"model.decoder.layers", {"decoder_layers"}},
       {"transformer.h", {"n_layer"}},
+      {"albert_layer_groups", {"num_hidden_groups"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};

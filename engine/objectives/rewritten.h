@@ -33,9 +33,16 @@ class Rewritten : public Objective {
     if (loss.count == 0) return loss;
     const torch::Tensor states =
         states_before_head(policy.model(), batch.input).index_select(0, places);
-    loss.sum = chunked_cross_entropy(states, policy.model().output_head(),
-                                     batch.input.labels.index_select(0, places));
+    const torch::Tensor target = batch.input.labels.index_select(0, places);
+    loss.sum = chunked_cross_entropy(states, policy.model().output_head(), target);
+    if (!policy.trains()) loss.figures = evaluated(policy, batch, states, target);
     return loss;
+  }
+  /// What an evaluation tells beside the loss, of the labels' states before the head.
+  virtual std::map<std::string, torch::Tensor> evaluated(Policy&, const Batch&,
+                                                         const torch::Tensor& /*states*/,
+                                                         const torch::Tensor& /*target*/) {
+    return {};
   }
 
   LossCost cost(const Pass& pass, const HeadCost& head) const override {

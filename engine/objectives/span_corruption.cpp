@@ -2,12 +2,16 @@
 // Span corruption (Raffel et al. 2020, section 3.1.4): spans of a text are cut out, each leaves a
 // sentinel behind, and the decoder writes every sentinel with its span. Which ones is drawn anew
 // each time a row is seen, by T5's own rule: noise and the rest are each parted at random, and laid
-// by turns, the rest first.
+// by turns, the rest first. An evaluation tells the share of labels that are the likeliest tokens
+// ("accuracy"), and that of spans which come out whole, what ends them included ("exact_spans"),
+// given those before.
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 #include "engine/base/random_stream.h"
 #include "engine/objectives/rewritten.h"
+#include "engine/objectives/token_hits.h"
 
 namespace luthier {
 
@@ -96,6 +100,24 @@ std::vector<TokenId> sentinels_of(const Tokenizer& tokenizer) {
   }
 }
 
+/// A span's labels are its tokens and the sentinel or end behind them. The target's first sentinel
+/// is of none, and so is a text that nothing was cut out of.
+LabelPieces spans_of(const Batch& batch, const std::vector<TokenId>& sentinels) {
+  const std::unordered_set<TokenId> known(sentinels.begin(), sentinels.end());
+  LabelPieces spans;
+  for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+    const Example& example = batch.example(i);
+    const bool cut = example.labels.size() > 2;
+    for (std::size_t at = 0; at < example.labels.size(); ++at) {
+      const bool first = at == 0 || !cut;
+      spans.of_label.push_back(first ? -1 : spans.count);
+      const bool ends = known.contains(example.labels[at]) || at + 1 == example.labels.size();
+      if (!first && ends) ++spans.count;
+    }
+  }
+  return spans;
+}
+
 class SpanCorruption : public Rewritten {
  public:
   explicit SpanCorruption(const SpanSettings& settings) : settings_(settings) {}
@@ -128,6 +150,14 @@ class SpanCorruption : public Rewritten {
       }
     }
     return {};
+  }
+
+  std::map<std::string, torch::Tensor> evaluated(Policy& policy, const Batch& batch,
+                                                 const torch::Tensor& states,
+                                                 const torch::Tensor& target) override {
+    const auto sentinels = sentinels_of(policy.base().processor->tokenizer());
+    return hit_figures(hit_labels(states, policy.model().output_head(), target),
+                       spans_of(batch, sentinels), "exact_spans");
   }
 
   RowLengths lengths_used(const std::vector<std::int64_t>& lengths,

@@ -76,7 +76,10 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
       preview.trained.push_back(trained);
       preview.image.push_back(processor.shows(id));
     };
-    for (const TokenId id : sequence.source_ids) show(id, false);
+    // Behind a picture they are another tokenizer's (InstructBLIP).
+    const bool own = processor.row_form() != RowForm::PrefixSuffix;
+    if (own)
+      for (const TokenId id : sequence.source_ids) show(id, false);
     for (std::size_t i = 0; i < sequence.input_ids.size(); ++i)
       show(sequence.input_ids[i], sequence.labels[i] != kIgnoreLabel);
   }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too),
-// LLaVA's own, ViT's and BiT's (DINOv2's), which differ in their defaults only, ConvNeXt's
-// (ResNet's), which says by a share how much a crop leaves, and EfficientNet's, which may centre
-// numbers around 0 and divides by the deviation once more. Steps are those of transformers 5.17's
-// Pillow backend: (pad to a square), resize, centre crop, rescale and normalize, (zeros to
-// pad_size).
+// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too), BLIP's,
+// Idefics', Chameleon's, LLaVA's own, ViT's and BiT's (DINOv2's), which differ in their defaults
+// only, ConvNeXt's (ResNet's), which says by a share how much a crop leaves, and EfficientNet's,
+// which may centre numbers around 0 and divides by the deviation once more. Steps are those of
+// transformers 5.17's Pillow backend: (pad to a square), resize, centre crop, rescale and normalize,
+// (zeros to pad_size).
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -60,6 +60,15 @@ FixedSizeOptions siglip_defaults() {
   FixedSizeOptions options;
   options.common.size.height = options.common.size.width = 224;
   options.common.mean = options.common.std = kHalves;
+  return options;
+}
+
+FixedSizeOptions blip_defaults() {
+  FixedSizeOptions options;
+  options.common.number_is_square = true;
+  options.common.size.height = options.common.size.width = 384;
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
   return options;
 }
 
@@ -231,6 +240,38 @@ MadeProcessor create_clip_processor(const Json& config, const std::string& where
 MadeProcessor create_siglip_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits) {
   return create_fixed(config, where, limits, siglip_defaults());
+}
+
+MadeProcessor create_blip_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits) {
+  return create_fixed(config, where, limits, blip_defaults());
+}
+
+MadeProcessor create_chameleon_processor(const Json& config, const std::string& where,
+                                         const PixelLimits& limits) {
+  FixedSizeOptions options = clip_defaults();
+  options.common.resample = Resample::Lanczos;
+  options.common.size.shortest_edge = 512;
+  options.crop = {512, 512};
+  options.common.rescale_factor = 0.0078;
+  options.common.mean.fill(1);
+  options.common.std.fill(1);
+  return create_fixed(config, where, limits, options);
+}
+
+MadeProcessor create_idefics_processor(const Json& config, const std::string& where,
+                                       const PixelLimits& limits) {
+  FixedSizeOptions options = siglip_defaults();
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
+  LUTHIER_TRY(const std::int64_t channels,
+              json_int_in(config, "image_num_channels", where, 3, 1, 64));
+  if (channels != 3)
+    return input_error("Pictures have three channels here.", where + ": image_num_channels");
+  Json own = config;
+  if (present(config, "image_size")) own["size"] = config["image_size"];  // a square
+  own["default_to_square"] = true;
+  return create_fixed(own, where, limits, options);
 }
 
 MadeProcessor create_llava_processor(const Json& config, const std::string& where,

@@ -80,6 +80,8 @@ void find_fields(const Json& config, const std::string& path, std::vector<std::s
 }
 
 std::vector<std::string> fields_of(const Json& config) {
+  // Layers that come again stand in the weights once, by their groups.
+  if (config.contains("num_hidden_groups")) return {"num_hidden_groups"};
   std::vector<std::string> found;
   find_fields(config, "", found);
   return found;

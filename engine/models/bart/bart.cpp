@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "engine/models/bart/bart_stack.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -147,6 +147,7 @@ void leave_config(Json&) {}
 
 }  // namespace bart
 
+extern const Family bart_family;
 const Family bart_family{"bart",
                          /*takes_pictures=*/false,
                          bart::read,
@@ -154,6 +155,7 @@ const Family bart_family{"bart",
                          same_name,
                          nullptr,
                          bart::leave_config};
+extern const Family mbart_family;
 const Family mbart_family{"mbart",
                           /*takes_pictures=*/false,
                           bart::read_mbart,

@@ -2,7 +2,7 @@
 // CLIP (Radford et al. 2021) as CLIPModel of transformers 5.17: a tower of pictures and one of
 // texts, each with a product into one space, and a learned scale of their likeness.
 #include "engine/models/clip/clip_text.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/pictures/tower_body.h"
 #include "engine/models/tower_model.h"
 #include "engine/models/two_towers/two_tower_parts.h"
@@ -130,6 +130,7 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 
 }  // namespace
 
+extern const Family clip_family;
 const Family clip_family{"clip",
                          /*takes_pictures=*/true,
                          read,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // GPT-2 (Radford et al. 2019) as GPT2LMHeadModel of transformers 5.17: a stack that looks back only
 // and a head, which is its table of words unless the files hold another one.
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/gpt2/gpt2_stack.h"
 #include "engine/nn/module_cost.h"
 
@@ -106,6 +106,7 @@ std::string memory_name(const std::string& stored) {
 
 }  // namespace gpt2
 
+extern const Family gpt2_family;
 const Family gpt2_family = [] {
   Family family{"gpt2", /*takes_pictures=*/false, gpt2::read, gpt2::memory_name, same_name};
   family.may_be_turned = gpt2::is_turned_name;

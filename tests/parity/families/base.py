@@ -205,6 +205,10 @@ class Family:
         """Of encode(): all pixels as `forward` writes them."""
         return inputs["pixel_values"]
 
+    def shown(self, logits):
+        """Of logits what is compared: all."""
+        return logits
+
     def has_films(self, name):
         """Whether the checkpoint's template has a place for them."""
         return True
