@@ -5,7 +5,7 @@
 // one later than what it reads, and are not shifted a second time.
 #include <numeric>
 
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/gpt2/gpt2_stack.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
@@ -229,6 +229,7 @@ bool may_be_turned(const std::string& name) {
 
 }  // namespace captioner
 
+extern const Family vision_encoder_decoder_family;
 const Family vision_encoder_decoder_family = [] {
   Family family{"vision-encoder-decoder", /*takes_pictures=*/true, captioner::read,
                 captioner::memory_name, captioner::stored_name};
