@@ -3,6 +3,7 @@
 // today's parts; VisionEncoderDecoderModel of transformers 5.17): ViT's states, a product where the
 // widths differ, and GPT-2 with cross-attention in each layer. Labels are the decoder's own tokens,
 // one later than what it reads, and are not shifted a second time.
+#include <algorithm>
 #include <numeric>
 
 #include "engine/models/family.h"
@@ -59,7 +60,7 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
 
   void prepare(ModelInput& input) const override {
     Model::prepare(input);
-    set_across_aside(RowLayout(input.lengths), RowLayout(input.source_lengths), input.aside,
+    set_across_aside(RowLayout(input.lengths), RowLayout(memory_lengths(input)), input.aside,
                      kAcross);
   }
 
@@ -68,12 +69,15 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
   }
   std::int64_t feature_rows(const PictureFacts&) const override { return options_.states(); }
 
-  /// Row by row the states of its one picture.
+  /// Row by row the states of its one picture; filler looks across to nothing.
   RowStates encode(const ModelInput& input) override {
     const Tensor features = input.tower_features.defined() ? input.tower_features : tower(input);
-    RowLayout rows = source_layout(input);
-    TORCH_CHECK(features.size(0) == rows.tokens(), "each row has one picture");
-    return {projector_ ? projector_->forward(features) : features, std::move(rows)};
+    Tensor states = projector_ ? projector_->forward(features) : features;
+    RowLayout rows(memory_lengths(input));
+    if (const std::int64_t filler = rows.tokens() - states.size(0); filler > 0)
+      states = at::cat({states, states.new_zeros({filler, states.size(1)})});
+    TORCH_CHECK(states.size(0) == rows.tokens(), "each row has one picture");
+    return {states, std::move(rows)};
   }
 
   Tensor decode(const ModelInput& input, const RowStates& memory, KeyValueCache* cache) override {
@@ -142,6 +146,13 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
   void start_own_tensors() override { encoder_->start_own_tensors(); }
 
  private:
+  std::vector<std::int64_t> memory_lengths(const ModelInput& input) const {
+    std::vector<std::int64_t> lengths(input.lengths.size(), 1);
+    const std::size_t shown = std::min(lengths.size(), input.pictures.size());
+    std::fill_n(lengths.begin(), shown, options_.states());
+    return lengths;
+  }
+
   Options options_;
   std::shared_ptr<PictureTransformer> encoder_;
   Linear pooler_{nullptr};  ///< of the encoder's class, and nothing asks it
