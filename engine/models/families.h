@@ -78,7 +78,8 @@
   ROW(dinov2)                  \
   ROW(dinov2_with_registers)   \
   ROW(resnet)                  \
-  ROW(efficientnet)
+  ROW(efficientnet)            \
+  ROW(vision_encoder_decoder)
 // clang-format on
 
 namespace luthier {

@@ -102,6 +102,7 @@ IN_PART = (
     "encoder_classes",
     "encoder_decoders",
     "rewriters",
+    "captioners",
     "two_towers",
     "openvla",
     "siglip",

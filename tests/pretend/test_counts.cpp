@@ -99,6 +99,7 @@ const std::map<std::string, Expected>& expected() {
       {"gpt2", {1, 0, 1, 0}},
       {"bart", {1, 0, 1, 0}},
       {"mbart", {1, 0, 1, 0}},
+      {"vision-encoder-decoder", {1, 0, 1, 0}},
       {"florence2", {1, 0, 1, 0}},
       {"phi4_multimodal", {1, 0, 1, 0}},
       {"persimmon", {1, 0, 1, 0}},
