@@ -159,11 +159,11 @@ Action add_lab(CLI::App& app) {
       "efficiency",
       "The score on held-out rows against the rows learned from, from base and from nothing");
   const std::function<Status()> measure = add_efficiency(*efficiency);
-  return [o, list, prepare, run, efficiency, measure]() -> Ending {
+  return [o, list, prepare, run, look, efficiency, measure]() -> Ending {
     if (efficiency->parsed()) return measure();
     if (list->parsed()) return list_cards(o->json);
     if (run->parsed()) return run_card(o->card, o->folder, o->order, o->json);
-    if (!prepare->parsed()) return look_at_card(o->folder, o->look);
+    if (look->parsed()) return look_at_card(o->folder, o->look);
     const auto made = [&]() -> Status {
       LUTHIER_TRY(const LabCard card, lab_card(o->card));
       LUTHIER_TRY(const PreparedCard prepared, prepare_card(card, o->folder, o->order));

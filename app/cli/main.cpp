@@ -140,7 +140,9 @@ int run(int argc, char** argv) {
   verb("laws", "Scaling laws: a budget planned, points fitted, small decoders swept", add_laws);
   verb("advise", "Prompt, retrieve or train, and how: reasons, and comparisons that are cheap",
        add_advise);
-  verb("lab", "Paradigms of pretraining as small runs: list, prepare, train and look at cards",
+  verb("lab",
+       "Paradigms of pretraining as small runs: list, prepare, train and look at cards; and what "
+       "rows bring",
        add_lab);
   verb("gpu-check", "Prove on the card itself that it computes right, and measure it",
        add_gpu_check);

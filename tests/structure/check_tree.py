@@ -39,7 +39,6 @@ LEVELS = [
     ["compare", "forecast", "handover"],
     ["teaching"],
     ["check"],
-    ["check", "lab"],
     ["session"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
