@@ -62,6 +62,8 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"qformer.encoder.layer", {"qformer_config.num_hidden_layers"}},
       {"language_model.model.decoder.layers", {"text_config.num_hidden_layers"}},
       {"language_model.model.layers", {"text_config.num_hidden_layers"}},
+      {"fused_featurizer.blocks", {"timm_model_ids.1"}},
+      {"featurizer.blocks", {"timm_model_ids.0"}},
       {".blocks", {"depth"}},
       {"global_transformer.layers", {"num_global_layers"}},
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
@@ -70,6 +72,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"model.decoder.layers", {"decoder_layers"}},
       {"transformer.h", {"n_layer"}},
       {"albert_layer_groups", {"num_hidden_groups"}},
+      {"decoder.decoder_layers", {"decoder_num_hidden_layers"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};
