@@ -76,6 +76,7 @@ class Idefics : public TowerModel {
 
   ModelGeometry geometry() const override {
     ModelGeometry g = describe(options_.vision);
+    g.vocab_size += options_.more_words;
     g.vision_tokens = options_.vision.tokens();
     g.image_tokens = 1;  // the mark; layers look across to the states
     g.image_height = options_.vision.image_height, g.image_width = options_.vision.image_width;
