@@ -253,12 +253,6 @@ class EfficiencyCourse {
 
 }  // namespace
 
-Result<std::vector<EfficiencyPoint>> run_efficiency(const Recipe& recipe, const fs::path& folder,
-                                                    const EfficiencyOptions& options,
-                                                    const EfficiencyHost& host) {
-  return EfficiencyCourse(recipe, folder, options, host).go();
-}
-
 std::vector<std::size_t> nested_rows(std::size_t count, std::size_t wanted, std::uint64_t seed) {
   std::vector<std::size_t> rows(count);
   std::iota(rows.begin(), rows.end(), std::size_t{0});
