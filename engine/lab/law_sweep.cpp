@@ -103,7 +103,7 @@ Result<Recipe> recipe_of(const fs::path& folder, const SweepRun& run, const LawS
   training.max_steps = steps;
   training.per_device_train_batch_size = o.rows_a_step;
   training.gradient_accumulation_steps = 1;
-  training.learning_rate = o.learning_rate * 32 / static_cast<double>(run.size.width);
+  training.learning_rate = o.learning_rate * std::sqrt(32.0 / static_cast<double>(run.size.width));
   training.lr_scheduler_type = "cosine";
   training.warmup_ratio = 0.05;
   training.weight_decay = 0;
@@ -301,7 +301,7 @@ SweepSize sweep_size(std::int64_t width) {
   SweepSize size;
   size.width = width;
   size.layers = std::clamp<std::int64_t>((width + 8) / 16, 1, 12);
-  size.heads = std::max<std::int64_t>(1, width / (width % 16 == 0 ? 16 : 8));
+  size.heads = width / 8;  // with one alone a layer sees one of the words before it
   size.intermediate = (width * 8 / 3 + 7) / 8 * 8;
   return size;
 }
