@@ -103,7 +103,7 @@ Result<Recipe> recipe_of(const fs::path& folder, const SweepRun& run, const LawS
   training.max_steps = steps;
   training.per_device_train_batch_size = o.rows_a_step;
   training.gradient_accumulation_steps = 1;
-  training.learning_rate = o.learning_rate * 32 / static_cast<double>(run.size.width);
+  training.learning_rate = o.learning_rate * std::sqrt(32.0 / static_cast<double>(run.size.width));
   training.lr_scheduler_type = "cosine";
   training.warmup_ratio = 0.05;
   training.weight_decay = 0;
@@ -121,8 +121,9 @@ Result<Recipe> recipe_of(const fs::path& folder, const SweepRun& run, const LawS
   return recipe;
 }
 
-/// Seconds that a run will take by those that were made: steps of the nearest size, which cost no
-/// more than its share of weights says. 0: nobody knows.
+/// Seconds that a run will take by the nearest size that was made: for each token as long, and for
+/// a larger size by the root of how much larger it is, since small models wait for their steps more
+/// than for their products. 0: nobody knows.
 double foreseen_seconds(const SweepRun& run, const std::vector<SweepRun>& runs) {
   const SweepRun* nearest = nullptr;
   for (const SweepRun& made : runs) {
@@ -139,7 +140,7 @@ double foreseen_seconds(const SweepRun& run, const std::vector<SweepRun>& runs) 
   const double size =
       static_cast<double>(run.size.weights()) / static_cast<double>(nearest->size.weights());
   return nearest->seconds * static_cast<double>(run.tokens) / static_cast<double>(nearest->tokens) *
-         std::max(1.0, size);
+         std::sqrt(std::max(1.0, size));
 }
 
 class SweepCourse {
@@ -168,8 +169,10 @@ class SweepCourse {
     for (SweepRun& run : sweep_.runs) read(run);
     read(next);
     for (SweepRun& run : sweep_.runs) {
-      // What the grid takes leaves room for the size that is held against its forecast.
-      if (!run.loss && !has_time(run, foreseen_seconds(next, sweep_.runs))) {
+      // What the grid takes leaves room for the size that is held against its forecast, up to half
+      // of the minutes: the first runs know little of it.
+      const double reserved = std::min(foreseen_seconds(next, sweep_.runs), 30 * options_.minutes);
+      if (!run.loss && !has_time(run, next.loss ? 0 : reserved)) {
         sweep_.left_out.push_back(run.name);
         continue;
       }
@@ -298,7 +301,7 @@ SweepSize sweep_size(std::int64_t width) {
   SweepSize size;
   size.width = width;
   size.layers = std::clamp<std::int64_t>((width + 8) / 16, 1, 12);
-  size.heads = std::max<std::int64_t>(1, width / (width % 16 == 0 ? 16 : 8));
+  size.heads = width / 8;  // with one alone a layer sees one of the words before it
   size.intermediate = (width * 8 / 3 + 7) / 8 * 8;
   return size;
 }

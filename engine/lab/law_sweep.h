@@ -5,7 +5,7 @@
 // own and nothing is trained twice: what is there counts, what was broken off is gone on with. Who
 // trains is the host. No LibTorch header.
 //   OUT/language/{eval,train-00000,…}.jsonl   OUT/models/w32/   OUT/runs/w32-t131072/
-//   OUT/points.csv
+//   OUT/sweep.json   OUT/points.csv
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,7 @@ struct LawSweepOptions {
   std::int64_t next_width = 0, next_tokens = 0;
   double minutes = 30;  ///< of this call; runs that would go beyond it are left for another
   std::int64_t rows_a_step = 16;
-  double learning_rate = 0.02;  ///< of width 32; falls as the width grows
+  double learning_rate = 0.014;  ///< of width 32; falls with the root of the width
   std::uint64_t seed = 1;
   LawFitOptions fit;
 };

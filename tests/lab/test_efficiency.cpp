@@ -47,9 +47,16 @@ class TestEfficiency : public QObject {
     return made;
   }
 
-  static const RankedApproach& row_of(const Advice& advice, Approach approach) {
-    return *std::find_if(advice.ranked.begin(), advice.ranked.end(),
-                         [&](const RankedApproach& row) { return row.approach == approach; });
+  static RankedApproach row_of(const Advice& advice, Approach approach) {
+    for (const RankedApproach& row : advice.ranked)
+      if (row.approach == approach) return row;
+    return {};
+  }
+
+  static Advice advised(const AdviceQuestion& question) {
+    auto advice = advise(question);
+    if (!advice) qFatal("%s", advice.error().sentence().c_str());
+    return advice.take();
   }
 
  private slots:
@@ -144,48 +151,47 @@ class TestEfficiency : public QObject {
     question.drift = "daily";
     question.sources = true;
     question.rows = 200;
-    auto advice = advise(question);
-    QVERIFY(advice.ok());
-    QCOMPARE(advice->ranked.front().approach, Approach::Retrieve);
+    Advice advice = advised(question);
+    QCOMPARE(advice.ranked.front().approach, Approach::Retrieve);
     question = {};
     question.task = "manner";
     question.rows = 5000;
     question.drift = "never";
     question.weights = 7e9;
     question.memory = 24e9;
-    advice = advise(question);
-    QVERIFY(advice.ok());
-    QCOMPARE(advice->ranked.front().approach, Approach::Adapter);
-    QVERIFY(!row_of(*advice, Approach::Full).possible);  // 112 GB
-    QVERIFY(std::find(advice->methods.begin(), advice->methods.end(), "full") ==
-            advice->methods.end());
+    advice = advised(question);
+    QCOMPARE(advice.ranked.front().approach, Approach::Adapter);
+    QVERIFY(!row_of(advice, Approach::Full).possible);  // 112 GB
+    QVERIFY(std::find(advice.methods.begin(), advice.methods.end(), "full") ==
+            advice.methods.end());
     question.memory = 200e9;
-    QVERIFY(row_of(*advise(question), Approach::Full).possible);
+    QVERIFY(row_of(advised(question), Approach::Full).possible);
     question.memory = 2e9;
-    QVERIFY(!row_of(*advise(question), Approach::Adapter).possible);
+    QVERIFY(!row_of(advised(question), Approach::Adapter).possible);
     question = {};
     question.task = "classes";
     question.rows = 300;
     question.latency = 20;
-    QCOMPARE(advise(question)->ranked.front().approach, Approach::Features);
+    QCOMPARE(advised(question).ranked.front().approach, Approach::Features);
     question = {};
     question.rows = 10;
     question.task = "format";
-    QCOMPARE(advise(question)->ranked.front().approach, Approach::Prompt);
+    QCOMPARE(advised(question).ranked.front().approach, Approach::Prompt);
     question = {};
     question.rows = 500'000;
     question.task = "skill";
     question.weights = 1e8;
     question.memory = 16e9;
-    QCOMPARE(advise(question)->ranked.front().approach, Approach::Full);
+    QCOMPARE(advised(question).ranked.front().approach, Approach::Full);
     // A sum is the sum of its reasons.
-    for (const RankedApproach& row : advise(question)->ranked) {
+    advice = advised(question);
+    for (const RankedApproach& row : advice.ranked) {
       int sum = 0;
       for (const AdviceReason& reason : row.reasons)
         if (reason.weight >= -3) sum += reason.weight;
       QCOMPARE(row.sum, sum);
     }
-    QCOMPARE(advise({})->open.size(), std::size_t(5));
+    QCOMPARE(advised({}).open.size(), std::size_t(5));
     question.drift = "sometimes";
     QVERIFY(!advise(question).ok());
     question = {};

@@ -122,7 +122,7 @@ std::function<Status()> add_laws_sweep(CLI::App& app) {
   app.add_option("--rows-a-step", o->sweep.rows_a_step, "Rows of 63 tokens that a step learns from")
       ->capture_default_str();
   app.add_option("--learning-rate", o->sweep.learning_rate,
-                 "Of width 32; it falls as the width grows")
+                 "Of width 32; it falls with the root of the width")
       ->capture_default_str();
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_flag("--json", o->json, "One JSON document on stdout");
