@@ -10,6 +10,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
 import checkpoints
+import encoders
 import rewriters
 import two_towers
 from families import FAMILIES
@@ -30,6 +31,8 @@ def sources(scratch):
     yield "clip", two_towers.make("clip-plain", scratch)
     for model_type in ("bart", "mbart"):
         yield model_type, rewriters.make(f"{model_type}-plain", scratch)
+    for name in ("roberta-plain", "xlm-roberta-plain", "albert-groups", "electra-plain", "deberta-v2"):
+        yield encoders.SPECS[name].kind.config.model_type, encoders.make(name, scratch)
 
 
 with tempfile.TemporaryDirectory() as scratch:
