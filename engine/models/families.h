@@ -72,12 +72,14 @@
   ROW(mbart)                   \
   ROW(clip)                    \
   ROW(siglip)                  \
+  ROW(align)                   \
   ROW(vit)                     \
   ROW(vit_mae)                 \
   ROW(dinov2)                  \
   ROW(dinov2_with_registers)   \
   ROW(resnet)                  \
-  ROW(efficientnet)
+  ROW(efficientnet)            \
+  ROW(vision_encoder_decoder)
 // clang-format on
 
 namespace luthier {

@@ -38,9 +38,7 @@ LEVELS = [
     ["train"],
     ["compare", "forecast", "handover"],
     ["teaching"],
-    ["lab"],
     ["check"],
-    ["check", "lab"],
     ["session"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
