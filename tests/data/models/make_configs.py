@@ -11,6 +11,7 @@ sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
 import align
 import checkpoints
+import encoders
 import masked_pictures
 import openvla
 import pictures_alone
@@ -42,6 +43,8 @@ def sources(scratch):
     yield "openvla", openvla.make("openvla-fused", scratch)
     for model_type in ("bart", "mbart"):
         yield model_type, rewriters.make(f"{model_type}-plain", scratch)
+    for name in ("roberta-plain", "xlm-roberta-plain", "albert-groups", "electra-plain", "deberta-v2"):
+        yield encoders.SPECS[name].kind.config.model_type, encoders.make(name, scratch)
 
 
 with tempfile.TemporaryDirectory() as scratch:
