@@ -72,13 +72,10 @@
   ROW(mbart)                   \
   ROW(clip)                    \
   ROW(siglip)                  \
-  ROW(align)                   \
   ROW(vit)                     \
   ROW(vit_mae)                 \
   ROW(dinov2)                  \
   ROW(dinov2_with_registers)   \
-  ROW(resnet)                  \
-  ROW(efficientnet)            \
   ROW(vision_encoder_decoder)
 // clang-format on
 

@@ -331,6 +331,10 @@ def head_case(name):
     return case
 
 
+# Whose row stands in the table of families.
+TABLED = ("vit", "dinov2", "registers", "clip", "siglip")
+
+
 def cases(_all=False):
     plain = [name for name in SPECS if not name.endswith("larger")]
     small = [name for name in plain if name != "resnet-warped"]
@@ -348,9 +352,10 @@ def cases(_all=False):
     found |= {f"pictures-alone/{name}/resumed": resumed_case(name) for name in ("resnet-basic", "efficientnet-plain")}
     found |= {f"pictures-alone/{name}/head": head_case(name) for name in ("vit-plain", "resnet-bottleneck", "siglip-tower")}
     lora = dict(adapter=dict(r=8, target_modules=["q_proj", "v_proj", "fc1"], modules_to_save=["classifier"]))
-    return found | {"pictures-alone/forecast/vit-full": forecast_case("vit-larger", "full"), "pictures-alone/forecast/vit-freeze": forecast_case("vit-larger", "freeze"),
+    found |= {"pictures-alone/forecast/vit-full": forecast_case("vit-larger", "full"), "pictures-alone/forecast/vit-freeze": forecast_case("vit-larger", "freeze"),
                     "pictures-alone/forecast/vit-lora": forecast_case("vit-larger", "lora", **lora),
                     "pictures-alone/forecast/dinov2-full": forecast_case("dinov2-larger", "full"),
                     "pictures-alone/forecast/resnet-full": forecast_case("resnet-larger", "full"),
                     "pictures-alone/forecast/resnet-freeze": forecast_case("resnet-larger", "freeze"),
                     "pictures-alone/forecast/efficientnet-full": forecast_case("efficientnet-larger", "full")}
+    return {name: case for name, case in found.items() if name.removeprefix("pictures-alone/").removeprefix("forecast/").startswith(TABLED)}

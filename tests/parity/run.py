@@ -106,7 +106,6 @@ IN_PART = (
     "two_towers",
     "openvla",
     "siglip",
-    "align",
     "pictures_alone",
     "masked_pictures",
     "reward_models",

@@ -183,7 +183,7 @@ def info_case(name, kind=KIND):
 def train_case(name, strategy, together=4, accumulation=1, kind=KIND, **settings):
     """`settings`: of the recipe besides."""
     def case(world, result):
-        folder, made, held_out = make(name, world.checkpoints), rows(world, 12), rows(world, 18)[12:]
+        folder, made, held_out = kind.make(name, world.checkpoints), rows(world, 12), rows(world, 18)[12:]
         steps = train.DEFAULTS | dict(max_steps=6, per_device_train_batch_size=together, gradient_accumulation_steps=accumulation,
                                       learning_rate=1e-3, lr_scheduler_type="linear", warmup_steps=2, weight_decay=0.01)
         recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), output_dir=str(world.scratch / "run"),

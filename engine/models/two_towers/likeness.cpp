@@ -21,11 +21,12 @@ std::string text_in(const Conversation& row) {
   return {};
 }
 
+/// With some text beside it, since a row of none is refused.
 Result<Example> picture_example(const ChatProcessor& processor,
                                 const std::filesystem::path& picture) {
   Conversation shown;
   shown.messages.push_back(
-      {"user", {ContentPart::of_image(picture), ContentPart::of_text("")}, nullptr});
+      {"user", {ContentPart::of_image(picture), ContentPart::of_text("a")}, nullptr});
   return processor.encode_caption(shown, 0, picture.string());
 }
 

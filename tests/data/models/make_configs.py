@@ -9,7 +9,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
-import align
 import checkpoints
 import encoders
 import masked_pictures
@@ -35,10 +34,8 @@ def sources(scratch):
         yield family.model_type, checkpoints.make(next(iter(family.specs)), scratch).path
     yield "clip", two_towers.make("towers-plain", scratch)
     yield "siglip", siglip.make("siglip-plain", scratch)
-    yield "align", align.make("align-plain", scratch)
     yield "vit_mae", masked_pictures.make("mae-plain", scratch)
-    for model_type, name in (("vit", "vit-plain"), ("dinov2", "dinov2-plain"), ("dinov2_with_registers", "registers-plain"), ("resnet", "resnet-basic"),
-                             ("efficientnet", "efficientnet-plain")):
+    for model_type, name in (("vit", "vit-plain"), ("dinov2", "dinov2-plain"), ("dinov2_with_registers", "registers-plain")):
         yield model_type, pictures_alone.make(name, scratch)
     yield "openvla", openvla.make("openvla-fused", scratch)
     for model_type in ("bart", "mbart"):
