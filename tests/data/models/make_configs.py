@@ -10,6 +10,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
 import align
+import captioners
 import checkpoints
 import masked_pictures
 import openvla
@@ -40,6 +41,7 @@ def sources(scratch):
                              ("efficientnet", "efficientnet-plain")):
         yield model_type, pictures_alone.make(name, scratch)
     yield "openvla", openvla.make("openvla-fused", scratch)
+    yield "vision-encoder-decoder", captioners.make("captioner-plain", scratch)
     for model_type in ("bart", "mbart"):
         yield model_type, rewriters.make(f"{model_type}-plain", scratch)
 
