@@ -38,6 +38,7 @@ LEVELS = [
     ["train"],
     ["compare", "forecast", "handover"],
     ["teaching"],
+    ["lab"],
     ["check"],
     ["session"],
 ]

@@ -12,7 +12,7 @@
 namespace luthier {
 
 /// Holds others under a name of theirs.
-class NamedPart : public torch::nn::Module {};
+class EncoderPart : public torch::nn::Module {};
 
 /// Where `path` ("attention.self.query") ends below `root`: what holds the last name, and that.
 inline std::pair<torch::nn::Module*, std::string> place_within(torch::nn::Module& root,
@@ -24,7 +24,7 @@ inline std::pair<torch::nn::Module*, std::string> place_within(torch::nn::Module
     const auto children = owner->named_children();
     owner = children.contains(name)
                 ? children[name].get()
-                : owner->register_module(name, std::make_shared<NamedPart>()).get();
+                : owner->register_module(name, std::make_shared<EncoderPart>()).get();
     from = dot + 1;
   }
   return {owner, path.substr(from)};

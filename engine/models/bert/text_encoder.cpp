@@ -44,7 +44,7 @@ std::vector<std::shared_ptr<TextLayer>> make_layers(torch::nn::Module& body,
 
 TextEncoder::TextEncoder(const TextEncoderOptions& o, const torch::TensorOptions& t) : options_(o) {
   const TextEncoderNames& names = *o.names;
-  const auto body = register_module(names.body, std::make_shared<NamedPart>());
+  const auto body = register_module(names.body, std::make_shared<EncoderPart>());
   embeddings_ = body->register_module("embeddings", std::make_shared<TextEmbeddings>(o.tables, t));
   if (o.always_projected || o.tables.width != o.layer.hidden)
     projection_ =

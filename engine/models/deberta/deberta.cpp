@@ -30,7 +30,7 @@ constexpr ClassHeadNames kClassHead{"pooler.dense", "classifier", "classifier"};
 class Deberta : public Model, public Encoder, public Classifier, public StepCosts {
  public:
   Deberta(const Options& o, const torch::TensorOptions& t) : options_(o) {
-    const auto body = register_module("deberta", std::make_shared<NamedPart>());
+    const auto body = register_module("deberta", std::make_shared<EncoderPart>());
     embeddings_ =
         body->register_module("embeddings", std::make_shared<TextEmbeddings>(o.tables, t));
     for (std::int64_t i = 0; i < o.num_hidden_layers; ++i)
