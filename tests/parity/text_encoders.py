@@ -47,7 +47,7 @@ def unigram(text, first, last=()):
     return list((scores | {piece: 0.0 for piece in last}).items())
 
 
-@dataclass
+@dataclass(frozen=True)
 class Kind:
     body: str
     config: Any
