@@ -198,6 +198,11 @@ ProcessorDefaults picture_processor() { return {"ViTImageProcessor"}; }
 
 /// A picture is all that is read: as many places as it has states.
 Result<ImageTokens> image_tokens(const Options& options) {
+  constexpr std::int64_t kMostStates = 1 << 20;
+  if (options.states() > kMostStates) {
+    return input_error("A picture comes to " + std::to_string(options.states()) + " states.",
+                       "config.json: encoder: image_size", "Make its patches larger.");
+  }
   ImageTokens tokens;
   tokens.mark.clear();
   tokens.form = RowForm::SourceAnswer;

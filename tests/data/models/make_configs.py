@@ -9,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
+import captioners
 import checkpoints
 import encoders
 import masked_pictures
@@ -38,6 +39,7 @@ def sources(scratch):
     for model_type, name in (("vit", "vit-plain"), ("dinov2", "dinov2-plain"), ("dinov2_with_registers", "registers-plain")):
         yield model_type, pictures_alone.make(name, scratch)
     yield "openvla", openvla.make("openvla-fused", scratch)
+    yield "vision-encoder-decoder", captioners.make("captioner-plain", scratch)
     for model_type in ("bart", "mbart"):
         yield model_type, rewriters.make(f"{model_type}-plain", scratch)
     for name in ("roberta-plain", "xlm-roberta-plain", "albert-groups", "electra-plain", "deberta-v2"):
