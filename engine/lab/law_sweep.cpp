@@ -38,7 +38,7 @@ Status check_sweep(const LawSweepOptions& o) {
     return fault("The next size is a width from 8 to 1024 in steps of 8.", "next size",
                  "Write 64.");
   if (o.rows_a_step < 1 || o.rows_a_step > 4096)
-    return fault("A step has from 1 to 4,096 rows.", "rows a step", "Write 16.");
+    return fault("A step has from 1 to 4,096 rows.", "rows a step", "Write 4.");
   const std::int64_t least = o.rows_a_step * LawText::kRowWords * kEvaluations;
   for (const std::int64_t tokens : o.tokens)
     if (tokens < least || tokens > 100'000'000'000)

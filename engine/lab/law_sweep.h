@@ -37,7 +37,7 @@ struct LawSweepOptions {
   /// The size and data that are forecast; 0: the next width of the ladder, the most tokens.
   std::int64_t next_width = 0, next_tokens = 0;
   double minutes = 30;  ///< of this call; runs that would go beyond it are left for another
-  std::int64_t rows_a_step = 16;
+  std::int64_t rows_a_step = 4;
   double learning_rate = 0.014;  ///< of width 32; falls with the root of the width
   std::uint64_t seed = 1;
   LawFitOptions fit;
