@@ -30,13 +30,6 @@
   ROW(deepseek_ocr2)           \
   ROW(florence2)               \
   ROW(phi4_multimodal)         \
-  ROW(openvla)                 \
-  ROW(blip_2)                  \
-  ROW(instructblip)            \
-  ROW(opt)                     \
-  ROW(fuyu)                    \
-  ROW(idefics)                 \
-  ROW(chameleon)               \
   ROW(paligemma)               \
   ROW(gemma3)                  \
   ROW(gemma3n)                 \
@@ -52,7 +45,6 @@
   ROW(glm)                     \
   ROW(glm4)                    \
   ROW(phi3)                    \
-  ROW(persimmon)               \
   ROW(qwen3_5_text)            \
   ROW(qwen3_5_moe_text)        \
   ROW(mllama_text_model)       \
@@ -61,21 +53,36 @@
   ROW(gemma4_text)             \
   ROW(gemma4_unified_text)     \
   ROW(bert)                    \
+  ROW(t5)                      \
+  ROW(clip)
+
+/// Built, and not yet held against transformers in every way that a family is (docs/lab.md says how
+/// far each is): their rows move up one by one as they are. Nothing loads them until then.
+#define LUTHIER_FAMILIES_TO_HOLD(ROW) \
+  ROW(openvla)                 \
+  ROW(blip_2)                  \
+  ROW(instructblip)            \
+  ROW(opt)                     \
+  ROW(fuyu)                    \
+  ROW(idefics)                 \
+  ROW(chameleon)               \
+  ROW(persimmon)               \
   ROW(roberta)                 \
   ROW(xlm_roberta)             \
   ROW(albert)                  \
   ROW(electra)                 \
   ROW(deberta_v2)              \
-  ROW(t5)                      \
   ROW(gpt2)                    \
   ROW(bart)                    \
   ROW(mbart)                   \
-  ROW(clip)                    \
   ROW(siglip)                  \
+  ROW(align)                   \
   ROW(vit)                     \
   ROW(vit_mae)                 \
   ROW(dinov2)                  \
   ROW(dinov2_with_registers)   \
+  ROW(resnet)                  \
+  ROW(efficientnet)            \
   ROW(vision_encoder_decoder)
 // clang-format on
 
@@ -83,6 +90,7 @@ namespace luthier {
 
 #define LUTHIER_DECLARE(name) extern const Family name##_family;
 LUTHIER_FAMILIES(LUTHIER_DECLARE)
+LUTHIER_FAMILIES_TO_HOLD(LUTHIER_DECLARE)
 #undef LUTHIER_DECLARE
 
 }  // namespace luthier

@@ -55,11 +55,10 @@ from families.smolvlm import SmolVLM
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma3n(),
             Gemma4(), Gemma4Unified(), PaliGemma(), Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(),
             Glm46V(), MiniCPMV46(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2(),
-            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Opt(), Blip2(), Blip2T5(), InstructBlip(),
-            Phi4Multimodal(),
-            Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Qwen3_5Text(),
             Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Phi4Multimodal(),
-            Fuyu(), Idefics(), Chameleon(),
-            Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Persimmon(), Qwen3_5Text(),
+            Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Qwen3_5Text(),
             Qwen3_5MoeText(), Gemma3Text(), Gemma3nText(), Gemma4Text(), Gemma4UnifiedText(),
-            MllamaText(), Gpt2()]
+            MllamaText()]
+
+# Of the engine's families that are built and wait for their cases (engine/models/families.h): one moves up with its row there.
+TO_HOLD = [Opt(), Blip2(), Blip2T5(), InstructBlip(), Fuyu(), Idefics(), Chameleon(), Persimmon(), Gpt2()]
