@@ -130,6 +130,8 @@ int run(int argc, char** argv) {
   verb("probe", "What a model still does where it was not trained", add_probe);
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);
   verb("tasks", "The table of every task after every task, of a run of stages", add_tasks);
+  verb("lab", "Paradigms of pretraining as small runs: list, prepare, train and look at cards",
+       add_lab);
   verb("gpu-check", "Prove on the card itself that it computes right, and measure it",
        add_gpu_check);
   if (argc > 1 && argv[1][0] != '-' &&

@@ -5,10 +5,12 @@
 // Which texts and where is drawn anew each time a row is seen, by its place in the run. A text
 // that grows beyond max_length by the three tokens loses of its end; one whose end is too short for
 // that stays as it is. Every token is learned, an end token too, which says that the middle is
-// over.
+// over. An evaluation tells the share of labels that are the likeliest tokens ("accuracy"), and
+// that of parted texts behind whose <middle> all of them are, the end too ("exact_middles").
 #include <algorithm>
 
 #include "engine/base/random_stream.h"
+#include "engine/objectives/right_tokens.h"
 #include "engine/objectives/router_loss.h"
 
 namespace luthier {
@@ -81,6 +83,22 @@ void infill(Example& example, const InfillSettings& settings, const InfillTokens
   example.input_ids = std::move(made);
 }
 
+/// A parted text's labels behind its <middle>.
+LabelPieces middles_of(const Batch& batch, TokenId middle) {
+  LabelPieces middles;
+  for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+    const Example& example = batch.example(i);
+    bool behind = false;
+    for (std::size_t at = 1; at < example.labels.size(); ++at) {
+      behind = behind || example.input_ids[at - 1] == middle;
+      if (example.labels[at] == kIgnoreLabel) continue;
+      middles.of_label.push_back(behind ? middles.count : -1);
+    }
+    if (behind) ++middles.count;
+  }
+  return middles;
+}
+
 class Infilling : public Objective {
  public:
   Infilling(InfillSettings settings, const Recipe& recipe)
@@ -125,8 +143,21 @@ class Infilling : public Objective {
   std::int64_t count(const MicroBatch& rows) const override { return rows.labels(); }
   LossSum loss(Policy& policy, const Batch& batch) override {
     const auto notes = routers_.notes(policy.model(), batch);
-    LossSum loss = sft_loss(policy.model(), batch.input, notes);
+    if (policy.trains()) {
+      LossSum loss = sft_loss(policy.model(), batch.input, notes);
+      routers_.join(loss, policy.model(), notes);
+      return loss;
+    }
+    const Linear head = policy.model().head();
+    const LabelledStates states = labelled_states(policy.model(), batch.input, notes);
+    LossSum loss;
+    loss.count = states.target.size(0);
+    if (loss.count == 0) return loss;
+    loss.sum = chunked_cross_entropy(states.hidden, head, states.target, states.shares);
     routers_.join(loss, policy.model(), notes);
+    const auto middle = policy.base().processor->tokenizer().token_to_id(settings_.middle);
+    loss.figures.merge(hit_figures(hit_labels(states.hidden, head, states.target),
+                                   middles_of(batch, middle.value_or(-1)), "exact_middles"));
     return loss;
   }
   bool adds_up(Model& model) const override { return routers_.weight_of(model) == 0; }

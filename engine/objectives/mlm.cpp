@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Masked language modelling (Devlin et al. 2019): some tokens of a row are chosen, most of them are
 // covered, a few become others, and the model says what stood there. Chosen anew each time a row is
-// seen, as transformers' DataCollatorForLanguageModeling does; the loss is BertForMaskedLM's.
+// seen, as transformers' DataCollatorForLanguageModeling does; the loss is BertForMaskedLM's. An
+// evaluation tells the share of the chosen tokens that are the likeliest ones ("accuracy").
 #include <algorithm>
 #include <cmath>
 
 #include "engine/base/random_stream.h"
 #include "engine/objectives/objective.h"
+#include "engine/objectives/right_tokens.h"
 
 namespace luthier {
 
@@ -82,9 +84,11 @@ class MaskedLanguage : public Objective {
     LossSum loss;
     loss.count = places.size(0);
     if (loss.count == 0) return loss;
-    const torch::Tensor states = encoder.encode(batch.input).index_select(0, places);
-    loss.sum = chunked_cross_entropy(encoder.before_head(states), encoder.head(),
-                                     labels.index_select(0, places));
+    const torch::Tensor states = encoder.before_head(
+                            encoder.encode(batch.input).index_select(0, places)),
+                        target = labels.index_select(0, places);
+    loss.sum = chunked_cross_entropy(states, encoder.head(), target);
+    if (!policy.trains()) loss.figures = hit_figures(hit_labels(states, encoder.head(), target));
     return loss;
   }
 

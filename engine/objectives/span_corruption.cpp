@@ -2,12 +2,16 @@
 // Span corruption (Raffel et al. 2020, section 3.1.4): spans of a text are cut out, each leaves a
 // sentinel behind, and the decoder writes every sentinel with its span. Which ones is drawn anew
 // each time a row is seen, by T5's own rule: noise and the rest are each parted at random, and laid
-// by turns, the rest first. The loss is that of T5ForConditionalGeneration given the targets.
+// by turns, the rest first. The loss is that of T5ForConditionalGeneration given the targets. An
+// evaluation tells the share of labels that are the likeliest tokens ("accuracy"), and that of
+// spans which come out whole, what ends them included ("exact_spans"), given those before.
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 #include "engine/base/random_stream.h"
 #include "engine/objectives/objective.h"
+#include "engine/objectives/right_tokens.h"
 
 namespace luthier {
 
@@ -96,6 +100,24 @@ std::vector<TokenId> sentinels_of(const Tokenizer& tokenizer) {
   }
 }
 
+/// A span's labels are its tokens and the sentinel or end behind them. The target's first sentinel
+/// is of none, and so is a text that nothing was cut out of.
+LabelPieces spans_of(const Batch& batch, const std::vector<TokenId>& sentinels) {
+  const std::unordered_set<TokenId> known(sentinels.begin(), sentinels.end());
+  LabelPieces spans;
+  for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+    const Example& example = batch.example(i);
+    const bool cut = example.labels.size() > 2;
+    for (std::size_t at = 0; at < example.labels.size(); ++at) {
+      const bool first = at == 0 || !cut;
+      spans.of_label.push_back(first ? -1 : spans.count);
+      const bool ends = known.contains(example.labels[at]) || at + 1 == example.labels.size();
+      if (!first && ends) ++spans.count;
+    }
+  }
+  return spans;
+}
+
 class SpanCorruption : public Objective {
  public:
   explicit SpanCorruption(const SpanSettings& settings) : settings_(settings) {}
@@ -147,8 +169,12 @@ class SpanCorruption : public Objective {
     if (loss.count == 0) return loss;
     const torch::Tensor states =
         states_before_head(policy.model(), batch.input).index_select(0, places);
-    loss.sum = chunked_cross_entropy(states, policy.model().output_head(),
-                                     batch.input.labels.index_select(0, places));
+    const torch::Tensor target = batch.input.labels.index_select(0, places);
+    loss.sum = chunked_cross_entropy(states, policy.model().output_head(), target);
+    if (policy.trains()) return loss;
+    const auto sentinels = sentinels_of(policy.base().processor->tokenizer());
+    loss.figures = hit_figures(hit_labels(states, policy.model().output_head(), target),
+                               spans_of(batch, sentinels), "exact_spans");
     return loss;
   }
 

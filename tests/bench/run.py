@@ -16,6 +16,7 @@ from pathlib import Path
 import comparing
 import device
 import forecast
+import lab
 import methods
 import objectives
 import real
@@ -275,6 +276,7 @@ class Bench:
                        "compare": lambda: comparing.measure(self),
                        "forecast": forecast.Forecasts(self).measure,
                        "methods": methods.Methods(self).measure,
+                       "lab": lambda: lab.measure(self),
                        "window": self.window_cost,
                        **{name: lambda flow=flow: flow(self)
                           for name, flow in window_flows.FLOWS.items()},
@@ -297,7 +299,7 @@ def describe(folder):
 def main():
     names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, *FILMS,
              *objectives.SECTIONS, "packing", "loading", "swap", "compare", "forecast", "methods",
-             "window", *window_flows.FLOWS, "busy", "device", *LONG)
+             "lab", "window", *window_flows.FLOWS, "busy", "device", *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")

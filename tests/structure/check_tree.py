@@ -38,7 +38,7 @@ LEVELS = [
     ["train"],
     ["compare", "forecast", "handover"],
     ["teaching"],
-    ["check"],
+    ["check", "lab"],
     ["session"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -50,7 +50,7 @@ PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h",
                  "engine/ranks/rank_place.h"}
 # What the window and the programs may include of the engine.
 WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session",
-                "models", "text", "template", "vision", "compare", "handover"}
+                "models", "text", "template", "vision", "compare", "handover", "lab"}
 
 SOURCE_SUFFIXES = {".cpp", ".h", ".cu", ".cuh", ".py", ".cmake", ".sh"}
 SOURCE_NAMES = {"CMakeLists.txt", "luthier", "run"}
@@ -101,6 +101,7 @@ ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/methods/arithmetic/merge_models.cpp", "CheckpointFiles::open("),
            ("engine/teaching/finish.cpp", "CheckpointFiles::open("),
            ("engine/teaching/student.cpp", "CheckpointFiles::open("),
+           ("engine/lab/cards/projector.cpp", "CheckpointFiles::open("),
            ("engine/rewards/program_reward.cpp", "posix_spawn("),
            ("app/cli/launch.cpp", "posix_spawn("),
            ("engine/runs/elsewhere/child.cpp", "posix_spawnp("),

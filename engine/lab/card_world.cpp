@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/lab/card_world.h"
+
+#include <array>
+#include <set>
+
+namespace luthier {
+
+namespace {
+
+enum LabStream : std::uint64_t { kLabTraining = 41, kLabHeldOut = 42, kLabPicture = 43 };
+
+constexpr std::array<const char*, kColours> kColourWords = {"red",   "orange", "yellow",
+                                                            "green", "blue",   "purple"};
+constexpr std::array<const char*, kShapes> kShapeWords = {"circle", "square", "triangle", "star"};
+constexpr std::array<const char*, 4> kNumberWords = {"no", "one", "two", "three"};
+
+std::string thing(const SceneObject& object) {
+  return "the " + colour_word(object.colour) + " " + shape_word(object.shape);
+}
+
+/// Where one stands, seen from the other: by rows, and within a row by columns.
+std::string relation(const SceneObject& one, const SceneObject& other) {
+  const int rows = one.cell / 3 - other.cell / 3, columns = one.cell % 3 - other.cell % 3;
+  if (rows != 0) return rows < 0 ? "above" : "below";
+  return columns < 0 ? "left of" : "right of";
+}
+
+std::string sentence(const SceneObject& one, const SceneObject& other) {
+  return thing(one) + " is " + relation(one, other) + " " + thing(other) + " .";
+}
+
+/// Two things that are called the same cannot be told apart by a text.
+bool tells_apart(const Scene& scene) {
+  std::set<std::string> names;
+  for (const SceneObject& object : scene.objects) names.insert(thing(object));
+  return names.size() == scene.objects.size() && names.size() > 1;
+}
+
+}  // namespace
+
+std::string colour_word(Colour colour) { return kColourWords[static_cast<std::size_t>(colour)]; }
+std::string shape_word(Shape shape) { return kShapeWords[static_cast<std::size_t>(shape)]; }
+
+std::string lab_text(const Scene& scene, RandomStream& random) {
+  const std::vector<SceneObject>& objects = scene.objects;
+  std::string text;
+  for (std::size_t i = 0; i + 1 < objects.size(); ++i) {
+    const bool turned = random.chance(0.5);
+    const SceneObject &one = objects[i + (turned ? 1 : 0)], &other = objects[i + (turned ? 0 : 1)];
+    text += sentence(one, other) + " " + sentence(other, one) + " ";
+  }
+  text += std::string("there are ") + kNumberWords[objects.size()] + " shapes :";
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    const bool last = i + 1 == objects.size();
+    text += (i == 0 ? " one " : last ? " and one " : " , one ") + colour_word(objects[i].colour);
+  }
+  return text + " .";
+}
+
+std::vector<LabScene> lab_scenes(std::uint64_t seed, bool held_out, std::size_t count) {
+  std::vector<LabScene> scenes;
+  std::set<std::string> written;
+  for (std::uint64_t i = 0; scenes.size() < count; ++i) {
+    RandomStream random(seed, held_out ? kLabHeldOut : kLabTraining, i);
+    LabScene drawn;
+    drawn.scene = random_scene(random, held_out ? SceneSplit::HeldOut : SceneSplit::Pretrain);
+    if (!tells_apart(drawn.scene)) continue;
+    drawn.text = lab_text(drawn.scene, random);
+    drawn.draw = random.next();
+    if (written.insert(drawn.text).second) scenes.push_back(std::move(drawn));
+  }
+  return scenes;
+}
+
+Image lab_picture(const LabScene& scene) {
+  RandomStream random(scene.draw, kLabPicture);
+  return draw_scene(scene.scene, random);
+}
+
+const std::vector<std::string>& lab_words() {
+  static const std::vector<std::string> words = [] {
+    std::vector<std::string> all = {"the",   "is", "are", "there", "shapes", "and",
+                                    ":",     ",",  ".",   "above", "below",  "left",
+                                    "right", "of", "one", "two",   "three"};
+    all.insert(all.end(), kColourWords.begin(), kColourWords.end());
+    all.insert(all.end(), kShapeWords.begin(), kShapeWords.end());
+    return all;
+  }();
+  return words;
+}
+
+}  // namespace luthier

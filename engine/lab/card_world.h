@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the cards learn from: scenes of two or three coloured shapes, the same for all cards of a
+// seed. A scene's text says each relation twice, from either side, and ends with a list of what
+// there is: so nearly every word can be told from the others, and how many are told right says what
+// a model has understood.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/random_stream.h"
+#include "engine/teaching/scene.h"
+#include "engine/vision/image.h"
+
+namespace luthier {
+
+struct LabScene {
+  Scene scene;
+  std::string text;        ///< lower-case words with a space between any two, punctuation too
+  std::uint64_t draw = 0;  ///< seeds the picture
+};
+
+/// Scenes with texts that all differ; none of the held-out ones is among those for training,
+/// whatever their seeds.
+std::vector<LabScene> lab_scenes(std::uint64_t seed, bool held_out, std::size_t count);
+
+/// "the red circle is above the blue square . the blue square is below the red circle . there are
+/// two shapes : one red and one blue ."
+std::string lab_text(const Scene& scene, RandomStream& random);
+Image lab_picture(const LabScene& scene);
+
+/// Every word of every text, in a fixed order.
+const std::vector<std::string>& lab_words();
+
+std::string colour_word(Colour colour);
+std::string shape_word(Shape shape);
+
+}  // namespace luthier

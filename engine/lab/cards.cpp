@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The cards, in the order in which the notes come to them.
+#include "engine/lab/cards/cards.h"
+
+namespace luthier {
+
+const std::vector<LabCard>& lab_cards() {
+  static const std::vector<LabCard> cards = {
+      masked_words_card(), next_word_card(), infilling_card(),
+      spans_card(),        contrast_card(),  projector_card(),
+  };
+  return cards;
+}
+
+}  // namespace luthier

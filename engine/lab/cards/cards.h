@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A function a card: lab_cards() makes the list of them.
+#pragma once
+
+#include "engine/lab/card.h"
+
+namespace luthier {
+
+LabCard masked_words_card();
+LabCard next_word_card();
+LabCard infilling_card();
+LabCard spans_card();
+LabCard contrast_card();
+LabCard projector_card();
+
+}  // namespace luthier

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/lab/look_parts.h"
+
+#include <algorithm>
+#include <functional>
+#include <string_view>
+#include <unordered_set>
+
+namespace luthier {
+
+namespace {
+
+using torch::Tensor;
+
+std::string shown_piece(const Tokenizer& tokenizer, TokenId id) {
+  return tokenizer.id_to_token(id);
+}
+
+MicroBatch alone(const MicroBatch& batch, std::size_t number) {
+  MicroBatch one;
+  one.rows = {batch.rows[number]};
+  one.encoded = {batch.encoded[number]};
+  one.cached = {nullptr};
+  return one;
+}
+
+/// Whose rows [tokens, hidden] differ: a token that another one does not see moves nothing of it.
+std::vector<bool> moved(const Tensor& before, const Tensor& after) {
+  const Tensor far = (before - after).abs().amax(-1), most = before.abs().amax().clamp_min(1e-6);
+  const Tensor which = (far > most * 1e-7).to(torch::kCPU).contiguous();
+  const bool* values = which.data_ptr<bool>();
+  return std::vector<bool>(values, values + which.size(0));
+}
+
+/// Two tokens of the vocabulary that are none of its special ones.
+std::pair<TokenId, TokenId> plain_tokens(const Tokenizer& tokenizer) {
+  std::vector<TokenId> found;
+  for (TokenId id = tokenizer.vocab_size() - 1; id >= 0 && found.size() < 2; --id)
+    if (!tokenizer.is_special(id)) found.push_back(id);
+  found.resize(2, 0);
+  return {found[0], found[1]};
+}
+
+/// The ids with another plain token at `place`.
+Tensor exchanged(const Tensor& ids, std::int64_t place, const std::pair<TokenId, TokenId>& plain) {
+  Tensor other = ids.clone();
+  const bool same = other[place].item<std::int64_t>() == plain.first;
+  other[place] = same ? plain.second : plain.first;
+  return other;
+}
+
+/// Fills `sees` column by column: `column(j)` says for each token whether it has moved with j.
+void measure(LookRow& row, const std::function<std::vector<bool>(std::size_t)>& column) {
+  const std::size_t size = row.size();
+  row.sees.assign(size * size, false);
+  for (std::size_t j = 0; j < size; ++j) {
+    const std::vector<bool> of_j = column(j);
+    for (std::size_t i = 0; i < size && i < of_j.size(); ++i) row.sees[i * size + j] = of_j[i];
+  }
+}
+
+void measure_causal(Causal& model, const ModelInput& input, LookRow& row) {
+  const Tensor plain = model.embed(input).embeddings,
+               before = model.decode(model.embed(input), nullptr);
+  measure(row, [&](std::size_t j) {
+    TokenSequence other = model.embed(input);
+    other.embeddings = plain.clone();
+    const auto place = static_cast<std::int64_t>(j);
+    other.embeddings[place].neg_().add_(0.37);
+    return moved(before, model.decode(other, nullptr));
+  });
+}
+
+void measure_encoder(Encoder& model, const ModelInput& input, const Tokenizer& tokenizer,
+                     LookRow& row) {
+  const Tensor before = model.encode(input);
+  const auto plain = plain_tokens(tokenizer);
+  measure(row, [&](std::size_t j) {
+    ModelInput other = input;
+    other.input_ids = exchanged(input.input_ids, static_cast<std::int64_t>(j), plain);
+    return moved(before, model.encode(other));
+  });
+}
+
+void measure_two_texts(SequenceToSequence& model, const ModelInput& input,
+                       const Tokenizer& tokenizer, LookRow& row) {
+  const RowStates memory = model.encode(input);
+  const Tensor before = model.decode(input, memory, nullptr);
+  const auto plain = plain_tokens(tokenizer);
+  const std::size_t read = row.read.size();
+  measure(row, [&](std::size_t j) {
+    ModelInput other = input;
+    const bool of_source = j < read;
+    const auto place = static_cast<std::int64_t>(of_source ? j : j - read);
+    Tensor& ids = of_source ? other.source_ids : other.input_ids;
+    ids = exchanged(ids, place, plain);
+    std::vector<bool> seen(read, false);
+    RowStates now = memory;
+    if (of_source) {
+      now = model.encode(other);
+      seen = moved(memory.states, now.states);
+      seen.resize(read, false);
+    }
+    const std::vector<bool> own = moved(before, model.decode(other, now, nullptr));
+    seen.insert(seen.end(), own.begin(), own.end());
+    return seen;
+  });
+}
+
+/// Patches see one another and no word; of words CLIP's see those before, others' all.
+void write_apart(bool causal_text, LookRow& row) {
+  const std::size_t size = row.size(), patches = row.read.size();
+  row.sees.assign(size * size, false);
+  for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t j = 0; j < size; ++j) {
+      const bool same = (i < patches) == (j < patches);
+      row.sees[i * size + j] = same && (i < patches || !causal_text || j <= i);
+    }
+  }
+}
+
+/// The states that predict the batch's labels, in their order.
+Tensor predicting(Model& model, const ModelInput& input) {
+  if (model.causal()) return labelled_states(model, input).hidden;
+  const Tensor places = label_places(input);
+  if (Encoder* encoder = model.encoder())
+    return encoder->before_head(encoder->encode(input).index_select(0, places));
+  return states_before_head(model, input).index_select(0, places);
+}
+
+void ask(Model& model, const ModelInput& input, const Tokenizer& tokenizer, LookRow& row) {
+  if (!model.output_head()) return;
+  const Tensor states = predicting(model, input);
+  if (states.size(0) == 0) return;
+  const auto [sure, likeliest] =
+      torch::softmax(model.output_head()->forward(states).to(torch::kFloat32), -1).max(-1);
+  std::int64_t next = 0;
+  for (LookToken& token : row.tokens) {
+    if (!token.learned || next == likeliest.size(0)) continue;
+    token.guess = shown_piece(tokenizer, likeliest[next].item<std::int64_t>());
+    token.sureness = sure[next++].item<double>();
+  }
+}
+
+}  // namespace
+
+Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const MicroBatch& written,
+                            const MicroBatch& batch, std::size_t number, bool asks) {
+  const LoadedModel& base = policy.base();
+  const ChatProcessor& processor = *base.processor;
+  const Tokenizer& tokenizer = processor.tokenizer();
+  Model& model = policy.model();
+  const MicroBatch one = alone(batch, number);
+  const Batch made = policy.batch(one, objective.row_kind().order(), BatchMaker::Pass::Evaluation);
+  const Example &example = one.encoded.front().sequences.front(),
+                &before = written.encoded[number].sequences.front();
+  const bool two_texts = model.sequence_to_sequence() != nullptr, towers = model.two_towers();
+  const std::unordered_set<TokenId> own(before.input_ids.begin(), before.input_ids.end());
+  LookRow row;
+  const auto token_of = [&](TokenId id) {
+    LookToken token;
+    token.piece = shown_piece(tokenizer, id);
+    token.special = tokenizer.is_special(id);
+    token.picture = processor.shows(id);
+    return token;
+  };
+  for (const TokenId id : example.source_ids) {
+    row.read.push_back(token_of(id));
+    row.read.back().noised = !own.contains(id) && id != tokenizer.special().eos.value_or(-1);
+  }
+  const std::int64_t patches = towers ? model.geometry().vision_tokens : 0;
+  for (std::int64_t patch = 0; patch < patches; ++patch) {
+    LookToken token;
+    token.piece = std::to_string(patch + 1);
+    token.picture = true;
+    row.read.push_back(token);
+  }
+  const bool in_place = before.input_ids.size() == example.input_ids.size() && !two_texts;
+  for (std::size_t i = 0; i < example.input_ids.size(); ++i) {
+    LookToken token = token_of(example.input_ids[i]);
+    token.noised = in_place && before.input_ids[i] != example.input_ids[i];
+    const bool first = i == 0 && model.causal();  // nothing stands before it
+    token.learned = !towers && !first && example.labels[i] != kIgnoreLabel;
+    if (token.learned) token.label = shown_piece(tokenizer, example.labels[i]);
+    row.tokens.push_back(std::move(token));
+  }
+  const ModelInput& input = made.input;
+  if (towers)
+    write_apart(std::string_view(base.family->model_type) == "clip", row);
+  else if (Causal* causal = model.causal())
+    measure_causal(*causal, input, row);
+  else if (SequenceToSequence* both = model.sequence_to_sequence())
+    measure_two_texts(*both, input, tokenizer, row);
+  else if (Encoder* encoder = model.encoder())
+    measure_encoder(*encoder, input, tokenizer, row);
+  if (asks && !towers) ask(model, input, tokenizer, row);
+  return row;
+}
+
+std::vector<double> likeness_of(Policy& policy, const Objective& objective,
+                                const MicroBatch& batch) {
+  const Batch made =
+      policy.batch(batch, objective.row_kind().order(), BatchMaker::Pass::Evaluation);
+  const Tensor likeness = text_likeness(*policy.model().two_towers(), made.input)
+                              .to(torch::kCPU, torch::kFloat64)
+                              .contiguous();
+  const double* values = likeness.data_ptr<double>();
+  return std::vector<double>(values, values + likeness.numel());
+}
+
+}  // namespace luthier
