@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/batches/order.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/result_folder.h"
 #include "engine/compare/sample.h"

@@ -3,12 +3,19 @@
 
 #include <array>
 #include <set>
+#include <sstream>
 
 namespace luthier {
 
 namespace {
 
-enum LabStream : std::uint64_t { kLabTraining = 41, kLabHeldOut = 42, kLabPicture = 43 };
+enum LabStream : std::uint64_t {
+  kLabTraining = 41,
+  kLabHeldOut = 42,
+  kLabPicture = 43,
+  kLabPair = 46,
+  kLabTags = 47
+};
 
 constexpr std::array<const char*, kColours> kColourWords = {"red",   "orange", "yellow",
                                                             "green", "blue",   "purple"};
@@ -28,6 +35,12 @@ std::string relation(const SceneObject& one, const SceneObject& other) {
 
 std::string sentence(const SceneObject& one, const SceneObject& other) {
   return thing(one) + " is " + relation(one, other) + " " + thing(other) + " .";
+}
+
+/// The colour of something else.
+Colour other_colour(Colour colour, RandomStream& random) {
+  const int by = random.between(1, kColours - 1);
+  return static_cast<Colour>((static_cast<int>(colour) + by) % kColours);
 }
 
 /// Two things that are called the same cannot be told apart by a text.
@@ -71,6 +84,48 @@ std::vector<LabScene> lab_scenes(std::uint64_t seed, bool held_out, std::size_t 
     if (written.insert(drawn.text).second) scenes.push_back(std::move(drawn));
   }
   return scenes;
+}
+
+LabPair lab_pair(const LabScene& scene) {
+  RandomStream random(scene.draw, kLabPair);
+  const auto& objects = scene.scene.objects;
+  const auto at = static_cast<std::size_t>(random.below(static_cast<int>(objects.size()) - 1));
+  const bool turned = random.chance(0.5);
+  SceneObject one = objects[at + (turned ? 1 : 0)], other = objects[at + (turned ? 0 : 1)];
+  LabPair pair;
+  pair.first = sentence(one, other);
+  pair.follows = random.chance(0.5);
+  const bool by_relation = random.chance(0.5);
+  if (!pair.follows && !by_relation) {
+    SceneObject& changed = random.chance(0.5) ? one : other;
+    changed.colour = other_colour(changed.colour, random);
+  }
+  const std::string seen =
+      !pair.follows && by_relation ? relation(one, other) : relation(other, one);
+  pair.second = thing(other) + " is " + seen + " " + thing(one) + " .";
+  return pair;
+}
+
+LabTags lab_tags(const LabScene& scene) {
+  RandomStream random(scene.draw, kLabTags);
+  LabTags tags;
+  const auto add = [&](const std::string& text, int before) {
+    std::istringstream stream(text);
+    for (std::string word; stream >> word;) {
+      tags.words.push_back(word);
+      tags.before.push_back(word == "the" ? -1 : before);
+    }
+  };
+  const auto& objects = scene.scene.objects;
+  for (std::size_t i = 0; i + 1 < objects.size(); ++i) {
+    const bool turned = random.chance(0.5);
+    const SceneObject &one = objects[i + (turned ? 1 : 0)], &other = objects[i + (turned ? 0 : 1)];
+    add(thing(one), turned ? 0 : 1);
+    add("is " + relation(one, other), -1);
+    add(thing(other), turned ? 1 : 0);
+    add(".", -1);
+  }
+  return tags;
 }
 
 Image lab_picture(const LabScene& scene) {

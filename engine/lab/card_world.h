@@ -30,6 +30,22 @@ std::vector<LabScene> lab_scenes(std::uint64_t seed, bool held_out, std::size_t 
 std::string lab_text(const Scene& scene, RandomStream& random);
 Image lab_picture(const LabScene& scene);
 
+/// What is said of two things, and what is said of them from the other side: that follows, or
+/// contradicts it by the relation or by a colour.
+struct LabPair {
+  std::string first, second;
+  bool follows = true;
+};
+LabPair lab_pair(const LabScene& scene);
+
+/// A text word by word, and for each word of a thing whether its sentence puts it before the other
+/// one (above it, or left of it): 1 or 0; −1 for all other words.
+struct LabTags {
+  std::vector<std::string> words;
+  std::vector<int> before;
+};
+LabTags lab_tags(const LabScene& scene);
+
 /// Every word of every text, in a fixed order.
 const std::vector<std::string>& lab_words();
 

@@ -2,8 +2,10 @@
 #include "engine/lab/look_parts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <string_view>
+#include <tuple>
 #include <unordered_set>
 
 namespace luthier {
@@ -119,6 +121,21 @@ void write_apart(bool causal_text, LookRow& row) {
   }
 }
 
+/// A tower's tokens: the patches, behind a class token where there is one more than a square has.
+std::vector<LookToken> patches_of(const ModelGeometry& geometry) {
+  const std::int64_t tokens = geometry.vision_tokens;
+  const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(tokens)));
+  const bool leads = side * side + 1 == tokens;
+  std::vector<LookToken> read(static_cast<std::size_t>(tokens));
+  for (std::int64_t i = 0; i < tokens; ++i) {
+    LookToken& token = read[static_cast<std::size_t>(i)];
+    token.special = leads && i == 0;
+    token.picture = !token.special;
+    token.piece = token.special ? "[CLS]" : std::to_string(leads ? i : i + 1);
+  }
+  return read;
+}
+
 /// The states that predict the batch's labels, in their order.
 Tensor predicting(Model& model, const ModelInput& input) {
   if (model.causal()) return labelled_states(model, input).hidden;
@@ -126,6 +143,39 @@ Tensor predicting(Model& model, const ModelInput& input) {
   if (Encoder* encoder = model.encoder())
     return encoder->before_head(encoder->encode(input).index_select(0, places));
   return states_before_head(model, input).index_select(0, places);
+}
+
+/// What a head of classes is to say, of the row by its first token or of each labelled token, and
+/// what it says.
+void show_classes(Classifier& model, const EncodedRow& encoded, const ModelInput& input, bool asks,
+                  LookRow& row) {
+  const ClassOptions& classes = model.classes();
+  if (!classes.counts() || row.tokens.empty()) return;
+  Tensor sure, likeliest;
+  if (asks)
+    std::tie(sure, likeliest) =
+        torch::softmax(model.classify(input).to(torch::kFloat32), -1).max(-1);
+  const auto named = [&](std::int64_t number) {
+    return number >= 0 && number < classes.numbers()
+               ? classes.names[static_cast<std::size_t>(number)]
+               : std::string();
+  };
+  const auto tell = [&](LookToken& token, std::int64_t label, std::int64_t place) {
+    token.learned = true;
+    token.label = named(label);
+    if (!asks) return;
+    token.guess = named(likeliest[place].item<std::int64_t>());
+    token.sureness = sure[place].item<double>();
+  };
+  const Example& example = encoded.sequences.front();
+  if (classes.of != ClassOptions::Of::Token) {
+    if (!encoded.targets.empty())
+      tell(row.tokens.front(), static_cast<std::int64_t>(encoded.targets.front()), 0);
+    return;
+  }
+  for (std::size_t i = 0; i < row.tokens.size(); ++i)
+    if (example.labels[i] != kIgnoreLabel)
+      tell(row.tokens[i], example.labels[i], static_cast<std::int64_t>(i));
 }
 
 void ask(Model& model, const ModelInput& input, const Tokenizer& tokenizer, LookRow& row) {
@@ -168,20 +218,15 @@ Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const Mi
     row.read.push_back(token_of(id));
     row.read.back().noised = !own.contains(id) && id != tokenizer.special().eos.value_or(-1);
   }
-  const std::int64_t patches = towers ? model.geometry().vision_tokens : 0;
-  for (std::int64_t patch = 0; patch < patches; ++patch) {
-    LookToken token;
-    token.piece = std::to_string(patch + 1);
-    token.picture = true;
-    row.read.push_back(token);
-  }
+  if (towers) row.read = patches_of(model.geometry());
+  Classifier* classifier = model.classifier();
   const bool in_place = before.input_ids.size() == example.input_ids.size() && !two_texts;
   for (std::size_t i = 0; i < example.input_ids.size(); ++i) {
     LookToken token = token_of(example.input_ids[i]);
     token.noised = in_place && before.input_ids[i] != example.input_ids[i];
     const bool first = i == 0 && model.causal();  // nothing stands before it
     token.learned = !towers && !first && example.labels[i] != kIgnoreLabel;
-    if (token.learned) token.label = shown_piece(tokenizer, example.labels[i]);
+    if (token.learned && !classifier) token.label = shown_piece(tokenizer, example.labels[i]);
     row.tokens.push_back(std::move(token));
   }
   const ModelInput& input = made.input;
@@ -193,7 +238,10 @@ Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const Mi
     measure_two_texts(*both, input, tokenizer, row);
   else if (Encoder* encoder = model.encoder())
     measure_encoder(*encoder, input, tokenizer, row);
-  if (asks && !towers) ask(model, input, tokenizer, row);
+  if (classifier)
+    show_classes(*classifier, one.encoded.front(), input, asks, row);
+  else if (asks && !towers)
+    ask(model, input, tokenizer, row);
   return row;
 }
 

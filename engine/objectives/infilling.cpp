@@ -10,8 +10,8 @@
 #include <algorithm>
 
 #include "engine/base/random_stream.h"
-#include "engine/objectives/right_tokens.h"
 #include "engine/objectives/router_loss.h"
+#include "engine/objectives/token_hits.h"
 
 namespace luthier {
 

@@ -11,7 +11,7 @@
 
 #include "engine/base/random_stream.h"
 #include "engine/objectives/objective.h"
-#include "engine/objectives/right_tokens.h"
+#include "engine/objectives/token_hits.h"
 
 namespace luthier {
 

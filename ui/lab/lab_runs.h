@@ -9,6 +9,7 @@
 #include <QTemporaryDir>
 #include <QTimer>
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>

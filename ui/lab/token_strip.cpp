@@ -89,7 +89,7 @@ TokenStrip::Chip TokenStrip::chip_of(std::size_t place, const LookToken& token) 
 
 void TokenStrip::make_chips() {
   lines_.clear();
-  const bool pictures = !row_.read.empty() && row_.read.front().picture;
+  const bool pictures = !row_.read.empty() && row_.read.back().picture;
   if (!row_.read.empty()) {
     Line read;
     read.title = pictures ? tr("Seen by the pictures' tower") : tr("Read by the encoder");

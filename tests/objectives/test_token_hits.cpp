@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What evaluations tell beside their loss: hits against a head's likeliest tokens, counted by hand,
 // in chunks and whole; pieces that come out whole; and no graph behind them.
-#include "engine/objectives/right_tokens.h"
+#include "engine/objectives/token_hits.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
@@ -26,7 +26,7 @@ std::vector<float> numbers(const torch::Tensor& tensor) {
 
 }  // namespace
 
-class TestRightTokens : public QObject {
+class TestTokenHits : public QObject {
   Q_OBJECT
 
  private slots:
@@ -75,5 +75,5 @@ class TestRightTokens : public QObject {
   }
 };
 
-QTEST_GUILESS_MAIN(TestRightTokens)
-#include "test_right_tokens.moc"
+QTEST_GUILESS_MAIN(TestTokenHits)
+#include "test_token_hits.moc"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/objectives/right_tokens.h"
+#include "engine/objectives/token_hits.h"
 
 #include "engine/objectives/head_loss.h"
 #include "engine/objectives/loss_cost.h"
