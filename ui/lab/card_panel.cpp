@@ -298,7 +298,7 @@ void CardPanel::render_result(const OpenCard& card) {
     return;
   }
   show_picture(picture_after_, row->picture);
-  text_->setText(row->text);
+  text_->setText(QString::fromStdString(row->text));
   if (!row->said.empty())
     said_->setText(tr("The model answers: %1").arg(QString::fromStdString(row->said)));
   told_->set_row(*row, true);
@@ -311,32 +311,33 @@ void CardPanel::draw_curve() {
   if (!card) return;
   const Colours& c = colours();
   std::vector<Curve> curves;
-  Curve figure{lab_text(card->card.figure_is), c.series[0]};
-  for (const auto& [step, value] : card->figure) {
-    figure.x << static_cast<double>(step);
-    figure.y << value;
-  }
-  figure.digits = 3;
-  if (!figure.x.isEmpty()) {
-    const double last = std::max(figure.x.back(), static_cast<double>(card->total));
-    Curve goal{tr("stated"), c.good,
-               {0, last},    {card->card.goal, card->card.goal},
-               1.5,          LegendEntry::Mark::Dashed};
-    Curve chance{tr("a guess"), c.muted,
-                 {0, last},     {card->card.chance, card->card.chance},
-                 1.5,           LegendEntry::Mark::Dashed};
-    curves.push_back(std::move(goal));
-    if (card->card.chance > 0) curves.push_back(std::move(chance));
-  }
-  curves.push_back(std::move(figure));
-  if (!card->loss.empty()) {
-    Curve loss{tr("loss"), c.series[1]};
-    for (const auto& [step, value] : card->loss) {
-      loss.x << static_cast<double>(step);
-      loss.y << value;
+  const auto curve_of = [&](const QString& name, const QColor& colour, const auto& points) {
+    Curve curve;
+    curve.name = name;
+    curve.colour = colour;
+    for (const auto& [step, value] : points) {
+      curve.x << static_cast<double>(step);
+      curve.y << static_cast<double>(value);
     }
-    loss.width = 1.2;
-    curves.push_back(std::move(loss));
+    curve.digits = 3;
+    return curve;
+  };
+  if (!card->figure.empty()) {
+    const std::int64_t last = std::max(card->figure.back().first, card->total);
+    const auto level = [&](const QString& name, const QColor& colour, double at) {
+      Curve curve =
+          curve_of(name, colour, std::vector<std::pair<std::int64_t, double>>{{0, at}, {last, at}});
+      curve.width = 1.5;
+      curve.mark = LegendEntry::Mark::Dashed;
+      curves.push_back(std::move(curve));
+    };
+    level(tr("stated"), c.good, card->card.goal);
+    if (card->card.chance > 0) level(tr("a guess"), c.muted, card->card.chance);
+  }
+  curves.push_back(curve_of(lab_text(card->card.figure_is), c.series[0], card->figure));
+  if (!card->loss.empty()) {
+    curves.push_back(curve_of(tr("loss"), c.series[1], card->loss));
+    curves.back().width = 1.2;
   }
   curve_->set_scale(true);
   curve_->set_ceiling(1.5);
