@@ -54,6 +54,8 @@ if(LUTHIER_TORCH)
   # among them), which crash when ours are bound to them.
   target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed -lstdc++ ${torch_libraries}
     -Wl,--as-needed)
+  # What fits scaling laws (engine/lab/law_fit.cpp): its C half, which has no dependencies.
+  pkg_check_modules(NLOPT REQUIRED IMPORTED_TARGET nlopt)
   # At run time it is LibTorch's: its libgomp bears the system's name and is found first.
   find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One row through the model, or several where it compares them, with everything that an oracle
 // wants to compare.
+#include <algorithm>
 #include <memory>
 #include <numeric>
 
@@ -15,6 +16,7 @@
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/routed_adapters.h"
+#include "engine/models/two_towers/pair_loss.h"
 
 namespace luthier::cli {
 
@@ -97,10 +99,14 @@ Outcome token_outcome(Model& model, const ModelInput& input) {
 
 /// Each text's picture among all, and the other way round.
 Outcome likeness_outcome(TwoTowers& towers, const ModelInput& input) {
-  const torch::Tensor logits = text_likeness(towers, input),
-                      own = torch::arange(logits.size(0), torch::kInt64).to(logits.device());
-  return {"logits_per_text", logits,
-          (at::cross_entropy_loss(logits, own) + at::cross_entropy_loss(logits.t(), own)) / 2};
+  const torch::Tensor logits = text_likeness(towers, input);
+  return {"logits_per_text", logits, pair_loss(towers, logits) / logits.size(0)};
+}
+
+/// What tells classes apart, and no loss: rows need no labels here, and `loss` has one.
+Outcome class_outcome(Classifier& model, const ModelInput& input) {
+  const torch::Tensor logits = model.classify(input).to(torch::kFloat32);
+  return {"logits", logits, torch::zeros({1})};
 }
 
 /// Several rows are for models that compare them, each a text with its picture.
@@ -191,15 +197,18 @@ Status forward(const ForwardOptions& o) try {
     adapter->activate();
   }
   TwoTowers* towers = loaded.model->two_towers();
-  if (!towers && !loaded.model->output_head())
+  Classifier* classifier = loaded.model->output_head() ? nullptr : loaded.model->classifier();
+  if (!towers && !classifier && !loaded.model->output_head())
     return input_error(
         "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
   const bool two_texts = loaded.model->sequence_to_sequence() != nullptr;
-  if (two_texts && processor->row_form() != RowForm::SourceAnswer)
+  LUTHIER_TRY(const std::vector<Example> examples, read_input(o, *processor));
+  const bool alone = std::any_of(examples.begin(), examples.end(),
+                                 [](const Example& each) { return each.source_ids.empty(); });
+  if (two_texts && alone)
     return input_error("A model of type " + std::string(loaded.family->model_type) +
                            " writes one text from another, and a row given here is one text.",
                        o.model, "luthier-cli loss shows what a recipe's objective makes of rows.");
-  LUTHIER_TRY(const std::vector<Example> examples, read_input(o, *processor));
   LUTHIER_CHECK(check_rows(*loaded.model, examples, o.input));
   LUTHIER_TRY(const auto wanted, find_parameters(loaded, adapter.get(), o.gradients));
   for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
@@ -207,7 +216,9 @@ Status forward(const ForwardOptions& o) try {
   const ModelInput cpu = collate(examples);
   const ModelInput input = to_device(cpu, loaded.model->device());
   const torch::AutoGradMode mode(!wanted.empty());
-  Outcome outcome = towers ? likeness_outcome(*towers, input) : token_outcome(*loaded.model, input);
+  Outcome outcome = towers       ? likeness_outcome(*towers, input)
+                    : classifier ? class_outcome(*classifier, input)
+                                 : token_outcome(*loaded.model, input);
   if (adapter && adapter->course()) outcome.loss = outcome.loss + adapter->course()->loss_term();
   if (!wanted.empty() && outcome.loss.requires_grad()) outcome.loss.backward();
 
@@ -224,10 +235,10 @@ Status forward(const ForwardOptions& o) try {
   results.emplace_back("loss", outcome.loss.reshape({1}));
   for (const Wanted& each : wanted) {
     const torch::Tensor gradient = each.parameter.grad();
-    results.emplace_back("grad." + each.asked,
-                         gradient.defined()
-                             ? gradient.to(torch::kFloat32)
-                             : torch::zeros(each.parameter.sizes(), torch::kFloat32));
+    const torch::Tensor known = gradient.defined()
+                                    ? gradient.to(torch::kFloat32)
+                                    : torch::zeros(each.parameter.sizes(), torch::kFloat32);
+    results.emplace_back("grad." + each.asked, as_stored(*loaded.family, each.asked, known));
   }
   return write_tensors(o.out, std::move(results));
 } catch (const std::exception& problem) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "app/cli/lab/lab_verbs.h"
 #include "engine/base/log.h"
 #include "engine/base/open_files.h"
 #include "engine/base/text.h"
@@ -17,6 +18,8 @@
 #include "engine/device/memory.h"
 
 namespace luthier::cli {
+
+Action add_similarity(CLI::App& app);  // similarity.cpp
 
 namespace {
 
@@ -93,6 +96,8 @@ int run(int argc, char** argv) {
   verb("tokenize", "Token ids and pieces of a text", add_tokenize);
   verb("forward", "Logits, loss and gradients of one conversation, into a safetensors file",
        add_forward);
+  verb("similarity", "How alike pictures and texts are, and how often rows find what is theirs",
+       add_similarity);
   verb("generate", "Answer an image-instruction input, with the base or with adapters",
        add_generate);
   verb("train", "Train by a recipe", add_train);
@@ -108,6 +113,8 @@ int run(int argc, char** argv) {
   verb("score", "What a reward model says of each sample's answer", add_score);
   verb("head", "Give a checkpoint a head of classes, drawn where it has none", add_head);
   verb("classify", "Which classes texts, words or pictures belong to", add_classify);
+  verb("act", "What a robot should do next, by a picture and an instruction", add_act);
+  verb("robot", "The lab's robots: OpenVLA's phases, and how well a model drives", add_robot);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
   verb("merge-models", "Make one checkpoint of several, tensor by tensor", add_merge_models);
@@ -130,6 +137,10 @@ int run(int argc, char** argv) {
   verb("probe", "What a model still does where it was not trained", add_probe);
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);
   verb("tasks", "The table of every task after every task, of a run of stages", add_tasks);
+  verb("laws", "Scaling laws: a budget planned, points fitted, small decoders swept", add_laws);
+  verb("lab", "What rows bring: scores against rows, from the base and from nothing", add_lab);
+  verb("advise", "Prompt, retrieve or train, and how: reasons, and comparisons that are cheap",
+       add_advise);
   verb("lab", "Paradigms of pretraining as small runs: list, prepare, train and look at cards",
        add_lab);
   verb("gpu-check", "Prove on the card itself that it computes right, and measure it",

@@ -40,6 +40,8 @@ Action add_methods(CLI::App& app);
 Action add_score(CLI::App& app);
 Action add_head(CLI::App& app);
 Action add_classify(CLI::App& app);
+Action add_act(CLI::App& app);
+Action add_robot(CLI::App& app);
 Action add_compare(CLI::App& app);
 Action add_attention(CLI::App& app);
 Action add_data(CLI::App& app);

@@ -194,7 +194,10 @@ Result<InspectedRow> inspect_row(const Recipe& recipe, const Dataset& dataset,
       row.trained.push_back(trained);
       row.picture.push_back(-1);
     };
-    for (const TokenId id : sequence.source_ids) add(id, false);
+    // What another tokenizer made of the question (InstructBLIP) are no pieces of this one.
+    const bool read = !shapes.model->causal();
+    if (read)
+      for (const TokenId id : sequence.source_ids) add(id, false);
     const std::size_t begin = row.ids.size();
     for (std::size_t at = 0; at < sequence.input_ids.size(); ++at)
       add(sequence.input_ids[at], sequence.labels[at] != kIgnoreLabel);
@@ -204,8 +207,7 @@ Result<InspectedRow> inspect_row(const Recipe& recipe, const Dataset& dataset,
     for (std::size_t each = 0; i == 0 && each < count; ++each)
       draw(row.pictures[each], images[each], processor, images.size(), side);
     assign_tokens(sequence, images, begin, processor, row);
-    if (shapes.model->causal() && sequence.source_ids.empty())
-      add_positions(*shapes.model, sequence, images, row);
+    if (!read) add_positions(*shapes.model, sequence, images, row);
   }
   add_cut_off(conversation, kind, how, processor, encoded, where, row);
   return row;

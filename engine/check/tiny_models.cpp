@@ -50,7 +50,7 @@ Example tiny_example(const TinyModel& model, std::int64_t number, std::int64_t b
   }
   example.prompt_tokens = shown + kTextBefore + 1;
   if (!model.picture.shape.empty()) example.images.push_back(tiny_pixels(model.picture, number));
-  if (model.objective == "span_corruption") {
+  if (model.objective == "span_corruption" || model.objective == "denoising") {
     for (std::int64_t i = 0; i < beyond + kLongerSource; ++i)
       example.source_ids.push_back(kFirstId + (i * 11 + number * 5) % kIds);
   }
@@ -80,7 +80,8 @@ Result<TinyModel> tiny_model(const Family& family) {
 
 TinyModel deeper(TinyModel model, std::int64_t more) {
   const auto grow = [more](Json& section) {
-    for (const char* key : {"num_hidden_layers", "num_layers", "encoder_layers", "decoder_layers"})
+    for (const char* key :
+         {"num_hidden_layers", "num_layers", "n_layer", "encoder_layers", "decoder_layers"})
       if (section.contains(key)) section[key] = section[key].get<std::int64_t>() + more;
     for (const char* key : {"layer_types", "activation_sparsity_pattern"}) {
       if (!section.contains(key)) continue;

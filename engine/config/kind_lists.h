@@ -40,8 +40,11 @@
   ROW(rloo)                     \
   ROW(mlm)                      \
   ROW(span_corruption)          \
+  ROW(denoising)                \
   ROW(contrastive)              \
   ROW(classification)           \
+  ROW(actions)                  \
+  ROW(masked_pictures)          \
   ROW(infilling)                \
   ROW(gkd)                      \
   ROW(distillation)             \

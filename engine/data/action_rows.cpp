@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/base/text.h"
+#include "engine/data/in_out_text.h"
 #include "engine/data/processor_row.h"
 #include "engine/data/row_kind.h"
 
@@ -21,7 +22,7 @@ std::string question_of(const std::string& instruction) {
   std::string small = instruction;
   std::transform(small.begin(), small.end(), small.begin(),
                  [](unsigned char c) { return static_cast<char>(c < 128 ? std::tolower(c) : c); });
-  return "In: What action should the robot take to " + small + "?\nOut:";
+  return in_out_question("What action should the robot take to " + small + "?");
 }
 
 class ActionRows : public RowKind {
@@ -113,27 +114,26 @@ Result<Example> ChatProcessor::encode_action(const Conversation& conversation,
   const Row row{conversation.messages, where, fault, action.empty(), {}, {}, nullptr};
   if (image_tokens_.form != RowForm::Robot || !labels_.actions)
     return row.error(RowFault::BadRow, "The model moves no robot.", "Choose openvla.");
-  const SpecialTokens& special = tokenizer_->special();
-  if (!special.bos || !special.eos)
-    return row.error(RowFault::BadRow, "The tokenizer has no first or no last token.");
-  Example example;
-  LUTHIER_TRY(example.images, load_pictures(row, outline));
-  if (example.images.size() != 1)
-    return row.error(RowFault::BadRow, "The row has " + std::to_string(example.images.size()) +
+  std::vector<PixelValues> pictures;
+  LUTHIER_TRY(pictures, load_pictures(row, outline));
+  if (pictures.size() != 1)
+    return row.error(RowFault::BadRow, "The row has " + std::to_string(pictures.size()) +
                                            " pictures, and the model looks at one.");
-  auto asked = tokenizer_->encode(question_of(joined_text(conversation.messages.front())),
-                                  /*add_special_tokens=*/false);
-  if (!asked) return row.about(RowFault::BadRow, asked.error());
+  auto made = encode_in_out(*tokenizer_, question_of(joined_text(conversation.messages.front())),
+                            nullptr, image_token_id_, image_tokens_.count);
+  if (!made) return row.about(RowFault::BadRow, made.error());
+  Example example = made.take();
+  example.images = std::move(pictures);
   std::vector<TokenId>& ids = example.input_ids;
-  ids.push_back(*special.bos);
-  ids.insert(ids.end(), static_cast<std::size_t>(image_tokens_.count), image_token_id_);
-  ids.insert(ids.end(), asked->ids.begin(), asked->ids.end());
   ids.push_back(labels_.actions->space);
   example.prompt_tokens = static_cast<std::int64_t>(ids.size());
-  if (action.empty()) return example;
-  example.labels.assign(ids.size(), kIgnoreLabel);
+  if (action.empty()) {
+    example.labels.clear();
+    return example;
+  }
+  example.labels.push_back(kIgnoreLabel);
   ids.insert(ids.end(), action.begin(), action.end());
-  ids.push_back(*special.eos);
+  ids.push_back(*tokenizer_->special().eos);
   example.labels.insert(example.labels.end(), ids.begin() + example.prompt_tokens, ids.end());
   return example;
 }

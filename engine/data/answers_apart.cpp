@@ -28,6 +28,10 @@ Result<std::vector<Example>> ChatProcessor::encode_apart(
     std::int64_t max_length) const {
   std::vector<Example> sequences;
   const bool suffixed = image_tokens_.form == RowForm::PrefixSuffix;
+  if (image_tokens_.form == RowForm::Source)
+    return prompt.error(RowFault::BadRow,
+                        "The row has several answers, and this model learns from one text that is "
+                        "written for another.");
   if (suffixed || image_tokens_.form == RowForm::SourceAnswer) {  // apart by their own rules
     for (const std::vector<Message>& answer : answers) {
       std::vector<Message> messages = prompt.messages;
@@ -83,9 +87,9 @@ Result<std::vector<Example>> ChatProcessor::encode_answers(
   LUTHIER_TRY(prompt.pictures, load_pictures(prompt, outline));
   LUTHIER_CHECK(prepare_pictures(prompt));
   LUTHIER_TRY(std::vector<Example> sequences, encode_apart(prompt, answers, max_length));
+  const bool shared = image_tokens_.form == RowForm::SourceAnswer;  // room for both texts
   for (Example& example : sequences)
-    if (example.source_ids.empty())
-      LUTHIER_CHECK(cut(prompt, !prompt.pictures.empty(), max_length, example));
+    if (!shared) LUTHIER_CHECK(cut(prompt, !prompt.pictures.empty(), max_length, example));
   if (!sequences.empty()) sequences.front().images = std::move(prompt.pictures);
   return sequences;
 }

@@ -48,6 +48,15 @@ std::vector<Message> take_tail(std::vector<RawMessage>& messages, std::size_t fr
   return detail::without_places(std::move(tail));
 }
 
+// Whether the row is a text and what is written for it (a translation, a summary), and asks nothing
+// besides: `source` alone often says where a row came from.
+bool rewrites(const Json& row) {
+  for (const char* key : {"prompt", "instruction", "input", "query", "question"})
+    if (has(row, key)) return false;
+  const auto text = [&](const char* key) { return has_text(row, key) && row[key].is_string(); };
+  return text("source") && text("target");
+}
+
 // What a row asks: `prompt` as it is; `instruction`, with `input` in its next line; `query`;
 // `question`. Nothing when it has none of them.
 Result<std::vector<RawMessage>> question(const RowReader& reader, const Json& row) {
@@ -64,6 +73,7 @@ Result<std::vector<RawMessage>> question(const RowReader& reader, const Json& ro
   }
   for (const char* key : {"input", "query", "question"})
     if (has_text(row, key)) return turns(reader, row[key], key, "user");
+  if (rewrites(row)) return turns(reader, row["source"], "source", "user");
   return std::vector<RawMessage>();
 }
 
@@ -80,7 +90,7 @@ const char* answer_key(const Json& row) {
     if (has(row, pair.question) && has(row, pair.answer)) return pair.answer;
   for (const Pair& pair : kPairs)
     if (has(row, pair.answer)) return pair.answer;
-  return nullptr;
+  return rewrites(row) ? "target" : nullptr;
 }
 
 // Earlier turns: pairs of question and answer, or messages.
@@ -196,7 +206,7 @@ Result<Turns> read_turns(const RowReader& reader, const Json& row, bool preferen
   return reader.fault(RowFault::BadRow, "The row has no conversation" + keys + ".", "",
                       "It needs messages, conversations, prompt and completion, instruction and "
                       "output, query and response, question and "
-                      "answer, or chosen and rejected." +
+                      "answer, source and target, or chosen and rejected." +
                           (near.empty() ? std::string() : " " + near));
 }
 

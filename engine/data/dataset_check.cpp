@@ -159,7 +159,9 @@ class Checker {
                            [](std::int64_t label) { return label != kIgnoreLabel; }) > before;
     };
     // What an encoder reads is never cut.
-    const std::size_t read = whole.source_ids.size(), length = read + whole.input_ids.size();
+    const bool beside = processor_.row_form() == RowForm::PrefixSuffix;  // it counts by itself
+    const std::size_t read = beside ? 0 : whole.source_ids.size(),
+                      length = read + whole.input_ids.size();
     if (!has_label(whole.labels, whole.input_ids.size())) {
       add("no_labels",
           where() +

@@ -4,6 +4,7 @@
 // a text that an encoder reads.
 #include <algorithm>
 
+#include "engine/data/answer_start.h"
 #include "engine/data/processor_row.h"
 
 namespace luthier {
@@ -45,22 +46,71 @@ Result<Example> ChatProcessor::encode_plain(const std::string& text, std::int64_
   return example;
 }
 
+namespace {
+
+bool is_one_text(const Message& message) {
+  return message.content.size() == 1 && message.content[0].kind == ContentPart::Kind::Text;
+}
+
+constexpr const char* kPairExpected =
+    "Give a row of one text that is read, and one that is written for it: {\"source\": \"…\", "
+    "\"target\": \"…\"}.";
+
+}  // namespace
+
+/// Of what is written as of what is read, the tokens behind the text stay where it is cut.
+void cut_both_texts(const Tokenizer& tokenizer, std::int64_t most, Example& example) {
+  const auto cut = [&](std::vector<TokenId>& ids, std::vector<std::int64_t>* labels) {
+    const auto over = static_cast<std::int64_t>(ids.size()) - most;
+    if (most <= 0 || over <= 0) return;
+    auto end = ids.end();
+    while (end != ids.begin() && tokenizer.is_special(*(end - 1))) --end;
+    const auto gone = std::min(over, static_cast<std::int64_t>(end - ids.begin()));
+    const auto at = end - ids.begin();
+    ids.erase(end - gone, end);
+    if (labels) labels->erase(labels->begin() + (at - gone), labels->begin() + at);
+    example.truncated_tokens += gone;
+  };
+  cut(example.source_ids, nullptr);
+  cut(example.input_ids, &example.labels);
+}
+
+/// What is written is a text of its own, with the tokenizer's special tokens, as transformers'
+/// examples tokenize it.
 Result<Example> ChatProcessor::encode_source(const Row& row) const {
-  if (!row.prompt_only) {
-    return row.error(RowFault::BadRow,
-                     "The row is a conversation, and this model's encoder reads plain texts.",
-                     "Choose an objective that learns from plain texts.");
+  const auto& messages = row.messages;
+  const bool asked = messages.size() == 1 || (!row.prompt_only && messages.size() == 2);
+  if (!asked || !is_one_text(messages[0]) || (messages.size() == 2 && !is_one_text(messages[1]))) {
+    return row.error(
+        RowFault::BadRow, "The row has several turns or parts, and this model reads one text.",
+        row.prompt_only ? "Give a row of one text or of one user message." : kPairExpected);
   }
-  const bool one = row.messages.size() == 1 && row.messages[0].content.size() == 1;
-  if (!one || row.messages[0].content[0].kind != ContentPart::Kind::Text) {
-    return row.error(RowFault::BadRow,
-                     "The row has several turns or parts, and this model reads one text.",
-                     "Give a row of one text or of one user message.");
-  }
-  auto encoding = tokenizer_->encode(row.messages[0].content[0].text, /*add_special_tokens=*/true);
-  if (!encoding) return row.about(RowFault::BadRow, encoding.error());
+  auto read = tokenizer_->encode(messages[0].content[0].text, /*add_special_tokens=*/true);
+  if (!read) return row.about(RowFault::BadRow, read.error());
   Example example;
-  example.source_ids = std::move(encoding->ids);
+  example.source_ids = std::move(read->ids);
+  const auto length = static_cast<std::int64_t>(example.source_ids.size());
+  if (row.prompt_only && longest_row_ > 0 && length > longest_row_) {
+    return row.error(RowFault::BadRow,
+                     "The text is " + std::to_string(length) + " tokens, and the model has " +
+                         std::to_string(longest_row_) + " positions.",
+                     "Give a shorter text.");
+  }
+  if (row.prompt_only) return example;
+  // The decoder's rows are read as all answers are: a token is predicted from those before it.
+  example.input_ids = {image_tokens_.answer_start};
+  example.labels = {kIgnoreLabel};
+  if (messages.size() < 2) return example;
+  auto written = tokenizer_->encode(messages[1].content[0].text, /*add_special_tokens=*/true);
+  if (!written) return row.about(RowFault::BadRow, written.error());
+  // Where no token begins all rows, the language that stands behind the text goes to its front.
+  if (image_tokens_.answer_start < 0 && !written->ids.empty()) {
+    const TokenId language = language_of_start(image_tokens_.answer_start);
+    if (language >= 0) set_language(*tokenizer_, language, *written);
+    example.input_ids.front() = written->ids.back();
+  }
+  example.input_ids.insert(example.input_ids.end(), written->ids.begin(), written->ids.end());
+  example.labels.insert(example.labels.end(), written->ids.begin(), written->ids.end());
   return example;
 }
 

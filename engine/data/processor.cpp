@@ -8,6 +8,8 @@
 #include <map>
 #include <span>
 
+#include "engine/data/answer_start.h"
+#include "engine/data/in_out_text.h"
 #include "engine/data/processor_row.h"
 #include "engine/vision/inline_picture.h"
 #include "engine/vision/pixel_limits.h"
@@ -98,6 +100,13 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     processor->defaults_ = std::move(pictures->defaults);
     LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));
     processor->load_film_template();
+  }
+  if (form == RowForm::Source) {
+    const std::string where = (folder / "config.json").string();
+    LUTHIER_TRY(const Json config, read_json_file(where));
+    LUTHIER_TRY(const auto start, answer_start(config, where));
+    processor->image_tokens_.answer_start =
+        start ? *start : moved_start(answer_language(folder, *processor->tokenizer_));
   }
   auto chat_template = ChatTemplate::load(folder);
   if (chat_template)
@@ -211,7 +220,11 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
     ++(mark.film ? films : pictures);
     filled.text.append(source, last, mark.at - last);
     last = mark.at + mark.size;
-    filled.text += row.replacements[next++].text;
+    // What stands before a picture stands once where the picture before it ended with the same.
+    const std::string before =
+        !mark.film && image_tokens_.number ? image_tokens_.number(next) : std::string();
+    const bool stands = !before.empty() && filled.text.ends_with(before);
+    filled.text.append(row.replacements[next++].text, stands ? before.size() : 0);
     filled.moves.emplace_back(last, filled.text.size());
     if (filled.text.size() > kMaxExpandedBytes)
       return row.error(RowFault::BadRow,
@@ -240,6 +253,11 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
                          std::to_string(played) + (played == 1 ? " film." : " films."),
                      "Its template must write one for each content part of type video.");
   filled.text.append(source, last);
+  if (image_tokens_.ask) {  // the processor adds to what a template wrote
+    Result<std::string> read = image_tokens_.ask(filled.text);
+    if (!read) return row.about(RowFault::Template, read.error());
+    filled.text = read.take();
+  }
   for (const auto& [begin, end] : rendered->generation)
     filled.generation.emplace_back(filled.moved(begin), filled.moved(end));
   return filled;
@@ -372,6 +390,13 @@ Status ChatProcessor::cut(const Row& row, bool has_pictures, std::int64_t max_le
                           Example& example) const {
   const std::size_t length = example.input_ids.size();
   const std::size_t limit = max_length > 0 ? static_cast<std::size_t>(max_length) : length;
+  if (longest_row_ > 0 && std::min(length, limit) > static_cast<std::size_t>(longest_row_))
+    return row.error(RowFault::BadRow,
+                     "The row is " + std::to_string(std::min(length, limit)) +
+                         " tokens, and the model has " + std::to_string(longest_row_) +
+                         " positions.",
+                     row.prompt_only ? "Ask a shorter question."
+                                     : "Lower training.max_length, or shorten the row.");
   if (length <= limit) return {};
   const auto last_picture = std::find_if(example.input_ids.rbegin(), example.input_ids.rend(),
                                          [this](TokenId id) { return shows(id); });
@@ -391,10 +416,30 @@ Status ChatProcessor::cut(const Row& row, bool has_pictures, std::int64_t max_le
 
 Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const {
   LUTHIER_CHECK(prepare_pictures(row));
-  if (image_tokens_.form == RowForm::Robot)
-    return row.error(RowFault::BadRow, "The row is a conversation, and this model learns actions.",
-                     "Choose the objective actions.");
-  if (image_tokens_.form == RowForm::Source) return encode_source(row);
+  if (image_tokens_.form == RowForm::Robot) {
+    if (const char* refusal = one_turn_refusal(row.messages))
+      return row.error(RowFault::BadRow, refusal, "Write one question and its answer.");
+    const bool answered = !row.prompt_only && ends_with_assistant(row.messages);
+    const std::string answer = answered ? joined_text(row.messages.back()) : std::string();
+    const auto shown = static_cast<std::int64_t>(row.pictures.size());
+    auto made = encode_in_out(*tokenizer_, in_out_question(joined_text(row.messages.front())),
+                              answered ? &answer : nullptr, image_token_id_,
+                              shown > 0 ? image_tokens_.count : 0);
+    if (!made) return row.about(RowFault::BadRow, made.error());
+    if (shown > 1)
+      return row.error(RowFault::ImageMarks, "The model looks at one picture.", "Take one out.");
+    Example example = made.take();
+    example.images = std::move(row.pictures);
+    if (row.prompt_only) example.labels.clear();
+    LUTHIER_CHECK(cut(row, shown > 0, max_length, example));
+    return example;
+  }
+  if (image_tokens_.form == RowForm::Source) {
+    LUTHIER_TRY(Example example, encode_source(row));
+    const bool fewer = longest_row_ > 0 && (max_length <= 0 || longest_row_ < max_length);
+    if (!row.prompt_only) cut_both_texts(*tokenizer_, fewer ? longest_row_ : max_length, example);
+    return example;
+  }
   if (image_tokens_.form == RowForm::SourceAnswer) {
     LUTHIER_TRY(Example example, encode_source_answer(row, max_length));
     example.images = std::move(row.pictures);
@@ -442,10 +487,9 @@ Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation,
   if (ends_with_assistant(messages)) messages.pop_back();
   if (messages.empty())
     return input_error("There is no turn to answer.", where, "Give at least one user message.");
-  if (image_tokens_.form == RowForm::Robot) {
-    if (messages.size() == 1) return encode_action(conversation, {}, where);
-    return input_error("The row has several turns, and a robot is asked for one action.", where);
-  }
+  if (image_tokens_.form == RowForm::Robot && messages.front().extra.is_object() &&
+      messages.front().extra.contains("robot"))
+    return encode_action(conversation, {}, where);
   Row row{messages, where, nullptr, true, {}, {}, &conversation.tools};
   if (messages.front().role == "text" && image_tokens_.form != RowForm::Source) {
     return row.error(RowFault::BadRow,

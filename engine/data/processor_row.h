@@ -14,6 +14,9 @@ const char* one_turn_refusal(const std::vector<Message>& messages);
 /// A message's texts, one after another.
 std::string joined_text(const Message& message);
 
+/// Cuts what is read and what is written for it to `most` tokens each; <= 0: no limit.
+void cut_both_texts(const Tokenizer& tokenizer, std::int64_t most, Example& example);
+
 /// A rendered text, the places of its pictures filled.
 struct ChatProcessor::FilledText {
   std::string text;

@@ -6,6 +6,7 @@
 
 #include "engine/config/kinds.h"
 #include "engine/config/rollouts.h"
+#include "engine/data/picture_rows.h"
 
 namespace luthier {
 
@@ -93,10 +94,9 @@ const RowKind& any_rows() {
 
 const std::vector<const RowKind*>& row_kinds() {
   static const std::vector<const RowKind*> kinds{
-      &answer_rows(),   &preference_rows(), &whole_preference_rows(),
-      &unpaired_rows(), &caption_rows(),    &text_rows(),
-      &prompt_rows(),   &rollout_rows(),    &stepwise_rows(),
-      &class_rows(),    &action_rows()};
+      &answer_rows(),   &preference_rows(), &whole_preference_rows(), &unpaired_rows(),
+      &caption_rows(),  &text_rows(),       &prompt_rows(),           &rollout_rows(),
+      &stepwise_rows(), &class_rows(),      &action_rows(),           &picture_rows()};
   return kinds;
 }
 

@@ -37,6 +37,9 @@ struct Refusal {
 /// Models that TRL 1.16 does not take, or computes otherwise.
 constexpr Refusal kRefused[] = {
     {"mllama_text_model", "TRL 1.16 finds no states before its head"},
+    {"fuyu", "its processor has no chat template, which TRL's collators ask for"},
+    {"idefics", "its processor takes no chat template, which TRL's collators ask for"},
+    {"chameleon", "no run of it has been held against TRL's"},
     {"phi4_multimodal", "its processor has no chat template, which TRL's collators ask for"},
 };
 

@@ -85,7 +85,8 @@ Status read_weights(const fs::path& folder, const Json& config, FoundModel& foun
 }
 
 Status check_companions(const fs::path& folder, bool takes_pictures) {
-  if (!inside(folder, "tokenizer.json") && !inside(folder, "tokenizer.model")) {
+  if (!inside(folder, "tokenizer.json") && !inside(folder, "tokenizer.model") &&
+      !inside(folder, "spiece.model")) {
     return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.",
                        folder.string(), "Copy the tokenizer's files beside the weights.");
   }

@@ -8,6 +8,7 @@
 #include "engine/methods/token_rows.h"
 #include "engine/models/score_head.h"
 #include "engine/models/sharded_layers.h"
+#include "engine/nn/conv1d_linear.h"
 
 namespace luthier {
 
@@ -36,7 +37,34 @@ void tell_score_head(const Linear& head, std::vector<std::string> saved, Json& f
   facts["task_type"] = head->out_features() == 1 ? "SEQ_CLS" : "TOKEN_CLS";
 }
 
+/// Of a method on a Conv1D what PEFT computes otherwise than on a Linear, or not at all.
+Status check_conv1d(const Method& method, const ModuleToHang& to) {
+  const std::string name = method.name();
+  if (name == "ia3") return {};
+  if (name != "lora") {
+    return input_error(to.module.name + " is a Conv1D, on which " + name + " is not built.",
+                       "strategy", "Choose lora, ia3, full or freeze.");
+  }
+  const std::string& start = to.settings.init_lora_weights;
+  for (const char* built : {"true", "false", "gaussian", "orthogonal"})
+    if (start == built) return {};
+  return input_error(
+      to.module.name + " is a Conv1D, on which the start " + start + " is not built.",
+      "adapter.init_lora_weights", "Write true, gaussian or orthogonal.");
+}
+
 }  // namespace
+
+bool is_conv1d(const Ports& ports, const std::string& module) {
+  const auto found = ports.linears.find(module);
+  return found != ports.linears.end() && found->second->as<Conv1DLinear>();
+}
+
+Status check_saved_conv1d(const Ports& ports, const std::string& module, const std::string& where) {
+  if (!is_conv1d(ports, module)) return {};
+  return input_error(module + " is a Conv1D, which is not trained whole beside an adapter.", where,
+                     "Hang the adapter on it, or take the strategy full or freeze.");
+}
 
 bool is_trained_bias(const std::string& name, const AdapterSettings& settings) {
   return settings.bias != "none" && name.ends_with(kBiasEnd) &&
@@ -101,6 +129,7 @@ Result<ModuleToHang> AdapterBuilder::next(const ModelModule& module, const Modul
                                           bool fresh) const {
   const ModuleToHang to{module, scale, settings_, places_, fresh, shared_};
   if (const auto sharded = sharded_of(*base_.model)) sharded->bring(module.name);
+  if (is_conv1d(ports_, module.name)) LUTHIER_CHECK(check_conv1d(method_, to));
   if (method_.of_modules->check_base) LUTHIER_CHECK(method_.of_modules->check_base(ports_, to));
   return to;
 }
@@ -213,6 +242,8 @@ std::shared_ptr<Adapter> AdapterBuilder::finish(const ModuleSelection& selection
   AdapterSettings written =
       settings_to_write(settings_, ports_.modules, selection, method_.of_modules->rank_keys);
   tell_score_head(score_head(*base_.model), written.modules_to_save, parts_.facts);
+  for (const Adapter::Hung& each : parts_.hung)
+    if (is_conv1d(ports_, each.module)) parts_.facts["fan_in_fan_out"] = true;
   return std::make_shared<Adapter>(method_, std::move(written), kept_with_head(base_.model),
                                    std::move(parts_));
 }

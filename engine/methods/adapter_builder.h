@@ -16,6 +16,11 @@ namespace luthier {
 /// Whether a tensor is a bias that trains by itself, not with the module that it belongs to.
 bool is_trained_bias(const std::string& name, const AdapterSettings& settings);
 
+/// Whether the module is one that transformers has as a Conv1D.
+bool is_conv1d(const Ports& ports, const std::string& module);
+/// Refuses one in the place of a module that is trained whole: PEFT's file would have it turned.
+Status check_saved_conv1d(const Ports& ports, const std::string& module, const std::string& where);
+
 /// A head that shares the embedding's weight: both by their tensors' names.
 struct Tie {
   std::string embedding, head;

@@ -39,6 +39,8 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
   LUTHIER_TRY(const ModuleSelection selection,
               of_modules.select(ports.modules, ports.head_name, settings));
   for (const auto& [name, linear] : ports.linears) {
+    if (is_saved_module(name, settings.modules_to_save))
+      LUTHIER_CHECK(check_saved_conv1d(ports, name, "adapter.modules_to_save"));
     if (linear->weight.can_train() || !is_saved_module(name, settings.modules_to_save)) continue;
     return input_error("The weight of " + name + " is packed and cannot be trained whole.",
                        "adapter.modules_to_save",

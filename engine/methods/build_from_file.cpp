@@ -155,6 +155,8 @@ Status load_saved(AdapterBuilder& builder, const AdapterTensors& tensors,
                              slot->second.first + ".",
                          place, "The folder's two files do not belong together.");
     }
+    if (!is_trained_bias(slot->first, settings))
+      LUTHIER_CHECK(check_saved_conv1d(builder.ports(), slot->second.first, place));
     const Tensor& own = *slot->second.second;
     if (each.view.info.shape != own.sizes().vec()) {
       return input_error("The shape is " + shape_text(each.view.info.shape) + ", the base has " +

@@ -47,6 +47,12 @@ constexpr Beside kTensorless[] = {
     {".embed_tokens_extend.image_embed.img_projection_up", ".embed_dropout"},
     {".img_projection_up", ".drop"},
     {".img_projection_up", ".image_token_compression"},
+    // GPT-2
+    {".wpe", ".drop"},
+    {".c_attn", ".attn_dropout"},
+    {".c_attn", ".resid_dropout"},
+    {".c_fc", ".act"},
+    {".c_fc", ".dropout"},
     // Gemma 4's text half
     {".router.proj", ".router.norm"},
     {".per_layer_input_gate", ".act_fn"},

@@ -3,9 +3,14 @@
 
 #include <algorithm>
 
+#include "engine/models/chameleon/chameleon_layer.h"
+#include "engine/models/fuyu/persimmon_layer.h"
 #include "engine/models/gemma3n/layer.h"
 #include "engine/models/gemma4/layer.h"
+#include "engine/models/idefics/gated_layer.h"
 #include "engine/models/mllama/across_layer.h"
+#include "engine/models/opt/opt_layer.h"
+#include "engine/models/opt/opt_options.h"
 #include "engine/models/sharded_layers.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/heads.h"
@@ -170,10 +175,36 @@ Tensor DecoderLayerImpl::side_by_side_halves(const Tensor& all, const TokenSeque
   return attended + mlp_->joined(mlp_->forward(own, sequence.routers.get()), x);
 }
 
+namespace {
+
+constexpr const char* kPositions = "embed_positions";
+
+bool is_opt(const DecoderOptions& options) { return options.model_type == kOptDecoder; }
+
+/// The sequence's embeddings with those of its tokens' places, where a decoder has a table of
+/// places. `end`: one past the largest position, where it is known.
+Tensor with_places(const DecoderImpl& decoder, const Tensor& embeddings, const Tensor& positions,
+                   const std::optional<std::int64_t>& end) {
+  if (!is_opt(decoder.options)) return embeddings;
+  const auto parts = decoder.named_children();
+  const auto* table = parts[kPositions]->as<EmbeddingImpl>();
+  const std::int64_t places = decoder.options.rotary.max_position_embeddings;
+  TORCH_CHECK(!end || *end <= places, "a row of ", end.value_or(0),
+              " tokens is longer than the model's ", places, " positions");
+  return embeddings + table->forward(positions + kOptRowsBefore);
+}
+
+}  // namespace
+
 DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& tensors)
     : SequencePort(o.hidden_size), options(o) {
   embed_tokens = register_module(
       "embed_tokens", Embedding(o.vocab_size + o.more_embeddings, o.hidden_size, tensors));
+  if (is_opt(o)) {
+    register_module(kPositions, Embedding(o.rotary.max_position_embeddings + kOptRowsBefore,
+                                          o.hidden_size, tensors));
+  }
+  const bool persimmon = o.model_type == "persimmon";
   torch::nn::ModuleList layers;
   const auto add = [&](const auto& layer) {
     layers_.push_back(layer);
@@ -186,13 +217,29 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
       add(std::make_shared<Gemma4LayerImpl>(o, i, tensors));
     else if (o.looks_across(i))
       add(std::make_shared<AcrossLayerImpl>(o, i, tensors));
+    else if (is_opt(o))
+      add(std::make_shared<OptLayerImpl>(o, i, tensors));
+    else if (persimmon)
+      add(std::make_shared<PersimmonLayerImpl>(o, i, tensors));
+    else if (o.model_type == "chameleon")
+      add(std::make_shared<ChameleonLayerImpl>(o, i, tensors));
+    else if (o.model_type == "idefics")
+      add(std::make_shared<IdeficsLayerImpl>(o, i, tensors));
     else
       add(std::make_shared<DecoderLayerImpl>(o, i, tensors));
   }
   register_module("layers", layers);
+  if (is_opt(o)) {
+    layer_norm_ =
+        register_module("final_layer_norm", LayerNorm(o.hidden_size, kOptNormEpsilon, tensors));
+    return;
+  }
   if (o.parallel)
     layer_norm_ = register_module(
         "norm", LayerNorm(o.hidden_size, o.rms_norm_eps, tensors, /*with_bias=*/false));
+  else if (persimmon)
+    layer_norm_ =
+        register_module("final_layernorm", LayerNorm(o.hidden_size, o.rms_norm_eps, tensors));
   else
     norm_ = register_module(o.lfm2_names ? "embedding_norm" : "norm",
                             RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms,
@@ -302,19 +349,25 @@ Tensor checkpointed_with_all(const ComingLayer& layer, const Tensor& x, const To
 }
 
 /// A layer that is made once more in the backward, and looks across to pictures' states.
-Tensor checkpointed_across(const ComingLayer& layer, const Tensor& x, const TokenSequence& frame) {
+Tensor checkpointed_across(const ComingLayer& layer, const Tensor& x, const TokenSequence& frame,
+                           const RotaryTable& rotary) {
   TokenSequence beside = frame;  // without tensors that have a graph
   PictureSight sight = *frame.sight;
   sight.states = Tensor();
   beside.sight.reset();
-  const auto block = [layer, beside, sight](const Tensor& in, const Tensor& states) {
+  const auto block = [layer, beside, sight, rotary](const Tensor& in, const Tensor& states) {
     const auto shown = std::make_shared<PictureSight>(sight);
     shown->states = states;
     TokenSequence own = beside;
     own.sight = shown;
-    return layer.forward(in, own, RotaryTable(), nullptr);
+    return layer.forward(in, own, rotary, nullptr);
   };
   return checkpointed(block, x, frame.sight->states);
+}
+
+bool sees_pictures(const DecoderBlock& block) {
+  const auto* sees = dynamic_cast<const SeesPictures*>(&block);
+  return sees && sees->sees_pictures();
 }
 
 /// [tokens, 1, 1] float32.
@@ -364,10 +417,10 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (cache && sequence.sight) cache->can_stand = false;
   if (cache) cache->can_join = !by_length;  // positions are made of each row's own offset
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
-  const RotaryTable whole = rotary_.table(positions, dtype, end);
+  const RotaryTable none{};
+  const RotaryTable whole = is_opt(options) ? none : rotary_.table(positions, dtype, end);
   const RotaryTable local =
       options.two_rotaries ? local_rotary_.table(positions, dtype, end) : RotaryTable();
-  const RotaryTable none{};
 
   TokenSequence frame = sequence;  // what the layers read of it; the states pass through them
   // Up to that length the scale is 1.
@@ -389,7 +442,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     for (std::size_t row = 0; row < notes->rows; ++row) notes->tokens += lengths.at(row);
   }
   const auto weights = layers_of_ranks(*this);
-  Tensor x = streams_ ? streams_->spread(sequence.embeddings) : sequence.embeddings;
+  Tensor x = streams_ ? streams_->spread(sequence.embeddings)
+                      : with_places(*this, sequence.embeddings, positions, end);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const ComingLayer layer{*layers_[i], weights, i};
     if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
@@ -403,8 +457,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     if (checkpointing && !cache && (sequence.routers || options.gemma4)) {
       x = checkpointed_with_all(layer, x, frame, rotary,
                                 options.gemma4 ? options.gemma4->sources[i] : -1);
-    } else if (checkpointing && !cache && across) {
-      x = checkpointed_across(layer, x, frame);
+    } else if (checkpointing && !cache && sequence.sight && sees_pictures(*layers_[i])) {
+      x = checkpointed_across(layer, x, frame, rotary);
     } else if (checkpointing && !cache) {
       x = checkpointed([layer, rotary, frame](
                            const Tensor& in) { return layer.forward(in, frame, rotary, nullptr); },

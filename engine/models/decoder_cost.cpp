@@ -9,6 +9,7 @@
 #include "engine/models/decoder.h"
 #include "engine/models/gemma4/layer.h"
 #include "engine/models/mllama/across_layer.h"
+#include "engine/models/opt/opt_options.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -26,6 +27,11 @@ void add_passing(LayerCost& cost, const AttentionCost& core, const MlpCost& mlp,
   const std::int64_t wide = mlp.released / 2;
   cost.attention_work = core.kept + core.kept / 2 + 4 * state;
   cost.mlp_work = 3 * wide + 2 * state + 4 * asked;
+}
+
+bool sees(const DecoderBlock& block) {
+  const auto* own = dynamic_cast<const SeesPictures*>(&block);
+  return own && own->sees_pictures();
 }
 
 }  // namespace
@@ -151,7 +157,8 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
   for (const auto& window : options.sliding_windows)
     if (!options.gemma4 || options.gemma4->sees_blocks(window.has_value()))
       windows.push_back(window.value_or(0));
-  const std::int64_t table = terms.block(pass.tokens * options.head_dim),
+  const bool turned = options.model_type != kOptDecoder;
+  const std::int64_t table = turned ? terms.block(pass.tokens * options.head_dim) : 0,
                      wide_table = terms.block(pass.tokens * options.rotary.dimension);
   Stage shared;  // by all layers: tables of sines and cosines, masks
   shared.kept =
@@ -161,17 +168,29 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
                           options.gemma4 ? options.gemma4->global_head_dim : 0)
              : 0) +
       entry.beside;
-  const std::int64_t pictures = terms.block(entry.across * options.hidden_size);
+  std::int64_t pictures = 0;
   std::size_t last_across = 0;  // that looks across to them, from 1
   bool keeps_pictures = terms.checkpointing;
-  for (std::size_t i = 0; entry.across > 0 && i < layers_.size(); ++i)
-    if (const auto* layer = dynamic_cast<const AcrossLayerImpl*>(layers_[i].get()))
-      last_across = i + 1, keeps_pictures = keeps_pictures || layer->keeps_states(terms);
+  for (std::size_t i = 0; entry.across > 0 && i < layers_.size(); ++i) {
+    if (!sees(*layers_[i])) continue;
+    const auto* layer = dynamic_cast<const SeesPictures*>(layers_[i].get());
+    pictures = terms.block(entry.across * layer->state_width());
+    last_across = i + 1, keeps_pictures = keeps_pictures || layer->keeps_states(terms);
+  }
   if (last_across > 0 && keeps_pictures) shared.kept += pictures;
   if (streams_) shared.kept += streams_->spread_kept(terms, pass.tokens, flows);
   const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
   flows = streams_ ? streams_->flow(terms, flows) : flows;
   if (of_embeddings) shared.moments = {{shared.kept, per_layer_->work(terms, pass.tokens)}};
+  if (!turned) {  // places are looked up in a table
+    const auto parts = named_children();
+    const auto* places = parts["embed_positions"]->as<EmbeddingImpl>();
+    const TrainedShare share = terms.of(*places);
+    shared.gradients += share.parameters * terms.gradient_element;
+    const std::int64_t work = share.whole ? terms.block(places->weight.numel()) : 0;
+    shared.moments = {{shared.kept, work}};
+    flows = flows || share.trains;
+  }
   stages.push_back(shared);
   // What the loss asks for: the last layer makes no more, where it can.
   const std::int64_t asked = given.asked > 0 ? given.asked : given.tokens,
@@ -210,7 +229,7 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
     if (terms.checkpointing && flows)
       for (Stage::Moment& moment : stages.back().moments) moment.left -= state;
     flows = flows || cost.share.trains || terms.keys_before > 0 || of_embeddings ||
-            (across && entry.across_flows);
+            (entry.across_flows && sees(*layer));
   }
   Stage last;  // of what is asked for
   const std::int64_t kept = layer_norm_ ? norm_kept(terms, layer_norm_, asked)

@@ -40,8 +40,11 @@ struct DecoderKind {
   bool glm = false;             ///< a fused MLP, and neighbouring features turn together
   bool norms_by_place = false;  ///< four norms, called by what they follow
   bool scaled_queries = false, gemma4 = false, gemma3n = false, cohere = false;
-  bool phi3 = false;    ///< queries, keys and values are one product, gate and up another
-  bool across = false;  ///< some layers look across to pictures
+  bool phi3 = false;       ///< queries, keys and values are one product, gate and up another
+  bool across = false;     ///< some layers look across to pictures
+  bool chameleon = false;  ///< its own layers (chameleon/chameleon_layer.h)
+  bool idefics = false;    ///< gated layers stand before some (idefics/gated_layer.h)
+  bool persimmon = false;  ///< its own layers (fuyu/persimmon_layer.h)
   DecoderWindows windows = DecoderWindows::None;
   std::int64_t window_layers = 28;          ///< max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};  ///< M-RoPE

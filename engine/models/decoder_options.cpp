@@ -2,12 +2,15 @@
 // A text config into DecoderOptions: what a row of decoder_kinds.cpp says, and what the file does.
 #include <cmath>
 
+#include "engine/models/chameleon/chameleon_layer.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/decoder.h"
 #include "engine/models/decoder_kinds.h"
 #include "engine/models/decoder_positions.h"
 #include "engine/models/decoder_switches.h"
 #include "engine/models/expert_options.h"
+#include "engine/models/fuyu/persimmon_layer.h"
+#include "engine/models/idefics/gated_layer.h"
 #include "engine/models/mllama/across_options.h"
 
 namespace luthier {
@@ -133,13 +136,15 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     return input_error("The decoder \"" + o.model_type + "\" is not known.", where + ": model_type",
                        "Known are " + known + ".");
   LUTHIER_CHECK(read_sizes(config, where, *kind, o));
-  const char* epsilon = kind->lfm2 ? "norm_eps" : kind->cohere ? "layer_norm_eps" : "rms_norm_eps";
+  const char* epsilon = kind->lfm2                        ? "norm_eps"
+                        : kind->cohere || kind->persimmon ? "layer_norm_eps"
+                                                          : "rms_norm_eps";
   LUTHIER_TRY(o.rms_norm_eps, json_number(config, epsilon, where, kind->eps));
   LUTHIER_TRY(o.initializer_range, json_number(config, "initializer_range", where, 0.02));
   LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, kind->tied));
   const char* key = kind->sandwich ? "hidden_activation" : "hidden_act";
   std::string act = kind->activation;
-  if (!kind->lfm2) {  // whose activation is fixed
+  if (!kind->lfm2 && !kind->persimmon) {  // whose activation is fixed
     LUTHIER_TRY(act, json_string(config, key, where, act));
   }
   LUTHIER_TRY(o.hidden_act, parse_activation(act, where + ": " + key));
@@ -155,6 +160,9 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     LUTHIER_TRY(o.mlp_bias, json_bool(config, "mlp_bias", where, false));
   }
   o.qk_norm = kind->qk_norm;
+  if (kind->chameleon) LUTHIER_CHECK(read_chameleon_layers(config, where, o));
+  if (kind->idefics) LUTHIER_CHECK(read_idefics_layers(config, where, o));
+  if (kind->persimmon) LUTHIER_CHECK(read_persimmon(config, where, o));
   o.sandwich_norms = kind->sandwich;
   o.fused_mlp = o.neighbours_turn = kind->glm;
   o.norms_by_place = kind->norms_by_place;

@@ -30,6 +30,13 @@
   ROW(deepseek_ocr2)          \
   ROW(florence2)              \
   ROW(phi4_multimodal)        \
+  ROW(openvla)                \
+  ROW(blip_2)                 \
+  ROW(instructblip)           \
+  ROW(opt)                    \
+  ROW(fuyu)                   \
+  ROW(idefics)                \
+  ROW(chameleon)              \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma3n)                \
@@ -45,6 +52,7 @@
   ROW(glm)                    \
   ROW(glm4)                   \
   ROW(phi3)                   \
+  ROW(persimmon)              \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(mllama_text_model)      \
@@ -53,7 +61,15 @@
   ROW(gemma4_text)            \
   ROW(gemma4_unified_text)    \
   ROW(bert)                   \
+  ROW(roberta)                \
+  ROW(xlm_roberta)            \
+  ROW(albert)                 \
+  ROW(electra)                \
+  ROW(deberta_v2)             \
   ROW(t5)                     \
+  ROW(gpt2)                   \
+  ROW(bart)                   \
+  ROW(mbart)                  \
   ROW(clip)
 // clang-format on
 

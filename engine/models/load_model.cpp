@@ -20,7 +20,9 @@
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_parameter.h"
 #include "engine/models/tensor_file.h"
+#include "engine/models/two_towers/padded_texts.h"
 #include "engine/models/wider_weights.h"
+#include "engine/nn/convolutions/batch_norm.h"
 
 namespace luthier {
 
@@ -55,6 +57,10 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
   }
   const std::map<std::string, double> fixed = fixed_values(model);
   for (auto& item : model.named_parameters()) {
+    if (may_lack(item.key()) && !names.contains(item.key())) {
+      item.value().fill_(fixed.at(item.key()));
+      continue;
+    }
     LUTHIER_TRY(
         const StoredParameter stored,
         StoredParameter::find({family, files, names, where}, item.key(), item.value().sizes()));
@@ -190,7 +196,8 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
       if (!is_packed(packing, name)) count[info.dtype] += info.elements();
     }
     for (const auto& item : shapes->named_parameters()) {
-      if (names.contains(item.key())) continue;  // packed ones have a shape of their own
+      // Packed ones have a shape of their own.
+      if (names.contains(item.key()) || may_lack(item.key())) continue;
       LUTHIER_CHECK(StoredParameter::find({*loaded.family, files, names, folder.string()},
                                           item.key(), item.value().sizes()));
     }
@@ -226,6 +233,10 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
   LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, loaded.processor->tokenizer()));
   LUTHIER_TRY(loaded.answer_rules,
               read_answer_rules(folder, loaded.config, loaded.model->geometry().vocab_size));
+  if (auto* padded = dynamic_cast<PaddedTexts*>(loaded.model.get())) {
+    const SpecialTokens& special = loaded.processor->tokenizer().special();
+    padded->set_padding(special.pad.value_or(special.eos.value_or(0)));
+  }
   loaded.model->eval();
   return loaded;
 } catch (const std::exception& problem) {
@@ -273,22 +284,32 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
     return machine_error("The folder cannot be made: " + problem.message(), folder.string());
   const auto wider = wider_for(loaded, dtype);
   const auto warned = std::make_shared<bool>(false);
+  const std::map<std::string, torch::ScalarType> counted = statistics_types(*loaded.model);
   std::vector<TensorToMake> tensors;
   for (const auto& item : loaded.model->named_parameters()) {
     const std::string& name = item.key();
     const auto master = masters.find(name);
     const bool trained = master != masters.end();
     const torch::Tensor own = trained ? master->second : item.value();
-    tensors.push_back({loaded.family->stored_name(name), dtype, own.sizes().vec(),
-                       [name, own, trained, wider, warned,
+    if (const auto type = counted.find(name); type != counted.end()) {
+      tensors.push_back({loaded.family->stored_name(name), type->second, own.sizes().vec(),
+                         [own]() -> Result<torch::Tensor> { return own; }});
+      continue;
+    }
+    const auto turned = [family = loaded.family, name](const torch::Tensor& tensor) {
+      return as_stored(*family, name, tensor);
+    };
+    const torch::Tensor outline = turned(torch::empty(own.sizes(), torch::kMeta));
+    tensors.push_back({loaded.family->stored_name(name), dtype, outline.sizes().vec(),
+                       [name, own, trained, wider, warned, turned,
                         sharded = sharded_of(*loaded.model)]() -> Result<torch::Tensor> {
                          if (!trained && sharded) sharded->bring(name);
-                         if (trained || !wider) return own;
+                         if (trained || !wider) return turned(own);
                          const auto value = wider->value(name, own, torch::kCPU);
-                         if (value) return value->defined() ? *value : own;
+                         if (value) return turned(value->defined() ? *value : own);
                          if (!*warned) log_warning(value.error().sentence() + kRoundedInstead);
                          *warned = true;
-                         return own;
+                         return turned(own);
                        }});
   }
   LUTHIER_CHECK(write_tensor_file(folder / "model.safetensors", tensors));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/models/two_towers/pair_loss.h"
+
 namespace luthier {
 
 torch::Device Model::device() const { return parameters().front().device(); }
@@ -29,10 +31,7 @@ torch::Tensor text_likeness(TwoTowers& towers, const ModelInput& input) {
   TORCH_CHECK(rows > 0 && rows <= static_cast<std::int64_t>(input.lengths.size()),
               "each text goes with one picture");
   const torch::Tensor images = towers.image(input), texts = towers.text(input, rows);
-  torch::Tensor scaled = at::matmul(texts, images.t()) * towers.scale();
-  const torch::Tensor bias = towers.bias();
-  if (bias.defined()) scaled = scaled + bias;
-  return scaled.to(torch::kFloat32);
+  return likeness(texts, images, towers.scale(), towers.bias());
 }
 
 std::string Model::part_of(std::string_view name) const {

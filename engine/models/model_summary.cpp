@@ -71,7 +71,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     LUTHIER_TRY(const auto names, stored_names(*family, files, packing, where));
     for (const auto& [name, in_file] : names) stored[name] = files.tensors().at(in_file);
     for (const auto& item : model->named_parameters()) {
-      if (stored.contains(item.key())) continue;
+      if (stored.contains(item.key()) || may_lack(item.key())) continue;
       LUTHIER_TRY(const StoredParameter pieces,
                   StoredParameter::find({*family, files, names, folder.string()}, item.key(),
                                         item.value().sizes()));

@@ -9,8 +9,8 @@
 #include "engine/models/plain_modules.h"
 #include "engine/models/sharded_layers.h"
 #include "engine/models/stored_head.h"
+#include "engine/nn/conv1d_linear.h"
 #include "engine/nn/dense_run.h"
-#include "engine/nn/plain_linear.h"
 
 namespace luthier {
 
@@ -72,6 +72,10 @@ Result<PackingPlan> plan_packing(Model& model, const Json& asked, const std::str
   const bool tied = !tied_weight(model).empty();
   LUTHIER_TRY(const PlainModules plain, PlainModules::read(asked, head, where));
   for (const auto& [name, linear] : linears(model)) {
+    if (linear->as<Conv1DLinear>()) {
+      return input_error(name + " is a Conv1D, which is not packed here.", where,
+                         "Load the model without quantization.");
+    }
     if (linear->as<PlainLinear>()) continue;
     LUTHIER_TRY(const bool stays, plain.contains(name));
     if (!stays && !(tied && name == head)) plan.modules.insert(name);
@@ -95,7 +99,10 @@ Result<PackingPlan> plan_packing(Model& shapes, const Family& family, const Chec
     }
     for (auto& [weight, parts] : stored) {
       const std::string module = weight.substr(0, weight.rfind('.'));
-      if (!known.contains(module)) {
+      const auto found = known.find(module);
+      if (found != known.end() && found->second->as<Conv1DLinear>())
+        return input_error(module + " is a Conv1D, whose packed weights are not read here.", where);
+      if (found == known.end()) {
         return input_error("The tensor " + parts.begin()->second + " belongs to no Linear.", where,
                            "The weights do not belong to this config.json.");
       }

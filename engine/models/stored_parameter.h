@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Where a checkpoint's files hold a parameter: as one tensor, as one whose matrices are turned, or
-// as many that stand in it one below the other. The last two are known of mixtures of experts alone
-// (Family::may_be_turned, Family::pieces_of).
+// as many that stand in it one below the other. Those in pieces are experts', turned ones theirs or
+// a Conv1D's (Family::may_be_turned, Family::pieces_of).
 #pragma once
 
 #include <map>
@@ -21,6 +21,10 @@ struct StoredTensors {
   const std::map<std::string, std::string>& names;  ///< of stored_names()
   std::string where;                                ///< the folder, for errors
 };
+
+/// Whether files may lack this tensor: a buffer that then stays as it begins, as transformers has
+/// it (BART's and mBART's bias on the logits, which is 0).
+inline bool may_lack(const std::string& name) { return name == "final_logits_bias"; }
 
 class StoredParameter {
  public:

@@ -105,14 +105,27 @@ Status read_stored(const TensorView& view, torch::Tensor target, const std::stri
 bool is_turned(const Family& family, const std::string& name,
                const std::vector<std::int64_t>& stored, at::IntArrayRef shape) {
   if (!family.may_be_turned || !family.may_be_turned(name)) return false;
+  if (shape.size() == 2)
+    return stored.size() == 2 && stored[0] == shape[1] && stored[1] == shape[0];
   return stored.size() == 3 && shape.size() == 3 && stored != shape.vec() &&
          at::IntArrayRef({stored[0], stored[2], stored[1]}) == shape;
+}
+
+torch::Tensor as_stored(const Family& family, const std::string& name, const torch::Tensor& own) {
+  const bool turned = family.may_be_turned && own.dim() == 2 && family.may_be_turned(name);
+  return turned ? own.t().contiguous() : own;
 }
 
 Status read_turned(const TensorView& view, torch::Tensor target, const std::string& where,
                    const ReadWatch& watch, bool* finite) {
   const torch::NoGradGuard no_grad;
   const auto& shape = view.info.shape;
+  if (shape.size() == 2) {
+    torch::Tensor turned = torch::empty(shape, target.options());
+    LUTHIER_CHECK(read_stored(view, turned, where, watch, finite));
+    target.copy_(turned.t());
+    return {};
+  }
   TORCH_CHECK(
       shape.size() == 3 && target.sizes() == at::IntArrayRef({shape[0], shape[2], shape[1]}),
       "a turned tensor has three axes");

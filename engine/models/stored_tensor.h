@@ -26,10 +26,14 @@ using ReadWatch = std::function<bool(std::uint64_t bytes)>;
 Status read_stored(const TensorView& view, torch::Tensor target, const std::string& where,
                    const ReadWatch& watch = {}, bool* finite = nullptr);
 /// Whether a file has the family's parameter `name` [a, b, c] as [a, c, b]: its shape says so. One
-/// of square matrices is taken as it stands, by transformers too.
+/// of square matrices is taken as it stands, by transformers too. A matrix [a, b] that may be
+/// turned always is (Conv1D's).
 bool is_turned(const Family& family, const std::string& name,
                const std::vector<std::int64_t>& stored, at::IntArrayRef shape);
-/// The same of such a tensor, one of its matrices at a time.
+/// What has the shape of the parameter `name` (itself, its gradient) as files have it: a matrix
+/// that may be turned is.
+torch::Tensor as_stored(const Family& family, const std::string& name, const torch::Tensor& own);
+/// read_stored() of a turned tensor, one of its matrices at a time.
 Status read_turned(const TensorView& view, torch::Tensor target, const std::string& where,
                    const ReadWatch& watch = {}, bool* finite = nullptr);
 /// The same as a new tensor on the CPU, as it is stored.

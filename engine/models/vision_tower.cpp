@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "engine/models/pooling_head.h"
+#include "engine/models/pictures/pooling_head.h"
 #include "engine/models/tower_attention.h"
 #include "engine/nn/module_cost.h"
 
@@ -190,8 +190,14 @@ TowerCost VisionTowerImpl::cost(const Pass& pass, std::int64_t patches, std::int
 }
 
 TowerCost VisionTowerImpl::pooled_cost(const Pass& pass) const {
-  const std::int64_t pictures = pass.pictures.frames;
-  return cost_of(pass, pictures * options.tokens(), options.num_hidden_layers, pictures);
+  const std::int64_t pictures = pass.pictures.frames, patches = pictures * options.tokens();
+  if (options.class_embedding) return cost_of(pass, patches, options.num_hidden_layers, pictures);
+  TowerCost cost = cost_of(pass, patches, options.num_hidden_layers, patches);
+  const auto head = std::dynamic_pointer_cast<PoolingHead>(head_);
+  TORCH_CHECK(head, "the tower pools nothing");
+  cost.unreached -= trained_within(pass.terms, *head).parameters;
+  head->add_cost(pass.terms, pictures, options.tokens(), cost);
+  return cost;
 }
 
 TowerCost VisionTowerImpl::cost_of(const Pass& pass, std::int64_t patches, std::int64_t layers,
@@ -220,6 +226,8 @@ TowerCost VisionTowerImpl::cost_of(const Pass& pass, std::int64_t patches, std::
 }
 
 Tensor VisionTowerImpl::pooled(const Tensor& pixel_values) {
+  if (const auto head = std::dynamic_pointer_cast<PoolingHead>(head_))
+    return head->forward(last_hidden_state(pixel_values));
   TORCH_CHECK(options.class_embedding, "the tower has no class token");
   // A copy, so that the norm does not hold on to the states of all patches.
   return post_norm_(forward(pixel_values, {-1}).front().select(1, 0).clone());

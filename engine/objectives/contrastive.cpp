@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pictures and their texts told from one another (Radford et al. 2021): each picture of a window
-// picks its text among all of the window's, each text its picture. Every row is compared with every
-// other, so a window goes through the model at once or, with contrastive.gradient_cache, twice, a
-// micro-batch at a time (Gao et al. 2021); the loss is CLIPModel's.
+// Pictures and their texts told from one another: each picture of a window picks its text among all
+// of the window's, each text its picture (Radford et al. 2021), or each pair is judged by itself
+// (Zhai et al. 2023), as the model has it. Every row is compared with every other, so a window goes
+// through the model at once or, with contrastive.gradient_cache, twice, a micro-batch at a time
+// (Gao et al. 2021); the loss is CLIPModel's or SiglipModel's (models/pair_loss).
 #include "engine/models/cost.h"
+#include "engine/models/two_towers/pair_loss.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -21,10 +23,11 @@ class Contrastive : public Objective {
     return cached_ ? WindowRule::Points : WindowRule::Whole;
   }
   Status fits(const LoadedModel& base) const override {
-    if (base.model->two_towers()) return {};
+    towers_ = base.model->two_towers();
+    if (towers_) return {};
     return input_error("A model of type " + std::string(base.family->model_type) +
                            " puts no pictures and texts into one space.",
-                       "objective", "Such models are clip.");
+                       "objective", "Such models are clip and siglip.");
   }
 
   std::int64_t count(const MicroBatch& rows) const override {
@@ -35,17 +38,20 @@ class Contrastive : public Objective {
     return loss_of({points(policy, batch)});
   }
 
-  /// The pictures' points, the texts', and what their likeness is scaled by.
+  /// The pictures' points, the texts', and what their likeness is scaled by and shifted.
   PointsOfRows points(Policy& policy, const Batch& batch) override {
-    TwoTowers& towers = *policy.model().two_towers();
+    towers_ = policy.model().two_towers();
+    TwoTowers& towers = *towers_;
     const auto rows = static_cast<std::int64_t>(batch.input.pictures.size());
     TORCH_CHECK(rows > 0 && rows <= static_cast<std::int64_t>(batch.input.lengths.size()),
                 "each text goes with one picture");
     const torch::Tensor images = towers.image(batch.input), texts = towers.text(batch.input, rows);
+    const torch::Tensor bias = towers.bias();
+    if (bias.defined()) return {images, texts, towers.scale(), bias};
     return {images, texts, towers.scale()};
   }
 
-  /// The scale is the same in all micro-batches, and learns in the first.
+  /// Scale and bias are the same in all micro-batches, and learn in the first.
   LossSum loss_of(const std::vector<PointsOfRows>& window) override {
     std::vector<torch::Tensor> images, all;
     for (const PointsOfRows& each : window) {
@@ -55,19 +61,17 @@ class Contrastive : public Objective {
     const auto joined = [](const std::vector<torch::Tensor>& parts) {
       return parts.size() == 1 ? parts.front() : at::cat(parts);
     };
-    const torch::Tensor texts =
-        (at::matmul(joined(all), joined(images).t()) * window.front()[2]).to(torch::kFloat32);
+    const PointsOfRows& first = window.front();
+    const torch::Tensor texts = likeness(joined(all), joined(images), first[2],
+                                         first.size() > 3 ? first[3] : torch::Tensor());
     const torch::Tensor own =
         torch::arange(texts.size(0), texts.options().dtype(torch::kInt64));  // the diagonal
-    const auto picked = [&](const torch::Tensor& logits) {
-      return at::cross_entropy_loss(logits, own, {}, at::Reduction::Sum);
-    };
     const auto right = [&](const torch::Tensor& logits) {
       return logits.argmax(1).eq(own).to(torch::kFloat32).mean();
     };
     LossSum loss;
     loss.count = texts.size(0);
-    loss.sum = (picked(texts) + picked(texts.t())) / 2;
+    loss.sum = pair_loss(*towers_, texts);
     loss.figures = {{"accuracy/text", right(texts)}, {"accuracy/image", right(texts.t())}};
     return loss;
   }
@@ -88,6 +92,7 @@ class Contrastive : public Objective {
  private:
   const bool cached_;
   const std::int64_t micro_batches_;
+  mutable TwoTowers* towers_ = nullptr;  ///< whose loss it is; a rank may have no rows of a window
 };
 
 }  // namespace

@@ -14,8 +14,9 @@ class Sft : public Objective {
   const RowKind& row_kind() const override { return answer_rows(); }
   Status fits(const LoadedModel& base) const override {
     // The answers of a model of two texts are its decoder's, and are predicted as any others are.
-    const bool answers = base.model->sequence_to_sequence() && base.processor &&
-                         base.processor->row_form() == RowForm::SourceAnswer;
+    const RowForm form = base.processor ? base.processor->row_form() : RowForm::ChatTemplate;
+    const bool answers = base.model->sequence_to_sequence() &&
+                         (form == RowForm::SourceAnswer || form == RowForm::Source);
     if (!answers) LUTHIER_CHECK(Objective::fits(base));
     return routers_.fits(base);
   }

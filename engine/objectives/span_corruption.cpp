@@ -2,15 +2,15 @@
 // Span corruption (Raffel et al. 2020, section 3.1.4): spans of a text are cut out, each leaves a
 // sentinel behind, and the decoder writes every sentinel with its span. Which ones is drawn anew
 // each time a row is seen, by T5's own rule: noise and the rest are each parted at random, and laid
-// by turns, the rest first. The loss is that of T5ForConditionalGeneration given the targets. An
-// evaluation tells the share of labels that are the likeliest tokens ("accuracy"), and that of
-// spans which come out whole, what ends them included ("exact_spans"), given those before.
+// by turns, the rest first. An evaluation tells the share of labels that are the likeliest tokens
+// ("accuracy"), and that of spans which come out whole, what ends them included ("exact_spans"),
+// given those before.
 #include <algorithm>
 #include <cmath>
 #include <unordered_set>
 
 #include "engine/base/random_stream.h"
-#include "engine/objectives/objective.h"
+#include "engine/objectives/rewritten.h"
 #include "engine/objectives/token_hits.h"
 
 namespace luthier {
@@ -118,11 +118,10 @@ LabelPieces spans_of(const Batch& batch, const std::vector<TokenId>& sentinels) 
   return spans;
 }
 
-class SpanCorruption : public Objective {
+class SpanCorruption : public Rewritten {
  public:
   explicit SpanCorruption(const SpanSettings& settings) : settings_(settings) {}
 
-  const RowKind& row_kind() const override { return text_rows(); }
   Status fits(const LoadedModel& base) const override {
     const std::string type = base.family->model_type;
     if (!base.model->sequence_to_sequence())
@@ -138,7 +137,6 @@ class SpanCorruption : public Objective {
                        (base.folder / "tokenizer_config.json").string() + ": eos_token");
   }
 
-  bool rolls_out() const override { return true; }
   Status roll_out(Policy& policy, MicroBatch& rows, std::uint64_t seed) override {
     const LoadedModel& base = policy.base();
     const Tokenizer& tokenizer = base.processor->tokenizer();
@@ -154,28 +152,12 @@ class SpanCorruption : public Objective {
     return {};
   }
 
-  std::int64_t count(const MicroBatch& rows) const override {
-    std::int64_t sum = 0;
-    for (const EncodedRow& row : rows.encoded)
-      for (const Example& example : row.sequences)
-        sum += static_cast<std::int64_t>(example.labels.size());
-    return sum;
-  }
-
-  LossSum loss(Policy& policy, const Batch& batch) override {
-    const torch::Tensor places = label_places(batch.input);  // all but filler
-    LossSum loss;
-    loss.count = places.size(0);
-    if (loss.count == 0) return loss;
-    const torch::Tensor states =
-        states_before_head(policy.model(), batch.input).index_select(0, places);
-    const torch::Tensor target = batch.input.labels.index_select(0, places);
-    loss.sum = chunked_cross_entropy(states, policy.model().output_head(), target);
-    if (policy.trains()) return loss;
+  std::map<std::string, torch::Tensor> evaluated(Policy& policy, const Batch& batch,
+                                                 const torch::Tensor& states,
+                                                 const torch::Tensor& target) override {
     const auto sentinels = sentinels_of(policy.base().processor->tokenizer());
-    loss.figures = hit_figures(hit_labels(states, policy.model().output_head(), target),
-                               spans_of(batch, sentinels), "exact_spans");
-    return loss;
+    return hit_figures(hit_labels(states, policy.model().output_head(), target),
+                       spans_of(batch, sentinels), "exact_spans");
   }
 
   RowLengths lengths_used(const std::vector<std::int64_t>& lengths,
@@ -189,34 +171,6 @@ class SpanCorruption : public Objective {
       used.own.push_back(noise.tokens + std::max<std::int64_t>(1, noise.spans) + 1);
     }
     return used;
-  }
-  LossCost cost(const Pass& pass, const HeadCost& head) const override {
-    return cross_entropy_cost(pass, head);
-  }
-
-  /// Padded on the right; the logits of written tokens [rows, longest, vocabulary].
-  NamedTensors shown(Policy& policy, const Batch& batch) override {
-    const torch::NoGradGuard no_grad;
-    const auto rows = batch.sequences.size();
-    std::vector<torch::Tensor> read, written, labels, attention;
-    for (std::size_t i = 0; i < rows; ++i) {
-      const Example& example = batch.example(i);
-      read.push_back(torch::tensor(example.source_ids, torch::kInt64));
-      attention.push_back(torch::ones_like(read.back()));
-      written.push_back(torch::tensor(example.input_ids, torch::kInt64));
-      labels.push_back(torch::tensor(example.labels, torch::kInt64));
-    }
-    const auto padding = static_cast<double>(batch.padding);
-    const torch::Tensor logits =
-        policy.model().output_head()->forward(states_before_head(policy.model(), batch.input));
-    std::vector<torch::Tensor> by_row =
-        logits.to(torch::kFloat32).to(torch::kCPU).split_with_sizes(batch.input.lengths);
-    by_row.resize(rows);  // without filler
-    return {{"input_ids", at::pad_sequence(read, true, padding)},
-            {"attention_mask", at::pad_sequence(attention, true, 0)},
-            {"decoder_input_ids", at::pad_sequence(written, true, padding)},
-            {"labels", at::pad_sequence(labels, true, static_cast<double>(kIgnoreLabel))},
-            {"logits", at::pad_sequence(by_row, true, 0)}};
   }
 
  private:

@@ -21,7 +21,7 @@ namespace {
 std::string model_key(const Recipe& recipe) {
   const fs::path folder = recipe.model;
   std::string key;
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model",
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model", "spiece.model",
                            "chat_template.jinja", "tokenizer_config.json", "processor_config.json",
                            "preprocessor_config.json", "video_preprocessor_config.json"}) {
     key += path_stamp(folder / name);
@@ -76,7 +76,10 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
       preview.trained.push_back(trained);
       preview.image.push_back(processor.shows(id));
     };
-    for (const TokenId id : sequence.source_ids) show(id, false);
+    // Behind a picture they are another tokenizer's (InstructBLIP).
+    const bool own = processor.row_form() != RowForm::PrefixSuffix;
+    if (own)
+      for (const TokenId id : sequence.source_ids) show(id, false);
     for (std::size_t i = 0; i < sequence.input_ids.size(); ++i)
       show(sequence.input_ids[i], sequence.labels[i] != kIgnoreLabel);
   }

@@ -16,8 +16,44 @@ namespace {
 constexpr std::size_t kMaxText = 64u << 20;  // bytes
 constexpr std::string_view kUnderline = "\xE2\x96\x81";
 
+/// What Python takes for white space: the separators of ASCII, too.
+bool is_python_space(char32_t character) {
+  return is_space(character) || (character >= 0x1C && character <= 0x1F);
+}
+
+bool is_ascii_punctuation(char32_t character) {
+  return character < 0x80 && is_punctuation(character);
+}
+
+/// SiglipTokenizer's text: lower letters, no punctuation of ASCII, single spaces and none around
+/// it.
+AlignedText canonical(const AlignedText& text, bool lower) {
+  AlignedText::Writer writer(text);
+  bool wrote = false, space = false;
+  std::size_t space_begin = 0, space_end = 0;
+  std::string written;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    const char32_t character = utf8_next(text.text(), at);
+    if (is_ascii_punctuation(character)) continue;
+    if (is_python_space(character)) {
+      if (!space) space_begin = begin;
+      space = true, space_end = at;
+      continue;
+    }
+    if (space && wrote) writer.put(" ", space_begin, space_end);
+    written.clear();
+    lower ? append_lower(written, character) : utf8_append(written, character);
+    writer.put(written, begin, at);
+    wrote = true, space = false;
+  }
+  return writer.take();
+}
+
 class SentencePieceTokenizer : public Tokenizer {
  public:
+  explicit SentencePieceTokenizer(SentencePieceRules rules)
+      : canonical_(rules == SentencePieceRules::Siglip) {}
   Status open(SentencePieceModel model, const std::string& where, const TokenizerConfig& config);
 
   Result<Encoding> encode(std::string_view text, bool add_special_tokens) const override;
@@ -47,7 +83,8 @@ class SentencePieceTokenizer : public Tokenizer {
   std::string where_;
   sentencepiece::SentencePieceProcessor processor_;
   Vocabulary vocabulary_;
-  bool legacy_ = true, add_bos_ = true, add_eos_ = false, add_prefix_space_ = true,
+  const bool canonical_;  ///< SiglipTokenizer's rules
+  bool lower_ = true, legacy_ = true, add_bos_ = true, add_eos_ = false, add_prefix_space_ = true,
        clean_up_ = false, split_special_ = false;
   TokenId unknown_id_ = -1;  ///< of the piece that stands for the unknown, whatever it is called
   std::string unknown_;
@@ -62,6 +99,7 @@ class SentencePieceTokenizer : public Tokenizer {
 
 Status SentencePieceTokenizer::read_flags(const TokenizerConfig& config) {
   LUTHIER_TRY(legacy_, bool_field(config.values, "legacy", config.where, true));
+  LUTHIER_TRY(lower_, bool_field(config.values, "do_lower_case", config.where, true));
   LUTHIER_TRY(add_bos_, bool_field(config.values, "add_bos_token", config.where, true));
   LUTHIER_TRY(add_eos_, bool_field(config.values, "add_eos_token", config.where, false));
   LUTHIER_TRY(add_prefix_space_, bool_field(config.values, "add_prefix_space", config.where, true));
@@ -69,6 +107,7 @@ Status SentencePieceTokenizer::read_flags(const TokenizerConfig& config) {
               bool_field(config.values, "clean_up_tokenization_spaces", config.where, false));
   LUTHIER_TRY(split_special_,
               bool_field(config.values, "split_special_tokens", config.where, false));
+  if (canonical_) add_bos_ = false, add_eos_ = true;
   return {};
 }
 
@@ -97,7 +136,7 @@ Status SentencePieceTokenizer::open(SentencePieceModel model, const std::string&
   vocab_size_ =
       std::max(vocabulary_.id_limit(),
                added_.empty() ? 0 : static_cast<std::int64_t>(added_.rbegin()->first) + 1);
-  if (!legacy_) {
+  if (!legacy_ || canonical_) {
     std::vector<std::string> encoded;
     if (processor_.Encode(unknown_, &encoded).ok()) unknown_length_ = encoded.size();
   }
@@ -109,8 +148,14 @@ Status SentencePieceTokenizer::open(SentencePieceModel model, const std::string&
 Status SentencePieceTokenizer::add_configured_tokens(const TokenizerConfig& given) {
   TokenizerConfig config = given;
   config.set_default("unk_token", "<unk>");
-  config.set_default("bos_token", "<s>");
+  if (!canonical_) config.set_default("bos_token", "<s>");
   config.set_default("eos_token", "</s>");
+  if (canonical_) {
+    config.set_default("pad_token", "</s>");
+    // Its class takes the spaces around them where no list of added tokens says otherwise.
+    for (auto& [name, token] : config.named)
+      if (!config.has_added_tokens_decoder) token.lstrip = token.rstrip = true;
+  }
   for (const auto& [id, token] : config.added_tokens) {
     if (token.content.empty() || token.content.size() > 1024)
       return input_error("An added token must have 1 to 1024 bytes.", config.where);
@@ -211,10 +256,12 @@ std::vector<AlignedText> SentencePieceTokenizer::cut(const AlignedText& text) co
   return parts;
 }
 
-Status SentencePieceTokenizer::encode_part(const AlignedText& part,
+Status SentencePieceTokenizer::encode_part(const AlignedText& given,
                                            std::vector<Token>& tokens) const {
+  const AlignedText part = canonical_ ? canonical(given, lower_) : given;
   const std::string& text = part.text();
-  const bool guarded = !legacy_ && (text.starts_with(kUnderline) || text.starts_with(' '));
+  const bool guarded =
+      canonical_ || (!legacy_ && (text.starts_with(kUnderline) || text.starts_with(' ')));
   const std::string input = guarded ? unknown_ + text : text;
   const std::size_t shift = guarded ? unknown_.size() : 0;
   sentencepiece::ImmutableSentencePieceText encoded;
@@ -239,8 +286,11 @@ Result<Encoding> SentencePieceTokenizer::encode(std::string_view text,
   if (text.size() > kMaxText) return input_error("The text is longer than 64 MiB.", "text");
   if (!utf8_valid(text))
     return input_error("The text is not valid UTF-8.", "text", "Save it as UTF-8.");
-  AlignedText whole(text);
-  if (!legacy_ && !whole.empty()) {
+  AlignedText whole(canonical_ && text.empty() ? kUnderline : text);
+  if (canonical_ && !text.empty()) {
+    whole.replace(kUnderline, " ");
+    whole.prepend(kUnderline);
+  } else if (!canonical_ && !legacy_ && !whole.empty()) {
     whole.replace(kUnderline, " ");
     if (add_prefix_space_) whole.prepend(kUnderline);
   }
@@ -253,7 +303,7 @@ Result<Encoding> SentencePieceTokenizer::encode(std::string_view text,
       LUTHIER_CHECK(encode_part(part, tokens));
     }
   }
-  if (!legacy_ && tokens.size() > 1 && tokens[0].text == kUnderline &&
+  if ((!legacy_ || canonical_) && tokens.size() > 1 && tokens[0].text == kUnderline &&
       named_.contains(tokens[1].text))
     tokens.erase(tokens.begin());
 
@@ -261,13 +311,15 @@ Result<Encoding> SentencePieceTokenizer::encode(std::string_view text,
   const auto add = [&](TokenId id, Span span) {
     encoding.ids.push_back(id);
     encoding.pieces.push_back(id_to_token(id));
-    encoding.offsets.emplace_back(span.begin, span.end);
+    const std::size_t size = text.size();  // of nothing at all a piece may be left
+    encoding.offsets.emplace_back(std::min<std::size_t>(span.begin, size),
+                                  std::min<std::size_t>(span.end, size));
   };
   if (add_special_tokens && add_bos_ && special_.bos) add(*special_.bos, {});
-  for (const Token& token : tokens)
-    add(token_to_id(token.text).value_or(unknown_id_), token.span);
+  for (const Token& token : tokens) add(token_to_id(token.text).value_or(unknown_id_), token.span);
   const auto end = static_cast<std::uint32_t>(text.size());
-  if (add_special_tokens && add_eos_ && special_.eos) add(*special_.eos, {end, end});
+  const bool ended = canonical_ && !encoding.ids.empty() && encoding.ids.back() == special_.eos;
+  if (add_special_tokens && add_eos_ && special_.eos && !ended) add(*special_.eos, {end, end});
   return encoding;
 }
 
@@ -354,9 +406,10 @@ std::string SentencePieceTokenizer::id_to_token(TokenId id) const {
 
 Result<std::unique_ptr<Tokenizer>> load_sentencepiece(std::string_view bytes,
                                                       const std::string& where,
-                                                      const TokenizerConfig& config) {
+                                                      const TokenizerConfig& config,
+                                                      SentencePieceRules rules) {
   LUTHIER_TRY(SentencePieceModel model, read_sentencepiece_model(bytes, where));
-  auto tokenizer = std::make_unique<SentencePieceTokenizer>();
+  auto tokenizer = std::make_unique<SentencePieceTokenizer>(rules);
   LUTHIER_CHECK(tokenizer->open(std::move(model), where, config));
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A folder with tokenizer.model alone: sentencepiece's pieces under the rules of transformers'
-// former LlamaTokenizer, whose `legacy`, prefix space and added tokens decide what reaches the
-// model.
+// A folder with a sentencepiece model alone: its pieces under the rules of transformers' former
+// LlamaTokenizer, whose `legacy`, prefix space and added tokens decide what reaches the model, or
+// of SiglipTokenizer, which lowers letters and leaves punctuation out.
 #pragma once
 
 #include <memory>
@@ -13,9 +13,11 @@
 
 namespace luthier {
 
+enum class SentencePieceRules { Llama, Siglip };
+
 /// `model`: the file's bytes (validated here). `where` names the file.
-Result<std::unique_ptr<Tokenizer>> load_sentencepiece(std::string_view model,
-                                                      const std::string& where,
-                                                      const TokenizerConfig& config);
+Result<std::unique_ptr<Tokenizer>> load_sentencepiece(
+    std::string_view model, const std::string& where, const TokenizerConfig& config,
+    SentencePieceRules rules = SentencePieceRules::Llama);
 
 }  // namespace luthier

@@ -69,14 +69,15 @@ std::string registered_class(const std::string& model_type) {
       {"clip", "CLIPTokenizer"},           {"gemma", "GemmaTokenizer"},
       {"gemma2", "GemmaTokenizer"},        {"gemma3", "GemmaTokenizer"},
       {"gemma3_text", "GemmaTokenizer"},   {"gemma3n", "GemmaTokenizer"},
-      {"shieldgemma2", "GemmaTokenizer"},  {"idefics", "LlamaTokenizer"},
-      {"idefics2", "LlamaTokenizer"},      {"internvl", "Qwen2Tokenizer"},
-      {"ovis2", "Qwen2Tokenizer"},         {"qwen2", "Qwen2Tokenizer"},
-      {"qwen2_5_vl", "Qwen2Tokenizer"},    {"qwen2_vl", "Qwen2Tokenizer"},
-      {"qwen2_moe", "Qwen2Tokenizer"},     {"qwen3", "Qwen2Tokenizer"},
-      {"qwen3_moe", "Qwen2Tokenizer"},     {"qwen3_vl", "Qwen2Tokenizer"},
-      {"qwen3_vl_moe", "Qwen2Tokenizer"},  {"qwen3_5", "Qwen3_5Tokenizer"},
-      {"qwen3_5_moe", "Qwen3_5Tokenizer"}, {"qwen3_5_text", "Qwen3_5Tokenizer"}};
+      {"shieldgemma2", "GemmaTokenizer"},  {"siglip", "SiglipTokenizer"},
+      {"idefics", "LlamaTokenizer"},       {"idefics2", "LlamaTokenizer"},
+      {"internvl", "Qwen2Tokenizer"},      {"ovis2", "Qwen2Tokenizer"},
+      {"qwen2", "Qwen2Tokenizer"},         {"qwen2_5_vl", "Qwen2Tokenizer"},
+      {"qwen2_vl", "Qwen2Tokenizer"},      {"qwen2_moe", "Qwen2Tokenizer"},
+      {"qwen3", "Qwen2Tokenizer"},         {"qwen3_moe", "Qwen2Tokenizer"},
+      {"qwen3_vl", "Qwen2Tokenizer"},      {"qwen3_vl_moe", "Qwen2Tokenizer"},
+      {"qwen3_5", "Qwen3_5Tokenizer"},     {"qwen3_5_moe", "Qwen3_5Tokenizer"},
+      {"qwen3_5_text", "Qwen3_5Tokenizer"}};
   const auto found = classes.find(model_type);
   return found == classes.end() ? std::string() : found->second;
 }

@@ -268,6 +268,14 @@ Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& folder) {
   std::error_code error;
+  // Of this class there is none that follows tokenizer.json.
+  if (const auto pieces = folder / "spiece.model"; std::filesystem::exists(pieces, error)) {
+    LUTHIER_TRY(const TokenizerConfig config, TokenizerConfig::read(folder, {}));
+    if (config.effective_class() == "SiglipTokenizer") {
+      LUTHIER_TRY(const std::string model, read_file(pieces, 256u << 20));
+      return load_sentencepiece(model, pieces.string(), config, SentencePieceRules::Siglip);
+    }
+  }
   if (std::filesystem::exists(folder / "tokenizer.json", error)) return load_json(folder);
   if (std::filesystem::exists(folder / "tokenizer.model", error)) {
     LUTHIER_TRY(const TokenizerConfig config, TokenizerConfig::read(folder, {}));

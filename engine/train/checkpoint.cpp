@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 namespace {
 constexpr int kStateVersion = 1;
 constexpr const char *kMethodFile = "method.safetensors", *kTrainedFile = "trained.safetensors",
-                     *kReferenceFile = "reference.safetensors";
+                     *kReferenceFile = "reference.safetensors",
+                     *kStatisticsFile = "statistics.safetensors";
 
 /// None where the field is missing: older checkpoints have fewer.
 Result<std::vector<std::int64_t>> row_numbers(const Json& json, const char* key,
@@ -220,6 +221,8 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
   } else {
     LUTHIER_CHECK(write_tensor_file(folder / kTrainedFile, trainables.named()));
   }
+  if (!trainables.statistics.empty())
+    LUTHIER_CHECK(write_tensor_file(folder / kStatisticsFile, trainables.statistics));
   if (trainables.companion) LUTHIER_CHECK(write_companion(folder, trainables, base_name));
   LUTHIER_CHECK(write_tensor_file(folder / "optimizer.safetensors", optimizer_state));
   return write_file_atomically(folder / "trainer_state.json", to_json(state).dump(2) + "\n");
@@ -237,6 +240,8 @@ Status read_reference(const fs::path& folder, const NamedTensors& reference) {
 Status read_weights(const fs::path& folder, const Trainables& trainables) {
   const torch::NoGradGuard no_grad;
   if (!trainables.adapter) LUTHIER_CHECK(read_in_place(folder / kTrainedFile, trainables.named()));
+  if (!trainables.statistics.empty())
+    LUTHIER_CHECK(read_in_place(folder / kStatisticsFile, trainables.statistics));
   if (const Companion* companion = trainables.companion.get(); companion && !companion->adapter)
     LUTHIER_CHECK(read_in_place(folder / companion->plan.name / kTrainedFile,
                                 trainables.named_of_companion()));

@@ -2,8 +2,9 @@
 // A training checkpoint: everything that the next step depends on and nothing else. `adapter/` (as
 // PEFT writes it) or `trained.safetensors`, the same of a model that learns beside
 // (`value_model/`), the optimizer's moments, what a method keeps from step to step
-// (`method.safetensors`), and a small state. The data's position and all random streams follow from
-// the number of steps done.
+// (`method.safetensors`), the running statistics of batch norms that learn
+// (`statistics.safetensors`), and a small state. The data's position and all random streams follow
+// from the number of steps done.
 #pragma once
 
 #include <cstdint>

@@ -83,10 +83,11 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
   tensors.emplace_back("loss", one(outcome.loss));
   for (const TrainedTensor& trained : trainables.tensors) {
     const torch::Tensor& gradient = trained.tensor.grad();
+    const torch::Tensor known = gradient.defined()
+                                    ? gradient.to(torch::kFloat32)
+                                    : torch::zeros(trained.tensor.sizes(), torch::kFloat32);
     tensors.emplace_back(name_of_gradient(trained.name, trainables.companion.get()),
-                         gradient.defined()
-                             ? gradient.to(torch::kFloat32)
-                             : torch::zeros(trained.tensor.sizes(), torch::kFloat32));
+                         as_stored(*base.family, trained.name, known));
   }
   for (const auto& [name, value] : outcome.figures.means())
     tensors.emplace_back("metric." + name, one(value));

@@ -12,6 +12,7 @@
 #include "engine/models/score_head.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/wider_weights.h"
+#include "engine/nn/convolutions/batch_norm.h"
 #include "engine/nn/parameters.h"
 #include "engine/objectives/companion.h"
 #include "engine/optim/decay_rule.h"
@@ -109,6 +110,7 @@ std::vector<std::pair<std::string, torch::Tensor>> Trainables::named_of_companio
 }
 
 void Trainables::set_training(bool training, std::uint64_t seed) const {
+  set_batch_statistics(training);
   if (adapter) adapter->set_training(training, seed);
   if (companion && companion->adapter) companion->adapter->set_training(training, seed);
 }
@@ -208,6 +210,7 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
     }
     LUTHIER_CHECK(add_masters(base, trainables.tensors));
   }
+  trainables.statistics = moving_statistics(*base.model);
   if (trainables.tensors.empty()) {
     return input_error("Nothing would train.",
                        method->hangs_adapter() ? "adapter.target_modules" : "freeze",

@@ -24,9 +24,12 @@ struct Trainables {
   std::vector<TrainedTensor> tensors;
   std::shared_ptr<Adapter> adapter;      ///< of a method that hangs one; active on the model
   std::shared_ptr<Companion> companion;  ///< a second model that learns beside; null: there is none
+  /// Of norms that learn what no optimizer moves (nn/convolutions/batch_norm.h), by names in the
+  /// model.
+  std::vector<std::pair<std::string, torch::Tensor>> statistics;
   bool tower_fixed = false;  ///< no tensor of the vision tower trains, so its features can be kept
 
-  /// Of the adapters (Adapter::set_training).
+  /// Of the adapters (Adapter::set_training), and of norms that learn by a batch's own statistics.
   void set_training(bool training, std::uint64_t seed) const;
   /// Before a step (counted from 0 on): what trains from a later one on takes no gradient yet.
   void begin_step(std::int64_t step) const;

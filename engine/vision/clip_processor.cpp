@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too) and
-// LLaVA's own, which differ in their defaults only. Steps are those of transformers 5.17's Pillow
-// backend: (pad to a square), resize, centre crop, rescale and normalize, (zeros to pad_size).
+// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too), BLIP's,
+// Idefics', Chameleon's, LLaVA's own, ViT's and BiT's (DINOv2's), which differ in their defaults
+// only, ConvNeXt's (ResNet's), which says by a share how much a crop leaves, and EfficientNet's,
+// which may centre numbers around 0 and divides by the deviation once more. Steps are those of
+// transformers 5.17's Pillow backend: (pad to a square), resize, centre crop, rescale and normalize,
+// (zeros to pad_size).
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -19,7 +22,29 @@ struct FixedSizeOptions {
   bool do_center_crop = false, do_pad = false;
   bool pad_is_square = false;  // LLaVA's own: a square in the mean colour, before the resize
   Extent crop, pad;
+  bool rescale_offset = false, include_top = false;  // EfficientNet's
 };
+
+/// EfficientNet's numbers: less 1 where `rescale_offset`, and divided once more by the deviation.
+ByteTable table_of(const FixedSizeOptions& o) {
+  if (!o.rescale_offset && !o.include_top) return ByteTable(o.common);
+  CommonSettings plain = o.common;
+  plain.do_normalize = false;
+  const ByteTable scaled(plain);
+  std::array<std::array<float, 256>, 3> values{};
+  for (std::size_t channel = 0; channel < 3; ++channel) {
+    const auto mean = static_cast<float>(o.common.mean[channel]),
+               std = static_cast<float>(o.common.std[channel]);
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      float number = scaled.channel(channel)[byte];
+      if (o.rescale_offset) number -= 1;
+      if (o.common.do_normalize) number = (number - mean) / std;
+      if (o.include_top) number = number / std;
+      values[channel][byte] = number;
+    }
+  }
+  return ByteTable(values);
+}
 
 FixedSizeOptions clip_defaults() {
   FixedSizeOptions options;
@@ -38,13 +63,45 @@ FixedSizeOptions siglip_defaults() {
   return options;
 }
 
+FixedSizeOptions blip_defaults() {
+  FixedSizeOptions options;
+  options.common.number_is_square = true;
+  options.common.size.height = options.common.size.width = 384;
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
+  return options;
+}
+
+FixedSizeOptions vit_defaults() {
+  FixedSizeOptions options = siglip_defaults();
+  options.common.number_is_square = true;
+  options.common.resample = Resample::Bilinear;
+  return options;
+}
+
+FixedSizeOptions efficientnet_defaults() {
+  FixedSizeOptions options = siglip_defaults();
+  options.common.number_is_square = true;
+  options.common.size.height = options.common.size.width = 346;
+  options.crop = {289, 289};
+  options.include_top = true;
+  return options;
+}
+
+FixedSizeOptions convnext_defaults() {
+  FixedSizeOptions options;
+  options.common.size.shortest_edge = 384;
+  options.common.mean = options.common.std = kHalves;
+  return options;
+}
+
 class FixedSizeProcessor : public ImageProcessor, public ShowsPart {
  public:
   explicit FixedSizeProcessor(const FixedSizeOptions& options)
       : options_(options),
         framing_{options.common.do_resize, options.do_center_crop, options.common.size,
                  options.crop, options.common.resample},
-        table_(options.common) {}
+        table_(table_of(options)) {}
 
   Result<PixelValues> process(const Image& image) const override;
   Result<PixelValues> outline(int width, int height) const override;
@@ -120,6 +177,10 @@ MadeProcessor create_fixed(const Json& config, const std::string& where, const P
   LUTHIER_TRY(options.do_center_crop,
               json_bool(config, "do_center_crop", where, options.do_center_crop));
   LUTHIER_TRY(options.do_pad, json_bool(config, "do_pad", where, options.do_pad));
+  if (options.include_top) {
+    LUTHIER_TRY(options.include_top, json_bool(config, "include_top", where, true));
+    LUTHIER_TRY(options.rescale_offset, json_bool(config, "rescale_offset", where, false));
+  }
   LUTHIER_TRY(const bool use_square_size, json_bool(config, "use_square_size", where, false));
   if (use_square_size && defaults.shortest_edge)
     options.common.size = {
@@ -131,6 +192,40 @@ MadeProcessor create_fixed(const Json& config, const std::string& where, const P
     return input_error("do_center_crop is on, but there is no crop_size.", where + ": crop_size");
   if (present(config, "pad_size")) {
     LUTHIER_TRY(options.pad, read_extent(config["pad_size"], where + ": pad_size"));
+  }
+  return std::unique_ptr<ImageProcessor>(std::make_unique<FixedSizeProcessor>(options));
+}
+
+/// Below 384 pixels the shorter edge is made longer by crop_pct and the middle taken; from there on
+/// the picture is pressed into a square.
+MadeProcessor create_convnext(const Json& config, const std::string& where,
+                              const PixelLimits& limits) {
+  FixedSizeOptions options = convnext_defaults();
+  LUTHIER_CHECK(refuse_limits(limits));
+  LUTHIER_CHECK(read_common(config, where, options.common));
+  LUTHIER_CHECK(read_resize_size(config, where, options.common));
+  LUTHIER_TRY(const bool crops, json_bool(config, "do_center_crop", where, false));
+  LUTHIER_TRY(const bool pads, json_bool(config, "do_pad", where, false));
+  if (crops || pads)
+    return input_error("A second crop or padding is not one that Luthier makes here.",
+                       where + (crops ? ": do_center_crop" : ": do_pad"), "Set it to false.");
+  LUTHIER_TRY(const double share, json_number(config, "crop_pct", where, 224.0 / 256));
+  if (!(share > 0.01) || share > 1)
+    return input_error("crop_pct must be above 0.01 and at most 1.", where + ": crop_pct");
+  if (options.common.do_resize) {
+    const std::int64_t edge = options.common.size.shortest_edge;
+    if (edge == 0)
+      return input_error("The size names no shortest_edge.", where + ": size",
+                         "It is {\"shortest_edge\": 224}.");
+    options.common.size = {};
+    if (edge < 384) {
+      options.common.size.shortest_edge =
+          static_cast<std::int64_t>(static_cast<double>(edge) / share);
+      options.do_center_crop = true;
+      options.crop = {edge, edge};
+    } else {
+      options.common.size.height = options.common.size.width = edge;
+    }
   }
   return std::unique_ptr<ImageProcessor>(std::make_unique<FixedSizeProcessor>(options));
 }
@@ -147,11 +242,63 @@ MadeProcessor create_siglip_processor(const Json& config, const std::string& whe
   return create_fixed(config, where, limits, siglip_defaults());
 }
 
+MadeProcessor create_blip_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits) {
+  return create_fixed(config, where, limits, blip_defaults());
+}
+
+MadeProcessor create_chameleon_processor(const Json& config, const std::string& where,
+                                         const PixelLimits& limits) {
+  FixedSizeOptions options = clip_defaults();
+  options.common.resample = Resample::Lanczos;
+  options.common.size.shortest_edge = 512;
+  options.crop = {512, 512};
+  options.common.rescale_factor = 0.0078;
+  options.common.mean.fill(1);
+  options.common.std.fill(1);
+  return create_fixed(config, where, limits, options);
+}
+
+MadeProcessor create_idefics_processor(const Json& config, const std::string& where,
+                                       const PixelLimits& limits) {
+  FixedSizeOptions options = siglip_defaults();
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
+  LUTHIER_TRY(const std::int64_t channels,
+              json_int_in(config, "image_num_channels", where, 3, 1, 64));
+  if (channels != 3)
+    return input_error("Pictures have three channels here.", where + ": image_num_channels");
+  Json own = config;
+  if (present(config, "image_size")) own["size"] = config["image_size"];  // a square
+  own["default_to_square"] = true;
+  return create_fixed(own, where, limits, options);
+}
+
 MadeProcessor create_llava_processor(const Json& config, const std::string& where,
                                      const PixelLimits& limits) {
   FixedSizeOptions options = clip_defaults();
   options.pad_is_square = true;
   return create_fixed(config, where, limits, options);
+}
+
+MadeProcessor create_vit_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits) {
+  return create_fixed(config, where, limits, vit_defaults());
+}
+
+MadeProcessor create_bit_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits) {
+  return create_fixed(config, where, limits, clip_defaults());
+}
+
+MadeProcessor create_efficientnet_processor(const Json& config, const std::string& where,
+                                            const PixelLimits& limits) {
+  return create_fixed(config, where, limits, efficientnet_defaults());
+}
+
+MadeProcessor create_convnext_processor(const Json& config, const std::string& where,
+                                        const PixelLimits& limits) {
+  return create_convnext(config, where, limits);
 }
 
 }  // namespace luthier::detail

@@ -70,6 +70,8 @@ enum class Backend { Pillow, Torchvision };
 class ByteTable {
  public:
   explicit ByteTable(const CommonSettings& settings, Backend backend = Backend::Pillow);
+  /// Each byte's number, by channel.
+  explicit ByteTable(const std::array<std::array<float, 256>, 3>& values) : values_(values) {}
 
   const std::array<float, 256>& channel(std::size_t index) const { return values_[index]; }
   /// The region as [3, region.height, region.width]; rows and channels may lie further apart in

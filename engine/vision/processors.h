@@ -11,12 +11,26 @@ namespace luthier::detail {
 using MadeProcessor = Result<std::unique_ptr<ImageProcessor>>;
 using MadeFilmProcessor = Result<std::unique_ptr<FilmProcessor>>;
 
+MadeProcessor create_chameleon_processor(const Json& config, const std::string& where,
+                                         const PixelLimits& limits);
 MadeProcessor create_clip_processor(const Json& config, const std::string& where,
                                     const PixelLimits& limits);
 MadeProcessor create_siglip_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
+MadeProcessor create_blip_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits);
+MadeProcessor create_idefics_processor(const Json& config, const std::string& where,
+                                       const PixelLimits& limits);
 MadeProcessor create_llava_processor(const Json& config, const std::string& where,
                                      const PixelLimits& limits);
+MadeProcessor create_vit_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits);
+MadeProcessor create_bit_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits);
+MadeProcessor create_convnext_processor(const Json& config, const std::string& where,
+                                        const PixelLimits& limits);
+MadeProcessor create_efficientnet_processor(const Json& config, const std::string& where,
+                                            const PixelLimits& limits);
 MadeProcessor create_qwen_processor(const Json& config, const std::string& where,
                                     const PixelLimits& limits);
 MadeProcessor create_glm4v_processor(const Json& config, const std::string& where,
@@ -43,6 +57,10 @@ MadeProcessor create_lfm2_vl_processor(const Json& config, const std::string& wh
                                        const PixelLimits& limits);
 MadeProcessor create_mllama_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
+MadeProcessor create_prismatic_processor(const Json& config, const std::string& where,
+                                         const PixelLimits& limits);
+MadeProcessor create_fuyu_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits);
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
 MadeProcessor create_gemma4_processor(const Json& config, const std::string& where,

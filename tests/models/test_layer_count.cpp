@@ -19,8 +19,9 @@ namespace {
 
 using Tensors = std::map<std::string, TensorInfo>;
 const fs::path kFolder = "somewhere";
-const char* const kCounts[] = {"num_hidden_layers",  "depth",          "num_layers",
-                               "num_decoder_layers", "encoder_layers", "decoder_layers"};
+const char* const kCounts[] = {
+    "num_hidden_layers", "depth",          "num_layers", "num_decoder_layers",
+    "encoder_layers",    "decoder_layers", "n_layer"};
 
 const Family& family_of(const std::string& type) {
   const auto family = find_family({{"model_type", type}}, "here");
@@ -79,6 +80,8 @@ void find_fields(const Json& config, const std::string& path, std::vector<std::s
 }
 
 std::vector<std::string> fields_of(const Json& config) {
+  // Layers that come again stand in the weights once, by their groups.
+  if (config.contains("num_hidden_groups")) return {"num_hidden_groups"};
   std::vector<std::string> found;
   find_fields(config, "", found);
   return found;

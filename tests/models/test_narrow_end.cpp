@@ -49,7 +49,8 @@ Linear last_mixed(Model& model) {
     const bool found = name.ends_with(layer + "self_attn.o_proj") ||
                        name.ends_with(layer + "self_attn.out_proj") ||
                        name.ends_with(layer + "linear_attn.out_proj") ||
-                       name.ends_with(layer + "conv.out_proj");
+                       name.ends_with(layer + "conv.out_proj") ||
+                       name == "transformer.h." + std::to_string(layers - 1) + ".attn.c_proj";
     if (found && model.part_of(name) == kLanguageModel) return linear;
   }
   qFatal("nothing mixes in %s", layer.c_str());

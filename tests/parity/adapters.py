@@ -160,12 +160,13 @@ def same_answers(world, result, checkpoint, folder, merged, rounded=False):
     """The merged folder by transformers and by us, PEFT's adapter beside the base: one answer.
     `rounded`: of 16-bit weights the reference is PEFT's own merge, rounded."""
     inputs = checkpoint.example(resolved(CONVERSATIONS["plain"], world.inputs))
+    shown = checkpoint.family.shown
     with torch.no_grad():
-        beside = attach(checkpoint.model(), folder)(**inputs).logits
-        base = checkpoint.model()(**inputs).logits
-        theirs = checkpoint.family.load_model(merged, checkpoint.spec, torch.float32)(
+        beside = shown(attach(checkpoint.model(), folder)(**inputs).logits)
+        base = shown(checkpoint.model()(**inputs).logits)
+        theirs = shown(checkpoint.family.load_model(merged, checkpoint.spec, torch.float32)(
             **inputs
-        ).logits
+        ).logits)
     moved = ((beside - base).abs().max() / base.abs().max()).item()
     allowed = ROUNDING[checkpoint.spec.dtype]
     result.expect(
@@ -174,7 +175,7 @@ def same_answers(world, result, checkpoint, folder, merged, rounded=False):
     if rounded and checkpoint.spec.dtype != "float32":
         allowed = 2e-3  # a sum in another order may round a weight to its neighbour
         with torch.no_grad():
-            beside = rounded_merge(checkpoint, folder)(**inputs).logits
+            beside = shown(rounded_merge(checkpoint, folder)(**inputs).logits)
     written = world.scratch / "merged.safetensors"
     world.program.run(
         "forward",
@@ -190,7 +191,7 @@ def same_answers(world, result, checkpoint, folder, merged, rounded=False):
     )
     result.close(
         "logits of the merged folder, transformers' and ours",
-        load_file(written)["logits"],
+        shown(load_file(written)["logits"]),
         theirs,
         LOGITS,
         "logits",

@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertForPreTraining, BertTokenizer
+from transformers import AutoTokenizer
 
 import report
 import train
 from families.base import randomise
+from text_encoders import BERT, KINDS, Kind
 from tokenizers_ import TEXT
 
 WORD, GOLDEN = (1 << 64) - 1, 0x9E3779B97F4A7C15
@@ -31,51 +32,91 @@ class Spec:
     options: dict = field(default_factory=dict)
     dtype: str = "float32"
     old: bool = False       # names of the first files, and heads that a masked language model has no use for
+    kind: Kind = BERT
 
 
+ROBERTA = SMALL | dict(max_position_embeddings=66, type_vocab_size=1, layer_norm_eps=1e-5)
+ALBERT = SMALL | dict(embedding_size=16, num_hidden_layers=3)
+DEBERTA = SMALL | dict(relative_attention=True, pos_att_type=["p2c", "c2p"], type_vocab_size=0, position_biased_input=False,
+                       max_relative_positions=-1)
 SPECS = {
     "bert-plain": Spec(SMALL),
     "bert-old": Spec({**SMALL, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5,
                       "type_vocab_size": 3, "num_attention_heads": 3}, "float16", old=True),
     "bert-relu": Spec({**SMALL, "tie_word_embeddings": False, "hidden_act": "relu"}, "bfloat16"),
+    "roberta-plain": Spec(ROBERTA, kind=KINDS["roberta"]),
+    "roberta-old": Spec(ROBERTA | dict(max_position_embeddings=80, hidden_act="gelu_new", type_vocab_size=2, num_attention_heads=3), "float16",
+                        old=True, kind=KINDS["roberta"]),
+    "roberta-relu": Spec(ROBERTA | dict(hidden_act="relu", tie_word_embeddings=False), "bfloat16", kind=KINDS["roberta"]),
+    "xlm-roberta-plain": Spec(ROBERTA, kind=KINDS["xlm-roberta"]),
+    "albert-plain": Spec(ALBERT, kind=KINDS["albert"]),
+    "albert-groups": Spec(ALBERT | dict(num_hidden_layers=5, num_hidden_groups=2, inner_group_num=2, hidden_act="gelu"), "bfloat16",
+                          kind=KINDS["albert"]),
+    "albert-old": Spec(ALBERT | dict(embedding_size=48, num_hidden_groups=3, tie_word_embeddings=False), "float16", old=True, kind=KINDS["albert"]),
+    "electra-plain": Spec(SMALL | dict(embedding_size=32), kind=KINDS["electra"]),
+    "electra-wide": Spec(SMALL | dict(embedding_size=48, hidden_act="relu", num_attention_heads=3), "float16", old=True, kind=KINDS["electra"]),
+    "electra-own": Spec(SMALL | dict(embedding_size=64, hidden_act="gelu_new", tie_word_embeddings=False), "bfloat16", kind=KINDS["electra"]),
+    # v3's settings, v2's with its convolution, and each setting by itself.
+    "deberta-v3": Spec(DEBERTA | dict(share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=8, pooler_hidden_size=48),
+                       kind=KINDS["deberta-v2"]),
+    "deberta-v2": Spec(DEBERTA | dict(share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=16, conv_kernel_size=3, conv_act="gelu",
+                                      pos_att_type="p2c|c2p"), "float16", kind=KINDS["deberta-v2"]),
+    "deberta-own": Spec(DEBERTA | dict(position_buckets=6, max_relative_positions=30, position_biased_input=True, type_vocab_size=2,
+                                       num_attention_heads=3, hidden_act="gelu_new"), kind=KINDS["deberta-v2"]),
+    "deberta-c2p": Spec(DEBERTA | dict(pos_att_type=["c2p"], max_relative_positions=12, conv_kernel_size=5, conv_groups=4, embedding_size=32,
+                                       tie_word_embeddings=False), kind=KINDS["deberta-v2"]),
+    "deberta-p2c": Spec(DEBERTA | dict(pos_att_type=["p2c"], share_att_key=True, norm_rel_ebd="none", legacy=False), "bfloat16",
+                        kind=KINDS["deberta-v2"]),
+    "deberta-absolute": Spec(DEBERTA | dict(relative_attention=False, position_biased_input=True, legacy=False, hidden_act="relu"),
+                             kind=KINDS["deberta-v2"]),
 }
-
-
-def vocabulary():
-    """Characters, their continuations, and the words of a few lines."""
-    letters = sorted(set(TEXT.lower()) - set(" \n"))
-    words = sorted({word for word in "".join(c if c.isalpha() else " "
-                                             for c in TEXT.lower()).split()})
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *["##" + c for c in letters],
-              "##ing", "##ed", *words]
-    return {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+LARGER = dict(hidden_size=128, intermediate_size=512, num_hidden_layers=4, max_position_embeddings=256)
+SPECS |= {"bert-larger": Spec(SMALL | LARGER),
+          "albert-larger": Spec(ALBERT | LARGER, kind=KINDS["albert"]),
+          "electra-larger": Spec(SMALL | LARGER | dict(embedding_size=32), kind=KINDS["electra"]),
+          "deberta-larger": Spec(DEBERTA | LARGER | dict(share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=32, conv_kernel_size=3),
+                                 kind=KINDS["deberta-v2"])}
+PLAIN = [name for name in SPECS if not name.endswith("larger")]
 
 
 def make(name, root: Path):
     folder, spec = root / name, SPECS[name]
     if folder.exists():
         return folder
-    words = vocabulary()
-    kind = BertForPreTraining if spec.old else BertForMaskedLM
-    model = kind(BertConfig(vocab_size=len(words) + 2, **spec.options))
+    kind, words = spec.kind, spec.kind.tokenizer()
+    made = kind.pretraining if spec.old and kind.pretraining else kind.model
+    model = made(kind.config(vocab_size=len(words) + 2, pad_token_id=words.pad_token_id, **spec.options))
     randomise(model, seed=sum(name.encode()))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
-            if key.endswith("LayerNorm.weight"):
+            if key.lower().endswith(("layernorm.weight", "layer_norm.weight")):
                 parameter.copy_(1 + parameter)
     model.to(getattr(torch, spec.dtype)).save_pretrained(folder)
-    BertTokenizer(vocab=words).save_pretrained(folder)
+    words.save_pretrained(folder)
     if spec.old:
         file = folder / "model.safetensors"
-        save_file({key.replace("LayerNorm.weight",
+        tensors = {key.replace("LayerNorm.weight",
                                "LayerNorm.gamma").replace("LayerNorm.bias",
                                                           "LayerNorm.beta"): tensor.contiguous()
-                   for key, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
+                   for key, tensor in load_file(file).items()}
+        tensors[f"{kind.body}.embeddings.position_ids"] = torch.arange(spec.options["max_position_embeddings"]).unsqueeze(0)
+        save_file(tensors, file, metadata={"format": "pt"})
     return folder
 
 
 def oracle(folder):
-    return BertForMaskedLM.from_pretrained(folder, dtype=torch.float32).eval()
+    spec = SPECS[folder.name] if folder.name in SPECS else None
+    config = json.loads((folder / "config.json").read_text())
+    kind = spec.kind if spec else KINDS[config["model_type"]]
+    return kind.load(folder).eval()
+
+
+def longest_of(name):
+    """Tokens of a row that a model has positions for."""
+    options, kind = SPECS[name].options, SPECS[name].kind
+    if options.get("relative_attention") is not None and not options.get("position_biased_input"):
+        return 10 ** 6
+    return options["max_position_embeddings"] - (2 if kind.body == "roberta" else 0)
 
 
 def encoded(tokenizer, text, longest=64):
@@ -85,19 +126,25 @@ def encoded(tokenizer, text, longest=64):
     return ids, ids.masked_fill(special, -100)
 
 
+def is_silent(name, key):
+    """A softmax is blind to what all keys have alike; but where keys are asked by distances, the bias has its say."""
+    asked = SPECS[name].options.get("relative_attention") and "p2c" in SPECS[name].options["pos_att_type"]
+    return key.endswith(("key.bias", "pos_key_proj.bias")) or key.endswith("key_proj.bias") and not asked
+
+
 def forward_case(name, index):
     def case(world, result):
         folder = make(name, world.checkpoints)
         model, tokenizer = oracle(folder), AutoTokenizer.from_pretrained(folder)
-        (world.scratch / "text.json").write_text(json.dumps({"text": TEXTS[index]},
-                                                            ensure_ascii=False))
+        text = TEXTS[index].replace("[MASK]", tokenizer.mask_token)
+        (world.scratch / "text.json").write_text(json.dumps({"text": text}, ensure_ascii=False))
         named = dict(model.named_parameters())
         flags = [flag for key in named for flag in ("--grad", key)]
         world.program.run("forward", folder, "--input", world.scratch / "text.json", "--out",
                           world.scratch / "out.safetensors", "--dtype",
                           "float32", "--device", "cpu", *flags)
         got = load_file(world.scratch / "out.safetensors")
-        ids, labels = encoded(tokenizer, TEXTS[index])
+        ids, labels = encoded(tokenizer, text, longest_of(name))
         if not result.same("input_ids", got["input_ids"].flatten().tolist(),
                            ids.flatten().tolist()):
             return
@@ -110,7 +157,7 @@ def forward_case(name, index):
                       if parameter.grad is not None)
         for key, parameter in named.items():
             wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            silent = key.endswith("self.key.bias")      # a softmax is blind to it
+            silent = is_silent(name, key)
             result.close(f"grad.{key}", got[f"grad.{key}"], wanted, 1e-4,
                          "zero grad" if silent else "grad", largest if silent else 0.0)
     return case
@@ -120,7 +167,7 @@ def info_case(name):
     def case(world, result):
         folder = make(name, world.checkpoints)
         got = world.program.json("info", folder, "--json")
-        result.same("model_type", got["model_type"], "bert")
+        result.same("model_type", got["model_type"], SPECS[name].kind.config.model_type)
         result.same("parameters", got["parameters"],
                     sum(parameter.numel() for parameter in oracle(folder).parameters()))
         result.same("parts", list(got["parts"]), ["language_model"])
@@ -193,7 +240,8 @@ class Covering:
                         self.settings) for index, row in enumerate(rows)]
         self.chosen += sum(label != -100 for _, labels in made for label in labels)
         longest = max(len(ids) for ids, _ in made)
-        return {"input_ids": torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in made]),
+        pad = self.tokenizer.pad_token_id
+        return {"input_ids": torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in made]),
                 "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids))
                                                 for ids, _ in made]),
                 "labels": torch.tensor([labels + [-100] * (longest - len(labels))
@@ -210,7 +258,7 @@ def train_case(name, strategy, **changed):
         (world.scratch / "train.jsonl").write_text("".join(
             json.dumps({"text": line}, ensure_ascii=False) + "\n" for line in lines))
         data = [dict(zip(("input_ids", "labels"),
-                         (part[0].tolist() for part in encoded(tokenizer, line))))
+                         (part[0].tolist() for part in encoded(tokenizer, line, longest_of(name)))))
                          for line in lines]
         steps = train.DEFAULTS | dict(max_steps=8, per_device_train_batch_size=3,
                                       gradient_accumulation_steps=1, learning_rate=1e-3,
@@ -243,15 +291,80 @@ def train_case(name, strategy, **changed):
         slack = {"float32": 0, "bfloat16": 2 ** -8,
                  "float16": 2 ** -11}[SPECS[name].dtype] if strategy == "full" else 0
         for key, tensor in wanted.items():
-            if not key.endswith("self.key.bias"):
+            if not is_silent(name, key):
                 result.close(key, got[key], tensor.detach(), train.WEIGHTS + slack, what)
     return case
 
 
+def loss_case(name, checkpointing="false"):
+    """Every figure of one micro-batch of rows of different lengths, in which words became others, the padding's too."""
+    settings = dict(mlm_probability=0.9, mask_replace_prob=0.1, random_replace_prob=0.8)
+
+    def case(world, result):
+        folder = make(name, world.checkpoints)
+        tokenizer, model = AutoTokenizer.from_pretrained(folder), oracle(folder)
+        lines = [line for line in TEXT.splitlines() if line]
+        rows = [lines[0], " ".join(lines[:2]), "A", lines[2], " ".join(lines)]
+        (world.scratch / "rows.jsonl").write_text("".join(json.dumps({"text": row}, ensure_ascii=False) + "\n" for row in rows))
+        recipe = dict(model=str(folder), dataset="unused", output_dir=str(world.scratch / "run"), strategy="full", objective="mlm", mlm=settings,
+                      training=dict(device="cpu", dtype="float32", gradient_checkpointing=checkpointing, max_length=60, seed=11))
+        (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
+        world.program.run("loss", world.scratch / "recipe.yaml", "--rows", world.scratch / "rows.jsonl", "--out", world.scratch / "out.safetensors")
+        got = load_file(world.scratch / "out.safetensors")
+        data = [dict(zip(("input_ids", "labels"), (part[0].tolist() for part in encoded(tokenizer, row, 60)))) for row in rows]
+        batch = Covering(tokenizer, 11, settings)(data)
+        inside = batch["input_ids"].eq(tokenizer.pad_token_id) & batch["attention_mask"].eq(1)
+        result.facts["padding inside rows"] = int(inside.sum())
+        for key, tensor in batch.items():
+            result.same(key, got[key].tolist(), tensor.tolist())
+        out = model(**batch)
+        out.loss.backward()
+        result.close("loss", got["loss"], out.loss.detach().view(1), report.LOGITS, "loss")
+        named = dict(model.named_parameters())
+        largest = max(parameter.grad.abs().max().item() for parameter in named.values() if parameter.grad is not None)
+        result.same("gradients", sorted(key for key in got if key.startswith("grad.")),
+                    sorted("grad." + key for key, parameter in named.items() if parameter.grad is not None))
+        for key, parameter in named.items():
+            if parameter.grad is not None:
+                silent = is_silent(name, key)
+                result.close(f"grad.{key}", got[f"grad.{key}"], parameter.grad, 1e-4, "zero grad" if silent else "grad", largest if silent else 0.0)
+    return case
+
+
+def forecast_case(name, strategy, **settings):
+    """`plan` against the peak of a run, as for every family."""
+    def case(world, result):
+        folder = make(name, world.checkpoints)
+        row = {"text": "a small blue square and two green triangles stand above the old harbour in the morning"}
+        (world.scratch / "train.jsonl").write_text((json.dumps(row) + "\n") * 40)
+        recipe = dict(model=str(folder), dataset=str(world.scratch / "train.jsonl"), output_dir=str(world.scratch / "run"), objective="mlm",
+                      strategy=strategy) | settings
+        recipe["training"] = dict(max_steps=3, per_device_train_batch_size=8, gradient_accumulation_steps=1, device="cpu", dtype="float32",
+                                  gradient_checkpointing="false", logging_steps=1, save_steps=0) | settings.get("training", {})
+        (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
+        foreseen = world.program.json("plan", world.scratch / "recipe.yaml", "--json")["total"]
+        world.program.run("train", world.scratch / "recipe.yaml")
+        peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
+        result.facts["forecast error"] = f"{100 * (foreseen / peak - 1):+.1f} %"
+        result.near("forecast", foreseen, peak, 0.05, "forecast")
+    return case
+
+
 def cases(_all=False):
-    found = {f"encoder/{name}/forward-{index}": forward_case(name, index) for name in SPECS
+    found = {f"encoder/{name}/forward-{index}": forward_case(name, index) for name in PLAIN
              for index in range(len(TEXTS))}
-    found |= {f"encoder/{name}/info": info_case(name) for name in SPECS}
+    found |= {f"encoder/{name}/info": info_case(name) for name in PLAIN}
+    found |= {f"encoder/{name}/loss": loss_case(name) for name in PLAIN}
+    for name in ("roberta-plain", "albert-groups", "electra-plain", "deberta-v3", "deberta-c2p"):
+        found[f"encoder/{name}/loss-recomputed"] = loss_case(name, "true")
+        found[f"encoder/{name}/mlm-full"] = train_case(name, "full", mlm_probability=0.3, random_replace_prob=0.2, mask_replace_prob=0.7)
+        found[f"encoder/{name}/mlm-lora"] = train_case(name, "lora", mlm_probability=0.3)
+    lora = dict(adapter=dict(r=8, target_modules="all-linear"))
+    for name in ("bert", "albert", "electra", "deberta"):
+        found[f"encoder/forecast/{name}/full"] = forecast_case(f"{name}-larger", "full")
+        found[f"encoder/forecast/{name}/lora"] = forecast_case(f"{name}-larger", "lora", **lora)
+    for name in ("albert", "deberta"):
+        found[f"encoder/forecast/{name}/full-recomputed"] = forecast_case(f"{name}-larger", "full", training=dict(gradient_checkpointing="true"))
     found |= {"encoder/bert-plain/mlm-full": train_case("bert-plain", "full"),
               "encoder/bert-plain/mlm-lora": train_case("bert-plain", "lora"),
               "encoder/bert-old/mlm-full": train_case("bert-old", "full", mlm_probability=0.4,

@@ -25,7 +25,7 @@ def expected(checkpoint, model, inputs, gradients=()):
     model.zero_grad()
     out = model(**inputs)
     result = {"input_ids": inputs["input_ids"], "labels": inputs["labels"],
-              "logits": out.logits.detach(), "loss": out.loss.detach().view(1)}
+              "logits": checkpoint.family.shown(out.logits.detach()), "loss": out.loss.detach().view(1)}
     if "pixel_values" in inputs:
         result["pixel_values"] = checkpoint.family.pixels(inputs)
     if gradients:
@@ -63,7 +63,9 @@ def check(case, family, got, wanted, exact=None):
     else:
         case.expect(got.get("pixel_values") is None or got["pixel_values"].numel() == 0,
                     "pixel_values where there is no picture")
-    close(case, "logits", got.get("logits"), wanted["logits"], LOGITS, "logits", exact)
+    logits = got.get("logits")
+    close(case, "logits", logits if logits is None else family.shown(logits), wanted["logits"],
+          LOGITS, "logits", exact)
     case.close("loss", got.get("loss"), wanted["loss"].float(), LOGITS, "loss")
     gradients = {key: tensor.float() for key, tensor in wanted.items() if key.startswith("grad.")}
     largest = max((gradient.abs().max().item() for gradient in gradients.values()), default=0.0)

@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 
 import sentencepiece
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import BartTokenizer, CohereTokenizer, GemmaTokenizer, LlamaTokenizer, Qwen2Tokenizer
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (BartTokenizer, CohereTokenizer, GemmaTokenizer, GPT2Tokenizer,
+                          LlamaTokenizer, Qwen2Tokenizer)
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
@@ -132,6 +133,15 @@ TEMPLATES = {
     # as Llama 3.2 Vision's; and one that begins with a picture where the conversation does
     "llama3": turns("(bos_token if loop.first else '') + '[' + message.role + ']\\n\\n'",
                     "</s>", "<|image|>", "[assistant]\\n\\n"),
+    # turns with Chameleon's end between them, which its processor writes behind the last, too
+    "chameleon": turns("'' if loop.first else '<reserved08706>'", "", "<image>", ""),
+    # as Idefics': no space beside a picture; and one of whose turns each hides what was before it
+    "idefics": turns("(bos_token if loop.first else '') + message.role | capitalize + ':'",
+                     "<end_of_utterance>\\n", "<image>", "Assistant:",
+                     "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text | trim -}}{%- endif -%}"),
+    "idefics_ends": turns("(bos_token if loop.first else '') + '[' + message.role + ']'", "</s>",
+                          "<image>", "[assistant]",
+                          "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text | trim -}}{%- endif -%}"),
     "marks_first": turns("'' if loop.first else '[' + message.role + '] '", "\\n", "<|image|>",
                          "[assistant] "),
     "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n",
@@ -279,6 +289,39 @@ def bart_tokenizer(size=560, tokens=(), **named):
                               merges=[tuple(merge) for merge in model["merges"]],
                               extra_special_tokens=named)
     add_special(tokenizer, [*named.values(), *tokens])
+    return tokenizer
+
+
+def gpt2_tokenizer(size=560, tokens=()):
+    """A byte-level BPE of GPT-2's settings: one special token, which begins, ends and is unknown."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    pieces = [*sorted(model["vocab"], key=model["vocab"].get), "<|endoftext|>"]
+    tokenizer = GPT2Tokenizer(vocab={piece: index for index, piece in enumerate(pieces)},
+                              merges=[tuple(merge) for merge in model["merges"]])
+    add_special(tokenizer, tokens)
+    return tokenizer
+
+
+def opt_tokenizer(size=560, tokens=()):
+    """A byte-level BPE of OPT's settings: GPT-2's, and </s> stands before every text and ends it.
+    `tokens`: more special ones."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *sorted(model["vocab"], key=model["vocab"].get)]
+    tokenizer = GPT2Tokenizer(vocab={piece: index for index, piece in enumerate(pieces)},
+                              merges=[tuple(merge) for merge in model["merges"]],
+                              bos_token="</s>", eos_token="</s>", pad_token="<pad>",
+                              unk_token="</s>")
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="</s> $A", pair="</s> $A </s> $B", special_tokens=[("</s>", 2)])
+    add_special(tokenizer, tokens)
     return tokenizer
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two towers: `forward` on pictures and texts, and runs of `objective: contrastive`, against transformers' CLIPModel. A window is compared whole,
-so that accumulation is a larger batch there."""
+so that accumulation is a larger batch there. Other kinds of two towers (siglip.py, align.py) bring a module with the names that KIND lists."""
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,10 @@ from families.base import randomise, read, write
 CAPTIONS = ("a red circle", "two  GREEN triangles, above!", "파란 사각형 É", "the old harbour was quiet in the morning; boats lay on the sand", "x",
             "it's 4 shapes I'm 빨간 원")
 LONGEST = 14
+# What a case asks of its kind: SPECS, make, oracle, Joining, silent, felt, PARTS, MODEL_TYPE.
+KIND = sys.modules[__name__]
+MODEL_TYPE = "clip"
+PARTS = {"vision_tower": ("vision_model.",), "projector": ("visual_projection", "text_projection", "logit_scale"), "language_model": ("text_model.",)}
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6)
 TEXT = dict(hidden_size=40, intermediate_size=72, num_attention_heads=4, num_hidden_layers=2, max_position_embeddings=LONGEST)
 LARGER = (dict(hidden_size=96, intermediate_size=256, num_attention_heads=4, num_hidden_layers=4, image_size=48, patch_size=8),
@@ -110,8 +115,11 @@ class Joining:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.pictures = CLIPImageProcessorPil.from_pretrained(folder)
 
+    def texts(self, made):
+        return [self.tokenizer(row["text"], truncation=True, max_length=LONGEST)["input_ids"] for row in made]
+
     def __call__(self, made):
-        texts = [self.tokenizer(row["text"], truncation=True, max_length=LONGEST)["input_ids"] for row in made]
+        texts = self.texts(made)
         longest = max(map(len, texts))
         pad = self.tokenizer.eos_token_id
         return {"input_ids": torch.tensor([ids + [pad] * (longest - len(ids)) for ids in texts]),
@@ -125,20 +133,26 @@ def silent(key):
     return "k_proj" in key and key.endswith("bias")
 
 
-def forward_case(name):
+def felt(key, tensor):
+    """Of a tensor what a loss can feel."""
+    return tensor
+
+
+def forward_case(name, kind=KIND):
     def case(world, result):
-        folder = make(name, world.checkpoints)
-        model, made = oracle(folder), rows(world, 6)
+        folder = kind.make(name, world.checkpoints)
+        model, made = kind.oracle(folder), rows(world, 6)
         (world.scratch / "rows.json").write_text(json.dumps(made, ensure_ascii=False))
         named = dict(model.named_parameters())
         world.program.run("forward", folder, "--input", world.scratch / "rows.json", "--out", world.scratch / "out.safetensors", "--dtype", "float32",
                           "--device", "cpu", *[flag for key in named for flag in ("--grad", key)])
         got = load_file(world.scratch / "out.safetensors")
-        inputs = Joining(folder)(made)
-        result.expect(inputs["attention_mask"].sum(1).max() == LONGEST, "no text is cut")
+        joining = kind.Joining(folder)
+        inputs = joining(made)
+        own = torch.tensor([id for ids in joining.texts(made) for id in ids])
+        result.expect(max(map(len, joining.texts(made))) == LONGEST, "no text is cut")
         out = model(**inputs)
         out.loss.backward()
-        own = inputs["input_ids"][inputs["attention_mask"].bool()]
         if not result.same("input_ids", got["input_ids"].flatten().tolist(), own.tolist()):
             return
         result.close("pixel_values", got["pixel_values"], inputs["pixel_values"], 1e-6, "pixels")
@@ -147,24 +161,26 @@ def forward_case(name):
         largest = max(parameter.grad.abs().max().item() for parameter in named.values() if parameter.grad is not None)
         for key, parameter in named.items():
             wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            result.close(f"grad.{key}", got[f"grad.{key}"], wanted, 1e-4, "zero grad" if silent(key) else "grad", largest if silent(key) else 0.0)
+            result.close(f"grad.{key}", got[f"grad.{key}"], wanted, 1e-4, "zero grad" if kind.silent(key) else "grad", largest if kind.silent(key) else 0.0)
     return case
 
 
-def info_case(name):
+def info_case(name, kind=KIND):
     def case(world, result):
-        folder = make(name, world.checkpoints)
-        got, named = world.program.json("info", folder, "--json"), dict(oracle(folder).named_parameters())
-        count = lambda *begins: sum(parameter.numel() for key, parameter in named.items() if key.startswith(begins))
-        result.same("model_type", got["model_type"], "clip")
-        result.same("dtype", got["dtype"], SPECS[name].dtype)
-        result.same("parameters", got["parameters"], count(""))
-        result.same("parts", got["parts"], {"vision_tower": count("vision_model."), "projector": count("visual_projection", "text_projection", "logit_scale"),
-                                            "language_model": count("text_model.")})
+        folder = kind.make(name, world.checkpoints)
+        got, named = world.program.json("info", folder, "--json"), dict(kind.oracle(folder).named_parameters())
+        result.same("model_type", got["model_type"], kind.MODEL_TYPE)
+        result.same("dtype", got["dtype"], kind.SPECS[name].dtype)
+        result.same("parameters", got["parameters"], sum(parameter.numel() for parameter in named.values()))
+        parts = {}
+        for key, parameter in named.items():   # the longest beginning says whose it is
+            part = max((begin, part) for part, begins in kind.PARTS.items() for begin in begins if key.startswith(begin))[1]
+            parts[part] = parts.get(part, 0) + parameter.numel()
+        result.same("parts", got["parts"], parts)
     return case
 
 
-def train_case(name, strategy, together=4, accumulation=1, **settings):
+def train_case(name, strategy, together=4, accumulation=1, kind=KIND, **settings):
     """`settings`: of the recipe besides."""
     def case(world, result):
         folder, made, held_out = make(name, world.checkpoints), rows(world, 12), rows(world, 18)[12:]
@@ -173,18 +189,18 @@ def train_case(name, strategy, together=4, accumulation=1, **settings):
         recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), output_dir=str(world.scratch / "run"),
                       eval_dataset=write_lines(world.scratch / "eval.jsonl", held_out), objective="contrastive", strategy=strategy,
                       training=steps | dict(device="cpu", dtype="float32", gradient_checkpointing="false", logging_steps=1, save_steps=0, eval_steps=6)) | settings
-        model = oracle(folder)
+        model = kind.oracle(folder)
         if strategy == "lora":
             model = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", lora_dropout=0.0))
             model.save_pretrained(world.scratch / "start")
             recipe["adapter"] = dict(init_from=str(world.scratch / "start"))
         elif strategy == "freeze":
             for key, parameter in model.named_parameters():
-                parameter.requires_grad_("projection" in key or key == "logit_scale")
+                parameter.requires_grad_(key.startswith(kind.PARTS["projector"]))
         (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
         world.program.run("train", world.scratch / "recipe.yaml")
         whole = steps | dict(per_device_train_batch_size=together * accumulation, gradient_accumulation_steps=1)
-        joining = Joining(folder)
+        joining = kind.Joining(folder)
         log = train.trained_by_transformers(model, joining, made, [], whole, world.scratch / "oracle")
         curve = train.curve(world.scratch / "run")
         train.compare_curves(result, curve, log)
@@ -195,13 +211,13 @@ def train_case(name, strategy, together=4, accumulation=1, **settings):
         else:
             stored, start = load_file(world.scratch / "run" / "model" / "model.safetensors"), load_file(folder / "model.safetensors")
             result.same("stored names", sorted(stored), sorted(key for key in start if not key.endswith("position_ids")))
-            got, wanted = oracle(world.scratch / "run" / "model").state_dict(), model.state_dict()
-            slack = {"float32": 0, "float16": 2 ** -11, "bfloat16": 2 ** -8}[SPECS[name].dtype]
+            got, wanted = kind.oracle(world.scratch / "run" / "model").state_dict(), model.state_dict()
+            slack = {"float32": 0, "float16": 2 ** -11, "bfloat16": 2 ** -8}[kind.SPECS[name].dtype]
         if not result.same("tensors", sorted(got), sorted(wanted)):
             return
         for key, tensor in wanted.items():
-            if not silent(key):
-                result.close(key, got[key], tensor.detach(), train.WEIGHTS + slack, "weights")
+            if not kind.silent(key):
+                result.close(key, *(kind.felt(key, each) for each in (got[key], tensor.detach())), train.WEIGHTS + slack, "weights")
     return case
 
 
@@ -220,6 +236,49 @@ def compare_evaluation(result, line, model, batches):
     result.near("eval_accuracy/image", line["eval_accuracy/image"], sum(images) / len(images), 1e-5, floor=1e-3)
 
 
+def recall(logits, own, ks):
+    """Of likenesses [seeking, found] the shares that find one of their own among the first k, and the median rank of it."""
+    ranks = []
+    for line, right in zip(logits, own):
+        best = max(line[place] for place in right)
+        ranks.append(1 + sum(value >= best for place, value in enumerate(line) if place not in right))
+    return {str(k): sum(rank <= k for rank in ranks) / len(ranks) for k in ks}, float(torch.tensor(ranks, dtype=torch.float64).quantile(0.5))
+
+
+def similarity_case(name, kind=KIND):
+    """The `similarity` verb: texts for pictures, and rows that find one another."""
+    def case(world, result):
+        folder = kind.make(name, world.checkpoints)
+        model, joining, made = kind.oracle(folder), kind.Joining(folder), rows(world, 6)
+        shown, said = [row["image"] for row in made[:3]], ["red", "two blue squares", "파란 원", "boats"]
+        got = world.program.json("similarity", folder, "--images", *shown, "--texts", *said, "--pattern", "a photo of a {}, you see", "--dtype", "float32",
+                                 "--device", "cpu", "--json")
+        with torch.no_grad():
+            texts = joining([{"image": shown[0], "text": f"a photo of a {text}, you see"} for text in said])
+            pixels = joining([{"image": image, "text": "x"} for image in shown])["pixel_values"]
+            out = model(**{key: value for key, value in texts.items() if key in ("input_ids", "attention_mask")}, pixel_values=pixels)
+        probabilities = out.logits_per_image.sigmoid() if kind.MODEL_TYPE == "siglip" else out.logits_per_image.softmax(-1)
+        result.close("logits_per_text", torch.tensor(got["logits_per_text"]), out.logits_per_text, report.LOGITS, "logits")
+        result.close("probabilities", torch.tensor(got["probabilities"]), probabilities, report.LOGITS, "probabilities")
+        result.same("the likeliest", [picture["best"] for picture in got["pictures"]], [said[place] for place in probabilities.argmax(1).tolist()])
+        twice = made + [{"image": made[0]["image"], "text": "another text of the first"}]
+        got = world.program.json("similarity", folder, "--rows", write_lines(world.scratch / "rows.jsonl", twice), "--k", "1", "2", "4", "--batch", "2",
+                                 "--dtype", "float32", "--device", "cpu", "--json")
+        with torch.no_grad():
+            logits = model(**{key: value for key, value in joining(twice).items()}).logits_per_text
+        places = {}
+        for row in twice:
+            places.setdefault(row["image"], len(places))
+        columns = [next(at for at, row in enumerate(twice) if row["image"] == image) for image in places]
+        logits = logits[:, columns]
+        own = [[places[row["image"]]] for row in twice]
+        shares, median = recall(logits.tolist(), own, (1, 2, 4))
+        result.same("recall of texts", got["text_to_image"], {"recall": shares, "median_rank": median})
+        shares, median = recall(logits.t().tolist(), [[at for at, row in enumerate(twice) if row["image"] == image] for image in places], (1, 2, 4))
+        result.same("recall of pictures", got["image_to_text"], {"recall": shares, "median_rank": median})
+    return case
+
+
 def loss_case(world, result):
     """The `loss` verb on rows of one window."""
     folder, made = make("towers-plain", world.checkpoints), rows(world, 5)
@@ -235,10 +294,10 @@ def loss_case(world, result):
     result.close("grad.logit_scale", got["grad.logit_scale"], model.logit_scale.grad, 1e-4, "grad")
 
 
-def forecast_case(strategy, together, accumulation, **settings):
+def forecast_case(strategy, together, accumulation, name="towers-larger", kind=KIND, **settings):
     """`plan` against the peak of a run, as for every family."""
     def case(world, result):
-        folder = make("towers-larger", world.checkpoints)
+        folder = kind.make(name, world.checkpoints)
         text = "a small blue square and two green triangles stand above the old harbour"
         made = [{"image": str(world.inputs / "photo.png"), "text": text}] * together * accumulation * (5 if strategy == "freeze" else 1)
         recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), output_dir=str(world.scratch / "run"),
@@ -285,6 +344,7 @@ def cases(_all=False):
               "two-towers/towers-old/full": train_case("towers-old", "full", 3, 1),
               "two-towers/towers-old/lora": train_case("towers-old", "lora", 2, 2),
               "two-towers/towers-uneven/lora": train_case("towers-uneven", "lora"),
+              "two-towers/towers-plain/similarity": similarity_case("towers-plain"),
               "two-towers/loss": loss_case, "two-towers/refused": refused_case}
     lora = dict(adapter=dict(r=8, target_modules="all-linear"))
     return found | {"two-towers/forecast/lora": forecast_case("lora", 8, 1, **lora), "two-towers/forecast/full": forecast_case("full", 8, 1),

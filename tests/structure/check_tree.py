@@ -38,6 +38,8 @@ LEVELS = [
     ["train"],
     ["compare", "forecast", "handover"],
     ["teaching"],
+    ["lab"],
+    ["check"],
     ["check", "lab"],
     ["session"],
 ]

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/models/bart/bart_stack.h"
+#include "engine/models/blocks/pre_norm_cost.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier::bart {
@@ -31,7 +32,34 @@ bool Layer::keeps_memory(const StepTerms& terms) const {
   return across_ && (terms.of(*across_->k_proj).trains || terms.of(*across_->v_proj).trains);
 }
 
+Stage Layer::pre_norm_cost(const StepTerms& terms, const StackPass& pass, bool flows) const {
+  const TrainedShare share = trained_within(terms, *this);
+  const std::int64_t width = fc1_->in_features();
+  const auto core_of = [&](const RowsShape& rows) {
+    return attention_cost(terms, rows, heads_, heads_, width / heads_);
+  };
+  PreNormCost cost(terms, pass.tokens, pass.tokens, width, flows);
+  if (!flows && !share.trains && !pass.memory_flows) {
+    std::vector<AttentionCost> cores{core_of(pass.rows)};
+    if (across_) cores.push_back(core_of(pass.across));
+    return cost.passing(cores, fc1_->out_features());
+  }
+  cost.add(
+      attention_branch_cost(terms, {self_->q_proj, self_->k_proj, self_->v_proj}, self_->out_proj,
+                            core_of(pass.rows), 0, pass.tokens, cost.normed(self_norm_)),
+      self_norm_);
+  if (across_) {
+    cost.add(across_branch_cost(terms, across_->q_proj, {across_->k_proj, across_->v_proj},
+                                across_->out_proj, core_of(pass.across), pass.tokens,
+                                pass.memory_tokens, cost.normed(across_norm_), pass.memory_flows),
+             across_norm_);
+  }
+  cost.add(mlp_cost(terms, {fc1_}, fc2_, pass.tokens, cost.normed(last_norm_)), last_norm_);
+  return cost.stage(share.parameters * terms.gradient_element);
+}
+
 Stage Layer::cost(const StepTerms& terms, const StackPass& pass, bool flows) const {
+  if (pre_norm_) return pre_norm_cost(terms, pass, flows);
   const TrainedShare share = trained_within(terms, *this);
   const std::int64_t width = fc1_->in_features(), state = terms.block(pass.tokens * width);
   const auto core_of = [&](const RowsShape& rows) {
@@ -106,6 +134,14 @@ void Stack::add_cost(const StepTerms& terms, const StackPass& pass, bool& flows,
     stages.push_back(layer->cost(terms, pass, flows));
     flows = flows || pass.memory_flows || trained_within(terms, *layer).trains;
   }
+  if (!layer_norm_) return;
+  Stage last;
+  const TrainedShare share = terms.of(*layer_norm_);
+  if (flows || share.trains) last.kept = norm_kept(terms, layer_norm_, pass.tokens);
+  last.moments = {{last.kept, 2 * state + norm_work(terms, layer_norm_, pass.tokens)}};
+  last.gradients = share.parameters * terms.gradient_element;
+  flows = flows || share.trains;
+  stages.push_back(last);
 }
 
 void Body::add_cost(const Pass& pass, bool before, PassCost& cost) const {

@@ -43,6 +43,9 @@ Result<Options> read_options(const Json& config, const std::string& where) {
                            ", which is no token of the vocabulary.",
                        where + ": decoder_start_token_id");
   }
+  if (const auto pad = config.find("pad_token_id"); pad == config.end() || !pad->is_null()) {
+    LUTHIER_TRY(o.padding, json_int(config, "pad_token_id", where, o.padding));
+  }
   LUTHIER_TRY(const bool one_table, json_bool(config, "tie_word_embeddings", where, true));
   if (!one_table) return input_error(kTwoTablesOfWords, where + ": tie_word_embeddings");
   for (const char* key : {"encoder_layerdrop", "decoder_layerdrop"}) {

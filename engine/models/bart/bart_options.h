@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The numbers of a BART (Lewis et al. 2020), as transformers' BartConfig has them.
+// The numbers of a BART (Lewis et al. 2020) or mBART (Liu et al. 2020), as transformers' BartConfig
+// and MBartConfig have them.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,9 @@ struct Options {
   double init_std = 0.02;
   Activation activation = Activation::Gelu;
   bool scale_embedding = false;  ///< words come into the stacks by √d_model
+  bool pre_norm = false;         ///< mBART: norms before the branches, and one behind each stack
   TokenId start = 2;             ///< what written rows begin with
+  TokenId padding = 1;           ///< the row of the table that learns nothing by being looked up
 };
 
 /// An Input error names `where` and the field.

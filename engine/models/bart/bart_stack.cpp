@@ -35,7 +35,9 @@ Tensor Attention::forward(const Tensor& x, const LayerFrame& frame, bool across,
 }
 
 Layer::Layer(const Options& o, bool decoder, const torch::TensorOptions& t)
-    : heads_(decoder ? o.decoder.heads : o.encoder.heads), activation_(o.activation) {
+    : heads_(decoder ? o.decoder.heads : o.encoder.heads),
+      activation_(o.activation),
+      pre_norm_(o.pre_norm) {
   const std::int64_t width = o.d_model, wide = decoder ? o.decoder.wide : o.encoder.wide;
   const auto norm = [&](const char* name) {
     return register_module(name, LayerNorm(width, kNormEpsilon, t));
@@ -52,9 +54,9 @@ Layer::Layer(const Options& o, bool decoder, const torch::TensorOptions& t)
 
   AttentionRule rule;
   rule.causal = decoder;
-  const auto add = [this](const LayerNorm& behind, auto body) {
-    branches_.push_back(
-        {Branch::Norm::After, [behind](const Tensor& x) { return behind->forward(x); }, body});
+  const auto add = [this](const LayerNorm& own, auto body) {
+    branches_.push_back({pre_norm_ ? Branch::Norm::Before : Branch::Norm::After,
+                         [own](const Tensor& x) { return own->forward(x); }, body});
   };
   add(self_norm_, [this, rule](const Tensor& x, const LayerFrame& frame) {
     return self_->forward(x, frame, /*across=*/false, rule);
@@ -81,6 +83,8 @@ Stack::Stack(const Options& o, bool decoder, const torch::TensorOptions& t) {
   register_module("layers", list);
   layernorm_embedding_ =
       register_module("layernorm_embedding", LayerNorm(o.d_model, kNormEpsilon, t));
+  if (o.pre_norm)
+    layer_norm_ = register_module("layer_norm", LayerNorm(o.d_model, kNormEpsilon, t));
 }
 
 Tensor Stack::forward(const Tensor& embeddings, const RowLayout& rows, const RowStates* memory,
@@ -104,11 +108,12 @@ Tensor Stack::forward(const Tensor& embeddings, const RowLayout& rows, const Row
     };
     x = checkpointed(run, x, memory ? memory->states : torch::empty({0}, x.options()));
   }
-  return x;
+  return layer_norm_ ? layer_norm_->forward(x) : x;
 }
 
 Body::Body(const Options& o, const torch::TensorOptions& t) : options_(o) {
   shared = register_module("shared", Embedding(o.vocab_size, o.d_model, t));
+  if (o.padding >= 0 && o.padding < o.vocab_size) shared->padding = o.padding;
   encoder_ = register_module("encoder", std::make_shared<Stack>(o, /*decoder=*/false, t));
   decoder_ = register_module("decoder", std::make_shared<Stack>(o, /*decoder=*/true, t));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // BART's two stacks (Lewis et al. 2020; BartEncoder and BartDecoder of transformers 5.17), for
 // whatever model has them: learned positions, layers whose norms come after their branches, and one
-// table of words for both.
+// table of words for both. mBART's (Liu et al. 2020; MBartEncoder and MBartDecoder) have their
+// norms before the branches and one behind the last layer.
 #pragma once
 
 #include <memory>
@@ -35,12 +36,15 @@ class Layer : public torch::nn::Module {
   }
   /// `flows`: a gradient is wanted below the layer.
   Stage cost(const StepTerms& terms, const StackPass& pass, bool flows) const;
+  /// The same where norms come before their branches.
+  Stage pre_norm_cost(const StepTerms& terms, const StackPass& pass, bool flows) const;
   /// Whether what the cross-attention reads of the memory is kept, once for all layers.
   bool keeps_memory(const StepTerms& terms) const;
 
  private:
   std::int64_t heads_;
   Activation activation_;
+  bool pre_norm_;
   std::shared_ptr<Attention> self_, across_;
   LayerNorm self_norm_{nullptr}, across_norm_{nullptr}, last_norm_{nullptr};
   Linear fc1_{nullptr}, fc2_{nullptr};
@@ -63,6 +67,7 @@ class Stack : public torch::nn::Module {
   Embedding embed_positions_{nullptr};
   std::vector<std::shared_ptr<Layer>> layers_;
   LayerNorm layernorm_embedding_{nullptr};
+  LayerNorm layer_norm_{nullptr};  ///< behind the last layer; null: there is none
 };
 
 /// transformers' BartModel: both stacks over one table of words.

@@ -2,9 +2,10 @@
 // CLIP (Radford et al. 2021) as CLIPModel of transformers 5.17: a tower of pictures and one of
 // texts, each with a product into one space, and a learned scale of their likeness.
 #include "engine/models/clip/clip_text.h"
-#include "engine/models/families.h"
-#include "engine/models/processor_files.h"
+#include "engine/models/family.h"
+#include "engine/models/pictures/tower_body.h"
 #include "engine/models/tower_model.h"
+#include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/models/vision_tower.h"
 #include "engine/nn/module_cost.h"
 
@@ -21,8 +22,6 @@ struct ClipOptions {
   double logit_scale_init_value = 2.6592;
   bool tie_word_embeddings = false;  ///< there is no head to tie
 };
-
-Tensor unit(const Tensor& x) { return x / x.pow(2).sum(-1, /*keepdim=*/true).pow(0.5); }
 
 class Clip : public Model, public TwoTowers, public PictureTower, public StepCosts {
  public:
@@ -51,11 +50,11 @@ class Clip : public Model, public TwoTowers, public PictureTower, public StepCos
     return vision_model_->pooled(input.pixel_values);
   }
   Tensor image(const ModelInput& input) override {
-    return unit(
+    return unit_vectors(
         visual_projection_(input.tower_features.defined() ? input.tower_features : tower(input)));
   }
   Tensor text(const ModelInput& input, std::int64_t rows) override {
-    return unit(text_projection_(
+    return unit_vectors(text_projection_(
         text_model_->forward(input.input_ids, row_layout(input), rows, gradient_checkpointing_)));
   }
   Tensor scale() override { return logit_scale_.exp(); }
@@ -67,15 +66,11 @@ class Clip : public Model, public TwoTowers, public PictureTower, public StepCos
     const std::int64_t pictures = pass.pictures.frames;
     const TowerCost tower = vision_model_->pooled_cost(pass);
     PassCost cost;
-    Stage inputs;
-    inputs.kept = 2 * terms.block(pass.tokens, 8);  // ids and labels
-    if (tower.trains) inputs.kept += terms.floats(pass.pictures.numbers);
-    inputs.moments = {{inputs.kept, 0}};
-    cost.stages = {inputs};
+    cost.stages = {two_tower_inputs(pass, tower.trains)};
     tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
-    cost.stages.push_back(projection_cost(terms, visual_projection_, pictures));
+    cost.stages.push_back(end_product_cost(terms, visual_projection_, pictures));
     text_model_->add_cost(pass, pictures, cost);
-    cost.stages.push_back(projection_cost(terms, text_projection_, pictures));
+    cost.stages.push_back(end_product_cost(terms, text_projection_, pictures));
     cost.head.width = options_.projection_dim;
     return cost;
   }
@@ -84,12 +79,7 @@ class Clip : public Model, public TwoTowers, public PictureTower, public StepCos
   }
 
   ModelGeometry geometry() const override {
-    ModelGeometry g;
-    const VisionSizes& text = options_.text.sizes;
-    g.vocab_size = options_.text.vocab_size, g.hidden_size = text.hidden_size;
-    g.num_hidden_layers = text.num_hidden_layers;
-    g.num_attention_heads = g.num_key_value_heads = text.num_attention_heads;
-    g.head_dim = text.hidden_size / text.num_attention_heads;
+    ModelGeometry g = text_geometry(options_.text.sizes, options_.text.vocab_size);
     const VisionTowerOptions& v = options_.vision;
     g.vision_hidden_size = v.hidden_size, g.vision_layers = v.num_hidden_layers;
     g.vision_heads = v.num_attention_heads, g.vision_tokens = v.tokens();
@@ -98,15 +88,6 @@ class Clip : public Model, public TwoTowers, public PictureTower, public StepCos
   }
 
  private:
-  static Stage projection_cost(const StepTerms& terms, const Linear& linear, std::int64_t rows) {
-    const ProductsCost product = products_cost(terms, {linear}, rows);
-    Stage stage;
-    stage.kept = product.input + product.numbers;
-    stage.moments = {{stage.kept, product.input_copies * product.input}};
-    stage.gradients = terms.of(*linear).parameters * terms.gradient_element;
-    return stage;
-  }
-
   ClipOptions options_;
   Tensor logit_scale_;
   std::shared_ptr<ClipTextTower> text_model_;
@@ -131,6 +112,8 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
   if (!options.vision.class_embedding)
     return input_error("The vision tower has no class token, whose state is the picture's.",
                        where + ": vision_config: model_type", "It is clip_vision_model.");
+  LUTHIER_TRY(auto alone, plan_tower_alone(config, where, options.vision, "CLIPImageProcessor"));
+  if (alone) return std::move(*alone);
   LUTHIER_TRY(options.text, read_clip_text_options(text, where + ": text_config"));
   LUTHIER_TRY(options.projection_dim, json_int(config, "projection_dim", where, 512));
   if (options.projection_dim < 1 || options.projection_dim > 1 << 20)
@@ -141,22 +124,23 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
   plan.build = builder<Clip>(options);
   plan.initializer_range = options.text.sizes.initializer_range;
   plan.longest_row = options.text.max_position_embeddings;
-  const ProcessorDefaults defaults{"CLIPImageProcessor"};
-  const auto tokens = [defaults](const std::filesystem::path& files) -> Result<ImageTokens> {
-    LUTHIER_TRY(const PixelValues outline, frame_outline(files, defaults, 0));
-    if (outline.shape.front() != 1)
-      return input_error("The picture processor cuts pictures into several frames.", files.string(),
-                         "A picture tower of CLIP takes each picture as one frame.");
-    ImageTokens beside;  // a picture stands beside its text, not in it
-    beside.mark.clear();
-    return beside;
-  };
-  plan.pictures = PicturePlan{-1, defaults, tokens};
+  plan.pictures = pictures_beside("CLIPImageProcessor");
   return plan;
 }
 
 }  // namespace
 
-const Family clip_family{"clip", /*takes_pictures=*/true, read, same_name, same_name};
+extern const Family clip_family;
+const Family clip_family{"clip",
+                         /*takes_pictures=*/true,
+                         read,
+                         same_name,
+                         same_name,
+                         nullptr,
+                         nullptr,
+                         nullptr,
+                         nullptr,
+                         nullptr,
+                         {.pictures = "CLIPForImageClassification"}};
 
 }  // namespace luthier

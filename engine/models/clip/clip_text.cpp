@@ -18,8 +18,9 @@ class Part : public torch::nn::Module {};
 
 class Attention : public torch::nn::Module, public BranchPort {
  public:
-  Attention(const VisionSizes& o, const torch::TensorOptions& t)
+  Attention(const VisionSizes& o, bool both_ways, const torch::TensorOptions& t)
       : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
+    rule_.causal = !both_ways;
     const std::int64_t width = o.hidden_size;
     const auto made = neighbouring_linears(width, {width, width, width}, true, t);
     key_ = register_module("k_proj", made[1]);
@@ -30,7 +31,7 @@ class Attention : public torch::nn::Module, public BranchPort {
   Tensor forward(const Tensor& x, const RowLayout& rows) {
     const auto split = [&](const Tensor& y) { return y.view({y.size(0), heads_, -1}); };
     const auto made = side_by_side(x, {query_.get(), key_.get(), value_.get()});
-    return out_(attend(split(made[0]), split(made[1]), split(made[2]), rows, AttentionRule()));
+    return out_(attend(split(made[0]), split(made[1]), split(made[2]), rows, rule_));
   }
   AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                            bool flows) const {
@@ -41,6 +42,7 @@ class Attention : public torch::nn::Module, public BranchPort {
 
  private:
   std::int64_t heads_;
+  AttentionRule rule_;
   Linear key_{nullptr}, value_{nullptr}, query_{nullptr}, out_{nullptr};
 };
 
@@ -73,8 +75,8 @@ class ClipTextTower::Embeddings : public torch::nn::Module {
 
 class ClipTextTower::Layer : public torch::nn::Module {
  public:
-  Layer(const VisionSizes& o, const torch::TensorOptions& t) {
-    attention_ = register_module("self_attn", std::make_shared<Attention>(o, t));
+  Layer(const VisionSizes& o, bool both_ways, const torch::TensorOptions& t) {
+    attention_ = register_module("self_attn", std::make_shared<Attention>(o, both_ways, t));
     norm1_ = register_module("layer_norm1", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
     mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
     norm2_ = register_module("layer_norm2", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
@@ -114,7 +116,7 @@ ClipTextTower::ClipTextTower(const ClipTextOptions& o, const torch::TensorOption
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
   torch::nn::ModuleList list;
   for (std::int64_t i = 0; i < o.sizes.num_hidden_layers; ++i) {
-    layers_.push_back(std::make_shared<Layer>(o.sizes, t));
+    layers_.push_back(std::make_shared<Layer>(o.sizes, o.both_ways, t));
     list->push_back(layers_.back());
   }
   register_module("encoder", std::make_shared<Part>())->register_module("layers", list);
@@ -133,9 +135,16 @@ Tensor ClipTextTower::forward(const Tensor& ids, const RowLayout& layout, std::i
 }
 
 /// The first end token of each row, its first token where there is none. Older files name the id 2,
-/// which never was it: there the largest id is taken for it.
+/// which never was it: there the largest id is taken for it. Where all see all, the last.
 Tensor ClipTextTower::ends(const Tensor& ids, const std::vector<std::int64_t>& lengths,
                            std::int64_t rows) const {
+  if (options.both_ways) {
+    std::vector<std::int64_t> last;
+    std::int64_t end = 0;
+    for (std::int64_t row = 0; row < rows; ++row)
+      last.push_back((end += lengths[static_cast<std::size_t>(row)]) - 1);
+    return torch::tensor(last, torch::kInt64).to(ids.device());
+  }
   const Tensor marks =
       options.eos_token_id == 2 ? ids : (ids == options.eos_token_id).to(ids.dtype());
   std::vector<Tensor> places;

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/models/bart/bart_stack.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/florence2/davit_tower.h"
 #include "engine/models/florence2/projector.h"
 #include "engine/models/florence2/task_words.h"
@@ -241,6 +241,7 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 
 }  // namespace florence2
 
+extern const Family florence2_family;
 const Family florence2_family{"florence2", /*takes_pictures=*/true, florence2::read, same_name,
                               same_name};
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "engine/base/log.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/gemma3n/mobilenet_tower.h"
 #include "engine/models/processor_files.h"
 
@@ -196,6 +196,7 @@ Result<Gemma3nModelOptions> read_gemma3n_options(const Json& config, const std::
   return o;
 }
 
+extern const Family gemma3n_family;
 const Family gemma3n_family{"gemma3n", true, read_gemma3n, same_name, same_name};
 
 }  // namespace luthier

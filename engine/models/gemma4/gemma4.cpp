@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/gemma4/gemma4.h"
 
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -99,6 +99,7 @@ Result<Gemma4ModelOptions> read_gemma4_options(const Json& config, const std::st
   return o;
 }
 
+extern const Family gemma4_family;
 const Family gemma4_family{.model_type = "gemma4",
                            .takes_pictures = true,
                            .read = read_gemma4,

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -128,6 +128,7 @@ Result<Gemma4UnifiedOptions> read_gemma4_unified_options(const Json& config,
   return o;
 }
 
+extern const Family gemma4_unified_family;
 const Family gemma4_unified_family{.model_type = "gemma4_unified",
                                    .takes_pictures = true,
                                    .read = read_gemma4_unified,

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
@@ -240,6 +240,7 @@ Result<Lfm2VlOptions> read_lfm2_vl_options(const Json& config, const std::string
   return o;
 }
 
+extern const Family lfm2_vl_family;
 const Family lfm2_vl_family = [] {
   Family family{"lfm2_vl", true, read_lfm2_vl, llava_memory_name, same_name, lfm2_vl_layout};
   family.untie = untie_lfm2;

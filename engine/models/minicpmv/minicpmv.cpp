@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
 #include "engine/vision/processor_settings.h"
@@ -194,6 +194,7 @@ Result<MiniCpmVOptions> read_minicpmv_options(const Json& config, const std::str
   return o;
 }
 
+extern const Family minicpmv4_6_family;
 const Family minicpmv4_6_family{"minicpmv4_6", true,      read_minicpmv,
                                 same_name,     same_name, minicpmv_layout};
 

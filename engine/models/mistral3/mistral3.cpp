@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/qwen_vl/qwen_layout.h"
@@ -264,6 +264,7 @@ Result<Mistral3Options> read_mistral3_options(const Json& config, const std::str
   return o;
 }
 
+extern const Family mistral3_family;
 const Family mistral3_family{"mistral3",        true,          read_mistral3, llava_memory_name,
                              llava_stored_name, pixtral_layout};
 

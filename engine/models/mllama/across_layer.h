@@ -36,7 +36,7 @@ class AcrossAttentionImpl : public torch::nn::Module, public BranchPort {
 };
 TORCH_MODULE(AcrossAttention);
 
-class AcrossLayerImpl : public ParameterModule, public DecoderBlock {
+class AcrossLayerImpl : public ParameterModule, public DecoderBlock, public SeesPictures {
  public:
   AcrossLayerImpl(const DecoderOptions& options, std::int64_t layer,
                   const torch::TensorOptions& tensors);
@@ -46,7 +46,10 @@ class AcrossLayerImpl : public ParameterModule, public DecoderBlock {
   bool narrows() const override { return false; }
   LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                  std::int64_t asked, bool flows) const override;
-  bool keeps_states(const StepTerms& terms) const { return cross_attn_->keeps_states(terms); }
+  bool keeps_states(const StepTerms& terms) const override {
+    return cross_attn_->keeps_states(terms);
+  }
+  std::int64_t state_width() const override { return input_layernorm_->weight.size(0); }
   const torch::nn::Module& module() const override { return *this; }
   std::string type_name() const override { return "Parameter"; }
   torch::Tensor first_value(const std::string& name, const at::Generator& generator) const override;

@@ -12,6 +12,20 @@
 
 namespace luthier {
 
+struct StepTerms;
+
+/// Of a layer of the decoder that reads TokenSequence::sight.
+class SeesPictures {
+ public:
+  virtual ~SeesPictures() = default;
+  /// Whether it does: some layers of a kind may.
+  virtual bool sees_pictures() const { return true; }
+  /// Whether the pictures' states are kept for the backward of its products.
+  virtual bool keeps_states(const StepTerms& terms) const = 0;
+  /// Numbers of a state.
+  virtual std::int64_t state_width() const = 0;
+};
+
 struct PictureSight {
   /// Tokens one after another that see the same states.
   struct Run {

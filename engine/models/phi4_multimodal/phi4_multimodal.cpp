@@ -2,7 +2,7 @@
 #include "engine/models/phi4_multimodal/phi4_multimodal.h"
 
 #include "engine/base/log.h"
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
 #include "engine/nn/module_cost.h"
@@ -205,6 +205,7 @@ Result<Phi4MultimodalOptions> read_phi4_multimodal_options(const Json& config,
   return o;
 }
 
+extern const Family phi4_multimodal_family;
 const Family phi4_multimodal_family{"phi4_multimodal", true, read_phi4_multimodal, same_name,
                                     same_name};
 

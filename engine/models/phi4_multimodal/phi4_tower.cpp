@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/pooling_head.h"
+#include "engine/models/pictures/pooling_head.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/module_cost.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/pooling_head.h"
+#include "engine/models/pictures/pooling_head.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {

@@ -3,7 +3,7 @@
 // stacks over one table of words, which is the head, too, unless the files hold another one.
 #include <cmath>
 
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/t5/t5_stack.h"
 #include "engine/nn/module_cost.h"
 
@@ -106,6 +106,7 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 
 }  // namespace t5
 
+extern const Family t5_family;
 const Family t5_family{"t5",     /*takes_pictures=*/false, t5::read, same_name, same_name, nullptr,
                        t5::untie};
 

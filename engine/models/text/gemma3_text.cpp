@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The text half of Gemma 3 (Gemma Team 2025) by itself, as Gemma3ForCausalLM of transformers 5.17.
-#include "engine/models/families.h"
+#include "engine/models/family.h"
 #include "engine/models/text/text_model.h"
 
 namespace luthier {
@@ -19,6 +19,7 @@ Result<Plan> read_gemma3_text(const Json& config, const std::filesystem::path& f
 
 }  // namespace
 
+extern const Family gemma3_text_family;
 const Family gemma3_text_family{"gemma3_text", /*takes_pictures=*/false, read_gemma3_text,
                                 text_memory_name, same_name};
 

@@ -22,7 +22,7 @@ Result<Plan> read_text_model(const Json& config, const std::filesystem::path& fo
 
 std::string text_memory_name(const std::string& stored) {
   for (const char* own : {"layers.", "embed_tokens.", "embed_tokens_per_layer.", "per_layer_",
-                          "norm.", "embedding_norm.", "altup_"}) {
+                          "norm.", "embedding_norm.", "final_layernorm.", "altup_"}) {
     if (stored.starts_with(own)) return "model." + stored;
   }
   return stored;

@@ -10,6 +10,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
 import checkpoints
+import rewriters
 import two_towers
 from families import FAMILIES
 
@@ -27,6 +28,8 @@ def sources(scratch):
     for family in FAMILIES:
         yield family.model_type, checkpoints.make(next(iter(family.specs)), scratch).path
     yield "clip", two_towers.make("clip-plain", scratch)
+    for model_type in ("bart", "mbart"):
+        yield model_type, rewriters.make(f"{model_type}-plain", scratch)
 
 
 with tempfile.TemporaryDirectory() as scratch:

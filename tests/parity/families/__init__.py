@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The families that the suite knows, in the order of their cases."""
 from families.aya_vision import AyaVision
+from families.blip_2 import Blip2
+from families.chameleon import Chameleon
 from families.cohere2 import Cohere2
 from families.deepseek_ocr2 import DeepseekOcr2
 from families.florence2 import Florence2
+from families.fuyu import Fuyu
 from families.gemma3 import Gemma3
 from families.gemma3_text import Gemma3Text
 from families.gemma3n import Gemma3n
@@ -14,7 +17,10 @@ from families.gemma4_unified import Gemma4Unified
 from families.gemma4_unified_text import Gemma4UnifiedText
 from families.glm import Glm, Glm4
 from families.glm4v import Glm4v, Glm46V
+from families.gpt2 import Gpt2
+from families.idefics import Idefics
 from families.idefics3 import Idefics3
+from families.instructblip import InstructBlip
 from families.internvl import InternVL
 from families.lfm2 import Lfm2
 from families.lfm2_vl import Lfm2Vl
@@ -25,10 +31,12 @@ from families.llava_onevision import LlavaOnevision
 from families.minicpmv4_6 import MiniCPMV46
 from families.mistral import Mistral
 from families.mistral3 import Mistral3
+from families.opt import Opt
 from families.ovis2 import Ovis2
 from families.mllama import Mllama
 from families.mllama_text_model import MllamaText
 from families.paligemma import PaliGemma
+from families.persimmon import Persimmon
 from families.phi3 import Phi3
 from families.phi4_multimodal import Phi4Multimodal
 from families.qwen2 import Qwen2
@@ -46,7 +54,11 @@ from families.smolvlm import SmolVLM
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma3n(),
             Gemma4(), Gemma4Unified(), PaliGemma(), Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(),
             Glm46V(), MiniCPMV46(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2(),
-            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Phi4Multimodal(),
+            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Opt(), Blip2(), InstructBlip(),
+            Phi4Multimodal(),
             Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Qwen3_5Text(),
+            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Phi4Multimodal(),
+            Fuyu(), Idefics(), Chameleon(),
+            Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Persimmon(), Qwen3_5Text(),
             Qwen3_5MoeText(), Gemma3Text(), Gemma3nText(), Gemma4Text(), Gemma4UnifiedText(),
-            MllamaText()]
+            MllamaText(), Gpt2()]

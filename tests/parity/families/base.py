@@ -205,6 +205,10 @@ class Family:
         """Of encode(): all pixels as `forward` writes them."""
         return inputs["pixel_values"]
 
+    def shown(self, logits):
+        """Of logits what is compared: all."""
+        return logits
+
     def has_films(self, name):
         """Whether the checkpoint's template has a place for them."""
         return True
@@ -284,6 +288,8 @@ def make_tokenizer(kind, scratch, tokens=()):
         return tokenizers_.gemma_tokenizer(tokens=tokens)
     if kind == "qwen":
         return tokenizers_.qwen_tokenizer(tokens=tokens)
+    if kind == "gpt2":
+        return tokenizers_.gpt2_tokenizer(tokens=tokens)
     if kind == "cohere":
         return tokenizers_.cohere_tokenizer(tokens=tokens)
     return tokenizers_.llama_tokenizer(scratch, tokens=tokens, add_bos_token=kind != "llama")

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The verbs of the lab's measurements: laws, lab, advise.
+#pragma once
+
+#include "app/cli/verbs.h"
+
+namespace luthier::cli {
+
+Action add_laws(CLI::App& app);
+Action add_lab(CLI::App& app);
+Action add_advise(CLI::App& app);
+
+}  // namespace luthier::cli

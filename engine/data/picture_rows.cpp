@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/data/picture_rows.h"
+
+namespace luthier {
+
+namespace {
+
+class PictureRows : public RowKind {
+ public:
+  const char* name() const override { return "pictures"; }
+  bool recognises(const Json& row) const override {
+    if (!row.contains("image") || row["image"].is_null()) return false;
+    for (const char* other : {"text", "label", "labels", "messages", "conversations", "prompt",
+                              "completion", "instruction", "query", "question", "action"})
+      if (row.contains(other)) return false;
+    return true;
+  }
+
+  Result<Conversation> read(const Json& row, const std::filesystem::path& base,
+                            const std::string& where, RowFault* fault) const override {
+    const bool shown = row.is_object() && row.contains("image") && !row["image"].is_null() &&
+                       !row["image"].is_array();
+    if (!shown) {
+      if (fault) *fault = RowFault::BadRow;
+      return input_error("The row has no picture of its own.", where + ": image",
+                         "The objective learns from rows of one picture: {\"image\": \"…\"}.");
+    }
+    // As a message that shows it, so that a picture may be written in every way there is.
+    const Json message = {{"messages", Json::array({{{"role", "user"}, {"content", "<image>"}}})},
+                          {"images", Json::array({row["image"]})}};
+    auto made = read_conversation(message, base, where, fault);
+    if (made) return made;
+    Error error = made.error();
+    const std::string field = where + ": images[0]";
+    if (error.where.starts_with(field))
+      error.where = where + ": image" + error.where.substr(field.size());
+    return error;
+  }
+
+  Result<EncodedRow> encode(const Conversation& row, const ChatProcessor& processor,
+                            const RowEncoding& how, const std::string& where,
+                            RowFault* fault) const override {
+    LUTHIER_TRY(Example example,
+                processor.encode_picture(row, where, fault, how.outline ? &how.size_of : nullptr));
+    EncodedRow encoded;
+    encoded.sequences.push_back(std::move(example));
+    return encoded;
+  }
+};
+
+}  // namespace
+
+const RowKind& picture_rows() {
+  static const PictureRows kind;
+  return kind;
+}
+
+}  // namespace luthier

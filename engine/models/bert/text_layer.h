@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A layer of BERT's kind: attention both ways and an MLP, each with its norm behind the sum
+// (post-norm). ALBERT's and ELECTRA's compute the same; DeBERTa's attend by a way of their own.
+#pragma once
+
+#include "engine/models/blocks/branches.h"
+#include "engine/models/cost.h"
+#include "engine/nn/layers.h"
+
+namespace luthier {
+
+struct TextLayerSizes {
+  std::int64_t hidden = 768, intermediate = 3072, heads = 12;
+  double layer_norm_eps = 1e-12;
+  Activation activation = Activation::Gelu;
+};
+
+/// Where a layer's modules stand within it.
+struct TextLayerNames {
+  const char *query, *key, *value, *mixed, *mixed_norm, *wide, *narrow, *narrow_norm;
+};
+/// BERT's, RoBERTa's and ELECTRA's.
+inline constexpr TextLayerNames kBertLayer{"attention.self.query",
+                                           "attention.self.key",
+                                           "attention.self.value",
+                                           "attention.output.dense",
+                                           "attention.output.LayerNorm",
+                                           "intermediate.dense",
+                                           "output.dense",
+                                           "output.LayerNorm"};
+
+class TextLayer : public torch::nn::Module {
+ public:
+  TextLayer(const TextLayerSizes& sizes, const TextLayerNames& names,
+            const torch::TensorOptions& t);
+
+  torch::Tensor forward(const torch::Tensor& x, const LayerFrame& frame) const {
+    return run_branches(branches_, x, frame);
+  }
+  /// `flows`: a gradient is wanted below the layer.
+  LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                 bool flows) const;
+
+ protected:
+  /// The attention's branch, with its last product.
+  virtual torch::Tensor attention(const torch::Tensor& x, const LayerFrame& frame) const;
+  /// What attention itself keeps, from queries, keys and values to their mixture.
+  virtual AttentionCost core_cost(const StepTerms& terms, const RowsShape& rows) const;
+
+  std::int64_t heads_;
+  Linear query_{nullptr}, key_{nullptr}, value_{nullptr}, mixed_{nullptr};
+
+ private:
+  Activation activation_;
+  Linear wide_{nullptr}, narrow_{nullptr};
+  LayerNorm mixed_norm_{nullptr}, narrow_norm_{nullptr};
+  Branches branches_;
+};
+
+}  // namespace luthier

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models of pictures alone with a head of classes: ViT, DINOv2 with and without registers, ResNet, EfficientNet, and CLIP's and SigLIP's towers by
+themselves. `forward` and `loss` on rows of a picture and a label, runs of `objective: classification` against transformers' Trainer and PEFT, and a
+resumed run that ends in the bytes of an undisturbed one."""
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from PIL import Image
+from safetensors.torch import load_file
+from transformers import (AutoConfig, AutoModelForImageClassification, BitImageProcessorPil, CLIPConfig, CLIPForImageClassification, CLIPImageProcessorPil, ConvNextImageProcessorPil, Dinov2Config,
+                          Dinov2ForImageClassification, Dinov2WithRegistersConfig, Dinov2WithRegistersForImageClassification, EfficientNetConfig,
+                          EfficientNetForImageClassification, EfficientNetImageProcessorPil, ResNetConfig, ResNetForImageClassification, SiglipConfig,
+                          SiglipForImageClassification, SiglipImageProcessorPil, ViTConfig,
+                          ViTForImageClassification, ViTImageProcessorPil)
+
+import report
+import train
+from conversations import SIZES
+from families.base import randomise, read, write
+
+NAMES = ("red", "blue", "초록")
+VIT = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6)
+DINO = dict(hidden_size=32, mlp_ratio=2, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6, layerscale_value=0.5)
+STAGES = dict(kernel_sizes=(3, 5, 3), in_channels=(16, 16, 24), out_channels=(16, 24, 32), strides=(1, 2, 2), num_block_repeats=(1, 2, 1), expand_ratios=(1, 4, 6))
+
+
+@dataclass
+class Spec:
+    config: object
+    model: type
+    picture: object                     # the processor
+    dtype: str = "float32"
+    convolutions: bool = False
+    body: str = "vision_tower"
+    old: bool = False                   # names without the body's, an older processor's file
+
+
+def bit(size, crop):
+    return BitImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": crop, "width": crop})
+
+
+SPECS = {
+    "vit-plain": Spec(lambda: ViTConfig(**VIT), ViTForImageClassification, lambda: ViTImageProcessorPil(size={"height": 30, "width": 30})),
+    "vit-uneven": Spec(lambda: ViTConfig(**{**VIT, "patch_size": 7, "num_attention_heads": 2, "qkv_bias": False, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5}),
+                       ViTForImageClassification, lambda: ViTImageProcessorPil(size={"height": 30, "width": 30}, resample=3), "bfloat16", old=True),
+    "dinov2-plain": Spec(lambda: Dinov2Config(**DINO), Dinov2ForImageClassification, lambda: bit(34, 30)),
+    "dinov2-stretched": Spec(lambda: Dinov2Config(**{**DINO, "use_swiglu_ffn": True, "num_hidden_layers": 3, "use_mask_token": False}),
+                             Dinov2ForImageClassification, lambda: bit(44, 42), "float16"),
+    "registers-plain": Spec(lambda: Dinov2WithRegistersConfig(**{**DINO, "num_register_tokens": 3, "qkv_bias": False}), Dinov2WithRegistersForImageClassification,
+                            lambda: bit(34, 30)),
+    "registers-stretched": Spec(lambda: Dinov2WithRegistersConfig(**{**DINO, "use_swiglu_ffn": True, "hidden_act": "relu"}),
+                                Dinov2WithRegistersForImageClassification, lambda: bit(60, 48)),
+    "resnet-basic": Spec(lambda: ResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 24], depths=[1, 2, 1], layer_type="basic"), ResNetForImageClassification,
+                         lambda: ConvNextImageProcessorPil(size={"shortest_edge": 40}, crop_pct=0.9), convolutions=True),
+    "resnet-bottleneck": Spec(lambda: ResNetConfig(embedding_size=8, hidden_sizes=[16, 32], depths=[2, 2], downsample_in_first_stage=True,
+                                                   downsample_in_bottleneck=True, hidden_act="gelu"), ResNetForImageClassification,
+                              lambda: ConvNextImageProcessorPil(size={"shortest_edge": 40}), "bfloat16", True, old=True),
+    "resnet-warped": Spec(lambda: ResNetConfig(embedding_size=8, hidden_sizes=[16, 32], depths=[1, 1]), ResNetForImageClassification,
+                          lambda: ConvNextImageProcessorPil(size={"shortest_edge": 384}), convolutions=True),
+    "efficientnet-plain": Spec(lambda: EfficientNetConfig(width_coefficient=0.5, depth_coefficient=1.0, hidden_dim=640, image_size=46, dropout_rate=0.0,
+                                                          drop_connect_rate=0.0, **STAGES), EfficientNetForImageClassification,
+                               lambda: EfficientNetImageProcessorPil(size={"height": 46, "width": 46}), convolutions=True),
+    "efficientnet-padded": Spec(lambda: EfficientNetConfig(width_coefficient=0.4, depth_coefficient=1.2, hidden_dim=512, depthwise_padding=[1, 4], pooling_type="max",
+                                                           batch_norm_momentum=0.2, squeeze_expansion_ratio=0.5, hidden_act="gelu", dropout_rate=0.0,
+                                                           drop_connect_rate=0.0, **STAGES), EfficientNetForImageClassification,
+                                lambda: EfficientNetImageProcessorPil(size={"height": 50, "width": 50}, do_center_crop=True, crop_size={"height": 45, "width": 45},
+                                                                      rescale_offset=True, rescale_factor=1 / 127.5), "float16", True),
+    "clip-tower": Spec(lambda: CLIPConfig(vision_config={**VIT, "hidden_act": "quick_gelu"}), CLIPForImageClassification,
+                       lambda: CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})),
+    "siglip-tower": Spec(lambda: SiglipConfig(vision_config={**VIT, "hidden_act": "gelu_pytorch_tanh"}), SiglipForImageClassification,
+                         lambda: SiglipImageProcessorPil(size={"height": 30, "width": 30}), "bfloat16"),
+    "vit-larger": Spec(lambda: ViTConfig(**{**VIT, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "image_size": 96, "patch_size": 8}),
+                       ViTForImageClassification, lambda: ViTImageProcessorPil(size={"height": 96, "width": 96})),
+    "dinov2-larger": Spec(lambda: Dinov2Config(**{**DINO, "hidden_size": 128, "num_hidden_layers": 4, "image_size": 96, "patch_size": 8, "use_swiglu_ffn": True}),
+                          Dinov2ForImageClassification, lambda: bit(96, 80)),
+    "resnet-larger": Spec(lambda: ResNetConfig(embedding_size=32, hidden_sizes=[64, 128, 256], depths=[2, 2, 2]), ResNetForImageClassification,
+                          lambda: ConvNextImageProcessorPil(size={"shortest_edge": 96}), convolutions=True),
+    "efficientnet-larger": Spec(lambda: EfficientNetConfig(width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, dropout_rate=0.0, drop_connect_rate=0.0),
+                                EfficientNetForImageClassification, lambda: EfficientNetImageProcessorPil(size={"height": 96, "width": 96}), convolutions=True),
+}
+
+
+def numbered(config, says="single_label_classification"):
+    config.id2label, config.label2id = dict(enumerate(NAMES)), {name: number for number, name in enumerate(NAMES)}
+    config.problem_type = says
+    return config
+
+
+def make(name, root: Path):
+    folder, spec = root / name, SPECS[name]
+    if folder.exists():
+        return folder
+    model = spec.model(numbered(spec.config()))
+    randomise(model, seed=sum(name.encode()))
+    with torch.no_grad():
+        for key, tensor in model.named_buffers():
+            generator = torch.Generator().manual_seed(sum(key.encode()))
+            if key.endswith("running_mean"):
+                tensor.copy_(0.3 * torch.randn(tensor.shape, generator=generator))
+            elif key.endswith("running_var"):
+                tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
+            elif key.endswith("num_batches_tracked"):
+                tensor.fill_(7)
+        for key, tensor in model.named_parameters():   # so that states stay of one size through many convolutions
+            if tensor.dim() == 4:
+                tensor.mul_((2 / tensor[0].numel()) ** 0.5 / tensor.std())
+            elif spec.convolutions and key.endswith(("normalization.weight", "batchnorm.weight", "bn.weight", "norm.weight")):
+                tensor.uniform_(0.6, 1.2, generator=torch.Generator().manual_seed(sum(key.encode())))
+    model.to(getattr(torch, spec.dtype)).save_pretrained(folder)
+    spec.picture().save_pretrained(folder)
+    if spec.old:
+        settings = read(folder / "preprocessor_config.json")
+        settings["feature_extractor_type"] = settings.pop("image_processor_type").replace("ImageProcessorPil", "FeatureExtractor").replace("ImageProcessor", "FeatureExtractor")
+        size = settings["size"]
+        settings["size"] = size.get("shortest_edge") or size["height"]
+        write(folder / "preprocessor_config.json", settings)
+    return folder
+
+
+def oracle(folder):
+    return AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def rows(world, count):
+    names = sorted(SIZES)
+    return [{"image": str(world.inputs / names[index % len(names)]), "label": NAMES[(index * 5 + index // 3) % len(NAMES)]} for index in range(count)]
+
+
+def write_lines(path, made):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made))
+    return str(path)
+
+
+class Joining:
+    """What the model gets of rows."""
+
+    def __init__(self, name):
+        self.pictures = SPECS[name].picture()
+
+    def __call__(self, made):
+        return {"pixel_values": self.pictures([Image.open(row["image"]).convert("RGB") for row in made], return_tensors="pt")["pixel_values"],
+                "labels": torch.tensor([NAMES.index(row["label"]) for row in made])}
+
+
+def silent(key):
+    """Biases that a softmax is blind to: their gradients are rounding alone."""
+    return ("k_proj" in key or "attention.key" in key) and key.endswith("bias")
+
+
+def counted(key):
+    return key.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
+def forward_case(name):
+    def case(world, result):
+        folder, made = make(name, world.checkpoints), rows(world, 5)
+        model, joining = oracle(folder), Joining(name)
+        for row in made:
+            (world.scratch / "row.json").write_text(json.dumps(row, ensure_ascii=False))
+            world.program.run("forward", folder, "--input", world.scratch / "row.json", "--out", world.scratch / "out.safetensors", "--dtype", "float32",
+                              "--device", "cpu")
+            got, inputs = load_file(world.scratch / "out.safetensors"), joining([row])
+            result.close("pixel_values", got["pixel_values"], inputs["pixel_values"], 1e-6, "pixels")
+            with torch.no_grad():
+                result.close("logits", got["logits"], model(pixel_values=inputs["pixel_values"]).logits, report.LOGITS, "logits")
+        said = world.program.json("classify", folder, "--rows", write_lines(world.scratch / "rows.jsonl", made), "--json")
+        with torch.no_grad():
+            wanted = [NAMES[model(**joining([row])).logits.argmax().item()] for row in made]
+        result.same("classes said", [row["class"] if "class" in row else row["said"] for row in said["rows"]], wanted)
+    return case
+
+
+def info_case(name):
+    def case(world, result):
+        folder = make(name, world.checkpoints)
+        got, named = world.program.json("info", folder, "--json"), dict(oracle(folder).named_parameters())
+        result.same("dtype", got["dtype"], SPECS[name].dtype)
+        result.same("parameters", got["parameters"], sum(parameter.numel() for parameter in named.values()))
+        head = sum(parameter.numel() for key, parameter in named.items() if key.startswith("classifier"))
+        result.same("the head", got["parts"]["projector"], head)
+    return case
+
+
+def recipe_of(world, folder, made, strategy, **settings):
+    recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), output_dir=str(world.scratch / "run"), objective="classification",
+                  strategy=strategy) | settings
+    (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
+    return world.scratch / "recipe.yaml"
+
+
+def loss_case(name):
+    """Loss and gradients of one batch in training: norms by the batch's own statistics."""
+    def case(world, result):
+        folder, made = make(name, world.checkpoints), rows(world, 6)
+        recipe = recipe_of(world, folder, made, "full", training=dict(device="cpu", dtype="float32"))
+        world.program.run("loss", recipe, "--rows", world.scratch / "train.jsonl", "--out", world.scratch / "out.safetensors")
+        got, model = load_file(world.scratch / "out.safetensors"), oracle(folder).train()
+        out = model(**Joining(name)(made))
+        out.loss.backward()
+        result.close("loss", got["loss"], out.loss.detach().view(1), 1e-5, "loss")
+        named = dict(model.named_parameters())
+        largest = max(parameter.grad.abs().max().item() for parameter in named.values() if parameter.grad is not None)
+        for key, parameter in named.items():
+            wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            floor = largest if silent(key) else 1e-5 * largest
+            result.close(f"grad.{key}", got[f"grad.{key}"], wanted, 1e-4, "zero grad" if silent(key) else "grad", floor)
+    return case
+
+
+def steps_of(together, accumulation, **more):
+    return train.DEFAULTS | dict(max_steps=6, per_device_train_batch_size=together, gradient_accumulation_steps=accumulation, learning_rate=1e-3,
+                                 lr_scheduler_type="linear", warmup_steps=2, weight_decay=0.01) | more
+
+
+OURS = dict(device="cpu", dtype="float32", gradient_checkpointing="false", logging_steps=1, save_steps=0, eval_steps=6)
+
+
+def train_case(name, strategy, together=4, accumulation=1, **settings):
+    def case(world, result):
+        folder, made, held_out = make(name, world.checkpoints), rows(world, 14), rows(world, 20)[14:]
+        steps = steps_of(together, accumulation)
+        model, adapter = oracle(folder), {}
+        if strategy == "lora":
+            chosen = settings.get("targets", ["q_proj", "v_proj"])
+            model = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=chosen, modules_to_save=["classifier"], lora_dropout=0.0))
+            model.save_pretrained(world.scratch / "start")
+            adapter = dict(adapter=dict(init_from=str(world.scratch / "start")))
+        elif strategy == "freeze":
+            for key, parameter in model.named_parameters():
+                parameter.requires_grad_(key.startswith("classifier"))
+            for module in model.modules():   # a frozen tower stays in evaluation
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.train = lambda mode=True, module=module: module
+        recipe = recipe_of(world, folder, made, strategy, eval_dataset=write_lines(world.scratch / "eval.jsonl", held_out), training=steps | OURS, **adapter)
+        world.program.run("train", recipe)
+        joining = Joining(name)
+        log = train.trained_by_transformers(model, joining, made, [], steps, world.scratch / "oracle")
+        curve = train.curve(world.scratch / "run")
+        train.compare_curves(result, curve, log)
+        compare_evaluation(result, curve[-1], model.eval(), [joining(held_out[at:at + together]) for at in range(0, len(held_out), together)])
+        if strategy == "lora":
+            got, wanted, slack = load_file(world.scratch / "run" / "adapter" / "adapter_model.safetensors"), get_peft_model_state_dict(model), 0
+        else:
+            stored, start = load_file(world.scratch / "run" / "model" / "model.safetensors"), load_file(folder / "model.safetensors")
+            result.same("stored names", sorted(stored), sorted(start))
+            got, wanted = oracle(world.scratch / "run" / "model").state_dict(), model.state_dict()
+            slack = {"float32": 0, "float16": 2 ** -11, "bfloat16": 2 ** -8}[SPECS[name].dtype]
+        if not result.same("tensors", sorted(got), sorted(wanted)):
+            return
+        for key, tensor in wanted.items():
+            if key.endswith("num_batches_tracked"):
+                result.same(key, got[key].item(), tensor.item())
+            elif not silent(key):
+                result.close(key, got[key], tensor.detach(), train.WEIGHTS + slack, "statistics" if counted(key) else "weights")
+    return case
+
+
+@torch.no_grad()
+def compare_evaluation(result, line, model, batches):
+    losses, right = [], []
+    for batch in batches:
+        out = model(**batch)
+        losses += [out.loss.item()] * len(batch["labels"])
+        right.append((out.logits.argmax(1) == batch["labels"]).float().mean().item())
+    result.near("eval_loss", line["eval_loss"], sum(losses) / len(losses), train.CURVE, "eval_loss")
+    result.near("eval_accuracy", line["eval_accuracy"], sum(right) / len(right), 1e-5, floor=1e-3)
+
+
+def resumed_case(name):
+    """Three steps, a checkpoint, three more: the bytes of six."""
+    def case(world, result):
+        folder, made = make(name, world.checkpoints), rows(world, 14)
+        steps = steps_of(4, 2, lr_scheduler_type="constant", warmup_steps=0) | OURS | dict(eval_steps=0, save_steps=3)
+        whole = recipe_of(world, folder, made, "full", training=steps)
+        world.program.run("train", whole)
+        cut = recipe_of(world, folder, made, "full", training=steps | dict(max_steps=3), output_dir=str(world.scratch / "cut"))
+        world.program.run("train", cut)
+        more = recipe_of(world, folder, made, "full", training=steps, output_dir=str(world.scratch / "cut"))
+        world.program.run("train", more, "--resume")
+        for file in ("model/model.safetensors",):
+            result.expect((world.scratch / "run" / file).read_bytes() == (world.scratch / "cut" / file).read_bytes(), f"{file} is another")
+    return case
+
+
+def forecast_case(name, strategy, together=8, **settings):
+    """`plan` against the peak of a run."""
+    def case(world, result):
+        folder = make(name, world.checkpoints)
+        made = [{"image": str(world.inputs / "photo.png"), "label": NAMES[0]}] * together * (5 if strategy == "freeze" else 1)
+        recipe = recipe_of(world, folder, made, strategy, **settings, training=dict(
+            max_steps=3, per_device_train_batch_size=together, gradient_accumulation_steps=1, device="cpu", dtype="float32", gradient_checkpointing="false",
+            logging_steps=1, save_steps=0))
+        foreseen = world.program.json("plan", recipe, "--json")
+        world.program.run("train", recipe)
+        peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
+        result.facts["forecast error"] = f"{100 * (foreseen['total'] / peak - 1):+.1f} %"
+        result.near("forecast", foreseen["total"], peak, 0.1 if SPECS[name].convolutions else 0.05, "forecast")
+    return case
+
+
+def head_case(name):
+    """A head of other classes: transformers loads it, and what is no part of the head is as it was."""
+    def case(world, result):
+        folder = make(name, world.checkpoints)
+        world.program.run("head", folder, "--classes", "a,b,c,d", "--of", "pictures", "--out", world.scratch / "headed")
+        before, after = load_file(folder / "model.safetensors"), load_file(world.scratch / "headed" / "model.safetensors")
+        result.same("names", sorted(after), sorted(before))
+        for key, tensor in before.items():
+            if not key.startswith("classifier"):
+                result.expect(torch.equal(after[key], tensor), f"{key} changed")
+        config = AutoConfig.from_pretrained(world.scratch / "headed")
+        result.same("classes", list(config.id2label.values()), ["a", "b", "c", "d"])
+        model = oracle(world.scratch / "headed")
+        result.expect(not any(tensor.is_meta for tensor in model.state_dict().values()), "tensors are missing")
+    return case
+
+
+def cases(_all=False):
+    plain = [name for name in SPECS if not name.endswith("larger")]
+    small = [name for name in plain if name != "resnet-warped"]
+    found = {f"pictures-alone/{name}/forward": forward_case(name) for name in plain}
+    found |= {f"pictures-alone/{name}/info": info_case(name) for name in small}
+    found |= {f"pictures-alone/{name}/loss": loss_case(name) for name in small}
+    full = ("vit-plain", "vit-uneven", "dinov2-stretched", "registers-stretched", "siglip-tower", "resnet-basic", "efficientnet-plain")
+    found |= {f"pictures-alone/{name}/full": train_case(name, "full") for name in full}
+    found |= {f"pictures-alone/{name}/full-accumulated": train_case(name, "full", 2, 2) for name in ("resnet-bottleneck", "efficientnet-padded")}
+    found |= {f"pictures-alone/{name}/freeze": train_case(name, "freeze") for name in ("vit-plain", "registers-plain", "resnet-bottleneck", "efficientnet-plain")}
+    found |= {"pictures-alone/clip-tower/lora": train_case("clip-tower", "lora"),
+              "pictures-alone/vit-plain/lora": train_case("vit-plain", "lora"),
+              "pictures-alone/dinov2-plain/lora": train_case("dinov2-plain", "lora", targets=["query", "value", "fc1"]),
+              "pictures-alone/registers-stretched/lora": train_case("registers-stretched", "lora", 2, 2, targets=["query", "dense", "weights_in", "projection"])}
+    found |= {f"pictures-alone/{name}/resumed": resumed_case(name) for name in ("resnet-basic", "efficientnet-plain")}
+    found |= {f"pictures-alone/{name}/head": head_case(name) for name in ("vit-plain", "resnet-bottleneck", "siglip-tower")}
+    lora = dict(adapter=dict(r=8, target_modules=["q_proj", "v_proj", "fc1"], modules_to_save=["classifier"]))
+    return found | {"pictures-alone/forecast/vit-full": forecast_case("vit-larger", "full"), "pictures-alone/forecast/vit-freeze": forecast_case("vit-larger", "freeze"),
+                    "pictures-alone/forecast/vit-lora": forecast_case("vit-larger", "lora", **lora),
+                    "pictures-alone/forecast/dinov2-full": forecast_case("dinov2-larger", "full"),
+                    "pictures-alone/forecast/resnet-full": forecast_case("resnet-larger", "full"),
+                    "pictures-alone/forecast/resnet-freeze": forecast_case("resnet-larger", "freeze"),
+                    "pictures-alone/forecast/efficientnet-full": forecast_case("efficientnet-larger", "full")}
