@@ -10,6 +10,8 @@ LabCard masked_words_card();
 LabCard next_word_card();
 LabCard infilling_card();
 LabCard spans_card();
+LabCard two_texts_card();
+LabCard tags_card();
 LabCard contrast_card();
 LabCard projector_card();
 
