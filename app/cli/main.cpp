@@ -138,10 +138,11 @@ int run(int argc, char** argv) {
   verb("rope", "A checkpoint with scaled rotary positions, for longer texts", add_rope);
   verb("tasks", "The table of every task after every task, of a run of stages", add_tasks);
   verb("laws", "Scaling laws: a budget planned, points fitted, small decoders swept", add_laws);
-  verb("lab", "What rows bring: scores against rows, from the base and from nothing", add_lab);
   verb("advise", "Prompt, retrieve or train, and how: reasons, and comparisons that are cheap",
        add_advise);
-  verb("lab", "Paradigms of pretraining as small runs: list, prepare, train and look at cards",
+  verb("lab",
+       "Paradigms of pretraining as small runs: list, prepare, train and look at cards; and what "
+       "rows bring",
        add_lab);
   verb("gpu-check", "Prove on the card itself that it computes right, and measure it",
        add_gpu_check);

@@ -70,7 +70,14 @@
   ROW(gpt2)                   \
   ROW(bart)                   \
   ROW(mbart)                  \
-  ROW(clip)
+  ROW(clip)                   \
+  ROW(siglip)                  \
+  ROW(vit)                     \
+  ROW(vit_mae)                 \
+  ROW(dinov2)                  \
+  ROW(dinov2_with_registers)   \
+  ROW(resnet)                  \
+  ROW(efficientnet)
 // clang-format on
 
 namespace luthier {

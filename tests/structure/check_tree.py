@@ -40,7 +40,6 @@ LEVELS = [
     ["teaching"],
     ["lab"],
     ["check"],
-    ["check", "lab"],
     ["session"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

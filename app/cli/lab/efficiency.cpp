@@ -70,8 +70,7 @@ Status efficiency_verb(const EfficiencyVerb& o) {
 
 }  // namespace
 
-Action add_lab(CLI::App& app) {
-  app.require_subcommand(1);
+Action add_efficiency(CLI::App& app) {
   const auto o = std::make_shared<EfficiencyVerb>();
   CLI::App* efficiency = app.add_subcommand(
       "efficiency",
