@@ -16,6 +16,7 @@
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/routed_adapters.h"
+#include "engine/models/stored_tensor.h"
 #include "engine/models/two_towers/pair_loss.h"
 
 namespace luthier::cli {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/cli/lab/lab_verbs.h"
+#include "app/cli/verbs.h"
 #include "engine/config/stages.h"
 #include "engine/lab/batch_look.h"
 #include "engine/lab/card.h"
@@ -154,12 +155,15 @@ Action add_lab(CLI::App& app) {
   look->add_option("DIR", o->folder, "A prepared card's folder")->required();
   look->add_option("--rows", o->look.rows, "So many rows")->check(CLI::Range(1, 32));
   look->add_flag("--trained", o->look.trained, "With what the run's result makes of them");
-  const Action efficiency = add_efficiency(app);
-  return [o, list, prepare, run, look, efficiency]() -> Ending {
+  CLI::App* efficiency = app.add_subcommand(
+      "efficiency",
+      "The score on held-out rows against the rows learned from, from base and from nothing");
+  const std::function<Status()> measure = add_efficiency(*efficiency);
+  return [o, list, prepare, run, look, efficiency, measure]() -> Ending {
+    if (efficiency->parsed()) return measure();
     if (list->parsed()) return list_cards(o->json);
     if (run->parsed()) return run_card(o->card, o->folder, o->order, o->json);
     if (look->parsed()) return look_at_card(o->folder, o->look);
-    if (!prepare->parsed()) return efficiency();
     const auto made = [&]() -> Status {
       LUTHIER_TRY(const LabCard card, lab_card(o->card));
       LUTHIER_TRY(const PreparedCard prepared, prepare_card(card, o->folder, o->order));

@@ -134,6 +134,9 @@ MicroBatch tiny_rows(const TinyModel& model) {
     rows.encoded.emplace_back().sequences.push_back(
         tiny_example(model, number, model.lengths[row]));
     rows.cached.emplace_back();
+    if (model.objective != "classification") continue;
+    const auto classes = static_cast<std::int64_t>(model.config["id2label"].size());
+    rows.encoded.back().targets = {static_cast<double>(number % classes)};
   }
   return rows;
 }

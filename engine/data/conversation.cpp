@@ -57,6 +57,15 @@ bool rewrites(const Json& row) {
   return text("source") && text("target");
 }
 
+// Whether the row is a picture and its text, and asks nothing: a caption.
+bool captions(const Json& row) {
+  for (const char* key : {"prompt", "instruction", "input", "query", "question", "completion",
+                          "output", "response", "answer", "images", "video", "videos", "label"})
+    if (has(row, key)) return false;
+  return has(row, "image") && !row["image"].is_array() && has_text(row, "text") &&
+         row["text"].is_string();
+}
+
 // What a row asks: `prompt` as it is; `instruction`, with `input` in its next line; `query`;
 // `question`. Nothing when it has none of them.
 Result<std::vector<RawMessage>> question(const RowReader& reader, const Json& row) {
@@ -74,6 +83,7 @@ Result<std::vector<RawMessage>> question(const RowReader& reader, const Json& ro
   for (const char* key : {"input", "query", "question"})
     if (has_text(row, key)) return turns(reader, row[key], key, "user");
   if (rewrites(row)) return turns(reader, row["source"], "source", "user");
+  if (captions(row)) return turns(reader, "<image>", "image", "user");
   return std::vector<RawMessage>();
 }
 
@@ -90,6 +100,7 @@ const char* answer_key(const Json& row) {
     if (has(row, pair.question) && has(row, pair.answer)) return pair.answer;
   for (const Pair& pair : kPairs)
     if (has(row, pair.answer)) return pair.answer;
+  if (captions(row)) return "text";
   return rewrites(row) ? "target" : nullptr;
 }
 

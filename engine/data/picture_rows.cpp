@@ -42,6 +42,7 @@ class PictureRows : public RowKind {
                             RowFault* fault) const override {
     LUTHIER_TRY(Example example,
                 processor.encode_picture(row, where, fault, how.outline ? &how.size_of : nullptr));
+    example.labels.front() = 0;  // the row is to be learned from; no shift finds it there
     EncodedRow encoded;
     encoded.sequences.push_back(std::move(example));
     return encoded;

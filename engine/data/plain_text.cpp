@@ -117,6 +117,16 @@ Result<Example> ChatProcessor::encode_source(const Row& row) const {
 Result<Example> ChatProcessor::encode_caption(const Conversation& conversation,
                                               std::int64_t max_length, const std::string& where,
                                               RowFault* fault, const SizeOf* outline) const {
+  if (image_tokens_.form == RowForm::SourceAnswer && image_tokens_.mark.empty()) {
+    Conversation caption;  // the picture is read, and its text written
+    caption.messages = {{"user", {}, nullptr}, {"assistant", {}, nullptr}};
+    for (const Message& message : conversation.messages)
+      for (const ContentPart& part : message.content)
+        caption.messages[part.kind == ContentPart::Kind::Text ? 1 : 0].content.push_back(part);
+    return outline
+               ? measure_training(caption, LossOn::Completion, max_length, where, fault, *outline)
+               : encode_training(caption, LossOn::Completion, max_length, where, fault);
+  }
   std::string text;
   for (const Message& message : conversation.messages)
     for (const ContentPart& part : message.content)

@@ -102,9 +102,13 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     processor->load_film_template();
   }
   if (form == RowForm::Source) {
-    const std::string where = (folder / "config.json").string();
-    LUTHIER_TRY(const Json config, read_json_file(where));
-    LUTHIER_TRY(const auto start, answer_start(config, where));
+    const std::filesystem::path file = folder / "config.json";
+    std::error_code ignored;
+    Json config = Json::object();
+    if (std::filesystem::exists(file, ignored)) {
+      LUTHIER_TRY(config, read_json_file(file));
+    }
+    LUTHIER_TRY(const auto start, answer_start(config, file.string()));
     processor->image_tokens_.answer_start =
         start ? *start : moved_start(answer_language(folder, *processor->tokenizer_));
   }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of models whose encoder reads a picture and a question, and whose decoder writes the answer
-// (Florence2Processor of transformers 5.17; the answer is tokenized as a text of its own).
+// (Florence2Processor of transformers 5.17; the answer is tokenized as a text of its own). Where
+// the family says more of a question (AskedQuestion), it is a text of its own behind the picture,
+// with the tokenizer's special tokens (BLIP-2 before T5, Blip2Processor). Where
+// there is no mark for pictures the picture is all that is read (VisionEncoderDecoderModel's), and
+// a tokenizer that puts no end behind a text gets one: a captioner learns when to stop.
 #include <algorithm>
 
+#include "engine/data/asked_question.h"
 #include "engine/data/processor_row.h"
 
 namespace luthier {
@@ -27,15 +32,34 @@ Result<Example> ChatProcessor::encode_source_answer(const Row& row, std::int64_t
                          " pictures, and this model's question is about one.",
                      kRowExpected);
   const SpecialTokens& special = tokenizer_->special();
-  if (special.bos_text.empty() || special.eos_text.empty())
-    return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.",
-                     "Both stand in the model's tokenizer_config.json.");
+  const bool alone = image_tokens_.mark.empty();
+  if (alone && !joined_text(row.messages[0]).empty())
+    return row.error(RowFault::BadRow,
+                     "The row says something beside its picture, and this model reads pictures "
+                     "alone.",
+                     "Give rows of a picture and its text: {\"image\": \"…\", \"text\": \"…\"}.");
   const std::string asked = joined_text(row.messages[0]);
   Result<std::string> question = image_tokens_.ask ? image_tokens_.ask(asked) : Result(asked);
   if (!question) return row.about(RowFault::BadRow, question.error());
-  LUTHIER_TRY(Encoding read, encode_text(row, row.replacements[0].text + special.bos_text +
-                                                  *question + special.eos_text));
-  const auto source = static_cast<std::int64_t>(read.ids.size());
+  const Result<AskedQuestion> apart = read_asked(*question);
+  if (!alone && !apart && (special.bos_text.empty() || special.eos_text.empty()))
+    return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.",
+                     "Both stand in the model's tokenizer_config.json.");
+  const std::string picture = row.replacements[0].text;
+  Encoding read;
+  if (alone) {  // a place for each of its states
+    read.ids.assign(picture.size(), kPictureRow);
+  } else {
+    LUTHIER_TRY(read, encode_text(row, apart ? picture
+                                             : picture + special.bos_text + *question +
+                                                   special.eos_text));
+  }
+  if (apart) {
+    auto behind = tokenizer_->encode(apart->text, /*add_special_tokens=*/true);
+    if (!behind) return row.about(RowFault::BadRow, behind.error());
+    read.ids.insert(read.ids.end(), behind->ids.begin(), behind->ids.end());
+  }
+  const std::int64_t source = alone ? 0 : static_cast<std::int64_t>(read.ids.size());
   if (longest_row_ > 0 && source > longest_row_)
     return row.error(RowFault::BadRow,
                      "Picture and question are " + std::to_string(source) +
@@ -50,6 +74,8 @@ Result<Example> ChatProcessor::encode_source_answer(const Row& row, std::int64_t
   if (row.messages.size() < 2) return example;
   auto answer = tokenizer_->encode(joined_text(row.messages[1]), /*add_special_tokens=*/true);
   if (!answer) return row.about(RowFault::BadRow, answer.error());
+  if (alone && special.eos && (answer->ids.empty() || answer->ids.back() != *special.eos))
+    answer->ids.push_back(*special.eos);
   const auto written = static_cast<std::int64_t>(answer->ids.size());
   std::int64_t room = written;
   if (longest_row_ > 0) room = std::min(room, longest_row_ - 1);

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/families.h"
 
-#include "engine/models/pictures/picture_families.h"
-
 namespace luthier {
 
 const std::vector<Family>& families() {
 #define LUTHIER_ENTRY(name) name##_family,
-  static const std::vector<Family> table{LUTHIER_FAMILIES(LUTHIER_ENTRY)
-                                             LUTHIER_PICTURE_FAMILIES(LUTHIER_ENTRY)};
+  static const std::vector<Family> table{LUTHIER_FAMILIES(LUTHIER_ENTRY)};
 #undef LUTHIER_ENTRY
   return table;
 }

@@ -59,6 +59,8 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"altup_unembed_projections", {"altup_num_inputs"}},
       {"vision_tower.blocks", {"embed_dim"}},
       {"vision_tower.convs", {"embed_dim"}},
+      {"fused_featurizer.blocks", {"timm_model_ids.1"}},
+      {"featurizer.blocks", {"timm_model_ids.0"}},
       {".blocks", {"depth"}},
       {"global_transformer.layers", {"num_global_layers"}},
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
@@ -67,6 +69,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"model.decoder.layers", {"decoder_layers"}},
       {"transformer.h", {"n_layer"}},
       {"albert_layer_groups", {"num_hidden_groups"}},
+      {"decoder.decoder_layers", {"decoder_num_hidden_layers"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth"}}};

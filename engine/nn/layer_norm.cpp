@@ -14,7 +14,7 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kRowsAtOnce = 128;  // that stand in float32
+constexpr std::int64_t kWideRowsAtOnce = 128;  // that stand in float32
 
 /// As ATen's operators take what may not be there.
 std::optional<Tensor> where_defined(const Tensor& tensor) {
@@ -30,8 +30,8 @@ NormGradients norm_gradients(const Tensor& gradient, const Tensor& x, double eps
   const Tensor rows = x.reshape({-1, size}), from = gradient.reshape({-1, size});
   const auto sums = x.options().dtype(torch::kFloat32).requires_grad(false);
   NormGradients made{torch::zeros({size}, sums), torch::zeros({size}, sums)};
-  for (std::int64_t begin = 0; begin < rows.size(0); begin += kRowsAtOnce) {
-    const std::int64_t end = std::min(rows.size(0), begin + kRowsAtOnce);
+  for (std::int64_t begin = 0; begin < rows.size(0); begin += kWideRowsAtOnce) {
+    const std::int64_t end = std::min(rows.size(0), begin + kWideRowsAtOnce);
     const Tensor arrived = from.slice(0, begin, end).to(torch::kFloat32);
     made.bias.add_(arrived.sum(0));
     Tensor normal = rows.slice(0, begin, end).to(torch::kFloat32);

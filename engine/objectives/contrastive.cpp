@@ -3,9 +3,10 @@
 // of the window's, each text its picture (Radford et al. 2021), or each pair is judged by itself
 // (Zhai et al. 2023), as the model has it. Every row is compared with every other, so a window goes
 // through the model at once or, with contrastive.gradient_cache, twice, a micro-batch at a time
-// (Gao et al. 2021); the loss is CLIPModel's or SiglipModel's (models/pair_loss).
+// (Gao et al. 2021); the loss is CLIPModel's, SiglipModel's or AlignModel's (models/pair_loss).
 #include "engine/models/cost.h"
 #include "engine/models/two_towers/pair_loss.h"
+#include "engine/nn/convolutions/batch_norm.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -24,10 +25,13 @@ class Contrastive : public Objective {
   }
   Status fits(const LoadedModel& base) const override {
     towers_ = base.model->two_towers();
+    if (towers_ && cached_ && !statistics_types(*base.model).empty())
+      return input_error("The model's norms go by the batch, and a window would be two of them.",
+                         "contrastive.gradient_cache", "Leave it out.");
     if (towers_) return {};
     return input_error("A model of type " + std::string(base.family->model_type) +
                            " puts no pictures and texts into one space.",
-                       "objective", "Such models are clip and siglip.");
+                       "objective", "Such models are clip, siglip and align.");
   }
 
   std::int64_t count(const MicroBatch& rows) const override {

@@ -6,6 +6,7 @@
 
 #include "engine/data/columns.h"
 #include "engine/models/score_head.h"
+#include "engine/models/stored_tensor.h"
 #include "engine/train/asked_rows.h"
 #include "engine/train/companion.h"
 #include "engine/train/eva_rows.h"

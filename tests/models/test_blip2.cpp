@@ -46,7 +46,7 @@ class TestBlip2 : public QObject {
     add(R"({"image_token_index": null})", "image_token_index");
     add(R"({"image_token_index": 4000})", "image_token_index");
     add(R"({"num_query_tokens": 0})", "num_query_tokens");
-    add(R"({"text_config": {"model_type": "t5"}})", "text_config: model_type");
+    add(R"({"text_config": {"model_type": "bert"}})", "text_config: model_type");
     add(R"({"text_config": {"do_layer_norm_before": false}})", "text_config: do_layer_norm_before");
     add(R"({"qformer_config": {"cross_attention_frequency": 0}})",
         "qformer_config: cross_attention_frequency");

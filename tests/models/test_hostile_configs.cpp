@@ -100,6 +100,15 @@ void check_states(Model& model, const Example& example) {
       throw std::runtime_error("the model lost a row");
     return;
   }
+  if (PatchRebuilder* rebuilder = model.patch_rebuilder()) {
+    rebuilder->rebuild(collate({example}), torch::rand({1, rebuilder->patches()}));
+    return;
+  }
+  if (!model.output_head() && model.picture_tower()) {
+    if (model.picture_tower()->tower(collate({example})).size(0) != 1)
+      throw std::runtime_error("the model lost a picture");
+    return;
+  }
   const torch::Tensor hidden = states_before_head(model, collate({example}));
   if (hidden.size(0) != static_cast<std::int64_t>(example.input_ids.size()))
     throw std::runtime_error("the model lost tokens");

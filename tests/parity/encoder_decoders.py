@@ -299,7 +299,7 @@ def refused_case(world, result):
     rows.write_text(json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}) + "\n")
     recipe = world.scratch / "recipe.yaml"
     base = dict(model=str(folder), dataset=str(rows), output_dir=str(world.scratch / "run"), strategy="full")
-    for objective in ("sft", "mlm"):
+    for objective in ("dpo", "mlm"):
         recipe.write_text(json.dumps(base | dict(objective=objective)))
         world.program.run("train", recipe, status=2)
     for settings in (dict(noise_density=0), dict(noise_density=1), dict(mean_noise_span_length=0.5)):

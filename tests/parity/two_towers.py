@@ -197,6 +197,9 @@ def train_case(name, strategy, together=4, accumulation=1, kind=KIND, **settings
         elif strategy == "freeze":
             for key, parameter in model.named_parameters():
                 parameter.requires_grad_(key.startswith(kind.PARTS["projector"]))
+            for module in model.modules():   # a frozen tower stays in evaluation
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.train = lambda mode=True, module=module: module
         (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
         world.program.run("train", world.scratch / "recipe.yaml")
         whole = steps | dict(per_device_train_batch_size=together * accumulation, gradient_accumulation_steps=1)

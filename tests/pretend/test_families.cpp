@@ -47,6 +47,13 @@ Tensor answers(Tuning& tuning, const TinyModel& small, torch::Device device) {
   const ModelInput input = for_model(model, prompts);
   std::vector<Tensor> logits;
   if (TwoTowers* towers = model.two_towers()) return text_likeness(*towers, input).cpu();
+  if (PatchRebuilder* rebuilder = model.patch_rebuilder()) {
+    const Tensor noise =
+        torch::arange(2 * rebuilder->patches(), torch::kFloat32).mul(0.37).frac().view({2, -1});
+    return rebuilder->rebuild(input, noise.to(device)).made.cpu();
+  }
+  if (Classifier* classifier = model.classifier(); classifier && !model.output_head())
+    return classifier->classify(input).cpu();
   if (Encoder* encoder = model.encoder())
     return encoder->head()->forward(encoder->before_head(encoder->encode(input))).cpu();
   if (SequenceToSequence* able = model.sequence_to_sequence()) {

@@ -139,9 +139,10 @@ class TestGraphs : public QObject {
     // A batch of two prompts and one of one, of one room or of two; this Idefics3's positions go by
     // the length, experts ask the host how many tokens each gets, states are carried row by row,
     // and rows look across to pictures.
-    const bool by_host = name == "idefics3" || name == "mllama" || name == "qwen3_vl_moe" ||
-                         name == "deepseek_ocr2" || name.startsWith("qwen3_5") ||
-                         name.startsWith("lfm2") || name == "minicpmv4_6";
+    const bool by_host = name == "idefics" || name == "idefics3" || name == "mllama" ||
+                         name == "qwen3_vl_moe" || name == "deepseek_ocr2" ||
+                         name.startsWith("qwen3_5") || name.startsWith("lfm2") ||
+                         name == "minicpmv4_6";
     const int recordings = by_host ? 0 : 2;
     QCOMPARE(watched.recorded, recordings);
     QCOMPARE(watched.asked, recordings);

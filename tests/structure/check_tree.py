@@ -38,7 +38,6 @@ LEVELS = [
     ["train"],
     ["compare", "forecast", "handover"],
     ["teaching"],
-    ["lab"],
     ["check"],
     ["session"],
 ]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `lab`: measurements that train: today, how much rows bring (efficiency).
+// `lab efficiency`: the score on held-out rows against the rows learned from.
 #include <cstdio>
 #include <memory>
 
@@ -70,36 +70,28 @@ Status efficiency_verb(const EfficiencyVerb& o) {
 
 }  // namespace
 
-Action add_efficiency(CLI::App& app) {
+std::function<Status()> add_efficiency(CLI::App& app) {
   const auto o = std::make_shared<EfficiencyVerb>();
-  CLI::App* efficiency = app.add_subcommand(
-      "efficiency",
-      "The score on held-out rows against the rows learned from, from base and nothing");
-  efficiency->add_option("RECIPE", o->recipe, "A recipe with an eval_dataset and max_steps")
-      ->required();
-  efficiency
-      ->add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
+  app.add_option("RECIPE", o->recipe, "A recipe with an eval_dataset and max_steps")->required();
+  app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
       ->allow_extra_args(false);
-  efficiency->add_option("--rows", o->options.rows, "Parts of the dataset, each within the next")
+  app.add_option("--rows", o->options.rows, "Parts of the dataset, each within the next")
       ->delimiter(',')
       ->capture_default_str();
-  efficiency->add_option("--from", o->options.from, "base, nothing, or both")
+  app.add_option("--from", o->options.from, "base, nothing, or both")
       ->delimiter(',')
       ->capture_default_str();
-  efficiency
-      ->add_option("--steps", o->options.steps, "Of each run (default: the recipe's max_steps)")
+  app.add_option("--steps", o->options.steps, "Of each run (default: the recipe's max_steps)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
-  efficiency
-      ->add_option("--rate-from-nothing", o->options.rate_from_nothing,
-                   "Learning rate of random weights, all of which train")
+  app.add_option("--rate-from-nothing", o->options.rate_from_nothing,
+                 "Learning rate of random weights, all of which train")
       ->capture_default_str();
-  efficiency->add_option("--answers", o->options.answers, "Held-out rows that each run answers")
+  app.add_option("--answers", o->options.answers, "Held-out rows that each run answers")
       ->check(CLI::Range(std::size_t{0}, std::size_t{100'000}))
       ->capture_default_str();
-  efficiency->add_option("--seed", o->options.seed, "Of the choice of rows")->capture_default_str();
-  efficiency->add_option("--out", o->out,
-                         "The folder (default: the recipe's output_dir with -efficiency)");
-  efficiency->add_flag("--json", o->json, "One JSON document on stdout");
+  app.add_option("--seed", o->options.seed, "Of the choice of rows")->capture_default_str();
+  app.add_option("--out", o->out, "The folder (default: the recipe's output_dir with -efficiency)");
+  app.add_flag("--json", o->json, "One JSON document on stdout");
   return [o] { return efficiency_verb(*o); };
 }
 

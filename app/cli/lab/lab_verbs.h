@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The verbs of the lab's measurements: laws, lab efficiency, advise.
+// The verbs of the lab's measurements: laws, advise, and what `lab` has beside its cards.
 #pragma once
 
 #include "app/cli/verbs.h"
@@ -7,8 +7,7 @@
 namespace luthier::cli {
 
 Action add_laws(CLI::App& app);
-/// Adds `efficiency` to the verb lab.
-Action add_efficiency(CLI::App& app);
 Action add_advise(CLI::App& app);
+std::function<Status()> add_efficiency(CLI::App& app);
 
 }  // namespace luthier::cli

@@ -24,7 +24,8 @@ class Chameleon : public TowerModel {
   /// Which words the pictures are: [pictures · places, 1] int64.
   Tensor tower(const ModelInput& input) override {
     const Tensor codes = vqmodel_->forward(input.pixel_values);
-    return words_.to(codes.device()).index_select(0, codes).unsqueeze(1);
+    if (words_.device() != codes.device()) words_ = words_.to(codes.device());
+    return words_.index_select(0, codes).unsqueeze(1);
   }
 
   /// With what hides the pictures' words, in the place of a bias.
@@ -37,7 +38,7 @@ class Chameleon : public TowerModel {
                             : type == torch::kBFloat16 ? -3.3895313892515355e38
                                                        : -3.4028234663852886e38;
       own->bias = torch::zeros({options_.text.vocab_size}, torch::kFloat64)
-                      .index_fill_(0, words_, lowest)
+                      .index_fill_(0, words_.to(torch::kCPU), lowest)
                       .to(type)
                       .to(device);
     }
@@ -73,7 +74,7 @@ class Chameleon : public TowerModel {
 
  private:
   const ChameleonOptions options_;
-  const Tensor words_;  // [codes]
+  Tensor words_;  // [codes], where the tower is
   std::shared_ptr<CodeTower> vqmodel_;
 };
 

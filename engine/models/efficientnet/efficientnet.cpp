@@ -2,7 +2,7 @@
 // EfficientNet (Tan & Le 2019) as EfficientNetForImageClassification of transformers 5.17. What its
 // configuration says of dropout is not drawn in training.
 #include "engine/models/efficientnet/efficientnet_body.h"
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
 
 namespace luthier {
 
@@ -13,7 +13,8 @@ Result<Plan> read_efficientnet(const Json& config, const std::filesystem::path& 
   EfficientnetOptions options;
   LUTHIER_CHECK(read_efficientnet_options(config, where, options));
   Plan plan;
-  LUTHIER_CHECK(plan_pictures_alone(config, where, "EfficientNetImageProcessor", plan));
+  LUTHIER_CHECK(plan_pictures_alone(config, where, "EfficientNetImageProcessor", plan,
+                                    options.smallest_frame()));
   plan.initializer_range = options.initializer_range;
   plan.build = [options, classes = plan.labels.classes](const torch::TensorOptions& tensors,
                                                         HeadWeight) {
@@ -27,6 +28,7 @@ std::string efficientnet_name(const std::string& stored) { return within("effici
 
 }  // namespace
 
+extern const Family efficientnet_family;
 const Family efficientnet_family{"efficientnet",
                                  /*takes_pictures=*/true,
                                  read_efficientnet,

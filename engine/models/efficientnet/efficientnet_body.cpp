@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/models/pictures/config_lists.h"
 #include "engine/models/config_numbers.h"
+#include "engine/models/pictures/config_lists.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -37,6 +37,13 @@ std::int64_t EfficientnetOptions::filters(std::int64_t channels) const {
 std::int64_t EfficientnetOptions::repeats(std::size_t stage) const {
   return static_cast<std::int64_t>(
       std::ceil(depth_coefficient * static_cast<double>(num_block_repeats[stage])));
+}
+
+std::int64_t EfficientnetOptions::smallest_frame() const {
+  std::int64_t side = 2;  // of the stem
+  for (const std::int64_t stride : strides)
+    if (stride == 2 && side < 1 << 13) side *= 2;
+  return side;
 }
 
 class EfficientnetBody::Stem : public torch::nn::Module {

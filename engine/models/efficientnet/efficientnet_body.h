@@ -27,6 +27,8 @@ struct EfficientnetOptions {
   /// Channels as the width makes them: multiples of the divisor, never below 90 %.
   std::int64_t filters(std::int64_t channels) const;
   std::int64_t repeats(std::size_t stage) const;
+  /// Of a frame's side: a map of one pixel is left of it.
+  std::int64_t smallest_frame() const;
 };
 /// Reads an EfficientNetConfig or AlignVisionConfig; `o` holds the defaults.
 Status read_efficientnet_options(const Json& config, const std::string& where,

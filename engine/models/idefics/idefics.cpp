@@ -199,11 +199,13 @@ Status read_resampler(const Json& config, const std::string& where, IdeficsOptio
   return {};
 }
 
-/// The mark's, of the folder's tokenizer; where there is none, the last of the additional words, as
-/// the published folders have it.
-Result<TokenId> read_mark(const IdeficsOptions& o, const std::filesystem::path& folder,
-                          const std::string& where) {
+/// The mark's, of the folder's tokenizer; where there is none, as config.json may say, else the
+/// last of the additional words, as the published folders have it.
+Result<TokenId> read_mark(const Json& config, const IdeficsOptions& o,
+                          const std::filesystem::path& folder, const std::string& where) {
   const std::int64_t words = o.text.vocab_size + o.more_words;
+  if (config.contains("image_token_id"))
+    return read_image_token(config, {"image_token_id"}, words - 1, words, where);
   const auto tokenizer = Tokenizer::load(folder);
   const auto found =
       tokenizer ? (*tokenizer)->token_to_id(kMark) : std::optional<TokenId>(words - 1);
@@ -236,7 +238,7 @@ Result<IdeficsOptions> read_idefics_options(const Json& config,
   LUTHIER_CHECK(read_resampler(config, where, o));
   LUTHIER_CHECK(read_in_range(config, "additional_vocab_size", where, 0, 1 << 20, o.more_words));
   o.tie_word_embeddings = o.text.tie_word_embeddings;
-  LUTHIER_TRY(o.image_token_id, read_mark(o, folder, where));
+  LUTHIER_TRY(o.image_token_id, read_mark(config, o, folder, where));
   o.ends = {2};
   if (const auto end = config.find("eos_token_id"); end != config.end()) {
     o.ends.clear();

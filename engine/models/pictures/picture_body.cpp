@@ -45,7 +45,6 @@ class PictureModel : public Model, public Classifier, public PictureTower, publi
   Tensor classify(const ModelInput& input) override {
     return head_(input.tower_features.defined() ? input.tower_features : tower(input));
   }
-  void start_own_tensors() override { body_->start_own_tensors(); }
 
   PassCost cost(const Pass& pass) const override {
     const StepTerms& terms = pass.terms;
@@ -79,9 +78,9 @@ std::shared_ptr<Model> picture_model(std::shared_ptr<PictureBody> body, const Pi
 }
 
 Status plan_pictures_alone(const Json& config, const std::string& where, const char* processor,
-                           Plan& plan) {
+                           Plan& plan, std::int64_t smallest) {
   LUTHIER_TRY(plan.labels.classes, read_class_options(config, where));
-  plan.pictures = pictures_beside(processor);
+  plan.pictures = pictures_beside(processor, smallest);
   plan.form = RowForm::PictureAlone;
   return {};
 }

@@ -24,8 +24,6 @@ class PictureBody : public ParameterModule {
   virtual TowerCost cost(const Pass& pass) const = 0;
   /// Its sizes; the frame's height and width where it takes no other.
   virtual ModelGeometry geometry() const = 0;
-  /// Values that its own tensors begin with, where they are neither drawn nor neutral.
-  virtual void start_own_tensors() {}
 };
 
 /// Where a body stands in its model, and its head of classes.
@@ -43,7 +41,7 @@ std::shared_ptr<Model> picture_model(std::shared_ptr<PictureBody> body, const Pi
 /// A plan's part that all of them share: classes of pictures by config.json, rows of a picture
 /// alone, and a processor of this type where the folder names none.
 Status plan_pictures_alone(const Json& config, const std::string& where, const char* processor,
-                           Plan& plan);
+                           Plan& plan, std::int64_t smallest = 1);
 
 /// A name without a beginning it may have: files of a body alone lack its name in the model.
 std::string within(const std::string& body, const std::string& stored);

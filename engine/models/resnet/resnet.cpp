@@ -5,9 +5,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/models/pictures/config_lists.h"
 #include "engine/models/config_numbers.h"
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
+#include "engine/models/pictures/config_lists.h"
 #include "engine/models/pictures/picture_body.h"
 #include "engine/models/resnet/convolution_layer.h"
 #include "engine/nn/module_cost.h"
@@ -36,7 +36,7 @@ class ResnetConvolution : public torch::nn::Module {
                     std::optional<Activation> activation, const torch::TensorOptions& t)
       : activation_(activation) {
     ConvolutionShape shape{in, out, kernel, stride};
-    shape.padding = kernel / 2;
+    shape.padding = kernel / 2, shape.by_fan_out = true;
     convolution_ = register_module("convolution", Convolution(shape, t));
     norm_ = register_module("normalization", BatchNorm(out, kEpsilon, kMomentum, t));
   }
@@ -203,6 +203,7 @@ std::string resnet_name(const std::string& stored) { return within("resnet", sto
 
 }  // namespace
 
+extern const Family resnet_family;
 const Family resnet_family{"resnet",
                            /*takes_pictures=*/true,
                            read_resnet,

@@ -4,7 +4,7 @@
 // of their likeness, which judges each pair by itself. A text is read at the length of the table of
 // positions, and what fills it up is read like any token: its vector is made of the last one.
 #include "engine/models/clip/clip_text.h"
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
 #include "engine/models/pictures/tower_body.h"
 #include "engine/models/tower_model.h"
 #include "engine/models/two_towers/padded_texts.h"
@@ -191,6 +191,7 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 
 }  // namespace
 
+extern const Family siglip_family;
 const Family siglip_family{"siglip",
                            /*takes_pictures=*/true,
                            read,

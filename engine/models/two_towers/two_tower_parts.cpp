@@ -37,13 +37,18 @@ ModelGeometry text_geometry(const VisionSizes& text, std::int64_t vocab_size) {
   return g;
 }
 
-PicturePlan pictures_beside(const char* processor) {
+PicturePlan pictures_beside(const char* processor, std::int64_t smallest) {
   const ProcessorDefaults defaults{processor};
-  const auto tokens = [defaults](const std::filesystem::path& files) -> Result<ImageTokens> {
+  const auto tokens = [defaults,
+                       smallest](const std::filesystem::path& files) -> Result<ImageTokens> {
     LUTHIER_TRY(const PixelValues outline, frame_outline(files, defaults, 0));
     if (outline.shape.front() != 1)
       return input_error("The picture processor cuts pictures into several frames.", files.string(),
                          "The picture tower takes each picture as one frame.");
+    if (outline.shape[2] < smallest || outline.shape[3] < smallest)
+      return input_error("The picture processor makes frames below the model's " +
+                             std::to_string(smallest) + " pixels.",
+                         files.string(), "Processor and weights do not belong together.");
     ImageTokens beside;  // a picture stands beside its text, not in it
     beside.mark.clear();
     return beside;

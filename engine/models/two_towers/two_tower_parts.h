@@ -21,7 +21,7 @@ Stage end_product_cost(const StepTerms& terms, const Linear& linear, std::int64_
 /// The texts' sizes as those of a model.
 ModelGeometry text_geometry(const VisionSizes& text, std::int64_t vocab_size);
 
-/// Of models whose pictures stand beside their texts, a frame each.
-PicturePlan pictures_beside(const char* processor);
+/// Of models whose pictures stand beside their texts, a frame each, of no side below `smallest`.
+PicturePlan pictures_beside(const char* processor, std::int64_t smallest = 1);
 
 }  // namespace luthier

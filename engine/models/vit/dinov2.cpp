@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
 #include "engine/models/vit/picture_transformer.h"
 
 namespace luthier {
@@ -37,7 +37,7 @@ Result<Plan> read_dinov2(const Json& config, const std::filesystem::path& folder
         read_in_range(config, "num_register_tokens", where, 0, 1 << 16, options.registers));
   }
   Plan plan;
-  LUTHIER_CHECK(plan_pictures_alone(config, where, "BitImageProcessor", plan));
+  LUTHIER_CHECK(plan_pictures_alone(config, where, "BitImageProcessor", plan, options.patch_size));
   plan.initializer_range = options.initializer_range;
   const char* body = registers ? "dinov2_with_registers" : "dinov2";
   plan.build = [options, body, classes = plan.labels.classes](const torch::TensorOptions& tensors,
@@ -62,6 +62,8 @@ std::string name_with_registers(const std::string& stored) {
 
 }  // namespace
 
+extern const Family dinov2_family;
+extern const Family dinov2_with_registers_family;
 const Family dinov2_family{"dinov2",
                            /*takes_pictures=*/true,
                            read_plain,

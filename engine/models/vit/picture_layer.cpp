@@ -79,11 +79,17 @@ class PictureLayer::GatedMlp : public torch::nn::Module, public BranchPort {
 /// A number for each of a state's, that it is multiplied with.
 class PictureLayer::Scale : public ParameterModule {
  public:
-  Scale(std::int64_t size, const torch::TensorOptions& t) {
-    add_parameter("lambda1", lambda1, {size}, t);
+  Scale(const PictureLayerOptions& o, const torch::TensorOptions& t) : first_(o.layerscale_value) {
+    add_parameter("lambda1", lambda1, {o.hidden_size}, t);
   }
   std::string type_name() const override { return "Parameter"; }
+  Tensor first_value(const std::string&, const at::Generator&) const override {
+    return torch::full(lambda1.sizes(), first_, torch::kFloat32);
+  }
   Tensor lambda1;
+
+ private:
+  double first_;
 };
 
 PictureLayer::PictureLayer(const PictureLayerOptions& o, const torch::TensorOptions& t) {
@@ -98,8 +104,8 @@ PictureLayer::PictureLayer(const PictureLayerOptions& o, const torch::TensorOpti
   else
     mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
   if (!o.dinov2) return;
-  scale1_ = register_module("layer_scale1", std::make_shared<Scale>(o.hidden_size, t));
-  scale2_ = register_module("layer_scale2", std::make_shared<Scale>(o.hidden_size, t));
+  scale1_ = register_module("layer_scale1", std::make_shared<Scale>(o, t));
+  scale2_ = register_module("layer_scale2", std::make_shared<Scale>(o, t));
 }
 
 PictureLayer::~PictureLayer() = default;
@@ -128,11 +134,6 @@ LayerCost PictureLayer::cost(const StepTerms& terms, std::int64_t rows, bool flo
   for (const auto& scale : {scale1_, scale2_})
     if (scale && terms.of(*scale).trains) parts.scales += parts.state;
   return tower_layer_cost(parts);
-}
-
-void PictureLayer::start(double scale) {
-  for (const auto& each : {scale1_, scale2_})
-    if (each) each->lambda1.fill_(scale);
 }
 
 }  // namespace luthier

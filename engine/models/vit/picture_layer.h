@@ -12,7 +12,8 @@ namespace luthier {
 struct PictureLayerOptions : VisionSizes {
   bool dinov2 = false;  ///< its module names and learned scales
   bool qkv_bias = true;
-  bool gated_mlp = false;  ///< SwiGLU
+  bool gated_mlp = false;       ///< SwiGLU
+  double layerscale_value = 1;  ///< what learned scales begin with
 
   std::int64_t gated_size() const { return (intermediate_size * 2 / 3 + 7) / 8 * 8; }
 };
@@ -23,8 +24,6 @@ class PictureLayer : public torch::nn::Module {
   ~PictureLayer() override;
   torch::Tensor forward(const torch::Tensor& x);  // [frames, tokens, hidden]
   LayerCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const;
-  /// The learned scales, where there are some, begin with this value.
-  void start(double scale);
 
  private:
   class Attention;

@@ -44,9 +44,10 @@ class PictureTransformer::Embeddings : public ParameterModule {
   std::int64_t unreached(const StepTerms& terms) const {
     return mask_token_.defined() && terms.of(*this).whole ? mask_token_.numel() : 0;
   }
-  void start() {
-    if (mask_token_.defined()) mask_token_.zero_();
-    if (registers_.defined()) registers_.zero_();
+  Tensor first_value(const std::string& name, const at::Generator& generator) const override {
+    if (name == "mask_token") return torch::zeros(mask_token_.sizes(), torch::kFloat32);
+    if (name == "register_tokens") return torch::zeros(registers_.sizes(), torch::kFloat32);
+    return ParameterModule::first_value(name, generator);
   }
 
  private:
@@ -141,11 +142,6 @@ ModelGeometry PictureTransformer::geometry() const {
   if (options.any_size) return g;
   g.image_height = options.image_height, g.image_width = options.image_width;
   return g;
-}
-
-void PictureTransformer::start_own_tensors() {
-  embeddings_->start();
-  for (const auto& layer : layers_) layer->start(options.layerscale_value);
 }
 
 Status read_picture_transformer(const Json& config, const std::string& where,

@@ -19,7 +19,6 @@ struct PictureTransformerOptions : PictureLayerOptions {
   bool any_size = false;        ///< positions are stretched to the frame's patches
   bool smooth_stretch = false;  ///< and antialiased
   bool mean_beside = false;     ///< the vector is [first token ; mean of the patches]
-  double layerscale_value = 1;  ///< what learned scales begin with
 };
 /// Reads what the two have in common; `o` holds the defaults.
 Status read_picture_transformer(const Json& config, const std::string& where,
@@ -38,7 +37,6 @@ class PictureTransformer : public PictureBody {
   }
   TowerCost cost(const Pass& pass) const override;
   ModelGeometry geometry() const override;
-  void start_own_tensors() override;
 
   const PictureTransformerOptions options;
 

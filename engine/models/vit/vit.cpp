@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // ViT (Dosovitskiy et al. 2021) as ViTForImageClassification of transformers 5.17: classes by the
 // first token's last state. Files have the names that the library had before.
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
 #include "engine/models/vit/picture_transformer.h"
 #include "engine/models/vit/vit_names.h"
 
@@ -30,6 +30,7 @@ Result<Plan> read_vit(const Json& config, const std::filesystem::path& folder) {
 
 }  // namespace
 
+extern const Family vit_family;
 const Family vit_family{"vit",
                         /*takes_pictures=*/true,
                         read_vit,

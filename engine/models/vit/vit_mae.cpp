@@ -2,11 +2,12 @@
 // MAE (He et al. 2022) as ViTMAEForPreTraining of transformers 5.17: an encoder sees the patches of
 // the smallest noise and no others, in that order; a decoder gets them back in their places, one
 // learned token in all others, and says the pixels of each patch. Positions are sines that nothing
-// trains.
+// trains (transformers' class fills a fresh model's with zeros, and lets one that was loaded learn
+// them).
 #include <cmath>
 
 #include "engine/models/config_numbers.h"
-#include "engine/models/pictures/picture_families.h"
+#include "engine/models/family.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/models/vit/picture_layer.h"
 #include "engine/models/vit/vit_names.h"
@@ -269,6 +270,7 @@ std::string mae_memory_name(const std::string& stored) {
 
 }  // namespace
 
+extern const Family vit_mae_family;
 const Family vit_mae_family{"vit_mae", /*takes_pictures=*/true, read_mae, mae_memory_name,
                             vit_stored_name};
 

@@ -25,6 +25,11 @@ BatchNormImpl::BatchNormImpl(std::int64_t channels, double epsilon, double momen
   add_fixed("num_batches_tracked", num_batches_tracked, {}, 0, options.dtype(torch::kInt64));
 }
 
+Tensor BatchNormImpl::first_value(const std::string& name, const at::Generator& generator) const {
+  if (name == "weight") return torch::ones(weight.sizes(), torch::kFloat32);
+  return ParameterModule::first_value(name, generator);
+}
+
 Tensor BatchNormImpl::forward(const Tensor& x) {
   const bool learning = batch_statistics_wanted && weight.requires_grad();
   if (learning) {

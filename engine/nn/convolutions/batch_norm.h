@@ -34,6 +34,8 @@ class BatchNormImpl : public ParameterModule {
   torch::Tensor forward(const torch::Tensor& x);  // [pictures, channels, height, width]
   std::string type_name() const override { return "BatchNorm2d"; }
   bool row_by_row() const override { return !weight.requires_grad(); }
+  /// A fresh one changes nothing.
+  torch::Tensor first_value(const std::string& name, const at::Generator& generator) const override;
 
   torch::Tensor weight, bias;
   torch::Tensor running_mean, running_var, num_batches_tracked;

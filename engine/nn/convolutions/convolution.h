@@ -11,6 +11,8 @@ struct ConvolutionShape {
   std::int64_t in = 0, out = 0, kernel = 1, stride = 1, groups = 1;
   std::int64_t padding = 0;  ///< zeros around the picture, of all sides
   bool bias = false;
+  bool by_fan_out =
+      false;  ///< a fresh weight is drawn by the numbers that it makes (He et al. 2015)
 };
 
 class ConvolutionImpl : public ParameterModule {
@@ -18,10 +20,7 @@ class ConvolutionImpl : public ParameterModule {
   ConvolutionImpl(const ConvolutionShape& shape, const torch::TensorOptions& options);
   torch::Tensor forward(const torch::Tensor& x) const;  // [pictures, in, height, width]
   std::string type_name() const override { return "SquareConv2d"; }
-  /// Of a side of so many pixels.
-  std::int64_t side(std::int64_t of) const {
-    return (of + 2 * shape.padding - shape.kernel) / shape.stride + 1;
-  }
+  torch::Tensor first_value(const std::string& name, const at::Generator& generator) const override;
 
   const ConvolutionShape shape;
   torch::Tensor weight, bias;

@@ -9,8 +9,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
+import align
 import checkpoints
+import masked_pictures
+import openvla
+import pictures_alone
 import rewriters
+import siglip
 import two_towers
 from families import FAMILIES
 
@@ -27,7 +32,14 @@ def sources(scratch):
     """Folders of tiny checkpoints by the family's model_type."""
     for family in FAMILIES:
         yield family.model_type, checkpoints.make(next(iter(family.specs)), scratch).path
-    yield "clip", two_towers.make("clip-plain", scratch)
+    yield "clip", two_towers.make("towers-plain", scratch)
+    yield "siglip", siglip.make("siglip-plain", scratch)
+    yield "align", align.make("align-plain", scratch)
+    yield "vit_mae", masked_pictures.make("mae-plain", scratch)
+    for model_type, name in (("vit", "vit-plain"), ("dinov2", "dinov2-plain"), ("dinov2_with_registers", "registers-plain"), ("resnet", "resnet-basic"),
+                             ("efficientnet", "efficientnet-plain")):
+        yield model_type, pictures_alone.make(name, scratch)
+    yield "openvla", openvla.make("openvla-fused", scratch)
     for model_type in ("bart", "mbart"):
         yield model_type, rewriters.make(f"{model_type}-plain", scratch)
 

@@ -2,6 +2,7 @@
 """The families that the suite knows, in the order of their cases."""
 from families.aya_vision import AyaVision
 from families.blip_2 import Blip2
+from families.blip_2_t5 import Blip2T5
 from families.chameleon import Chameleon
 from families.cohere2 import Cohere2
 from families.deepseek_ocr2 import DeepseekOcr2
@@ -54,7 +55,7 @@ from families.smolvlm import SmolVLM
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma3n(),
             Gemma4(), Gemma4Unified(), PaliGemma(), Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(),
             Glm46V(), MiniCPMV46(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2(),
-            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Opt(), Blip2(), InstructBlip(),
+            Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Opt(), Blip2(), Blip2T5(), InstructBlip(),
             Phi4Multimodal(),
             Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Qwen3_5Text(),
             Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Phi4Multimodal(),

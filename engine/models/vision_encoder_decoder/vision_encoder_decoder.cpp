@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A picture encoder and a text decoder that looks across to it (Vinyals et al. 2015's captioner of
+// today's parts; VisionEncoderDecoderModel of transformers 5.17): ViT's states, a product where the
+// widths differ, and GPT-2 with cross-attention in each layer. Labels are the decoder's own tokens,
+// one later than what it reads, and are not shifted a second time.
+#include <algorithm>
+#include <numeric>
+
+#include "engine/models/family.h"
+#include "engine/models/gpt2/gpt2_stack.h"
+#include "engine/models/processor_files.h"
+#include "engine/models/tower_model.h"
+#include "engine/models/vit/picture_transformer.h"
+#include "engine/models/vit/vit_names.h"
+#include "engine/nn/module_cost.h"
+
+namespace luthier {
+
+namespace captioner {
+
+using torch::Tensor;
+
+/// What prepare() sets aside.
+constexpr const char* kAcross = "across";
+
+struct Options {
+  PictureTransformerOptions vision;
+  gpt2::Options text;
+  TokenId start = 0;
+  bool tie_word_embeddings = true;  ///< the head is the decoder's table of words
+
+  bool projects() const { return vision.hidden_size != text.n_embd; }
+  std::int64_t states() const { return vision.patches() + 1; }  ///< of a picture
+};
+
+class Part : public torch::nn::Module {};
+
+class Captioner : public Model, public SequenceToSequence, public PictureTower, public StepCosts {
+ public:
+  Captioner(const Options& o, const torch::TensorOptions& t) : options_(o) {
+    encoder_ = register_module("encoder", std::make_shared<PictureTransformer>(o.vision, t));
+    pooler_ =
+        encoder_->register_module("pooler", std::make_shared<Part>())
+            ->register_module("dense", Linear(o.vision.hidden_size, o.vision.hidden_size, true, t));
+    const auto decoder = register_module("decoder", std::make_shared<Part>());
+    stack_ = decoder->register_module("transformer", std::make_shared<gpt2::Stack>(o.text, t));
+    lm_head_ = decoder->register_module(
+        "lm_head", o.tie_word_embeddings ? Linear(stack_->wte->weight)
+                                         : Linear(o.text.n_embd, o.text.vocab_size, false, t));
+    if (o.projects())
+      projector_ =
+          register_module("enc_to_dec_proj", Linear(o.vision.hidden_size, o.text.n_embd, true, t));
+    declare_part(kVisionTower, "encoder.");
+    declare_part(kProjector, "enc_to_dec_proj.");
+  }
+
+  SequenceToSequence* sequence_to_sequence() override { return this; }
+  PictureTower* picture_tower() override { return this; }
+  const StepCosts* step_costs() const override { return this; }
+
+  void prepare(ModelInput& input) const override {
+    Model::prepare(input);
+    set_across_aside(RowLayout(input.lengths), RowLayout(memory_lengths(input)), input.aside,
+                     kAcross);
+  }
+
+  Tensor tower(const ModelInput& input) override {
+    return encoder_->states(input.pixel_values).flatten(0, 1);
+  }
+  std::int64_t feature_rows(const PictureFacts&) const override { return options_.states(); }
+
+  /// Row by row the states of its one picture; filler looks across to nothing.
+  RowStates encode(const ModelInput& input) override {
+    const Tensor features = input.tower_features.defined() ? input.tower_features : tower(input);
+    Tensor states = projector_ ? projector_->forward(features) : features;
+    RowLayout rows(memory_lengths(input));
+    if (const std::int64_t filler = rows.tokens() - states.size(0); filler > 0)
+      states = at::cat({states, states.new_zeros({filler, states.size(1)})});
+    TORCH_CHECK(states.size(0) == rows.tokens(), "each row has one picture");
+    return {states, std::move(rows)};
+  }
+
+  Tensor decode(const ModelInput& input, const RowStates& memory, KeyValueCache* cache) override {
+    const RowLayout rows = row_layout(input);
+    take_across_back(rows, memory.rows, input.aside, kAcross);
+    return stack_->forward(stack_->words(input.input_ids), rows, &memory, cache,
+                           gradient_checkpointing_);
+  }
+
+  Linear head() override { return lm_head_; }
+  TokenId start_token() const override { return options_.start; }
+  std::int64_t decoder_layers() const override { return options_.text.n_layer; }
+
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override {
+    return pictures.frames * options_.states() * options_.vision.hidden_size;
+  }
+
+  PassCost cost(const Pass& pass) const override {
+    const StepTerms& terms = pass.terms;
+    const std::int64_t source =
+        std::accumulate(pass.source_lengths.begin(), pass.source_lengths.end(), std::int64_t{0});
+    const TowerCost tower = encoder_->cost(pass);
+    const TrainedShare words = terms.of(*stack_->wte), head = terms.of(*lm_head_);
+    PassCost cost;
+    Stage inputs;
+    inputs.kept = 2 * terms.block(pass.tokens, 8) + terms.block(source, 8);
+    if (tower.trains) inputs.kept += terms.floats(pass.pictures.numbers);
+    inputs.moments = {{inputs.kept, words.whole ? terms.block(stack_->wte->weight.numel()) : 0}};
+    inputs.gradients = words.parameters * terms.gradient_element;
+    cost.stages = {inputs};
+    tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
+    cost.unreached += terms.of(*pooler_).parameters;
+    bool memory_flows = tower.flows;
+    if (projector_) {
+      const ProductsCost product = products_cost(terms, {projector_}, source);
+      Stage across;
+      across.kept = product.input + product.numbers;
+      across.moments = {{across.kept, product.work}};
+      across.gradients = terms.of(*projector_).parameters * terms.gradient_element;
+      cost.stages.push_back(across);
+      memory_flows = memory_flows || product.trains;
+    }
+    StackPass written;
+    written.tokens = pass.tokens, written.memory_tokens = source;
+    written.rows = pass.rows, written.across = across_shape(pass.lengths, pass.source_lengths);
+    written.memory_flows = memory_flows;
+    bool flows = words.trains;
+    stack_->add_cost(terms, written, pass.tokens, flows, cost.stages);
+    cost.head = {options_.text.vocab_size, options_.text.n_embd,
+                 head.whole || (lm_head_->weight.shares(stack_->wte->weight) && words.whole),
+                 head.trains && !head.whole};
+    return cost;
+  }
+
+  ModelGeometry geometry() const override {
+    ModelGeometry g = encoder_->geometry();
+    const gpt2::Options& text = options_.text;
+    g.vocab_size = text.vocab_size, g.hidden_size = text.n_embd;
+    g.num_hidden_layers = text.n_layer;
+    g.num_attention_heads = g.num_key_value_heads = text.n_head;
+    g.head_dim = text.n_embd / text.n_head;
+    g.tied_embeddings = options_.tie_word_embeddings;
+    return g;
+  }
+
+  void start_own_tensors() override { encoder_->start_own_tensors(); }
+
+ private:
+  std::vector<std::int64_t> memory_lengths(const ModelInput& input) const {
+    std::vector<std::int64_t> lengths(input.lengths.size(), 1);
+    const std::size_t shown = std::min(lengths.size(), input.pictures.size());
+    std::fill_n(lengths.begin(), shown, options_.states());
+    return lengths;
+  }
+
+  Options options_;
+  std::shared_ptr<PictureTransformer> encoder_;
+  Linear pooler_{nullptr};  ///< of the encoder's class, and nothing asks it
+  std::shared_ptr<gpt2::Stack> stack_;
+  Linear lm_head_{nullptr}, projector_{nullptr};
+};
+
+Result<Options> read_options(const Json& config, const std::string& where) {
+  Options o;
+  LUTHIER_TRY(const Json vision, config_section(config, "encoder", where));
+  LUTHIER_TRY(const Json text, config_section(config, "decoder", where));
+  const auto of_type = [&](const Json& section, const char* name, const char* wanted) -> Status {
+    LUTHIER_TRY(const std::string type,
+                json_string(section, "model_type", where + ": " + name, ""));
+    if (type == wanted) return {};
+    return input_error(std::string("The ") + name + " \"" + type + "\" is not one that is built.",
+                       where + ": " + name + ": model_type", std::string("It is ") + wanted + ".");
+  };
+  LUTHIER_CHECK(of_type(vision, "encoder", "vit"));
+  LUTHIER_CHECK(of_type(text, "decoder", "gpt2"));
+  o.vision.patch_size = 16, o.vision.layer_norm_eps = 1e-12;
+  o.vision.hidden_act = Activation::Gelu;
+  LUTHIER_CHECK(read_picture_transformer(vision, where + ": encoder", o.vision));
+  LUTHIER_TRY(o.text, gpt2::read_options(text, where + ": decoder"));
+  if (!o.text.across) {
+    return input_error("The decoder does not look across to pictures.",
+                       where + ": decoder: add_cross_attention", "It must be true.");
+  }
+  const auto other = text.find("cross_attention_hidden_size");
+  if (other != text.end() && !other->is_null()) {
+    return input_error("A decoder that takes states of another width is not built.",
+                       where + ": decoder: cross_attention_hidden_size", "Leave it out.");
+  }
+  LUTHIER_TRY(o.start, json_int(config, "decoder_start_token_id", where));
+  if (o.start < 0 || o.start >= o.text.vocab_size) {
+    return input_error("decoder_start_token_id is " + std::to_string(o.start) +
+                           ", which is no token of the vocabulary.",
+                       where + ": decoder_start_token_id");
+  }
+  o.tie_word_embeddings = o.text.tie_word_embeddings;
+  return o;
+}
+
+ProcessorDefaults picture_processor() { return {"ViTImageProcessor"}; }
+
+/// A picture is all that is read: as many places as it has states.
+Result<ImageTokens> image_tokens(const Options& options) {
+  ImageTokens tokens;
+  tokens.mark.clear();
+  tokens.form = RowForm::SourceAnswer;
+  tokens.answer_start = options.start;
+  const std::string places(static_cast<std::size_t>(options.states()), '.');
+  tokens.expand = [places](const PixelValues&) { return places; };
+  return tokens;
+}
+
+Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const Options options, read_options(config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = builder<Captioner>(options);
+  plan.pictures = PicturePlan{-1, picture_processor(),
+                              [options](const auto&) { return image_tokens(options); }};
+  plan.initializer_range = options.vision.initializer_range;
+  plan.initializer_ranges = [options](const std::string& name) {
+    return name.starts_with("decoder.") ? gpt2::drawn_range(options.text, name)
+                                        : options.vision.initializer_range;
+  };
+  plan.longest_row = options.text.n_positions;
+  return plan;
+}
+
+/// The encoder's names are ViT's, under another beginning.
+std::string with_vit(const std::string& name, std::string (*exchange)(const std::string&)) {
+  constexpr std::string_view kOurs = "encoder.", kVits = "vit.";
+  if (!name.starts_with(kOurs)) return name;
+  const std::string made = exchange(std::string(kVits) + name.substr(kOurs.size()));
+  return std::string(kOurs) + made.substr(kVits.size());
+}
+std::string memory_name(const std::string& stored) { return with_vit(stored, vit_memory_name); }
+std::string stored_name(const std::string& memory) { return with_vit(memory, vit_stored_name); }
+
+bool may_be_turned(const std::string& name) {
+  return name.starts_with("decoder.") && gpt2::is_turned_name(name);
+}
+
+}  // namespace captioner
+
+extern const Family vision_encoder_decoder_family;
+const Family vision_encoder_decoder_family = [] {
+  Family family{"vision-encoder-decoder", /*takes_pictures=*/true, captioner::read,
+                captioner::memory_name, captioner::stored_name};
+  family.may_be_turned = captioner::may_be_turned;
+  return family;
+}();
+
+}  // namespace luthier
