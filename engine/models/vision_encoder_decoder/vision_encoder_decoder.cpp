@@ -143,8 +143,6 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
     return g;
   }
 
-  void start_own_tensors() override { encoder_->start_own_tensors(); }
-
  private:
   std::vector<std::int64_t> memory_lengths(const ModelInput& input) const {
     std::vector<std::int64_t> lengths(input.lengths.size(), 1);
