@@ -288,6 +288,12 @@ void compare_starts(std::vector<EfficiencyPoint>& points) {
   }
 }
 
+Result<std::vector<EfficiencyPoint>> run_efficiency(const Recipe& recipe, const fs::path& folder,
+                                                    const EfficiencyOptions& options,
+                                                    const EfficiencyHost& host) {
+  return EfficiencyCourse(recipe, folder, options, host).go();
+}
+
 Json to_json(const std::vector<EfficiencyPoint>& points) {
   const auto number = [](const std::optional<double>& value) {
     return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
