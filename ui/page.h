@@ -21,10 +21,9 @@ enum class PageId {
   Methods,
   Merge,
   Ranks,
-  Lab,
   Start,
 };
-inline constexpr int kPageCount = 10;
+inline constexpr int kPageCount = 9;
 
 class Page : public QWidget {
   Q_OBJECT

@@ -43,7 +43,6 @@ class Screenshots {
   bool show_compare_views();
   bool show_merge();
   bool show_ranks();
-  bool show_lab();
   bool show_dialogs();
   bool show_interrupted();
   bool show_sizes_of_words();
