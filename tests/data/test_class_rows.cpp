@@ -45,7 +45,8 @@ class TestClassRows : public QObject {
  private slots:
   void initTestCase() {
     const std::filesystem::path folder = folder_.path().toStdString();
-    VERIFY_OK(write_file(folder / "tokenizer.json", kTokenizer));
+    const Status written = write_file_atomically(folder / "tokenizer.json", kTokenizer);
+    QVERIFY2(written, written ? "" : written.error().sentence().c_str());
   }
 
   void a_label_is_a_class_by_name_or_number() {

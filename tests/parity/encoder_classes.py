@@ -168,7 +168,7 @@ def train_case(name, of, strategy):
         model = class_of(SPECS[name].kind, of).from_pretrained(folder)
         (world.scratch / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         steps = train.DEFAULTS | dict(max_steps=6, per_device_train_batch_size=3, gradient_accumulation_steps=1, learning_rate=1e-3)
-        more = dict(training=steps | dict(device="cpu", dtype="float32", gradient_checkpointing="false", logging_steps=1, save_steps=0))
+        more = dict(training=steps | dict(device="cpu", dtype="float32", gradient_checkpointing="false", logging_steps=1, save_steps=0, max_length=60))
         if strategy == "lora":
             targets = ["query_proj", "value_proj"] if "deberta" in name else ["query", "value"]
             model = get_peft_model(model, LoraConfig(task_type="TOKEN_CLS" if of == "tokens" else "SEQ_CLS", r=4, lora_alpha=8,
