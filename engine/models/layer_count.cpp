@@ -68,7 +68,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"global_transformer.layers", {"num_global_layers"}},
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
       {"vision_encoder.layers", {"vision_config.encoder_config.num_hidden_layers"}},
-      {"model.encoder.layers", {"encoder_layers"}},
+      {"language_model.encoder.layers", {"encoder_layers"}},
       {"model.decoder.layers", {"decoder_layers", "num_hidden_layers"}},
       {"transformer.h", {"n_layer"}},
       {"albert_layer_groups", {"num_hidden_groups"}},
