@@ -7,6 +7,7 @@
 
 #include "engine/base/text.h"
 #include "engine/data/in_out_text.h"
+#include "engine/data/picture_of_row.h"
 #include "engine/data/processor_row.h"
 #include "engine/data/row_kind.h"
 
@@ -56,10 +57,7 @@ class ActionRows : public RowKind {
           return refused("The action must be a list of numbers.", "action");
       extra["action"] = row["action"];
     }
-    // As a message that shows it, so that a picture may be written in every way there is.
-    const Json shown = {{"messages", Json::array({{{"role", "user"}, {"content", "<image>"}}})},
-                        {"images", Json::array({row["image"]})}};
-    LUTHIER_TRY(Conversation made, read_conversation(shown, base, where, fault));
+    LUTHIER_TRY(Conversation made, read_picture_of_row(row, base, where, fault));
     made.messages.front().content.push_back(
         ContentPart::of_text(row["instruction"].get<std::string>()));
     made.messages.front().extra = std::move(extra);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of a picture and the text that belongs to it, for objectives that hold the two against one
 // another.
+#include "engine/data/picture_of_row.h"
 #include "engine/data/row_kind.h"
 
 namespace luthier {
@@ -27,17 +28,8 @@ class CaptionRows : public RowKind {
     if (!row.contains("image") || row["image"].is_null())
       return lacks("The row has no picture.", "image");
     if (row["image"].is_array()) return lacks("A text goes with one picture.", "image");
-    // read as a message that shows it, so that a picture may be written in every way there is
-    const Json shown = {{"messages", Json::array({{{"role", "user"}, {"content", "<image>"}}})},
-                        {"images", Json::array({row["image"]})}};
-    auto made = read_conversation(shown, base, where, fault);
-    if (!made) {
-      Error error = made.error();
-      const std::string field = where + ": images[0]";
-      if (error.where.starts_with(field))
-        error.where = where + ": image" + error.where.substr(field.size());
-      return error;
-    }
+    auto made = read_picture_of_row(row, base, where, fault);
+    if (!made) return made;
     made->messages.front().content.push_back(
         {ContentPart::Kind::Text, row["text"].get<std::string>(), {}});
     return made;

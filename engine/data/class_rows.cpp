@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/data/picture_of_row.h"
 #include "engine/data/row_kind.h"
 
 namespace luthier {
@@ -171,17 +172,8 @@ class ClassRows : public RowKind {
   static Result<Conversation> read_picture(const Json& row, const std::filesystem::path& base,
                                            const std::string& where, RowFault* fault,
                                            const Json& extra) {
-    // As a message that shows it, so that a picture may be written in every way there is.
-    const Json shown = {{"messages", Json::array({{{"role", "user"}, {"content", "<image>"}}})},
-                        {"images", Json::array({row["image"]})}};
-    auto made = read_conversation(shown, base, where, fault);
-    if (!made) {
-      Error error = made.error();
-      const std::string field = where + ": images[0]";
-      if (error.where.starts_with(field))
-        error.where = where + ": image" + error.where.substr(field.size());
-      return error;
-    }
+    auto made = read_picture_of_row(row, base, where, fault);
+    if (!made) return made;
     made->messages.front().extra = extra;
     return made;
   }

@@ -25,16 +25,7 @@ class PictureRows : public RowKind {
       return input_error("The row has no picture of its own.", where + ": image",
                          "The objective learns from rows of one picture: {\"image\": \"…\"}.");
     }
-    // As a message that shows it, so that a picture may be written in every way there is.
-    const Json message = {{"messages", Json::array({{{"role", "user"}, {"content", "<image>"}}})},
-                          {"images", Json::array({row["image"]})}};
-    auto made = read_conversation(message, base, where, fault);
-    if (made) return made;
-    Error error = made.error();
-    const std::string field = where + ": images[0]";
-    if (error.where.starts_with(field))
-      error.where = where + ": image" + error.where.substr(field.size());
-    return error;
+    return read_picture_of_row(row, base, where, fault);
   }
 
   Result<EncodedRow> encode(const Conversation& row, const ChatProcessor& processor,
