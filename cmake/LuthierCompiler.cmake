@@ -14,6 +14,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-fpch-preprocess --param=ggc-min-heapsize=1000000)
 endif()
 
+# What arranges calls, and computes in no loop of its own, is optimised little: two fifths of the time
+# that a family took to compile, for code that is waited for by nobody.
+function(arranges_calls target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
+
 add_library(luthier_flags INTERFACE)
 target_compile_options(luthier_flags INTERFACE -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

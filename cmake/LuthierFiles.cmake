@@ -49,11 +49,11 @@ function(split_by_torch with without)
   set(${without} ${plain} PARENT_SCOPE)
 endfunction()
 
-option(LUTHIER_JOINED "Compile neighbouring files of a folder as one" ON)
+option(LUTHIER_JOINED "Compile neighbouring files of a room as one" ON)
 
-# Compiles the files of each folder of `target` five at a time: most of what a file costs is what
-# its headers leave to be instantiated, which files of one folder share. The price is a rule: what
-# stands in a folder's anonymous namespaces has names of its own there.
+# Compiles the files of each room of `target` ten at a time: most of what a file costs is what its
+# headers leave to be instantiated, which files of one room share. The price is a rule: what stands in
+# a room's anonymous namespaces has names of its own there.
 function(join_files target)
   if(NOT LUTHIER_JOINED)
     return()
@@ -62,18 +62,19 @@ function(join_files target)
   list(FILTER sources INCLUDE REGEX "\\.cpp$")
   list(SORT sources)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
-  set(folder)
+  set(room)
   foreach(source IN LISTS sources)
-    cmake_path(GET source PARENT_PATH own_folder)
-    if(NOT own_folder STREQUAL folder)
-      set(folder ${own_folder})
+    cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE path)
+    # ui is one room, and so is each folder of engine and app.
+    string(REGEX MATCH "^(ui|[^/]+/[^/]+)/" own_room "${path}")
+    if(NOT own_room STREQUAL room)
+      set(room ${own_room})
       set(count 0)
-      file(RELATIVE_PATH room ${CMAKE_SOURCE_DIR} ${folder})
-      string(MAKE_C_IDENTIFIER "${room}" room)
     endif()
-    math(EXPR piece "${count} / 5")
+    math(EXPR piece "${count} / 10")
     math(EXPR count "${count} + 1")
-    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${room}_${piece})
+    string(MAKE_C_IDENTIFIER "${room}${piece}" group)
+    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
   endforeach()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Told of types that stand in a file which is included, as each of these then is.

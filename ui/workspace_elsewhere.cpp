@@ -20,18 +20,18 @@ const QString kNotes = QStringLiteral("runs_elsewhere");
 const QString kHost = QStringLiteral("elsewhere_host"),
               kFolder = QStringLiteral("elsewhere_folder");
 constexpr int kMostNotes = 20;
-const QChar kBetween = QLatin1Char('\t');
+const QChar kTab = QLatin1Char('\t');
 
 QString note_of(const FoundElsewhere& run) {
   return QStringList{QString::fromStdString(run.run), QString::fromStdString(run.place.host),
                      path_text(run.place.folder), path_text(run.place.mirror), run.name}
-      .join(kBetween);
+      .join(kTab);
 }
 
 std::vector<FoundElsewhere> noted() {
   std::vector<FoundElsewhere> runs;
   for (const QString& note : QSettings().value(kNotes).toStringList()) {
-    const QStringList parts = note.split(kBetween);
+    const QStringList parts = note.split(kTab);
     if (parts.size() != 5) continue;
     runs.push_back({{parts[1].toStdString(), to_path(parts[2]), to_path(parts[3])},
                     parts[0].toStdString(),
@@ -50,7 +50,7 @@ void note_down(const FoundElsewhere& run) {
 
 void forget_note(const std::string& run) {
   QStringList notes = QSettings().value(kNotes).toStringList();
-  const QString start = QString::fromStdString(run) + kBetween;
+  const QString start = QString::fromStdString(run) + kTab;
   notes.erase(std::remove_if(notes.begin(), notes.end(),
                              [&](const QString& each) { return each.startsWith(start); }),
               notes.end());

@@ -20,7 +20,7 @@ namespace luthier {
 
 namespace {
 
-constexpr double kStepRate = 1e-3;
+constexpr double kRecordedStepRate = 1e-3;
 
 enum class Steps { AsEver, FilledUp, Recorded };
 
@@ -55,7 +55,7 @@ Result<Trained> trained_by(const CheckedCard& card, const TinyModel& model, Step
   for (std::uint64_t turn = 0; turn < kWindows; ++turn) {
     LUTHIER_TRY(const double loss, tuning->window(rows, turn));
     made.losses.push_back(loss);
-    tuning->step(kStepRate);
+    tuning->step(kRecordedStepRate);
   }
   for (const TrainedTensor& each : tuning->trainables().tensors)
     made.tensors.push_back(each.tensor.detach().cpu());
@@ -114,7 +114,7 @@ Result<double> timed_steps(const CheckedCard& card, const CardShape& shape, bool
     // Its end is waited for: the losses are read.
     LUTHIER_TRY(const double loss, tuning->window({rows}, static_cast<std::uint64_t>(turn)));
     if (!std::isfinite(loss)) return machine_error("The loss is not finite.");
-    tuning->step(kStepRate);
+    tuning->step(kRecordedStepRate);
     if (turn >= kWarm) seconds += std::chrono::duration<double>(StepClock::now() - start).count();
   }
   return seconds / static_cast<double>(timed);

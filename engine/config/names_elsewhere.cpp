@@ -9,7 +9,7 @@
 namespace luthier {
 namespace {
 
-using Kind = NameElsewhere::Kind;
+using ElsewhereKind = NameElsewhere::Kind;
 
 /// Lower case, without what separates words.
 std::string plain(std::string_view name) {
@@ -21,7 +21,7 @@ std::string plain(std::string_view name) {
   return text;
 }
 
-std::string_view leaf_of(std::string_view key) {
+std::string_view last_name_of(std::string_view key) {
   const std::size_t dot = key.rfind('.');
   return dot == std::string_view::npos ? key : key.substr(dot + 1);
 }
@@ -36,10 +36,10 @@ bool means(const std::string& name, const std::string& wanted) {
 
 std::string hint_of(const NameElsewhere& row) {
   switch (row.kind) {
-    case Kind::Called:
+    case ElsewhereKind::Called:
       return "Here it is " + row.key + "." + (row.note.empty() ? "" : " " + row.note);
-    case Kind::Needless: return "It is not needed here, because " + row.note;
-    case Kind::Missing: return "This version does not have it: " + row.note;
+    case ElsewhereKind::Needless: return "It is not needed here, because " + row.note;
+    case ElsewhereKind::Missing: return "This version does not have it: " + row.note;
   }
   return {};
 }
@@ -109,7 +109,7 @@ std::string choice_for_value(std::string_view key, std::string_view value) {
 }
 
 std::string hint_for_name(std::string_view key) {
-  const std::string wanted = plain(leaf_of(key.substr(0, 200)));
+  const std::string wanted = plain(last_name_of(key.substr(0, 200)));
   if (wanted.empty()) return {};
   const NameElsewhere* by_beginning = nullptr;  // a whole name goes before one that only begins so
   for (const NameElsewhere& row : names_elsewhere()) {

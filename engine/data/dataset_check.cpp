@@ -158,9 +158,10 @@ class Checker {
       return std::count_if(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(count),
                            [](std::int64_t label) { return label != kIgnoreLabel; }) > before;
     };
-    // What an encoder reads is never cut.
-    const bool beside = processor_.row_form() == RowForm::PrefixSuffix;  // it counts by itself
-    const std::size_t read = beside ? 0 : whole.source_ids.size(),
+    // What an encoder reads beside a picture is never cut; of two texts each is by itself.
+    const bool apart = processor_.row_form() == RowForm::Source,
+               counted = !apart && processor_.row_form() != RowForm::PrefixSuffix;
+    const std::size_t read = counted ? whole.source_ids.size() : 0,
                       length = read + whole.input_ids.size();
     if (!has_label(whole.labels, whole.input_ids.size())) {
       add("no_labels",
@@ -168,15 +169,20 @@ class Checker {
               ": No token of the row carries a loss: it has no answer that loss_on would count.");
       return false;
     }
-    if (how_.max_length > 0 && length > static_cast<std::size_t>(how_.max_length)) {
+    const auto most = static_cast<std::size_t>(std::max<std::int64_t>(how_.max_length, 0));
+    if (apart && most > 0 && whole.source_ids.size() > most)
+      add("too_long",
+          where() + ": The text that is read has " + std::to_string(whole.source_ids.size()) +
+              " tokens, max_length is " + std::to_string(most) + ": its end will be cut.",
+          /*usable=*/true);
+    if (most > 0 && length > most) {
       const std::string numbers = "The row has " + std::to_string(length) +
                                   " tokens, max_length is " + std::to_string(how_.max_length);
       const auto& ids = whole.input_ids;
-      const auto limit = static_cast<std::size_t>(how_.max_length),
-                 left = limit > read ? limit - read : 0;
+      const std::size_t left = most > read ? most - read : 0;
       const bool cuts_picture =
-          limit < read || std::any_of(ids.begin() + static_cast<std::ptrdiff_t>(left), ids.end(),
-                                      [this](TokenId id) { return processor_.shows(id); });
+          most < read || std::any_of(ids.begin() + static_cast<std::ptrdiff_t>(left), ids.end(),
+                                     [this](TokenId id) { return processor_.shows(id); });
       const bool cuts_all = !has_label(whole.labels, left);
       if (cuts_picture)
         add("too_long", where() + ": " + numbers +
@@ -190,9 +196,11 @@ class Checker {
             /*usable=*/true);
       if (cuts_picture || cuts_all) usable = false;
     }
-    const auto kept = static_cast<std::int64_t>(length);
+    const auto kept = [most](std::size_t tokens) {
+      return static_cast<std::int64_t>(most > 0 ? std::min(tokens, most) : tokens);
+    };
     outcome_.tokens =
-        std::max(outcome_.tokens, how_.max_length > 0 ? std::min(kept, how_.max_length) : kept);
+        std::max(outcome_.tokens, kept(length) + (apart ? kept(whole.source_ids.size()) : 0));
     return usable;
   }
 

@@ -18,12 +18,12 @@ PackedPointer packed(const Tensor& weight, const Json& settings) {
   return made.take();
 }
 
-struct Half {
+struct LoftqHalf {
   Tensor a, b;  // [r, in], [out, r]
 };
 
 /// The largest part of what is left, each half with the roots of its singular values.
-Half decomposed(const Tensor& left, std::int64_t rank) {
+LoftqHalf decomposed(const Tensor& left, std::int64_t rank) {
   const auto [u, s, v] = at::linalg_svd(left, /*full_matrices=*/false);
   const Tensor root = s.slice(0, 0, rank).sqrt();  // [r]
   return {(v.slice(0, 0, rank) * root.unsqueeze(1)).contiguous(),
@@ -58,7 +58,7 @@ LoftqStart loftq_start(const Weight& weight, const AdapterSettings& settings, st
       if (!with_pair) return start;
     }
     const Tensor left = dense - now->dense_rows(0, now->rows(), torch::kFloat32);
-    const Half half = decomposed(left, rank);
+    const LoftqHalf half = decomposed(left, rank);
     if (last) {
       start.a = half.a;
       start.b = half.b;

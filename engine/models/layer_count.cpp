@@ -44,8 +44,9 @@ void add_layer(LayerLists& lists, const std::string& name, const std::string& sh
   }
 }
 
-/// How config.json calls the number of layers of lists whose names end so, the likeliest first. A
-/// path is where it stands, whatever else has as many.
+/// How config.json calls the number of layers of lists whose names end so (behind a point: with
+/// that whole name or names), the likeliest first. A path is where it stands, whatever else has as
+/// many.
 struct CountOfLayers {
   std::string_view list;
   std::vector<std::string> keys;
@@ -69,6 +70,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
       {"vision_encoder.layers", {"vision_config.encoder_config.num_hidden_layers"}},
       {"language_model.encoder.layers", {"encoder_layers"}},
+      {".model.encoder.layers", {"encoder_layers"}},
       {"model.decoder.layers", {"decoder_layers", "num_hidden_layers"}},
       {"transformer.h", {"n_layer"}},
       {"albert_layer_groups", {"num_hidden_groups"}},
@@ -81,7 +83,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
   if (list.find(".timm_model.") != std::string::npos) return of_timm;
   if (!list.empty() && list.back() >= '0' && list.back() <= '9') return of_stages;
   for (const CountOfLayers& each : table) {
-    if (list.ends_with(each.list)) return each.keys;
+    if (("." + list).ends_with(each.list)) return each.keys;
   }
   return table.back().keys;
 }

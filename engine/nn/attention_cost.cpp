@@ -112,12 +112,16 @@ RowsShape forked_shape(const std::vector<std::int64_t>& lengths,
 
 RowsShape across_shape(const std::vector<std::int64_t>& lengths,
                        const std::vector<std::int64_t>& memory) {
+  // Rows of one text, which a run is refused for only once its model stands, have no memory.
+  const auto memory_of = [&memory](std::size_t row) {
+    return row < memory.size() ? memory[row] : 0;
+  };
   RowsShape shape;
   for (std::size_t row = 0; row < lengths.size(); ++row) {
     shape.tokens += lengths[row];
-    shape.keys += memory[row];
-    shape.squares += lengths[row] * memory[row];
-    shape.copied = shape.copied || lengths[row] != lengths[0] || memory[row] != memory[0];
+    shape.keys += memory_of(row);
+    shape.squares += lengths[row] * memory_of(row);
+    shape.copied = shape.copied || lengths[row] != lengths[0] || memory_of(row) != memory_of(0);
   }
   shape.own_tokens = shape.tokens, shape.own_keys = shape.keys;
   shape.rows = static_cast<std::int64_t>(lengths.size());

@@ -4,20 +4,11 @@
 #include <algorithm>
 #include <ctime>
 
+#include "engine/template/among.h"
 #include "engine/template/eval.h"
 #include "engine/text/unicode.h"
 
 namespace luthier::templates {
-namespace {
-
-template <std::size_t N>
-bool among(const char* const (&names)[N], const std::string& name) {
-  return std::any_of(std::begin(names), std::end(names),
-                     [&](const char* each) { return name == each; });
-}
-
-}  // namespace
-
 Result<bool> Evaluator::apply_test(const std::string& name, const Value& input, const Args& args) {
   LUTHIER_CHECK(charge(1));
   const auto one = [&]() -> Result<const Value*> {

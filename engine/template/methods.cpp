@@ -2,6 +2,7 @@
 // The methods of strings, mappings and lists that templates may call.
 #include <algorithm>
 
+#include "engine/template/among.h"
 #include "engine/template/eval.h"
 #include "engine/text/unicode.h"
 
@@ -17,12 +18,6 @@ constexpr const char* kStringMethods[] = {
     "rpartition", "encode"};
 constexpr const char* kDictMethods[] = {"get", "items", "keys", "values", "copy"};
 constexpr const char* kListMethods[] = {"index", "count", "copy"};
-
-template <std::size_t N>
-bool among(const char* const (&names)[N], const std::string& name) {
-  return std::any_of(std::begin(names), std::end(names),
-                     [&](const char* each) { return name == each; });
-}
 
 bool python_space(char32_t c) { return is_space(c) || (c >= 0x1C && c <= 0x1F); }
 

@@ -176,7 +176,7 @@ Result<std::unique_ptr<Decoder>> read_decoder_sequence(const SortedJson& value,
   return std::unique_ptr<Decoder>(std::make_unique<SequenceDecoder>(std::move(steps), where));
 }
 
-Result<std::unique_ptr<Decoder>> read_metaspace(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Decoder>> read_metaspace_decoder(const SortedJson& value, const std::string& where) {
   LUTHIER_TRY(const std::string replacement, string_field(value, "replacement", where));
   if (utf8_count(replacement) != 1)
     return input_error("One character is needed here.", where + ".replacement");
@@ -246,7 +246,7 @@ Result<std::unique_ptr<Decoder>> read_decoder(const SortedJson& value, const std
   if (value.is_null()) return std::unique_ptr<Decoder>();
   LUTHIER_TRY(const std::string type, string_field(value, "type", where));
   if (type == "Sequence") return read_decoder_sequence(value, where);
-  if (type == "Metaspace") return read_metaspace(value, where);
+  if (type == "Metaspace") return read_metaspace_decoder(value, where);
   if (type == "Replace") return read_decoder_replace(value, where);
   if (type == "WordPiece") return read_decoder_wordpiece(value, where);
   if (type == "ByteFallback") return decoder_from(byte_fallback);

@@ -13,7 +13,7 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t kMaxText = 64u << 20;  // bytes
+constexpr std::size_t kMaxPieceText = 64u << 20;  // bytes
 constexpr std::string_view kUnderline = "\xE2\x96\x81";
 
 /// What Python takes for white space: the separators of ASCII, too.
@@ -283,7 +283,7 @@ Status SentencePieceTokenizer::encode_part(const AlignedText& given,
 
 Result<Encoding> SentencePieceTokenizer::encode(std::string_view text,
                                                 bool add_special_tokens) const {
-  if (text.size() > kMaxText) return input_error("The text is longer than 64 MiB.", "text");
+  if (text.size() > kMaxPieceText) return input_error("The text is longer than 64 MiB.", "text");
   if (!utf8_valid(text))
     return input_error("The text is not valid UTF-8.", "text", "Save it as UTF-8.");
   AlignedText whole(canonical_ && text.empty() ? kUnderline : text);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // AdamW against LibTorch's own.
+#include <torch/serialize/input-archive.h>
+#include <torch/serialize/output-archive.h>
+
+// After those, which it needs whole (engine/device/declared).
 #include <torch/optim/adamw.h>
 
 #include "engine/optim/optimizers.h"

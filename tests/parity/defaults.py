@@ -8,6 +8,7 @@ import warnings
 import torch
 from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
+from transformers.pytorch_utils import Conv1D
 
 import adapters
 from checkpoints import make
@@ -48,7 +49,7 @@ def attached(result, checkpoint, folder):
     linears = {
         name
         for name, module in checkpoint.model().named_modules()
-        if isinstance(module, torch.nn.Linear)
+        if isinstance(module, torch.nn.Linear | Conv1D)
     } - {"lm_head"}
     result.same("all linear modules but the head", sorted(trained), sorted(linears))
     return model

@@ -34,7 +34,7 @@ SPECS = {
     "bert-classes": Spec("bert", SMALL),
     "roberta-classes": Spec("roberta", ROBERTA),
     "xlm-roberta-classes": Spec("xlm-roberta", ROBERTA, "regression"),
-    "albert-classes": Spec("albert", ALBERT | dict(num_hidden_groups=2), "multi_label_classification"),
+    "albert-classes": Spec("albert", ALBERT | dict(num_hidden_groups=2, classifier_dropout_prob=0.0), "multi_label_classification"),
     "electra-classes": Spec("electra", SMALL | dict(embedding_size=32, hidden_act="relu")),
     "deberta-classes": Spec("deberta-v2", DEBERTA | dict(share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=8)),
     "deberta-v2-classes": Spec("deberta-v2", DEBERTA | dict(pos_att_type=["c2p"], conv_kernel_size=3, pooler_hidden_act="tanh",

@@ -79,6 +79,16 @@ SPECS |= {"bert-larger": Spec(SMALL | LARGER),
 PLAIN = [name for name in SPECS if not name.endswith("larger")]
 
 
+def stored_parameters(model):
+    """Each of the model's parameters by the name that files have: transformers calls a tied one by the module that it meets first."""
+    tied = model._tied_weights_keys or {}
+    named = {}
+    for name, parameter in model.named_parameters():
+        stored = tied.get(name, name)
+        named[stored if model.get_parameter(stored) is parameter else name] = parameter
+    return named
+
+
 def make(name, root: Path):
     folder, spec = root / name, SPECS[name]
     if folder.exists():
@@ -138,7 +148,7 @@ def forward_case(name, index):
         model, tokenizer = oracle(folder), AutoTokenizer.from_pretrained(folder)
         text = TEXTS[index].replace("[MASK]", tokenizer.mask_token)
         (world.scratch / "text.json").write_text(json.dumps({"text": text}, ensure_ascii=False))
-        named = dict(model.named_parameters())
+        named = stored_parameters(model)
         flags = [flag for key in named for flag in ("--grad", key)]
         world.program.run("forward", folder, "--input", world.scratch / "text.json", "--out",
                           world.scratch / "out.safetensors", "--dtype",
@@ -320,7 +330,7 @@ def loss_case(name, checkpointing="false"):
         out = model(**batch)
         out.loss.backward()
         result.close("loss", got["loss"], out.loss.detach().view(1), report.LOGITS, "loss")
-        named = dict(model.named_parameters())
+        named = stored_parameters(model)
         largest = max(parameter.grad.abs().max().item() for parameter in named.values() if parameter.grad is not None)
         reached = {"grad." + key for key, parameter in named.items() if parameter.grad is not None}
         made = {key for key, tensor in got.items() if key.startswith("grad.") and tensor.abs().max() > 0}

@@ -299,10 +299,14 @@ def resumed_case(name):
 
 
 def forecast_case(name, strategy, together=8, **settings):
-    """`plan` against the peak of a run."""
+    """`plan` against the peak of a run over as many pictures as rows: a frozen model reads a picture once."""
     def case(world, result):
         folder = make(name, world.checkpoints)
-        made = [{"image": str(world.inputs / "photo.png"), "label": NAMES[0]}] * together * (5 if strategy == "freeze" else 1)
+        made = []
+        for number in range(together * (5 if strategy == "freeze" else 1)):
+            picture = world.scratch / f"{number}.png"
+            Image.new("RGB", (96, 96), (number, 5 * number, 120)).save(picture)
+            made.append({"image": str(picture), "label": NAMES[0]})
         recipe = recipe_of(world, folder, made, strategy, **settings, training=dict(
             max_steps=3, per_device_train_batch_size=together, gradient_accumulation_steps=1, device="cpu", dtype="float32", gradient_checkpointing="false",
             logging_steps=1, save_steps=0))

@@ -32,7 +32,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kShownEdge = 160, kIconEdge = 38;
+constexpr int kChatEdge = 160, kIconEdge = 38;
 constexpr QSize kChatSize(620, 640);
 
 QString paragraphs(const QString& text) {
@@ -365,7 +365,7 @@ void ChatWindow::render() {
     if (!turn.picture.isEmpty()) {
       const QUrl url(QStringLiteral("picture:%1").arg(i));
       html += QStringLiteral("<p style='margin:0'><img src='%1'></p>").arg(url.toString());
-      load_picture(turn.picture, kShownEdge, this,
+      load_picture(turn.picture, kChatEdge, this,
                    [this, url](const QImage& image, const QString&) {
                      if (image.isNull()) return;
                      said_->document()->addResource(QTextDocument::ImageResource, url, image);

@@ -11,6 +11,10 @@
 
 namespace luthier {
 
+namespace {
+constexpr int kDigits = 4;  // of a figure of the spread
+}  // namespace
+
 HistogramView::HistogramView(QWidget* parent) : QWidget(parent) {
   setMinimumSize(200, 130);
   setMouseTracking(true);
@@ -21,10 +25,10 @@ void HistogramView::show_values(const QString& title, const Histogram& histogram
   title_ = title;
   values_ = histogram;
   setAccessibleName(title);
-  setAccessibleDescription(tr("%1: mean %2, median %3, from %4 to %5")
-                               .arg(title, number_text(histogram.mean),
-                                    number_text(histogram.median), number_text(histogram.minimum),
-                                    number_text(histogram.maximum)));
+  setAccessibleDescription(
+      tr("%1: mean %2, median %3, from %4 to %5")
+          .arg(title, number_text(histogram.mean, kDigits), number_text(histogram.median, kDigits),
+               number_text(histogram.minimum, kDigits), number_text(histogram.maximum, kDigits)));
   update();
 }
 
@@ -35,7 +39,7 @@ QRectF HistogramView::plot() const {
 
 QString HistogramView::words_of(std::size_t bar) const {
   return tr("%1 to %2: %3")
-      .arg(number_text(values_.edges[bar]), number_text(values_.edges[bar + 1]),
+      .arg(number_text(values_.edges[bar], kDigits), number_text(values_.edges[bar + 1], kDigits),
            grouped_text(static_cast<std::int64_t>(values_.counts[bar])));
 }
 
@@ -47,10 +51,10 @@ void HistogramView::paintEvent(QPaintEvent*) {
   painter.drawText(QRectF(2, 0, width() - 4, line), Qt::AlignLeft | Qt::AlignVCenter,
                    fontMetrics().elidedText(title_, Qt::ElideRight, width() - 4));
   painter.setPen(colours().muted);
-  const QString facts = values_.counts.empty()
-                            ? tr("none")
-                            : tr("median %1 · 95 % below %2")
-                                  .arg(number_text(values_.median), number_text(values_.high));
+  const QString facts = values_.counts.empty() ? tr("none")
+                                               : tr("median %1 · 95 % below %2")
+                                                     .arg(number_text(values_.median, kDigits),
+                                                          number_text(values_.high, kDigits));
   painter.drawText(QRectF(2, line, width() - 4, line), Qt::AlignLeft | Qt::AlignVCenter,
                    fontMetrics().elidedText(facts, Qt::ElideRight, width() - 4));
   if (values_.counts.empty()) return;
@@ -71,8 +75,8 @@ void HistogramView::paintEvent(QPaintEvent*) {
   painter.drawLine(area.bottomLeft(), area.bottomRight());
   painter.setPen(colours().muted);
   const QRectF foot(area.left(), area.bottom() + 2, area.width(), line);
-  painter.drawText(foot, Qt::AlignLeft, number_text(values_.edges.front()));
-  painter.drawText(foot, Qt::AlignRight, number_text(values_.edges.back()));
+  painter.drawText(foot, Qt::AlignLeft, number_text(values_.edges.front(), kDigits));
+  painter.drawText(foot, Qt::AlignRight, number_text(values_.edges.back(), kDigits));
 }
 
 bool HistogramView::event(QEvent* event) {

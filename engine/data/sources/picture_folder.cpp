@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMostPictures = 5'000'000;
+constexpr std::size_t kMostFolderPictures = 5'000'000;
 constexpr std::uint64_t kLongestCaption = 1u << 20;
 
 class PictureFolder : public RowSource {
@@ -26,7 +26,7 @@ class PictureFolder : public RowSource {
   explicit PictureFolder(fs::path folder) : folder_(std::move(folder)) {}
 
   Status index() {
-    LUTHIER_TRY(pictures_, pictures_below(folder_, kMostPictures));
+    LUTHIER_TRY(pictures_, pictures_below(folder_, kMostFolderPictures));
     if (pictures_.empty())
       return input_error("The folder holds no pictures.", folder_.string(),
                          "Give a folder of pictures, or a file of rows.");

@@ -103,7 +103,7 @@ Result<Json> section_of(const Json& config, const std::string& key, const std::s
   return config_section(config, (old ? key + "_dict" : key).c_str(), where);
 }
 
-Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+Result<Plan> read_clip(const Json& config, const std::filesystem::path& folder) {
   const std::string where = (folder / "config.json").string();
   ClipOptions options;
   LUTHIER_TRY(const Json vision, section_of(config, "vision_config", where));
@@ -133,7 +133,7 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 extern const Family clip_family;
 const Family clip_family{"clip",
                          /*takes_pictures=*/true,
-                         read,
+                         read_clip,
                          same_name,
                          same_name,
                          nullptr,

@@ -14,11 +14,11 @@ using torch::Tensor;
 
 namespace {
 
-class Part : public torch::nn::Module {};
+class ClipTextPart : public torch::nn::Module {};
 
-class Attention : public torch::nn::Module, public BranchPort {
+class ClipTextAttention : public torch::nn::Module, public BranchPort {
  public:
-  Attention(const VisionSizes& o, bool both_ways, const torch::TensorOptions& t)
+  ClipTextAttention(const VisionSizes& o, bool both_ways, const torch::TensorOptions& t)
       : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
     rule_.causal = !both_ways;
     const std::int64_t width = o.hidden_size;
@@ -76,7 +76,7 @@ class ClipTextTower::Embeddings : public torch::nn::Module {
 class ClipTextTower::Layer : public torch::nn::Module {
  public:
   Layer(const VisionSizes& o, bool both_ways, const torch::TensorOptions& t) {
-    attention_ = register_module("self_attn", std::make_shared<Attention>(o, both_ways, t));
+    attention_ = register_module("self_attn", std::make_shared<ClipTextAttention>(o, both_ways, t));
     norm1_ = register_module("layer_norm1", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
     mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
     norm2_ = register_module("layer_norm2", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
@@ -99,15 +99,17 @@ class ClipTextTower::Layer : public torch::nn::Module {
   }
 
   /// Temporaries of its forward where nothing is kept of it: what it is given, what it adds to and
-  /// the normed, and in the MLP what the activation takes, makes and is made of.
+  /// the normed, and in the MLP what the activation takes and makes; a quick gelu is made of one
+  /// more as wide, any other passes that over before a fourth state stands.
   std::int64_t passing(const Pass& pass, const VisionSizes& sizes) const {
     const StepTerms& terms = pass.terms;
-    return 3 * terms.block(pass.tokens * sizes.hidden_size) +
-           3 * terms.block(pass.tokens * sizes.intermediate_size);
+    const bool quick = sizes.hidden_act == Activation::QuickGelu;
+    return (quick ? 3 : 4) * terms.block(pass.tokens * sizes.hidden_size) +
+           (quick ? 3 : 2) * terms.block(pass.tokens * sizes.intermediate_size);
   }
 
  private:
-  std::shared_ptr<Attention> attention_;
+  std::shared_ptr<ClipTextAttention> attention_;
   std::shared_ptr<VisionMlp> mlp_;
   LayerNorm norm1_{nullptr}, norm2_{nullptr};
 };
@@ -119,7 +121,7 @@ ClipTextTower::ClipTextTower(const ClipTextOptions& o, const torch::TensorOption
     layers_.push_back(std::make_shared<Layer>(o.sizes, o.both_ways, t));
     list->push_back(layers_.back());
   }
-  register_module("encoder", std::make_shared<Part>())->register_module("layers", list);
+  register_module("encoder", std::make_shared<ClipTextPart>())->register_module("layers", list);
   final_norm_ = register_module("final_layer_norm",
                                 LayerNorm(o.sizes.hidden_size, o.sizes.layer_norm_eps, t));
 }

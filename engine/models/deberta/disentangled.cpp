@@ -35,36 +35,36 @@ Tensor in_table(const Distances& d, const Tensor& distances) {
   return (rows + d.span).clamp(0, 2 * d.span - 1);
 }
 
-/// [batch, heads, a, 2n − 1] as [batch, heads, a, n]: row i's numbers begin n − 1 − i further on.
+/// [heads, batch, a, 2n − 1] as [heads, batch, a, n]: row i's numbers begin n − 1 − i further on.
 Tensor skewed(const Tensor& x, std::int64_t length) {
   const std::int64_t wide = 2 * length - 1, own = length * wide;
   return x.as_strided({x.size(0), x.size(1), length, length}, {x.size(1) * own, own, wide - 1, 1},
                       length - 1);
 }
 
-/// q, k, v [rows, heads, length, head_dim] of one length → the same shape.
+/// q, k, v [heads, rows, length, head_dim] of one length → the same shape. Heads stand outermost,
+/// so that all rows meet a head's distances in one product: broadcast, each row would copy the
+/// table.
 Tensor attend_alike(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& keys,
                     const Tensor& queries, const Tensor& places, double scale) {
   const torch::ScalarType wide = c10::promoteTypes(q.scalar_type(), torch::kFloat32);
   // Each as a tensor of its own: what a few rows keep must not hold on to those of the whole batch.
   const auto own = [wide](const Tensor& x) { return x.to(wide).contiguous(); };
-  const std::int64_t length = q.size(2);
+  const std::int64_t heads = q.size(0), rows = q.size(1), length = q.size(2);
   const Tensor query = own(q) * scale, key = own(k);
   Tensor scores = at::matmul(query, key.transpose(-1, -2));
-  // [part of the table, heads, head_dim] → [heads, head_dim, distances].
-  const auto by_distance = [&](const Tensor& table, const Tensor& rows) {
-    return at::embedding(table.to(wide).flatten(1), rows)
-        .view({rows.size(0), table.size(1), table.size(2)})
-        .permute({1, 2, 0});
+  // `x` by each distance: the table is [part of it, heads, head_dim].
+  const auto by_distance = [&](const Tensor& x, const Tensor& table, const Tensor& each,
+                               double by) {
+    const Tensor taken = at::embedding(table.to(wide).flatten(1), each)
+                             .view({each.size(0), heads, table.size(2)})
+                             .permute({1, 2, 0});
+    return at::bmm(x.flatten(1, 2), by == 1 ? taken : taken * by)
+        .view({heads, rows, length, each.size(0)});
   };
-  if (keys.defined()) {
-    const Tensor said = at::matmul(query, by_distance(keys, places.flip(0)));
-    scores.add_(skewed(said, length));
-  }
-  if (queries.defined()) {
-    const Tensor said = at::matmul(key, by_distance(queries, places) * scale);
-    scores.add_(skewed(said, length).transpose(-1, -2));
-  }
+  if (keys.defined()) scores.add_(skewed(by_distance(query, keys, places.flip(0), 1), length));
+  if (queries.defined())
+    scores.add_(skewed(by_distance(key, queries, places, scale), length).transpose(-1, -2));
   return at::matmul(at::softmax(scores, -1), own(v)).to(q.scalar_type());
 }
 
@@ -99,13 +99,13 @@ Tensor disentangled_attention(const Tensor& q, const Tensor& k, const Tensor& v,
   const auto alike = [&](const Tensor& a, const Tensor& b, const Tensor& c, std::int64_t batch,
                          std::int64_t length) {
     const auto split = [&](const Tensor& x) {
-      return x.reshape({batch, length, heads, size}).transpose(1, 2);
+      return x.reshape({batch, length, heads, size}).permute({2, 0, 1, 3});
     };
     const Tensor places = count == 0 ? Tensor() : rows.once({kDistances, length, count}, [&] {
       return distance_rows(d, length, count, q.device());
     });
     return attend_alike(split(a), split(b), split(c), keys, queries, places, scale)
-        .transpose(1, 2)
+        .permute({1, 2, 0, 3})
         .reshape({batch * length, width});
   };
   if (rows.equal()) return alike(q, k, v, rows.rows(), rows.longest());

@@ -25,11 +25,13 @@ Gemma4AttentionImpl::Gemma4AttentionImpl(const DecoderOptions& o, std::int64_t l
   const bool slides = rule_.window.has_value();
   if (!slides) kv_heads_ = o.gemma4->global_key_value_heads, head_dim_ = o.gemma4->global_head_dim;
   const std::int64_t width = heads_ * head_dim_, narrow = kv_heads_ * head_dim_;
-  std::vector<std::int64_t> out{width};
-  if (!o.gemma4->shares(layer)) {
-    out.push_back(narrow);
-    if (slides || !o.gemma4->keys_are_values) out.push_back(narrow);
-  }
+  // queries, and of a layer with keys of its own these, and values where they are not the keys
+  std::vector<std::int64_t> out(3, narrow);
+  out.front() = width;
+  if (o.gemma4->shares(layer))
+    out.resize(1);
+  else if (!slides && o.gemma4->keys_are_values)
+    out.resize(2);
   const auto linears = neighbouring_linears(o.hidden_size, out, o.qkv_bias, tensors);
   const auto norm = [&](const char* name) {
     return register_module(

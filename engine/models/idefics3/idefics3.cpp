@@ -37,9 +37,9 @@ class Connector : public torch::nn::Module {
   std::shared_ptr<Projection> modality_projection;
 };
 
-class Body : public torch::nn::Module {
+class Idefics3Body : public torch::nn::Module {
  public:
-  Body(const Idefics3Options& o, const torch::TensorOptions& t) {
+  Idefics3Body(const Idefics3Options& o, const torch::TensorOptions& t) {
     vision_model = register_module("vision_model", VisionTower(o.vision, t));
     connector = register_module("connector", std::make_shared<Connector>(o, t));
     text_model = register_module("text_model", Decoder(o.text, t));
@@ -52,7 +52,7 @@ class Body : public torch::nn::Module {
 class Idefics3 : public TowerModel {
  public:
   Idefics3(const Idefics3Options& o, const torch::TensorOptions& t)
-      : options_(o), body_(std::make_shared<Body>(o, t)) {
+      : options_(o), body_(std::make_shared<Idefics3Body>(o, t)) {
     declare_part(kVisionTower, "model.vision_model.");
     declare_part(kProjector, "model.connector.");
     assemble(body_, body_->text_model, o.tie_word_embeddings, o.image_token_id, t);
@@ -97,7 +97,7 @@ class Idefics3 : public TowerModel {
   }
 
   Idefics3Options options_;
-  std::shared_ptr<Body> body_;
+  std::shared_ptr<Idefics3Body> body_;
 };
 
 Result<ImageTokens> image_tokens(const Idefics3Options& options,
@@ -156,8 +156,9 @@ Result<Idefics3Text> smolvlm_text(const std::filesystem::path& folder) {
   return text;
 }
 
-Result<Plan> read(const Json& config, const std::filesystem::path& folder, const char* processor,
-                  Result<Idefics3Text> (*text)(const std::filesystem::path&), bool films) {
+Result<Plan> read_either(const Json& config, const std::filesystem::path& folder,
+                         const char* processor,
+                         Result<Idefics3Text> (*text)(const std::filesystem::path&), bool films) {
   LUTHIER_TRY(const Idefics3Options options,
               read_idefics3_options(config, (folder / "config.json").string()));
   Plan plan;
@@ -177,11 +178,11 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder, const
 }
 
 Result<Plan> read_idefics3(const Json& config, const std::filesystem::path& folder) {
-  return read(config, folder, "Idefics3ImageProcessor", idefics3_text, /*films=*/false);
+  return read_either(config, folder, "Idefics3ImageProcessor", idefics3_text, /*films=*/false);
 }
 
 Result<Plan> read_smolvlm(const Json& config, const std::filesystem::path& folder) {
-  return read(config, folder, "SmolVLMImageProcessor", smolvlm_text, /*films=*/true);
+  return read_either(config, folder, "SmolVLMImageProcessor", smolvlm_text, /*films=*/true);
 }
 
 /// The processors' pixel_values have the conversations of a batch as their first axis.

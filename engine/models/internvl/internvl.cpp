@@ -14,9 +14,9 @@ using torch::Tensor;
 
 namespace {
 
-class Projector : public torch::nn::Module {
+class InternVLProjector : public torch::nn::Module {
  public:
-  Projector(const InternVLOptions& o, const torch::TensorOptions& t)
+  InternVLProjector(const InternVLOptions& o, const torch::TensorOptions& t)
       : activation_(o.projector_hidden_act) {
     const std::int64_t folded = o.vision.hidden_size * o.fold * o.fold;
     layer_norm_ = register_module("layer_norm", LayerNorm(folded, 1e-5, t));
@@ -42,23 +42,23 @@ class Projector : public torch::nn::Module {
   Linear linear_1_{nullptr}, linear_2_{nullptr};
 };
 
-class Body : public torch::nn::Module {
+class InternVLBody : public torch::nn::Module {
  public:
-  Body(const InternVLOptions& o, const torch::TensorOptions& t) {
+  InternVLBody(const InternVLOptions& o, const torch::TensorOptions& t) {
     vision_tower = register_module("vision_tower", InternVLTower(o.vision, t));
     multi_modal_projector =
-        register_module("multi_modal_projector", std::make_shared<Projector>(o, t));
+        register_module("multi_modal_projector", std::make_shared<InternVLProjector>(o, t));
     language_model = register_module("language_model", Decoder(o.text, t));
   }
   InternVLTower vision_tower{nullptr};
-  std::shared_ptr<Projector> multi_modal_projector;
+  std::shared_ptr<InternVLProjector> multi_modal_projector;
   Decoder language_model{nullptr};
 };
 
 class InternVL : public TowerModel {
  public:
   InternVL(const InternVLOptions& o, const torch::TensorOptions& t)
-      : options_(o), body_(std::make_shared<Body>(o, t)) {
+      : options_(o), body_(std::make_shared<InternVLBody>(o, t)) {
     declare_part(kVisionTower, "model.vision_tower.");
     declare_part(kProjector, "model.multi_modal_projector.");
     assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
@@ -105,7 +105,7 @@ class InternVL : public TowerModel {
   }
 
   InternVLOptions options_;
-  std::shared_ptr<Body> body_;
+  std::shared_ptr<InternVLBody> body_;
 };
 
 /// InternVLProcessor cuts tiles, whatever the picture processor's own file says.
@@ -136,7 +136,7 @@ Result<ImageTokens> image_tokens(const InternVLOptions& options,
   return tokens;
 }
 
-Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+Result<Plan> read_internvl(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const InternVLOptions options,
               read_internvl_options(config, (folder / "config.json").string()));
   Plan plan;
@@ -189,6 +189,6 @@ Result<InternVLOptions> read_internvl_options(const Json& config, const std::str
   return o;
 }
 
-const Family internvl_family{"internvl", true, read, llava_memory_name, llava_stored_name};
+const Family internvl_family{"internvl", true, read_internvl, llava_memory_name, llava_stored_name};
 
 }  // namespace luthier

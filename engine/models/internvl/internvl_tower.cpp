@@ -14,9 +14,9 @@ namespace {
 /// InternVLVisionRMSNorm over queries and keys has this epsilon, whatever the layers' norms have.
 constexpr double kQueryKeyEpsilon = 1e-6;
 
-class Attention : public torch::nn::Module, public BranchPort {
+class InternVLAttention : public torch::nn::Module, public BranchPort {
  public:
-  Attention(const InternVLTowerOptions& o, const torch::TensorOptions& t)
+  InternVLAttention(const InternVLTowerOptions& o, const torch::TensorOptions& t)
       : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
     const std::int64_t width = o.hidden_size;
     const auto made = neighbouring_linears(width, {width, width, width}, o.attention_bias, t);
@@ -107,7 +107,7 @@ class InternVLTowerImpl::Embeddings : public ParameterModule {
 class InternVLTowerImpl::Layer : public ParameterModule {
  public:
   Layer(const InternVLTowerOptions& o, const torch::TensorOptions& t) {
-    attention_ = register_module("attention", std::make_shared<Attention>(o, t));
+    attention_ = register_module("attention", std::make_shared<InternVLAttention>(o, t));
     mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
     if (o.rms_norm) {
       rms_before_ =
@@ -142,7 +142,7 @@ class InternVLTowerImpl::Layer : public ParameterModule {
   std::string type_name() const override { return "Parameter"; }
 
  private:
-  std::shared_ptr<Attention> attention_;
+  std::shared_ptr<InternVLAttention> attention_;
   std::shared_ptr<VisionMlp> mlp_;
   LayerNorm before_{nullptr}, after_{nullptr};
   RmsNorm rms_before_{nullptr}, rms_after_{nullptr};

@@ -14,9 +14,9 @@ using torch::Tensor;
 
 namespace {
 
-class Projector : public torch::nn::Module {
+class LlavaProjector : public torch::nn::Module {
  public:
-  Projector(const LlavaOptions& o, const torch::TensorOptions& t)
+  LlavaProjector(const LlavaOptions& o, const torch::TensorOptions& t)
       : activation_(o.projector_hidden_act) {
     const auto width =
         o.vision.hidden_size * static_cast<std::int64_t>(o.vision_feature_layers.size());
@@ -46,14 +46,14 @@ class LlavaModel::Body : public ParameterModule {
   Body(const LlavaOptions& o, bool with_newline, const torch::TensorOptions& t) {
     vision_tower = register_module("vision_tower", VisionTower(o.vision, t));
     multi_modal_projector =
-        register_module("multi_modal_projector", std::make_shared<Projector>(o, t));
+        register_module("multi_modal_projector", std::make_shared<LlavaProjector>(o, t));
     if (with_newline) add_parameter("image_newline", image_newline, {o.text.hidden_size}, t);
     language_model = register_module("language_model", Decoder(o.text, t));
   }
   std::string type_name() const override { return "Parameter"; }
 
   VisionTower vision_tower{nullptr};
-  std::shared_ptr<Projector> multi_modal_projector;
+  std::shared_ptr<LlavaProjector> multi_modal_projector;
   Tensor image_newline;
   Decoder language_model{nullptr};
 };
@@ -139,7 +139,7 @@ Result<ImageTokens> image_tokens(const LlavaOptions& options, const std::filesys
   return tokens;
 }
 
-Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+Result<Plan> read_llava(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const LlavaOptions options,
               read_llava_options(config, (folder / "config.json").string()));
   Plan plan;
@@ -210,6 +210,6 @@ Result<LlavaOptions> read_llava_options(const Json& config, const std::string& w
   return o;
 }
 
-const Family llava_family{"llava", true, read, llava_memory_name, llava_stored_name};
+const Family llava_family{"llava", true, read_llava, llava_memory_name, llava_stored_name};
 
 }  // namespace luthier

@@ -25,7 +25,7 @@ Result<ImageTokens> image_tokens(const LlavaNextOptions& options,
                            folder);
 }
 
-Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+Result<Plan> read_llava_next(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const LlavaNextOptions options,
               read_llava_next_options(config, (folder / "config.json").string()));
   return llava_next_plan(options, kProcessor,
@@ -107,7 +107,7 @@ Result<LlavaNextOptions> read_llava_next_options(const Json& config, const std::
   return o;
 }
 
-const Family llava_next_family{"llava_next",     true, read, llava_memory_name, llava_stored_name,
-                               llava_next_layout};
+const Family llava_next_family{
+    "llava_next", true, read_llava_next, llava_memory_name, llava_stored_name, llava_next_layout};
 
 }  // namespace luthier

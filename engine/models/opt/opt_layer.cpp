@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/models/blocks/relu_cost.h"
 #include "engine/models/cost.h"
 #include "engine/models/opt/opt_options.h"
 #include "engine/nn/module_cost.h"
@@ -49,6 +50,7 @@ LayerCost OptLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, std:
     return cost;
   }
   MlpCost mlp = mlp_cost(terms, {fc1_}, fc2_, asked, attention.passes);
+  if (activation_ == Activation::Relu) keep_once(mlp, terms, fc2_, asked);
   add_plug(mlp, terms, *this, asked);
   const std::int64_t norm_backward = norm_work(terms, final_layer_norm_, asked),
                      first_norm_backward = norm_work(terms, self_attn_layer_norm_, tokens);

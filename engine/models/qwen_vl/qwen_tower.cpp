@@ -54,9 +54,9 @@ class PatchProjection : public PatchProduct {
   std::string type_name() const override { return "Conv3d"; }
 };
 
-class Attention : public torch::nn::Module, public BranchPort {
+class QwenTowerAttention : public torch::nn::Module, public BranchPort {
  public:
-  Attention(const QwenVisionOptions& o, const torch::TensorOptions& t)
+  QwenTowerAttention(const QwenVisionOptions& o, const torch::TensorOptions& t)
       : BranchPort(Kind::Attention, o.width), heads_(o.heads), size_(o.head_dim()) {
     qkv_ = register_module("qkv", Linear(o.width, 3 * o.width, o.qkv_bias, t));
     proj_ = register_module("proj", Linear(o.width, o.width, o.proj_bias, t));
@@ -131,7 +131,7 @@ class QwenTower::Block : public torch::nn::Module {
  public:
   Block(const QwenVisionOptions& o, const torch::TensorOptions& t)
       : norm1_(*this, "norm1", o.width, o, t), norm2_(*this, "norm2", o.width, o, t) {
-    attn_ = register_module("attn", std::make_shared<Attention>(o, t));
+    attn_ = register_module("attn", std::make_shared<QwenTowerAttention>(o, t));
     if (o.gated_mlp)
       gated_ =
           register_module("mlp", GatedMlp(o.width, o.intermediate, o.mlp_bias, o.activation, t));
@@ -161,7 +161,7 @@ class QwenTower::Block : public torch::nn::Module {
 
  private:
   Norm norm1_, norm2_;
-  std::shared_ptr<Attention> attn_;
+  std::shared_ptr<QwenTowerAttention> attn_;
   std::shared_ptr<TwoLayers> mlp_;
   GatedMlp gated_{nullptr};
 };

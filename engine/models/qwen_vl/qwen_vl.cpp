@@ -15,9 +15,9 @@ using torch::Tensor;
 
 namespace {
 
-class Body : public torch::nn::Module {
+class QwenVlBody : public torch::nn::Module {
  public:
-  Body(const QwenVlOptions& o, const torch::TensorOptions& t) {
+  QwenVlBody(const QwenVlOptions& o, const torch::TensorOptions& t) {
     visual = register_module("visual", std::make_shared<QwenTower>(o.vision, t));
     language_model = register_module("language_model", Decoder(o.text, t));
   }
@@ -28,7 +28,7 @@ class Body : public torch::nn::Module {
 class QwenVl : public TowerModel {
  public:
   QwenVl(const QwenVlOptions& o, const torch::TensorOptions& t)
-      : options_(o), body_(std::make_shared<Body>(o, t)) {
+      : options_(o), body_(std::make_shared<QwenVlBody>(o, t)) {
     declare_part(kProjector, "model.visual.merger.");
     declare_part(kProjector, "model.visual.deepstack_merger_list.");
     declare_part(kProjector, "model.visual.downsample.");
@@ -136,7 +136,7 @@ class QwenVl : public TowerModel {
   static constexpr const char *kPositions = "axes", *kPositionOffsets = "position_offsets";
 
   QwenVlOptions options_;
-  std::shared_ptr<Body> body_;
+  std::shared_ptr<QwenVlBody> body_;
 };
 
 /// A processor that cuts other patches than the tower takes would fail in the middle of a run.

@@ -159,7 +159,7 @@ Json with_text_defaults(Json text) {
   return text;
 }
 
-Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+Result<Plan> read_siglip(const Json& config, const std::filesystem::path& folder) {
   const std::string where = (folder / "config.json").string();
   SiglipOptions options;
   LUTHIER_TRY(Json vision, config_section(config, "vision_config", where));
@@ -194,7 +194,7 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 extern const Family siglip_family;
 const Family siglip_family{"siglip",
                            /*takes_pictures=*/true,
-                           read,
+                           read_siglip,
                            same_name,
                            same_name,
                            nullptr,

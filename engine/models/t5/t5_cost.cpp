@@ -4,6 +4,7 @@
 // keeps. The bias stands once for all layers of a stack, and so do the memory's states.
 #include <algorithm>
 
+#include "engine/models/blocks/relu_cost.h"
 #include "engine/models/t5/t5_stack.h"
 #include "engine/nn/module_cost.h"
 
@@ -53,11 +54,7 @@ std::int64_t FeedForward::passing(const StepTerms& terms, std::int64_t tokens) c
 MlpCost FeedForward::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
   if (gate_) return mlp_cost(terms, {gate_, wi_}, wo_, tokens, flows);
   MlpCost cost = mlp_cost(terms, {wi_}, wo_, tokens, flows);
-  // A relu keeps what it gives, which is what the last product keeps, too.
-  if (activation_ == Activation::Relu && cost.inside && terms.of(*wo_).trains) {
-    const std::int64_t wide = terms.block(tokens * wo_->in_features());
-    cost.kept -= wide, cost.released -= wide;
-  }
+  if (activation_ == Activation::Relu) keep_once(cost, terms, wo_, tokens);
   return cost;
 }
 
