@@ -6,15 +6,22 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <span>
 #include <string_view>
 
+#include <ATen/Version.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/version.h>
 
 #include "engine/base/log.h"
 #include "engine/base/thread_clock.h"
 #include "engine/device/few_rows.h"
 #include "engine/device/split_product.h"
 #include "engine/device/tiles.h"
+#include "engine/io/files.h"
+#include "engine/io/own_cache.h"
 
 namespace luthier {
 
@@ -176,6 +183,47 @@ Makers choose_libraries() {
   return made;
 }
 
+std::string name_of(Makers makers) {
+  const std::string_view before = makers.tiles ? kByTiles : "", behind = makers.rows ? kByRows : "";
+  makers.tiles = makers.rows = false;
+  for (const auto& each : kNamedMakers) {
+    if (each.makers == makers)
+      return std::string(before) + std::string(each.name) + std::string(behind);
+  }
+  return {};
+}
+
+/// Nothing where the name is none, or says what this LibTorch or this processor lacks.
+std::optional<Makers> makers_of(std::string_view name) {
+  const bool by_tiles = name.starts_with(kByTiles), by_rows = name.ends_with(kByRows);
+  if ((by_tiles && !tiles::available()) || (by_rows && !few_rows::available())) return std::nullopt;
+  if (by_tiles) name.remove_prefix(kByTiles.size());
+  if (by_rows) name.remove_suffix(kByRows.size());
+  for (const auto& each : kNamedMakers) {
+    if (each.name != name || !(has_both() || each.makers == the_one_there())) continue;
+    Makers made = each.makers;
+    made.tiles = by_tiles, made.rows = by_rows;
+    return made;
+  }
+  return std::nullopt;
+}
+
+/// Under what the choice of this processor is remembered: whatever may change who is faster.
+std::string place_of_choice() {
+  std::string all = std::string("1\n") + TORCH_VERSION + "\n" + at::get_cpu_capability() + "\n";
+  for (const char* name : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS",
+                           "MKL_CBWR", "MKL_DEBUG_CPU_TYPE"}) {
+    const char* value = std::getenv(name);
+    all += std::string(value ? value : "") + "\n";
+  }
+  std::ifstream processors("/proc/cpuinfo");
+  for (std::string line; std::getline(processors, line) && !line.empty();) {
+    if (line.starts_with("model") || line.starts_with("flags") || line.starts_with("cache"))
+      all += line + "\n";
+  }
+  return "products/" + sha256_bytes(std::as_bytes(std::span(all)));
+}
+
 Makers choose_makers() {
   const char* given = std::getenv(kSetting);
   const std::string_view setting = given ? given : "";
@@ -185,11 +233,19 @@ Makers choose_makers() {
     log_warning("LUTHIER_PRODUCTS is none of onednn, mkl and tiles; the fastest is taken.");
   if (setting == "tiles" && !tiles::available())
     log_warning("LUTHIER_PRODUCTS is tiles, which this processor does not have.");
+  // Where two are nearly as fast as each other, two processes of one machine would choose each its
+  // own, and the same run would end in other bytes: the first choice stands.
+  const std::string place = place_of_choice();
+  if (!given) {
+    if (const auto before = found_before(place)) {
+      if (const auto known = makers_of(*before)) return *known;
+    }
+  }
   Makers made = choose_libraries();
   made.tiles = tiles::available();
   made.rows = few_rows::available() &&
               Contest(kFewRows / 4, 512, 2048, 2).rows_speed(made.few) >= kClearlyFaster;
-  return made;
+  return given ? made : makers_of(found_first(place, name_of(made))).value_or(made);
 }
 
 Makers makers() {
@@ -227,31 +283,17 @@ bool mkl_makes_products() {
   return now.large == kMkl || now.small == kMkl || now.few == kMkl;
 }
 
-std::string product_library_name() {
-  Makers now = makers();
-  const std::string_view before = now.tiles ? kByTiles : "", behind = now.rows ? kByRows : "";
-  now.tiles = now.rows = false;
-  for (const auto& each : kNamedMakers) {
-    if (each.makers == now)
-      return std::string(before) + std::string(each.name) + std::string(behind);
-  }
-  return {};
-}
+std::string product_library_name() { return name_of(makers()); }
 
 void keep_products(std::string_view name) {
   kept_products = -1;
-  const bool by_tiles = name.starts_with(kByTiles), by_rows = name.ends_with(kByRows);
-  if (std::getenv(kSetting) || (by_tiles && !tiles::available()) ||
-      (by_rows && !few_rows::available()))
-    return;
-  if (by_tiles) name.remove_prefix(kByTiles.size());
-  if (by_rows) name.remove_suffix(kByRows.size());
-  for (std::size_t i = 0; i < std::size(kNamedMakers); ++i) {
-    const bool can_be = has_both() || kNamedMakers[i].makers == the_one_there();
-    if (kNamedMakers[i].name != name || !can_be) continue;
-    kept_tiles = by_tiles, kept_rows = by_rows;
-    kept_products = static_cast<int>(i);
-  }
+  const std::optional<Makers> kept = std::getenv(kSetting) ? std::nullopt : makers_of(name);
+  if (!kept) return;
+  kept_tiles = kept->tiles, kept_rows = kept->rows;
+  Makers libraries = *kept;
+  libraries.tiles = libraries.rows = false;
+  for (std::size_t i = 0; i < std::size(kNamedMakers); ++i)
+    if (kNamedMakers[i].makers == libraries) kept_products = static_cast<int>(i);
 }
 
 OtherProducts::OtherProducts() { other_products = true; }

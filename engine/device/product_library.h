@@ -30,7 +30,8 @@ ProductClass product_class(std::int64_t rows, std::int64_t in, std::int64_t out)
 /// the thread that asks, which must not yet compute. The last bits of a product depend on it, so
 /// the answer is made to be the same on one machine every time: a library must be a good deal
 /// faster to be taken in place of the usual one, in processor time, which other programs hardly
-/// change. LUTHIER_PRODUCTS (onednn, mkl or tiles) decides instead where it is set. `as_it_lies`:
+/// change, and what the first process of a machine chose stands for those behind it
+/// (io/own_cache). LUTHIER_PRODUCTS (onednn, mkl or tiles) decides instead where it is set. `as_it_lies`:
 /// the numbers of a row stand side by side, of x and of the weight.
 ProductLibrary product_library(std::int64_t rows, std::int64_t in, std::int64_t out,
                                bool as_it_lies = false);

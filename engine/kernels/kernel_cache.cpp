@@ -2,11 +2,11 @@
 // A file: a line that says what it is, a line with the SHA-256 of what follows, the binary.
 #include "engine/kernels/kernel_cache.h"
 
-#include <cstdlib>
 #include <span>
 
 #include "engine/base/log.h"
 #include "engine/io/files.h"
+#include "engine/io/own_cache.h"
 #include "engine/kernels/compiler.h"
 
 namespace luthier {
@@ -20,21 +20,13 @@ std::string digest(std::string_view bytes) {
   return sha256_bytes(std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
-std::filesystem::path folder_of_variable(const char* name) {
-  const char* value = std::getenv(name);
-  const std::filesystem::path path = value ? value : "";
-  return path.is_absolute() ? path : std::filesystem::path();
-}
-
 }  // namespace
 
 KernelCache::KernelCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
 std::filesystem::path KernelCache::usual_folder() {
-  std::filesystem::path base = folder_of_variable("XDG_CACHE_HOME");
-  if (base.empty() && !folder_of_variable("HOME").empty())
-    base = folder_of_variable("HOME") / ".cache";
-  return base.empty() ? base : base / "luthier" / "kernels";
+  const std::filesystem::path base = own_cache_folder();
+  return base.empty() ? base : base / "kernels";
 }
 
 std::string KernelCache::key(const KernelSource& source, const std::string& architecture,

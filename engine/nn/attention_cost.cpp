@@ -191,7 +191,8 @@ AttentionCost with_forks(const StepTerms& terms, const RowsShape& rows, std::int
     own += fork.rows * fork.length, seen += keys;
   }
   cost.kept += 2 * terms.block(seen * key_width);
-  if (rows.as_they_lie) cost.kept += terms.block(own * width);
+  // Queries that go as they are lie there already.
+  if (rows.as_they_lie && (longer || capped)) cost.kept += terms.block(own * width);
   if (rows.as_they_lie && key_width == kv_heads * head_dim)
     cost.kept += 2 * terms.block(own * kv_heads * head_dim);
   if (longer) work += loop_room(terms, rows, heads, head_dim);

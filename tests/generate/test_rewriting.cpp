@@ -159,11 +159,18 @@ class TestRewriting : public QObject {
     // An answer that stands behind it is what would be compared with.
     asked.messages.push_back({"assistant", {text}, nullptr});
     QCOMPARE(base.loaded.processor->encode_prompt(asked, "row")->source_ids, prompt->source_ids);
+    // And what is learned: a text of its own, whose tokens all carry the loss, behind the one that
+    // it begins with.
     const auto learned = base.loaded.processor->encode_training(asked, LossOn::All, 0, "row 3");
-    QVERIFY(!learned);
-    QCOMPARE(learned.error().where, std::string("row 3"));
+    QVERIFY2(learned, learned ? "" : learned.error().sentence().c_str());
+    QCOMPARE(learned->source_ids, prompt->source_ids);
+    QVERIFY(std::equal(learned->labels.begin() + 1, learned->labels.end(),
+                       prompt->source_ids.begin(), prompt->source_ids.end()));
     asked.messages.push_back({"user", {text}, nullptr});
     QVERIFY(!base.loaded.processor->encode_prompt(asked, "row"));
+    const auto several = base.loaded.processor->encode_training(asked, LossOn::All, 0, "row 3");
+    QVERIFY(!several);
+    QCOMPARE(several.error().where, std::string("row 3"));
   }
 };
 

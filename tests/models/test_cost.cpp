@@ -36,7 +36,7 @@ std::int64_t kept(const PassCost& cost) {
 
 bool in_layer(const std::string& name) {
   return name.find("layers.") != std::string::npos || name.find("blocks.") != std::string::npos ||
-         name.find("layer.") != std::string::npos;
+         name.find("layer.") != std::string::npos || name.find(".h.") != std::string::npos;
 }
 
 }  // namespace

@@ -96,6 +96,7 @@ const std::map<std::string, Expected>& expected() {
       {"electra", {1, 0, 1, 0}},
       {"deberta-v2", {1, 0, 1, 0}},
       {"t5", {1, 0, 1, 0}},
+      {"opt", {1, 0, 1, 0}},
       {"gpt2", {1, 0, 1, 0}},
       {"bart", {1, 0, 1, 0}},
       {"mbart", {1, 0, 1, 0}},
@@ -107,10 +108,11 @@ const std::map<std::string, Expected>& expected() {
       {"idefics", {1, 0, 1, 0}},
       {"chameleon", {1, 0, 1, 0}},
       {"clip", {1, 0, 1, 0}},
-      {"siglip", {1, 0, 1, 0}},
-      {"vit", {3, 0, 1, 0}},
-      {"dinov2", {3, 0, 1, 0}},
-      {"dinov2_with_registers", {3, 0, 1, 0}},
+      {"siglip", {3, 0, 1, 0}},
+      // Pictures of two sizes go apart, and labels beside them.
+      {"vit", {6, 0, 1, 0}},
+      {"dinov2", {6, 0, 1, 0}},
+      {"dinov2_with_registers", {6, 0, 1, 0}},
       {"vit_mae", {2, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"deepseek_ocr2", {2, 1, 1, 2}},

@@ -3,6 +3,11 @@
 // them, and what must come out of a run that somebody disturbed.
 #pragma once
 
+#include "engine/device/torch.h"
+
+#include <ATen/Parallel.h>
+
+// After LibTorch's headers, which have members that Qt's macros are named like.
 #include <QtTest>
 
 #include <algorithm>
@@ -47,6 +52,7 @@ inline void set_far_environment(const fs::path& state) {
   InPlaceOfCli::lead_to(LUTHIER_BINARY_DIR "/bin/luthier-cli");
   qputenv("LUTHIER_PRODUCTS", "onednn");
   qputenv("OMP_NUM_THREADS", "1");
+  at::set_num_threads(1);  // this process has read the variable already
 }
 
 /// Processes whose words are these, one behind the other ("serve --run X").

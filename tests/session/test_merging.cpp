@@ -204,7 +204,8 @@ class TestMerging : public QObject {
     const RequestId shown = session.answer_merged(recipe, three_questions());
     QVERIFY(wait_done(session, events, shown));
     const RequestId merged = session.merge_into_base(recipe);
-    QVERIFY(!wait_done(session, events, merged)->error);
+    const auto* done = wait_done(session, events, merged);
+    QVERIFY2(done && !done->error, done && done->error ? done->error->sentence().c_str() : "");
     const auto* stands = of_request<BaseMerged>(events, merged);
     QVERIFY(stands && stands->difference <= stands->limit && stands->kept_bytes > 0);
     QCOMPARE(stands->recipe.how.weights, recipe.how.weights);

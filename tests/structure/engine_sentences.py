@@ -476,7 +476,7 @@ def write_catalogue(root, needed, catalogue):
     lines = []
     for pattern in needed:
         korean = json.dumps(catalogue.get(pattern, ""), ensure_ascii=False)
-        lines.append(f"{json.dumps(pattern)}:\n  {korean}")
+        lines.append(f"{json.dumps(pattern, ensure_ascii=False)}:\n  {korean}")
     (root / CATALOGUE).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
