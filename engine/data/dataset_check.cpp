@@ -132,7 +132,12 @@ class Checker {
     how.outline = true;  // sizes from the headers
     if (how_.decode)
       how.size_of = [this](const std::filesystem::path& path) { return pictures_.size_of(path); };
-    const auto whole = kind.encode(*conversation, processor_, how, where(), &fault);
+    auto whole = kind.encode(*conversation, processor_, how, where(), &fault);
+    if (!whole && how_.max_length > 0) {  // a row beyond the model's positions may be cut to them
+      how.max_length = how_.max_length;
+      if (auto cut = kind.encode(*conversation, processor_, how, where(), nullptr))
+        whole = std::move(cut);
+    }
     if (!whole) return add(row_fault_name(fault), whole.error().sentence());
     for (std::size_t i = 0; i < whole->sequences.size(); ++i)
       usable = check_length(whole->sequences[i], i == 0 ? whole->prompt_labels : 0) && usable;
@@ -162,7 +167,8 @@ class Checker {
     const bool apart = processor_.row_form() == RowForm::Source,
                counted = !apart && processor_.row_form() != RowForm::PrefixSuffix;
     const std::size_t read = counted ? whole.source_ids.size() : 0,
-                      length = read + whole.input_ids.size();
+                      length = read + whole.input_ids.size() +
+                               static_cast<std::size_t>(whole.truncated_tokens);
     if (!has_label(whole.labels, whole.input_ids.size())) {
       add("no_labels",
           where() +

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the cases share: comparing tensors, and one line a case."""
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
 LOGITS = 2e-5      # of the largest: what logits that should be equal may differ by
+
+
+def has_wide_registers():
+    """Whether sums of this processor are AVX-512's; another's chains of them are twice as long."""
+    return "avx512f" in Path("/proc/cpuinfo").read_text()
 
 
 def of(case, family, *columns):
