@@ -16,6 +16,7 @@
 #include "engine/data/dataset.h"
 #include "engine/data/row_keys.h"
 #include "engine/data/row_kind.h"
+#include "engine/data/whole_row.h"
 #include "engine/io/files.h"
 #include "engine/vision/inline_picture.h"
 
@@ -132,12 +133,8 @@ class Checker {
     how.outline = true;  // sizes from the headers
     if (how_.decode)
       how.size_of = [this](const std::filesystem::path& path) { return pictures_.size_of(path); };
-    auto whole = kind.encode(*conversation, processor_, how, where(), &fault);
-    if (!whole && how_.max_length > 0) {  // a row beyond the model's positions may be cut to them
-      how.max_length = how_.max_length;
-      if (auto cut = kind.encode(*conversation, processor_, how, where(), nullptr))
-        whole = std::move(cut);
-    }
+    const auto whole =
+        encode_whole(kind, *conversation, processor_, how, how_.max_length, where(), &fault);
     if (!whole) return add(row_fault_name(fault), whole.error().sentence());
     for (std::size_t i = 0; i < whole->sequences.size(); ++i)
       usable = check_length(whole->sequences[i], i == 0 ? whole->prompt_labels : 0) && usable;

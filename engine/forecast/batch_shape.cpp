@@ -9,6 +9,7 @@
 #include "engine/config/order_fields.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
+#include "engine/data/whole_row.h"
 #include "engine/forecast/forecast.h"
 #include "engine/forecast/sampled_shape.h"
 #include "engine/objectives/objective.h"
@@ -58,7 +59,8 @@ Result<std::vector<RowShape>> measure_rows(
     if (go_on && !go_on(row, total)) return interrupted_error();
     const auto conversation = read_row(dataset, row, kind);
     if (!conversation) continue;
-    const auto encoded = kind.encode(*conversation, processor, how, dataset.where(row));
+    const auto encoded = encode_whole(kind, *conversation, processor, how,
+                                      recipe.training.max_length, dataset.where(row));
     if (!encoded) continue;
     RowShape shape;
     shape.row = row;

@@ -15,12 +15,8 @@ from checkpoints import make
 from conversations import resolved, rows, write_rows
 from families import FAMILIES
 from families.base import Plan
-from report import LOGITS, has_wide_registers, of
+from report import CURVE, LOGITS, WEIGHTS, of
 
-# Of a curve's figures and of the largest of a trained tensor. On processors with AVX2 alone sums are
-# chains twice as long as AVX-512's, and ten steps of Adam blow up by how much two orders of them
-# differ: 3.1e-4 and, where a gradient is hardly more than rounding, 6.5e-3 were met there.
-CURVE, WEIGHTS = (3e-4, 2e-3) if has_wide_registers() else (6e-4, 8e-3)
 DEFAULTS = dict(max_steps=10, per_device_train_batch_size=1, gradient_accumulation_steps=2,
                 learning_rate=2e-3, lr_scheduler_type="constant",
                 warmup_ratio=0.0, warmup_steps=0, weight_decay=0.0, max_grad_norm=1.0, seed=42,

@@ -92,8 +92,7 @@ class PictureLayer::Scale : public ParameterModule {
   double first_;
 };
 
-PictureLayer::PictureLayer(const PictureLayerOptions& o, const torch::TensorOptions& t)
-    : wide_(o.gated_mlp ? o.gated_size() : o.intermediate_size) {
+PictureLayer::PictureLayer(const PictureLayerOptions& o, const torch::TensorOptions& t) {
   const auto norm = [&](const char* name) {
     return register_module(name, LayerNorm(o.hidden_size, o.layer_norm_eps, t));
   };
@@ -127,15 +126,6 @@ LayerCost PictureLayer::cost(const StepTerms& terms, std::int64_t rows, bool flo
   parts.share = trained_within(terms, *this);
   parts.flows = flows;
   parts.state = terms.block(rows * before_->weight.size(0));
-  if (!flows && !parts.share.trains) {
-    // Nothing is kept; what its forward needs stands where its backward would: states beside the
-    // queries, keys and values, and beside what the first product gives and is made into.
-    LayerCost cost;
-    cost.share = parts.share;
-    cost.attention_work = 7 * parts.state;
-    cost.mlp_work = 4 * parts.state + (gated_ ? 3 : 2) * terms.block(rows * wide_);
-    return cost;
-  }
   parts.norm_before = norm_kept(terms, before_, rows);
   parts.norm_after = norm_kept(terms, after_, rows);
   parts.attention = attention_->cost(terms, rows, flows);

@@ -26,7 +26,6 @@ class PictureLayer : public torch::nn::Module {
   LayerCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const;
 
  private:
-  const std::int64_t wide_;  ///< numbers of a token between the products
   class Attention;
   class GatedMlp;
   class Scale;

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+import report
 import tokenizers_
 
 CONVERSATIONS = ("plain", "several", "korean", "rest", "more", "words")
@@ -54,7 +55,7 @@ class Plan:
     image: dict = field(default_factory=dict)           # min_pixels and max_pixels, in place of the checkpoint's own
     training: dict = field(default_factory=dict)
     # Of curve and weights, where the run is as far from itself when it starts one rounding apart.
-    limits: tuple = (3e-4, 2e-3)
+    limits: tuple = (report.CURVE, report.WEIGHTS)
 
 
 def towers_plan(checkpoint, without_picture=(3,)):
