@@ -216,13 +216,13 @@ constexpr KernelCase kKernelCases[] = {
     {"packed weights, eight bits", of_eight_bits},
 };
 
-/// Of what two orders of a sum, and roundings that follow one another, may come to: 64 of float32's
+/// Of what two orders of a sum, and roundings that follow one another, may come to: 128 of float32's
 /// last bits, 4 of bfloat16's, of a number's own size or its tensor's root mean square.
 double share_of_rounding(const torch::Tensor& made, const torch::Tensor& expected) {
   constexpr double kAll = std::numeric_limits<double>::infinity();
   if (made.sizes() != expected.sizes() || made.scalar_type() != expected.scalar_type()) return kAll;
   const double allowed =
-      made.scalar_type() == torch::kBFloat16 ? std::ldexp(4.0, -8) : std::ldexp(64.0, -23);
+      made.scalar_type() == torch::kBFloat16 ? std::ldexp(4.0, -8) : std::ldexp(128.0, -23);
   const torch::Tensor a = made.detach().to(torch::kCPU).to(torch::kFloat64),
                       b = expected.detach().to(torch::kCPU).to(torch::kFloat64);
   const torch::Tensor size = b.abs() + b.square().mean().sqrt();
