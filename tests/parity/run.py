@@ -241,9 +241,10 @@ def results_of(cases, world, options):
 # Kinds of case that every family has, and the families that stand for all of them in the daily run:
 # frames of one size and of any, tied and untied, states that are carried, layers that share.
 OF_EVERY_FAMILY = re.compile(
-    r"train/(?P<train>.+)-(?:recomputed|embedding|decoder|linear)"
+    r"train/(?P<train>.+)-(?:recomputed|embedding|decoder|linear|full)"
     r"|forecast/(?P<forecast>[^/]+)/(?:projector|projector-alone|decoder|tower)"
-    r"|default/(?P<default>[^/]+)/full"
+    r"|forecast/(?P<forecast_full>[^/]+)/full"
+    r"|default/(?P<default>[^/]+)/(?:full|freeze)"
     r"|merge/(?P<merge>[^/]+)/(?:tied|towers|attention)"
     r"|forward/(?P<forward>[^/]+)/(?:korean|more|rest|kinds)"
     r"|bfloat16/(?P<bfloat16>[^/]+)"
