@@ -40,7 +40,8 @@ if(LUTHIER_TORCH)
   # In front of LibTorch's own headers stand ours for what modules are not saved with here
   # (engine/device/declared says what).
   target_include_directories(luthier_torch SYSTEM INTERFACE
-    ${CMAKE_SOURCE_DIR}/engine/device/declared ${LUTHIER_TORCH_DIR}/include ${LUTHIER_TORCH_DIR}/include/torch/csrc/api/include)
+    ${CMAKE_SOURCE_DIR}/engine/device/declared ${LUTHIER_TORCH_DIR}/include
+    ${LUTHIER_TORCH_DIR}/include/torch/csrc/api/include)
   target_link_directories(luthier_torch INTERFACE ${LUTHIER_TORCH_DIR}/lib)
   set(torch_libraries torch_cpu c10)
   if(EXISTS ${LUTHIER_TORCH_DIR}/lib/libtorch_cuda.so)

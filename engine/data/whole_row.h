@@ -9,15 +9,18 @@
 
 namespace luthier {
 
-/// Encodes the row without a limit; where that is refused, since it is beyond the model's positions,
-/// and `max_length` would cut it, as it is cut. `fault` says why the whole row was refused.
+/// Encodes the row without a limit; where that is refused, since it is beyond the model's
+/// positions, and `max_length` would cut it, as it is cut. `fault` says why the whole row was
+/// refused.
 inline Result<EncodedRow> encode_whole(const RowKind& kind, const Conversation& conversation,
                                        const ChatProcessor& processor, RowEncoding how,
                                        std::int64_t max_length, const std::string& where,
                                        RowFault* fault = nullptr) {
+  RowFault why{};
   how.max_length = 0;
-  auto whole = kind.encode(conversation, processor, how, where, fault);
-  if (whole || max_length <= 0) return whole;
+  auto whole = kind.encode(conversation, processor, how, where, &why);
+  if (fault) *fault = why;
+  if (whole || max_length <= 0 || why != RowFault::BadRow) return whole;  // a cut mends no other
   how.max_length = max_length;
   auto cut = kind.encode(conversation, processor, how, where);
   if (cut) return cut;

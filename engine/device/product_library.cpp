@@ -224,6 +224,14 @@ std::string place_of_choice() {
   return "products/" + sha256_bytes(std::as_bytes(std::span(all)));
 }
 
+Makers measured_makers() {
+  Makers made = choose_libraries();
+  made.tiles = tiles::available();
+  made.rows = few_rows::available() &&
+              Contest(kFewRows / 4, 512, 2048, 2).rows_speed(made.few) >= kClearlyFaster;
+  return made;
+}
+
 Makers choose_makers() {
   const char* given = std::getenv(kSetting);
   const std::string_view setting = given ? given : "";
@@ -233,19 +241,15 @@ Makers choose_makers() {
     log_warning("LUTHIER_PRODUCTS is none of onednn, mkl and tiles; the fastest is taken.");
   if (setting == "tiles" && !tiles::available())
     log_warning("LUTHIER_PRODUCTS is tiles, which this processor does not have.");
+  if (given) return measured_makers();
   // Where two are nearly as fast as each other, two processes of one machine would choose each its
   // own, and the same run would end in other bytes: the first choice stands.
   const std::string place = place_of_choice();
-  if (!given) {
-    if (const auto before = found_before(place)) {
-      if (const auto known = makers_of(*before)) return *known;
-    }
+  if (const auto before = found_before(place)) {
+    if (const auto known = makers_of(*before)) return *known;
   }
-  Makers made = choose_libraries();
-  made.tiles = tiles::available();
-  made.rows = few_rows::available() &&
-              Contest(kFewRows / 4, 512, 2048, 2).rows_speed(made.few) >= kClearlyFaster;
-  return given ? made : makers_of(found_first(place, name_of(made))).value_or(made);
+  const Makers made = measured_makers();
+  return makers_of(found_first(place, name_of(made))).value_or(made);
 }
 
 Makers makers() {

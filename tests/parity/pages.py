@@ -24,7 +24,7 @@ import program
 import table
 from conversations import image, text, turn, write_rows
 from families import FAMILIES
-from report import of
+from report import of, processor_flags
 from sizes import SIZES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -98,8 +98,7 @@ def folder_of(family, size, folder, scratch):
 
 def here():
     """What the forecast finds of this machine's."""
-    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    have = set(flags[1].split()) if flags else set()
+    have = processor_flags()
     return next(name for name, wanted in PROCESSORS.items() if wanted <= have)
 
 

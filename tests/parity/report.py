@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the cases share: comparing tensors, and one line a case."""
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,9 +9,15 @@ import torch
 LOGITS = 2e-5      # of the largest: what logits that should be equal may differ by
 
 
+def processor_flags():
+    """What Linux says that this processor has; nothing where it says none."""
+    found = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    return set(found[1].split()) if found else set()
+
+
 def has_wide_registers():
     """Whether sums of this processor are AVX-512's; another's chains of them are twice as long."""
-    return "avx512f" in Path("/proc/cpuinfo").read_text()
+    return "avx512f" in processor_flags()
 
 
 # What a curve's figures may differ by, and, of the largest, trained tensors. On processors with AVX2
