@@ -1543,6 +1543,10 @@
             <source>Language, theme and size of words</source>
             <translation>Language, theme and size of words</translation>
         </message>
+        <message>
+            <source>&amp;Lab</source>
+            <translation>&amp;Lab</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Page</name>
@@ -5577,6 +5581,18 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>No setting has these words.</source>
             <translation>No setting has these words.</translation>
         </message>
+        <message>
+            <source>Lab</source>
+            <translation>Lab</translation>
+        </message>
+        <message>
+            <source>Ways of pretraining and of joining pictures and words, as cards on a map. A card shows what its batch looks like: which token sees which (choose one with the mouse or the arrow keys), what is noised, what is learned from. It trains for real in a minute or two, on scenes that are made for it, and then shows what it makes of rows that it has never seen.
+
+A second card can stand beside it: both see the same scenes, as many rows each. The model that you had loaded comes back afterwards.</source>
+            <translation>Ways of pretraining and of joining pictures and words, as cards on a map. A card shows what its batch looks like: which token sees which (choose one with the mouse or the arrow keys), what is noised, what is learned from. It trains for real in a minute or two, on scenes that are made for it, and then shows what it makes of rows that it has never seen.
+
+A second card can stand beside it: both see the same scenes, as many rows each. The model that you had loaded comes back afterwards.</translation>
+        </message>
     </context>
     <context>
         <name>luthier::HelpWindow</name>
@@ -5762,6 +5778,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Take a model out of the list</source>
             <translation>Take a model out of the list</translation>
+        </message>
+        <message>
+            <source>The Lab page</source>
+            <translation>The Lab page</translation>
         </message>
     </context>
     <context>
@@ -7570,6 +7590,221 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>on %1</source>
             <translation>on %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>CardChip</name>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%1 of %2</translation>
+        </message>
+    </context>
+    <context>
+        <name>CardPanel</name>
+        <message>
+            <source>Making rows and a model</source>
+            <translation>Making rows and a model</translation>
+        </message>
+        <message>
+            <source>Waits for its turn</source>
+            <translation>Waits for its turn</translation>
+        </message>
+        <message>
+            <source>Step %1 of %2, %3 left</source>
+            <translation>Step %1 of %2, %3 left</translation>
+        </message>
+        <message>
+            <source>%1 steps in %2</source>
+            <translation>%1 steps in %2</translation>
+        </message>
+        <message>
+            <source>Stopped</source>
+            <translation>Stopped</translation>
+        </message>
+        <message>
+            <source>Failed</source>
+            <translation>Failed</translation>
+        </message>
+        <message>
+            <source>objective %1</source>
+            <translation>objective %1</translation>
+        </message>
+        <message>
+            <source>mask: %1</source>
+            <translation>mask: %1</translation>
+        </message>
+        <message>
+            <source>stated: %1 in %2 minutes on two cores</source>
+            <translation>stated: %1 in %2 minutes on two cores</translation>
+        </message>
+        <message>
+            <source>What the model makes of these rows stands here when it has trained.</source>
+            <translation>What the model makes of these rows stands here when it has trained.</translation>
+        </message>
+        <message>
+            <source>Train the card: then the same rows stand here with what the model makes of them.</source>
+            <translation>Train the card: then the same rows stand here with what the model makes of them.</translation>
+        </message>
+        <message>
+            <source>Each line is a text, each column a picture; a text&apos;s own picture is on the diagonal. The deeper, the larger the share that the model gives it.</source>
+            <translation>Each line is a text, each column a picture; a text&apos;s own picture is on the diagonal. The deeper, the larger the share that the model gives it.</translation>
+        </message>
+        <message>
+            <source>Texts and pictures</source>
+            <translation>Texts and pictures</translation>
+        </message>
+        <message>
+            <source>The model answers: %1</source>
+            <translation>The model answers: %1</translation>
+        </message>
+        <message>
+            <source>As it was written: %1</source>
+            <translation>As it was written: %1</translation>
+        </message>
+        <message>
+            <source>stated</source>
+            <translation>stated</translation>
+        </message>
+        <message>
+            <source>a guess</source>
+            <translation>a guess</translation>
+        </message>
+        <message>
+            <source>loss</source>
+            <translation>loss</translation>
+        </message>
+        <message>
+            <source>The batch</source>
+            <translation>The batch</translation>
+        </message>
+        <message>
+            <source>What it makes of it</source>
+            <translation>What it makes of it</translation>
+        </message>
+        <message>
+            <source>Curve</source>
+            <translation>Curve</translation>
+        </message>
+        <message>
+            <source>By steps</source>
+            <translation>By steps</translation>
+        </message>
+    </context>
+    <context>
+        <name>LabPage</name>
+        <message>
+            <source>The map: how pictures and words come together, and what is learned by</source>
+            <translation>The map: how pictures and words come together, and what is learned by</translation>
+        </message>
+        <message>
+            <source>Tra&amp;in both</source>
+            <translation>Tra&amp;in both</translation>
+        </message>
+        <message>
+            <source>Tra&amp;in this card</source>
+            <translation>Tra&amp;in this card</translation>
+        </message>
+        <message>
+            <source>%1 rows each</source>
+            <translation>%1 rows each</translation>
+        </message>
+        <message>
+            <source>%1 rows</source>
+            <translation>%1 rows</translation>
+        </message>
+        <message>
+            <source>&amp;Beside it</source>
+            <translation>&amp;Beside it</translation>
+        </message>
+        <message>
+            <source>Nothing</source>
+            <translation>Nothing</translation>
+        </message>
+        <message>
+            <source>Ste&amp;ps</source>
+            <translation>Ste&amp;ps</translation>
+        </message>
+        <message>
+            <source>Of 32 rows each; two cards see the same scenes in as many steps</source>
+            <translation>Of 32 rows each; two cards see the same scenes in as many steps</translation>
+        </message>
+        <message>
+            <source>S&amp;eed</source>
+            <translation>S&amp;eed</translation>
+        </message>
+        <message>
+            <source>Of scenes, weights and order: the same seed gives the same run</source>
+            <translation>Of scenes, weights and order: the same seed gives the same run</translation>
+        </message>
+        <message>
+            <source>&amp;Stop</source>
+            <translation>&amp;Stop</translation>
+        </message>
+    </context>
+    <context>
+        <name>MaskView</name>
+        <message>
+            <source>Who sees whom</source>
+            <translation>Who sees whom</translation>
+        </message>
+        <message>
+            <source>%1 tokens; %2 of %3 places are seen</source>
+            <translation>%1 tokens; %2 of %3 places are seen</translation>
+        </message>
+        <message>
+            <source>“%1” (%2) sees “%3” (%4)</source>
+            <translation>“%1” (%2) sees “%3” (%4)</translation>
+        </message>
+        <message>
+            <source>“%1” (%2) does not see “%3” (%4)</source>
+            <translation>“%1” (%2) does not see “%3” (%4)</translation>
+        </message>
+    </context>
+    <context>
+        <name>TokenStrip</name>
+        <message>
+            <source>Said: %1, as it stood there (%2)</source>
+            <translation>Said: %1, as it stood there (%2)</translation>
+        </message>
+        <message>
+            <source>Said: %1 (%2); there stood %3</source>
+            <translation>Said: %1 (%2); there stood %3</translation>
+        </message>
+        <message>
+            <source>There stood %1, which is to be told</source>
+            <translation>There stood %1, which is to be told</translation>
+        </message>
+        <message>
+            <source>Stands for what was cut out</source>
+            <translation>Stands for what was cut out</translation>
+        </message>
+        <message>
+            <source>It is to be told from what it sees</source>
+            <translation>It is to be told from what it sees</translation>
+        </message>
+        <message>
+            <source>Behind it %1 is to be told</source>
+            <translation>Behind it %1 is to be told</translation>
+        </message>
+        <message>
+            <source>A piece of the picture</source>
+            <translation>A piece of the picture</translation>
+        </message>
+        <message>
+            <source>Seen by the pictures&apos; tower</source>
+            <translation>Seen by the pictures&apos; tower</translation>
+        </message>
+        <message>
+            <source>Read by the encoder</source>
+            <translation>Read by the encoder</translation>
+        </message>
+        <message>
+            <source>Read by the texts&apos; tower</source>
+            <translation>Read by the texts&apos; tower</translation>
+        </message>
+        <message>
+            <source>Written</source>
+            <translation>Written</translation>
         </message>
     </context>
 </TS>

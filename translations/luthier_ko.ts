@@ -1536,6 +1536,10 @@
             <source>Language, theme and size of words</source>
             <translation>언어, 테마, 글자 크기</translation>
         </message>
+        <message>
+            <source>&amp;Lab</source>
+            <translation>실험실(&amp;L)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Page</name>
@@ -5553,6 +5557,18 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
             <source>No setting has these words.</source>
             <translation>이 낱말이 들어간 설정이 없습니다.</translation>
         </message>
+        <message>
+            <source>Lab</source>
+            <translation>실험실</translation>
+        </message>
+        <message>
+            <source>Ways of pretraining and of joining pictures and words, as cards on a map. A card shows what its batch looks like: which token sees which (choose one with the mouse or the arrow keys), what is noised, what is learned from. It trains for real in a minute or two, on scenes that are made for it, and then shows what it makes of rows that it has never seen.
+
+A second card can stand beside it: both see the same scenes, as many rows each. The model that you had loaded comes back afterwards.</source>
+            <translation>사전 학습의 방법과 그림과 글을 잇는 방법이 지도 위의 카드로 놓여 있습니다. 카드는 배치가 어떻게 생겼는지 보여 줍니다. 어느 토큰이 어느 토큰을 보는지(마우스나 화살표 키로 하나를 고르세요), 무엇이 가려지고 바뀌는지, 무엇에서 배우는지를 볼 수 있습니다. 카드는 그 자리에서 만든 장면들로 1~2분 만에 실제로 학습하고, 한 번도 본 적 없는 행을 어떻게 보는지 보여 줍니다.
+
+카드 하나를 그 옆에 둘 수 있습니다. 두 카드는 같은 장면을 같은 행 수만큼 봅니다. 불러 두었던 모델은 끝난 뒤에 되돌아옵니다.</translation>
+        </message>
     </context>
     <context>
         <name>luthier::HelpWindow</name>
@@ -5737,6 +5753,10 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>Take a model out of the list</source>
             <translation>목록에서 모델 빼기</translation>
+        </message>
+        <message>
+            <source>The Lab page</source>
+            <translation>실험실 페이지</translation>
         </message>
     </context>
     <context>
@@ -7537,6 +7557,221 @@ On the right the curves of the run. They share one axis: drag and turn the wheel
         <message>
             <source>on %1</source>
             <translation>%1에서</translation>
+        </message>
+    </context>
+    <context>
+        <name>CardChip</name>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%1 (목표 %2)</translation>
+        </message>
+    </context>
+    <context>
+        <name>CardPanel</name>
+        <message>
+            <source>Making rows and a model</source>
+            <translation>데이터와 모델을 만드는 중</translation>
+        </message>
+        <message>
+            <source>Waits for its turn</source>
+            <translation>차례를 기다리는 중</translation>
+        </message>
+        <message>
+            <source>Step %1 of %2, %3 left</source>
+            <translation>%2스텝 중 %1스텝, %3 남음</translation>
+        </message>
+        <message>
+            <source>%1 steps in %2</source>
+            <translation>%1스텝, %2 걸림</translation>
+        </message>
+        <message>
+            <source>Stopped</source>
+            <translation>멈춤</translation>
+        </message>
+        <message>
+            <source>Failed</source>
+            <translation>실패</translation>
+        </message>
+        <message>
+            <source>objective %1</source>
+            <translation>목적 함수 %1</translation>
+        </message>
+        <message>
+            <source>mask: %1</source>
+            <translation>마스크: %1</translation>
+        </message>
+        <message>
+            <source>stated: %1 in %2 minutes on two cores</source>
+            <translation>목표: 코어 두 개로 %2분에 %1</translation>
+        </message>
+        <message>
+            <source>What the model makes of these rows stands here when it has trained.</source>
+            <translation>학습이 끝나면 모델이 이 행들을 어떻게 보는지 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Train the card: then the same rows stand here with what the model makes of them.</source>
+            <translation>카드를 학습시키면 같은 행들이 모델의 답과 함께 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Each line is a text, each column a picture; a text&apos;s own picture is on the diagonal. The deeper, the larger the share that the model gives it.</source>
+            <translation>가로줄은 글, 세로줄은 그림이고, 글의 제 그림은 대각선에 있습니다. 진할수록 모델이 그 그림에 더 큰 몫을 줍니다.</translation>
+        </message>
+        <message>
+            <source>Texts and pictures</source>
+            <translation>글과 그림</translation>
+        </message>
+        <message>
+            <source>The model answers: %1</source>
+            <translation>모델의 답: %1</translation>
+        </message>
+        <message>
+            <source>As it was written: %1</source>
+            <translation>원래 글: %1</translation>
+        </message>
+        <message>
+            <source>stated</source>
+            <translation>목표</translation>
+        </message>
+        <message>
+            <source>a guess</source>
+            <translation>찍기</translation>
+        </message>
+        <message>
+            <source>loss</source>
+            <translation>손실</translation>
+        </message>
+        <message>
+            <source>The batch</source>
+            <translation>배치</translation>
+        </message>
+        <message>
+            <source>What it makes of it</source>
+            <translation>모델의 답</translation>
+        </message>
+        <message>
+            <source>Curve</source>
+            <translation>곡선</translation>
+        </message>
+        <message>
+            <source>By steps</source>
+            <translation>스텝에 따라</translation>
+        </message>
+    </context>
+    <context>
+        <name>LabPage</name>
+        <message>
+            <source>The map: how pictures and words come together, and what is learned by</source>
+            <translation>지도: 그림과 글이 만나는 방식, 배우는 방식</translation>
+        </message>
+        <message>
+            <source>Tra&amp;in both</source>
+            <translation>둘 다 학습(&amp;I)</translation>
+        </message>
+        <message>
+            <source>Tra&amp;in this card</source>
+            <translation>이 카드 학습(&amp;I)</translation>
+        </message>
+        <message>
+            <source>%1 rows each</source>
+            <translation>각각 %1행</translation>
+        </message>
+        <message>
+            <source>%1 rows</source>
+            <translation>%1행</translation>
+        </message>
+        <message>
+            <source>&amp;Beside it</source>
+            <translation>옆에 둘 카드(&amp;B)</translation>
+        </message>
+        <message>
+            <source>Nothing</source>
+            <translation>없음</translation>
+        </message>
+        <message>
+            <source>Ste&amp;ps</source>
+            <translation>스텝(&amp;P)</translation>
+        </message>
+        <message>
+            <source>Of 32 rows each; two cards see the same scenes in as many steps</source>
+            <translation>한 스텝에 32행입니다. 두 카드는 같은 장면을 같은 스텝 수만큼 봅니다</translation>
+        </message>
+        <message>
+            <source>S&amp;eed</source>
+            <translation>시드(&amp;E)</translation>
+        </message>
+        <message>
+            <source>Of scenes, weights and order: the same seed gives the same run</source>
+            <translation>장면, 가중치, 순서를 정합니다. 시드가 같으면 실행도 같습니다</translation>
+        </message>
+        <message>
+            <source>&amp;Stop</source>
+            <translation>멈추기(&amp;S)</translation>
+        </message>
+    </context>
+    <context>
+        <name>MaskView</name>
+        <message>
+            <source>Who sees whom</source>
+            <translation>누가 누구를 보는가</translation>
+        </message>
+        <message>
+            <source>%1 tokens; %2 of %3 places are seen</source>
+            <translation>토큰 %1개, %3칸 중 %2칸이 보입니다</translation>
+        </message>
+        <message>
+            <source>“%1” (%2) sees “%3” (%4)</source>
+            <translation>“%1”(%2번)에서 “%3”(%4번)이 보입니다</translation>
+        </message>
+        <message>
+            <source>“%1” (%2) does not see “%3” (%4)</source>
+            <translation>“%1”(%2번)에서 “%3”(%4번)은 보이지 않습니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>TokenStrip</name>
+        <message>
+            <source>Said: %1, as it stood there (%2)</source>
+            <translation>모델의 답: %1, 원래와 같음 (%2)</translation>
+        </message>
+        <message>
+            <source>Said: %1 (%2); there stood %3</source>
+            <translation>모델의 답: %1 (%2), 원래는 %3</translation>
+        </message>
+        <message>
+            <source>There stood %1, which is to be told</source>
+            <translation>원래 %1이(가) 있던 자리로, 이것을 알아맞혀야 합니다</translation>
+        </message>
+        <message>
+            <source>Stands for what was cut out</source>
+            <translation>잘라 낸 구간을 나타냅니다</translation>
+        </message>
+        <message>
+            <source>It is to be told from what it sees</source>
+            <translation>보이는 것만으로 알아맞혀야 합니다</translation>
+        </message>
+        <message>
+            <source>Behind it %1 is to be told</source>
+            <translation>그다음에 올 %1을(를) 알아맞혀야 합니다</translation>
+        </message>
+        <message>
+            <source>A piece of the picture</source>
+            <translation>그림의 한 조각</translation>
+        </message>
+        <message>
+            <source>Seen by the pictures&apos; tower</source>
+            <translation>그림 타워가 보는 것</translation>
+        </message>
+        <message>
+            <source>Read by the encoder</source>
+            <translation>인코더가 읽는 것</translation>
+        </message>
+        <message>
+            <source>Read by the texts&apos; tower</source>
+            <translation>글 타워가 읽는 것</translation>
+        </message>
+        <message>
+            <source>Written</source>
+            <translation>쓰는 것</translation>
         </message>
     </context>
 </TS>

@@ -24,6 +24,7 @@
 #include "ui/desk/text_size.h"
 #include "ui/format.h"
 #include "ui/help/help_window.h"
+#include "ui/lab/lab_page.h"
 #include "ui/language.h"
 #include "ui/merge/merge_page.h"
 #include "ui/methods/methods_page.h"
@@ -70,9 +71,9 @@ MainWindow::MainWindow(QWidget* parent)
             new TrainPage(*workspace_, stack_), new ComparePage(*workspace_, stack_),
             new RunsPage(*workspace_, stack_),  new MethodsPage(*workspace_, stack_),
             new MergePage(*workspace_, stack_), new RankPage(*workspace_, stack_),
-            new StartPage(*workspace_, stack_)};
+            new LabPage(*workspace_, stack_),   new StartPage(*workspace_, stack_)};
   const char* names[] = {"modelPage",   "dataPage",  "trainPage", "comparePage", "runsPage",
-                         "methodsPage", "mergePage", "rankPage",  "startPage"};
+                         "methodsPage", "mergePage", "rankPage",  "labPage",     "startPage"};
   for (int i = 0; i < kPageCount; ++i) {
     Page* page = pages_[static_cast<std::size_t>(i)];
     page->setObjectName(QLatin1String(names[i]));

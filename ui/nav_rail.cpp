@@ -84,10 +84,11 @@ NavRail::NavRail(QWidget* parent) : QWidget(parent) {
   layout->setSpacing(0);
   auto* group = new QButtonGroup(this);
   group->setExclusive(true);
-  const QStringList icons{
-      QStringLiteral("model"),   QStringLiteral("data"),  QStringLiteral("train"),
-      QStringLiteral("compare"), QStringLiteral("runs"),  QStringLiteral("methods"),
-      QStringLiteral("merge"),   QStringLiteral("ranks"), QStringLiteral("start")};
+  const QStringList icons{QStringLiteral("model"), QStringLiteral("data"),
+                          QStringLiteral("train"), QStringLiteral("compare"),
+                          QStringLiteral("runs"),  QStringLiteral("methods"),
+                          QStringLiteral("merge"), QStringLiteral("ranks"),
+                          QStringLiteral("lab"),   QStringLiteral("start")};
   for (int i = 0; i < icons.size(); ++i) {
     auto* button = new RailButton(icons[i], this);
     button->setObjectName(QStringLiteral("rail_") + icons[i]);
@@ -100,8 +101,9 @@ NavRail::NavRail(QWidget* parent) : QWidget(parent) {
     buttons_.push_back(button);
   }
   on_language(this, [this] {
-    const QStringList words{tr("&Model"),   tr("&Data"),  tr("&Train"), tr("&Compare"), tr("&Runs"),
-                            tr("Met&hods"), tr("Mer&ge"), tr("Ran&ks"), tr("St&art")};
+    const QStringList words{tr("&Model"), tr("&Data"),    tr("&Train"), tr("&Compare"),
+                            tr("&Runs"),  tr("Met&hods"), tr("Mer&ge"), tr("Ran&ks"),
+                            tr("&Lab"),   tr("St&art")};
     for (int i = 0; i < words.size(); ++i) {
       RailButton* button = buttons_[static_cast<std::size_t>(i)];
       button->setText(words[i]);

@@ -21,9 +21,10 @@ enum class PageId {
   Methods,
   Merge,
   Ranks,
+  Lab,
   Start,
 };
-inline constexpr int kPageCount = 9;
+inline constexpr int kPageCount = 10;
 
 class Page : public QWidget {
   Q_OBJECT

@@ -42,7 +42,8 @@ std::string RunQueue::free_folder(const std::string& wanted) const {
 
 Result<std::vector<std::uint64_t>> RunQueue::add(std::vector<RunToQueue> runs,
                                                  const QString& group) {
-  for (const RunToQueue& run : runs) LUTHIER_CHECK(check_recipe(run.recipe));
+  for (const RunToQueue& run : runs)
+    if (!run.staged) LUTHIER_CHECK(check_recipe(run.recipe));
   std::vector<std::uint64_t> ids;
   for (RunToQueue& run : runs) {
     QueuedRun queued;
@@ -51,7 +52,8 @@ Result<std::vector<std::uint64_t>> RunQueue::add(std::vector<RunToQueue> runs,
     queued.recipe.output_dir = free_folder(queued.recipe.output_dir);
     queued.label = run.label;
     queued.held_out_answers = run.held_out_answers;
-    queued.kept = run.kept;
+    queued.kept = run.kept && !run.staged;
+    queued.staged = std::move(run.staged);
     queued.group = group;
     ids.push_back(queued.id);
     runs_.push_back(std::move(queued));
@@ -190,7 +192,12 @@ void RunQueue::launch_next() {
   // Its name may have been taken while it waited.
   next->recipe.output_dir =
       workspace_.free_run_folder(QString::fromStdString(next->recipe.output_dir)).toStdString();
-  if (!workspace_.launch_recipe(next->recipe, next->held_out_answers)) return;
+  if (next->staged) {
+    next->staged->output_dir = next->recipe.output_dir;
+    if (!workspace_.launch_stages(*next->staged)) return;
+  } else if (!workspace_.launch_recipe(next->recipe, next->held_out_answers)) {
+    return;
+  }
   next->state = QueuedRun::State::Running;
   emit changed();
 }

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
-#include "engine/config/recipe.h"
+#include "engine/config/stages.h"
 
 namespace luthier {
 
@@ -28,6 +28,8 @@ struct RunToQueue {
   QString label;                     ///< what it is called among its group: "r 4"
   std::size_t held_out_answers = 0;  ///< as Session::launch has it
   bool kept = true;                  ///< with the desk, for the window's next start
+  /// In place of the recipe, a run of several stages into the recipe's output_dir; it is not kept.
+  std::optional<StagedRecipe> staged = {};
 };
 
 struct QueuedRun {
@@ -38,6 +40,7 @@ struct QueuedRun {
   QString label, group;
   std::size_t held_out_answers = 0;
   bool kept = true;
+  std::optional<StagedRecipe> staged = {};
   State state = State::Waiting;
   std::string end_state;       ///< as RunEnded says it: finished, stopped, failed
   std::optional<Error> error;  ///< why it failed

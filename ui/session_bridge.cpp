@@ -99,6 +99,8 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit token_losses_found(e);
         } else if constexpr (std::is_same_v<T, SlowStepTaken>) {
           emit slow_step_taken(e);
+        } else if constexpr (std::is_same_v<T, CardLooked>) {
+          emit card_looked(e);
         } else if constexpr (std::is_same_v<T, ModelsFound>) {
           emit models_found(e);
         } else if constexpr (std::is_same_v<T, FetchProgressed>) {

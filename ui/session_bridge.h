@@ -58,6 +58,7 @@ class SessionBridge : public QObject {
   void row_inspected(const luthier::RowInspected& event);
   void token_losses_found(const luthier::TokenLossesFound& event);
   void slow_step_taken(const luthier::SlowStepTaken& event);
+  void card_looked(const luthier::CardLooked& event);
   void models_found(const luthier::ModelsFound& event);
   void fetch_progressed(const luthier::FetchProgressed& event);
   void model_fetched(const luthier::ModelFetched& event);

@@ -198,6 +198,8 @@ class Workspace : public QObject {
   /// Launches another recipe than the form's. False, and nothing happens, while that is not
   /// possible. `held_out_answers`: as Session::launch has it.
   bool launch_recipe(const Recipe& recipe, std::size_t held_out_answers = 0);
+  /// The same of stages, into their own output_dir.
+  bool launch_stages(const StagedRecipe& staged);
   /// Runs that are launched one after another.
   RunQueue& queue() { return *queue_; }
   void resume_run(const QString& folder);

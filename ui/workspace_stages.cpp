@@ -82,6 +82,14 @@ bool Workspace::launch_staged(const std::optional<std::filesystem::path>& resume
   return true;
 }
 
+bool Workspace::launch_stages(const StagedRecipe& staged) {
+  if (launching_ || device_lost_ || session().has_run() || !can_launch(state())) return false;
+  launching_ = true;
+  stage_.reset();
+  session().launch_stages(staged);
+  return true;
+}
+
 bool Workspace::resume_stages(const QString& folder) {
   const std::filesystem::path given = to_path(folder);
   const std::optional<std::filesystem::path> around =

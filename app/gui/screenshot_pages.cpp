@@ -14,6 +14,8 @@
 #include "ui/compare/answer_inspector.h"
 #include "ui/compare/attention_view.h"
 #include "ui/compare/compare_page.h"
+#include "ui/lab/card_panel.h"
+#include "ui/lab/lab_page.h"
 #include "ui/main_window.h"
 #include "ui/merge/merge_page.h"
 #include "ui/methods/method_model.h"
@@ -27,13 +29,17 @@
 
 namespace luthier {
 
+namespace {
+constexpr int kLabSteps = 150;  // of two cards: seconds
+}
+
 bool Screenshots::show_empty_pages() {
   const std::pair<PageId, const char*> pages[] = {
       {PageId::Start, "start"},          {PageId::Model, "model-none"},
       {PageId::Data, "data-none"},       {PageId::Train, "train-none"},
       {PageId::Compare, "compare-none"}, {PageId::Runs, "runs-none"},
       {PageId::Methods, "methods-none"}, {PageId::Merge, "merge-none"},
-      {PageId::Ranks, "ranks-none"}};
+      {PageId::Ranks, "ranks-none"},     {PageId::Lab, "lab-none"}};
   for (const auto& [page, name] : pages) {
     window_.show_page(page);
     if (!save(name)) return false;
@@ -210,6 +216,38 @@ bool Screenshots::show_ranks() {
   };
   return wait_until("the ranks", [&] { return there(0) && there(adapters->rowCount() - 1); }) &&
          save("ranks");
+}
+
+/// Two cards beside one another: their batches, a short run of both, and what came of it.
+bool Screenshots::show_lab() {
+  window_.show_page(PageId::Lab);
+  auto* page = static_cast<LabPage*>(window_.page(PageId::Lab));
+  const auto looked = [page](std::size_t place) {
+    const OpenCard* card = page->runs().open(place);
+    return card && card->before;
+  };
+  if (!click("card_masked-words") || !wait_until("the batch", [&] { return looked(0); }) ||
+      !save("lab"))
+    return false;
+  auto* beside = window_.findChild<QComboBox*>(QStringLiteral("labBeside"));
+  const int other = beside->findData(QStringLiteral("contrast"));
+  beside->setCurrentIndex(other);
+  emit beside->activated(other);
+  if (!wait_until("the other batch", [&] { return looked(1); }) || !save("lab-beside"))
+    return false;
+  window_.findChild<QSpinBox*>(QStringLiteral("labSteps"))->setValue(kLabSteps);
+  if (!click("labTrain") || !wait_until("the cards' runs", [page] {
+        for (std::size_t place = 0; place < LabRuns::kPlaces; ++place) {
+          const OpenCard* card = page->runs().open(place);
+          if (!card || card->at_work() || !(card->after || card->error)) return false;
+        }
+        return !page->runs().going();
+      }))
+    return false;
+  if (!save("lab-result")) return false;
+  for (CardPanel* panel : page->findChildren<CardPanel*>()) panel->show_look(2);
+  settle(600);
+  return save("lab-curves");
 }
 
 /// A run that was stopped: the next start offers it, among what was opened before.

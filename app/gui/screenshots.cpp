@@ -43,7 +43,7 @@ int Screenshots::run() {
 bool Screenshots::drive() {
   return show_empty_pages() && show_model() && show_data() && show_row_tools() &&
          show_annotation() && show_settings() && show_run() && show_runs() && show_methods() &&
-         show_compare() && show_merge() && show_ranks() && show_dialogs() && show_roll_outs() &&
+         show_compare() && show_merge() && show_ranks() && show_lab() && show_dialogs() && show_roll_outs() &&
          show_interrupted() && show_sizes_of_words();
 }
 

@@ -43,6 +43,7 @@ class Screenshots {
   bool show_compare_views();
   bool show_merge();
   bool show_ranks();
+  bool show_lab();
   bool show_dialogs();
   bool show_interrupted();
   bool show_sizes_of_words();

@@ -444,6 +444,13 @@ RequestId Session::find_ranks(const std::filesystem::path& folder) {
   return id;
 }
 
+RequestId Session::look_at_card(const std::filesystem::path& folder, const LookOrder& order) {
+  const RequestId id = impl_->next_request++;
+  impl_->post({"look_at_card", id, true,
+               [this, folder, order, id] { return impl_->model.look_at_card(folder, order, id); }});
+  return id;
+}
+
 RequestId Session::export_result(ExportRequest request) {
   const RequestId id = impl_->next_request++;
   impl_->post_unless_run({"export_result", id, false, [this, asked = std::move(request), id] {

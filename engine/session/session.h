@@ -28,6 +28,7 @@
 #include "engine/generate/generation_types.h"
 #include "engine/hub/fetch.h"
 #include "engine/hub/found.h"
+#include "engine/lab/batch_look.h"
 #include "engine/methods/arithmetic/combine_options.h"
 #include "engine/methods/arithmetic/ranks.h"
 #include "engine/models/model_summary.h"
@@ -283,6 +284,11 @@ struct SlowStepTaken {
   RequestId request;
   SlowStep step;
 };
+/// What a lab card's batch looks like, or what its result makes of it.
+struct CardLooked {
+  RequestId request;
+  BatchLook look;
+};
 struct ModelsFound {
   RequestId request;
   std::vector<FoundModel> models;
@@ -318,8 +324,8 @@ using SessionEvent =
                  AnswersScored, AnswerForced, AttentionFound, RequestDone, DataChecked,
                  RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, MergeMade, MergeProved,
                  BaseMerged, MergeUndone, MergeWritten, RanksFound, Exported, RowInspected,
-                 TokenLossesFound, SlowStepTaken, ModelsFound, FetchProgressed, ModelFetched,
-                 DeviceLost, LineChanged, CommandFailed>;
+                 TokenLossesFound, SlowStepTaken, CardLooked, ModelsFound, FetchProgressed,
+                 ModelFetched, DeviceLost, LineChanged, CommandFailed>;
 
 class Session {
  public:
@@ -407,6 +413,9 @@ class Session {
   RequestId find_token_losses(const Recipe& recipe, std::size_t row);
   /// One step on one row taken apart, by an adapter that is let go of afterwards.
   RequestId take_slow_step(const Recipe& recipe, const SlowStepRequest& request);
+  /// A prepared card's first held-out rows (lab/batch_look.h), by a model of its own; between the
+  /// steps of a run too.
+  RequestId look_at_card(const std::filesystem::path& folder, const LookOrder& order);
   /// Forecast for these settings (reads lengths of the dataset once, then answers from memory).
   RequestId forecast(const Recipe& recipe);
   /// Every method by these settings for the recipe's model, of which a config.json is enough.

@@ -65,4 +65,14 @@ Status ModelWorker::take_slow_step(const Recipe& recipe, const SlowStepRequest& 
   return {};
 }
 
+/// The resident base and an adapter in training stay as they are: the card's model is its own.
+Status ModelWorker::look_at_card(const std::filesystem::path& folder, LookOrder order,
+                                 RequestId request) {
+  LUTHIER_TRY(const PreparedCard prepared, read_prepared_card(folder));
+  order.go_on = [&] { return !host_.cancellations->cancelled(request); };
+  LUTHIER_TRY(BatchLook look, look_at_batch(prepared, order));
+  host_.emit(CardLooked{request, std::move(look)});
+  return {};
+}
+
 }  // namespace luthier

@@ -33,7 +33,7 @@ void TestFrame::rail_and_shortcuts_switch_pages() {
   Person person(window);
   QVERIFY(person.click("rail_compare"));
   QCOMPARE(window.current(), PageId::Compare);
-  for (int i = 0; i <= static_cast<int>(PageId::Ranks); ++i) {
+  for (int i = 0; i <= static_cast<int>(PageId::Lab); ++i) {
     QTest::keyClick(&window, static_cast<Qt::Key>(Qt::Key_1 + i), Qt::ControlModifier);
     QCOMPARE(static_cast<int>(window.current()), i);
   }

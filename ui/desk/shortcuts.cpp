@@ -30,6 +30,7 @@ const std::vector<Shortcut>& shortcuts() {
       page("page_methods", Qt::Key_6, QT_TRANSLATE_NOOP("Shortcuts", "The Methods page")),
       page("page_merge", Qt::Key_7, QT_TRANSLATE_NOOP("Shortcuts", "The Merge page")),
       page("page_ranks", Qt::Key_8, QT_TRANSLATE_NOOP("Shortcuts", "The Ranks page")),
+      page("page_lab", Qt::Key_9, QT_TRANSLATE_NOOP("Shortcuts", "The Lab page")),
       {"open_model", QKeySequence::Open, QT_TRANSLATE_NOOP("Shortcuts", "Open a model folder")},
       {"save_recipe", QKeySequence::Save, QT_TRANSLATE_NOOP("Shortcuts", "Save the recipe")},
       {"undo", QKeySequence(Qt::CTRL | Qt::Key_Z),

@@ -88,6 +88,16 @@ const PageWords kPageWords[] = {
          "What an adapter uses of its rank: the singular values of each module's change, how many "
          "of them carry it, and which layers changed most. An adapter whose effective rank is far "
          "below its rank would have done with less.")},
+    {PageId::Lab, QT_TRANSLATE_NOOP("Help", "Lab"),
+     QT_TRANSLATE_NOOP(
+         "Help",
+         "Ways of pretraining and of joining pictures and words, as cards on a map. A card shows "
+         "what its batch looks like: which token sees which (choose one with the mouse or the "
+         "arrow keys), what is noised, what is learned from. It trains for real in a minute or "
+         "two, on scenes that are made for it, and then shows what it makes of rows that it has "
+         "never seen.\n\n"
+         "A second card can stand beside it: both see the same scenes, as many rows each. The "
+         "model that you had loaded comes back afterwards.")},
 };
 
 const PageWords& words_of(PageId page) {
