@@ -67,11 +67,7 @@
   ROW(siglip)                  \
   ROW(vit)                     \
   ROW(dinov2)                  \
-  ROW(dinov2_with_registers)
-
-/// Built, and not yet held against transformers in every way that a family is (docs/lab.md says how
-/// far each is): their rows move up one by one as they are. Nothing loads them until then.
-#define LUTHIER_FAMILIES_TO_HOLD(ROW) \
+  ROW(dinov2_with_registers)   \
   ROW(openvla)                 \
   ROW(blip_2)                  \
   ROW(instructblip)            \
@@ -90,7 +86,6 @@ namespace luthier {
 
 #define LUTHIER_DECLARE(name) extern const Family name##_family;
 LUTHIER_FAMILIES(LUTHIER_DECLARE)
-LUTHIER_FAMILIES_TO_HOLD(LUTHIER_DECLARE)
 #undef LUTHIER_DECLARE
 
 }  // namespace luthier

@@ -336,10 +336,6 @@ def head_case(name):
     return case
 
 
-# Whose row stands in the table of families.
-TABLED = ("vit", "dinov2", "registers", "clip", "siglip")
-
-
 def cases(_all=False):
     plain = [name for name in SPECS if not name.endswith("larger")]
     small = [name for name in plain if name != "resnet-warped"]
@@ -363,4 +359,4 @@ def cases(_all=False):
                     "pictures-alone/forecast/resnet-full": forecast_case("resnet-larger", "full"),
                     "pictures-alone/forecast/resnet-freeze": forecast_case("resnet-larger", "freeze"),
                     "pictures-alone/forecast/efficientnet-full": forecast_case("efficientnet-larger", "full")}
-    return {name: case for name, case in found.items() if name.removeprefix("pictures-alone/").removeprefix("forecast/").startswith(TABLED)}
+    return found

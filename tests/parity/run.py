@@ -111,14 +111,15 @@ IN_PART = (
     "infilling",
     "rewriters",
     "siglip",
+    "align",
     "pictures_alone",
+    "masked_pictures",
+    "captioners",
+    "openvla",
     "longer_texts",
     "gguf_files",
     "handed_over",
 )
-
-# Modules of families that wait for the rest of their cases (engine/models/families.h): one moves up with its row there.
-TO_HOLD = ("captioners", "openvla", "masked_pictures", "align")
 
 
 @dataclass

@@ -58,7 +58,4 @@ FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Ge
             Mistral3(), Lfm2Vl(), AyaVision(), Ovis2(), Mllama(), DeepseekOcr2(), Florence2(), Phi4Multimodal(),
             Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Glm(), Glm4(), Phi3(), Qwen3_5Text(),
             Qwen3_5MoeText(), Gemma3Text(), Gemma3nText(), Gemma4Text(), Gemma4UnifiedText(),
-            MllamaText(), Opt(), Gpt2()]
-
-# Of the engine's families that are built and wait for their cases (engine/models/families.h): one moves up with its row there.
-TO_HOLD = [Blip2(), Blip2T5(), InstructBlip(), Fuyu(), Idefics(), Chameleon(), Persimmon()]
+            MllamaText(), Opt(), Gpt2(), Blip2(), Blip2T5(), InstructBlip(), Fuyu(), Idefics(), Chameleon(), Persimmon()]
