@@ -14,8 +14,10 @@ enum LabStream : std::uint64_t {
   kLabHeldOut = 42,
   kLabPicture = 43,
   kLabPair = 46,
-  kLabTags = 47
+  kLabTags = 47,
+  kLabSaid = 48
 };
+constexpr int kSayingsToOneHeldOut = 8;
 
 constexpr std::array<const char*, kColours> kColourWords = {"red",   "orange", "yellow",
                                                             "green", "blue",   "purple"};
@@ -35,6 +37,32 @@ std::string relation(const SceneObject& one, const SceneObject& other) {
 
 std::string sentence(const SceneObject& one, const SceneObject& other) {
   return thing(one) + " is " + relation(one, other) + " " + thing(other) + " .";
+}
+
+/// What there is, by colours alone or by colours and shapes.
+std::string listed(const std::vector<SceneObject>& objects, bool shapes) {
+  std::string text = std::string("there are ") + kNumberWords[objects.size()] + " shapes :";
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    const bool last = i + 1 == objects.size();
+    text += i == 0 ? " one " : last ? " and one " : " , one ";
+    text += colour_word(objects[i].colour);
+    if (shapes) text += " " + shape_word(objects[i].shape);
+  }
+  return text + " .";
+}
+
+/// Whether what a scene's text says is kept from training. It goes by the things and the relations
+/// between them, so that the same text, and the same text turned, is never on both sides.
+bool says_what_is_held_out(const Scene& scene) {
+  std::uint64_t said = 1;
+  const auto add = [&](const std::string& words) {
+    for (const char letter : words) said = said * 1099511628211ULL ^ std::uint8_t(letter);  // FNV-1
+  };
+  for (std::size_t i = 0; i < scene.objects.size(); ++i) {
+    if (i > 0) add(relation(scene.objects[i - 1], scene.objects[i]));
+    add(thing(scene.objects[i]));
+  }
+  return RandomStream(kLabSaid, said).below(kSayingsToOneHeldOut) == 0;
 }
 
 /// The colour of something else.
@@ -63,13 +91,10 @@ std::string lab_text(const Scene& scene, RandomStream& random) {
     const SceneObject &one = objects[i + (turned ? 1 : 0)], &other = objects[i + (turned ? 0 : 1)];
     text += sentence(one, other) + " " + sentence(other, one) + " ";
   }
-  text += std::string("there are ") + kNumberWords[objects.size()] + " shapes :";
-  for (std::size_t i = 0; i < objects.size(); ++i) {
-    const bool last = i + 1 == objects.size();
-    text += (i == 0 ? " one " : last ? " and one " : " , one ") + colour_word(objects[i].colour);
-  }
-  return text + " .";
+  return text + listed(objects, /*shapes=*/false);
 }
+
+std::string lab_caption(const Scene& scene) { return listed(scene.objects, /*shapes=*/true); }
 
 std::vector<LabScene> lab_scenes(std::uint64_t seed, bool held_out, std::size_t count) {
   std::vector<LabScene> scenes;
@@ -78,7 +103,7 @@ std::vector<LabScene> lab_scenes(std::uint64_t seed, bool held_out, std::size_t 
     RandomStream random(seed, held_out ? kLabHeldOut : kLabTraining, i);
     LabScene drawn;
     drawn.scene = random_scene(random, held_out ? SceneSplit::HeldOut : SceneSplit::Pretrain);
-    if (!tells_apart(drawn.scene)) continue;
+    if (!tells_apart(drawn.scene) || says_what_is_held_out(drawn.scene) != held_out) continue;
     drawn.text = lab_text(drawn.scene, random);
     drawn.draw = random.next();
     if (written.insert(drawn.text).second) scenes.push_back(std::move(drawn));

@@ -21,13 +21,16 @@ struct LabScene {
   std::uint64_t draw = 0;  ///< seeds the picture
 };
 
-/// Scenes with texts that all differ; none of the held-out ones is among those for training,
-/// whatever their seeds.
+/// Scenes with texts that all differ; what a held-out one says, in either turn, no text for
+/// training says, whatever the seeds.
 std::vector<LabScene> lab_scenes(std::uint64_t seed, bool held_out, std::size_t count);
 
 /// "the red circle is above the blue square . the blue square is below the red circle . there are
 /// two shapes : one red and one blue ."
 std::string lab_text(const Scene& scene, RandomStream& random);
+/// "there are two shapes : one red circle and one blue square .", from the top left on: of a scene
+/// there is one.
+std::string lab_caption(const Scene& scene);
 Image lab_picture(const LabScene& scene);
 
 /// What is said of two things, and what is said of them from the other side: that follows, or

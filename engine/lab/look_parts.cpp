@@ -121,6 +121,15 @@ void write_apart(bool causal_text, LookRow& row) {
   }
 }
 
+/// Patches see one another, and each word all of them and its own past.
+void write_across(LookRow& row) {
+  const std::size_t size = row.size(), patches = row.read.size();
+  row.sees.assign(size * size, false);
+  for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t j = 0; j < size; ++j)
+      row.sees[i * size + j] = j < patches || (i >= patches && j <= i);
+}
+
 /// A tower's tokens: the patches, behind a class token where there is one more than a square has.
 std::vector<LookToken> patches_of(const ModelGeometry& geometry) {
   const std::int64_t tokens = geometry.vision_tokens;
@@ -178,6 +187,39 @@ void show_classes(Classifier& model, const EncodedRow& encoded, const ModelInput
       tell(row.tokens[i], example.labels[i], static_cast<std::int64_t>(i));
 }
 
+/// Which patches a row's noise covers, as ViTMAE has it: all but those of the smallest. Of a model
+/// that covers none: no patch.
+Result<std::vector<bool>> covered_patches(const LoadedModel& base, const EncodedRow& encoded) {
+  std::vector<bool> covered;
+  if (!base.model->patch_rebuilder()) return covered;
+  const std::string file = (base.folder / "config.json").string();
+  LUTHIER_TRY(const double ratio, json_number(base.config, "mask_ratio", file, 0.75));
+  std::vector<double> sorted = encoded.targets;
+  std::sort(sorted.begin(), sorted.end());
+  const auto seen = static_cast<std::size_t>(static_cast<double>(sorted.size()) * (1 - ratio));
+  for (const double each : encoded.targets)
+    covered.push_back(seen < sorted.size() && each >= sorted[seen]);
+  return covered;
+}
+
+/// A picture that stands alone: its patches are the row, and all see those that are not covered.
+Result<LookRow> look_at_picture(const LoadedModel& base, const EncodedRow& encoded,
+                                const ModelInput& input, bool asks) {
+  LookRow row;
+  row.tokens = patches_of(base.model->geometry());
+  LUTHIER_TRY(const std::vector<bool> covered, covered_patches(base, encoded));
+  const std::size_t size = row.size(), leads = size - covered.size();
+  row.sees.assign(size * size, true);
+  for (std::size_t j = 0; j < covered.size(); ++j) {
+    if (!covered[j]) continue;
+    row.tokens[leads + j].noised = row.tokens[leads + j].learned = true;
+    for (std::size_t i = 0; i < size; ++i) row.sees[i * size + leads + j] = false;
+  }
+  if (Classifier* classifier = base.model->classifier())
+    show_classes(*classifier, encoded, input, asks, row);
+  return row;
+}
+
 void ask(Model& model, const ModelInput& input, const Tokenizer& tokenizer, LookRow& row) {
   if (!model.output_head()) return;
   const Tensor states = predicting(model, input);
@@ -198,10 +240,12 @@ Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const Mi
                             const MicroBatch& batch, std::size_t number, bool asks) {
   const LoadedModel& base = policy.base();
   const ChatProcessor& processor = *base.processor;
-  const Tokenizer& tokenizer = processor.tokenizer();
   Model& model = policy.model();
   const MicroBatch one = alone(batch, number);
   const Batch made = policy.batch(one, objective.row_kind().order(), BatchMaker::Pass::Evaluation);
+  if (processor.row_form() == RowForm::PictureAlone)
+    return look_at_picture(base, one.encoded.front(), made.input, asks);
+  const Tokenizer& tokenizer = processor.tokenizer();
   const Example &example = one.encoded.front().sequences.front(),
                 &before = written.encoded[number].sequences.front();
   const bool two_texts = model.sequence_to_sequence() != nullptr, towers = model.two_towers();
@@ -218,7 +262,8 @@ Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const Mi
     row.read.push_back(token_of(id));
     row.read.back().noised = !own.contains(id) && id != tokenizer.special().eos.value_or(-1);
   }
-  if (towers) row.read = patches_of(model.geometry());
+  const bool across = two_texts && row.read.empty() && model.picture_tower();
+  if (towers || across) row.read = patches_of(model.geometry());
   Classifier* classifier = model.classifier();
   const bool in_place = before.input_ids.size() == example.input_ids.size() && !two_texts;
   for (std::size_t i = 0; i < example.input_ids.size(); ++i) {
@@ -230,7 +275,9 @@ Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const Mi
     row.tokens.push_back(std::move(token));
   }
   const ModelInput& input = made.input;
-  if (towers)
+  if (across)
+    write_across(row);
+  else if (towers)
     write_apart(std::string_view(base.family->model_type) == "clip", row);
   else if (Causal* causal = model.causal())
     measure_causal(*causal, input, row);

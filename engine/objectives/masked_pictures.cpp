@@ -3,7 +3,7 @@
 // their pixels. Which are covered goes by noise that is drawn anew each time a row is seen, from
 // the seed of its micro-batch and its place there (a stream a row, a number a patch, in the
 // patches' order); the loss is ViTMAEForPreTraining's: each patch's mean square, over the covered
-// ones.
+// ones. An evaluation tells the share of their variance that is rebuilt ("rebuilt").
 #include "engine/base/random_stream.h"
 #include "engine/data/picture_rows.h"
 #include "engine/models/cost.h"
@@ -49,6 +49,7 @@ class MaskedPictures : public Objective {
     loss.count = squares.size(0);
     loss.sum =
         (squares * rebuilt.covered).sum() / rebuilt.covered.sum() * static_cast<double>(loss.count);
+    if (!policy.trains()) loss.figures = {{"rebuilt", share_rebuilt(rebuilt)}};
     return loss;
   }
 
@@ -71,6 +72,17 @@ class MaskedPictures : public Objective {
   }
 
  private:
+  /// Of the covered patches' variance around their mean colour, the share that is rebuilt: 1 where
+  /// all is, 0 where the mean colour alone (or worse) is said.
+  static Tensor share_rebuilt(const PatchRebuilder::Rebuilt& rebuilt) {
+    const torch::NoGradGuard no_grad;
+    const Tensor covered = rebuilt.covered.unsqueeze(-1);
+    const Tensor mean = (rebuilt.wanted * covered).sum({0, 1}) / covered.sum();
+    const Tensor missed = ((rebuilt.made - rebuilt.wanted).pow(2) * covered).sum(),
+                 spread = ((rebuilt.wanted - mean).pow(2) * covered).sum();
+    return (1 - missed / spread.clamp_min(1e-12)).clamp_min(0);
+  }
+
   /// [pictures, patches] float32.
   static Tensor noise_of(const PatchRebuilder& model, const Batch& batch) {
     const auto pictures = static_cast<std::int64_t>(batch.input.pictures.size());

@@ -12,7 +12,11 @@ LabCard infilling_card();
 LabCard spans_card();
 LabCard two_texts_card();
 LabCard tags_card();
+LabCard picture_classes_card();
+LabCard patches_card();
 LabCard contrast_card();
+LabCard sigmoid_card();
+LabCard captions_card();
 LabCard projector_card();
 
 }  // namespace luthier

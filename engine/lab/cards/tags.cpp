@@ -10,7 +10,7 @@ namespace luthier {
 
 namespace {
 
-Json tag_row(const LabScene &scene, const std::string &) {
+Json tag_row(const LabScene& scene, const std::string&) {
   const LabTags tags = lab_tags(scene);
   Json labels = Json::array();
   for (const int before : tags.before) {
@@ -22,7 +22,7 @@ Json tag_row(const LabScene &scene, const std::string &) {
   return {{"words", tags.words}, {"labels", labels}};
 }
 
-Result<StagedRecipe> write_tags(const CardDraft &draft) {
+Result<StagedRecipe> write_tags(const CardDraft& draft) {
   const WordTokenizer words = encoder_words();
   Json config = small_encoder(words);
   ClassOptions classes;
@@ -36,21 +36,22 @@ Result<StagedRecipe> write_tags(const CardDraft &draft) {
   return StagedRecipe{{}, {{"classes", false, std::move(recipe)}}};
 }
 
-} // namespace
+}  // namespace
 
 LabCard tags_card() {
   LabCard card;
   card.key = "tags";
   card.title = "A class for each word (tags)";
   card.place = {CardPlace::Fusion::TextAlone, CardPlace::Mechanism::Classes,
-                CardPlace::Pattern::EncoderOnly, "classification",
-                CardPlace::Mask::BothWays};
-  card.learns = "Each word that names a thing is told apart: does its sentence "
-                "put the thing before the other "
-                "one, or behind it?";
-  card.look = "Every word of a thing has a label of its own and sees what "
-              "stands on both sides of it, the "
-              "relation too; all other words have none.";
+                CardPlace::Pattern::EncoderOnly, "classification", CardPlace::Mask::BothWays};
+  card.learns =
+      "Each word that names a thing is told apart: does its sentence "
+      "put the thing before the other "
+      "one, or behind it?";
+  card.look =
+      "Every word of a thing has a label of its own and sees what "
+      "stands on both sides of it, the "
+      "relation too; all other words have none.";
   card.figure = "eval_accuracy";
   card.figure_is = "words tagged right";
   card.chance = 0.5;
@@ -61,4 +62,4 @@ LabCard tags_card() {
   return card;
 }
 
-} // namespace luthier
+}  // namespace luthier

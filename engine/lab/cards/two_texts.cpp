@@ -9,14 +9,14 @@ namespace luthier {
 
 namespace {
 
-Json pair_row(const LabScene &scene, const std::string &) {
+Json pair_row(const LabScene& scene, const std::string&) {
   const LabPair pair = lab_pair(scene);
   return {{"text", pair.first},
           {"text_pair", pair.second},
           {"label", pair.follows ? "follows" : "contradicts"}};
 }
 
-Result<StagedRecipe> write_two_texts(const CardDraft &draft) {
+Result<StagedRecipe> write_two_texts(const CardDraft& draft) {
   const WordTokenizer words = encoder_words();
   Json config = small_encoder(words);
   ClassOptions classes;
@@ -29,21 +29,22 @@ Result<StagedRecipe> write_two_texts(const CardDraft &draft) {
   return StagedRecipe{{}, {{"classes", false, std::move(recipe)}}};
 }
 
-} // namespace
+}  // namespace
 
 LabCard two_texts_card() {
   LabCard card;
   card.key = "two-texts";
   card.title = "What follows from a text ([CLS])";
   card.place = {CardPlace::Fusion::TextAlone, CardPlace::Mechanism::Classes,
-                CardPlace::Pattern::EncoderOnly, "classification",
-                CardPlace::Mask::BothWays};
-  card.learns = "Two texts stand in one row, and the first token's state says "
-                "whether the second follows from "
-                "the first or contradicts it.";
-  card.look = "Both texts see one another, and one token of the row is learned "
-              "from: [CLS], which nobody "
-              "wrote.";
+                CardPlace::Pattern::EncoderOnly, "classification", CardPlace::Mask::BothWays};
+  card.learns =
+      "Two texts stand in one row, and the first token's state says "
+      "whether the second follows from "
+      "the first or contradicts it.";
+  card.look =
+      "Both texts see one another, and one token of the row is learned "
+      "from: [CLS], which nobody "
+      "wrote.";
   card.figure = "eval_accuracy";
   card.figure_is = "pairs judged right";
   card.chance = 0.5;
@@ -54,4 +55,4 @@ LabCard two_texts_card() {
   return card;
 }
 
-} // namespace luthier
+}  // namespace luthier
