@@ -7658,6 +7658,10 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <translation>The model answers: %1</translation>
         </message>
         <message>
+            <source>On the left what the model sees of the picture, in the middle what it makes of it, on the right the picture.</source>
+            <translation>On the left what the model sees of the picture, in the middle what it makes of it, on the right the picture.</translation>
+        </message>
+        <message>
             <source>As it was written: %1</source>
             <translation>As it was written: %1</translation>
         </message>

@@ -7625,6 +7625,10 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <translation>모델의 답: %1</translation>
         </message>
         <message>
+            <source>On the left what the model sees of the picture, in the middle what it makes of it, on the right the picture.</source>
+            <translation>왼쪽은 모델이 그림에서 보는 것, 가운데는 모델이 그린 것, 오른쪽은 그림입니다.</translation>
+        </message>
+        <message>
             <source>As it was written: %1</source>
             <translation>원래 글: %1</translation>
         </message>

@@ -13,6 +13,7 @@
 
 #include "engine/io/json.h"
 #include "engine/lab/card.h"
+#include "engine/vision/image.h"
 
 namespace luthier {
 
@@ -34,6 +35,9 @@ struct LookRow {
   /// [n · n] with n = read + tokens: whether what the model makes of the one at i depends on the
   /// one at j. Measured on the model, but for towers that stand apart.
   std::vector<bool> sees;
+  /// Of a picture whose patches were covered: what the model saw of it, grey elsewhere, and the
+  /// same with what it says was there. Empty: it covers none, or nobody was asked.
+  Image seen, rebuilt;
   std::string said;  ///< an answer that the model wrote from the question alone; empty: none
 
   std::size_t size() const { return read.size() + tokens.size(); }

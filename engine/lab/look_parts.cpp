@@ -12,6 +12,7 @@ namespace luthier {
 
 namespace {
 
+namespace fs = std::filesystem;
 using torch::Tensor;
 
 std::string shown_piece(const Tokenizer& tokenizer, TokenId id) {
@@ -202,9 +203,74 @@ Result<std::vector<bool>> covered_patches(const LoadedModel& base, const Encoded
   return covered;
 }
 
+/// [3, 1, 1] float32 of a picture processor's file, `field` being its mean or deviation.
+Result<Tensor> of_colours(const LoadedModel& base, const char* field) {
+  const fs::path file = base.folder / "preprocessor_config.json";
+  LUTHIER_TRY(const Json config, read_json_file(file));
+  Tensor colours = torch::full({3, 1, 1}, 0.5);
+  const auto found = config.find(field);
+  if (found == config.end()) return colours;
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (!found->is_array() || found->size() != 3 || !(*found)[i].is_number())
+      return input_error("There must be three numbers.", file.string() + ": " + field);
+    colours[static_cast<std::int64_t>(i)].fill_((*found)[i].get<double>());
+  }
+  return colours;
+}
+
+/// Of [3, height, width] in 0 to 1.
+Image image_of(const Tensor& colours) {
+  const Tensor bytes = colours.mul(255).round().clamp(0, 255).to(torch::kUInt8);
+  const Tensor laid = bytes.permute({1, 2, 0}).contiguous();
+  Image image;
+  image.height = static_cast<int>(laid.size(0)), image.width = static_cast<int>(laid.size(1));
+  const auto* first = laid.const_data_ptr<std::uint8_t>();
+  image.rgb.assign(first, first + laid.numel());
+  return image;
+}
+
+/// What the model saw and what it says was covered, in the picture's own colours. Where it says
+/// each patch's pixels by their own mean and deviation, those are the picture's.
+Status show_rebuilt(Policy& policy, Objective& objective, const Batch& made, LookRow& row) {
+  const NamedTensors shown = objective.shown(policy, made);
+  const auto named = [&](const char* name) {
+    for (const auto& [key, tensor] : shown)
+      if (key == name) return tensor.to(torch::kFloat32);
+    TORCH_CHECK(false, "the objective shows no ", name);
+  };
+  const Tensor pixels = named("pixel_values")[0], covered = named("mask")[0];
+  const std::int64_t height = pixels.size(1), width = pixels.size(2), patches = covered.size(0);
+  const auto side = static_cast<std::int64_t>(
+      std::lround(std::sqrt(static_cast<double>(height * width / patches))));
+  const std::int64_t rows = height / side, columns = width / side;
+  const Tensor own = pixels.reshape({3, rows, side, columns, side})
+                         .permute({1, 3, 2, 4, 0})
+                         .reshape({patches, side * side * 3});
+  LUTHIER_TRY(const bool by_patch,
+              json_bool(policy.base().config, "norm_pix_loss",
+                        (policy.base().folder / "config.json").string(), false));
+  Tensor said = named("logits")[0];
+  if (by_patch) said = said * (own.var(-1, true, true) + 1e-6).sqrt() + own.mean(-1, true);
+  LUTHIER_TRY(const Tensor mean, of_colours(policy.base(), "image_mean"));
+  LUTHIER_TRY(const Tensor deviation, of_colours(policy.base(), "image_std"));
+  const auto laid = [&](const Tensor& values) -> Tensor {
+    return values.reshape({rows, columns, side, side, 3})
+                   .permute({4, 0, 2, 1, 3})
+                   .reshape({3, height, width}) *
+               deviation +
+           mean;
+  };
+  const Tensor where = covered.to(torch::kBool).unsqueeze(-1);
+  row.rebuilt = image_of(laid(torch::where(where, said, own)));
+  const Tensor grey = ((torch::full({3, 1, 1}, 0.6) - mean) / deviation).flatten();
+  row.seen = image_of(laid(torch::where(where, grey.repeat({side * side}), own)));
+  return {};
+}
+
 /// A picture that stands alone: its patches are the row, and all see those that are not covered.
-Result<LookRow> look_at_picture(const LoadedModel& base, const EncodedRow& encoded,
-                                const ModelInput& input, bool asks) {
+Result<LookRow> look_at_picture(Policy& policy, Objective& objective, const EncodedRow& encoded,
+                                const Batch& made, bool asks) {
+  const LoadedModel& base = policy.base();
   LookRow row;
   row.tokens = patches_of(base.model->geometry());
   LUTHIER_TRY(const std::vector<bool> covered, covered_patches(base, encoded));
@@ -216,7 +282,8 @@ Result<LookRow> look_at_picture(const LoadedModel& base, const EncodedRow& encod
     for (std::size_t i = 0; i < size; ++i) row.sees[i * size + leads + j] = false;
   }
   if (Classifier* classifier = base.model->classifier())
-    show_classes(*classifier, encoded, input, asks, row);
+    show_classes(*classifier, encoded, made.input, asks, row);
+  if (asks && !covered.empty()) LUTHIER_CHECK(show_rebuilt(policy, objective, made, row));
   return row;
 }
 
@@ -236,7 +303,7 @@ void ask(Model& model, const ModelInput& input, const Tokenizer& tokenizer, Look
 
 }  // namespace
 
-Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const MicroBatch& written,
+Result<LookRow> look_at_row(Policy& policy, Objective& objective, const MicroBatch& written,
                             const MicroBatch& batch, std::size_t number, bool asks) {
   const LoadedModel& base = policy.base();
   const ChatProcessor& processor = *base.processor;
@@ -244,7 +311,7 @@ Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const Mi
   const MicroBatch one = alone(batch, number);
   const Batch made = policy.batch(one, objective.row_kind().order(), BatchMaker::Pass::Evaluation);
   if (processor.row_form() == RowForm::PictureAlone)
-    return look_at_picture(base, one.encoded.front(), made.input, asks);
+    return look_at_picture(policy, objective, one.encoded.front(), made, asks);
   const Tokenizer& tokenizer = processor.tokenizer();
   const Example &example = one.encoded.front().sequences.front(),
                 &before = written.encoded[number].sequences.front();

@@ -14,7 +14,7 @@ namespace luthier {
 
 /// Row `number` of a micro-batch as the objective has made it; `written`: as it was before.
 /// `asks`: with what the model says of each label. Needs no gradients and a model in evaluation.
-Result<LookRow> look_at_row(Policy& policy, const Objective& objective, const MicroBatch& written,
+Result<LookRow> look_at_row(Policy& policy, Objective& objective, const MicroBatch& written,
                             const MicroBatch& batch, std::size_t number, bool asks);
 
 /// How alike each text and picture of the batch are, scaled, text by text.

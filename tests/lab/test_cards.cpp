@@ -255,6 +255,17 @@ class TestCards : public QObject {
           QVERIFY(!token.learned || (token.sureness > 0 && token.sureness <= 1));
         }
     }
+    QVERIFY(trained(*lab_card("patches"), prepared("patches", 2)).ok());
+    for (const LookRow& row : look("patches", true).rows) {
+      QCOMPARE(row.rebuilt.width, kScenePixels);
+      QCOMPARE(row.rebuilt.rgb.size(), row.seen.rgb.size());
+      const auto whole = decode_image(row.picture);
+      QVERIFY(whole.ok() && row.seen.rgb != row.rebuilt.rgb);
+      // What was seen is the picture's own.
+      std::size_t same = 0;
+      for (std::size_t i = 0; i < whole->rgb.size(); ++i) same += whole->rgb[i] == row.seen.rgb[i];
+      QVERIFY(same >= whole->rgb.size() * 20 / 81 && same < whole->rgb.size());
+    }
     QVERIFY(trained(*lab_card("projector"), prepared("projector", 2)).ok());
     QVERIFY(!look("projector", true).rows.front().said.empty());
     const auto untrained = look_at_batch(prepared("masked-words", 3), {2, true, {}});

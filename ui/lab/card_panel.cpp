@@ -3,6 +3,7 @@
 
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QPainter>
 #include <QPixmap>
 #include <QScrollArea>
 #include <QTabWidget>
@@ -24,7 +25,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kDrawMilliseconds = 250, kPictureSide = 84;
+constexpr int kDrawMilliseconds = 250, kPictureSide = 84, kRebuiltSide = 126;
 
 /// The likenesses of a batch as shares: of each text, how much of it goes to each picture.
 ShownMatrix shares_of(const BatchLook& look) {
@@ -56,6 +57,29 @@ void show_picture(QLabel* label, const std::string& file) {
   if (!picture.isNull())
     label->setPixmap(
         picture.scaled(kPictureSide, kPictureSide, Qt::KeepAspectRatio, Qt::SmoothTransformation));
+}
+
+QImage image_of(const Image& image) {
+  return QImage(image.rgb.data(), image.width, image.height, 3 * image.width, QImage::Format_RGB888)
+      .copy();
+}
+
+/// What was seen of a picture, what the model makes of it, and the picture.
+void show_rebuilt(QLabel* label, const LookRow& row) {
+  constexpr int kBetween = 8;
+  const QImage images[] = {image_of(row.seen), image_of(row.rebuilt),
+                           QImage(QString::fromStdString(row.picture))};
+  QPixmap together(3 * kRebuiltSide + 2 * kBetween, kRebuiltSide);
+  together.fill(Qt::transparent);
+  QPainter painter(&together);
+  int left = 0;
+  for (const QImage& image : images) {
+    painter.drawImage(QRect(left, 0, kRebuiltSide, kRebuiltSide), image);
+    left += kRebuiltSide + kBetween;
+  }
+  painter.end();
+  label->setPixmap(together);
+  label->show();
 }
 
 }  // namespace
@@ -274,8 +298,10 @@ void CardPanel::render_result(const OpenCard& card) {
   const bool towers = card.after && card.after->pairs > 0;
   pager_after_->set_place(row_, 1, towers || !card.after ? 0 : card.after->rows.size());
   matrix_->setVisible(towers);
-  told_->setVisible(row && !towers && row->said.empty());
+  const bool rebuilt = row && !row->rebuilt.rgb.empty();
+  told_->setVisible(row && !towers && !rebuilt && row->said.empty());
   said_->setVisible(row && !row->said.empty());
+  text_->setVisible(!row || towers || rebuilt || !row->text.empty());
   const bool same = shown_after_ == card.after && shown_row_ == row_;
   shown_row_ = row_;
   if (!row) {
@@ -297,12 +323,19 @@ void CardPanel::render_result(const OpenCard& card) {
     matrix_->set_matrix(tr("Texts and pictures"), shares_of(*card.after), 1);
     return;
   }
+  if (rebuilt) {
+    show_rebuilt(picture_after_, *row);
+    text_->setText(
+        tr("On the left what the model sees of the picture, in the middle what it makes of it, on "
+           "the right the picture."));
+    return;
+  }
   show_picture(picture_after_, row->picture);
   text_->setText(QString::fromStdString(row->text));
   if (!row->said.empty())
     said_->setText(tr("The model answers: %1").arg(QString::fromStdString(row->said)));
   told_->set_row(*row, true);
-  if (row->said.empty())
+  if (row->said.empty() && !row->text.empty())
     text_->setText(tr("As it was written: %1").arg(QString::fromStdString(row->text)));
 }
 
