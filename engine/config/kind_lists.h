@@ -45,6 +45,7 @@
   ROW(classification)           \
   ROW(actions)                  \
   ROW(masked_pictures)          \
+  ROW(two_views)                \
   ROW(infilling)                \
   ROW(gkd)                      \
   ROW(distillation)             \

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/data/picture_rows.h"
 
+#include "engine/data/picture_of_row.h"
+
 namespace luthier {
 
 namespace {
@@ -35,15 +37,32 @@ class PictureRows : public RowKind {
                 processor.encode_picture(row, where, fault, how.outline ? &how.size_of : nullptr));
     example.labels.front() = 0;  // the row is to be learned from; no shift finds it there
     EncodedRow encoded;
-    encoded.sequences.push_back(std::move(example));
+    encoded.sequences.assign(copies(), example);
     return encoded;
   }
+
+ private:
+  virtual std::size_t copies() const { return 1; }
+};
+
+class ViewRows : public PictureRows {
+ public:
+  const char* name() const override { return "views"; }
+  bool recognises(const Json&) const override { return false; }  // it is a row of a picture
+
+ private:
+  std::size_t copies() const override { return 2; }
 };
 
 }  // namespace
 
 const RowKind& picture_rows() {
   static const PictureRows kind;
+  return kind;
+}
+
+const RowKind& view_rows() {
+  static const ViewRows kind;
   return kind;
 }
 

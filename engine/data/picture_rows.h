@@ -8,5 +8,7 @@ namespace luthier {
 
 /// "pictures": {"image": …}; what else stands in a row is not read.
 const RowKind& picture_rows();
+/// "views": the same rows, whose picture goes through the model twice: two sequences a row.
+const RowKind& view_rows();
 
 }  // namespace luthier

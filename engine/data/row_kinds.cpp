@@ -96,7 +96,8 @@ const std::vector<const RowKind*>& row_kinds() {
   static const std::vector<const RowKind*> kinds{
       &answer_rows(),   &preference_rows(), &whole_preference_rows(), &unpaired_rows(),
       &caption_rows(),  &text_rows(),       &prompt_rows(),           &rollout_rows(),
-      &stepwise_rows(), &class_rows(),      &action_rows(),           &picture_rows()};
+      &stepwise_rows(), &class_rows(),      &action_rows(),           &picture_rows(),
+      &view_rows()};
   return kinds;
 }
 

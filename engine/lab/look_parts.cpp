@@ -8,6 +8,8 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "engine/vision/picture_colours.h"
+
 namespace luthier {
 
 namespace {
@@ -203,19 +205,11 @@ Result<std::vector<bool>> covered_patches(const LoadedModel& base, const Encoded
   return covered;
 }
 
-/// [3, 1, 1] float32 of a picture processor's file, `field` being its mean or deviation.
-Result<Tensor> of_colours(const LoadedModel& base, const char* field) {
-  const fs::path file = base.folder / "preprocessor_config.json";
-  LUTHIER_TRY(const Json config, read_json_file(file));
-  Tensor colours = torch::full({3, 1, 1}, 0.5);
-  const auto found = config.find(field);
-  if (found == config.end()) return colours;
-  for (std::size_t i = 0; i < 3; ++i) {
-    if (!found->is_array() || found->size() != 3 || !(*found)[i].is_number())
-      return input_error("There must be three numbers.", file.string() + ": " + field);
-    colours[static_cast<std::int64_t>(i)].fill_((*found)[i].get<double>());
-  }
-  return colours;
+/// [3, 1, 1] float32.
+Tensor along_colours(const std::array<double, 3>& values) {
+  return torch::tensor({values[0], values[1], values[2]}, torch::kFloat64)
+      .to(torch::kFloat32)
+      .view({3, 1, 1});
 }
 
 /// Of [3, height, width] in 0 to 1.
@@ -251,8 +245,8 @@ Status show_rebuilt(Policy& policy, Objective& objective, const Batch& made, Loo
                         (policy.base().folder / "config.json").string(), false));
   Tensor said = named("logits")[0];
   if (by_patch) said = said * (own.var(-1, true, true) + 1e-6).sqrt() + own.mean(-1, true);
-  LUTHIER_TRY(const Tensor mean, of_colours(policy.base(), "image_mean"));
-  LUTHIER_TRY(const Tensor deviation, of_colours(policy.base(), "image_std"));
+  LUTHIER_TRY(const PictureColours colours, picture_colours(policy.base().folder));
+  const Tensor mean = along_colours(colours.mean), deviation = along_colours(colours.deviation);
   const auto laid = [&](const Tensor& values) -> Tensor {
     return values.reshape({rows, columns, side, side, 3})
                    .permute({4, 0, 2, 1, 3})

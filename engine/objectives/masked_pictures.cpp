@@ -77,7 +77,7 @@ class MaskedPictures : public Objective {
   static Tensor share_rebuilt(const PatchRebuilder::Rebuilt& rebuilt) {
     const torch::NoGradGuard no_grad;
     const Tensor covered = rebuilt.covered.unsqueeze(-1);
-    const Tensor mean = (rebuilt.wanted * covered).sum({0, 1}) / covered.sum();
+    const Tensor mean = (rebuilt.wanted * covered).flatten(0, 1).sum(0) / covered.sum();
     const Tensor missed = ((rebuilt.made - rebuilt.wanted).pow(2) * covered).sum(),
                  spread = ((rebuilt.wanted - mean).pow(2) * covered).sum();
     return (1 - missed / spread.clamp_min(1e-12)).clamp_min(0);

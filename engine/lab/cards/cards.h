@@ -14,6 +14,7 @@ LabCard two_texts_card();
 LabCard tags_card();
 LabCard picture_classes_card();
 LabCard patches_card();
+LabCard two_views_card();
 LabCard contrast_card();
 LabCard sigmoid_card();
 LabCard captions_card();
