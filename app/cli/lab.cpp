@@ -105,10 +105,12 @@ Ending run_card(const std::string& key, const std::string& folder, const CardOrd
                      {"run", (std::filesystem::path(folder) / "run").string()}});
     print_json(document);
   } else {
+    char value[40] = "not told by its run";
+    if (figure.value) std::snprintf(value, sizeof value, "%.3f", *figure.value);
     char line[200];
-    std::snprintf(line, sizeof line, "%s: %s %.3f (%s %.2f) in %.0f s", card.title.c_str(),
-                  card.figure_is.c_str(), figure.value.value_or(0),
-                  reached ? "as stated, at least" : "stated is", card.goal, figure.seconds);
+    std::snprintf(line, sizeof line, "%s: %s %s (%s %.2f) in %.0f s", card.title.c_str(),
+                  card.figure_is.c_str(), value, reached ? "as stated, at least" : "stated is",
+                  card.goal, figure.seconds);
     print_line(line);
   }
   // Fewer steps than the card's own were asked for as such: then no figure is stated.

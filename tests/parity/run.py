@@ -114,6 +114,7 @@ IN_PART = (
     "align",
     "pictures_alone",
     "masked_pictures",
+    "two_views",
     "captioners",
     "openvla",
     "longer_texts",

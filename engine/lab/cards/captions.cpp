@@ -81,7 +81,7 @@ LabCard captions_card() {
   card.look =
       "Patches never stand in the text's row: a caption of any length costs the picture once. Both "
       "sides begin from nothing.";
-  card.figure = "probe/exact_match";
+  card.figure = "eval_probe/exact_match";
   card.figure_is = "captions that are right to the word";
   card.chance = 0.01;
   card.goal = 0.3;

@@ -130,7 +130,7 @@ LabCard projector_card() {
   card.look =
       "The picture's nine tokens stand before the question, and only the answer is learned from. "
       "The tower trains in neither stage.";
-  card.figure = "probe/exact_match";
+  card.figure = "eval_probe/exact_match";
   card.figure_is = "questions answered exactly";
   card.chance = 0.25;
   card.goal = 0.7;
