@@ -7695,7 +7695,173 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
+        <name>LikenessWindow</name>
+        <message>
+            <source>Pictures</source>
+            <translation>Pictures</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp)</source>
+            <translation>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp)</translation>
+        </message>
+        <message>
+            <source>%1 · “%2”</source>
+            <translation>%1 · “%2”</translation>
+        </message>
+        <message>
+            <source>Rows of a picture and its text</source>
+            <translation>Rows of a picture and its text</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json *.csv)</source>
+            <translation>Rows (*.jsonl *.json *.csv)</translation>
+        </message>
+        <message>
+            <source>The pattern has no {}, where each text is put.</source>
+            <translation>The pattern has no {}, where each text is put.</translation>
+        </message>
+        <message>
+            <source>Pictures and texts go through their towers…</source>
+            <translation>Pictures and texts go through their towers…</translation>
+        </message>
+        <message>
+            <source>Pictures by texts</source>
+            <translation>Pictures by texts</translation>
+        </message>
+        <message>
+            <source>yes</source>
+            <translation>yes</translation>
+        </message>
+        <message>
+            <source>no</source>
+            <translation>no</translation>
+        </message>
+        <message>
+            <source>among %1: %2</source>
+            <translation>among %1: %2</translation>
+        </message>
+        <message>
+            <source>%1  %2 · median rank %3</source>
+            <translation>%1  %2 · median rank %3</translation>
+        </message>
+        <message>
+            <source>Texts find their picture</source>
+            <translation>Texts find their picture</translation>
+        </message>
+        <message>
+            <source>Pictures find a text of theirs</source>
+            <translation>Pictures find a text of theirs</translation>
+        </message>
+        <message>
+            <source>Each cell is the probability that the pair belongs together, by itself.</source>
+            <translation>Each cell is the probability that the pair belongs together, by itself.</translation>
+        </message>
+        <message>
+            <source>Each line of the matrix is a picture and shares one among all texts.</source>
+            <translation>Each line of the matrix is a picture and shares one among all texts.</translation>
+        </message>
+        <message>
+            <source>The first rows of the file; %1 more were left out.</source>
+            <translation>The first rows of the file; %1 more were left out.</translation>
+        </message>
+        <message>
+            <source>The base</source>
+            <translation>The base</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>A model must be loaded first</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>Not now: %1</translation>
+        </message>
+        <message>
+            <source>Choose a file of rows first</source>
+            <translation>Choose a file of rows first</translation>
+        </message>
+        <message>
+            <source>Choose pictures and write texts first</source>
+            <translation>Choose pictures and write texts first</translation>
+        </message>
+        <message>
+            <source>Pictures and texts</source>
+            <translation>Pictures and texts</translation>
+        </message>
+        <message>
+            <source>Rows of a file</source>
+            <translation>Rows of a file</translation>
+        </message>
+        <message>
+            <source>My pictures and texts</source>
+            <translation>My pictures and texts</translation>
+        </message>
+        <message>
+            <source>What is compared</source>
+            <translation>What is compared</translation>
+        </message>
+        <message>
+            <source>&amp;By</source>
+            <translation>&amp;By</translation>
+        </message>
+        <message>
+            <source>&amp;Rows</source>
+            <translation>&amp;Rows</translation>
+        </message>
+        <message>
+            <source>&amp;Choose…</source>
+            <translation>&amp;Choose…</translation>
+        </message>
+        <message>
+            <source>Choose &amp;pictures…</source>
+            <translation>Choose &amp;pictures…</translation>
+        </message>
+        <message>
+            <source>Each text stands &amp;in</source>
+            <translation>Each text stands &amp;in</translation>
+        </message>
+        <message>
+            <source>&amp;Texts, one a line</source>
+            <translation>&amp;Texts, one a line</translation>
+        </message>
+        <message>
+            <source>&amp;Measure</source>
+            <translation>&amp;Measure</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>Picture</translation>
+        </message>
+        <message>
+            <source>Likeliest text</source>
+            <translation>Likeliest text</translation>
+        </message>
+        <message>
+            <source>Share</source>
+            <translation>Share</translation>
+        </message>
+        <message>
+            <source>Its own</source>
+            <translation>Its own</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n pictures</source>
+            <translation>
+                <numerusform>%n picture</numerusform>
+                <numerusform>%n pictures</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>LabPage</name>
+        <message>
+            <source>Pictures and te&amp;xts…</source>
+            <translation>Pictures and te&amp;xts…</translation>
+        </message>
+        <message>
+            <source>How alike the loaded model of two towers finds them</source>
+            <translation>How alike the loaded model of two towers finds them</translation>
+        </message>
         <message>
             <source>The map: how pictures and words come together, and what is learned by</source>
             <translation>The map: how pictures and words come together, and what is learned by</translation>

@@ -7662,7 +7662,172 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
+        <name>LikenessWindow</name>
+        <message>
+            <source>Pictures</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp)</source>
+            <translation>그림 (*.png *.jpg *.jpeg *.webp *.gif *.bmp)</translation>
+        </message>
+        <message>
+            <source>%1 · “%2”</source>
+            <translation>%1 · “%2”</translation>
+        </message>
+        <message>
+            <source>Rows of a picture and its text</source>
+            <translation>그림과 글이 있는 데이터</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json *.csv)</source>
+            <translation>데이터 (*.jsonl *.json *.csv)</translation>
+        </message>
+        <message>
+            <source>The pattern has no {}, where each text is put.</source>
+            <translation>글을 넣을 자리인 {}가 틀에 없습니다.</translation>
+        </message>
+        <message>
+            <source>Pictures and texts go through their towers…</source>
+            <translation>그림과 글이 각자의 타워를 지나는 중…</translation>
+        </message>
+        <message>
+            <source>Pictures by texts</source>
+            <translation>그림과 글</translation>
+        </message>
+        <message>
+            <source>yes</source>
+            <translation>예</translation>
+        </message>
+        <message>
+            <source>no</source>
+            <translation>아니요</translation>
+        </message>
+        <message>
+            <source>among %1: %2</source>
+            <translation>%1개 안: %2</translation>
+        </message>
+        <message>
+            <source>%1  %2 · median rank %3</source>
+            <translation>%1  %2 · 중앙 순위 %3</translation>
+        </message>
+        <message>
+            <source>Texts find their picture</source>
+            <translation>글이 제 그림을 찾음</translation>
+        </message>
+        <message>
+            <source>Pictures find a text of theirs</source>
+            <translation>그림이 제 글을 찾음</translation>
+        </message>
+        <message>
+            <source>Each cell is the probability that the pair belongs together, by itself.</source>
+            <translation>칸마다 그 쌍이 서로 짝일 확률을 따로 보여 줍니다.</translation>
+        </message>
+        <message>
+            <source>Each line of the matrix is a picture and shares one among all texts.</source>
+            <translation>표의 줄마다 그림 하나이며, 모든 글에 몫 1을 나눕니다.</translation>
+        </message>
+        <message>
+            <source>The first rows of the file; %1 more were left out.</source>
+            <translation>파일의 앞쪽 행만 썼고, 나머지 %1개는 뺐습니다.</translation>
+        </message>
+        <message>
+            <source>The base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>먼저 모델을 불러와야 합니다</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>지금은 안 됩니다: %1</translation>
+        </message>
+        <message>
+            <source>Choose a file of rows first</source>
+            <translation>먼저 데이터 파일을 고르세요</translation>
+        </message>
+        <message>
+            <source>Choose pictures and write texts first</source>
+            <translation>먼저 그림을 고르고 글을 쓰세요</translation>
+        </message>
+        <message>
+            <source>Pictures and texts</source>
+            <translation>그림과 글</translation>
+        </message>
+        <message>
+            <source>Rows of a file</source>
+            <translation>파일의 행</translation>
+        </message>
+        <message>
+            <source>My pictures and texts</source>
+            <translation>내 그림과 글</translation>
+        </message>
+        <message>
+            <source>What is compared</source>
+            <translation>무엇을 비교할지</translation>
+        </message>
+        <message>
+            <source>&amp;By</source>
+            <translation>기준(&amp;B)</translation>
+        </message>
+        <message>
+            <source>&amp;Rows</source>
+            <translation>데이터(&amp;R)</translation>
+        </message>
+        <message>
+            <source>&amp;Choose…</source>
+            <translation>고르기(&amp;C)…</translation>
+        </message>
+        <message>
+            <source>Choose &amp;pictures…</source>
+            <translation>그림 고르기(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>Each text stands &amp;in</source>
+            <translation>글을 넣을 틀(&amp;I)</translation>
+        </message>
+        <message>
+            <source>&amp;Texts, one a line</source>
+            <translation>글, 한 줄에 하나(&amp;T)</translation>
+        </message>
+        <message>
+            <source>&amp;Measure</source>
+            <translation>재기(&amp;M)</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>Likeliest text</source>
+            <translation>가장 그럴듯한 글</translation>
+        </message>
+        <message>
+            <source>Share</source>
+            <translation>몫</translation>
+        </message>
+        <message>
+            <source>Its own</source>
+            <translation>제 것</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n pictures</source>
+            <translation>
+                <numerusform>그림 %n장</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>LabPage</name>
+        <message>
+            <source>Pictures and te&amp;xts…</source>
+            <translation>그림과 글(&amp;X)…</translation>
+        </message>
+        <message>
+            <source>How alike the loaded model of two towers finds them</source>
+            <translation>불러온 두 타워 모델이 그림과 글을 얼마나 닮았다고 보는지</translation>
+        </message>
         <message>
             <source>The map: how pictures and words come together, and what is learned by</source>
             <translation>지도: 그림과 글이 만나는 방식, 배우는 방식</translation>

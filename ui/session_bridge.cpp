@@ -101,6 +101,8 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit slow_step_taken(e);
         } else if constexpr (std::is_same_v<T, CardLooked>) {
           emit card_looked(e);
+        } else if constexpr (std::is_same_v<T, LikenessFound>) {
+          emit likeness_found(e);
         } else if constexpr (std::is_same_v<T, ModelsFound>) {
           emit models_found(e);
         } else if constexpr (std::is_same_v<T, FetchProgressed>) {

@@ -59,6 +59,7 @@ class SessionBridge : public QObject {
   void token_losses_found(const luthier::TokenLossesFound& event);
   void slow_step_taken(const luthier::SlowStepTaken& event);
   void card_looked(const luthier::CardLooked& event);
+  void likeness_found(const luthier::LikenessFound& event);
   void models_found(const luthier::ModelsFound& event);
   void fetch_progressed(const luthier::FetchProgressed& event);
   void model_fetched(const luthier::ModelFetched& event);

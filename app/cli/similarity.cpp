@@ -76,11 +76,7 @@ void tell_matrix(const SimilarityOptions& o, const PicturesAndTexts& given,
 
 void tell_recall(const SimilarityOptions& o, const PicturesAndTexts& given,
                  const Likenesses& found) {
-  std::vector<std::vector<std::size_t>> pictures, texts(given.pictures.size());
-  for (std::size_t text = 0; text < given.picture_of.size(); ++text) {
-    pictures.push_back({given.picture_of[text]});
-    texts[given.picture_of[text]].push_back(text);
-  }
+  const Recalls recalls = recalls_of(given, found, o.ks);
   Json document{{"pictures", given.pictures.size()}, {"texts", given.texts.size()}};
   if (!o.json)
     print_line(grouped(static_cast<std::int64_t>(given.pictures.size())) + " pictures, " +
@@ -95,8 +91,8 @@ void tell_recall(const SimilarityOptions& o, const PicturesAndTexts& given,
     document[key] = {{"recall", std::move(at)}, {"median_rank", recall.median_rank}};
     if (!o.json) print_line(line + "  median rank " + likeness_figure(recall.median_rank));
   };
-  tell("text_to_image", "texts find their picture", recall_of(found.logits, pictures, o.ks));
-  tell("image_to_text", "pictures find a text of theirs", recall_of(found.logits.t(), texts, o.ks));
+  tell("text_to_image", "texts find their picture", recalls.text_to_image);
+  tell("image_to_text", "pictures find a text of theirs", recalls.image_to_text);
   if (o.json) print_json(document);
 }
 

@@ -79,6 +79,7 @@ class ModelWorker {
   Status find_token_losses(const Recipe& recipe, std::size_t row, RequestId request);
   Status take_slow_step(const Recipe& recipe, const SlowStepRequest& asked, RequestId request);
   Status look_at_card(const std::filesystem::path& folder, LookOrder order, RequestId request);
+  Status find_likeness(const LikenessRequest& asked, RequestId request);
   /// Says once that the device was lost, where it was.
   void tell_loss();
 

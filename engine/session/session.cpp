@@ -451,6 +451,14 @@ RequestId Session::look_at_card(const std::filesystem::path& folder, const LookO
   return id;
 }
 
+RequestId Session::find_likeness(LikenessRequest request) {
+  const RequestId id = impl_->next_request++;
+  impl_->post({"find_likeness", id, true, [this, asked = std::move(request), id] {
+                 return impl_->model.find_likeness(asked, id);
+               }});
+  return id;
+}
+
 RequestId Session::export_result(ExportRequest request) {
   const RequestId id = impl_->next_request++;
   impl_->post_unless_run({"export_result", id, false, [this, asked = std::move(request), id] {

@@ -32,6 +32,7 @@
 #include "engine/methods/arithmetic/combine_options.h"
 #include "engine/methods/arithmetic/ranks.h"
 #include "engine/models/model_summary.h"
+#include "engine/models/two_towers/likeness_table.h"
 #include "engine/runs/run_folder.h"
 #include "engine/session/elsewhere/run_place.h"
 #include "engine/session/exporting.h"
@@ -289,6 +290,20 @@ struct CardLooked {
   RequestId request;
   BatchLook look;
 };
+/// Rows of a picture and its text, or pictures and texts that are given by themselves.
+struct LikenessRequest {
+  std::vector<std::filesystem::path> rows;
+  std::filesystem::path image_folder;
+  std::size_t most = 64;  ///< rows
+  PicturesAndTexts given;
+  std::optional<std::string> column;  ///< an attached adapter or checkpoint; none: the base
+};
+/// How alike the loaded model finds pictures and texts.
+struct LikenessFound {
+  RequestId request;
+  LikenessTable table;
+  std::size_t left_out = 0;  ///< rows of the files beyond those that were asked for
+};
 struct ModelsFound {
   RequestId request;
   std::vector<FoundModel> models;
@@ -324,8 +339,8 @@ using SessionEvent =
                  AnswersScored, AnswerForced, AttentionFound, RequestDone, DataChecked,
                  RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, MergeMade, MergeProved,
                  BaseMerged, MergeUndone, MergeWritten, RanksFound, Exported, RowInspected,
-                 TokenLossesFound, SlowStepTaken, CardLooked, ModelsFound, FetchProgressed,
-                 ModelFetched, DeviceLost, LineChanged, CommandFailed>;
+                 TokenLossesFound, SlowStepTaken, CardLooked, LikenessFound, ModelsFound,
+                 FetchProgressed, ModelFetched, DeviceLost, LineChanged, CommandFailed>;
 
 class Session {
  public:
@@ -416,6 +431,8 @@ class Session {
   /// A prepared card's first held-out rows (lab/batch_look.h), by a model of its own; between the
   /// steps of a run too.
   RequestId look_at_card(const std::filesystem::path& folder, const LookOrder& order);
+  /// How alike a model of two towers finds pictures and texts; between the steps of a run too.
+  RequestId find_likeness(LikenessRequest request);
   /// Forecast for these settings (reads lengths of the dataset once, then answers from memory).
   RequestId forecast(const Recipe& recipe);
   /// Every method by these settings for the recipe's model, of which a config.json is enough.

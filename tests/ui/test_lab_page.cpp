@@ -2,10 +2,15 @@
 // The Lab page by its own hands: cards on the map, the look of a batch before anything trains, who
 // sees whom by mouse and keys, a card's run and two beside one another with what came of them, and
 // the model that a person had loaded, which stands again afterwards.
+#include <QLineEdit>
+#include <QPlainTextEdit>
+#include <QTableWidget>
+
 #include "tests/ui/driver.h"
 #include "ui/lab/card_map.h"
 #include "ui/lab/card_panel.h"
 #include "ui/lab/lab_page.h"
+#include "ui/lab/likeness_window.h"
 #include "ui/lab/mask_view.h"
 #include "ui/lab/matrix_view.h"
 #include "ui/lab/token_strip.h"
@@ -42,6 +47,7 @@ class TestLabPage : public QObject {
   void the_map_has_every_card();
   void a_batch_is_looked_at_before_training();
   void two_cards_train_beside_one_another();
+  void pictures_and_texts_are_compared();
   void a_card_of_stages_trains();
   void a_run_is_stopped();
   void what_was_trained_is_found_again();
@@ -178,6 +184,54 @@ void TestLabPage::two_cards_train_beside_one_another() {
   // A person's own model is back.
   WAIT_UNTIL(workspace.model() && path_text(workspace.model()->summary.folder) == own &&
              workspace.state() == SessionState::Ready);
+}
+
+void TestLabPage::pictures_and_texts_are_compared() {
+  Workspace& workspace = window_->workspace();
+  const std::filesystem::path card = open(1)->folder, model = card / "run" / "model";
+  const auto stands = [&](const std::filesystem::path& folder) {
+    return workspace.state() == SessionState::Ready && workspace.model() &&
+           workspace.model()->summary.folder == folder;
+  };
+  const std::filesystem::path before = workspace.model()->summary.folder;
+  workspace.load_model(path_text(model));
+  WAIT_UNTIL(stands(model));
+  QVERIFY(person_->click("labLikeness"));
+  auto* window = window_->findChild<LikenessWindow*>();
+  QVERIFY(window && window->isVisible());
+  auto* table = person_->find<QTableWidget>("likenessTable");
+  auto* note = person_->find<QLabel>("likenessNote");
+  auto* way = person_->find<QComboBox>("likenessWay");
+  person_->find<QLineEdit>("likenessRows")->setText(path_text(card / "heldout.jsonl"));
+  QVERIFY(person_->click("likenessMeasure"));
+  WAIT_UNTIL(table->rowCount() == 64);
+  QVERIFY(!table->isColumnHidden(3));
+  const QString recall = person_->find<QLabel>("likenessRecall")->text();
+  QVERIFY2(recall.contains(QStringLiteral("among 5:")) && recall.contains(QStringLiteral("192")),
+           qPrintable(recall));
+  QVERIFY(!note->isVisible());
+  // Pictures and texts of one's own: shares of the texts.
+  way->setCurrentIndex(1);
+  emit way->activated(1);
+  QVERIFY(!person_->find<QPushButton>("likenessMeasure")->isEnabled());
+  window->set_pictures({path_text(card / "pictures" / "heldout-00000.png"),
+                        path_text(card / "pictures" / "heldout-00001.png")});
+  person_->find<QPlainTextEdit>("likenessTexts")->setPlainText(QStringLiteral("red\nblue\n\n"));
+  person_->find<QLineEdit>("likenessPattern")->setText(QStringLiteral("the circle"));
+  QVERIFY(person_->click("likenessMeasure"));
+  QVERIFY(note->text().contains(QStringLiteral("{}")));
+  person_->find<QLineEdit>("likenessPattern")->setText(QStringLiteral("the {} circle"));
+  QVERIFY(person_->click("likenessMeasure"));
+  WAIT_UNTIL(table->rowCount() == 2);
+  QVERIFY(table->isColumnHidden(3));
+  QVERIFY(table->item(0, 1)->text().startsWith(QStringLiteral("the ")));
+  // A model that answers is refused by a sentence, and what stood stays.
+  workspace.load_model(path_text(before));
+  WAIT_UNTIL(stands(before));
+  QVERIFY(person_->click("likenessMeasure"));
+  WAIT_UNTIL(note->isVisible() && note->text().contains(QStringLiteral("one space")));
+  QCOMPARE(table->rowCount(), 2);
+  window->close();
 }
 
 void TestLabPage::a_card_of_stages_trains() {

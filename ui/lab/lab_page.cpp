@@ -15,6 +15,7 @@
 #include "ui/format.h"
 #include "ui/lab/card_map.h"
 #include "ui/lab/card_panel.h"
+#include "ui/lab/likeness_window.h"
 #include "ui/language.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
@@ -92,6 +93,8 @@ QWidget* LabPage::make_bar() {
   seed_label_->setBuddy(seed_);
   rows_ = muted_label(bar, 0.88);
   rows_->setWordWrap(false);
+  likeness_ = new QPushButton(bar);
+  likeness_->setObjectName(QStringLiteral("labLikeness"));
   train_ = new QPushButton(bar);
   train_->setObjectName(QStringLiteral("labTrain"));
   stop_ = new QPushButton(bar);
@@ -100,6 +103,7 @@ QWidget* LabPage::make_bar() {
                                                        seed_label_, seed_, rows_})
     row->addWidget(each);
   row->addStretch(1);
+  row->addWidget(likeness_);
   row->addWidget(stop_);
   row->addWidget(train_);
   connect(beside_, &QComboBox::activated, this, &LabPage::open_beside);
@@ -109,6 +113,8 @@ QWidget* LabPage::make_bar() {
   });
   connect(train_, &QPushButton::clicked, this, &LabPage::train);
   connect(stop_, &QPushButton::clicked, this, [this] { runs_->stop(); });
+  connect(likeness_, &QPushButton::clicked, this,
+          [this] { LikenessWindow::of(workspace(), this)->open_here(); });
   return bar;
 }
 
@@ -195,6 +201,8 @@ void LabPage::retranslate() {
   seed_label_->setText(tr("S&eed"));
   seed_->setToolTip(tr("Of scenes, weights and order: the same seed gives the same run"));
   stop_->setText(tr("&Stop"));
+  likeness_->setText(tr("Pictures and te&xts…"));
+  likeness_->setToolTip(tr("How alike the loaded model of two towers finds them"));
   refresh();
 }
 

@@ -86,12 +86,13 @@ void MatrixView::mouseMoveEvent(QMouseEvent* event) {
   const std::int64_t column =
       part(event->position().x() - box.left(), box.width(), matrix_.cell_columns);
   const float value = matrix_.cells[static_cast<std::size_t>(row * matrix_.cell_columns + column)];
-  QToolTip::showText(event->globalPosition().toPoint(),
-                     tr("row %1, column %2: %3")
-                         .arg(row * matrix_.rows / matrix_.cell_rows + 1)
-                         .arg(column * matrix_.columns / matrix_.cell_columns + 1)
-                         .arg(number_text(static_cast<double>(value), 4)),
-                     this);
+  const std::int64_t own_row = row * matrix_.rows / matrix_.cell_rows,
+                     own_column = column * matrix_.columns / matrix_.cell_columns;
+  const QString number = number_text(static_cast<double>(value), 4);
+  const QString tip =
+      tips_ ? tips_(own_row, own_column) + QStringLiteral(": ") + number
+            : tr("row %1, column %2: %3").arg(own_row + 1).arg(own_column + 1).arg(number);
+  QToolTip::showText(event->globalPosition().toPoint(), tip, this);
 }
 
 }  // namespace luthier

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <QWidget>
+#include <functional>
+#include <utility>
 
 #include "engine/session/session.h"
 
@@ -16,6 +18,9 @@ class MatrixView : public QWidget {
   explicit MatrixView(QWidget* parent = nullptr);
   /// `as_large_as`: the magnitude that has the deepest colour; 0: the matrix' own largest.
   void set_matrix(const QString& title, const ShownMatrix& matrix, double as_large_as = 0);
+  /// What a cell is called, for the tip beside its value; by the matrix' own rows and columns.
+  using Tips = std::function<QString(std::int64_t row, std::int64_t column)>;
+  void set_tips(Tips tips) { tips_ = std::move(tips); }
   QSize sizeHint() const override { return {230, 190}; }
   QSize minimumSizeHint() const override { return {120, 110}; }
 
@@ -29,6 +34,7 @@ class MatrixView : public QWidget {
   QString title_;
   ShownMatrix matrix_;
   double scale_ = 0;
+  Tips tips_;
 };
 
 }  // namespace luthier

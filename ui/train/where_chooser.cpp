@@ -10,6 +10,7 @@
 
 #include "ui/language.h"
 #include "ui/theme.h"
+#include "ui/widgets/card.h"
 
 namespace luthier {
 

@@ -132,4 +132,25 @@ Recall recall_of(const torch::Tensor& logits, const std::vector<std::vector<std:
   return recall;
 }
 
+Recalls recalls_of(const PicturesAndTexts& given, const Likenesses& found,
+                   const std::vector<std::size_t>& ks) {
+  std::vector<std::vector<std::size_t>> pictures, texts(given.pictures.size());
+  for (std::size_t text = 0; text < given.picture_of.size(); ++text) {
+    pictures.push_back({given.picture_of[text]});
+    texts[given.picture_of[text]].push_back(text);
+  }
+  return {ks, recall_of(found.logits, pictures, ks), recall_of(found.logits.t(), texts, ks)};
+}
+
+LikenessTable table_of(PicturesAndTexts given, const Likenesses& found) {
+  LikenessTable table;
+  const torch::Tensor shares = found.probabilities.to(torch::kFloat32).contiguous();
+  const float* first = shares.const_data_ptr<float>();
+  table.probabilities.assign(first, first + shares.numel());
+  table.pairwise = found.pairwise;
+  if (!given.picture_of.empty()) table.recalls = recalls_of(given, found, {1, 5, 10});
+  table.given = std::move(given);
+  return table;
+}
+
 }  // namespace luthier

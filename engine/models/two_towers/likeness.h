@@ -11,15 +11,9 @@
 
 #include "engine/device/torch.h"
 #include "engine/models/loaded_model.h"
+#include "engine/models/two_towers/likeness_table.h"
 
 namespace luthier {
-
-/// Pictures and texts, and which belong together where that is known.
-struct PicturesAndTexts {
-  std::vector<std::filesystem::path> pictures;
-  std::vector<std::string> texts;
-  std::vector<std::size_t> picture_of;  ///< of each text, by its place; empty: not known
-};
 
 /// Rows of a picture and its text; a picture that stands in several rows is one with several texts.
 Result<PicturesAndTexts> pictures_and_texts(const std::vector<std::filesystem::path>& files,
@@ -37,14 +31,14 @@ Result<Likenesses> likenesses(const LoadedModel& model, const ChatProcessor& pro
                               const PicturesAndTexts& given, std::size_t together,
                               const std::function<bool(double share)>& go_on);
 
-/// How well rows find what is theirs.
-struct Recall {
-  std::vector<double> at;  ///< a share for each k
-  double median_rank = 0;  ///< of the first of its own, from 1
-};
 /// logits [seeking, found]; `own`: of each seeking one the places that are right. What is as alike
 /// as a right one stands before it.
 Recall recall_of(const torch::Tensor& logits, const std::vector<std::vector<std::size_t>>& own,
                  const std::vector<std::size_t>& ks);
+/// Both ways of what belongs together; needs `given.picture_of`.
+Recalls recalls_of(const PicturesAndTexts& given, const Likenesses& found,
+                   const std::vector<std::size_t>& ks);
+/// To be shown, with recalls among 1, 5 and 10 where it is known what belongs together.
+LikenessTable table_of(PicturesAndTexts given, const Likenesses& found);
 
 }  // namespace luthier
