@@ -272,7 +272,7 @@ void CardPanel::render_head(const OpenCard& card) {
   } else {
     set_ink(state_, Ink::Muted);
   }
-  rows_->setText(goal);
+  rows_->setText(card.before || card.error ? goal : tr("Making rows and a model"));
 }
 
 void CardPanel::render_batch(const OpenCard& card) {

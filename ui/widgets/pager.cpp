@@ -45,8 +45,9 @@ void Pager::retranslate() {
   previous_->setAccessibleName(tr("Previous samples"));
   next_->setAccessibleName(tr("Next samples"));
   const std::size_t first = page_ * per_page_;
-  place_->setText(
-      tr("%1–%2 of %3").arg(first + 1).arg(std::min(first + per_page_, total_)).arg(total_));
+  const std::size_t last = std::min(first + per_page_, total_);
+  place_->setText(last == first + 1 ? tr("%1 of %2").arg(last).arg(total_)
+                                    : tr("%1–%2 of %3").arg(first + 1).arg(last).arg(total_));
 }
 
 }  // namespace luthier
