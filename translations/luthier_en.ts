@@ -4325,6 +4325,10 @@ of any size</translation>
             <translation>Next samples</translation>
         </message>
         <message>
+            <source>%1 of %2</source>
+            <translation>%1 of %2</translation>
+        </message>
+        <message>
             <source>%1–%2 of %3</source>
             <translation>%1–%2 of %3</translation>
         </message>

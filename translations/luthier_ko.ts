@@ -4310,6 +4310,10 @@ of any size</source>
             <translation>다음 샘플</translation>
         </message>
         <message>
+            <source>%1 of %2</source>
+            <translation>%2개 중 %1</translation>
+        </message>
+        <message>
             <source>%1–%2 of %3</source>
             <translation>%3개 중 %1–%2</translation>
         </message>
