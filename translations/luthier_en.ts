@@ -7597,14 +7597,14 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>CardChip</name>
+        <name>luthier::CardChip</name>
         <message>
             <source>%1 of %2</source>
             <translation>%1 of %2</translation>
         </message>
     </context>
     <context>
-        <name>CardPanel</name>
+        <name>luthier::CardPanel</name>
         <message>
             <source>Making rows and a model</source>
             <translation>Making rows and a model</translation>
@@ -7699,7 +7699,7 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>LikenessWindow</name>
+        <name>luthier::LikenessWindow</name>
         <message>
             <source>Pictures</source>
             <translation>Pictures</translation>
@@ -7857,7 +7857,7 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>LabPage</name>
+        <name>luthier::LabPage</name>
         <message>
             <source>Pictures and te&amp;xts…</source>
             <translation>Pictures and te&amp;xts…</translation>
@@ -7916,7 +7916,7 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>MaskView</name>
+        <name>luthier::MaskView</name>
         <message>
             <source>Who sees whom</source>
             <translation>Who sees whom</translation>
@@ -7935,7 +7935,7 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>TokenStrip</name>
+        <name>luthier::TokenStrip</name>
         <message>
             <source>Said: %1, as it stood there (%2)</source>
             <translation>Said: %1, as it stood there (%2)</translation>

@@ -7564,14 +7564,14 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>CardChip</name>
+        <name>luthier::CardChip</name>
         <message>
             <source>%1 of %2</source>
             <translation>%1 (목표 %2)</translation>
         </message>
     </context>
     <context>
-        <name>CardPanel</name>
+        <name>luthier::CardPanel</name>
         <message>
             <source>Making rows and a model</source>
             <translation>데이터와 모델을 만드는 중</translation>
@@ -7666,7 +7666,7 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>LikenessWindow</name>
+        <name>luthier::LikenessWindow</name>
         <message>
             <source>Pictures</source>
             <translation>그림</translation>
@@ -7823,7 +7823,7 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>LabPage</name>
+        <name>luthier::LabPage</name>
         <message>
             <source>Pictures and te&amp;xts…</source>
             <translation>그림과 글(&amp;X)…</translation>
@@ -7882,7 +7882,7 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>MaskView</name>
+        <name>luthier::MaskView</name>
         <message>
             <source>Who sees whom</source>
             <translation>누가 누구를 보는가</translation>
@@ -7901,7 +7901,7 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         </message>
     </context>
     <context>
-        <name>TokenStrip</name>
+        <name>luthier::TokenStrip</name>
         <message>
             <source>Said: %1, as it stood there (%2)</source>
             <translation>모델의 답: %1, 원래와 같음 (%2)</translation>

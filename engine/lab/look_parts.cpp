@@ -323,7 +323,9 @@ Result<LookRow> look_at_row(Policy& policy, Objective& objective, const MicroBat
     row.read.push_back(token_of(id));
     row.read.back().noised = !own.contains(id) && id != tokenizer.special().eos.value_or(-1);
   }
-  const bool across = two_texts && row.read.empty() && model.picture_tower();
+  const bool pictures_alone = std::all_of(row.read.begin(), row.read.end(),
+                                          [](const auto& token) { return token.picture; });
+  const bool across = two_texts && model.picture_tower() && pictures_alone;
   if (towers || across) row.read = patches_of(model.geometry());
   Classifier* classifier = model.classifier();
   const bool in_place = before.input_ids.size() == example.input_ids.size() && !two_texts;

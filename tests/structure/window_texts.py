@@ -58,6 +58,21 @@ def texts_of_sources(lupdate, tree):
         return texts_of(found)
 
 
+def unreachable(file, classes, language):
+    """A class's own texts are looked up under its whole name, which lupdate does not always write."""
+    names = {context.findtext("name", "") for context in ElementTree.parse(file).getroot().iter("context")}
+    return [f"{language}: nothing finds the context {name}: it is luthier::{name}" for name in sorted(names & classes)]
+
+
+def classes_of_sources(tree):
+    """Those of ui/ and app/gui that Qt knows by name."""
+    found = set()
+    for folder in ("ui", "app/gui"):
+        for header in (tree / folder).rglob("*.h"):
+            found |= set(re.findall(r"\bclass (\w+)[^;{]*\{\s*Q_OBJECT", header.read_text()))
+    return found
+
+
 def problems(used, translated, language):
     """What is wrong with one language's file."""
     said = []
@@ -91,7 +106,9 @@ def main():
         return 0
     said = []
     for language in LANGUAGES:
-        said += problems(used, texts_of(TREE / f"translations/luthier_{language}.ts"), language)
+        file = TREE / f"translations/luthier_{language}.ts"
+        said += problems(used, texts_of(file), language)
+        said += unreachable(file, classes_of_sources(TREE), language)
     print("\n".join(said) if said else f"{len(used)} texts, each in {len(LANGUAGES)} languages")
     return 1 if said else 0
 
