@@ -250,6 +250,31 @@ def loss_case(name):
     return case
 
 
+def seen_case(name):
+    """What a model learns to say of a picture before it moves: `objective: sft` on one question and its answer."""
+    def case(world, result):
+        folder, spec, made = make(name, world.checkpoints), SPECS[name], rows(world)
+        model, tokenizer = oracle(folder, name), AutoTokenizer.from_pretrained(folder)
+        said = [("What is there?", "a red circle"), ("Which shape?", "two blue squares, above"), ("Where?", "left")]
+        data = [dict(messages=[dict(role="user", content=f"<image>{question}"), dict(role="assistant", content=answer)], images=[row["image"]])
+                for row, (question, answer) in zip(made, said)]
+        examples = []
+        for row, (question, answer) in zip(made, said):
+            before = [tokenizer.bos_token_id, *tokenizer(f"In: {question}\nOut:", add_special_tokens=False)["input_ids"]]
+            after = [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+            examples.append(dict(input_ids=before + after, labels=[-100] * len(before) + after, pixel_values=pixels(row["image"], spec)))
+        recipe = write_recipe(world, folder, data, strategy="full", objective="sft")
+        world.program.run("loss", recipe, "--rows", world.scratch / "train.jsonl", "--out", world.scratch / "out.safetensors")
+        got, out = load_file(world.scratch / "out.safetensors"), model(**batch(examples))
+        out["loss"].backward()
+        result.close("loss", got["loss"], out["loss"].detach().view(1), report.LOGITS, "loss")
+        named = {on_disk(key): parameter for key, parameter in model.named_parameters() if parameter.grad is not None}
+        largest = max(parameter.grad.abs().max().item() for parameter in named.values())
+        for key, parameter in named.items():
+            result.close(f"grad.{key}", got[f"grad.{key}"], parameter.grad, 1e-4, "grad", 1e-3 * largest)
+    return case
+
+
 def act_case(name):
     def case(world, result):
         folder, spec, made = make(name, world.checkpoints), SPECS[name], rows(world)
@@ -324,7 +349,8 @@ def refused_case(world, result):
         (world.scratch / "rows.jsonl").write_text(json.dumps(made[0] | change) + "\n")
         world.program.run("loss", recipe, "--rows", world.scratch / "rows.jsonl", "--out", world.scratch / "out.safetensors", status=2)
     chat = [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}]
-    for objective, data in (("sft", chat), ("actions", chat)):
+    turns = [{"messages": chat[0]["messages"] * 2}]
+    for objective, data in (("sft", turns), ("actions", chat)):
         world.program.run("train", write_recipe(world, folder, data, strategy="full", objective=objective), status=2)
         result.expect(not (world.scratch / "run").exists(), f"{objective}: a run that cannot be left a folder")
     config = json.loads((folder / "config.json").read_text())
@@ -341,6 +367,6 @@ def cases(_all=False):
     found = {f"openvla/{name}/loss": loss_case(name) for name in SPECS}
     found |= {f"openvla/{name}/act": act_case(name) for name in SPECS}
     found |= {"openvla/openvla-fused/full": train_case("openvla-fused", "full"), "openvla/openvla-fused/lora": train_case("openvla-fused", "lora"),
-              "openvla/openvla-dino/full": train_case("openvla-dino", "full"), "openvla/openvla-siglip/lora": train_case("openvla-siglip", "lora"),
+              "openvla/openvla-fused/seen": seen_case("openvla-fused"), "openvla/openvla-dino/full": train_case("openvla-dino", "full"), "openvla/openvla-siglip/lora": train_case("openvla-siglip", "lora"),
               "openvla/forecast/full": forecast_case("full"), "openvla/forecast/lora": forecast_case("lora"), "openvla/refused": refused_case}
     return found

@@ -8,6 +8,7 @@
 
 #include "engine/models/family.h"
 #include "engine/models/openvla/timm_tower.h"
+#include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
 #include "engine/nn/module_cost.h"
 
@@ -159,6 +160,29 @@ Result<std::vector<TimmTowerOptions>> read_towers(const Json& config, const std:
   return towers;
 }
 
+ProcessorDefaults openvla_processor() { return {"PrismaticImageProcessor"}; }
+
+/// Of a robot's row, whose picture is as many tokens as the towers have patches. The processor must
+/// make the channels of each tower, of the towers' own size.
+Result<ImageTokens> openvla_tokens(const OpenVlaOptions& o, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const auto processor, ImageProcessor::load(folder, openvla_processor()));
+  LUTHIER_TRY(const PixelValues outline, outline_of(*processor, 64, 64, folder.string()));
+  const TimmTowerOptions& tower = o.towers.front();
+  const auto channels = static_cast<std::int64_t>(3 * o.towers.size());
+  const std::vector<std::int64_t> wanted{1, channels, tower.image_height, tower.image_width};
+  if (outline.shape != wanted || !outline.grid.empty())
+    return input_error("The picture processor does not make " + std::to_string(channels) +
+                           " channels of " + std::to_string(tower.image_height) + " x " +
+                           std::to_string(tower.image_width) + ", which the towers take.",
+                       (folder / "preprocessor_config.json").string() + ": input_sizes",
+                       "Processor and config.json do not belong together.");
+  ImageTokens tokens;
+  tokens.mark.clear();
+  tokens.form = RowForm::Robot;
+  tokens.count = tower.patches();
+  return tokens;
+}
+
 Result<Plan> read_openvla(const Json& config, const std::filesystem::path& folder) {
   const std::string where = (folder / "config.json").string();
   OpenVlaOptions o;
@@ -187,14 +211,8 @@ Result<Plan> read_openvla(const Json& config, const std::filesystem::path& folde
   if (plan.labels.actions->space < 0 || plan.labels.actions->space >= words)
     return input_error("The token before an action is none of the vocabulary.",
                        where + ": action_space_token_id");
-  const std::int64_t patches = o.towers.front().patches();
-  plan.pictures = PicturePlan{o.image_token, {"PrismaticImageProcessor"}, [patches](const auto&) {
-                                ImageTokens tokens;
-                                tokens.mark.clear();
-                                tokens.form = RowForm::Robot;
-                                tokens.count = patches;
-                                return Result<ImageTokens>(tokens);
-                              }};
+  plan.pictures = PicturePlan{o.image_token, openvla_processor(),
+                              [o](const auto& files) { return openvla_tokens(o, files); }};
   plan.initializer_range = o.text.initializer_range;
   return plan;
 }

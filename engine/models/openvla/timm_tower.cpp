@@ -212,7 +212,7 @@ Result<TimmTowerOptions> read_timm_tower(const std::string& model, const Json& c
   const double ratio = static_cast<double>(known->wide) / static_cast<double>(known->width);
   LUTHIER_TRY(const double wide, json_number(config, "mlp_ratio", where, ratio));
   o.image_width = o.image_height;
-  if (!(wide > 0 && wide <= 64))
+  if (!(wide > 0 && wide <= 64) || static_cast<double>(o.hidden_size) * wide < 1)
     return input_error("The MLP's width is no multiple of the layers'.", where + ": mlp_ratio");
   o.intermediate_size = static_cast<std::int64_t>(static_cast<double>(o.hidden_size) * wide + 1e-6);
   if (o.hidden_size % o.num_attention_heads != 0)
