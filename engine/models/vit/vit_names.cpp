@@ -20,6 +20,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kLayers{
     {{"vit.encoder.layer.", "vit.layers."},
      {"decoder.decoder_layers.", "decoder.decoder_layers."}}};
 
+/// What transformers 5.17 writes for MAE's other layers: its own renaming of "layers" meets
+/// "decoder_layers", too. It reads the published name as well, and so do all before it.
+constexpr std::pair<std::string_view, std::string_view> kRenamedTwice{
+    "decoder.decoder_encoder.layer.", "decoder.decoder_layers."};
+
 /// A layer's name with its beginning and one of its parts exchanged.
 std::string exchanged(const std::string& name, bool to_memory) {
   const auto from = [to_memory](const auto& pair) { return to_memory ? pair.first : pair.second; };
@@ -39,7 +44,12 @@ std::string exchanged(const std::string& name, bool to_memory) {
 
 }  // namespace
 
-std::string vit_memory_name(const std::string& stored) { return exchanged(stored, true); }
+std::string vit_memory_name(const std::string& stored) {
+  const auto& [written, published] = kRenamedTwice;
+  if (stored.starts_with(written))
+    return exchanged(std::string(published) + stored.substr(written.size()), true);
+  return exchanged(stored, true);
+}
 std::string vit_stored_name(const std::string& memory) { return exchanged(memory, false); }
 
 }  // namespace luthier

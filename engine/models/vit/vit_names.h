@@ -8,7 +8,8 @@
 namespace luthier {
 
 /// In files "vit.encoder.layer.3.attention.attention.query.weight", in memory
-/// "vit.layers.3.attention.q_proj.weight"; MAE's "decoder.decoder_layers.3." likewise.
+/// "vit.layers.3.attention.q_proj.weight"; MAE's "decoder.decoder_layers.3." likewise, which files
+/// may call "decoder.decoder_encoder.layer.3.", and ours never do.
 std::string vit_memory_name(const std::string& stored);
 std::string vit_stored_name(const std::string& memory);
 
