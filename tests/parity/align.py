@@ -18,6 +18,7 @@ from two_towers import LONGEST
 KIND = sys.modules[__name__]
 MODEL_TYPE = "align"
 PARTS = {"vision_tower": ("vision_model.",), "projector": ("text_projection", "temperature"), "language_model": ("text_model.",)}
+STEPS = dict(adam_epsilon=1e-5)   # as in pictures_alone.py: gradients that are rounding alone shall not be whole steps
 VISION = dict(width_coefficient=0.5, depth_coefficient=1.0, drop_connect_rate=0.0, hidden_dim=640, image_size=46, **STAGES)
 TEXT = dict(hidden_size=40, intermediate_size=72, num_attention_heads=4, num_hidden_layers=2, max_position_embeddings=LONGEST, hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0)
@@ -39,7 +40,23 @@ SPECS = {
                          dict(projection_dim=24, temperature_init_value=0.6),
                          dict(size={"height": 50, "width": 50}, do_center_crop=True, crop_size={"height": 45, "width": 45}, rescale_offset=True,
                               rescale_factor=1 / 127.5, do_normalize=False, include_top=False), "bfloat16"),
+    "align-larger": Spec({**VISION, "width_coefficient": 1.0, "out_channels": (16, 40, 96), "in_channels": (32, 16, 40), "num_block_repeats": (1, 2, 2)},
+                         {**TEXT, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "max_position_embeddings": 77},
+                         dict(projection_dim=96), dict(size={"height": 64, "width": 64})),
 }
+
+
+@torch.no_grad()
+def calibrate(vision):
+    """Running statistics near those of pictures, so that pictures come to vectors that are not all alike."""
+    norms = [module for module in vision.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum, norm.was = 1.0, norm.momentum
+    vision.train()(pixel_values=torch.randn(8, 3, 45, 45, generator=torch.Generator().manual_seed(4)).cumsum(-1) / 4)
+    vision.eval()
+    for norm in norms:
+        norm.momentum = norm.was
+        norm.num_batches_tracked.fill_(7)
 
 
 def make(name, root: Path, draw=0):
@@ -51,8 +68,9 @@ def make(name, root: Path, draw=0):
     for number, (_, part) in enumerate(model.named_children()):
         randomise(part, seed=sum(name.encode()) + number + 10 * draw)
     settle(model, convolutions=True)
+    calibrate(model.vision_model)
     with torch.no_grad():
-        model.temperature.fill_(0.4)
+        model.temperature.fill_(0.15)
     model.to(getattr(torch, spec.dtype)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     EfficientNetImageProcessorPil(**spec.picture).save_pretrained(folder)
@@ -88,9 +106,13 @@ felt = two_towers.felt
 
 
 def cases(_all=False):
-    found = {f"align/{name}/forward": two_towers.forward_case(name, KIND) for name in SPECS}
-    found |= {f"align/{name}/info": two_towers.info_case(name, KIND) for name in SPECS}
+    plain = [name for name in SPECS if name != "align-larger"]
+    found = {f"align/{name}/forward": two_towers.forward_case(name, KIND) for name in plain}
+    found |= {f"align/{name}/info": two_towers.info_case(name, KIND) for name in plain}
     run = lambda name, *given, **settings: two_towers.train_case(name, *given, kind=KIND, **settings)
+    forecast = lambda strategy, **settings: two_towers.forecast_case(strategy, 8, 1, "align-larger", KIND, **settings)
+    lora = dict(adapter=dict(r=8, target_modules=["query", "value", "dense"]))
+    found |= {"align/forecast/full": forecast("full"), "align/forecast/lora": forecast("lora", **lora), "align/forecast/projector": forecast("freeze")}
     return found | {"align/align-plain/similarity": two_towers.similarity_case("align-plain", KIND),
                     "align/align-plain/full": run("align-plain", "full"), "align/align-uneven/full": run("align-uneven", "full", 2, 2),
                     "align/align-plain/freeze": run("align-plain", "freeze")}

@@ -185,7 +185,7 @@ def train_case(name, strategy, together=4, accumulation=1, kind=KIND, **settings
     def case(world, result):
         folder, made, held_out = kind.make(name, world.checkpoints), rows(world, 12), rows(world, 18)[12:]
         steps = train.DEFAULTS | dict(max_steps=6, per_device_train_batch_size=together, gradient_accumulation_steps=accumulation,
-                                      learning_rate=1e-3, lr_scheduler_type="linear", warmup_steps=2, weight_decay=0.01)
+                                      learning_rate=1e-3, lr_scheduler_type="linear", warmup_steps=2, weight_decay=0.01) | getattr(kind, "STEPS", {})
         recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), output_dir=str(world.scratch / "run"),
                       eval_dataset=write_lines(world.scratch / "eval.jsonl", held_out), objective="contrastive", strategy=strategy,
                       training=steps | dict(device="cpu", dtype="float32", gradient_checkpointing="false", logging_steps=1, save_steps=0, eval_steps=6)) | settings

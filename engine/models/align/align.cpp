@@ -99,7 +99,7 @@ class Align : public Model,
     const TowerCost tower = vision_model_->cost(pass);
     PassCost cost;
     cost.stages = {two_tower_inputs(pass, tower.trains)};
-    tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
+    add_body_cost(tower, pass, terms.block(feature_numbers(pass.pictures)), cost);
     cost.stages.push_back(embeddings_->cost(terms, pass.tokens));
     bool flows = trained_within(terms, *embeddings_).trains;
     const RowsShape rows = rows_shape(pass.lengths, /*causal=*/false);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/pictures/picture_body.h"
 
+#include <algorithm>
+
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/nn/module_cost.h"
 
@@ -51,7 +53,7 @@ class PictureModel : public Model, public Classifier, public PictureTower, publi
     const TowerCost tower = body_->cost(pass);
     PassCost cost;
     cost.stages = {two_tower_inputs(pass, tower.trains)};
-    tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
+    add_body_cost(tower, pass, terms.block(feature_numbers(pass.pictures)), cost);
     if (!head_) return cost;
     cost.stages.push_back(end_product_cost(terms, head_, pass.pictures.frames));
     cost.head.vocabulary = classes_.numbers();
@@ -70,6 +72,16 @@ class PictureModel : public Model, public Classifier, public PictureTower, publi
 };
 
 }  // namespace
+
+void add_body_cost(const TowerCost& body, const Pass& pass, std::int64_t vectors, PassCost& cost) {
+  if (body.trains) return body.add_to(cost, vectors);
+  std::int64_t work = 0;
+  for (const Stage& stage : body.stages)
+    for (const Stage::Moment& moment : stage.moments) work = std::max(work, moment.work);
+  work /= std::max<std::int64_t>(1, pass.pictures.frames);
+  cost.stages.push_back({vectors, {{vectors, work}}, 0});
+  cost.unreached += body.unreached;
+}
 
 std::shared_ptr<Model> picture_model(std::shared_ptr<PictureBody> body, const PictureNames& names,
                                      const std::optional<ClassOptions>& classes,

@@ -26,6 +26,10 @@ class PictureBody : public ParameterModule {
   virtual ModelGeometry geometry() const = 0;
 };
 
+/// Adds a body's stages; where nothing in it trains, its vectors alone, of so many bytes, and what
+/// one picture is made of on its way, since a fixed body reads one at a time.
+void add_body_cost(const TowerCost& body, const Pass& pass, std::int64_t vectors, PassCost& cost);
+
 /// Where a body stands in its model, and its head of classes.
 struct PictureNames {
   std::string body;                 ///< "vit"
