@@ -242,8 +242,13 @@ std::shared_ptr<Adapter> AdapterBuilder::finish(const ModuleSelection& selection
   AdapterSettings written =
       settings_to_write(settings_, ports_.modules, selection, method_.of_modules->rank_keys);
   tell_score_head(score_head(*base_.model), written.modules_to_save, parts_.facts);
-  for (const Adapter::Hung& each : parts_.hung)
-    if (is_conv1d(ports_, each.module)) parts_.facts["fan_in_fan_out"] = true;
+  // PEFT says it by each product that it wraps, and the last one's stays.
+  for (const Adapter::Hung& each : parts_.hung) {
+    const bool turned = is_conv1d(ports_, each.module);
+    const bool was = parts_.facts.contains("fan_in_fan_out");
+    if (turned || (was && ports_.linears.contains(each.module)))
+      parts_.facts["fan_in_fan_out"] = turned;
+  }
   return std::make_shared<Adapter>(method_, std::move(written), kept_with_head(base_.model),
                                    std::move(parts_));
 }

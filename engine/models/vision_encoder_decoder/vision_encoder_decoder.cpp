@@ -47,11 +47,11 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
     lm_head_ = decoder->register_module(
         "lm_head", o.tie_word_embeddings ? Linear(stack_->wte->weight)
                                          : Linear(o.text.n_embd, o.text.vocab_size, false, t));
-    if (o.projects())
-      projector_ =
-          register_module("enc_to_dec_proj", Linear(o.vision.hidden_size, o.text.n_embd, true, t));
     declare_part(kVisionTower, "encoder.");
+    if (!o.projects()) return;
     declare_part(kProjector, "enc_to_dec_proj.");
+    projector_ =
+        register_module("enc_to_dec_proj", Linear(o.vision.hidden_size, o.text.n_embd, true, t));
   }
 
   SequenceToSequence* sequence_to_sequence() override { return this; }
