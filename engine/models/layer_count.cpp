@@ -24,9 +24,11 @@ struct LayersOfList {
 };
 using LayerLists = std::map<std::string, LayersOfList>;
 
+constexpr std::string_view kStages = ".encoder.stages";  ///< ResNet's, each with its "layers"
+
 /// The outermost list that the tensor `name` is within: no setting counts lists within one, but
-/// where a list's members are lists themselves (a tower's stages), each is counted. `shown` is how
-/// errors call the tensor.
+/// where a list's members are lists themselves (a tower's stages) or hold one each (ResNet's), each
+/// is counted. `shown` is how errors call the tensor.
 void add_layer(LayerLists& lists, const std::string& name, const std::string& shown) {
   constexpr std::int64_t kMost = 1'000'000;
   for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
@@ -40,7 +42,7 @@ void add_layer(LayerLists& lists, const std::string& name, const std::string& sh
     list.numbers.insert(number);
     if (number + 1 == list.count()) list.last = shown;
     const bool of_lists = stop + 1 < end && stop[1] >= '0' && stop[1] <= '9';
-    if (!of_lists) return;
+    if (!of_lists && !name.substr(0, dot).ends_with(kStages)) return;
   }
 }
 
@@ -65,6 +67,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"language_model.model.layers", {"text_config.num_hidden_layers"}},
       {"fused_featurizer.blocks", {"timm_model_ids.1"}},
       {"featurizer.blocks", {"timm_model_ids.0"}},
+      {".encoder.blocks", {"num_block_repeats"}},
       {".blocks", {"depth"}},
       {"global_transformer.layers", {"num_global_layers"}},
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
@@ -82,6 +85,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
   static const std::vector<std::string> of_stages{"depths"}, of_timm{"model_args"};
   if (list.find(".timm_model.") != std::string::npos) return of_timm;
   if (!list.empty() && list.back() >= '0' && list.back() <= '9') return of_stages;
+  if (list.find(kStages) != std::string::npos) return of_stages;
   for (const CountOfLayers& each : table) {
     if (("." + list).ends_with(each.list)) return each.keys;
   }
