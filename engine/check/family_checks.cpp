@@ -138,6 +138,8 @@ Result<Found> check_family(const CheckedCard& card, const Family& family, const 
   if (type == torch::kBFloat16 && !card.bfloat16) return Found::skip("the card has no bfloat16");
   LUTHIER_TRY(const TinyModel model, tiny_model(family));
   std::vector<std::string> settings = strategy.settings;
+  if (settings.front() == "strategy=lora" && !takes_adapters(model))
+    return Found::skip("its layers are convolutions, which no adapter hangs on");
   settings.push_back("objective=" + model.objective);
   LUTHIER_TRY(const Recipe recipe, recipe_without_files(settings));
   LUTHIER_TRY(const StepNumbers truth,

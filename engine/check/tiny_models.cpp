@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/check/tiny_models.h"
 
+#include <algorithm>
+
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "engine/check/tiny_table.h"
+#include "engine/methods/ports.h"
 
 namespace luthier {
 
@@ -78,6 +81,15 @@ Result<TinyModel> tiny_model(const Family& family) {
   return model;
 }
 
+bool takes_adapters(const TinyModel& model) {
+  const auto plan = model.family->read(model.config, model.family->model_type);
+  if (!plan) return true;
+  const Ports ports = list_ports(*plan->made(torch::TensorOptions().device(torch::kMeta)));
+  return std::any_of(ports.linears.begin(), ports.linears.end(), [](const auto& linear) {
+    return !is_saved_module(linear.first, {kClassHead});
+  });
+}
+
 TinyModel deeper(TinyModel model, std::int64_t more) {
   const auto grow = [more](Json& section) {
     for (const char* key :
@@ -119,7 +131,8 @@ Result<LoadedModel> drawn(const TinyModel& model, const torch::TensorOptions& te
         torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, kSpread, generator);
     // Not biases: what is added to every state makes all of them alike, and CLIP's gradients what
     // is left of terms that are thousands of times as large.
-    if (tensor.dim() == 1 && !item.key().ends_with("bias")) values.add_(kNormsAround);
+    const bool divides = item.key() == "temperature";  // likenesses, by no small number
+    if (divides || (tensor.dim() == 1 && !item.key().ends_with("bias"))) values.add_(kNormsAround);
     tensor.copy_(values.to(rounding).to(tensor.scalar_type()));
   }
   loaded.model->eval();
@@ -134,6 +147,13 @@ MicroBatch tiny_rows(const TinyModel& model) {
     rows.encoded.emplace_back().sequences.push_back(
         tiny_example(model, number, model.lengths[row]));
     rows.cached.emplace_back();
+    if (model.objective == "masked_pictures") {  // the noise of each patch, no two alike
+      const auto side = model.config["image_size"].get<std::int64_t>() /
+                        model.config["patch_size"].get<std::int64_t>();
+      for (std::int64_t i = 0; i < side * side; ++i)
+        rows.encoded.back().targets.push_back(static_cast<double>((i * 37 + number * 11) % 97) /
+                                              97);
+    }
     if (model.objective != "classification") continue;
     const auto classes = static_cast<std::int64_t>(model.config["id2label"].size());
     rows.encoded.back().targets = {static_cast<double>(number % classes)};

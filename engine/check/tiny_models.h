@@ -32,6 +32,9 @@ struct TinyModel {
 
 /// Input error where none of this family is written down.
 Result<TinyModel> tiny_model(const Family& family);
+/// Whether it has a product that adapters hang on unless they are told otherwise, beside its head
+/// of classes, which trains whole: models of pictures that are convolutions have none.
+bool takes_adapters(const TinyModel& model);
 /// The same with so many more layers of its text's model.
 TinyModel deeper(TinyModel model, std::int64_t more);
 

@@ -27,7 +27,7 @@ Result<std::unique_ptr<Tuning>> Tuning::begin(LoadedModel base, const Recipe& re
 
 double Tuning::micro_batch(const MicroBatch& rows, std::uint64_t seed) {
   norm_.reset();
-  if (trainables_.adapter) trainables_.adapter->set_training(objective_->dropout(), seed);
+  trainables_.set_training(objective_->dropout(), seed);
   Policy& policy = runner_->policy();
   const Batch batch =
       policy.batch(rows, objective_->row_kind().order(), BatchMaker::Pass::Training);
@@ -82,8 +82,6 @@ void Tuning::draw_adapter(torch::ScalarType rounding) {
   }
 }
 
-void Tuning::rest() {
-  if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
-}
+void Tuning::rest() { trainables_.set_training(false, 0); }
 
 }  // namespace luthier

@@ -170,7 +170,9 @@ class TestOnPretend : public QObject {
     QCOMPARE(rows.size(), std::size_t(4));
     for (const CheckRow& row : rows) {
       qInfo("%s", to_line(row).c_str());
-      QVERIFY2(row.outcome == Outcome::Passed, to_line(row).c_str());
+      const bool bare = row.outcome == Outcome::Skipped && row.name.find("LoRA") != row.name.npos &&
+                        row.detail.find("no adapter hangs on") != row.detail.npos;
+      QVERIFY2(row.outcome == Outcome::Passed || bare, to_line(row).c_str());
     }
   }
 

@@ -18,11 +18,18 @@ struct Asked {
 };
 
 /// Of a run's second step: what is made once a run is there. `fixed`: no plug hangs on the tower.
+/// Whose pictures pass convolutions, which no adapter hangs on.
+bool convolves(const std::string& name) {
+  return name == "resnet" || name == "efficientnet" || name == "align";
+}
+
 Asked asked(const TinyModel& model, bool fixed) {
   std::vector<std::string> settings{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
                                     "training.gradient_checkpointing=false"};
-  if (fixed) {
-    settings.push_back("adapter.exclude_modules=.*(vis(ion|ual)|img_processor).*");
+  if (!fixed && convolves(model.family->model_type)) {
+    settings = {"strategy=full", "training.gradient_checkpointing=false"};
+  } else if (fixed) {
+    settings.push_back("adapter.exclude_modules=(encoder\\.|.*(vis(ion|ual)|img_processor)).*");
   } else if (std::string(model.family->model_type) == "gemma3n") {
     // Its tower has convolutions, which no adapter hangs on unless it is told to.
     settings.push_back("adapter.target_modules=.*(layers.*_proj|attn.output.proj|conv_pwl)");
@@ -114,6 +121,10 @@ const std::map<std::string, Expected>& expected() {
       {"dinov2", {6, 0, 1, 0}},
       {"dinov2_with_registers", {6, 0, 1, 0}},
       {"vit_mae", {2, 0, 1, 0}},
+      {"resnet", {6, 0, 1, 0}},
+      {"efficientnet", {6, 0, 1, 0}},
+      {"align", {1, 0, 1, 0}},
+      {"openvla", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"deepseek_ocr2", {2, 1, 1, 2}},
       {"qwen3_vl_moe", {3, 2, 1, 2}},
@@ -143,7 +154,8 @@ class TestCounts : public QObject {
       QTest::newRow(name.c_str()) << family.model_type << true << false;
       QTest::newRow((name + ", no flash attention").c_str()) << family.model_type << false << false;
       // A model that is a tower has nothing else that learns.
-      const bool is_tower = name == "vit" || name.starts_with("dinov2");
+      const bool is_tower = name.starts_with("vit") || name.starts_with("dinov2") ||
+                            name == "resnet" || name == "efficientnet";
       if (is_tower || pretend::tiny(name).picture.shape.empty()) continue;
       QTest::newRow((name + ", a fixed tower").c_str()) << family.model_type << true << true;
     }
