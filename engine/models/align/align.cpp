@@ -17,6 +17,8 @@ using torch::Tensor;
 
 namespace {
 
+constexpr const char* kFirstTokens = "first_tokens";  ///< what prepare() sets aside
+
 struct AlignOptions {
   EfficientnetOptions vision;
   TextEncoderOptions text;
@@ -76,13 +78,9 @@ class Align : public Model,
       const auto run = [&layer, layout](const Tensor& in) { return layer->forward(in, {layout}); };
       x = gradient_checkpointing_ ? checkpointed(run, x) : run(x);
     }
-    std::vector<std::int64_t> firsts;
-    std::int64_t start = 0;
-    for (std::int64_t row = 0; row < rows; ++row) {
-      firsts.push_back(start);
-      start += input.lengths[static_cast<std::size_t>(row)];
-    }
-    const Tensor places = torch::tensor(firsts, torch::kInt64).to(x.device());
+    const auto made = input.aside.find(kFirstTokens);
+    const Tensor places =
+        made == input.aside.end() ? firsts(input, rows).to(x.device()) : made->second;
     return unit_vectors(projection_(x.index_select(0, places)));
   }
   Tensor scale() override { return temperature_.reciprocal(); }
@@ -90,6 +88,8 @@ class Align : public Model,
   void prepare(ModelInput& input) const override {
     check_token_types(input, options_.text.tables.types);
     Model::prepare(input);
+    if (!input.pictures.empty())
+      input.aside[kFirstTokens] = firsts(input, static_cast<std::int64_t>(input.pictures.size()));
   }
 
   /// In the order of text_likeness: the pictures' way, then the texts'.
@@ -131,6 +131,17 @@ class Align : public Model,
   }
 
  private:
+  /// Where each text begins: [rows] int64, on the host.
+  static Tensor firsts(const ModelInput& input, std::int64_t rows) {
+    std::vector<std::int64_t> places;
+    std::int64_t start = 0;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      places.push_back(start);
+      start += input.lengths[static_cast<std::size_t>(row)];
+    }
+    return torch::tensor(places, torch::kInt64);
+  }
+
   AlignOptions options_;
   Tensor temperature_;
   std::shared_ptr<TextEmbeddings> embeddings_;
