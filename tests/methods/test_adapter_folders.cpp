@@ -2,6 +2,7 @@
 // Folders that PEFT or we wrote: what loads, what is refused by name, what is said; that a folder
 // written again says what its tensors are; and merging, which proves itself, also where the head is
 // tied to the embedding.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <regex>
@@ -319,8 +320,11 @@ class TestAdapterFolders : public QObject {
       recipe.strategy = "lora";
       recipe.adapter = settings();
       const auto selection = planned_selection(*summary, recipe);
-      QVERIFY(selection);
       const std::vector<ModelModule> modules = all_modules(*summary);
+      const bool hangs = std::any_of(modules.begin(), modules.end(),
+                                     [](const ModelModule& module) { return module.linear(); });
+      QCOMPARE(selection.ok(), hangs);
+      if (!hangs) continue;  // convolutions alone
       const AdapterSettings written = settings_to_write(recipe.adapter, modules, *selection);
       std::set<std::string> chosen;
       for (const WrappedModule& module : selection->wrapped) chosen.insert(module.name);

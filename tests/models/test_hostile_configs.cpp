@@ -155,8 +155,11 @@ Status load_and_run(const Family& family, const Json& config, const fs::path& fo
     LUTHIER_TRY(PixelValues pixels, processor->process(noise(width, height)));
     const std::string text = tokens.expand ? tokens.expand(pixels) : tokens.mark;
     Example example;
-    example.input_ids.assign(count(text, tokens.token.empty() ? tokens.mark : tokens.token), image);
-    if (example.input_ids.size() > 4000) continue;
+    const std::size_t places = tokens.form == RowForm::Robot
+                                   ? static_cast<std::size_t>(tokens.count)
+                                   : count(text, tokens.token.empty() ? tokens.mark : tokens.token);
+    if (places > 4000) continue;
+    example.input_ids.assign(places, image);
     const auto longest = static_cast<std::size_t>(plan.longest_row);
     if (longest > 0 && example.input_ids.size() + 2 > longest) continue;  // the row is refused
     const TokenId word = image == 0 ? 1 : 0;

@@ -21,7 +21,7 @@ using Tensors = std::map<std::string, TensorInfo>;
 const fs::path kFolder = "somewhere";
 const char* const kCounts[] = {
     "num_hidden_layers", "depth",          "num_layers", "num_decoder_layers",
-    "encoder_layers",    "decoder_layers", "n_layer"};
+    "encoder_layers",    "decoder_layers", "n_layer",    "decoder_num_hidden_layers"};
 
 const Family& family_of(const std::string& type) {
   const auto family = find_family({{"model_type", type}}, "here");
@@ -107,8 +107,11 @@ class TestLayerCount : public QObject {
     QTest::addColumn<QString>("type");
     QTest::addColumn<QString>("field");
     for (const Family& family : families()) {
-      const auto fields = fields_of(config_of(family.model_type));
-      QVERIFY2(!fields.empty(), family.model_type);
+      const Json config = config_of(family.model_type);
+      const auto fields = fields_of(config);
+      // Those of ResNet and EfficientNet are lists (depths_of_stages_are_counted).
+      const bool of_stages = config.contains("depths") || config.contains("num_block_repeats");
+      QVERIFY2(!fields.empty() || of_stages, family.model_type);
       for (const std::string& field : fields)
         QTest::addRow("%s %s", family.model_type, field.c_str())
             << family.model_type << QString::fromStdString(field);
@@ -152,6 +155,8 @@ class TestLayerCount : public QObject {
     };
     row("llava", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("clip", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
+    row("vit_mae", "num_hidden_layers", "decoder_num_hidden_layers");
+    row("vision-encoder-decoder", "encoder.num_hidden_layers", "decoder.n_layer");
     row("qwen2_5_vl", "text_config.num_hidden_layers", "vision_config.depth");
     row("mistral3", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("minicpmv4_6", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
@@ -240,6 +245,36 @@ class TestLayerCount : public QObject {
     const Status more = check("florence2", config, held_by("florence2", stages));
     QVERIFY(!more);
     QCOMPARE(more.error().where, place("vision_config.embed_dim"));
+  }
+
+  /// A stage's layers stand in a list of its own, or all of them in one.
+  void layers_of_stages_are_counted_data() {
+    QTest::addColumn<QString>("type");
+    QTest::addColumn<QString>("field");
+    QTest::newRow("resnet") << "resnet"
+                            << "depths";
+    QTest::newRow("efficientnet") << "efficientnet"
+                                  << "num_block_repeats";
+    QTest::newRow("align") << "align"
+                           << "vision_config.num_block_repeats";
+  }
+  void layers_of_stages_are_counted() {
+    QFETCH(QString, type);
+    QFETCH(QString, field);
+    const std::string family = type.toStdString(), path = field.toStdString();
+    const Json config = config_of(family);
+    QVERIFY(check(family, config, held_by(family, config)));
+    for (std::size_t stage = 0; stage < config.at(pointer_of(path)).size(); ++stage) {
+      Json more = config;
+      Json& count = more[pointer_of(path) / stage];
+      count = count.get<std::int64_t>() + 1;
+      for (const bool fewer : {true, false}) {
+        const Status status =
+            check(family, fewer ? config : more, held_by(family, fewer ? more : config));
+        QVERIFY(!status);
+        QCOMPARE(status.error().where, place(path));
+      }
+    }
   }
 
   void older_names_are_shown_as_they_are() {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes families/MODEL_TYPE/: the JSON files of tiny checkpoints of every family, as transformers saves them, for test_hostile_configs.
-    python tests/data/models/make_configs.py        with the oracle's Python; makes the checkpoints of tests/parity to take the files from"""
+    python tests/data/models/make_configs.py [MODEL_TYPE]...    of all families or of these, with the oracle's Python; makes the checkpoints of tests/parity
+                                                                to take the files from"""
 import json
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
+import align
 import captioners
 import checkpoints
 import encoders
@@ -30,24 +32,25 @@ def thin(content):
 
 
 def sources(scratch):
-    """Folders of tiny checkpoints by the family's model_type."""
-    for family in FAMILIES:
-        yield family.model_type, checkpoints.make(next(iter(family.specs)), scratch).path
-    yield "clip", two_towers.make("towers-plain", scratch)
-    yield "siglip", siglip.make("siglip-plain", scratch)
-    yield "vit_mae", masked_pictures.make("mae-plain", scratch)
-    for model_type, name in (("vit", "vit-plain"), ("dinov2", "dinov2-plain"), ("dinov2_with_registers", "registers-plain")):
-        yield model_type, pictures_alone.make(name, scratch)
-    yield "openvla", openvla.make("openvla-fused", scratch)
-    yield "vision-encoder-decoder", captioners.make("captioner-plain", scratch)
-    for model_type in ("bart", "mbart"):
-        yield model_type, rewriters.make(f"{model_type}-plain", scratch)
-    for name in ("roberta-plain", "xlm-roberta-plain", "albert-groups", "electra-plain", "deberta-v2"):
-        yield encoders.SPECS[name].kind.config.model_type, encoders.make(name, scratch)
+    """What makes tiny checkpoints, by the family's model_type."""
+    made = {family.model_type: lambda family=family: checkpoints.make(next(iter(family.specs)), scratch).path for family in FAMILIES}
+    for kind, names in (
+            (two_towers, {"clip": "towers-plain"}), (siglip, {"siglip": "siglip-plain"}), (align, {"align": "align-plain"}),
+            (masked_pictures, {"vit_mae": "mae-plain"}), (openvla, {"openvla": "openvla-fused"}), (captioners, {"vision-encoder-decoder": "captioner-plain"}),
+            (pictures_alone, {"vit": "vit-plain", "dinov2": "dinov2-plain", "dinov2_with_registers": "registers-plain", "resnet": "resnet-bottleneck",
+                              "efficientnet": "efficientnet-plain"}),
+            (rewriters, {"bart": "bart-plain", "mbart": "mbart-plain"}),
+            (encoders, {encoders.SPECS[name].kind.config.model_type: name
+                        for name in ("roberta-plain", "xlm-roberta-plain", "albert-groups", "electra-plain", "deberta-v2")})):
+        made |= {model_type: lambda kind=kind, name=name: kind.make(name, scratch) for model_type, name in names.items()}
+    return made
 
 
 with tempfile.TemporaryDirectory() as scratch:
-    for model_type, source in sources(Path(scratch)):
+    for model_type, make in sources(Path(scratch)).items():
+        if sys.argv[1:] and model_type not in sys.argv[1:]:
+            continue
+        source = make()
         folder = HERE / "families" / model_type
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
