@@ -53,6 +53,16 @@ Status check_conv1d(const Method& method, const ModuleToHang& to) {
       "adapter.init_lora_weights", "Write true, gaussian or orthogonal.");
 }
 
+/// Whose words beside its own stand in a tensor beside it (Idefics): what hangs on the one alone
+/// gives the others no logits.
+Status check_words_beside(const Ports& ports, const std::string& module) {
+  const std::string beside = module + ".additional_fc";
+  if (!ports.linears.contains(beside)) return {};
+  return input_error(module + " has words beside its own, which an adapter on it would leave out.",
+                     "adapter.target_modules",
+                     "Name " + beside + ", or put " + module + " into adapter.modules_to_save.");
+}
+
 }  // namespace
 
 bool is_conv1d(const Ports& ports, const std::string& module) {
@@ -130,6 +140,7 @@ Result<ModuleToHang> AdapterBuilder::next(const ModelModule& module, const Modul
   const ModuleToHang to{module, scale, settings_, places_, fresh, shared_};
   if (const auto sharded = sharded_of(*base_.model)) sharded->bring(module.name);
   if (is_conv1d(ports_, module.name)) LUTHIER_CHECK(check_conv1d(method_, to));
+  LUTHIER_CHECK(check_words_beside(ports_, module.name));
   if (method_.of_modules->check_base) LUTHIER_CHECK(method_.of_modules->check_base(ports_, to));
   return to;
 }

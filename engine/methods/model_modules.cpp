@@ -13,6 +13,7 @@ namespace {
 struct Beside {
   std::string_view end,
       other;  // where a module's name ends in the first, there is one that ends in the second
+  std::string_view within = {};  // where this stands in it
 };
 
 constexpr Beside kTensorless[] = {
@@ -88,10 +89,36 @@ constexpr Beside kTensorless[] = {
     {".attn.query.proj", ".norm.act"},
     {".embed_audio.embedding_projection", ".audio_tower"},
     {".attn.output.proj", ".attn.output.drop"},
+    // BERT's layers, and the Q-Former's
+    {".intermediate.dense", ".intermediate.intermediate_act_fn"},
+    {".output.LayerNorm", ".output.dropout"},
+    {".intermediate_query.dense", ".intermediate_query.intermediate_act_fn"},
+    {".output_query.LayerNorm", ".output_query.dropout"},
+    {"qformer.layernorm", "qformer.dropout"},
+    {"qformer.embeddings.layernorm", "qformer.embeddings.dropout"},
+    // T5
+    {".DenseReluDense.wo", ".DenseReluDense.act"},
+    {".DenseReluDense.wo", ".DenseReluDense.dropout"},
+    {".DenseReluDense.wo", ".dropout"},
+    {".SelfAttention.o", ".dropout"},
+    {".EncDecAttention.o", ".dropout"},
+    {".block.0.layer.0.SelfAttention.relative_attention_bias", ".dropout"},
+    // Persimmon, and Fuyu's decoder
+    {".self_attn.query_key_value", ".self_attn.attention_dropout"},
+    {".self_attn.query_key_value", ".dropout"},
+    {".mlp.dense_h_to_4h", ".mlp.act"},
+    // Idefics' gated layers, and its resampler
+    {".cross_attn.q_proj", ".cross_attn.rotary_emb", ".gated_cross_attn_layers."},
+    {".cross_attn.q_proj", ".act_cross_attn", ".gated_cross_attn_layers."},
+    {".cross_attn.q_proj", ".act_dense", ".gated_cross_attn_layers."},
+    {".1.c_proj", ".1.act", ".perceiver_resampler."},
+    // Chameleon's encoder of pictures
+    {".conv1", ".dropout", ".vqmodel."},
+    {".block.0.conv1", ".attn", ".vqmodel."},
 };
 
 std::string beside(const std::string& name, const Beside& rule) {
-  if (!name.ends_with(rule.end)) return {};
+  if (!name.ends_with(rule.end) || name.find(rule.within) == std::string::npos) return {};
   // Qwen2-VL's tower has a word of its own.
   const bool blocks = rule.end == ".fc1" && name.find(".visual.blocks.") != std::string::npos;
   return name.substr(0, name.size() - rule.end.size()) + std::string(blocks ? ".act" : rule.other);
@@ -115,6 +142,8 @@ std::array<std::vector<std::int64_t>, 2> stack_shapes(const std::vector<std::int
 std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
   std::set<std::string> known;
   for (const ModelModule& module : modules) known.insert(module.name);
+  // Each of Idefics' decoder layers turns by itself.
+  const bool gated = known.contains("model.gated_cross_attn_layers.0.cross_attn.q_proj");
   const std::size_t given = modules.size();
   for (std::size_t i = 0; i < given; ++i) {
     const ModelModule held = modules[i];
@@ -133,6 +162,9 @@ std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
     // Those that make keys norm their values, without a weight.
     if (modules[i].type == "Gemma4Layer" && known.contains(name + ".self_attn.k_norm"))
       add(name + ".self_attn.v_norm");
+    if (const std::string_view own = ".q_proj";
+        gated && name.starts_with("model.layers.") && name.ends_with(own))
+      add(name.substr(0, name.size() - own.size()) + ".rotary_emb");
     if (name.ends_with(".altup")) {  // so do Gemma 3n's
       const std::string layer = name.substr(0, name.size() - std::string_view(".altup").size());
       if (known.contains(layer + ".self_attn.k_norm")) add(layer + ".self_attn.v_norm");

@@ -160,12 +160,12 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     LUTHIER_TRY(o.mlp_bias, json_bool(config, "mlp_bias", where, false));
   }
   o.qk_norm = kind->qk_norm;
+  o.norms_by_place = kind->norms_by_place;
   if (kind->chameleon) LUTHIER_CHECK(read_chameleon_layers(config, where, o));
   if (kind->idefics) LUTHIER_CHECK(read_idefics_layers(config, where, o));
   if (kind->persimmon) LUTHIER_CHECK(read_persimmon(config, where, o));
   o.sandwich_norms = kind->sandwich;
   o.fused_mlp = o.neighbours_turn = kind->glm;
-  o.norms_by_place = kind->norms_by_place;
   if (kind->cohere) LUTHIER_CHECK(read_cohere(config, where, o));
   if (kind->gemma) {
     LUTHIER_CHECK(read_gemma(config, where, *kind, o));

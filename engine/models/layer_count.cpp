@@ -68,6 +68,8 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"fused_featurizer.blocks", {"timm_model_ids.1"}},
       {"featurizer.blocks", {"timm_model_ids.0"}},
       {".encoder.blocks", {"num_block_repeats"}},
+      {"perceiver_resampler.blocks", {"perceiver_config.resampler_depth"}},
+      {"vqmodel.encoder.down", {"vq_config.channel_multiplier"}},
       {".blocks", {"depth"}},
       {"global_transformer.layers", {"num_global_layers"}},
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},

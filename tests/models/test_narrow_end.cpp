@@ -48,6 +48,7 @@ Linear last_mixed(Model& model) {
   for (const auto& [name, linear] : ports.linears) {
     const bool found = name.ends_with(layer + "self_attn.o_proj") ||
                        name.ends_with(layer + "self_attn.out_proj") ||
+                       name.ends_with(layer + "self_attn.dense") ||
                        name.ends_with(layer + "linear_attn.out_proj") ||
                        name.ends_with(layer + "conv.out_proj") ||
                        name == "transformer.h." + std::to_string(layers - 1) + ".attn.c_proj";

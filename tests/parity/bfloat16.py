@@ -236,7 +236,8 @@ def check_logits(world, result, checkpoint, reference, exact, *extra, autocast=F
                               for model in (reference, exact))
         got = load_file(out)["logits"]
         # virtual tokens stand in front of the row's own
-        errors.add(got, *(each[:, -got.shape[1]:] for each in (theirs, wanted)))
+        errors.add(*map(checkpoint.family.shown, (
+            got, *(each[:, -got.shape[1]:] for each in (theirs, wanted)))))
     errors.check(result, "logits", LOGITS, "logits")
 
 

@@ -16,6 +16,7 @@ KINDS = {   # what trains, how many rows go through the model at once, and how m
     "projector-alone": ("freeze", {}, 1, 60),   # a fixed tower's features are kept, row by row
     "decoder": ("freeze", dict(vision_tower=True, projector=True, language_model=False), 4, 8),
     "tower": ("freeze", dict(vision_tower=False, projector=True, language_model=True), 4, 8)}
+PART_OF = {"projector": "projector", "projector-alone": "projector", "tower": "vision_tower"}
 
 
 def packed_case(family):
@@ -85,4 +86,4 @@ def cases():
     return found | {f"forecast/{family.model_type}" + ("" if kind == "lora" else f"/{kind}"):
                     forecast_case(family, kind)
                     for family in FAMILIES if family.larger for kind in KINDS
-                    if family.pictures or kind in ("lora", "full", "decoder")}
+                    if PART_OF.get(kind, "language_model") in set(family.parts) - set(family.still)}

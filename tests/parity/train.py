@@ -134,8 +134,8 @@ def compare_adapter(world, result, checkpoint, model, messages):
                       "--dtype", "float32", "--device", "cpu")
     result.close(
         "logits of the written adapter, PEFT's and ours",
-        load_file(written)["logits"],
-        theirs.logits,
+        checkpoint.family.shown(load_file(written)["logits"]),
+        checkpoint.family.shown(theirs.logits),
         LOGITS,
         "logits",
     )

@@ -33,7 +33,8 @@ def thin(content):
 
 def sources(scratch):
     """What makes tiny checkpoints, by the family's model_type."""
-    made = {family.model_type: lambda family=family: checkpoints.make(next(iter(family.specs)), scratch).path for family in FAMILIES}
+    made = {family.model_type: lambda family=family: checkpoints.make(next(iter(family.specs)), scratch).path for family in FAMILIES
+            if not family.stored_type}    # else they are another's files
     for kind, names in (
             (two_towers, {"clip": "towers-plain"}), (siglip, {"siglip": "siglip-plain"}), (align, {"align": "align-plain"}),
             (masked_pictures, {"vit_mae": "mae-plain"}), (openvla, {"openvla": "openvla-fused"}), (captioners, {"vision-encoder-decoder": "captioner-plain"}),

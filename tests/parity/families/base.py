@@ -84,9 +84,11 @@ class Family:
     (checkpoint, kind) pairs, `plans` runs by name; `generates` (checkpoint, conversation) pairs,
     `compared` checkpoints for several rows."""
     model_type = ""
+    stored_type = ""                    # as its files call it, where that is another family's name
     model_class = processor_class = None
     parts = {"vision_tower": "model.vision_tower.", "projector": "model.multi_modal_projector.",
              "language_model": ("model.language_model.", "lm_head.")}
+    still = ()                          # parts whose weights no gradient reaches
     embedding = "model.language_model.embed_tokens.weight"
     inputs = ("input_ids", "attention_mask", "pixel_values")
     specs, kinds, plans = {}, {}, {}

@@ -60,6 +60,8 @@ def joined(message):
 def drawn(model, seed, embedding):
     """Norms of BERT's names are norms, and queries are unlike one another."""
     randomise(model, seed=seed, embedding=embedding)
+    if model.query_tokens.is_meta:      # shapes alone
+        return
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
         for key, parameter in model.named_parameters():

@@ -10,8 +10,9 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 from families.base import Plan, Spec, full_plan, towers_plan
 from families.blip_2 import KINDS, QFORMER, TOWER, Blip2, drawn, joined
 
-TEXT = dict(d_model=48, d_kv=12, d_ff=80, num_layers=2, num_decoder_layers=3, num_heads=4,
-            dropout_rate=0.0)
+# transformers' cache has as many layers as the encoder: a deeper decoder cannot generate there.
+TEXT = dict(d_model=48, d_kv=12, d_ff=80, num_layers=3, num_decoder_layers=2, num_heads=4,
+            dropout_rate=0.0, decoder_start_token_id=0, pad_token_id=0, eos_token_id=1)
 
 SPECS = {
     "blip_2_t5-plain": Spec(TOWER, T5Config, {**TEXT, "scale_decoder_outputs": True}, "t5", None,
@@ -37,7 +38,7 @@ T5_KINDS = {
 
 
 class Blip2T5(Blip2):
-    model_type = "blip-2-t5"
+    model_type, stored_type = "blip-2-t5", "blip-2"
     embedding = "language_model.shared.weight"
     specs, kinds = SPECS, T5_KINDS
     larger = Spec({**TOWER, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 3},
@@ -47,7 +48,7 @@ class Blip2T5(Blip2):
     two_texts = True
     queries = ("q",)
     adapters = (("blip_2_t5-plain", "linear", "new"), ("blip_2_t5-gated", "towers", "new"))
-    tied = ("blip_2_t5-plain",)
+    tied = ()       # PEFT's embed_tokens are one a stack there, and not the table that they share
     merges = (("blip_2_t5-plain", "towers"), ("blip_2_t5-gated", "linear"))
     generates = tuple((name, "plain") for name in SPECS)
     compared = ("blip_2_t5-plain",)
@@ -56,7 +57,9 @@ class Blip2T5(Blip2):
     plans = {
         "blip_2_t5": towers_plan("blip_2_t5-plain", without_picture=()),
         "blip_2_t5-recomputed": Plan("blip_2_t5-gated", "towers", gradient_checkpointing="true",
-                                     training=dict(per_device_train_batch_size=2, max_steps=4)),
+                                     # Trainer adds up the means of what it accumulates here.
+                                     training=dict(per_device_train_batch_size=2, max_steps=4,
+                                                   gradient_accumulation_steps=1)),
         "blip_2_t5-full": full_plan("blip_2_t5-gated"),
     }
 

@@ -45,6 +45,7 @@ class Chameleon(Family):
     model_class, processor_class = ChameleonForConditionalGeneration, ChameleonProcessor
     parts = {"vision_tower": "model.vqmodel.",
              "language_model": ("model.layers.", "model.embed_tokens.", "model.norm.", "lm_head.")}
+    still = ("vision_tower",)
     embedding = "model.embed_tokens.weight"
     specs, kinds = SPECS, KINDS
     larger = Spec({**CODES, "resolution": 32}, None, WIDE_TEXT, "llama_bos", "chameleon")
@@ -109,6 +110,11 @@ class Chameleon(Family):
                                               "rope_scaling": None,
                                               "transformers_version": "4.43.0.dev0"})
         old_processor_files(path, "ChameleonImageProcessor", "ChameleonProcessor")
+        # The class takes no template of its own: it is the tokenizer's.
+        template = path / "chat_template.json"
+        tokenizer = read(path / "tokenizer_config.json")
+        write(path / "tokenizer_config.json", tokenizer | read(template))
+        template.unlink()
 
     def silent(self, name):
         return False

@@ -12,6 +12,7 @@ from transformers.models.fuyu.image_processing_pil_fuyu import FuyuImageProcesso
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 
 import tokenizers_
+from families import persimmon
 from families.base import (LLAMA, WIDE_TEXT, Family, Plan, Spec, full_plan, old_processor_files,
                            randomise, read, towers_plan, write)
 
@@ -114,8 +115,9 @@ class Fuyu(Family):
         picture, = [load_image(part["path"]) for part in parts if part["type"] == "image"]
         question = "".join(part["text"] for part in parts if part["type"] == "text")
         out = checkpoint.processor(text=question, images=[picture], return_tensors="pt")
+        # The processor leaves the patches' axis out where a picture is one patch.
         found = {"input_ids": out["input_ids"], "attention_mask": out["attention_mask"],
-                 "pixel_values": out["image_patches"]}
+                 "pixel_values": torch.atleast_2d(out["image_patches"])}
         if prompt:
             return found
         answer = "".join(part["text"] for part in messages[1]["content"]) + "</s>"
@@ -146,6 +148,9 @@ class Fuyu(Family):
         randomise(model, seed=sum(name.encode()),
                   embedding=0.2 if spec.model.get("tie_word_embeddings") else 0.6)
         return model, processor
+
+    def felt(self, spec, name, tensor):
+        return persimmon.felt(spec, name, tensor)
 
     def load_model(self, path, spec, dtype):
         model = super().load_model(path, spec, dtype)

@@ -90,7 +90,6 @@ class Idefics(Family):
                   "llama_bos", "idefics", dict(cross_layer_interval=2, **OPEN))
     adapters = (("idefics-plain", "linear", "new"), ("idefics-resampled", "towers", "new"),
                 ("idefics-old", "regex", "new"))
-    tied = ("idefics-resampled",)
     merges = (("idefics-resampled", "towers"), ("idefics-plain", "linear"))
     generates = (("idefics-plain", "several"), ("idefics-plain", "words"),
                  ("idefics-resampled", "plain"), ("idefics-old", "several"))
@@ -136,7 +135,7 @@ class Idefics(Family):
         generator = torch.Generator().manual_seed(len(name))
         with torch.no_grad():   # gates that let through enough to be seen
             for key, parameter in model.named_parameters():
-                if "alpha_" in key:
+                if "alpha_" in key and not parameter.is_meta:
                     parameter.copy_(0.7 + 0.3 * torch.randn(parameter.shape, generator=generator))
         side = spec.tower["image_size"]
         pictures = IdeficsImageProcessorPil(image_size=side, **spec.picture)
@@ -166,8 +165,10 @@ class Idefics(Family):
             "image_processor_type": "IdeficsImageProcessor"})
         (path / "processor_config.json").unlink()
 
-    def pixels(self, inputs):
-        return inputs["pixel_values"]
+    def silent(self, name):
+        """Nor does the resampler's softmax feel what its norm adds to every key."""
+        return super().silent(name) or (
+            "perceiver_resampler" in name and name.endswith("k_layer_norm.bias"))
 
     def batch_pictures(self, examples):
         return {}

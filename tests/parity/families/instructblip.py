@@ -2,7 +2,7 @@
 """instructblip: BLIP-2's tower and Q-Former, which reads the instruction beside its queries by a
 tokenizer and tables of its own, before Llama or OPT. Rows as blip-2's."""
 import torch
-from transformers import (BertTokenizer, InstructBlipConfig, InstructBlipForConditionalGeneration,
+from transformers import (InstructBlipConfig, InstructBlipForConditionalGeneration,
                           InstructBlipProcessor, InstructBlipQFormerConfig,
                           InstructBlipVisionConfig, LlamaConfig, OPTConfig)
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
@@ -10,6 +10,7 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 import tokenizers_
 from families.base import Plan, Spec, full_plan, ids_of, make_tokenizer, towers_plan
 from families.blip_2 import KINDS, QFORMER, TEXT, TOWER, Blip2, drawn
+from text_encoders import wordpieces
 
 LLAMA = dict(hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4)
 PICTURES = ("plain", "korean", "large", "banner", "kinds", "rest", "more")
@@ -64,13 +65,11 @@ class InstructBlip(Blip2):
         return batch
 
     def build(self, spec, name, scratch):
-        # Where it is called, since the module's own imports lead back here.
-        from encoders import vocabulary
         if spec.tokenizer == "opt":
             tokenizer = tokenizers_.opt_tokenizer(tokens=["<image>"])
         else:
             tokenizer = make_tokenizer(spec.tokenizer, scratch)
-        words = vocabulary()
+        words = wordpieces()
         text = spec.text(**{"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 1024,
                             **ids_of(tokenizer), **spec.text_options})
         settings = dict(spec.model)
@@ -83,5 +82,5 @@ class InstructBlip(Blip2):
         drawn(model, sum(name.encode()), 0.6)
         side = config.vision_config.image_size
         pictures = BlipImageProcessorPil(size={"height": side, "width": side}, **spec.picture)
-        return model, InstructBlipProcessor(pictures, tokenizer, BertTokenizer(vocab=words),
+        return model, InstructBlipProcessor(pictures, tokenizer, words,
                                             num_query_tokens=config.num_query_tokens)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """persimmon: a decoder alone of LayerNorms, one product for each head's query, key and value, heads
 that turn in part, and an MLP through relu's square."""
+import torch
 from transformers import PersimmonConfig, PersimmonForCausalLM
 
 from families.base import CONVERSATIONS, LLAMA, WIDE_TEXT, Plan, Spec
@@ -37,6 +38,20 @@ SPECS = {
 }
 
 
+def felt(spec, name, tensor):
+    """A softmax does not feel what all keys have alike where nothing turns them: of a norm's bias,
+    and of the product's where there are no norms."""
+    options = spec.text_options
+    size = options["hidden_size"] // options["num_attention_heads"]
+    turned = int(size * options["rope_parameters"]["partial_rotary_factor"])
+    if name.endswith("k_layernorm.bias"):
+        return tensor[:turned]
+    if name.endswith("query_key_value.bias") and not options.get("qk_layernorm", True):
+        query, key, value = tensor.view(-1, 3, size).unbind(1)
+        return torch.cat([query, key[:, :turned], value], 1)
+    return tensor
+
+
 class Persimmon(TextFamily):
     model_type = "persimmon"
     config_class, model_class = PersimmonConfig, PersimmonForCausalLM
@@ -56,7 +71,4 @@ class Persimmon(TextFamily):
     plans = plans_of("persimmon", "persimmon-plain", "persimmon-tied", "persimmon-old")
 
     def felt(self, spec, name, tensor):
-        """A head's keys all alike: without a turn or a norm a softmax does not feel them."""
-        if not name.endswith("query_key_value.bias"):
-            return tensor
-        return tensor
+        return felt(spec, name, tensor)
