@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/decoder_model.h"
 
+#include "engine/nn/module_cost.h"
+
 namespace luthier {
 
 DecoderEntry DecoderModel::add_entry_cost(const Pass& pass, PassCost& cost) const {
