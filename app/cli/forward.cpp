@@ -16,6 +16,7 @@
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/routed_adapters.h"
+#include "engine/models/smoothed_labels.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/models/two_towers/pair_loss.h"
 
@@ -91,8 +92,8 @@ Outcome token_outcome(Model& model, const ModelInput& input) {
   const torch::Tensor goals = input.labels.slice(0, shift);
   const std::int64_t count = goals.ne(kIgnoreLabel).sum().item<std::int64_t>();
   const torch::Tensor before = logits.slice(0, 0, seq - shift);
-  const torch::Tensor sum =
-      at::cross_entropy_loss(before, goals, {}, at::Reduction::Sum, kIgnoreLabel);
+  const torch::Tensor sum = at::cross_entropy_loss(before, goals, {}, at::Reduction::Sum,
+                                                   kIgnoreLabel, label_smoothing_of(model));
   // The decoder of two texts is asked for the answer alone, as transformers asks it.
   const torch::Tensor& shown = model.sequence_to_sequence() ? before : logits;
   return {"logits", shown.unsqueeze(0), count > 0 ? sum / count : sum};

@@ -4,7 +4,9 @@
 // the family says more of a question (AskedQuestion), it is a text of its own behind the picture,
 // with the tokenizer's special tokens (BLIP-2 before T5, Blip2Processor). Where
 // there is no mark for pictures the picture is all that is read (VisionEncoderDecoderModel's), and
-// a tokenizer that puts no end behind a text gets one: a captioner learns when to stop.
+// a tokenizer that puts no end behind a text gets one: a captioner learns when to stop. There a
+// family may name that end itself (BLIP), whose answers are then without the tokenizer's special
+// tokens, and have a question read, too.
 #include <algorithm>
 
 #include "engine/data/asked_question.h"
@@ -33,7 +35,7 @@ Result<Example> ChatProcessor::encode_source_answer(const Row& row, std::int64_t
                      kRowExpected);
   const SpecialTokens& special = tokenizer_->special();
   const bool alone = image_tokens_.mark.empty();
-  if (alone && !joined_text(row.messages[0]).empty())
+  if (alone && !image_tokens_.ask && !joined_text(row.messages[0]).empty())
     return row.error(RowFault::BadRow,
                      "The row says something beside its picture, and this model reads pictures "
                      "alone.",
@@ -45,21 +47,23 @@ Result<Example> ChatProcessor::encode_source_answer(const Row& row, std::int64_t
   if (!alone && !apart && (special.bos_text.empty() || special.eos_text.empty()))
     return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.",
                      "Both stand in the model's tokenizer_config.json.");
+  const bool asks = apart && (!alone || !apart->text.empty()),
+             ends = alone && apart && apart->end >= 0;
   const std::string picture = row.replacements[0].text;
   Encoding read;
   if (alone) {  // a place for each of its states
     read.ids.assign(picture.size(), kPictureRow);
   } else {
-    LUTHIER_TRY(read, encode_text(row, apart ? picture
-                                             : picture + special.bos_text + *question +
-                                                   special.eos_text));
+    LUTHIER_TRY(
+        read, encode_text(row, apart ? picture
+                                     : picture + special.bos_text + *question + special.eos_text));
   }
-  if (apart) {
+  if (asks) {
     auto behind = tokenizer_->encode(apart->text, /*add_special_tokens=*/true);
     if (!behind) return row.about(RowFault::BadRow, behind.error());
     read.ids.insert(read.ids.end(), behind->ids.begin(), behind->ids.end());
   }
-  const std::int64_t source = alone ? 0 : static_cast<std::int64_t>(read.ids.size());
+  const std::int64_t source = alone && !asks ? 0 : static_cast<std::int64_t>(read.ids.size());
   if (longest_row_ > 0 && source > longest_row_)
     return row.error(RowFault::BadRow,
                      "Picture and question are " + std::to_string(source) +
@@ -72,9 +76,11 @@ Result<Example> ChatProcessor::encode_source_answer(const Row& row, std::int64_t
   example.input_ids = {image_tokens_.answer_start};
   example.labels = {kIgnoreLabel};
   if (row.messages.size() < 2) return example;
-  auto answer = tokenizer_->encode(joined_text(row.messages[1]), /*add_special_tokens=*/true);
+  auto answer = tokenizer_->encode(joined_text(row.messages[1]), /*add_special_tokens=*/!ends);
   if (!answer) return row.about(RowFault::BadRow, answer.error());
-  if (alone && special.eos && (answer->ids.empty() || answer->ids.back() != *special.eos))
+  if (ends)
+    answer->ids.push_back(apart->end);
+  else if (alone && special.eos && (answer->ids.empty() || answer->ids.back() != *special.eos))
     answer->ids.push_back(*special.eos);
   const auto written = static_cast<std::int64_t>(answer->ids.size());
   std::int64_t room = written;

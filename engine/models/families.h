@@ -69,6 +69,7 @@
   ROW(dinov2)                  \
   ROW(dinov2_with_registers)   \
   ROW(openvla)                 \
+  ROW(blip)                    \
   ROW(blip_2)                  \
   ROW(instructblip)            \
   ROW(fuyu)                    \

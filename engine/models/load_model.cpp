@@ -14,6 +14,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/open_weights.h"
+#include "engine/models/own_end.h"
 #include "engine/models/packing.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/sharded_layers.h"
@@ -231,6 +232,8 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
   }
   LUTHIER_CHECK(check_processor(*loaded.processor, loaded.model->geometry(), folder));
   LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, loaded.processor->tokenizer()));
+  if (const auto* ends = dynamic_cast<const OwnEnd*>(loaded.model.get()))
+    loaded.eos_ids = {ends->end_token()};
   LUTHIER_TRY(loaded.answer_rules,
               read_answer_rules(folder, loaded.config, loaded.model->geometry().vocab_size));
   if (auto* padded = dynamic_cast<PaddedTexts*>(loaded.model.get())) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Supervised fine-tuning: position t predicts the label at t + 1 (transformers' ForCausalLMLoss).
-// Only positions with a label reach the head.
+// Only positions with a label reach the head. Where the model's configuration smooths labels
+// (BLIP), so does the loss.
+#include "engine/models/smoothed_labels.h"
 #include "engine/objectives/router_loss.h"
+#include "engine/objectives/smoothed_cross_entropy.h"
 
 namespace luthier {
 
@@ -45,7 +48,11 @@ LossSum sft_loss(Model& model, const ModelInput& input,
   const LabelledStates states = labelled_states(model, input, routers);
   LossSum loss;
   loss.count = states.target.size(0);
-  loss.sum = chunked_cross_entropy(states.hidden, model.head(), states.target, states.shares);
+  const double smoothing = label_smoothing_of(model);
+  loss.sum = smoothing > 0
+                 ? smoothed_cross_entropy(states.hidden, model.head(), states.target, smoothing,
+                                          states.shares)
+                 : chunked_cross_entropy(states.hidden, model.head(), states.target, states.shares);
   return loss;
 }
 

@@ -38,14 +38,17 @@ Tensor TextEmbeddings::positions_of(const Tensor& ids, const RowLayout& rows) co
   return (sums - before) * counts + tables_.padding;
 }
 
-Tensor TextEmbeddings::forward(const Tensor& ids, const Tensor& types,
-                               const RowLayout& rows) const {
+Tensor TextEmbeddings::forward(const Tensor& ids, const Tensor& types, const RowLayout& rows,
+                               std::int64_t before) const {
   Tensor sum = words->forward(ids);
   if (types_) sum = sum + types_->forward(types.defined() ? types : torch::zeros_like(ids));
   if (positions_) {
-    TORCH_CHECK(rows.longest() <= longest_row(tables_), "a row of ", rows.longest(),
+    // Of rows that stand the lengths are the device's; they were cut to the positions.
+    const std::int64_t reach = rows.stands() ? 0 : before + rows.longest();
+    TORCH_CHECK(reach <= longest_row(tables_), "a row of ", reach,
                 " tokens is longer than the model's ", longest_row(tables_), " positions");
-    sum = sum + positions_->forward(positions_of(ids, rows));
+    const Tensor places = positions_of(ids, rows);
+    sum = sum + positions_->forward(before > 0 ? places + before : places);
   }
   return norm_->forward(widen_ ? widen_->forward(sum) : sum);
 }

@@ -30,8 +30,9 @@ class TextEmbeddings : public torch::nn::Module {
   TextEmbeddings(const TextTables& tables, const torch::TensorOptions& t);
 
   /// ids [tokens], and their types, undefined: all are 0 → [tokens, width, or what the norm takes].
-  torch::Tensor forward(const torch::Tensor& ids, const torch::Tensor& types,
-                        const RowLayout& rows) const;
+  /// `before`: tokens of each row that came earlier (none, where padding is not counted).
+  torch::Tensor forward(const torch::Tensor& ids, const torch::Tensor& types, const RowLayout& rows,
+                        std::int64_t before = 0) const;
   Stage cost(const StepTerms& terms, std::int64_t tokens) const;
 
   Embedding words{nullptr};

@@ -112,7 +112,7 @@ Result<BlipTowerOptions> read_blip_tower_options(const Json& config, const std::
   } else {
     o.image_height = o.image_width = 384;
     o.patch_size = 16;
-    o.layer_norm_eps = 1e-5;
+    o.layer_norm_eps = 1e-5, o.initializer_range = 1e-10;
   }
   LUTHIER_CHECK(read_vision_sizes(config, where, o));
   if (o.image_height != o.image_width)

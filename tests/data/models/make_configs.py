@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
 import align
+import blip
 import captioners
 import checkpoints
 import encoders
@@ -36,7 +37,7 @@ def sources(scratch):
     made = {family.model_type: lambda family=family: checkpoints.make(next(iter(family.specs)), scratch).path for family in FAMILIES
             if not family.stored_type}    # else they are another's files
     for kind, names in (
-            (two_towers, {"clip": "towers-plain"}), (siglip, {"siglip": "siglip-plain"}), (align, {"align": "align-plain"}),
+            (two_towers, {"clip": "towers-plain"}), (siglip, {"siglip": "siglip-plain"}), (align, {"align": "align-plain"}), (blip, {"blip": "blip-caption"}),
             (masked_pictures, {"vit_mae": "mae-plain"}), (openvla, {"openvla": "openvla-fused"}), (captioners, {"vision-encoder-decoder": "captioner-plain"}),
             (pictures_alone, {"vit": "vit-plain", "dinov2": "dinov2-plain", "dinov2_with_registers": "registers-plain", "resnet": "resnet-bottleneck",
                               "efficientnet": "efficientnet-plain"}),
@@ -58,6 +59,8 @@ with tempfile.TemporaryDirectory() as scratch:
             if not (source / name).exists():
                 continue
             content = thin(json.loads((source / name).read_text()))
+            if name == "config.json" and model_type == "blip":  # whose class alone says what it is for
+                content["architectures"] = json.loads((source / name).read_text())["architectures"]
             if name == "tokenizer_config.json":
                 content = {key: value for key, value in content.items() if key in TOKENS}
             (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
