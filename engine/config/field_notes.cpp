@@ -188,6 +188,8 @@ constexpr NoteRow kNotes[] = {
     {"two_views.temperature", {"0.1 to 0.5 is usual.", kFreeCost}},
     {"two_views.smallest", {"0.08 for photographs, 0.2 for small pictures.", kFreeCost}},
     {"two_views.jitter", {"0.8 is usual; 0.4 for small pictures.", kFreeCost}},
+    {"matching.contrastive_weight",
+     {"1 is usual; 0 where likenesses are good already and must stay.", kFreeCost}},
     {"mlm.mlm_probability span_corruption.noise_density", {"0.15 is usual.", kFreeCost}},
     {"mlm.mask_replace_prob mlm.random_replace_prob", {"0.8 and 0.1 are usual.", kFreeCost}},
     {"span_corruption.mean_noise_span_length", {"3 is usual.", kFreeCost}},

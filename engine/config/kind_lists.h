@@ -42,6 +42,7 @@
   ROW(span_corruption)          \
   ROW(denoising)                \
   ROW(contrastive)              \
+  ROW(matching)                 \
   ROW(classification)           \
   ROW(actions)                  \
   ROW(masked_pictures)          \
