@@ -2,6 +2,7 @@
 // Rows of a question that an encoder reads and an answer that a decoder writes: what goes where,
 // what is cut, and a sentence for each row that the form cannot hold. That the ids equal
 // Florence2Processor's is the parity suite's to show.
+#include "engine/data/asked_question.h"
 #include "engine/data/row_kind.h"
 
 #include "tests/data/chat_fixture.h"
@@ -31,6 +32,21 @@ Result<std::shared_ptr<const ChatProcessor>> load_asking(std::int64_t longest = 
       ChatProcessor::Pictures{
           tokens, (*tokenizer)->token_to_id("<image>").value_or(-1), {"SiglipImageProcessor"}},
       {}, longest);
+}
+
+/// Where no mark stands for the picture, answers end with `end`, and a question that there is is
+/// read, too (BLIP).
+Result<std::shared_ptr<const ChatProcessor>> load_alone(TokenId end) {
+  ImageTokens tokens;
+  tokens.mark.clear();
+  tokens.form = RowForm::SourceAnswer;
+  tokens.answer_start = kStart;
+  tokens.expand = [](const PixelValues&) { return std::string("..."); };
+  tokens.ask = [end](const std::string& question) -> Result<std::string> {
+    return written({question, end, {}});
+  };
+  return ChatProcessor::load(data_room() / "llava_bos",
+                             ChatProcessor::Pictures{tokens, -1, {"SiglipImageProcessor"}});
 }
 
 Conversation conversation(const std::string& messages) {
@@ -107,6 +123,33 @@ class TestSourceAnswer : public QObject {
     const auto fewer = load_asking(source - 1);
     QVERIFY(!(*fewer)->encode_training(conversation(kRow), LossOn::All, 0, "row"));
     QVERIFY(!(*fewer)->encode_prompt(conversation(kRow), "row"));
+  }
+
+  void anEndOfItsOwnStandsForTheTokenizersTokens() {
+    constexpr TokenId kEnd = 7;
+    const auto processor = load_alone(kEnd);
+    QVERIFY2(processor.ok(), processor ? "" : processor.error().sentence().c_str());
+    const Tokenizer& tokenizer = (*processor)->tokenizer();
+    auto answer = tokenizer.encode("Three red circles.", false);
+    QVERIFY(answer.ok());
+    std::vector<TokenId> ids{kStart};
+    ids.insert(ids.end(), answer->ids.begin(), answer->ids.end());
+    ids.push_back(kEnd);
+    const std::vector<TokenId> places(3, kPictureRow);
+    for (const char* question : {"", "What is it"}) {
+      const auto example =
+          (*processor)
+              ->encode_training(conversation("[" + asking(question) + ", " + kAnswer + "]"),
+                                LossOn::All, 0, "row");
+      QVERIFY2(example.ok(), example ? "" : example.error().sentence().c_str());
+      QVERIFY(example->input_ids == ids);
+      std::vector<TokenId> read = places;
+      if (*question) {
+        const auto asked = tokenizer.encode(question, true);
+        read.insert(read.end(), asked->ids.begin(), asked->ids.end());
+      }
+      QVERIFY(example->source_ids == read);
+    }
   }
 
   void aQuestionAloneHasNoLabel() {

@@ -169,6 +169,7 @@ class TestLayerCount : public QObject {
     row("deepseek_ocr2", "vision_config.sam_config.num_hidden_layers",
         "vision_config.encoder_config.num_hidden_layers");
     row("phi4_multimodal", "num_hidden_layers", "vision_config.num_hidden_layers");
+    row("blip", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("t5", "num_layers", "num_decoder_layers");
     row("florence2", "text_config.encoder_layers", "text_config.decoder_layers");
   }

@@ -112,6 +112,7 @@ IN_PART = (
     "rewriters",
     "siglip",
     "align",
+    "blip",
     "pictures_alone",
     "masked_pictures",
     "two_views",

@@ -113,6 +113,7 @@ const std::map<std::string, Expected>& expected() {
       {"bart", {1, 0, 1, 0}},
       {"mbart", {1, 0, 1, 0}},
       {"vision-encoder-decoder", {1, 0, 1, 0}},
+      {"blip", {1, 0, 1, 0}},
       {"florence2", {1, 0, 1, 0}},
       {"phi4_multimodal", {1, 0, 1, 0}},
       {"blip-2", {1, 0, 1, 0}},
