@@ -97,7 +97,7 @@ class TestBlip : public QObject {
     Example row = examples().front();
     const ModelInput whole = collate({row});
     const Tensor all = writer.decode(whole, writer.encode(whole), nullptr);
-    KeyValueCache cache;
+    KeyValueCache cache(writer.decoder_layers(), all.size(0));
     const RowStates memory = writer.encode(whole);
     for (std::size_t i = 0; i < row.input_ids.size(); ++i) {
       ModelInput next;
@@ -127,7 +127,7 @@ class TestBlip : public QObject {
     // What the tower gave is used in the pixels' place.
     ModelInput kept = all;
     kept.tower_features = model->picture_tower()->tower(all);
-    kept.pixel_values = {};
+    kept.pixel_values = Tensor();
     QVERIFY(differ(matcher.match(kept, pairs), together) < 1e-6);
     QVERIFY(differ(text_likeness(*model->two_towers(), kept),
                    text_likeness(*model->two_towers(), all)) < 1e-6);

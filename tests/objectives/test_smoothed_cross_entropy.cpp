@@ -3,6 +3,8 @@
 // the plain loss where nothing is smoothed, and rows that have no part in it.
 #include "engine/objectives/smoothed_cross_entropy.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 // After LibTorch, whose names Qt's keywords would break.
 #include <QtTest>
 
