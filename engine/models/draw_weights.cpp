@@ -7,19 +7,14 @@
 
 #include "engine/device/threads.h"
 #include "engine/models/family.h"
+#include "engine/models/first_weight.h"
 #include "engine/models/model.h"
-#include "engine/nn/layers.h"
 
 namespace luthier {
 
 namespace {
 
 using torch::Tensor;
-
-double neutral_weight(const ParameterModule& norm) {
-  const auto* rms = dynamic_cast<const RmsNormImpl*>(&norm);
-  return rms ? rms->neutral() : 1;
-}
 
 Tensor normal(torch::IntArrayRef shape, double range, const at::Generator& generator) {
   return torch::empty(shape, torch::kFloat32).normal_(0, range, generator);
@@ -58,8 +53,6 @@ Result<Draws> draw_weights(Model& model, const Plan& plan, std::uint64_t seed,
   for (const auto& module : model.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
     const auto* owner = dynamic_cast<const ParameterModule*>(module.value().get());
     if (!owner) continue;
-    const std::string type = owner->type_name();
-    const bool norm = type == "RMSNorm" || type == "LayerNorm";
     for (auto& item : module.value()->named_parameters(/*recurse=*/false)) {
       Tensor& tensor = item.value();
       adapt_waiting();
@@ -69,10 +62,8 @@ Result<Draws> draw_weights(Model& model, const Plan& plan, std::uint64_t seed,
       if (const Tensor first = owner->first_value(item.key(), generator); first.defined()) {
         if (tensor.scalar_type() != torch::kFloat32) draws[name].value = first;
         tensor.copy_(first);
-      } else if (item.key().ends_with("bias")) {
-        tensor.zero_();
-      } else if (norm) {
-        tensor.fill_(neutral_weight(*owner));
+      } else if (const auto start = fixed_start(*owner, item.key())) {
+        tensor.fill_(*start);
       } else {
         if (tensor.scalar_type() != torch::kFloat32) draws[name] = {generator.clone(), range, {}};
         tensor.copy_(normal(tensor.sizes(), range, generator));

@@ -118,6 +118,8 @@ Json config_json(std::int64_t pieces) {
 
 }  // namespace
 
+const char* skeleton_template() { return kTemplate; }
+
 Status write_skeleton(const std::filesystem::path& folder, std::uint64_t seed) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);

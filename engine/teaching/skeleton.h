@@ -10,6 +10,9 @@
 
 namespace luthier {
 
+/// The chat template of its folder: " USER: <image> question ASSISTANT: answer</s>".
+const char* skeleton_template();
+
 /// config.json, generation_config.json, preprocessor_config.json, processor_config.json,
 /// chat_template.jinja and the tokenizer's files.
 Status write_skeleton(const std::filesystem::path& folder, std::uint64_t seed);

@@ -25,17 +25,21 @@ class LlavaProjector : public torch::nn::Module {
         "linear_2", Linear(o.text.hidden_size, o.text.hidden_size, o.projector_bias, t));
   }
   Tensor forward(const Tensor& features) {
-    return linear_2_(activate(linear_1_(features), activation_));
+    const Tensor first = linear_1_(features);
+    return linear_2_(activation_ ? activate(first, *activation_) : first);
   }
   ProjectorCost cost(const StepTerms& terms, std::int64_t features) const {
     const TrainedShare first = terms.of(*linear_1_), second = terms.of(*linear_2_);
+    const std::int64_t between = linear_1_->out_features();
+    const std::int64_t kept =
+        projector_kept(terms, features, linear_1_->in_features(), between, first, second);
+    // An activation keeps what it was given.
     return {first.trains || second.trains,
-            projector_kept(terms, features, linear_1_->in_features(), linear_1_->out_features(),
-                           first, second)};
+            kept - (activation_ ? 0 : terms.block(features * between))};
   }
 
  private:
-  Activation activation_;
+  std::optional<Activation> activation_;
   Linear linear_1_{nullptr}, linear_2_{nullptr};
 };
 
@@ -199,7 +203,11 @@ Result<LlavaOptions> read_llava_options(const Json& config, const std::string& w
   }
   o.drop_first_feature = strategy == "default";
   LUTHIER_TRY(std::string act, json_string(config, "projector_hidden_act", where, "gelu"));
-  LUTHIER_TRY(o.projector_hidden_act, parse_activation(act, where + ": projector_hidden_act"));
+  if (act == "linear") {
+    o.projector_hidden_act.reset();
+  } else {
+    LUTHIER_TRY(o.projector_hidden_act, parse_activation(act, where + ": projector_hidden_act"));
+  }
   LUTHIER_TRY(o.projector_bias, json_bool(config, "multimodal_projector_bias", where, true));
   LUTHIER_TRY(bool tie, json_bool(config, "tie_word_embeddings", where, false));
   LUTHIER_TRY(bool text_tie,

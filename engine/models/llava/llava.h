@@ -3,6 +3,8 @@
 // decoder. As LlavaForConditionalGeneration of transformers 5.17, under its in-memory names.
 #pragma once
 
+#include <optional>
+
 #include "engine/models/decoder.h"
 #include "engine/models/family.h"
 #include "engine/models/vision_tower.h"
@@ -16,7 +18,9 @@ struct LlavaOptions {
                                                     ///< their features side by side
   bool drop_first_feature =
       true;  ///< vision_feature_select_strategy "default" (the class token) or "full"
-  Activation projector_hidden_act = Activation::Gelu;
+  /// Between the projector's two products; none ("linear", transformers' identity): they are one
+  /// linear map.
+  std::optional<Activation> projector_hidden_act = Activation::Gelu;
   bool projector_bias = true;
   bool tie_word_embeddings = false;
   TokenId image_token_id = 32000;
