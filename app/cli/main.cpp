@@ -144,6 +144,7 @@ int run(int argc, char** argv) {
        "Paradigms of pretraining as small runs: list, prepare, train and look at cards; and what "
        "rows bring",
        add_lab);
+  verb("compose", "A tower, a connector and a language model as one checkpoint", add_compose);
   verb("gpu-check", "Prove on the card itself that it computes right, and measure it",
        add_gpu_check);
   if (argc > 1 && argv[1][0] != '-' &&

@@ -63,6 +63,7 @@ Action add_probe(CLI::App& app);
 Action add_rope(CLI::App& app);
 Action add_gpu_check(CLI::App& app);
 Action add_lab(CLI::App& app);
+Action add_compose(CLI::App& app);
 
 /// Set by Ctrl+C; verbs that take long look at it.
 std::stop_token interrupted();

@@ -276,6 +276,8 @@ OTHER_FILES = (
     "engine/handover/script_parts.cpp",
     "engine/handover/training_arguments.cpp",
     "engine/io/tensorboard.cpp",
+    "engine/lab/compose/drawing.cpp",
+    "engine/lab/compose/picture_template.cpp",
     "engine/models/idefics3/film_text.cpp",
 )
 # Rooms whose every text is the command line's: the window calls nothing of them.
