@@ -117,6 +117,7 @@ IN_PART = (
     "masked_pictures",
     "two_views",
     "captioners",
+    "composed",
     "openvla",
     "longer_texts",
     "gguf_files",
