@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A checkpoint with a head of classes, drawn where there was none.
+// A checkpoint with a head of classes or of pairs of texts, drawn where there was none.
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -44,9 +44,19 @@ Result<ClassOptions> classes_of(const HeadOptions& o) {
   return classes;
 }
 
-Status write_head(const HeadOptions& o) {
+Result<NewClassHead> made_head(const HeadOptions& o) {
+  if (o.of == "pairs") {
+    if (!o.classes.empty() || o.says != "one")
+      return input_error("What is said of two texts is fixed: whether they follow one another.",
+                         o.classes.empty() ? "--says" : "--classes", "Leave it out.");
+    return write_with_pair_head(o.model, o.seed, o.out);
+  }
   LUTHIER_TRY(const ClassOptions classes, classes_of(o));
-  LUTHIER_TRY(const NewClassHead head, write_with_class_head(o.model, classes, o.seed, o.out));
+  return write_with_class_head(o.model, classes, o.seed, o.out);
+}
+
+Status write_head(const HeadOptions& o) {
+  LUTHIER_TRY(const NewClassHead head, made_head(o));
   if (o.json) {
     print_json({{"out", o.out},
                 {"architecture", head.architecture},
@@ -73,8 +83,10 @@ Action add_head(CLI::App& app) {
   app.add_option("--classes", o->classes, "The classes' names, in the order of their numbers")
       ->delimiter(',')
       ->allow_extra_args(false);
-  app.add_option("--of", o->of, "What belongs to them: rows, tokens or pictures")
-      ->check(CLI::IsMember({"rows", "tokens", "pictures"}))
+  app.add_option("--of", o->of,
+                 "What belongs to them: rows, tokens or pictures; or pairs, of which the head says "
+                 "whether the second text follows (mlm.pairs)")
+      ->check(CLI::IsMember({"rows", "tokens", "pictures", "pairs"}))
       ->capture_default_str();
   app.add_option("--says", o->says,
                  "one class of them, several of them, or a number (as problem_type)")

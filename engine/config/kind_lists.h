@@ -39,6 +39,7 @@
   ROW(grpo)                     \
   ROW(rloo)                     \
   ROW(mlm)                      \
+  ROW(replaced_tokens)          \
   ROW(span_corruption)          \
   ROW(denoising)                \
   ROW(contrastive)              \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows that are a text and nothing else, for objectives that learn from the text itself.
 #include "engine/data/row_kind.h"
+#include "engine/data/sentence_pair_rows.h"
 
 namespace luthier {
 
@@ -9,6 +10,10 @@ namespace {
 class TextRows : public RowKind {
  public:
   const char* name() const override { return "text"; }
+  const RowKind& under(const Recipe& recipe) const override {
+    const bool pairs = recipe.objective == "mlm" && recipe.more.text("mlm.pairs") != "none";
+    return pairs ? sentence_pair_rows() : *this;
+  }
   bool recognises(const Json& row) const override {
     // Beside turns it is a remark.
     return row.contains("text") && !row.contains("messages") && !row.contains("conversations");

@@ -8,6 +8,7 @@
 #include "engine/methods/adapter.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
+#include "engine/objectives/joint_model.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -42,9 +43,12 @@ Result<std::unique_ptr<CompanionSummary>> companion_of(const Objective& objectiv
                                                        const Recipe& recipe, std::int64_t element) {
   const CompanionPlan plan = objective.companion();
   if (!plan) return std::unique_ptr<CompanionSummary>();
-  LUTHIER_TRY(CompanionStart start, companion_start(plan, recipe));
+  const auto* joint = dynamic_cast<const JointModel*>(&objective);
+  LUTHIER_TRY(CompanionStart start,
+              joint ? joint->companion_begins() : companion_start(plan, recipe));
   auto found = std::make_unique<CompanionSummary>();
   found->name = plan.name;
+  found->joint = joint != nullptr;
   LUTHIER_TRY(const ModelSummary bare, summarize_model(start.base));
   LUTHIER_TRY(start.recipe.adapter, settings_to_train(start.recipe));
   LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(bare, start.recipe));
@@ -53,6 +57,11 @@ Result<std::unique_ptr<CompanionSummary>> companion_of(const Objective& objectiv
   const Json packing = start.adapter ? quantization_settings(recipe) : Json();
   LUTHIER_TRY(const auto by_part, bytes_by_part(found->model, element, packing));
   for (const auto& [name, bytes] : by_part) found->weights += bytes;
+  for (TrainedModule& each : found->trained) {
+    if (!joint || !joint->shares(each.module->name)) continue;
+    found->weights -= each.module->parameters * element;
+    each.share.parameters = 0, each.shapes.clear();  // trains, and is counted as the policy's
+  }
   if (start.adapter) {
     LUTHIER_TRY(found->adapter, adapter_bytes(found->trained, found->model, start.recipe, element));
   }
@@ -64,8 +73,16 @@ void CompanionSummary::join(const Pass& policy, bool dropout, PassCost& cost,
   if (!model.cost) return;
   Pass pass = policy;
   const PassCost own = model.cost->of(pass, shares(trained, dropout));
-  cost.stages.insert(cost.stages.end(), own.stages.begin(), own.stages.end());
   cost.unreached += own.unreached;
+  if (joint) {
+    // Its loss is made before the policy reads what it says, and the head's gradient with it.
+    const LossCost said = cross_entropy_cost(pass, own.head);
+    std::vector<Stage> stages = own.stages;
+    stages.push_back({last_state_bytes(pass, own.head) + said.gradient, {}, 0});
+    cost.stages.insert(cost.stages.begin(), stages.begin(), stages.end());
+    return;
+  }
+  cost.stages.insert(cost.stages.end(), own.stages.begin(), own.stages.end());
   // The states and their gradient while a few numbers of each are made.
   loss.work = std::max(loss.work, last_state_bytes(pass, own.head));
 }

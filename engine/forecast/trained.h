@@ -63,8 +63,12 @@ struct CompanionSummary {
   ModelSummary model;                  ///< with its head of scores
   std::vector<TrainedModule> trained;  ///< of that
   std::int64_t weights = 0, adapter = 0;
+  /// It says words, which the policy then reads, and has some modules together with it, which train
+  /// as the policy's (objectives/joint_model.h).
+  bool joint = false;
 
-  /// Its forward comes after the policy's, and its backward before.
+  /// Its forward comes after the policy's, and its backward before; of a joint one the other way
+  /// round.
   void join(const Pass& policy, bool dropout, PassCost& cost, LossCost& loss) const;
 };
 /// Null: the objective wants none, or names a folder that is refused when it is loaded.

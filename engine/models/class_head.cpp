@@ -2,12 +2,14 @@
 #include "engine/models/class_head.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "engine/base/text.h"
 #include "engine/device/failure.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
+#include "engine/models/bert/pair_judge.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
@@ -22,6 +24,12 @@ const char* what_is_told_apart(ClassOptions::Of of) {
          : of == ClassOptions::Of::Token ? "tokens"
                                          : "pictures";
 }
+
+/// What config.json must say of a family for its class with the head.
+struct HeadChoice {
+  std::function<Result<std::string>(const Family& family, const std::string& where)> architecture;
+  std::function<void(const std::string& architecture, Json& config)> write;
+};
 
 /// Where config.json does not say "gelu" otherwise: a head must have a class for `of`.
 Result<std::string> architecture_of(const Family& family, ClassOptions::Of of,
@@ -47,7 +55,20 @@ torch::ScalarType torch_type(DType type) {
                               : torch::kFloat32;
 }
 
-Result<NewClassHead> write_head(const std::filesystem::path& source, const ClassOptions& classes,
+Result<std::string> pretraining_architecture(const Family& family, const std::string& where) {
+  if (const char* name = pretraining_class(family.model_type)) return std::string(name);
+  return input_error("A model of type " + std::string(family.model_type) +
+                         " has no head that says whether two texts follow one another.",
+                     where, "Models that have one: bert, albert.");
+}
+
+/// The checkpoint's own body: of a class with two heads that with the predictions alone.
+Json body_config(Json config) {
+  if (names_pretraining_class(config)) config.erase("architectures");
+  return config;
+}
+
+Result<NewClassHead> write_head(const std::filesystem::path& source, const HeadChoice& choice,
                                 std::uint64_t seed, const std::filesystem::path& out) {
   const torch::NoGradGuard no_grad;
   LUTHIER_CHECK(check_model_folder(source));
@@ -57,17 +78,17 @@ Result<NewClassHead> write_head(const std::filesystem::path& source, const Class
   made.folder = source;
   LUTHIER_TRY(made.family, find_family(config, where));
   NewClassHead head;
-  LUTHIER_TRY(head.architecture, architecture_of(*made.family, classes.of, where));
+  LUTHIER_TRY(head.architecture, choice.architecture(*made.family, where));
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(out));
 
-  LUTHIER_TRY(const Plan own, made.family->read(config, source));
+  LUTHIER_TRY(const Plan own, made.family->read(body_config(config), source));
   const auto shapes = own.made(torch::TensorOptions().device(torch::kMeta));
   LUTHIER_TRY(const CheckpointFiles files, open_weights(source, config, *made.family, *shapes));
   LUTHIER_TRY(const auto listed, stored_names(*made.family, files, PackingPlan{}, source.string()));
   const std::map<std::string, std::string> names(listed.begin(), listed.end());
 
   made.config = config;
-  write_class_options(classes, head.architecture, made.config);
+  choice.write(head.architecture, made.config);
   LUTHIER_TRY(const Plan plan, made.family->read(made.config, source));
   made.model = plan.made(torch::TensorOptions().dtype(torch::kFloat32));
   LUTHIER_TRY(made.processor, load_processor(source, {}));
@@ -100,16 +121,39 @@ Result<NewClassHead> write_head(const std::filesystem::path& source, const Class
   return head;
 }
 
-}  // namespace
-
-Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
-                                           const ClassOptions& classes, std::uint64_t seed,
-                                           const std::filesystem::path& out) try {
-  return write_head(source, classes, seed, out);
+Result<NewClassHead> write_head_or_say(const std::filesystem::path& source,
+                                       const HeadChoice& choice, std::uint64_t seed,
+                                       const std::filesystem::path& out) try {
+  return write_head(source, choice, seed, out);
 } catch (const std::exception& problem) {
   return device_failure(
       problem, machine_error("There is not enough memory for this model.", source.string()),
       machine_error("The head could not be made: " + first_line(problem.what()), source.string()));
+}
+
+}  // namespace
+
+Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
+                                           const ClassOptions& classes, std::uint64_t seed,
+                                           const std::filesystem::path& out) {
+  return write_head_or_say(source,
+                           {[&classes](const Family& family, const std::string& where) {
+                              return architecture_of(family, classes.of, where);
+                            },
+                            [&classes](const std::string& architecture, Json& config) {
+                              write_class_options(classes, architecture, config);
+                            }},
+                           seed, out);
+}
+
+Result<NewClassHead> write_with_pair_head(const std::filesystem::path& source, std::uint64_t seed,
+                                          const std::filesystem::path& out) {
+  return write_head_or_say(source,
+                           {pretraining_architecture,
+                            [](const std::string& architecture, Json& config) {
+                              config["architectures"] = Json::array({architecture});
+                            }},
+                           seed, out);
 }
 
 }  // namespace luthier

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A head of classes for a checkpoint that has none, or another one: the folder is written anew
-// under transformers' class with such a head, what the checkpoint holds of it is taken over, and
-// what it does not is drawn, which is said.
+// A head for a checkpoint that has none, or another one: of classes, or of pairs of texts. The
+// folder is written anew under transformers' class with such a head, what the checkpoint holds of
+// it is taken over, and what it does not is drawn, which is said.
 #pragma once
 
 #include <filesystem>
@@ -25,5 +25,10 @@ struct NewClassHead {
 Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
                                            const ClassOptions& classes, std::uint64_t seed,
                                            const std::filesystem::path& out);
+
+/// The same under BertForPreTraining or AlbertForPreTraining, whose head says whether two texts
+/// follow one another (models/bert/pair_judge.h).
+Result<NewClassHead> write_with_pair_head(const std::filesystem::path& source, std::uint64_t seed,
+                                          const std::filesystem::path& out);
 
 }  // namespace luthier

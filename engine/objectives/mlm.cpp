@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Masked language modelling (Devlin et al. 2019): some tokens of a row are chosen, most of them are
-// covered, a few become others, and the model says what stood there. Chosen anew each time a row is
-// seen, as transformers' DataCollatorForLanguageModeling does; the loss is BertForMaskedLM's. An
-// evaluation tells the share of the chosen tokens that are the likeliest ones ("accuracy").
+// covered, a few become others, and the model says what stood there (objectives/masking.h). Chosen
+// anew each time a row is seen, as transformers' DataCollatorForLanguageModeling does; the loss is
+// BertForMaskedLM's. An evaluation tells the share of the chosen tokens that are the likeliest ones
+// ("accuracy"). With mlm.pairs rows are two texts, and what says whether they follow one another
+// learns beside (objectives/sentence_pairs.h): the sum of both means is the loss.
 #include <algorithm>
 #include <cmath>
 
-#include "engine/base/random_stream.h"
+#include "engine/data/sentence_pair_rows.h"
+#include "engine/objectives/masking.h"
 #include "engine/objectives/objective.h"
+#include "engine/objectives/sentence_pairs.h"
 #include "engine/objectives/token_hits.h"
 
 namespace luthier {
@@ -15,119 +19,132 @@ namespace luthier {
 namespace {
 
 struct MlmSettings {
-  double probability = 0.15, mask = 0.8, random = 0.1;
+  MaskingRule masking;
+  PairTask pairs = PairTask::None;
+  bool one_row = false;  ///< a micro-batch has one
 };
-
-/// Chooses among the tokens that carry a label, and takes the labels of all others away.
-void cover(Example& example, const MlmSettings& settings, RandomStream draws, TokenId mask,
-           std::int64_t vocabulary) {
-  for (std::size_t i = 0; i < example.input_ids.size(); ++i) {
-    const bool chosen = draws.chance(settings.probability);
-    const double how = draws.unit();
-    const auto other =
-        static_cast<TokenId>(draws.unit() * static_cast<double>(vocabulary));  // any word at all
-    if (example.labels[i] == kIgnoreLabel) continue;
-    if (!chosen) {
-      example.labels[i] = kIgnoreLabel;
-    } else if (how < settings.mask) {
-      example.input_ids[i] = mask;
-    } else if (how < settings.mask + settings.random) {
-      example.input_ids[i] = other;
-    }
-  }
-}
-
-std::int64_t chosen_in(const Example& example) {
-  return std::count_if(example.labels.begin(), example.labels.end(),
-                       [](std::int64_t label) { return label != kIgnoreLabel; });
-}
 
 class MaskedLanguage : public Objective {
  public:
   explicit MaskedLanguage(const MlmSettings& settings) : settings_(settings) {}
 
-  const RowKind& row_kind() const override { return text_rows(); }
+  const RowKind& row_kind() const override {
+    return learns_pairs() ? sentence_pair_rows() : text_rows();
+  }
   Status fits(const LoadedModel& base) const override {
     if (!base.model->encoder())
       return input_error("A model of type " + std::string(base.family->model_type) +
                              " does not see what follows a token, so nothing can be covered.",
                          "objective", "Choose sft.");
-    if (base.processor->tokenizer().special().mask) return {};
-    return input_error("The tokenizer has no mask_token.",
-                       (base.folder / "tokenizer_config.json").string() + ": mask_token");
+    if (!base.processor->tokenizer().special().mask)
+      return input_error("The tokenizer has no mask_token.",
+                         (base.folder / "tokenizer_config.json").string() + ": mask_token");
+    return learns_pairs() ? fits_pairs(base) : Status();
   }
 
   bool rolls_out() const override { return true; }
   Status roll_out(Policy& policy, MicroBatch& rows, std::uint64_t seed) override {
     const Tokenizer& tokenizer = policy.base().processor->tokenizer();
+    if (learns_pairs())
+      LUTHIER_CHECK(make_pairs(settings_.pairs, tokenizer,
+                               settings_.one_row && rows.rows.size() < 2, seed, rows));
+    if (!masking_) masking_.emplace(settings_.masking, tokenizer);
     std::uint64_t number = 0;
-    for (EncodedRow& row : rows.encoded) {
-      for (Example& example : row.sequences) {
-        cover(example, settings_, RandomStream(seed, number++), *tokenizer.special().mask,
-              tokenizer.vocab_size());
-      }
-    }
+    for (EncodedRow& row : rows.encoded)
+      for (Example& example : row.sequences) masking_->cover(example, RandomStream(seed, number++));
     return {};
   }
 
+  /// Chosen tokens; with pairs rows, since a row is learned from where nothing of it was chosen.
   std::int64_t count(const MicroBatch& rows) const override {
+    if (learns_pairs()) return static_cast<std::int64_t>(rows.encoded.size());
     std::int64_t sum = 0;
     for (const EncodedRow& row : rows.encoded)
-      for (const Example& example : row.sequences) sum += chosen_in(example);
+      for (const Example& example : row.sequences) sum += chosen_tokens(example);
     return sum;
   }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
     Encoder& encoder = *policy.model().encoder();
-    const torch::Tensor& labels = batch.input.labels;
     const torch::Tensor places = label_places(batch.input);
     LossSum loss;
     loss.count = places.size(0);
-    if (loss.count == 0) return loss;
-    const torch::Tensor states = encoder.before_head(
-                            encoder.encode(batch.input).index_select(0, places)),
-                        target = labels.index_select(0, places);
-    loss.sum = chunked_cross_entropy(states, encoder.head(), target);
-    if (!policy.trains()) loss.figures = hit_figures(hit_labels(states, encoder.head(), target));
+    if (loss.count == 0 && !learns_pairs()) return loss;
+    const torch::Tensor all = encoder.encode(batch.input);
+    if (loss.count > 0) {
+      const torch::Tensor states = encoder.before_head(all.index_select(0, places)),
+                          target = batch.input.labels.index_select(0, places);
+      loss.sum = chunked_cross_entropy(states, encoder.head(), target);
+      if (!policy.trains()) loss.figures = hit_figures(hit_labels(states, encoder.head(), target));
+    }
+    if (learns_pairs()) add_pairs(*pair_judge(policy.model()), all, batch, loss);
     return loss;
   }
 
   std::int64_t labels_used(std::int64_t labels) const override {
-    return std::llround(settings_.probability * static_cast<double>(labels));
+    return std::llround(settings_.masking.probability * static_cast<double>(labels));
   }
   LossCost cost(const Pass& pass, const HeadCost& head) const override {
     return cross_entropy_cost(pass, head);
   }
 
-  NamedTensors shown(Policy&, const Batch& batch) override {
+  NamedTensors shown(Policy& policy, const Batch& batch) override {
     const auto rows = static_cast<std::int64_t>(batch.sequences.size());
     std::int64_t longest = 0;
     for (std::size_t i = 0; i < batch.sequences.size(); ++i)
       longest = std::max(longest, static_cast<std::int64_t>(batch.example(i).input_ids.size()));
     const torch::Tensor ids = torch::full({rows, longest}, batch.padding, torch::kInt64),
                         labels = torch::full({rows, longest}, kIgnoreLabel, torch::kInt64),
-                        mask = torch::zeros({rows, longest}, torch::kInt64);
+                        mask = torch::zeros({rows, longest}, torch::kInt64),
+                        types = torch::zeros({rows, longest}, torch::kInt64);
     for (std::int64_t row = 0; row < rows; ++row) {
       const Example& example = batch.example(static_cast<std::size_t>(row));
       const auto length = static_cast<std::int64_t>(example.input_ids.size());
       ids[row].slice(0, 0, length).copy_(torch::tensor(example.input_ids, torch::kInt64));
       labels[row].slice(0, 0, length).copy_(torch::tensor(example.labels, torch::kInt64));
       mask[row].slice(0, 0, length).fill_(1);
+      if (!example.token_types.empty())
+        types[row].slice(0, 0, length).copy_(torch::tensor(example.token_types, torch::kInt64));
     }
-    return {{"input_ids", ids}, {"attention_mask", mask}, {"labels", labels}};
+    NamedTensors tensors{{"input_ids", ids}, {"attention_mask", mask}, {"labels", labels}};
+    if (!learns_pairs()) return tensors;
+    const torch::NoGradGuard no_grad;
+    const JudgedPairs judged = judged_pairs(*pair_judge(policy.model()),
+                                            policy.model().encoder()->encode(batch.input), batch);
+    tensors.insert(tensors.end(), {{"token_type_ids", types},
+                                   {"pair_labels", judged.labels.cpu()},
+                                   {"pair_logits", judged.logits.cpu()}});
+    return tensors;
   }
 
  private:
+  bool learns_pairs() const { return settings_.pairs != PairTask::None; }
+
+  /// The mean over the chosen tokens and that over the pairs, for as many terms as there are rows.
+  static void add_pairs(const PairJudge& judge, const torch::Tensor& states, const Batch& batch,
+                        LossSum& loss) {
+    const JudgedPairs judged = judged_pairs(judge, states, batch);
+    torch::Tensor mean = judged.loss();
+    if (loss.count > 0) mean = mean + loss.sum / loss.count;
+    loss.count = judged.labels.size(0);
+    loss.sum = mean * loss.count;
+    loss.figures["pair_accuracy"] = judged.accuracy();
+  }
+
   MlmSettings settings_;
+  std::optional<Masking> masking_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Objective>> make_mlm(const Recipe& recipe) {
   MlmSettings settings;
-  settings.probability = recipe.more.number("mlm.mlm_probability");
-  settings.mask = recipe.more.number("mlm.mask_replace_prob");
-  settings.random = recipe.more.number("mlm.random_replace_prob");
+  settings.masking = {
+      recipe.more.number("mlm.mlm_probability"), recipe.more.number("mlm.mask_replace_prob"),
+      recipe.more.number("mlm.random_replace_prob"), recipe.more.flag("mlm.whole_word_mask"),
+      recipe.more.integer("mlm.max_ngram")};
+  settings.pairs = pair_task_from_name(recipe.more.text("mlm.pairs"));
+  settings.one_row = recipe.training.per_device_train_batch_size == 1;
   return std::unique_ptr<Objective>(std::make_unique<MaskedLanguage>(settings));
 }
 

@@ -4,6 +4,8 @@
 #include "engine/io/files.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/models/score_head.h"
+#include "engine/models/shared_tables.h"
+#include "engine/objectives/joint_model.h"
 #include "engine/objectives/reward_model.h"
 #include "engine/train/trainer.h"
 
@@ -45,16 +47,30 @@ Status load_scored(Companion& made, const LoadedModel& policy, const CompanionSt
   return set_score_head(made.base, 1, options.seed);
 }
 
+/// A whole model beside the policy, which has some of its tensors together with it. Drawn where the
+/// policy is, by another seed.
+Status load_joint(Companion& made, const LoadedModel& policy, const CompanionStart& start,
+                  const JointModel& joint) {
+  LoadOptions options = options_like(policy, start);
+  options.random_weights = policy.drawn;
+  ++options.seed;
+  LUTHIER_TRY(made.base, load_model(start.base, options));
+  return joint.join(made.base, policy);
+}
+
 }  // namespace
 
 Status add_companion(Trainables& trainables, const LoadedModel& policy, const Recipe& recipe,
                      Objective& objective, const fs::path& checkpoint) {
   const CompanionPlan plan = objective.companion();
   if (!plan) return {};
-  LUTHIER_TRY(CompanionStart start, companion_start(plan, recipe));
+  const auto* joint = dynamic_cast<const JointModel*>(&objective);
+  LUTHIER_TRY(CompanionStart start,
+              joint ? joint->companion_begins() : companion_start(plan, recipe));
   auto made = std::make_shared<Companion>();
   made->plan = plan;
-  LUTHIER_CHECK(load_scored(*made, policy, start));
+  LUTHIER_CHECK(joint ? load_joint(*made, policy, start, *joint)
+                      : load_scored(*made, policy, start));
   std::optional<fs::path> folder;
   if (start.adapter) folder = checkpoint.empty() ? fs::path(plan.folder) : checkpoint / plan.name;
   LUTHIER_TRY(Trainables own, apply_strategy(made->base, start.recipe, folder));
@@ -65,7 +81,9 @@ Status add_companion(Trainables& trainables, const LoadedModel& policy, const Re
         "gradients (adalora), which a value model's cannot.",
         plan.field + ": " + plan.folder, "Name a reward model of another strategy, such as lora.");
   made->policy = std::make_unique<Policy>(made->base, made->adapter, own.tower_fixed, nullptr);
+  const auto common = tensors_in_common(*policy.model, *made->base.model);
   for (TrainedTensor& tensor : own.tensors) {
+    if (common.contains(tensor.name)) continue;  // it trains as the policy's
     tensor.name = plan.prefix() + tensor.name;
     trainables.tensors.push_back(std::move(tensor));
   }
@@ -74,12 +92,15 @@ Status add_companion(Trainables& trainables, const LoadedModel& policy, const Re
   return {};
 }
 
-Status save_companion(const fs::path& run, const Companion& companion, const Recipe& recipe,
-                      const std::map<std::string, torch::Tensor>& masters) {
+Status save_companion(const fs::path& run, const Companion& companion, const LoadedModel& policy,
+                      const Recipe& recipe, const std::map<std::string, torch::Tensor>& masters) {
   const std::string prefix = companion.plan.prefix();
   std::map<std::string, torch::Tensor> own;
   for (const auto& [name, master] : masters)
     if (name.starts_with(prefix)) own.emplace(name.substr(prefix.size()), master);
+  for (const auto& [name, of_policy] : tensors_in_common(*policy.model, *companion.base.model))
+    if (const auto master = masters.find(of_policy); master != masters.end())
+      own.emplace(name, master->second);
   LUTHIER_TRY(FolderWriter writer,
               FolderWriter::begin(run / companion.plan.name, FolderReplace::Whole));
   if (companion.adapter) {

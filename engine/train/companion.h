@@ -19,9 +19,10 @@ namespace luthier {
 Status add_companion(Trainables& trainables, const LoadedModel& policy, const Recipe& recipe,
                      Objective& objective, const std::filesystem::path& checkpoint = {});
 
-/// Beside the run's result, in a folder of its name, as a run with objective: reward leaves one.
-/// `masters`: the optimizer's, of all tensors.
+/// Beside the run's result, in a folder of its name, as a run that trained it alone would leave it,
+/// with what it has together with the policy. `masters`: the optimizer's, of all tensors.
 Status save_companion(const std::filesystem::path& run, const Companion& companion,
-                      const Recipe& recipe, const std::map<std::string, torch::Tensor>& masters);
+                      const LoadedModel& policy, const Recipe& recipe,
+                      const std::map<std::string, torch::Tensor>& masters);
 
 }  // namespace luthier

@@ -115,8 +115,8 @@ Status RunEnding::save_result() {
   }
   LUTHIER_CHECK(writer.commit());
   if (!run_.trainables.companion) return {};
-  return save_companion(run_.log->folder().path(), *run_.trainables.companion, run_.recipe,
-                        masters);
+  return save_companion(run_.log->folder().path(), *run_.trainables.companion, run_.base,
+                        run_.recipe, masters);
 }
 
 Error RunEnding::out_of_memory() {

@@ -10,6 +10,7 @@
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
 #include "engine/models/score_head.h"
+#include "engine/models/shared_tables.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/wider_weights.h"
 #include "engine/nn/convolutions/batch_norm.h"
@@ -133,7 +134,9 @@ std::int64_t Trainables::adapter_bytes() const {
 
 std::int64_t weight_bytes(const LoadedModel& base, const Trainables& trainables) {
   const Companion* companion = trainables.companion.get();
-  return weight_bytes(*base.model) + (companion ? weight_bytes(*companion->base.model) : 0);
+  if (!companion) return weight_bytes(*base.model);
+  return weight_bytes(*base.model) + weight_bytes(*companion->base.model) -
+         bytes_in_common(*base.model, *companion->base.model);
 }
 
 void Trainables::begin_step(std::int64_t step) const {

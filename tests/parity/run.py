@@ -100,6 +100,8 @@ IN_PART = (
     "grouped",
     "encoders",
     "encoder_classes",
+    "sentence_pairs",
+    "replaced_tokens",
     "encoder_decoders",
     "two_towers",
     "reward_models",

@@ -35,7 +35,20 @@ ObjectiveKind mlm_objective_kind() {
             kind_number("mlm.random_replace_prob", "Of these replaced",
                         "The share of the chosen tokens that become any other word.", 0.1)
                 .at_least(0)
-                .at_most(1)}),
+                .at_most(1),
+            kind_boolean("mlm.whole_word_mask", "Whole words",
+                         "Words are chosen with all their pieces, and not piece by piece.", false),
+            kind_integer("mlm.max_ngram", "Tokens in a row",
+                         "As many tokens, or whole words, that follow one another are chosen "
+                         "together at most: n of them with a probability that goes by 1/n.",
+                         1)
+                .at_least(1)
+                .at_most(64),
+            kind_choice("mlm.pairs", "Pairs of texts",
+                        "What is learned besides of two stretches of a document: next, whether the "
+                        "second follows or is another document's (BERT); order, whether they are "
+                        "in their order (ALBERT). The checkpoint needs the head for it.",
+                        {"none", "next", "order"}, "none")}),
        {},
        {},
        check_mlm}};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// BERT (Devlin et al. 2019) as BertForMaskedLM of transformers 5.17, or with one of its heads of
-// classes: sums of three tables, layers whose norms come after their branches, and a head that
-// shares the table of words.
+// BERT (Devlin et al. 2019) as BertForMaskedLM of transformers 5.17, as BertForPreTraining, which
+// says of two texts beside it whether the second follows, or with one of its heads of classes: sums
+// of three tables, layers whose norms come after their branches, and a head that shares the table
+// of words.
 #include "engine/models/bert/text_encoder.h"
 #include "engine/models/family.h"
 
@@ -17,7 +18,8 @@ constexpr TextEncoderNames kBertNames{
     kBertLayer,
     {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
      "cls.predictions.decoder", "cls.predictions"},
-    {"bert.pooler.dense", "classifier", "classifier"}};
+    {"bert.pooler.dense", "classifier", "classifier"},
+    {"bert.pooler.dense", "cls.seq_relationship", nullptr}};
 
 Result<Plan> read_bert(const Json& config, const std::filesystem::path& folder) {
   TextEncoderOptions o;

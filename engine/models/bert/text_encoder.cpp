@@ -62,6 +62,11 @@ TextEncoder::TextEncoder(const TextEncoderOptions& o, const torch::TensorOptions
   sizes.tied = o.tie_word_embeddings;
   predictions_ =
       std::make_unique<Predictions>(*this, names.predictions, sizes, embeddings_->words, t);
+  if (o.judges_pairs)
+    pair_head_ = std::make_unique<TextClassHead>(
+        *this, names.pairs,
+        ClassOptions{ClassOptions::Of::Row, ClassOptions::Says::One, {"0", "1"}},
+        ClassHeadSizes{o.layer.hidden, std::nullopt, false}, t);
 }
 
 void TextEncoder::prepare(ModelInput& input) const {
@@ -100,6 +105,8 @@ PassCost TextEncoder::cost(const Pass& pass) const {
     class_head_->add_cost(pass, flows, cost);
     return cost;
   }
+  // Counted also where an objective asks nothing of it: it is small beside a layer.
+  if (pair_head_) pair_head_->add_cost(pass, flows, cost);
   cost.stages.push_back(predictions_->cost(terms, pass.labels, flows));
   cost.head = predictions_->head_cost(terms, embeddings_->words);
   return cost;
@@ -156,6 +163,7 @@ Status read_text_encoder(const Json& config, const std::string& where, TextEncod
     LUTHIER_TRY(o.layer.activation, parse_activation(act, where + ": hidden_act"));
   }
   o.predicts_by = o.layer.activation;
+  o.judges_pairs = names_pretraining_class(config);
   LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, true));
   LUTHIER_TRY(o.classes, read_class_options(config, where));
   if (o.classes && o.classes->of == ClassOptions::Of::Picture) o.classes.reset();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/models/bert/pair_judge.h"
 #include "engine/models/bert/predictions.h"
 #include "engine/models/bert/text_class_head.h"
 #include "engine/models/bert/text_embeddings.h"
@@ -26,6 +27,7 @@ struct TextEncoderNames {
   TextLayerNames layer;
   PredictionNames predictions;
   ClassHeadNames classes;
+  ClassHeadNames pairs = {};  ///< of what says whether two texts follow one another; null: nothing
 };
 
 struct TextEncoderOptions {
@@ -41,6 +43,7 @@ struct TextEncoderOptions {
   std::optional<ClassOptions> classes;  ///< of a head that stands in the predictions' place
   std::optional<Activation> pooled_by;  ///< none: tanh
   bool replaced = false;                ///< the classes are ELECTRA's discriminator's
+  bool judges_pairs = false;            ///< the head of pairs stands beside the predictions
   double initializer_range = 0.02;
   bool tie_word_embeddings = true;
 };
@@ -49,7 +52,11 @@ struct TextEncoderOptions {
 /// error names `where` and the field.
 Status read_text_encoder(const Json& config, const std::string& where, TextEncoderOptions& options);
 
-class TextEncoder : public Model, public Encoder, public Classifier, public StepCosts {
+class TextEncoder : public Model,
+                    public Encoder,
+                    public Classifier,
+                    public PairJudge,
+                    public StepCosts {
  public:
   TextEncoder(const TextEncoderOptions& options, const torch::TensorOptions& t);
 
@@ -62,12 +69,18 @@ class TextEncoder : public Model, public Encoder, public Classifier, public Step
   torch::Tensor classify(const ModelInput& input) override {
     return class_head_->forward(encode(input), row_layout(input));
   }
+  bool judges_pairs() const override { return pair_head_ != nullptr; }
+  torch::Tensor judge_pairs(const torch::Tensor& states, const RowLayout& rows) const override {
+    return pair_head_->forward(states, rows);
+  }
   torch::Tensor encode(const ModelInput& input) override;
   torch::Tensor before_head(const torch::Tensor& states) override {
     return predictions_->transformed(states);
   }
   Linear head() override { return predictions_->decoder; }
   ModelGeometry geometry() const override;
+  /// Which two of them may have together (models/shared_tables.h).
+  const std::shared_ptr<TextEmbeddings>& embeddings() const { return embeddings_; }
 
  private:
   TextEncoderOptions options_;
@@ -76,6 +89,7 @@ class TextEncoder : public Model, public Encoder, public Classifier, public Step
   std::vector<std::shared_ptr<TextLayer>> layers_;  ///< in the order of their use
   std::unique_ptr<Predictions> predictions_;        ///< one of these two
   std::unique_ptr<TextClassHead> class_head_;
+  std::unique_ptr<TextClassHead> pair_head_;  ///< beside the predictions
 };
 
 /// What a device could not refuse: kinds of tokens that the model has no embedding of.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// ALBERT (Lan et al. 2020) as AlbertForMaskedLM of transformers 5.17, whose folders may be those of
-// AlbertForPreTraining: narrow tables before a product, and a few layers that come again and again,
-// so that their gradients are sums.
+// ALBERT (Lan et al. 2020) as AlbertForMaskedLM of transformers 5.17, or as AlbertForPreTraining,
+// which says of two texts beside it whether they are in their order: narrow tables before a
+// product, and a few layers that come again and again, so that their gradients are sums.
 #include "engine/models/bert/text_encoder.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/family.h"
@@ -18,7 +18,8 @@ constexpr TextEncoderNames kAlbertNames{
     {"attention.query", "attention.key", "attention.value", "attention.dense",
      "attention.LayerNorm", "ffn", "ffn_output", "full_layer_layer_norm"},
     {"predictions.dense", "predictions.LayerNorm", "predictions.decoder", "predictions"},
-    {"albert.pooler", "classifier", "classifier"}};
+    {"albert.pooler", "classifier", "classifier"},
+    {"albert.pooler", "sop_classifier.classifier", nullptr}};
 
 Result<Plan> read_albert(const Json& config, const std::filesystem::path& folder) {
   const std::string where = (folder / "config.json").string();

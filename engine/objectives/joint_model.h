@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// An objective whose second model (objectives/companion.h) is none of values says itself where that
+// starts and what the two have in common: ELECTRA's generator beside its discriminator.
+#pragma once
+
+#include <string>
+
+#include "engine/objectives/companion.h"
+
+namespace luthier {
+
+/// What such an objective is, besides.
+class JointModel {
+ public:
+  virtual ~JointModel() = default;
+  /// Before anything is loaded. An Input error names the setting.
+  virtual Result<CompanionStart> companion_begins() const = 0;
+  /// Refuses a companion that does not go with the policy, and makes one what both have together;
+  /// before anything of the companion trains.
+  virtual Status join(LoadedModel& companion, const LoadedModel& policy) const = 0;
+  /// Whether a module of the companion's, by its in-memory name, is the policy's after join.
+  virtual bool shares(const std::string& module) const = 0;
+};
+
+}  // namespace luthier
