@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A composition is what its plan says: numbers, tensors of the halves as they stood, the same bytes
 // for the same seed; and what does not go together is said before anything is written.
+#include "engine/config/stages.h"
+#include "engine/io/files.h"
 #include "engine/lab/compose/composition.h"
+#include "engine/lab/law_text.h"
+#include "engine/models/loaded_model.h"
+#include "engine/models/tensor_file.h"
 
+// After LibTorch's headers, which have members that Qt's macros are named like.
 #include <QTemporaryDir>
 #include <QtTest>
 
 #include <algorithm>
 #include <map>
 #include <set>
-
-#include "engine/config/stages.h"
-#include "engine/io/files.h"
-#include "engine/lab/law_text.h"
-#include "engine/models/loaded_model.h"
-#include "engine/models/tensor_file.h"
 
 using namespace luthier;
 namespace fs = std::filesystem;

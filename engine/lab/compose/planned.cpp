@@ -13,7 +13,7 @@ namespace luthier {
 
 namespace {
 
-constexpr const char* kComposed = "config.json of the composition";
+constexpr const char *kComposition = "composition", *kComposed = "composition/config.json";
 
 /// config["a"]["b"] = value for "a.b".
 Status set_config_field(Json& config, const std::string& name, const Json& value) {
@@ -248,7 +248,7 @@ Result<PlannedComposition> plan_whole(const ComposeOrder& order) {
     LUTHIER_CHECK(set_config_field(shown.config, name, value));
   LUTHIER_TRY(planned.draft, row.lay_out(parts, shown.config));
   LUTHIER_TRY(planned.family, find_family(shown.config, kComposed));
-  LUTHIER_TRY(const Plan plan, planned.family->read(shown.config, kComposed));
+  LUTHIER_TRY(const Plan plan, planned.family->read(shown.config, kComposition));
   planned.shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
   LUTHIER_CHECK(place_tensors_of(planned, plan, parts.rows_lacking));
 
