@@ -188,10 +188,11 @@ def forecast_case(world, result):
     result.near("forecast", foreseen["total"], peak, 0.05, "forecast")
 
 
-def cases(_all=False):
+def cases(everything=False):
     plain = ("mae-plain", "mae-uneven")
     found = {f"masked-pictures/{name}/loss": loss_case(name) for name in plain}
-    found |= {"masked-pictures/mae-plain/full": train_case("mae-plain", "full"), "masked-pictures/mae-uneven/full": train_case("mae-uneven", "full", 2, 2),
-              "masked-pictures/mae-plain/lora": train_case("mae-plain", "lora")}
+    found |= {"masked-pictures/mae-uneven/full": train_case("mae-uneven", "full", 2, 2), "masked-pictures/mae-plain/lora": train_case("mae-plain", "lora")}
+    if everything:
+        found |= {"masked-pictures/mae-plain/full": train_case("mae-plain", "full")}
     return found | {"masked-pictures/mae-plain/info": info_case("mae-plain"), "masked-pictures/fresh": fresh_case,
                     "masked-pictures/forecast/full": forecast_case}

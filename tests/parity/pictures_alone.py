@@ -340,7 +340,14 @@ def head_case(name):
     return case
 
 
-def cases(_all=False):
+SELDOM = {f"pictures-alone/{name}" for name in (
+    "vit-uneven/info", "registers-plain/info", "resnet-basic/info", "efficientnet-padded/info", "resnet-basic/loss", "efficientnet-plain/loss",
+    "resnet-warped/forward", "registers-stretched/full", "siglip-tower/full", "resnet-bottleneck/freeze", "registers-plain/freeze",
+    "resnet-bottleneck/full-accumulated", "efficientnet-plain/full", "efficientnet-plain/resumed", "vit-plain/head", "forecast/dinov2-full",
+    "forecast/resnet-full")}
+
+
+def cases(everything=False):
     plain = [name for name in SPECS if not name.endswith("larger")]
     small = [name for name in plain if name != "resnet-warped"]
     found = {f"pictures-alone/{name}/forward": forward_case(name) for name in plain}
@@ -363,4 +370,4 @@ def cases(_all=False):
                     "pictures-alone/forecast/resnet-full": forecast_case("resnet-larger", "full"),
                     "pictures-alone/forecast/resnet-freeze": forecast_case("resnet-larger", "freeze"),
                     "pictures-alone/forecast/efficientnet-full": forecast_case("efficientnet-larger", "full")}
-    return found
+    return {name: case for name, case in found.items() if everything or name not in SELDOM}
