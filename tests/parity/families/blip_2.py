@@ -94,6 +94,8 @@ class Blip2(Family):
     compared = ("blip_2-plain",)
     informed = tuple(SPECS)
     tokenized = ("blip_2-plain",)
+    seldom = ("forward/blip_2-plain/large", "forward/blip_2-plain/banner",
+              "generate/blip_2-plain/korean")
     plans = {
         "blip_2": towers_plan("blip_2-plain", without_picture=()),
         "blip_2-recomputed": Plan("blip_2-llama", "towers", gradient_checkpointing="true",

@@ -54,6 +54,8 @@ class Blip2T5(Blip2):
     compared = ("blip_2_t5-plain",)
     informed = tuple(SPECS)
     tokenized = ()
+    seldom = ("forward/blip_2_t5-plain/large", "forward/blip_2_t5-plain/banner",
+              "lora/targets-blip-2-t5", "hostile/blip-2-t5")
     plans = {
         "blip_2_t5": towers_plan("blip_2_t5-plain", without_picture=()),
         "blip_2_t5-recomputed": Plan("blip_2_t5-gated", "towers", gradient_checkpointing="true",

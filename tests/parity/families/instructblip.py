@@ -48,6 +48,8 @@ class InstructBlip(Blip2):
     compared = ("instructblip-plain",)
     informed = tuple(SPECS)
     tokenized = ()
+    seldom = ("forward/instructblip-plain/large", "forward/instructblip-plain/banner",
+              "generate/instructblip-plain/korean", "lora/targets-instructblip")
     plans = {
         "instructblip": towers_plan("instructblip-plain", without_picture=()),
         "instructblip-recomputed": Plan("instructblip-opt", "towers",
@@ -73,7 +75,8 @@ class InstructBlip(Blip2):
         text = spec.text(**{"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 1024,
                             **ids_of(tokenizer), **spec.text_options})
         settings = dict(spec.model)
-        qformer = InstructBlipQFormerConfig(vocab_size=len(words) + 2, **settings.pop("qformer"))
+        qformer = InstructBlipQFormerConfig(**{"vocab_size": len(words) + 2,
+                                               **settings.pop("qformer")})
         config = InstructBlipConfig(
             vision_config=InstructBlipVisionConfig(**spec.tower).to_dict(),
             qformer_config=qformer.to_dict(), text_config=text.to_dict(),

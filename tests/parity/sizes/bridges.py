@@ -20,9 +20,9 @@ def opt(parameters, hidden, layers, heads):
 GIANT = dict(image_size=224, patch_size=14)
 
 
-def blip2(parameters, source, text_class, text, tokenizer="opt", **qformer):
+def blip2(parameters, source, text_class, text, tokenizer="opt", note="", **qformer):
     return Size(Spec(GIANT, text_class, text, tokenizer, None,
-                     dict(num_query_tokens=32, qformer=qformer)), parameters, source)
+                     dict(num_query_tokens=32, qformer=qformer)), parameters, source, note=note)
 
 
 def blip2_opt(parameters, source, hidden, layers, heads):
@@ -31,13 +31,15 @@ def blip2_opt(parameters, source, hidden, layers, heads):
                  dict(word_embed_proj_dim=hidden, **opt_sizes(hidden, layers, heads, 50304)))
 
 
+HEAD_OF_T5 = ("FLAN-T5's head is its own, which its weights say and no setting: with it XL has "
+              "3,942,446,592\nparameters, and XXL 12,229,596,672.")
+
+
 def blip2_t5(parameters, source, width, inner, heads):
-    """FLAN-T5, whose head is its own."""
     return blip2(parameters, source, T5Config,
-                 dict(d_model=width, d_kv=64, d_ff=inner, num_layers=24, num_heads=heads,
-                      vocab_size=32128, feed_forward_proj="gated-gelu",
-                      scale_decoder_outputs=False, tie_word_embeddings=False,
-                      decoder_start_token_id=0), "t5")
+                 dict(d_model=width, d_kv=64, d_ff=inner, num_layers=24, num_decoder_layers=24,
+                      num_heads=heads, vocab_size=32128, feed_forward_proj="gated-gelu",
+                      scale_decoder_outputs=False), "t5", HEAD_OF_T5)
 
 
 def instructblip(parameters, hidden, width, layers, heads):
@@ -73,8 +75,8 @@ SIZES = {
             "2.7B": opt(2_651_596_800, 2560, 32, 32), "6.7B": opt(6_658_473_984, 4096, 32, 32)},
     "blip-2": {"BLIP-2 OPT 2.7B": blip2_opt(3_744_761_856, COUNT, 2560, 32, 32),
                "BLIP-2 OPT 6.7B": blip2_opt(7_752_869_376, ROUNDED, 4096, 32, 32)},
-    "blip-2-t5": {"BLIP-2 FLAN-T5 XL": blip2_t5(3_942_446_592, COUNT, 2048, 5120, 32),
-                  "BLIP-2 FLAN-T5 XXL": blip2_t5(12_229_596_672, ROUNDED, 4096, 10240, 64)},
+    "blip-2-t5": {"BLIP-2 FLAN-T5 XL": blip2_t5(3_876_648_448, COUNT, 2048, 5120, 32),
+                  "BLIP-2 FLAN-T5 XXL": blip2_t5(12_098_000_384, ROUNDED, 4096, 10240, 64)},
     "instructblip": {"InstructBLIP Vicuna 7B": instructblip(7_913_726_720, 4096, 11008, 32, 32),
                      "InstructBLIP Vicuna 13B": instructblip(14_192_093_952, 5120, 13824, 40, 40)},
     "persimmon": {"Persimmon 8B": Size(Spec(None, None, PERSIMMON, "llama_bos", "vicuna"),
