@@ -103,6 +103,7 @@ class Fuyu(Family):
     compared = ("fuyu-plain",)
     informed = tuple(SPECS)
     tokenized = ("fuyu-plain",)
+    seldom = ("forward/fuyu-plain/large", "generate/fuyu-plain/korean")
     plans = {
         "fuyu": towers_plan("fuyu-plain", without_picture=()),
         "fuyu-recomputed": Plan("fuyu-patches", "towers", gradient_checkpointing="true",
