@@ -193,7 +193,8 @@ Status check_not_both(const ModelModule& module, const AdapterSettings& settings
                      "PEFT finds whole modules by the bare ends of names: write more of the name.");
 }
 
-Error nothing_left(const AdapterSettings& settings, const Wrapping& wrapping) {
+/// `bare`: but for a head of classes the model has nothing that all-linear means.
+Error nothing_left(const AdapterSettings& settings, const Wrapping& wrapping, bool bare) {
   const ModuleSelector& targets = settings.target_modules;
   if (targets.kind == ModuleSelector::Kind::None ||
       (targets.kind == ModuleSelector::Kind::Names && targets.names.empty())) {
@@ -203,7 +204,7 @@ Error nothing_left(const AdapterSettings& settings, const Wrapping& wrapping) {
   }
   if (targets.kind == ModuleSelector::Kind::AllLinear &&
       settings.exclude_modules.kind == ModuleSelector::Kind::None &&
-      settings.modules_to_save.empty()) {
+      (bare || settings.modules_to_save.empty())) {
     return input_error(
         std::string("The model has nothing that the method could hang on. ") + wrapping.sentence,
         "strategy", "Choose another method.");
@@ -271,7 +272,13 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
     selection.wrapped.push_back(std::move(wrapped));
   }
   LUTHIER_CHECK(check_layers(layers, of_all_layers));
-  if (selection.wrapped.empty()) return nothing_left(settings, wrapping);
+  if (selection.wrapped.empty()) {
+    const bool bare = std::none_of(modules.begin(), modules.end(), [&](const ModelModule& module) {
+      return wrapping.by_default(module, head_name, settings) &&
+             !is_saved_module(module.name, {kClassHead});
+    });
+    return nothing_left(settings, wrapping, bare);
+  }
   if (settings.bias == "all") {
     for (const ModelModule& module : modules) {
       if (holds_tensors(module) && !is_saved_module(module.name, settings.modules_to_save))

@@ -323,6 +323,14 @@ def forecast_case(name, strategy, together=8, **settings):
     return case
 
 
+def bare_case(world, result):
+    """An adapter on convolutions alone is refused, by a sentence that says why."""
+    folder = make("resnet-basic", world.checkpoints)
+    said = world.program.end("train", recipe_of(world, folder, rows(world, 4), "lora", training=OURS | dict(max_steps=1, eval_steps=0)))
+    result.same("exit", said.returncode, 2)
+    result.expect("nothing that the method could hang on" in said.stderr and not (world.scratch / "run").exists(), f"it said {said.stderr.strip()[-300:]}")
+
+
 def head_case(name):
     """A head of other classes: transformers loads it, and what is no part of the head is as it was."""
     def case(world, result):
@@ -363,6 +371,7 @@ def cases(everything=False):
               "pictures-alone/registers-stretched/lora": train_case("registers-stretched", "lora", 2, 2, targets=["query", "dense", "weights_in", "projection"])}
     found |= {f"pictures-alone/{name}/resumed": resumed_case(name) for name in ("resnet-basic", "efficientnet-plain")}
     found |= {f"pictures-alone/{name}/head": head_case(name) for name in ("vit-plain", "resnet-bottleneck", "siglip-tower")}
+    found |= {"pictures-alone/resnet-basic/refused": bare_case}
     lora = dict(adapter=dict(r=8, target_modules=["q_proj", "v_proj", "fc1"], modules_to_save=["classifier"]))
     found |= {"pictures-alone/forecast/vit-full": forecast_case("vit-larger", "full"),
                     "pictures-alone/forecast/vit-lora": forecast_case("vit-larger", "lora", **lora),
