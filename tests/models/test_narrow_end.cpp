@@ -46,12 +46,11 @@ Linear last_mixed(Model& model) {
   const std::int64_t layers = model.causal()->num_hidden_layers();
   const std::string layer = "layers." + std::to_string(layers - 1) + ".";
   for (const auto& [name, linear] : ports.linears) {
-    const bool found = name.ends_with(layer + "self_attn.o_proj") ||
-                       name.ends_with(layer + "self_attn.out_proj") ||
-                       name.ends_with(layer + "self_attn.dense") ||
-                       name.ends_with(layer + "linear_attn.out_proj") ||
-                       name.ends_with(layer + "conv.out_proj") ||
-                       name == "transformer.h." + std::to_string(layers - 1) + ".attn.c_proj";
+    const bool found =
+        name.ends_with(layer + "self_attn.o_proj") ||
+        name.ends_with(layer + "self_attn.out_proj") || name.ends_with(layer + "self_attn.dense") ||
+        name.ends_with(layer + "linear_attn.out_proj") || name.ends_with(layer + "conv.out_proj") ||
+        name == "transformer.h." + std::to_string(layers - 1) + ".attn.c_proj";
     if (found && model.part_of(name) == kLanguageModel) return linear;
   }
   qFatal("nothing mixes in %s", layer.c_str());

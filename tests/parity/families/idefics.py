@@ -54,6 +54,9 @@ KINDS = {
         r"|model\.layers\.\d+\.self_attn\.q_proj)")),
     "regex": dict(r=5, lora_alpha=10, target_modules=r".*(cross|self)_attn\.[qv]_proj"),
     "attention": dict(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]),
+    # with the words beside the decoder's own
+    "saved_modules": dict(r=2, lora_alpha=4, target_modules=["q_proj"],
+                          modules_to_save=["lm_head"]),
 }
 GIVEN = ("pixel_values", "image_encoder_embeddings", "perceiver_embeddings")
 
@@ -89,7 +92,7 @@ class Idefics(Family):
                   {key: value for key, value in WIDE_TEXT.items() if key != "num_key_value_heads"},
                   "llama_bos", "idefics", dict(cross_layer_interval=2, **OPEN))
     adapters = (("idefics-plain", "linear", "new"), ("idefics-resampled", "towers", "new"),
-                ("idefics-old", "regex", "new"))
+                ("idefics-old", "regex", "new"), ("idefics-plain", "saved_modules", "new"))
     merges = (("idefics-resampled", "towers"), ("idefics-plain", "linear"))
     generates = (("idefics-plain", "several"), ("idefics-plain", "words"),
                  ("idefics-resampled", "plain"), ("idefics-old", "several"))
