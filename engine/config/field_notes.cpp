@@ -196,6 +196,7 @@ constexpr NoteRow kNotes[] = {
      {"A quarter to a third as wide as the model, as deep as it.", kModel2Cost}},
     {"replaced_tokens.mask_replace_prob", {"0.85 is usual.", kFreeCost}},
     {"replaced_tokens.discriminator_weight", {"50 is usual.", kFreeCost}},
+    {"replaced_tokens.table_sharing", {"shared is usual.", kTrainmemCost}},
     {"mlm.mask_replace_prob mlm.random_replace_prob", {"0.8 and 0.1 are usual.", kFreeCost}},
     {"mlm.whole_word_mask", {"On is usual where words have many pieces.", kFreeCost}},
     {"mlm.max_ngram", {"1 is usual; 3 for ALBERT.", kFreeCost}},

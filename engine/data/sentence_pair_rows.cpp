@@ -172,20 +172,21 @@ class SentencePairRows : public RowKind {
       return error;
     };
     const Tokenizer& tokenizer = processor.tokenizer();
+    constexpr std::size_t kEnough = 4096;  // bytes of a text that asks how much room there is
     Sentences sentences;
-    std::string all;
+    std::string some;
     for (const ContentPart& part : row.messages.at(0).content) {
       auto made = tokenizer.encode(part.text, /*add_special_tokens=*/false);
       if (!made) return refused(made.error());
       if (!made->ids.empty()) sentences.push_back(std::move(made->ids));
-      all += part.text + "\n";
+      if (some.size() < kEnough) some += part.text + "\n";
     }
     if (sentences.size() < 2)
       return refused(input_error("The document has " + std::to_string(sentences.size()) +
                                      " sentences, and a pair is drawn of two at least.",
                                  "text", kPairRowForms));
     LUTHIER_TRY(const std::size_t room,
-                room_of_pairs(processor, std::move(all), how.max_length, where, fault));
+                room_of_pairs(processor, std::move(some), how.max_length, where, fault));
     if (room == 1)
       return refused(
           input_error("A row has room for one token beside the special ones, and two "

@@ -16,17 +16,18 @@ std::string sizes_text(const Tensor& tensor) {
   return text;
 }
 
-}  // namespace
+struct BothTables {
+  std::shared_ptr<TextEmbeddings> of_owner, of_other;
+};
 
-Status share_tables(Model& owner, Model& other, const std::string& where) {
-  const auto* first = dynamic_cast<TextEncoder*>(&owner);
-  auto* second = dynamic_cast<TextEncoder*>(&other);
+/// Of the same names and sizes.
+Result<BothTables> tables_of(Model& owner, Model& other, const std::string& where) {
+  auto *first = dynamic_cast<TextEncoder*>(&owner), *second = dynamic_cast<TextEncoder*>(&other);
   if (!first || !second)
     return input_error("The two models are no encoders whose tables could be one.", where,
                        "Name an ELECTRA generator for an ELECTRA discriminator.");
   const std::shared_ptr<TextEmbeddings> from = first->embeddings(), to = second->embeddings();
   const auto owned = from->named_parameters();
-  std::map<std::string, Tensor> tables;
   for (const auto& item : to->named_parameters()) {
     const Tensor* found = owned.find(item.key());
     if (!found || found->sizes() != item.value().sizes())
@@ -36,10 +37,18 @@ Status share_tables(Model& owner, Model& other, const std::string& where) {
                          where,
                          "Both must have the same vocab_size, embedding_size, "
                          "max_position_embeddings and type_vocab_size.");
-    tables[item.key()] = *found;
   }
-  if (tables.size() != owned.size())
+  if (to->named_parameters().size() != owned.size())
     return input_error("The discriminator has tables that the generator has not.", where);
+  return BothTables{from, to};
+}
+
+}  // namespace
+
+Status share_tables(Model& owner, Model& other, const std::string& where) {
+  LUTHIER_TRY(const BothTables both, tables_of(owner, other, where));
+  const auto &from = both.of_owner, &to = both.of_other;
+  const auto tables = from->named_parameters();
   Linear head = other.output_head();
   const bool tied = head && head->weight.shares(to->words->weight);
   for (const auto& item : to->named_modules()) {
@@ -47,8 +56,7 @@ Status share_tables(Model& owner, Model& other, const std::string& where) {
     if (!module) continue;
     const std::string prefix = item.key().empty() ? "" : item.key() + ".";
     for (const auto& [slot, tensor] : module->slots())
-      if (const auto found = tables.find(prefix + slot); found != tables.end())
-        module->place(slot, found->second);
+      if (const Tensor* found = tables.find(prefix + slot)) module->place(slot, *found);
   }
   if (tied) head->place("weight", from->words->weight);
   return {};
@@ -76,6 +84,63 @@ std::int64_t bytes_in_common(const Model& owner, const Model& other) {
   for (const auto& [name, of_owner] : tensors_in_common(owner, other))
     bytes += static_cast<std::int64_t>(named[of_owner].nbytes());
   return bytes;
+}
+
+/// What an embedding looks up, and what another one has there, without a graph.
+class DisentangledTables::AddedTable : public EmbeddingPlug {
+ public:
+  explicit AddedTable(std::shared_ptr<EmbeddingImpl> other) : other_(std::move(other)) {}
+  Tensor forward(const Tensor& ids, const EmbeddingImpl& embedding) const override {
+    return embedding.lookup(ids) + at::embedding(other_->weight.detach(), ids);
+  }
+
+ private:
+  std::shared_ptr<EmbeddingImpl> other_;
+};
+
+Result<std::unique_ptr<DisentangledTables>> DisentangledTables::begin(Model& owner, Model& other,
+                                                                      bool alike,
+                                                                      const std::string& where) {
+  const torch::NoGradGuard no_grad;
+  LUTHIER_TRY(const BothTables both, tables_of(owner, other, where));
+  std::unique_ptr<DisentangledTables> made(new DisentangledTables());
+  std::map<const void*, std::string> names;
+  for (const auto& item : owner.named_parameters())
+    names[item.value().unsafeGetTensorImpl()] = item.key();
+  const auto others = both.of_other->named_modules();
+  for (const auto& item : both.of_owner->named_modules()) {
+    Table table;
+    table.own = std::dynamic_pointer_cast<EmbeddingImpl>(item.value());
+    if (!table.own) continue;
+    table.other = std::dynamic_pointer_cast<EmbeddingImpl>(others[item.key()]);
+    table.before = table.own->weight;
+    table.name = names.at(table.before.unsafeGetTensorImpl());
+    table.own->place("weight", alike ? torch::zeros_like(table.before)
+                                     : table.before.detach() - table.other->weight.detach());
+    table.plug = std::make_unique<AddedTable>(table.other);
+    table.own->plug = table.plug.get();
+    made->tables_.push_back(std::move(table));
+  }
+  return made;
+}
+
+DisentangledTables::~DisentangledTables() {
+  for (Table& table : tables_) {
+    table.own->plug = nullptr;
+    table.own->place("weight", table.before);
+  }
+}
+
+void DisentangledTables::add_sums(const std::string& prefix,
+                                  std::map<std::string, Tensor>& masters) const {
+  const torch::NoGradGuard no_grad;
+  const auto held = [&](const std::string& name, const Tensor& weight) {
+    const auto master = masters.find(name);
+    return (master == masters.end() ? weight : master->second).to(torch::kFloat32);
+  };
+  for (const Table& table : tables_)
+    masters[table.name] =
+        held(table.name, table.own->weight) + held(prefix + table.name, table.other->weight);
 }
 
 }  // namespace luthier

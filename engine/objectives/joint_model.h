@@ -3,6 +3,7 @@
 // starts and what the two have in common: ELECTRA's generator beside its discriminator.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "engine/objectives/companion.h"
@@ -16,10 +17,13 @@ class JointModel {
   /// Before anything is loaded. An Input error names the setting.
   virtual Result<CompanionStart> companion_begins() const = 0;
   /// Refuses a companion that does not go with the policy, and makes one what both have together;
-  /// before anything of the companion trains.
-  virtual Status join(LoadedModel& companion, const LoadedModel& policy) const = 0;
+  /// before anything of the companion trains. It may put other tensors in places of the policy's.
+  virtual Status join(LoadedModel& companion, const LoadedModel& policy) = 0;
   /// Whether a module of the companion's, by its in-memory name, is the policy's after join.
   virtual bool shares(const std::string& module) const = 0;
+  /// `masters`, by the names of what trains, of a result: what of the policy is stored as other
+  /// numbers than it trains as is put in.
+  virtual void make_masters(std::map<std::string, torch::Tensor>& /*masters*/) const {}
 };
 
 }  // namespace luthier

@@ -4,8 +4,9 @@
 // token that is drawn of what it says, and the model, a discriminator, tells of every token of the
 // row whether it is another one. Where the draw meets the original, it is none. The loss is the
 // generator's, a mean over the covered places, and discriminator_weight times the discriminator's,
-// a mean over all tokens; no gradient goes through the draw. Both begin with the same tables
-// (models/shared_tables.h), whose gradients come together.
+// a mean over all tokens; no gradient goes through the draw. Both begin with the same tables, whose
+// gradients come together, or the discriminator's are the generator's with something of its own
+// added (DeBERTa v3, He et al. 2023; models/shared_tables.h).
 //
 // The draws of a row go by the seed of its micro-batch and its place there: one stream covers it,
 // another has a number a token, by which a covered one is drawn: the first token up to which the
@@ -50,7 +51,7 @@ Tensor drawn_tokens(const Tensor& states, const Linear& head, const Tensor& unit
 }
 
 /// What came of a micro-batch.
-struct Told {
+struct JointPass {
   Tensor generator_loss;  ///< []; undefined: nothing was covered
   Tensor generator_hits;  ///< [covered] float32, where they were asked for
   Tensor ids, replaced;   ///< [tokens] int64, as the discriminator reads them; bool
@@ -65,7 +66,9 @@ struct Told {
 class ReplacedTokens : public Objective, public JointModel {
  public:
   explicit ReplacedTokens(const Recipe& recipe)
-      : recipe_(recipe), weight_(recipe.more.number("replaced_tokens.discriminator_weight")) {
+      : recipe_(recipe),
+        weight_(recipe.more.number("replaced_tokens.discriminator_weight")),
+        disentangled_(recipe.more.text("replaced_tokens.table_sharing") != "shared") {
     masking_rule_.probability = recipe.more.number("replaced_tokens.mlm_probability");
     masking_rule_.mask = recipe.more.number("replaced_tokens.mask_replace_prob");
     masking_rule_.random = 0;
@@ -110,14 +113,22 @@ class ReplacedTokens : public Objective, public JointModel {
     start.recipe.strategy = "full";
     return start;
   }
-  Status join(LoadedModel& companion, const LoadedModel& policy) const override {
+  Status join(LoadedModel& companion, const LoadedModel& policy) override {
     const std::string where = std::string(kGenerator) + ": " + plan_.folder;
     if (!companion.model->encoder())
       return input_error("The generator does not say what was covered.", where,
                          "Name a folder of ElectraForMaskedLM.");
-    return share_tables(*policy.model, *companion.model, where);
+    if (!disentangled_) return share_tables(*policy.model, *companion.model, where);
+    LUTHIER_TRY(tables_,
+                DisentangledTables::begin(*policy.model, *companion.model, policy.drawn, where));
+    return {};
   }
-  bool shares(const std::string& module) const override { return is_shared_table(module); }
+  bool shares(const std::string& module) const override {
+    return !disentangled_ && is_shared_table(module);
+  }
+  void make_masters(std::map<std::string, Tensor>& masters) const override {
+    if (tables_) tables_->add_sums(plan_.prefix(), masters);
+  }
 
   bool rolls_out() const override { return true; }
   Status roll_out(Policy& policy, MicroBatch& rows, std::uint64_t seed) override {
@@ -140,14 +151,14 @@ class ReplacedTokens : public Objective, public JointModel {
   }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
-    const Told told = tell(policy, batch, /*hits=*/!policy.trains());
-    const Tensor discriminator = told.discriminator_loss();
+    const JointPass pass = run_both(policy, batch, /*hits=*/!policy.trains());
+    const Tensor discriminator = pass.discriminator_loss();
     Tensor mean = discriminator * weight_;
-    if (told.generator_loss.defined()) mean = mean + told.generator_loss;
+    if (pass.generator_loss.defined()) mean = mean + pass.generator_loss;
     LossSum loss;
     loss.count = static_cast<std::int64_t>(batch.sequences.size());
     loss.sum = mean * loss.count;
-    loss.figures = figures(told, discriminator);
+    loss.figures = figures(pass, discriminator);
     return loss;
   }
 
@@ -161,7 +172,7 @@ class ReplacedTokens : public Objective, public JointModel {
 
   NamedTensors shown(Policy& policy, const Batch& batch) override {
     const torch::NoGradGuard no_grad;
-    const Told told = tell(policy, batch, false);
+    const JointPass pass = run_both(policy, batch, false);
     std::vector<Tensor> covered, seen, attention, labels, replaced, said;
     std::int64_t at = 0;
     for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
@@ -170,9 +181,9 @@ class ReplacedTokens : public Objective, public JointModel {
       covered.push_back(torch::tensor(example.input_ids, torch::kInt64));
       labels.push_back(torch::tensor(example.labels, torch::kInt64));
       attention.push_back(torch::ones_like(covered.back()));
-      seen.push_back(told.ids.slice(0, at, end).cpu());
-      replaced.push_back(told.replaced.slice(0, at, end).to(torch::kInt64).cpu());
-      said.push_back(told.said.slice(0, at, end).cpu());
+      seen.push_back(pass.ids.slice(0, at, end).cpu());
+      replaced.push_back(pass.replaced.slice(0, at, end).to(torch::kInt64).cpu());
+      said.push_back(pass.said.slice(0, at, end).cpu());
       at = end;
     }
     const auto padding = static_cast<double>(batch.padding);
@@ -198,18 +209,18 @@ class ReplacedTokens : public Objective, public JointModel {
     return torch::tensor(units, torch::kFloat64).to(torch::kFloat32);
   }
 
-  Told tell(Policy& policy, const Batch& batch, bool hits) {
+  JointPass run_both(Policy& policy, const Batch& batch, bool hits) {
     TORCH_CHECK(generator_, "nobody has given the objective its generator");
-    Told told;
+    JointPass pass;
     const Tensor places = label_places(batch.input);
-    told.covered = places.size(0);
+    pass.covered = places.size(0);
     const auto first = batch.input.lengths.begin();
     const std::int64_t tokens =  // without filler
         std::accumulate(first, first + std::ssize(batch.sequences), std::int64_t{0});
     const Tensor originals =
         batch.input.input_ids.index_copy(0, places, batch.input.labels.index_select(0, places));
     ModelInput seen = batch.input;
-    if (told.covered > 0) {
+    if (pass.covered > 0) {
       Policy& own = *generator_->policy;
       const Batch asked =
           own.batch(*batch.rows, batch.order,
@@ -219,9 +230,9 @@ class ReplacedTokens : public Objective, public JointModel {
                    states =
                        encoder.before_head(encoder.encode(asked.input).index_select(0, own_places)),
                    target = asked.input.labels.index_select(0, own_places);
-      told.generator_loss =
-          chunked_cross_entropy(states, encoder.head(), target) / static_cast<double>(told.covered);
-      if (hits) told.generator_hits = hit_labels(states, encoder.head(), target);
+      pass.generator_loss =
+          chunked_cross_entropy(states, encoder.head(), target) / static_cast<double>(pass.covered);
+      if (hits) pass.generator_hits = hit_labels(states, encoder.head(), target);
       const Tensor drawn =
           drawn_tokens(states, encoder.head(), units_of(batch).to(states.device()));
       seen.input_ids = originals.index_copy(0, places, drawn.to(originals.device()));
@@ -229,35 +240,37 @@ class ReplacedTokens : public Objective, public JointModel {
       seen.input_ids = originals;
     }
     const Tensor both = policy.model().classifier()->classify(seen).to(torch::kFloat32);
-    told.said = (both.select(1, 1) - both.select(1, 0)).slice(0, 0, tokens);
-    told.ids = seen.input_ids.slice(0, 0, tokens);
-    told.replaced = told.ids.ne(originals.slice(0, 0, tokens));
-    return told;
+    pass.said = (both.select(1, 1) - both.select(1, 0)).slice(0, 0, tokens);
+    pass.ids = seen.input_ids.slice(0, 0, tokens);
+    pass.replaced = pass.ids.ne(originals.slice(0, 0, tokens));
+    return pass;
   }
 
-  static std::map<std::string, Tensor> figures(const Told& told, const Tensor& discriminator) {
+  static std::map<std::string, Tensor> figures(const JointPass& pass, const Tensor& discriminator) {
     const torch::NoGradGuard no_grad;
-    const Tensor found = told.said.gt(0);
+    const Tensor found = pass.said.gt(0);
     const auto share = [](const Tensor& of) { return of.to(torch::kFloat32).mean(); };
     std::map<std::string, Tensor> figures{{"discriminator_loss", discriminator.detach()},
-                                          {"accuracy", share(found.eq(told.replaced))},
-                                          {"replaced", share(told.replaced)}};
-    if (told.generator_loss.defined()) figures["generator_loss"] = told.generator_loss.detach();
-    if (!told.generator_hits.defined()) return figures;
-    figures["generator_accuracy"] = told.generator_hits.mean();
+                                          {"accuracy", share(found.eq(pass.replaced))},
+                                          {"replaced", share(pass.replaced)}};
+    if (pass.generator_loss.defined()) figures["generator_loss"] = pass.generator_loss.detach();
+    if (!pass.generator_hits.defined()) return figures;
+    figures["generator_accuracy"] = pass.generator_hits.mean();
     // Of an evaluation, which may wait: of what is called replaced, and of what is.
-    const Tensor both = found.logical_and(told.replaced).sum();
-    for (const auto& [name, all] : {std::pair{"precision", found}, {"recall", told.replaced}})
+    const Tensor both = found.logical_and(pass.replaced).sum();
+    for (const auto& [name, all] : {std::pair{"precision", found}, {"recall", pass.replaced}})
       if (all.any().item<bool>()) figures[name] = (both / all.sum()).to(torch::kFloat32);
     return figures;
   }
 
   const Recipe recipe_;
   const double weight_;
+  const bool disentangled_;
   MaskingRule masking_rule_;
   CompanionPlan plan_;
   std::optional<Masking> masking_;
   std::shared_ptr<Companion> generator_;
+  std::unique_ptr<DisentangledTables> tables_;
 };
 
 }  // namespace

@@ -48,7 +48,7 @@ bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
       "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
       "model",       "checkpoints", kRolloutsFile,   "tensorboard", "value_model",
-      kSamplesFile,  kRunLockName,  kRunNotesFile};
+      "generator",   kSamplesFile,  kRunLockName,    kRunNotesFile};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -199,7 +199,7 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
         folder.string(),
         "Go on from it with --resume, choose another output_dir, or remove the folder.");
   }
-  for (const char* result : {"adapter", "model", "value_model"}) {
+  for (const char* result : {"adapter", "model", "value_model", "generator"}) {
     if (fs::exists(folder / result, problem)) {
       return input_error("The folder holds a run's result, \"" + std::string(result) + "\".",
                          folder.string(), "Choose another output_dir, or move it away.");

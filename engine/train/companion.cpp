@@ -50,12 +50,24 @@ Status load_scored(Companion& made, const LoadedModel& policy, const CompanionSt
 /// A whole model beside the policy, which has some of its tensors together with it. Drawn where the
 /// policy is, by another seed.
 Status load_joint(Companion& made, const LoadedModel& policy, const CompanionStart& start,
-                  const JointModel& joint) {
+                  JointModel& joint) {
   LoadOptions options = options_like(policy, start);
   options.random_weights = policy.drawn;
   ++options.seed;
   LUTHIER_TRY(made.base, load_model(start.base, options));
   return joint.join(made.base, policy);
+}
+
+/// What trains of the policy is what stands in its places after it was joined.
+void take_places(const LoadedModel& policy, Trainables& trainables) {
+  const auto named = policy.model->named_parameters();
+  for (TrainedTensor& trained : trainables.tensors) {
+    const torch::Tensor* now = named.find(trained.name);
+    if (!now || now->is_same(trained.tensor)) continue;
+    trained.tensor = *now;
+    trained.tensor.requires_grad_(true);
+    trained.master.reset();  // was made of what stood there
+  }
 }
 
 }  // namespace
@@ -64,13 +76,14 @@ Status add_companion(Trainables& trainables, const LoadedModel& policy, const Re
                      Objective& objective, const fs::path& checkpoint) {
   const CompanionPlan plan = objective.companion();
   if (!plan) return {};
-  const auto* joint = dynamic_cast<const JointModel*>(&objective);
+  auto* joint = dynamic_cast<JointModel*>(&objective);
   LUTHIER_TRY(CompanionStart start,
               joint ? joint->companion_begins() : companion_start(plan, recipe));
   auto made = std::make_shared<Companion>();
   made->plan = plan;
   LUTHIER_CHECK(joint ? load_joint(*made, policy, start, *joint)
                       : load_scored(*made, policy, start));
+  take_places(policy, trainables);
   std::optional<fs::path> folder;
   if (start.adapter) folder = checkpoint.empty() ? fs::path(plan.folder) : checkpoint / plan.name;
   LUTHIER_TRY(Trainables own, apply_strategy(made->base, start.recipe, folder));

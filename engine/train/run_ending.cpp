@@ -5,6 +5,7 @@
 #include "engine/base/log.h"
 #include "engine/device/lost_device.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/objectives/joint_model.h"
 #include "engine/train/companion.h"
 #include "engine/train/rollout_file.h"
 #include "engine/train/run_ending.h"
@@ -102,7 +103,9 @@ Status RunEnding::save_result() {
   const AveragesShown shown(*run_.optimizer);
   LUTHIER_CHECK(check_finite("no result"));
   const bool lora = run_.trainables.adapter != nullptr;
-  LUTHIER_TRY(const auto masters, all_masters(run_));
+  LUTHIER_TRY(auto masters, all_masters(run_));
+  if (const auto* joint = dynamic_cast<const JointModel*>(run_.objective.get()))
+    joint->make_masters(masters);
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(lora ? run_.log->folder().adapter_path()
                                                             : run_.log->folder().path() / "model",
                                                        FolderReplace::Whole));

@@ -2,6 +2,7 @@
 """ELECTRA's joint step (`objective: replaced_tokens`) against ElectraForMaskedLM and ElectraForPreTraining of transformers over the same tables, put together
 as the authors' run_pretraining does. What is covered and what the generator's words are drawn by is drawn here a second time."""
 import json
+import shutil
 
 import torch
 import transformers
@@ -45,14 +46,37 @@ def make(name, root):
     return folder, other
 
 
+class Disentangled(torch.nn.Module):
+    """A table of the discriminator's: what is its own, and the generator's without a gradient."""
+
+    def __init__(self, own, other):
+        super().__init__()
+        self.weight, self.other, self.padding = torch.nn.Parameter((own.weight - other.weight).detach()), [other], own.padding_idx
+
+    def whole(self):
+        return (self.weight + self.other[0].weight).detach()
+
+    def forward(self, ids):
+        look = torch.nn.functional.embedding
+        return look(ids, self.weight, self.padding) + look(ids, self.other[0].weight.detach())
+
+
+TABLES_OF = ("word_embeddings", "position_embeddings", "token_type_embeddings")
+
+
 class Joint(torch.nn.Module):
-    def __init__(self, folder, other, weight=50.0):
+    def __init__(self, folder, other, weight=50.0, sharing="shared"):
         super().__init__()
         self.discriminator = transformers.ElectraForPreTraining.from_pretrained(folder).eval()
         self.generator = transformers.ElectraForMaskedLM.from_pretrained(other).eval()
-        self.generator.electra.embeddings = self.discriminator.electra.embeddings
-        self.generator.generator_lm_head.weight = self.discriminator.electra.embeddings.word_embeddings.weight
-        self.weight = weight
+        own, others = self.discriminator.electra.embeddings, self.generator.electra.embeddings
+        self.weight, self.sharing = weight, sharing
+        if sharing == "shared":
+            self.generator.electra.embeddings = own
+            self.generator.generator_lm_head.weight = own.word_embeddings.weight
+        else:
+            for table in TABLES_OF:
+                setattr(own, table, Disentangled(getattr(own, table), getattr(others, table)))
 
     def forward(self, input_ids, attention_mask, labels, units, **_):
         chosen = labels != -100
@@ -72,7 +96,16 @@ class Joint(torch.nn.Module):
         return told
 
     def shared(self):
-        return {f"electra.embeddings.{key}" for key, _ in self.discriminator.electra.embeddings.named_parameters()}
+        return set() if self.sharing != "shared" else {f"electra.embeddings.{key}" for key, _ in self.discriminator.electra.embeddings.named_parameters()}
+
+
+    def results(self):
+        """What either folder is to hold."""
+        found = [dict(part.state_dict()) for part in (self.discriminator, self.generator)]
+        if self.sharing != "shared":
+            for table in TABLES_OF:
+                found[0][f"electra.embeddings.{table}.weight"] = getattr(self.discriminator.electra.embeddings, table).whole()
+        return found
 
 
 class Collate(Covering):
@@ -107,12 +140,12 @@ def silent(key):
     return key.endswith("key.bias")
 
 
-def loss_case(name, checkpointing="false", weight=50, **settings):
+def loss_case(name, checkpointing="false", weight=50, sharing="shared", **settings):
     def case(world, result):
         folder, other = make(name, world.checkpoints)
-        model, words = Joint(folder, other, weight), AutoTokenizer.from_pretrained(folder)
+        model, words = Joint(folder, other, weight, sharing), AutoTokenizer.from_pretrained(folder)
         texts = [LINES[0], " ".join(LINES[:2]), "A", LINES[2], " ".join(LINES)]
-        given = settings | dict(discriminator_weight=weight)
+        given = settings | dict(discriminator_weight=weight, table_sharing=sharing)
         training = dict(device="cpu", dtype="float32", gradient_checkpointing=checkpointing, max_length=60, seed=11)
         recipe = recipe_of(world, folder, other, texts, given, training=training)
         world.program.run("loss", recipe, "--rows", world.scratch / "rows.jsonl", "--out", world.scratch / "out.safetensors")
@@ -144,18 +177,18 @@ def loss_case(name, checkpointing="false", weight=50, **settings):
     return case
 
 
-def train_case(name, dtype="float32"):
+def train_case(name, dtype="float32", sharing="shared"):
     """The curve and both results; a resumed run's are the same bytes."""
     settings = dict(mlm_probability=0.3)
 
     def case(world, result):
         folder, other = make(name, world.checkpoints)
-        model, words = Joint(folder, other), AutoTokenizer.from_pretrained(folder)
+        model, words = Joint(folder, other, sharing=sharing), AutoTokenizer.from_pretrained(folder)
         texts = LINES[:9]
         steps = train.DEFAULTS | dict(max_steps=7, per_device_train_batch_size=3, gradient_accumulation_steps=1, learning_rate=1e-3,
                                       lr_scheduler_type="linear", warmup_steps=2, weight_decay=0.01)
         (world.scratch / "eval.jsonl").write_text("".join(json.dumps(dict(text=text), ensure_ascii=False) + "\n" for text in LINES[:4]))
-        recipe = recipe_of(world, folder, other, texts, settings, eval_dataset=str(world.scratch / "eval.jsonl"),
+        recipe = recipe_of(world, folder, other, texts, settings | dict(table_sharing=sharing), eval_dataset=str(world.scratch / "eval.jsonl"),
                            training=steps | dict(device="cpu", dtype=dtype, gradient_checkpointing="false", logging_steps=1, max_length=60, save_steps=3,
                                                  save_total_limit=5, eval_steps=7))
         world.program.run("train", recipe)
@@ -168,8 +201,8 @@ def train_case(name, dtype="float32"):
             log = train.trained_by_transformers(model, collate, data_of(words, texts), [], steps, world.scratch / "oracle")
             train.compare_curves(result, lines, log)
         got = loaded_whole(result, transformers.ElectraForPreTraining, run / "model"), loaded_whole(result, transformers.ElectraForMaskedLM, run / "generator")
-        for mine, wanted in zip(got, (model.discriminator, model.generator)) if dtype == "float32" else ():
-            mine, wanted = mine.state_dict(), wanted.state_dict()
+        for mine, wanted in zip(got, model.results()) if dtype == "float32" else ():
+            mine = mine.state_dict()
             if result.same("tensors", sorted(mine), sorted(wanted)):
                 for key, tensor in wanted.items():
                     if not silent(key):
@@ -204,17 +237,20 @@ def statistics_case(world, result):
         result.same("replaced where it is another", got["replaced"][:, place].bool().tolist(), (~own).tolist())
 
 
-def fresh_case(world, result):
-    """Both from nothing."""
+def fresh_case(world, result, sharing="shared"):
+    """Both from nothing, with the same tables."""
     folder, other = make("electra-joint", world.checkpoints)
     training = dict(max_steps=1, learning_rate=0.0, device="cpu", dtype="float32", per_device_train_batch_size=2)
-    world.program.run("train", recipe_of(world, folder, other, LINES[:4], init="random", training=training))
+    world.program.run("train", recipe_of(world, folder, other, LINES[:4], dict(table_sharing=sharing), init="random", training=training))
     model = loaded_whole(result, transformers.ElectraForPreTraining, world.scratch / "run" / "model")
     generator = loaded_whole(result, transformers.ElectraForMaskedLM, world.scratch / "run" / "generator")
     result.expect(torch.equal(model.electra.embeddings.word_embeddings.weight, generator.electra.embeddings.word_embeddings.weight), "the tables differ")
     for each in (model, generator):
         spread = each.electra.encoder.layer[0].intermediate.dense.weight.std().item()
         result.near("spread", spread, 0.02, 0.1)
+    if sharing == "shared":
+        shutil.rmtree(world.scratch / "run")
+        fresh_case(world, result, "gradient_disentangled")
     weights = [each.electra.encoder.layer[1].output.dense.weight.flatten()[:50] for each in (model, generator)]
     result.expect((weights[0] - weights[1]).abs().min() > 0, "both were drawn alike")
 
@@ -247,13 +283,13 @@ def refused_case(world, result):
         world.program.run("plan", recipe, "--json", status=2)
 
 
-def forecast_case(name, **training):
+def forecast_case(name, settings=None, **training):
     def case(world, result):
         folder, other = make(name, world.checkpoints)
         text = "a small blue square and two green triangles stand above the old harbour in the morning"
         training_of = dict(max_steps=3, per_device_train_batch_size=8, gradient_accumulation_steps=1, device="cpu", dtype="float32",
                            gradient_checkpointing="false", logging_steps=1, save_steps=0) | training
-        recipe = recipe_of(world, folder, other, [text] * 40, training=training_of)
+        recipe = recipe_of(world, folder, other, [text] * 40, settings, training=training_of)
         foreseen = world.program.json("plan", recipe, "--json")["total"]
         world.program.run("train", recipe)
         peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
@@ -267,8 +303,12 @@ def cases(everything=False):
              "replaced-tokens/electra-joint-wide/loss": loss_case("electra-joint-wide", "true", 7.5, mlm_probability=0.4, mask_replace_prob=0.5),
              "replaced-tokens/electra-joint/nothing-covered": loss_case("electra-joint", mlm_probability=1e-9), "replaced-tokens/statistics": statistics_case,
              "replaced-tokens/refused": refused_case, "replaced-tokens/forecast": forecast_case("electra-joint-larger")}
+    found["replaced-tokens/electra-joint/full-disentangled"] = train_case("electra-joint", sharing="gradient_disentangled")
     if everything:
-        found |= {"replaced-tokens/electra-joint-wide/full": train_case("electra-joint-wide"), "replaced-tokens/fresh": fresh_case,
+        found |= {"replaced-tokens/electra-joint/loss-disentangled": loss_case("electra-joint", sharing="gradient_disentangled", mlm_probability=0.3),
+                  "replaced-tokens/electra-joint/bfloat16-disentangled": train_case("electra-joint", "bfloat16", "gradient_disentangled"),
+                  "replaced-tokens/forecast-disentangled": forecast_case("electra-joint-larger", settings=dict(table_sharing="gradient_disentangled")),
+                  "replaced-tokens/electra-joint-wide/full": train_case("electra-joint-wide"), "replaced-tokens/fresh": fresh_case,
                   "replaced-tokens/electra-joint/bfloat16": train_case("electra-joint", "bfloat16"),
                   "replaced-tokens/forecast-recomputed": forecast_case("electra-joint-larger", gradient_checkpointing="true"),
                   "replaced-tokens/forecast-accumulated": forecast_case("electra-joint-larger", gradient_accumulation_steps=2)}

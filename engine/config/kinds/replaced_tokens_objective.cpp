@@ -42,7 +42,14 @@ ObjectiveKind replaced_tokens_objective_kind() {
                 .at_most(1),
             kind_number("replaced_tokens.discriminator_weight", "Weight of the discriminator",
                         "How much the discriminator's loss counts beside the generator's.", 50)
-                .at_least(0)}),
+                .at_least(0),
+            kind_choice("replaced_tokens.table_sharing", "Tables",
+                        "shared: generator and model have the same tables, which learn by both "
+                        "losses; gradient_disentangled: the model's are the generator's with "
+                        "something of its own added, and its loss does not reach the generator "
+                        "(DeBERTa v3).",
+                        {"shared", "gradient_disentangled"}, "shared")
+                .advanced()}),
        {},
        {},
        check_replaced_tokens}};

@@ -53,7 +53,7 @@ fs::path part_of(const fs::path& path) {
 bool is_of_whole_model(const std::string& name) {
   const fs::path path(name);
   for (const fs::path& part : path)
-    if (part == kWholeModel || part == "value_model") return true;
+    if (part == kWholeModel || part == "value_model" || part == "generator") return true;
   return false;
 }
 
