@@ -111,7 +111,8 @@ int run(int argc, char** argv) {
   verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("attention", "Where columns looked when they came to a token of an answer", add_attention);
   verb("score", "What a reward model says of each sample's answer", add_score);
-  verb("head", "Give a checkpoint a head of classes, drawn where it has none", add_head);
+  verb("head", "Give a checkpoint a head of classes or of pairs of texts, drawn where it has none",
+       add_head);
   verb("classify", "Which classes texts, words or pictures belong to", add_classify);
   verb("act", "What a robot should do next, by a picture and an instruction", add_act);
   verb("robot", "The lab's robots: OpenVLA's phases, and how well a model drives", add_robot);

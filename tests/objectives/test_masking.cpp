@@ -44,7 +44,7 @@ Example row_of(std::int64_t words) {
   return example;
 }
 
-double share(const MaskingRule& rule, std::int64_t words = 30) {
+double share(const MaskingRule& rule, std::int64_t words = 90) {
   const PieceTokenizer tokenizer;
   const Masking masking(rule, tokenizer);
   std::int64_t chosen = 0, all = 0;
