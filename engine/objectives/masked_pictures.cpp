@@ -72,13 +72,12 @@ class MaskedPictures : public Objective {
   }
 
  private:
-  /// Of the covered patches' variance around the mean of each picture's own, the share that is
-  /// rebuilt: 1 where all is, 0 where each picture's mean alone (or worse) is said.
+  /// Of the variance of all covered patches around their mean, the share that is rebuilt: 1 where
+  /// all is, 0 where that mean alone (or worse) is said.
   static Tensor share_rebuilt(const PatchRebuilder::Rebuilt& rebuilt) {
     const torch::NoGradGuard no_grad;
     const Tensor covered = rebuilt.covered.unsqueeze(-1);
-    const Tensor mean =
-        (rebuilt.wanted * covered).sum(1, /*keepdim=*/true) / covered.sum(1, /*keepdim=*/true);
+    const Tensor mean = (rebuilt.wanted * covered).flatten(0, 1).sum(0) / covered.sum();
     const Tensor missed = ((rebuilt.made - rebuilt.wanted).pow(2) * covered).sum(),
                  spread = ((rebuilt.wanted - mean).pow(2) * covered).sum();
     return (1 - missed / spread.clamp_min(1e-12)).clamp_min(0);
