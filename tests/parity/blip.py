@@ -44,15 +44,17 @@ class Spec:
     model: dict = field(default_factory=dict)
     dtype: str = "float32"
     old: bool = False       # what the published files have besides: buffers of positions
+    ends: tuple = ()        # how much likelier eos_token_id's token is, which ends nothing, and [SEP], so that texts have the one and end with the other
 
 
 UNEVEN = ({**TOWER, "hidden_size": 48, "num_attention_heads": 2, "patch_size": 7, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-4},
           {**TEXT, "num_attention_heads": 5, "num_hidden_layers": 3, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5})
 SHORT = dict(max_position_embeddings=LONGEST)
 SPECS = {
-    "blip-caption": Spec("caption", TOWER, {**TEXT, "label_smoothing": 0.1}, old=True),
-    "blip-caption-uneven": Spec("caption", UNEVEN[0], {**UNEVEN[1], "tie_word_embeddings": False}, dict(tie_word_embeddings=False), "bfloat16"),
-    "blip-answer": Spec("answer", {**TOWER, "hidden_size": 40}, {**TEXT, "label_smoothing": 0.1}),
+    "blip-caption": Spec("caption", TOWER, {**TEXT, "label_smoothing": 0.1}, old=True, ends=(10.0, 9.0)),
+    "blip-caption-uneven": Spec("caption", UNEVEN[0], {**UNEVEN[1], "tie_word_embeddings": False}, dict(tie_word_embeddings=False), "bfloat16",
+                                ends=(4.0, 1.0)),
+    "blip-answer": Spec("answer", {**TOWER, "hidden_size": 40}, {**TEXT, "label_smoothing": 0.1}, ends=(5.0, 2.0)),
     "blip-retrieval": Spec("retrieval", TOWER, TEXT | SHORT, dict(image_text_hidden_size=24), old=True),
     "blip-retrieval-uneven": Spec("retrieval", UNEVEN[0], UNEVEN[1] | SHORT, dict(image_text_hidden_size=16, logit_scale_init_value=1.5), "bfloat16"),
     "blip-caption-larger": Spec("caption", *LARGER),
@@ -85,6 +87,9 @@ def make(name, root: Path, draw=0):
     text = dict(spec.text, vocab_size=len(words) + 2, bos_token_id=len(words), sep_token_id=words.sep_token_id, pad_token_id=words.pad_token_id)
     model = CLASSES[spec.kind](BlipConfig(vision_config=dict(spec.tower, initializer_range=0.02), text_config=text, **spec.model))
     settled(model, sum(name.encode()) + 10 * draw)
+    with torch.no_grad():
+        for token, more in zip((2, words.sep_token_id), spec.ends):
+            model.text_decoder.cls.predictions.decoder.bias[token] += more
     model.to(getattr(torch, spec.dtype)).save_pretrained(folder)
     words.save_pretrained(folder)
     size = spec.tower["image_size"]
@@ -276,6 +281,9 @@ def compare_results(world, result, name, model, strategy):
 
 
 def with_adapter(model, world, recipe, strategy):
+    if strategy == "freeze":
+        for key, parameter in model.named_parameters():
+            parameter.requires_grad_(key.startswith(PARTS["projector"]))
     if strategy != "lora":
         return model
     model = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", lora_dropout=0.0))
@@ -320,6 +328,8 @@ def generate_case(name):
             result.same("token_ids", got["token_ids"], wanted)
             answers.add(tuple(wanted))
         result.expect(len(answers) > 1, "every picture has the same text")
+        if SPECS[name].ends[1] > 1:
+            result.expect(any(len(answer) < 40 and answer[-1] == joining.end for answer in answers), "no text ends")
     return case
 
 
@@ -480,30 +490,35 @@ def refused_case(world, result):
 
 
 def cases(all_=False):
-    written = ("blip-caption", "blip-caption-uneven", "blip-answer")
-    found = {f"blip/{name}/{kind}": made(name) for name in written for kind, made in (("forward", forward_case), ("generate", generate_case))}
-    found |= {"blip/blip-caption/info": info_case("blip-caption"), "blip/blip-retrieval/info": two_towers.info_case("blip-retrieval", KIND),
-              "blip/blip-caption/full": written_train_case("blip-caption", "full"), "blip/blip-caption/lora": written_train_case("blip-caption", "lora", "true"),
-              "blip/blip-answer/lora": written_train_case("blip-answer", "lora"), "blip/refused": refused_case}
     contrast = lambda name, *given, **settings: two_towers.train_case(name, *given, kind=KIND, **settings)
-    found |= {f"blip/{name}/forward": two_towers.forward_case(name, KIND) for name in ("blip-retrieval", "blip-retrieval-uneven")}
-    found |= {"blip/blip-retrieval/similarity": two_towers.similarity_case("blip-retrieval", KIND),
+    found = {f"blip/{name}/{kind}": made(name) for name in ("blip-caption", "blip-answer") for kind, made in (("forward", forward_case),
+                                                                                                              ("generate", generate_case))}
+    found |= {"blip/blip-caption-uneven/forward": forward_case("blip-caption-uneven"), "blip/blip-caption/info": info_case("blip-caption"),
+              "blip/blip-caption/full": written_train_case("blip-caption", "full"), "blip/blip-caption/lora": written_train_case("blip-caption", "lora", "true"),
+              "blip/blip-answer/lora": written_train_case("blip-answer", "lora"), "blip/refused": refused_case,
+              "blip/blip-retrieval/forward": two_towers.forward_case("blip-retrieval", KIND),
+              "blip/blip-retrieval/similarity": two_towers.similarity_case("blip-retrieval", KIND),
               "blip/blip-retrieval/contrastive-full": contrast("blip-retrieval", "full"),
               "blip/blip-retrieval/matching-loss": matching_loss_case("blip-retrieval", 1.0),
               "blip/blip-retrieval/matching-full": matching_train_case("blip-retrieval", "full"),
               "blip/blip-retrieval-uneven/matching-lora": matching_train_case("blip-retrieval-uneven", "lora", 2, 2, "true"),
-              "blip/forecast/caption-full": forecast_case("blip-caption-larger", "full", "sft"),
               "blip/forecast/matching-full": forecast_case("blip-retrieval-larger", "full", "matching")}
-    if all_:
-        found |= {"blip/blip-caption-uneven/full": written_train_case("blip-caption-uneven", "full", "true"),
-                  "blip/blip-caption-uneven/lora": written_train_case("blip-caption-uneven", "lora"),
-                  "blip/blip-answer/full": written_train_case("blip-answer", "full", "true"), "blip/blip-answer/info": info_case("blip-answer"),
-                  "blip/blip-retrieval-uneven/contrastive-lora": contrast("blip-retrieval-uneven", "lora"),
-                  "blip/blip-retrieval/contrastive-freeze": contrast("blip-retrieval", "freeze"),
-                  "blip/blip-retrieval-uneven/matching-loss": matching_loss_case("blip-retrieval-uneven", 0.0),
-                  "blip/blip-retrieval-uneven/matching-full": matching_train_case("blip-retrieval-uneven", "full", 2, 2),
-                  "blip/blip-retrieval/matching-lora": matching_train_case("blip-retrieval", "lora"),
-                  "blip/forecast/caption-lora": forecast_case("blip-caption-larger", "lora", "sft"),
-                  "blip/forecast/contrastive-full": forecast_case("blip-retrieval-larger", "full", "contrastive"),
-                  "blip/forecast/matching-lora": forecast_case("blip-retrieval-larger", "lora", "matching")}
-    return found
+    if not all_:
+        return found
+    return found | {"blip/blip-caption-uneven/generate": generate_case("blip-caption-uneven"),
+                    "blip/blip-caption-uneven/full": written_train_case("blip-caption-uneven", "full", "true"),
+                    "blip/blip-caption-uneven/lora": written_train_case("blip-caption-uneven", "lora"),
+                    "blip/blip-answer/full": written_train_case("blip-answer", "full", "true"), "blip/blip-answer/info": info_case("blip-answer"),
+                    "blip/blip-retrieval/info": two_towers.info_case("blip-retrieval", KIND),
+                    "blip/blip-retrieval-uneven/forward": two_towers.forward_case("blip-retrieval-uneven", KIND),
+                    "blip/blip-retrieval-uneven/contrastive-lora": contrast("blip-retrieval-uneven", "lora"),
+                    "blip/blip-retrieval/contrastive-freeze": contrast("blip-retrieval", "freeze"),
+                    "blip/blip-retrieval-larger/contrastive-cached": contrast("blip-retrieval-larger", "full", 2, 2, contrastive=dict(gradient_cache=True)),
+                    "blip/blip-retrieval-uneven/matching-loss": matching_loss_case("blip-retrieval-uneven", 0.0),
+                    "blip/blip-retrieval-uneven/matching-full": matching_train_case("blip-retrieval-uneven", "full", 2, 2),
+                    "blip/blip-retrieval/matching-lora": matching_train_case("blip-retrieval", "lora"),
+                    "blip/blip-retrieval/matching-freeze": matching_train_case("blip-retrieval", "freeze"),
+                    "blip/forecast/caption-full": forecast_case("blip-caption-larger", "full", "sft"),
+                    "blip/forecast/caption-lora": forecast_case("blip-caption-larger", "lora", "sft"),
+                    "blip/forecast/contrastive-full": forecast_case("blip-retrieval-larger", "full", "contrastive"),
+                    "blip/forecast/matching-lora": forecast_case("blip-retrieval-larger", "lora", "matching")}
