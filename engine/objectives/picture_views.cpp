@@ -10,7 +10,7 @@ namespace {
 
 using torch::Tensor;
 
-enum Draw : std::size_t {
+enum ViewDraw : std::size_t {
   kArea,
   kForm,
   kLeft,
@@ -54,7 +54,7 @@ Tensor blended(const Tensor& one, const Tensor& other, double share) {
 }
 
 Tensor recoloured(Tensor picture, const double* draws, double jitter) {
-  const auto factor = [&](Draw draw) {
+  const auto factor = [&](ViewDraw draw) {
     const double low = std::max(0.0, 1 - jitter);
     return low + (1 + jitter - low) * draws[draw];
   };
