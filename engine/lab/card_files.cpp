@@ -128,6 +128,13 @@ Json caption_row(const LabScene& scene, const std::string& picture) {
   return {{"image", picture}, {"text", scene.text}};
 }
 
+Json described_row(const LabScene& scene, const std::string& picture) {
+  const Json shown = {{"type", "image"}, {"path", picture}},
+             says = {{"type", "text"}, {"text", lab_caption(scene.scene)}};
+  return {{"messages", Json::array({{{"role", "user"}, {"content", Json::array({shown})}},
+                                    {{"role", "assistant"}, {"content", Json::array({says})}}})}};
+}
+
 Status write_scene_rows(const CardDraft& draft, SceneRow row, bool pictures, std::size_t training) {
   const auto seen = static_cast<std::size_t>(draft.order.steps * kCardBatch);
   LUTHIER_CHECK(write_rows_of(lab_scenes(draft.order.seed, false, std::min(seen, training)), row,
@@ -186,6 +193,15 @@ Result<Recipe> card_recipe(const CardDraft& draft, const std::string& objective,
   recipe.eval_dataset = {draft.held_out_rows().string()};
   recipe.output_dir = (draft.folder / "run").string();
   return recipe;
+}
+
+Result<Recipe> described_recipe(const CardDraft& draft, const std::string& strategy) {
+  const auto evaluated_each = std::max<std::int64_t>(1, draft.order.steps / 3);
+  return card_recipe(
+      draft, "sft", strategy,
+      {"training.learning_rate=1e-3", "forgetting.dataset=" + draft.held_out_rows().string(),
+       "forgetting.count=64", "forgetting.max_new_tokens=24",
+       "training.eval_steps=" + std::to_string(evaluated_each)});
 }
 
 }  // namespace luthier

@@ -35,6 +35,8 @@ Status write_model_file(const CardDraft& draft, const char* name, const Json& do
 using SceneRow = Json (*)(const LabScene& scene, const std::string& picture);
 Json text_row(const LabScene& scene, const std::string& picture);     ///< {"text"}
 Json caption_row(const LabScene& scene, const std::string& picture);  ///< {"image", "text"}
+/// A picture that is asked nothing, and its caption as the answer.
+Json described_row(const LabScene& scene, const std::string& picture);
 /// train.jsonl and heldout.jsonl, and pictures/ beside them where the rows have some. At most
 /// `training` rows are for training.
 Status write_scene_rows(const CardDraft& draft, SceneRow row, bool pictures,
@@ -47,5 +49,9 @@ Json scene_processor();
 Result<Recipe> card_recipe(const CardDraft& draft, const std::string& objective,
                            const std::string& strategy, const std::vector<std::string>& settings,
                            double steps_share = 1);
+
+/// Of described_row: supervised tuning that writes held-out captions thrice a run, since they take
+/// longer than a loss.
+Result<Recipe> described_recipe(const CardDraft& draft, const std::string& strategy);
 
 }  // namespace luthier

@@ -10,6 +10,7 @@ LabCard masked_words_card();
 LabCard next_word_card();
 LabCard infilling_card();
 LabCard spans_card();
+LabCard replaced_words_card();
 LabCard two_texts_card();
 LabCard tags_card();
 LabCard picture_classes_card();
@@ -18,6 +19,7 @@ LabCard two_views_card();
 LabCard contrast_card();
 LabCard sigmoid_card();
 LabCard captions_card();
+LabCard early_card();
 LabCard projector_card();
 
 }  // namespace luthier

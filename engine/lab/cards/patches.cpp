@@ -46,9 +46,9 @@ LabCard patches_card() {
   card.figure = "eval_rebuilt";
   card.figure_is = "of the covered patches' variance rebuilt";
   card.chance = 0.0;
-  card.goal = 0.6;
+  card.goal = 0.7;
   card.steps = 400;
-  card.minutes = 2;
+  card.minutes = 1.5;
   card.write = write_patches;
   return card;
 }

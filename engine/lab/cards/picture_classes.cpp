@@ -48,9 +48,9 @@ LabCard picture_classes_card() {
   card.figure = "eval_accuracy";
   card.figure_is = "pictures whose first thing's colour is told";
   card.chance = 1.0 / kColours;
-  card.goal = 0.7;
+  card.goal = 0.85;
   card.steps = 400;
-  card.minutes = 2;
+  card.minutes = 1.5;
   card.write = write_picture_classes;
   return card;
 }

@@ -67,7 +67,7 @@ Json asked_row(const LabScene& scene, const std::string& picture, const Question
                                     {{"role", "assistant"}, {"content", Json::array({says})}}})}};
 }
 
-Json described_row(const LabScene& scene, const std::string& picture) {
+Json scene_row(const LabScene& scene, const std::string& picture) {
   return asked_row(scene, picture, Question{});
 }
 
@@ -99,7 +99,7 @@ Result<StagedRecipe> write_projector(const CardDraft& draft) {
   LUTHIER_TRY(const fs::path base, teaching_base());
   LUTHIER_CHECK(write_base(base, draft.model(), draft.order.seed));
   // The captions are written under the names of rows first, and the questions in their place.
-  LUTHIER_CHECK(write_scene_rows(draft, described_row, /*pictures=*/true, 4096));
+  LUTHIER_CHECK(write_scene_rows(draft, scene_row, /*pictures=*/true, 4096));
   for (const char* name : {"train", "heldout"}) {
     LUTHIER_TRY(const std::string rows, read_file(draft.folder / (std::string(name) + ".jsonl")));
     LUTHIER_CHECK(

@@ -49,8 +49,8 @@ LabCard two_views_card() {
   card.figure = "eval_accuracy";
   card.figure_is = "views that find their sibling, of 63";
   card.chance = 1.0 / 63;
-  card.goal = 0.5;
-  card.steps = 300;
+  card.goal = 0.35;
+  card.steps = 400;
   card.minutes = 2.5;
   card.write = write_two_views;
   return card;
