@@ -140,7 +140,7 @@ class TestT5 : public QObject {
   }
 
   void weights_are_drawn_as_transformers_does() {
-    TinyModel size;
+    luthier::test::TinyModel size;
     size.hidden = 128, size.wide = 512;
     const TinyT5 tiny(size);
     LoadOptions random;
