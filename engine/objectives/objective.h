@@ -145,6 +145,9 @@ class Objective {
   /// Whether it looks at the rows' pictures for that: pixels are then not given up for what a fixed
   /// tower makes of them.
   virtual bool rolls_out_pictures() const { return false; }
+  /// Whether `loss` looks at the pictures themselves: a batch then has their pixels where a fixed
+  /// tower's features would stand in their place.
+  virtual bool reads_pixels() const { return false; }
   /// How rows become micro-batches where several answers to each prompt are learned from; none:
   /// they are micro-batches as they are.
   virtual GenerationPlan generations() const { return {}; }

@@ -42,6 +42,7 @@ class TwoViews : public Objective {
 
   bool rolls_out() const override { return true; }
   bool rolls_out_pictures() const override { return true; }
+  bool reads_pixels() const override { return true; }
   Status roll_out(Policy&, MicroBatch& rows, std::uint64_t seed) override {
     std::uint64_t number = 0;
     for (EncodedRow& row : rows.encoded) {

@@ -51,8 +51,8 @@ class StepRunner {
       : objective_(objective),
         trainables_(trainables),
         cache_(cache),
-        policy_(base, trainables.adapter, trainables.tower_fixed, std::move(cache),
-                std::move(reference)),
+        policy_(base, trainables.adapter, trainables.tower_fixed && !objective.reads_pixels(),
+                std::move(cache), std::move(reference)),
         generations_(objective) {
     policy_.model().train();  // a step with a graph is one of training; no other is
     if (trainables.companion) trainables.companion->model().train();
