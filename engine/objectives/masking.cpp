@@ -14,15 +14,19 @@ bool marked_as_beginning(const std::string& piece) {
   return piece.starts_with(kBeginsUnigram) || piece.starts_with(kBeginsBytes);
 }
 
-/// Whether the vocabulary marks pieces that go on with a word more often than those that begin one.
-bool marks_what_continues(const Tokenizer& tokenizer) {
+/// Pieces of a vocabulary that are marked to go on with a word, and to begin one.
+struct MarkedPieces {
   std::int64_t continues = 0, begins = 0;
+};
+
+MarkedPieces marked_pieces(const Tokenizer& tokenizer) {
+  MarkedPieces marked;
   for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
     const std::string piece = tokenizer.id_to_token(id);
-    continues += piece.starts_with(kContinues) && piece != kContinues;
-    begins += marked_as_beginning(piece);
+    marked.continues += piece.starts_with(kContinues) && piece != kContinues;
+    marked.begins += marked_as_beginning(piece);
   }
-  return continues > begins;
+  return marked;
 }
 
 /// How many come together: n in 1 … most by 1/n.
@@ -41,9 +45,12 @@ std::int64_t drawn_length(std::int64_t most, RandomStream& draws) {
 }  // namespace
 
 Masking::Masking(const MaskingRule& rule, const Tokenizer& tokenizer)
-    : rule_(rule),
-      tokenizer_(tokenizer),
-      continues_(rule.whole_words && marks_what_continues(tokenizer)) {}
+    : rule_(rule), tokenizer_(tokenizer) {
+  if (!rule_.whole_words) return;
+  const MarkedPieces marked = marked_pieces(tokenizer);
+  continues_ = marked.continues > marked.begins;
+  rule_.whole_words = marked.continues + marked.begins > 0;
+}
 
 std::vector<bool> Masking::begins(const Example& example) const {
   std::vector<bool> begins(example.input_ids.size(), true);

@@ -23,7 +23,8 @@ struct MaskingRule {
 
 class Masking {
  public:
-  /// The tokenizer, which must have a mask, must outlive it.
+  /// The tokenizer, which must have a mask, must outlive it. Where its vocabulary marks neither
+  /// what begins a word nor what goes on with one, each token is a word.
   Masking(const MaskingRule& rule, const Tokenizer& tokenizer);
 
   /// Chooses among the tokens that carry a label, covers them, and takes the labels of all others

@@ -29,6 +29,14 @@ class PieceTokenizer : public Tokenizer {
                                                       "a",     "##b",   "##c"};
 };
 
+/// Its vocabulary marks nothing.
+class UnmarkedTokenizer : public PieceTokenizer {
+ public:
+  std::string id_to_token(TokenId id) const override {
+    return id < vocab_size() ? std::string(1, static_cast<char>('a' + id)) : "";
+  }
+};
+
 Example row_of(std::int64_t words) {
   Example example;
   const auto add = [&](TokenId id, bool own) {
@@ -87,6 +95,17 @@ class TestMasking : public QObject {
         if (before.input_ids[i] > 3) QCOMPARE(chosen, example.labels[i - 1] != kIgnoreLabel);
       }
     }
+  }
+
+  void unmarked_pieces_are_words() {
+    const UnmarkedTokenizer tokenizer;
+    const Masking words({0.4, 1, 0, true, 1}, tokenizer), tokens({0.4, 1, 0, false, 1}, tokenizer);
+    Example one = row_of(30), other = one;
+    words.cover(one, RandomStream(5, 0));
+    tokens.cover(other, RandomStream(5, 0));
+    QCOMPARE(one.labels, other.labels);
+    QCOMPARE(one.input_ids, other.input_ids);
+    QVERIFY(chosen_tokens(one) > 0 && chosen_tokens(one) < 60);
   }
 
   void stretches_are_no_longer_than_most() {
