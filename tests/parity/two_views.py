@@ -134,6 +134,9 @@ def train_case(name, strategy):
                                                      lora_dropout=0.0, modules_to_save=["classifier"]))
             model.save_pretrained(world.scratch / "start")
             settings["adapter"] = dict(init_from=str(world.scratch / "start"))
+        if strategy == "freeze":   # the tower is fixed, and its pictures are looked at anew all the same
+            for key, parameter in model.named_parameters():
+                parameter.requires_grad_(key.startswith("classifier"))
         world.program.run("train", recipe_of(world, folder, made, strategy, **settings))
         log = train.trained_by_transformers(SimClr(model), Viewed(name, steps["seed"]), made, [], steps, world.scratch / "oracle")
         train.compare_curves(result, train.curve(world.scratch / "run"), log)
@@ -163,5 +166,6 @@ def forecast_case(world, result):
 def cases(_all=False):
     found = {"two-views/vit-plain/loss": loss_case("vit-plain"), "two-views/resnet-basic/loss": loss_case("resnet-basic"),
              "two-views/vit-plain/full": train_case("vit-plain", "full"), "two-views/vit-plain/lora": train_case("vit-plain", "lora"),
+             "two-views/vit-plain/freeze": train_case("vit-plain", "freeze"),
              "two-views/forecast/full": forecast_case}
     return found | ({"two-views/dinov2-plain/lora": train_case("dinov2-plain", "lora")} if _all else {})

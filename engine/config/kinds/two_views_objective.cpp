@@ -5,6 +5,18 @@
 
 namespace luthier {
 
+namespace {
+
+Status check_two_views(const Recipe& recipe) {
+  const TrainingSettings& training = recipe.training;
+  if (training.per_device_train_batch_size * training.gradient_accumulation_steps > 1) return {};
+  return cross_fault("training.per_device_train_batch_size",
+                     "is 1, and a row has no other to be told from.",
+                     "Let a window have two rows or more.");
+}
+
+}  // namespace
+
 ObjectiveKind two_views_objective_kind() {
   using namespace rows;
   ObjectiveKind kind{
@@ -30,7 +42,7 @@ ObjectiveKind two_views_objective_kind() {
        }),
        {},
        {},
-       nullptr}};
+       check_two_views}};
   kind.row_kind = "views";
   return kind;
 }
