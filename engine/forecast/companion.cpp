@@ -58,6 +58,8 @@ Result<std::unique_ptr<CompanionSummary>> companion_of(const Objective& objectiv
   LUTHIER_TRY(const auto by_part, bytes_by_part(found->model, element, packing));
   for (const auto& [name, bytes] : by_part) found->weights += bytes;
   for (TrainedModule& each : found->trained) {
+    if (joint && joint->keeps_before(each.module->name) && each.module->type == "Embedding")
+      found->weights += each.module->parameters * element;
     if (!joint || !joint->shares(each.module->name)) continue;
     found->weights -= each.module->parameters * element;
     each.share.parameters = 0, each.shapes.clear();  // trains, and is counted as the policy's

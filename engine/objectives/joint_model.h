@@ -21,6 +21,9 @@ class JointModel {
   virtual Status join(LoadedModel& companion, const LoadedModel& policy) = 0;
   /// Whether a module of the companion's, by its in-memory name, is the policy's after join.
   virtual bool shares(const std::string& module) const = 0;
+  /// Whether join puts other tensors in the places of the policy's module of this name, whose own
+  /// of before stay in memory.
+  virtual bool keeps_before(const std::string& /*module*/) const { return false; }
   /// `masters`, by the names of what trains, of a result: what of the policy is stored as other
   /// numbers than it trains as is put in.
   virtual void make_masters(std::map<std::string, torch::Tensor>& /*masters*/) const {}

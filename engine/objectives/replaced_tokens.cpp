@@ -126,6 +126,9 @@ class ReplacedTokens : public Objective, public JointModel {
   bool shares(const std::string& module) const override {
     return !disentangled_ && is_shared_table(module);
   }
+  bool keeps_before(const std::string& module) const override {
+    return disentangled_ && is_shared_table(module);
+  }
   void make_masters(std::map<std::string, Tensor>& masters) const override {
     if (tables_) tables_->add_sums(plan_.prefix(), masters);
   }
