@@ -245,7 +245,8 @@ Status show_rebuilt(Policy& policy, Objective& objective, const Batch& made, Loo
                         (policy.base().folder / "config.json").string(), false));
   Tensor said = named("logits")[0];
   if (by_patch) said = said * (own.var(-1, true, true) + 1e-6).sqrt() + own.mean(-1, true);
-  LUTHIER_TRY(const PictureColours colours, picture_colours(policy.base().folder));
+  LUTHIER_TRY(const PictureColours colours,
+              picture_colours(*policy.base().processor->image_processor()));
   const Tensor mean = along_colours(colours.mean), deviation = along_colours(colours.deviation);
   const auto laid = [&](const Tensor& values) -> Tensor {
     return values.reshape({rows, columns, side, side, 3})

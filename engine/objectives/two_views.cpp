@@ -28,7 +28,7 @@ class TwoViews : public Objective {
   WindowRule window_rule() const override { return WindowRule::Whole; }
   Status fits(const LoadedModel& base) const override {
     if (!base.model->classifier() || !base.processor ||
-        base.processor->row_form() != RowForm::PictureAlone)
+        base.processor->row_form() != RowForm::PictureAlone || !base.processor->image_processor())
       return input_error(
           "Two views are compared by what a head says of each picture, and this checkpoint of "
           "type " +
@@ -36,7 +36,7 @@ class TwoViews : public Objective {
           "objective",
           "Give a model of pictures one: `luthier-cli head MODEL --of pictures --says number "
           "--classes 0,1,2,… --out DIR`, a name a dimension.");
-    LUTHIER_TRY(colours_, picture_colours(base.folder));
+    LUTHIER_TRY(colours_, picture_colours(*base.processor->image_processor()));
     return {};
   }
 
