@@ -86,11 +86,13 @@ Result<std::size_t> room_of_pairs(const ChatProcessor& processor, std::string te
                                   std::int64_t max_length, const std::string& where,
                                   RowFault* fault) {
   constexpr std::size_t kLongest = 1 << 16;  // of a model without an end
-  while (true) {
+  for (std::size_t before = 0;;) {
     LUTHIER_TRY(const Example laid, processor.encode_pair(text, "", max_length, where, fault));
     const std::size_t added = processor.tokenizer().pair_pieces().size() - 2;
     if (laid.truncated_tokens > 0) return laid.input_ids.size() - added;
-    if (laid.input_ids.size() > kLongest) return std::size_t{0};
+    // A text whose unknown letters are one token however many there are fills no row.
+    if (laid.input_ids.size() > kLongest || laid.input_ids.size() == before) return std::size_t{0};
+    before = laid.input_ids.size();
     text += text;
   }
 }
