@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The lab's cards: what there is, a card's folder, its run, and what its batch looks like.
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include "app/cli/lab/lab_verbs.h"
@@ -40,7 +41,7 @@ Status list_cards(bool json) {
       continue;
     }
     char line[200];
-    std::snprintf(line, sizeof line, "%-14s %s: %s of %.2f in %.1f minutes", card.key.c_str(),
+    std::snprintf(line, sizeof line, "%-16s %s: %s of %.2f in %.1f minutes", card.key.c_str(),
                   card.title.c_str(), card.figure_is.c_str(), card.goal, card.minutes);
     print_line(line);
   }
@@ -142,7 +143,9 @@ Action add_lab(CLI::App& app) {
     CLI::App* sub = app.add_subcommand(name, help);
     sub->add_option("CARD", o->card, "A card's key")->required();
     sub->add_option("DIR", o->folder, "A folder for the card")->required();
-    sub->add_option("--seed", o->order.seed, "Of data, weights and order")->capture_default_str();
+    sub->add_option("--seed", o->order.seed, "Of data, weights and order")
+        ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()))
+        ->capture_default_str();
     sub->add_option("--steps", o->order.steps, "Of 32 rows each; the card's own number if left out")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
     return sub;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The lab's robots: OpenVLA's phases on generated scenes, and how well a model drives.
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include "app/cli/verbs.h"
@@ -68,7 +69,9 @@ Action add_robot(CLI::App& app) {
       app.add_subcommand("lab", "Write OpenVLA's three phases, small, as a run of stages");
   lab->add_option("FOLDER", o->folder, "A folder that is not there")->required();
   lab->add_option("--rows", o->order.rows, "Rows of each phase")->capture_default_str();
-  lab->add_option("--seed", o->order.seed, "Of scenes and weights")->capture_default_str();
+  lab->add_option("--seed", o->order.seed, "Of scenes and weights")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max() - 4))
+      ->capture_default_str();
   CLI::App* run = app.add_subcommand("drive", "Let a model move a robot of the lab");
   run->add_option("MODEL", o->model, "A checkpoint folder of openvla")->required();
   run->add_option("--robot", o->robot, "arm, crane or mirror")->capture_default_str();

@@ -35,6 +35,10 @@ Result<LoadedModel> looked_model(const PreparedCard& prepared, const Recipe& rec
   LoadOptions options = load_options(recipe);
   fs::path folder = recipe.model;
   if (trained) {
+    std::error_code ignored;
+    if (!fs::exists(prepared.run, ignored))
+      return input_error("The card has not been run.", prepared.run.string(),
+                         "Run it first: luthier-cli lab run " + prepared.key + " DIR.");
     LUTHIER_TRY(const ResultFolder result, find_result(prepared.run));
     folder = result.folder;
     options.random_weights = false;

@@ -3,6 +3,7 @@
 
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/lab/unfinished_folder.h"
 #include "engine/runs/run_folder.h"
 #include "engine/runs/stage_folder.h"
 
@@ -31,7 +32,6 @@ Result<fs::path> measured_run(const fs::path& run) {
 Status only_ours(const fs::path& folder) {
   std::error_code failed;
   if (!fs::exists(folder, failed) || fs::is_empty(folder, failed)) return {};
-  if (fs::exists(folder / kCardFile, failed)) return {};
   return input_error("The folder holds something else than a card of the lab.", folder.string(),
                      "Name a new or an empty folder.");
 }
@@ -92,8 +92,13 @@ Result<LabCard> lab_card(std::string_view key) {
                      "There are " + known + ".");
 }
 
-Result<PreparedCard> prepare_card(const LabCard& card, const fs::path& folder,
+Result<PreparedCard> prepare_card(const LabCard& card, const fs::path& given_folder,
                                   const CardOrder& given) {
+  if (given_folder.empty())
+    return input_error("The card's folder has no name.", "DIR", "Name a new or an empty folder.");
+  // Its recipe holds paths, which are to lead to the same files from anywhere.
+  std::error_code unknown;
+  const fs::path folder = fs::absolute(given_folder, unknown);
   CardOrder order = given;
   if (order.steps == 0) order.steps = card.steps;
   if (order.steps < 1 || order.steps > 1'000'000)
@@ -109,6 +114,7 @@ Result<PreparedCard> prepare_card(const LabCard& card, const fs::path& folder,
   }
   LUTHIER_CHECK(only_ours(folder));
   const CardDraft draft{card, folder, order};
+  UnfinishedFolder unfinished(folder);
   std::error_code failed;
   fs::create_directories(draft.model(), failed);
   if (failed)
@@ -120,10 +126,11 @@ Result<PreparedCard> prepare_card(const LabCard& card, const fs::path& folder,
   if (one) first.output_dir = staged.output_dir;
   LUTHIER_CHECK(write_file_atomically(folder / kCardRecipe,
                                       one ? recipe_to_yaml(first) : staged_recipe_to_yaml(staged)));
-  // Written last: a folder without it is not whole, and is made anew.
+  // Written last: a folder without it is not whole.
   const Json note = {
       {"format_version", 1}, {"card", card.key}, {"seed", order.seed}, {"steps", order.steps}};
   LUTHIER_CHECK(write_file_atomically(folder / kCardFile, note.dump(2) + "\n"));
+  unfinished.keep();
   return prepared_in(folder, card.key, order);
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/io/files.h"
 #include "engine/lab/robot_world.h"
+#include "engine/lab/unfinished_folder.h"
 #include "engine/teaching/tokenizer_maker.h"
 
 namespace luthier {
@@ -191,10 +192,13 @@ Status write_robot_lab(const fs::path& folder, const RobotLabOrder& order) {
   if (order.rows < 16 || order.rows > 1'000'000)
     return input_error("There are " + std::to_string(order.rows) + " rows a phase.", "--rows",
                        "From 16 to a million.");
+  if (folder.empty())
+    return input_error("The robots' folder has no name.", "FOLDER", "Name one that is not there.");
   std::error_code ignored;
   if (fs::exists(folder, ignored) && !fs::is_empty(folder, ignored))
     return input_error("The folder holds something already.", folder.string(),
                        "Name one that is not there.");
+  UnfinishedFolder unfinished(folder);
   LUTHIER_CHECK(write_lab_model(folder / "model"));
   const std::int64_t held_out = 256;
   LUTHIER_CHECK(write_rows(folder, "seen", order.seed, order.rows, seen_row));
@@ -206,7 +210,9 @@ Status write_robot_lab(const fs::path& folder, const RobotLabOrder& order) {
   LUTHIER_CHECK(
       write_rows(folder, "mirror-held-out", order.seed + 4, held_out, moves_of({"mirror"})));
   LUTHIER_CHECK(write_file_atomically(folder / "moves-only.yaml", recipe_of(order, false)));
-  return write_file_atomically(folder / "recipe.yaml", recipe_of(order, true));
+  LUTHIER_CHECK(write_file_atomically(folder / "recipe.yaml", recipe_of(order, true)));
+  unfinished.keep();
+  return {};
 }
 
 }  // namespace luthier

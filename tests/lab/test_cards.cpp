@@ -120,6 +120,15 @@ class TestCards : public QObject {
     fs::create_directories(root() / "other");
     std::ofstream(root() / "other" / "mine.txt") << "mine";
     QVERIFY(!prepare_card(*card, root() / "other", few(3)).ok());
+    // Another program's card.json is no reason to write over what stands beside it.
+    fs::create_directories(root() / "theirs");
+    std::ofstream(root() / "theirs" / "card.json") << "{\"name\": \"theirs\"}";
+    QVERIFY(!prepare_card(*card, root() / "theirs", few(3)).ok());
+    QVERIFY(!fs::exists(root() / "theirs" / "train.jsonl"));
+    QVERIFY(!prepare_card(*card, fs::path(), few(3)).ok());
+    // No recipe has such a seed, which is found out behind the rows.
+    QVERIFY(!prepare_card(*card, root() / "unfinished", few(3, ~std::uint64_t{0})).ok());
+    QVERIFY(!fs::exists(root() / "unfinished"));
     QCOMPARE(read_prepared_card(folder)->order.steps, std::int64_t{3});
     QVERIFY(!read_prepared_card(root() / "other").ok());
   }
