@@ -45,8 +45,14 @@ Status read_fields(ComposeVerb& o) {
       return input_error("\"" + text + "\" is not KEY=JSON.", "--set",
                          "Write --set qformer_config.num_hidden_layers=6.");
     const std::string key = text.substr(0, equals);
-    LUTHIER_TRY(Json value, parse_json(text.substr(equals + 1), "--set " + key));
-    o.order.fields.emplace_back(key, std::move(value));
+    auto value = parse_json(text.substr(equals + 1), "--set " + key);
+    if (!value) {
+      Error refused = value.error();
+      refused.hint = "A text keeps its quotes, so that the shell must leave them: --set '" + key +
+                     "=\"vector\"'.";
+      return refused;
+    }
+    o.order.fields.emplace_back(key, value.take());
   }
   return {};
 }
@@ -91,7 +97,7 @@ Action add_compose(CLI::App& app) {
                  "A folder of a model that continues a text; or small")
       ->capture_default_str();
   app.add_option("--every", o->order.every,
-                 "Gated layers stand before every so-manieth of the language model's")
+                 "A gated layer stands before each so many of the language model's layers")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}));
   app.add_option("--queries", o->order.queries, "States that stand for a picture")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 16));

@@ -187,7 +187,11 @@ class TestCompose : public QObject {
     says(order_of("mlp", "small", brief.string()), "places of the text");
     ComposeOrder cut = order_of("mlp", "small", language_model("cut").string());
     cut.fields = {{"text_config.num_hidden_layers", 2}};
-    says(cut, "no place for the language model's");
+    says(cut, "goes by tower and language model");
+    cut.fields = {{"vision_config.num_hidden_layers", 2}};
+    says(cut, "goes by tower and language model");
+    cut.fields = {{"image_token_index", 3}};
+    says(cut, "goes by tower and language model");
     cut.fields = {{"audio_config.hidden_size", 2}};
     says(cut, "no section audio_config");
 

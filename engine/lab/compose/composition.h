@@ -25,7 +25,7 @@ struct ComposeOrder {
   std::string tower;                        ///< a folder, kSmallHalf; empty where there is none
   std::string connector = "mlp";            ///< a key of connectors()
   std::string language_model = kSmallHalf;  ///< a folder, or kSmallHalf
-  std::int64_t every = 0;    ///< gated layers stand before every so-manieth; 0: as the paper's
+  std::int64_t every = 0;    ///< a gated layer stands before each so many; 0: as the paper's
   std::int64_t queries = 0;  ///< states that stand for a picture; 0: as the paper's
   std::uint64_t seed = 42;   ///< of what is drawn
   /// Fields of the config.json to be written, by dotted names ("qformer_config.hidden_size").

@@ -2,6 +2,7 @@
 #include "engine/lab/compose/planned.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <set>
 
@@ -29,6 +30,37 @@ Status set_config_field(Json& config, const std::string& name, const Json& value
   }
   if (begin == name.size()) return input_error("The field has no name.", "--set");
   (*place)[name.substr(begin)] = value;
+  return {};
+}
+
+/// Of config.json what goes by the halves and by the words they have: their weights, the picture
+/// processor, the tokenizer and the drawing go by it, too. Beside them the halves' own sections.
+constexpr std::array kOfHalves{"architectures",          "model_type",          "dtype",
+                               "quantization_config",    "tie_word_embeddings", "image_token_index",
+                               "image_token_id",         "image_seq_length",    "vocab_size",
+                               "additional_vocab_size",  "hidden_size",         "intermediate_size",
+                               "num_hidden_layers",      "num_attention_heads", "hidden_act",
+                               "max_position_embeddings"};
+
+/// Input error where the order's fields have made of a half something else than it is.
+Status check_halves_stand(const Json& made, const Json& wanted) {
+  const auto refused = [](const std::string& name) {
+    return input_error("The field goes by tower and language model, which stay as they are.",
+                       "--set " + name, "Leave it out, or give another tower or language model.");
+  };
+  const auto alike = [](const Json& one, const Json& other, const std::string& key) {
+    const auto a = one.find(key), b = other.find(key);
+    return a == one.end() ? b == other.end() : b != other.end() && *a == *b;
+  };
+  for (const char* key : kOfHalves)
+    if (!alike(made, wanted, key)) return refused(key);
+  for (const char* section : {"vision_config", "text_config"}) {
+    const auto own = made.find(section), now = wanted.find(section);
+    if (own == made.end()) continue;
+    if (now == wanted.end() || !now->is_object()) return refused(section);
+    for (const auto& [key, value] : own->items())
+      if (!alike(*own, *now, key)) return refused(std::string(section) + "." + key);
+  }
   return {};
 }
 
@@ -74,9 +106,11 @@ std::string new_dtype(const PlannedComposition& planned) {
 
 /// A tensor of the tower: of one stored tensor, or of several one below the other.
 Status take_from_tower(const TowerHalf& tower, const std::string& own, ComposedTensor& tensor) {
-  std::vector<std::int64_t> shape;
+  const std::vector<std::string> pieces = tower.stored(own);
+  std::vector<std::int64_t> wanted = tensor.shape;  // of each
+  if (!wanted.empty()) wanted[0] /= static_cast<std::int64_t>(pieces.size());
   DType type = DType::F32;
-  for (const std::string& stored : tower.stored(own)) {
+  for (const std::string& stored : pieces) {
     const auto found = tower.files->tensors().find(stored);
     const std::string where = tower.folder.string() + ": " + stored;
     if (found == tower.files->tensors().end())
@@ -86,19 +120,14 @@ Status take_from_tower(const TowerHalf& tower, const std::string& own, ComposedT
     if (!is_plain_type(info.dtype))
       return input_error("The tensor is stored as " + dtype_name(info.dtype) + ".", where,
                          "Give a tower whose weights are float32, bfloat16 or float16.");
-    if (shape.empty()) {
-      shape = info.shape, type = info.dtype;
-    } else {
-      if (!info.shape.empty() && !shape.empty()) shape[0] += info.shape[0];
-      if (info.dtype != type) type = DType::F32;
-    }
+    if (info.shape != wanted)
+      return input_error(
+          "The tensor is " + shape_text(info.shape) + ", and " + shape_text(wanted) + " is needed.",
+          where, "Its config.json and its weights do not belong together.");
+    // Of several types what holds them all.
+    type = tensor.from.empty() || info.dtype == type ? info.dtype : DType::F32;
     tensor.from.push_back(stored);
   }
-  if (shape != tensor.shape)
-    return input_error(
-        "The tensor is " + shape_text(shape) + ", and " + shape_text(tensor.shape) + " is needed.",
-        tower.folder.string() + ": " + tensor.from.front(),
-        "Its config.json and its weights do not belong together.");
   tensor.origin = ComposedTensor::Origin::Tower;
   tensor.dtype = dtype_name(type);
   return {};
@@ -244,8 +273,10 @@ Result<PlannedComposition> plan_whole(const ComposeOrder& order) {
                              words, rows_lacking(planned.language, words)};
   Composition& shown = planned.shown;
   LUTHIER_TRY(shown.config, row.configure(parts));
+  const Json made = shown.config;
   for (const auto& [name, value] : order.fields)
     LUTHIER_CHECK(set_config_field(shown.config, name, value));
+  LUTHIER_CHECK(check_halves_stand(made, shown.config));
   LUTHIER_TRY(planned.draft, row.lay_out(parts, shown.config));
   LUTHIER_TRY(planned.family, find_family(shown.config, kComposed));
   LUTHIER_TRY(const Plan plan, planned.family->read(shown.config, kComposition));

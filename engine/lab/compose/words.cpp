@@ -161,7 +161,8 @@ Status write_tokenizer_files(const LanguageSource& language, const std::vector<C
   const fs::path& from = language.tokenizer;
   for (const char* name : kCopiedAsTheyAre) {
     if (!stands(from / name)) continue;
-    LUTHIER_TRY(const std::string contents, read_file(from / name, kLargestTokenizer));
+    LUTHIER_TRY(const fs::path file, resolve_inside(from, name));
+    LUTHIER_TRY(const std::string contents, read_file(file, kLargestTokenizer));
     LUTHIER_CHECK(write_file_atomically(folder / name, contents));
   }
   if (stands(from / "tokenizer.json"))
