@@ -40,7 +40,8 @@ Result<ClassOptions> classes_of(const HeadOptions& o) {
                        "Name two or more, or write --says number.");
   const std::set<std::string> each(classes.names.begin(), classes.names.end());
   if (each.size() != classes.names.size() || each.contains(""))
-    return input_error("The classes' names are not all there and unlike.", "--classes");
+    return input_error("A class has no name, or the same one as another.", "--classes",
+                       "Give each a name of its own: --classes good,bad.");
   return classes;
 }
 

@@ -118,6 +118,7 @@ void resolve_beside(GivenByKey& given, const std::filesystem::path& folder) {
                           "online_dpo.reward_model",
                           "xpo.reward_model",
                           "nash_md.reward_model",
+                          "replaced_tokens.generator",
                           "gkd.teacher_model_name_or_path",
                           "distillation.teacher_model_name_or_path",
                           "ppo.rollouts",

@@ -28,7 +28,7 @@ Result<Example> ChatProcessor::encode_plain(const std::string& text, std::int64_
   const auto added = static_cast<std::int64_t>(ids.size() - (last - first));
   std::int64_t limit = max_length > 0 ? max_length : static_cast<std::int64_t>(ids.size());
   if (longest_row_ > 0) limit = std::min(limit, longest_row_);
-  if (limit <= added) {
+  if (limit <= added && limit < static_cast<std::int64_t>(ids.size())) {
     return refuse(input_error("The special tokens alone are " + std::to_string(added) +
                                   ", and a row may have " + std::to_string(limit) + ".",
                               "", "Raise training.max_length."));
