@@ -347,8 +347,11 @@ Result<LookRow> look_at_row(Policy& policy, Objective& objective, const MicroBat
     measure_causal(*causal, input, row);
   else if (SequenceToSequence* both = model.sequence_to_sequence())
     measure_two_texts(*both, input, tokenizer, row);
-  else if (Encoder* encoder = model.encoder())
+  // encoder() is one that says what was covered; one with a head of classes has states as well.
+  else if (auto* encoder = dynamic_cast<Encoder*>(&model))
     measure_encoder(*encoder, input, tokenizer, row);
+  else
+    row.sees.assign(row.size() * row.size(), false);
   if (classifier)
     show_classes(*classifier, one.encoded.front(), input, asks, row);
   else if (asks && !towers)

@@ -216,6 +216,19 @@ class TestCards : public QObject {
     }
   }
 
+  void every_batch_can_be_looked_at_and_told() {
+    for (const LabCard& card : lab_cards()) {
+      const BatchLook seen = look(card.key);
+      for (const LookRow& row : seen.rows) QCOMPARE(row.sees.size(), row.size() * row.size());
+      QVERIFY(to_json(seen).contains("rows"));
+    }
+    // A head of classes stands on an encoder that sees both sides.
+    for (const char* key : {"two-texts", "tags", "replaced-words"})
+      for (const LookRow& row : look(key).rows)
+        for (std::size_t i = 0; i < row.size(); ++i)
+          for (std::size_t j = 0; j < row.size(); ++j) QVERIFY(row.at(i, j));
+  }
+
   void noise_and_labels_are_shown() {
     const BatchLook masked = look("masked-words");
     std::size_t covered = 0, learned = 0;
