@@ -118,7 +118,8 @@ class TestSentencePairRows : public QObject {
       drawn.insert(example.input_ids);
       firsts.insert(pair.first.size());
     }
-    QVERIFY(drawn.size() > 10);
+    // Two chunks of three sentences, parted in two ways each, and those of the short rows.
+    QVERIFY2(drawn.size() > 4, qPrintable(QString::number(drawn.size())));
     QVERIFY(firsts.size() > 3);
   }
 

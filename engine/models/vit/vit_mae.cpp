@@ -142,7 +142,7 @@ class Mae : public Model, public PatchRebuilder, public StepCosts {
       cost.stages.push_back({kept, {{kept, work}}, share.parameters * terms.gradient_element});
     };
     add(product.input + product.numbers,
-        terms.block(frames * patches() * options_.encoder.hidden_size), start);
+        terms.block(frames * patches() * options_.encoder.hidden_size) + product.work, start);
     add_layer_costs(pass, layers_, options_.encoder, seen, flows, cost);
     add(flows ? norm_kept(terms, norm_, seen) : 0, 0, terms.of(*norm_));
     cost.stages.push_back(end_product_cost(terms, narrow_, seen));
