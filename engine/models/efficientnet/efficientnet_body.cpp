@@ -14,6 +14,8 @@ using torch::Tensor;
 
 namespace {
 
+constexpr std::int64_t kStemChannels = 32;  // before width_coefficient
+
 class EfficientnetPart : public torch::nn::Module {};
 
 struct BlockShape {
@@ -49,7 +51,7 @@ std::int64_t EfficientnetOptions::smallest_frame() const {
 class EfficientnetBody::Stem : public torch::nn::Module {
  public:
   Stem(const EfficientnetOptions& o, const torch::TensorOptions& t) : activation_(o.hidden_act) {
-    const std::int64_t width = o.filters(32);
+    const std::int64_t width = o.filters(kStemChannels);
     convolution_ = register_module("convolution", Convolution(ConvolutionShape{3, width, 3, 2}, t));
     norm_ =
         register_module("batchnorm", BatchNorm(width, o.batch_norm_eps, o.batch_norm_momentum, t));
@@ -235,6 +237,15 @@ Status read_efficientnet_options(const Json& config, const std::string& where,
   for (const List& list : lists) {
     if (list.values->size() == o.in_channels.size() && !list.values->empty()) continue;
     return input_error("There are not as many numbers as in_channels.", where + ": " + list.key);
+  }
+  for (std::size_t stage = 0; stage < o.in_channels.size(); ++stage) {
+    const std::int64_t made = o.filters(stage == 0 ? kStemChannels : o.out_channels[stage - 1]);
+    if (o.filters(o.in_channels[stage]) == made) continue;
+    return input_error("Stage " + std::to_string(stage + 1) + " takes " +
+                           std::to_string(o.filters(o.in_channels[stage])) +
+                           " channels, and what comes before it gives " + std::to_string(made) +
+                           ".",
+                       where + ": in_channels");
   }
   for (const std::int64_t size : o.kernel_sizes)
     if (size % 2 == 0) return input_error("A kernel has an odd size.", where + ": kernel_sizes");
