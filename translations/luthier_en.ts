@@ -7701,6 +7701,22 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
     <context>
         <name>luthier::LikenessWindow</name>
         <message>
+            <source>By</source>
+            <translation>By</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>Rows</translation>
+        </message>
+        <message>
+            <source>Each text stands in</source>
+            <translation>Each text stands in</translation>
+        </message>
+        <message>
+            <source>Texts, one a line</source>
+            <translation>Texts, one a line</translation>
+        </message>
+        <message>
             <source>Pictures</source>
             <translation>Pictures</translation>
         </message>
@@ -7858,6 +7874,18 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
     </context>
     <context>
         <name>luthier::LabPage</name>
+        <message>
+            <source>Beside it</source>
+            <translation>Beside it</translation>
+        </message>
+        <message>
+            <source>Steps</source>
+            <translation>Steps</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Seed</translation>
+        </message>
         <message>
             <source>Pictures and te&amp;xts…</source>
             <translation>Pictures and te&amp;xts…</translation>

@@ -7668,6 +7668,22 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
     <context>
         <name>luthier::LikenessWindow</name>
         <message>
+            <source>By</source>
+            <translation>기준</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>데이터</translation>
+        </message>
+        <message>
+            <source>Each text stands in</source>
+            <translation>글을 넣을 틀</translation>
+        </message>
+        <message>
+            <source>Texts, one a line</source>
+            <translation>글, 한 줄에 하나</translation>
+        </message>
+        <message>
             <source>Pictures</source>
             <translation>그림</translation>
         </message>
@@ -7824,6 +7840,18 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
     </context>
     <context>
         <name>luthier::LabPage</name>
+        <message>
+            <source>Beside it</source>
+            <translation>옆에 둘 카드</translation>
+        </message>
+        <message>
+            <source>Steps</source>
+            <translation>스텝</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>시드</translation>
+        </message>
         <message>
             <source>Pictures and te&amp;xts…</source>
             <translation>그림과 글(&amp;X)…</translation>

@@ -34,15 +34,16 @@ class TwoViews : public Objective {
           "type " +
               std::string(base.family->model_type) + " has none.",
           "objective",
-          "Give a model of pictures one: `luthier-cli head MODEL --of pictures --says number "
-          "--classes 0,1,2,… --out DIR`, a name a dimension.");
+          "`luthier-cli head MODEL --of pictures --says number --classes 0,1,2,3 --out DIR` gives "
+          "a "
+          "model of pictures one, with a name a dimension.");
     if (base.model->classifier()->classes().numbers() < 2)
       return input_error(
           "The checkpoint's head says one number of a picture, and its sign alone does not tell "
           "pictures apart.",
           (base.folder / "config.json").string() + ": id2label",
-          "Draw one of more numbers: `luthier-cli head MODEL --of pictures --says number --classes "
-          "0,1,2,… --out DIR`, a name a dimension.");
+          "`luthier-cli head MODEL --of pictures --says number --classes 0,1,2,3 --out DIR` draws "
+          "another, with a name a dimension.");
     LUTHIER_TRY(colours_, picture_colours(*base.processor->image_processor()));
     return {};
   }

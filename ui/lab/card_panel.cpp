@@ -25,7 +25,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kDrawMilliseconds = 250, kPictureSide = 84, kRebuiltSide = 126;
+constexpr int kDrawMilliseconds = 250, kPictureSide = 84, kRebuiltSide = 126, kLowestLooks = 150;
 
 /// The likenesses of a batch as shares: of each text, how much of it goes to each picture.
 ShownMatrix shares_of(const BatchLook& look) {
@@ -102,6 +102,7 @@ CardPanel::CardPanel(LabRuns& runs, std::size_t place, QWidget* parent)
   looks_ = new QTabWidget(this);
   looks_->setObjectName(QStringLiteral("cardLooks%1").arg(place));
   looks_->setDocumentMode(true);
+  looks_->setMinimumHeight(scaled_length(kLowestLooks));  // on a low screen they scroll
   looks_->addTab(make_batch(), QString());
   looks_->addTab(make_result(), QString());
   looks_->addTab(make_curve(), QString());

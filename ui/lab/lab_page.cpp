@@ -196,7 +196,10 @@ void LabPage::retranslate() {
   for (int i = 1; i < beside_->count(); ++i)
     if (const auto card = lab_card(beside_->itemData(i).toString().toStdString()))
       beside_->setItemText(i, lab_text(card->title));
+  beside_->setAccessibleName(tr("Beside it"));
   steps_label_->setText(tr("Ste&ps"));
+  steps_->setAccessibleName(tr("Steps"));
+  seed_->setAccessibleName(tr("Seed"));
   steps_->setToolTip(tr("Of 32 rows each; two cards see the same scenes in as many steps"));
   seed_label_->setText(tr("S&eed"));
   seed_->setToolTip(tr("Of scenes, weights and order: the same seed gives the same run"));

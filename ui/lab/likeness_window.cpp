@@ -338,6 +338,11 @@ void LikenessWindow::retranslate() {
   way_->setItemText(kOfOwn, tr("My pictures and texts"));
   way_->setAccessibleName(tr("What is compared"));
   column_label_->setText(tr("&By"));
+  column_->setAccessibleName(tr("By"));
+  rows_->setAccessibleName(tr("Rows"));
+  pattern_->setAccessibleName(tr("Each text stands in"));
+  texts_->setAccessibleName(tr("Texts, one a line"));
+  table_->setAccessibleName(tr("Pictures"));
   rows_label_->setText(tr("&Rows"));
   choose_rows_->setText(tr("&Choose…"));
   choose_pictures_->setText(tr("Choose &pictures…"));
