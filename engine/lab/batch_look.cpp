@@ -38,7 +38,7 @@ Result<LoadedModel> looked_model(const PreparedCard& prepared, const Recipe& rec
     std::error_code ignored;
     if (!fs::exists(prepared.run, ignored))
       return input_error("The card has not been run.", prepared.run.string(),
-                         "Run it first: luthier-cli lab run " + prepared.key + " DIR.");
+                         "`luthier-cli lab run " + prepared.key + " DIR` runs it.");
     LUTHIER_TRY(const ResultFolder result, find_result(prepared.run));
     folder = result.folder;
     options.random_weights = false;

@@ -324,8 +324,10 @@ Result<LookRow> look_at_row(Policy& policy, Objective& objective, const MicroBat
     row.read.push_back(token_of(id));
     row.read.back().noised = !own.contains(id) && id != tokenizer.special().eos.value_or(-1);
   }
-  const bool pictures_alone = std::all_of(row.read.begin(), row.read.end(),
-                                          [](const auto& token) { return token.picture; });
+  // Where a picture is all that is read, tokens that say nothing stand in its states' places.
+  const bool pictures_alone =
+      std::all_of(row.read.begin(), row.read.end(),
+                  [](const LookToken& token) { return token.picture || token.special; });
   const bool across = two_texts && model.picture_tower() && pictures_alone;
   if (towers || across) row.read = patches_of(model.geometry());
   Classifier* classifier = model.classifier();

@@ -17,6 +17,7 @@
 #include "ui/lab/card_panel.h"
 #include "ui/lab/likeness_window.h"
 #include "ui/language.h"
+#include "ui/theme.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/splitter.h"
@@ -24,7 +25,7 @@
 namespace luthier {
 
 namespace {
-constexpr int kMostSteps = 100'000, kUsualSeed = 7;
+constexpr int kMostSteps = 100'000, kUsualSeed = 7, kLowestMap = 150;
 }
 
 LabPage::LabPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
@@ -33,7 +34,15 @@ LabPage::LabPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent
   auto* card = new Card(this);
   card->setObjectName(QStringLiteral("labMap"));
   map_ = new CardMap(card);
-  card->body()->addWidget(map_);
+  auto* area = new QScrollArea(card);  // which a low screen needs
+  area->setFrameShape(QFrame::NoFrame);
+  area->setWidgetResizable(true);
+  area->setWidget(map_);
+  area->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum);
+  area->setMinimumHeight(scaled_length(kLowestMap));
+  area->viewport()->setAutoFillBackground(false);
+  map_->setAutoFillBackground(false);
+  card->body()->addWidget(area);
   layout->addWidget(card);
   layout->addWidget(make_bar());
   banner_ = new Banner(this);
