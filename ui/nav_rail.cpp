@@ -26,6 +26,7 @@ RailButton::RailButton(const QString& icon, QWidget* parent)
   setCheckable(true);
   setFocusPolicy(Qt::StrongFocus);
   setCursor(Qt::PointingHandCursor);
+  setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Maximum);  // closer on a low screen
 }
 
 void RailButton::set_dot(bool dot) {
