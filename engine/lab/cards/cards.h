@@ -17,7 +17,6 @@ LabCard picture_classes_card();
 LabCard patches_card();
 LabCard two_views_card();
 LabCard contrast_card();
-LabCard sigmoid_card();
 LabCard captions_card();
 LabCard early_card();
 LabCard projector_card();

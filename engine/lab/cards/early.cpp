@@ -90,9 +90,9 @@ LabCard early_card() {
   card.figure = "eval_probe/exact_match";
   card.figure_is = "captions that are right to the word";
   card.chance = 0.01;
-  card.goal = 0.2;
+  card.goal = 0.6;
   card.steps = 500;
-  card.minutes = 3;
+  card.minutes = 1.5;
   card.write = write_early;
   return card;
 }

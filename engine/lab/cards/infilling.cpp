@@ -34,9 +34,9 @@ LabCard infilling_card() {
   card.figure = "eval_exact_middles";
   card.figure_is = "middles written exactly";
   card.chance = 0.0;
-  card.goal = 0.4;
-  card.steps = 600;
-  card.minutes = 2;
+  card.goal = 0.35;
+  card.steps = 1800;
+  card.minutes = 2.5;
   card.write = write_infilling;
   return card;
 }

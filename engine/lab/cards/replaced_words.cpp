@@ -56,8 +56,8 @@ LabCard replaced_words_card() {
   card.figure_is = "of the words put in, found";
   card.chance = 0.0;
   card.goal = 0.5;
-  card.steps = 500;
-  card.minutes = 2.5;
+  card.steps = 800;
+  card.minutes = 2;
   card.write = write_replaced_words;
   return card;
 }

@@ -66,8 +66,8 @@ LabCard spans_card() {
   card.figure = "eval_exact_spans";
   card.figure_is = "spans filled exactly";
   card.chance = 0.0;
-  card.goal = 0.5;
-  card.steps = 600;
+  card.goal = 0.3;
+  card.steps = 1500;
   card.minutes = 2;
   card.write = write_spans;
   return card;

@@ -48,8 +48,8 @@ LabCard two_texts_card() {
   card.figure = "eval_accuracy";
   card.figure_is = "pairs judged right";
   card.chance = 0.5;
-  card.goal = 0.9;
-  card.steps = 500;
+  card.goal = 0.7;
+  card.steps = 2500;
   card.minutes = 1.5;
   card.write = write_two_texts;
   return card;
