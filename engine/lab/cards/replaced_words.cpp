@@ -19,9 +19,12 @@ Result<StagedRecipe> write_replaced_words(const CardDraft& draft) {
   model.update({{"architectures", {"ElectraForPreTraining"}},
                 {"model_type", "electra"},
                 {"embedding_size", 96}});
-  Json other = model;
-  other.update(
-      {{"architectures", {"ElectraForMaskedLM"}}, {"hidden_size", 48}, {"intermediate_size", 128}});
+  Json other = model;  // a better one puts in words that nobody could tell
+  other.update({{"architectures", {"ElectraForMaskedLM"}},
+                {"hidden_size", 16},
+                {"intermediate_size", 32},
+                {"num_hidden_layers", 1},
+                {"num_attention_heads", 2}});
   const fs::path generator = draft.folder / "generator";
   std::error_code failed;
   fs::create_directories(generator, failed);
@@ -55,9 +58,9 @@ LabCard replaced_words_card() {
   card.figure = "eval_recall";
   card.figure_is = "of the words put in, found";
   card.chance = 0.0;
-  card.goal = 0.5;
-  card.steps = 800;
-  card.minutes = 2;
+  card.goal = 0.4;
+  card.steps = 500;
+  card.minutes = 1.5;
   card.write = write_replaced_words;
   return card;
 }
