@@ -8,6 +8,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "engine/objectives/picture_views.h"
 #include "engine/vision/picture_colours.h"
 
 namespace luthier {
@@ -203,13 +204,6 @@ Result<std::vector<bool>> covered_patches(const LoadedModel& base, const Encoded
   for (const double each : encoded.targets)
     covered.push_back(seen < sorted.size() && each >= sorted[seen]);
   return covered;
-}
-
-/// [3, 1, 1] float32.
-Tensor along_colours(const std::array<double, 3>& values) {
-  return torch::tensor({values[0], values[1], values[2]}, torch::kFloat64)
-      .to(torch::kFloat32)
-      .view({3, 1, 1});
 }
 
 /// Of [3, height, width] in 0 to 1.

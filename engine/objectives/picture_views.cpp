@@ -71,14 +71,17 @@ std::vector<double> draw_view(RandomStream& draws) {
   return drawn;
 }
 
+Tensor along_colours(const std::array<double, 3>& values) {
+  return torch::tensor({values[0], values[1], values[2]}, torch::kFloat64)
+      .to(torch::kFloat32)
+      .view({3, 1, 1});
+}
+
 Tensor picture_view(const Tensor& picture, const double* draws, const ViewSettings& settings,
                     const PictureColours& colours) {
-  const auto along = [&](const std::array<double, 3>& values) {
-    return torch::tensor({values[0], values[1], values[2]}, torch::kFloat64)
-        .to(picture.options().dtype(torch::kFloat32))
-        .view({3, 1, 1});
-  };
-  const Tensor mean = along(colours.mean), deviation = along(colours.deviation);
+  const auto on = picture.device();
+  const Tensor mean = along_colours(colours.mean).to(on),
+               deviation = along_colours(colours.deviation).to(on);
   Tensor view = kept_part(picture.to(torch::kFloat32), draws, settings.smallest);
   if (draws[kMirrored] < 0.5) view = view.flip({2});
   view = view * deviation + mean;

@@ -3,6 +3,7 @@
 // the whole's size, perhaps mirrored, in other colours, perhaps grey. Hue and blur are left out.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "engine/base/random_stream.h"
@@ -20,6 +21,9 @@ struct ViewSettings {
 /// brightness, contrast, saturation, grey.
 inline constexpr std::size_t kViewDraws = 10;
 std::vector<double> draw_view(RandomStream& draws);
+
+/// A number for each colour, to be laid over a picture: [3, 1, 1] float32.
+torch::Tensor along_colours(const std::array<double, 3>& values);
 
 /// One picture [3, height, width] as the model would get it → its view, of the same shape. What is
 /// kept is a rectangle of at least `smallest` of the area and of 3:4 to 4:3, laid at the picture's

@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Pictures and texts told apart that look as if they belonged together.
 #include "engine/config/field_rows.h"
-#include "engine/config/kinds.h"
+#include "engine/config/kinds/window_rows.h"
 
 namespace luthier {
-
-namespace {
-
-Status check_matching(const Recipe& recipe) {
-  const TrainingSettings& training = recipe.training;
-  if (training.per_device_train_batch_size * training.gradient_accumulation_steps > 1) return {};
-  return cross_fault("training.per_device_train_batch_size",
-                     "is 1, and a row has no other to be told from.",
-                     "Let a window have two rows or more.");
-}
-
-}  // namespace
 
 ObjectiveKind matching_objective_kind() {
   using namespace rows;
@@ -32,7 +20,7 @@ ObjectiveKind matching_objective_kind() {
        }),
        {},
        {},
-       check_matching}};
+       check_window_of_rows}};
   kind.row_kind = "caption";
   return kind;
 }

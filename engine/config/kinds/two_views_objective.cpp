@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Two views of a picture brought together.
 #include "engine/config/field_rows.h"
-#include "engine/config/kinds.h"
+#include "engine/config/kinds/window_rows.h"
 
 namespace luthier {
-
-namespace {
-
-Status check_two_views(const Recipe& recipe) {
-  const TrainingSettings& training = recipe.training;
-  if (training.per_device_train_batch_size * training.gradient_accumulation_steps > 1) return {};
-  return cross_fault("training.per_device_train_batch_size",
-                     "is 1, and a row has no other to be told from.",
-                     "Let a window have two rows or more.");
-}
-
-}  // namespace
 
 ObjectiveKind two_views_objective_kind() {
   using namespace rows;
@@ -42,7 +30,7 @@ ObjectiveKind two_views_objective_kind() {
        }),
        {},
        {},
-       check_two_views}};
+       check_window_of_rows}};
   kind.row_kind = "views";
   return kind;
 }

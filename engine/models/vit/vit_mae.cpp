@@ -143,13 +143,13 @@ class Mae : public Model, public PatchRebuilder, public StepCosts {
     };
     add(product.input + product.numbers,
         terms.block(frames * patches() * options_.encoder.hidden_size) + product.work, start);
-    add_layer_costs(pass, layers_, options_.encoder, seen, flows, cost);
+    add_layer_costs(pass, layers_, seen, flows, cost);
     add(flows ? norm_kept(terms, norm_, seen) : 0, 0, terms.of(*norm_));
     cost.stages.push_back(end_product_cost(terms, narrow_, seen));
     flows = flows || terms.of(*narrow_).trains;
     add(0, terms.block(all * options_.decoder.hidden_size), terms.of(*covering_));
     flows = flows || terms.of(*covering_).trains;
-    add_layer_costs(pass, decoder_, options_.decoder, all, flows, cost);
+    add_layer_costs(pass, decoder_, all, flows, cost);
     add(flows ? norm_kept(terms, decoder_norm_, all) : 0, 0, terms.of(*decoder_norm_));
     cost.stages.push_back(end_product_cost(terms, pixels_, all));
     cost.head.width = options_.patch_numbers();
@@ -182,8 +182,8 @@ class Mae : public Model, public PatchRebuilder, public StepCosts {
   }
   static Tensor run(PictureLayer& layer, const Tensor& x) { return layer.forward(x); }
 
-  static void add_layer_costs(const Pass& pass, const Layers& layers, const PictureLayerOptions& o,
-                              std::int64_t rows, bool& flows, PassCost& cost) {
+  static void add_layer_costs(const Pass& pass, const Layers& layers, std::int64_t rows,
+                              bool& flows, PassCost& cost) {
     StepTerms terms = pass.terms;
     terms.frames = std::max<std::int64_t>(1, pass.pictures.frames);
     terms.checkpointing = false;
@@ -192,7 +192,6 @@ class Mae : public Model, public PatchRebuilder, public StepCosts {
       flows = flows || of_layer.share.trains;
       cost.stages.push_back(kept_stage(terms, of_layer));
     }
-    static_cast<void>(o);
   }
 
   /// Each patch's pixels, row by row, the colours last: [pictures, patches, numbers].
