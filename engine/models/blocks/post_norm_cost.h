@@ -7,8 +7,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "engine/models/cost.h"
-#include "engine/nn/module_cost.h"
+#include "engine/models/blocks/branch_stages.h"
 
 namespace luthier {
 
@@ -36,38 +35,20 @@ class PostNormCost {
   /// `gradients`: bytes of those of the layer's own numbers. A checkpointed layer keeps its input,
   /// and is made once more before its backward.
   Stage stage(std::int64_t gradients) const {
-    std::int64_t all = 0;
-    for (const Branch& branch : branches_) all += branch.kept;
-    Stage stage;
-    stage.gradients = gradients;
-    stage.kept = terms_.checkpointing ? state_ : all;
-    std::int64_t there = stage.kept + (terms_.checkpointing ? all + state_ : 0);
-    for (auto branch = branches_.rbegin(); branch != branches_.rend(); ++branch) {
-      stage.moments.push_back({there, branch->work});
-      there -= branch->kept;
-    }
-    return stage;
+    return stage_of_branches(terms_, branches_, gradients, state_, state_);
   }
 
   /// Of a layer that no gradient reaches: what its forward needs stands where its backward would.
   /// `wide`: numbers a token within its feed-forward.
   Stage passing(const std::vector<AttentionCost>& cores, std::int64_t wide) const {
-    std::int64_t work = 2 * terms_.block(tokens_ * wide) + 4 * state_;
-    for (const AttentionCost& core : cores)
-      work = std::max(work, core.kept + core.kept / 2 + 4 * state_);
-    Stage stage;
-    stage.moments = {{0, work}};
-    return stage;
+    return passing_stage(terms_, cores, tokens_, wide, state_);
   }
 
  private:
-  struct Branch {
-    std::int64_t kept = 0, work = 0;
-  };
   const StepTerms& terms_;
   std::int64_t tokens_, state_;
   bool below_;
-  std::vector<Branch> branches_;
+  std::vector<BranchStage> branches_;
 };
 
 }  // namespace luthier

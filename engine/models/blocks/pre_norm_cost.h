@@ -7,8 +7,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "engine/models/cost.h"
-#include "engine/nn/module_cost.h"
+#include "engine/models/blocks/branch_stages.h"
 
 namespace luthier {
 
@@ -32,7 +31,7 @@ class PreNormCost {
     const std::int64_t rows = branches_.empty() ? tokens_ : asked_,
                        backward = norm_work(terms_, norm, rows);
     const bool through = begin(norm);
-    Branch branch;
+    BranchStage branch;
     branch.kept = inner.kept + (through ? norm_kept(terms_, norm, rows) : 0);
     branch.work = state_ + backward;
     if (inner.inside)
@@ -43,7 +42,7 @@ class PreNormCost {
   void add(const MlpCost& inner, const LayerNorm& norm) {
     const std::int64_t backward = norm_work(terms_, norm, asked_);
     const bool through = begin(norm);
-    Branch branch;
+    BranchStage branch;
     branch.kept = inner.kept + (through ? norm_kept(terms_, norm, asked_) : 0);
     branch.work =
         state_ + (inner.inside ? std::max(inner.work, backward - inner.released) : inner.down_work);
@@ -52,36 +51,17 @@ class PreNormCost {
 
   /// `gradients`: bytes of those of the layer's own numbers.
   Stage stage(std::int64_t gradients) const {
-    std::int64_t all = 0;
-    for (const Branch& branch : branches_) all += branch.kept;
-    Stage stage;
-    stage.gradients = gradients;
-    stage.kept = terms_.checkpointing ? input_ : all;
     // The layer's input, which was kept, is what its first norm keeps.
-    const std::int64_t again = first_through_ ? 0 : input_;
-    std::int64_t there = stage.kept + (terms_.checkpointing ? all + again : 0);
-    for (auto branch = branches_.rbegin(); branch != branches_.rend(); ++branch) {
-      stage.moments.push_back({there, branch->work});
-      there -= branch->kept;
-    }
-    return stage;
+    return stage_of_branches(terms_, branches_, gradients, input_, first_through_ ? 0 : input_);
   }
 
   /// Of a layer that no gradient reaches: what its forward needs stands where its backward would.
   /// `wide`: numbers a token within its feed-forward.
   Stage passing(const std::vector<AttentionCost>& cores, std::int64_t wide) const {
-    std::int64_t work = 2 * terms_.block(asked_ * wide) + 4 * input_;
-    for (const AttentionCost& core : cores)
-      work = std::max(work, core.kept + core.kept / 2 + 4 * input_);
-    Stage stage;
-    stage.moments = {{0, work}};
-    return stage;
+    return passing_stage(terms_, cores, asked_, wide, input_);
   }
 
  private:
-  struct Branch {
-    std::int64_t kept = 0, work = 0;
-  };
   bool begin(const LayerNorm& norm) {
     const bool through = normed(norm);
     if (branches_.empty()) first_through_ = through;
@@ -91,7 +71,7 @@ class PreNormCost {
   const StepTerms& terms_;
   std::int64_t tokens_, asked_, input_, state_;
   bool below_, first_through_ = false;
-  std::vector<Branch> branches_;
+  std::vector<BranchStage> branches_;
 };
 
 }  // namespace luthier
