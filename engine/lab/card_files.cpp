@@ -128,11 +128,16 @@ Json caption_row(const LabScene& scene, const std::string& picture) {
   return {{"image", picture}, {"text", scene.text}};
 }
 
+Json asked_row(const std::string& picture, const std::string& question, const std::string& answer) {
+  Json asked = Json::array({{{"type", "image"}, {"path", picture}}});
+  if (!question.empty()) asked.push_back({{"type", "text"}, {"text", question}});
+  const Json says = Json::array({{{"type", "text"}, {"text", answer}}});
+  return {{"messages", Json::array({{{"role", "user"}, {"content", asked}},
+                                    {{"role", "assistant"}, {"content", says}}})}};
+}
+
 Json described_row(const LabScene& scene, const std::string& picture) {
-  const Json shown = {{"type", "image"}, {"path", picture}},
-             says = {{"type", "text"}, {"text", lab_caption(scene.scene)}};
-  return {{"messages", Json::array({{{"role", "user"}, {"content", Json::array({shown})}},
-                                    {{"role", "assistant"}, {"content", Json::array({says})}}})}};
+  return asked_row(picture, "", lab_caption(scene.scene));
 }
 
 Status write_scene_rows(const CardDraft& draft, SceneRow row, bool pictures, std::size_t training) {

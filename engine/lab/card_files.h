@@ -35,6 +35,8 @@ Status write_model_file(const CardDraft& draft, const char* name, const Json& do
 using SceneRow = Json (*)(const LabScene& scene, const std::string& picture);
 Json text_row(const LabScene& scene, const std::string& picture);     ///< {"text"}
 Json caption_row(const LabScene& scene, const std::string& picture);  ///< {"image", "text"}
+/// A picture, what is asked about it (nothing where that is empty), and the answer.
+Json asked_row(const std::string& picture, const std::string& question, const std::string& answer);
 /// A picture that is asked nothing, and its caption as the answer.
 Json described_row(const LabScene& scene, const std::string& picture);
 /// train.jsonl and heldout.jsonl, and pictures/ beside them where the rows have some. At most

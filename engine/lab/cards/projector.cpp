@@ -59,21 +59,18 @@ Status write_base(const fs::path& base, const fs::path& folder, std::uint64_t se
   return copy_companion_files(base, folder);
 }
 
-Json asked_row(const LabScene& scene, const std::string& picture, const Question& question) {
-  const Json shown = {{"type", "image"}, {"path", picture}},
-             asks = {{"type", "text"}, {"text", ask(question)}},
-             says = {{"type", "text"}, {"text", answer(scene.scene, question, Manner::Plain)}};
-  return {{"messages", Json::array({{{"role", "user"}, {"content", Json::array({shown, asks})}},
-                                    {{"role", "assistant"}, {"content", Json::array({says})}}})}};
+Json question_of_scene(const LabScene& scene, const std::string& picture,
+                       const Question& question) {
+  return asked_row(picture, ask(question), answer(scene.scene, question, Manner::Plain));
 }
 
 Json scene_row(const LabScene& scene, const std::string& picture) {
-  return asked_row(scene, picture, Question{});
+  return question_of_scene(scene, picture, Question{});
 }
 
 Json question_row(const LabScene& scene, const std::string& picture) {
   RandomStream random(scene.draw, kAskedStream);
-  return asked_row(scene, picture, random_question(scene.scene, random));
+  return question_of_scene(scene, picture, random_question(scene.scene, random));
 }
 
 Result<Recipe> stage_of(const CardDraft& draft, const char* rows, const char* rate,
