@@ -51,6 +51,15 @@ endfunction()
 
 option(LUTHIER_JOINED "Compile neighbouring files of a room as one" ON)
 
+# While files are added: those that this commit does not have stand by themselves, so that the room's
+# other files stay grouped, and compiled, as they were.
+set(LUTHIER_APART_SINCE "" CACHE STRING "A commit; files that it lacks are compiled each by itself")
+if(LUTHIER_APART_SINCE)
+  execute_process(COMMAND git ls-tree -r --name-only ${LUTHIER_APART_SINCE} -- engine ui app
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE grouped_files COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE "\n" ";" grouped_files "${grouped_files}")
+endif()
+
 # Compiles the files of each room of `target` ten at a time: most of what a file costs is what its
 # headers leave to be instantiated, which files of one room share. The price is a rule: what stands in
 # a room's anonymous namespaces has names of its own there.
@@ -65,6 +74,10 @@ function(join_files target)
   set(room)
   foreach(source IN LISTS sources)
     cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE path)
+    if(LUTHIER_APART_SINCE AND NOT path IN_LIST grouped_files)
+      set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      continue()
+    endif()
     # ui is one room, and so is each folder of engine and app.
     string(REGEX MATCH "^(ui|[^/]+/[^/]+)/" own_room "${path}")
     if(NOT own_room STREQUAL room)
