@@ -49,6 +49,7 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
   Pass pass;
   pass.terms = terms;
   pass.pictures = batch.pictures;
+  pass.pictures_together = objective.reads_pixels();
   pass.terms.frames = std::max({std::int64_t{1}, batch.pictures.frames, batch.pictures.images});
   const auto sequences = static_cast<std::int64_t>(batch.lengths.size());
   pass.labels = objective.states_used(

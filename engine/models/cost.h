@@ -45,6 +45,7 @@ struct Pass {
   std::vector<std::int64_t> source_lengths;  ///< of what an encoder reads, row by row; empty:
                                              ///< there is one text alone
   PictureLoad pictures;
+  bool pictures_together = false;  ///< all go through a fixed tower at once, within the loss
 };
 
 /// A part of the forward. Its backward runs after that of the stages behind it.

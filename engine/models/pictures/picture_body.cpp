@@ -78,7 +78,7 @@ void add_body_cost(const TowerCost& body, const Pass& pass, std::int64_t vectors
   std::int64_t work = 0;
   for (const Stage& stage : body.stages)
     for (const Stage::Moment& moment : stage.moments) work = std::max(work, moment.work);
-  work /= std::max<std::int64_t>(1, pass.pictures.frames);
+  if (!pass.pictures_together) work /= std::max<std::int64_t>(1, pass.pictures.frames);
   cost.stages.push_back({vectors, {{vectors, work}}, 0});
   cost.unreached += body.unreached;
 }

@@ -27,7 +27,8 @@ class PictureBody : public ParameterModule {
 };
 
 /// Adds a body's stages; where nothing in it trains, its vectors alone, of so many bytes, and what
-/// one picture is made of on its way, since a fixed body reads one at a time.
+/// one picture is made of on its way, since a fixed body reads one at a time, or what all are made
+/// of where they go through it together.
 void add_body_cost(const TowerCost& body, const Pass& pass, std::int64_t vectors, PassCost& cost);
 
 /// Where a body stands in its model, and its head of classes.
