@@ -21,6 +21,11 @@ std::pair<std::size_t, std::size_t> cut_longest_first(std::size_t first, std::si
   return first > second ? std::pair{more, less} : std::pair{less, more};
 }
 
+Error no_pairs() {
+  return input_error("The tokenizer does not say how two texts are read together.", "",
+                     "Give rows of one text.");
+}
+
 Error no_room(std::size_t added, std::int64_t limit) {
   return input_error("The special tokens alone are " + std::to_string(added) +
                          ", and a row may have " + std::to_string(limit) + ".",
@@ -44,10 +49,7 @@ Result<Example> ChatProcessor::encode_pair(const std::string& first, const std::
                                            std::int64_t max_length, const std::string& where,
                                            RowFault* fault) const {
   const std::vector<PairPiece> pieces = tokenizer_->pair_pieces();
-  if (pieces.empty())
-    return at_row(input_error("The tokenizer does not say how two texts are read together.", "",
-                              "Give rows of one text."),
-                  where, fault);
+  if (pieces.empty()) return at_row(no_pairs(), where, fault);
   std::vector<TokenId> texts[2];
   for (int which = 0; which < 2; ++which) {
     auto encoding = tokenizer_->encode(which == 0 ? first : second, /*add_special_tokens=*/false);
@@ -78,6 +80,17 @@ Result<Example> ChatProcessor::encode_pair(const std::string& first, const std::
     }
   }
   return example;
+}
+
+Result<std::size_t> ChatProcessor::pair_room(std::int64_t max_length, const std::string& where,
+                                             RowFault* fault) const {
+  const std::vector<PairPiece> pieces = tokenizer_->pair_pieces();
+  if (pieces.empty()) return at_row(no_pairs(), where, fault);
+  const std::int64_t limit = smaller_limit(max_length, longest_row_);
+  if (limit <= 0) return std::size_t{0};
+  const std::size_t added = pieces.size() - 2;
+  if (static_cast<std::size_t>(limit) <= added) return at_row(no_room(added, limit), where, fault);
+  return static_cast<std::size_t>(limit) - added;
 }
 
 Result<Example> ChatProcessor::encode_words(const std::vector<std::string>& words,

@@ -173,6 +173,10 @@ class ChatProcessor {
   Result<Example> encode_pair(const std::string& first, const std::string& second,
                               std::int64_t max_length, const std::string& where,
                               RowFault* fault = nullptr) const;
+  /// How many tokens two such texts may have together, in max_length and the model's positions; 0:
+  /// as many as there are. An Input error as of encode_pair, or where none is left.
+  Result<std::size_t> pair_room(std::int64_t max_length, const std::string& where,
+                                RowFault* fault = nullptr) const;
   /// Words that are tokenized each for itself (transformers' is_split_into_words), with the special
   /// tokens around them all; what is too long is cut at the end. `labels`: of each word, for its
   /// first token; the others have none.

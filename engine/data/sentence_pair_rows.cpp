@@ -79,24 +79,6 @@ TextPair drawn_pair(const Sentences& sentences, std::size_t room, bool measured,
   return pair;
 }
 
-/// How many tokens two texts may have together, in max_length and the model's positions, which the
-/// processor knows: what it leaves of a text that is long enough to be cut. 0: as many as there
-/// are. An Input error where two texts cannot be read together.
-Result<std::size_t> room_of_pairs(const ChatProcessor& processor, std::string text,
-                                  std::int64_t max_length, const std::string& where,
-                                  RowFault* fault) {
-  constexpr std::size_t kLongest = 1 << 16;  // of a model without an end
-  for (std::size_t before = 0;;) {
-    LUTHIER_TRY(const Example laid, processor.encode_pair(text, "", max_length, where, fault));
-    const std::size_t added = processor.tokenizer().pair_pieces().size() - 2;
-    if (laid.truncated_tokens > 0) return laid.input_ids.size() - added;
-    // A text whose unknown letters are one token however many there are fills no row.
-    if (laid.input_ids.size() > kLongest || laid.input_ids.size() == before) return std::size_t{0};
-    before = laid.input_ids.size();
-    text += text;
-  }
-}
-
 class SentencePairRows : public RowKind {
  public:
   const char* name() const override { return "sentence_pairs"; }
@@ -174,21 +156,17 @@ class SentencePairRows : public RowKind {
       return error;
     };
     const Tokenizer& tokenizer = processor.tokenizer();
-    constexpr std::size_t kEnough = 4096;  // bytes of a text that asks how much room there is
     Sentences sentences;
-    std::string some;
     for (const ContentPart& part : row.messages.at(0).content) {
       auto made = tokenizer.encode(part.text, /*add_special_tokens=*/false);
       if (!made) return refused(made.error());
       if (!made->ids.empty()) sentences.push_back(std::move(made->ids));
-      if (some.size() < kEnough) some += part.text + "\n";
     }
     if (sentences.size() < 2)
       return refused(input_error("The document has " + std::to_string(sentences.size()) +
                                      " sentences, and a pair is drawn of two at least.",
                                  "text", kPairRowForms));
-    LUTHIER_TRY(const std::size_t room,
-                room_of_pairs(processor, std::move(some), how.max_length, where, fault));
+    LUTHIER_TRY(const std::size_t room, processor.pair_room(how.max_length, where, fault));
     if (room == 1)
       return refused(
           input_error("A row has room for one token beside the special ones, and two "
