@@ -67,8 +67,8 @@ Status swap(const SwapVerbOptions& o) {
   }
   const Swaps swaps = time_swaps(adapters, o.rounds);
   const MemoryUse after = memory_use(device);
-  const double over = static_cast<double>(after.allocated) /
-                          static_cast<double>(before.allocated + own) - 1;
+  const double over =
+      static_cast<double>(after.allocated) / static_cast<double>(before.allocated + own) - 1;
   if (o.json) {
     print_json({{"adapters", adapters.size()},
                 {"base_bytes", before.allocated},

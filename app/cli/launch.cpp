@@ -34,16 +34,15 @@ Result<int> free_port() {
   place.sin_family = AF_INET;
   place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof place;
-  const bool found =
-      socket_number >= 0 &&
-      bind(socket_number, reinterpret_cast<sockaddr*>(&place), sizeof place) == 0 &&
-      getsockname(socket_number, reinterpret_cast<sockaddr*>(&place), &size) == 0;
+  const bool found = socket_number >= 0 &&
+                     bind(socket_number, reinterpret_cast<sockaddr*>(&place), sizeof place) == 0 &&
+                     getsockname(socket_number, reinterpret_cast<sockaddr*>(&place), &size) == 0;
   const int problem = errno;
   if (socket_number >= 0) close(socket_number);
   if (!found)
-    return machine_error(std::string("There is no free port on this machine (") +
-                             std::strerror(problem) + ").",
-                         "--port", "Name one.");
+    return machine_error(
+        std::string("There is no free port on this machine (") + std::strerror(problem) + ").",
+        "--port", "Name one.");
   return static_cast<int>(ntohs(place.sin_port));
 }
 
@@ -76,8 +75,7 @@ Result<pid_t> start(int rank, std::vector<std::string> arguments,
   posix_spawn_file_actions_t streams;
   posix_spawn_file_actions_init(&streams);
   posix_spawn_file_actions_addopen(&streams, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (rank > 0)
-    posix_spawn_file_actions_addopen(&streams, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  if (rank > 0) posix_spawn_file_actions_addopen(&streams, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
@@ -116,7 +114,8 @@ void wait_for_all(std::vector<Started>& ranks) {
       if (ranks[rank].status) continue;
       int raw = 0;
       const pid_t ended = waitpid(ranks[rank].process, &raw, WNOHANG);
-      if (ended == ranks[rank].process) ranks[rank].status = told_status(static_cast<int>(rank), raw);
+      if (ended == ranks[rank].process)
+        ranks[rank].status = told_status(static_cast<int>(rank), raw);
       running = running || !ranks[rank].status;
     }
     if (!running) return;
@@ -156,13 +155,15 @@ Result<int> launch_all(int count, int port, std::vector<std::string> arguments) 
                  count, usable_cores(), std::max(1, usable_cores() / count));
   std::vector<Started> ranks;
   for (int rank = 0; rank < count; ++rank) {
-    std::vector<std::string> variables{
-        "RANK=" + std::to_string(rank),         "WORLD_SIZE=" + std::to_string(count),
-        "LOCAL_RANK=" + std::to_string(rank),   "LOCAL_WORLD_SIZE=" + std::to_string(count),
-        "MASTER_ADDR=127.0.0.1",                "MASTER_PORT=" + std::to_string(port),
-        "LUTHIER_LAUNCHER=" + std::to_string(getpid())};
-    auto started = start(rank, arguments, std::move(variables),
-                         ranks.empty() ? 0 : ranks.front().process);
+    std::vector<std::string> variables{"RANK=" + std::to_string(rank),
+                                       "WORLD_SIZE=" + std::to_string(count),
+                                       "LOCAL_RANK=" + std::to_string(rank),
+                                       "LOCAL_WORLD_SIZE=" + std::to_string(count),
+                                       "MASTER_ADDR=127.0.0.1",
+                                       "MASTER_PORT=" + std::to_string(port),
+                                       "LUTHIER_LAUNCHER=" + std::to_string(getpid())};
+    auto started =
+        start(rank, arguments, std::move(variables), ranks.empty() ? 0 : ranks.front().process);
     if (!started) {
       for (const Started& each : ranks) kill(each.process, SIGTERM);
       wait_for_all(ranks);
@@ -191,9 +192,10 @@ Action add_launch(CLI::App& app) {
   app.add_option("--port", o->port, "Where they meet on this machine; a free one by itself")
       ->check(CLI::Range(1, 65'535));
   app.prefix_command();
-  app.footer("What follows is train's: luthier-cli launch --nproc 2 RECIPE [--set KEY=VALUE] "
-             "[--resume RUN]\n\nOver several machines it is torchrun, srun or mpirun that starts "
-             "luthier-cli train: docs/ranks.md.");
+  app.footer(
+      "What follows is train's: luthier-cli launch --nproc 2 RECIPE [--set KEY=VALUE] "
+      "[--resume RUN]\n\nOver several machines it is torchrun, srun or mpirun that starts "
+      "luthier-cli train: docs/ranks.md.");
   CLI::App* given = &app;
   return [o, given]() -> Ending {
     const auto status = launch_all(o->count, o->port, given->remaining());
