@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Pictures and texts brought together.
 #include "engine/config/field_rows.h"
-#include "engine/config/kinds.h"
+#include "engine/config/kinds/window_rows.h"
 
 namespace luthier {
+
+namespace {
+
+/// Piece by piece a window may be of several ranks, which a recipe does not know of.
+Status check_contrastive(const Recipe& recipe) {
+  return recipe.more.flag("contrastive.gradient_cache") ? Status()
+                                                        : rows::check_window_of_rows(recipe);
+}
+
+}  // namespace
 
 ObjectiveKind contrastive_objective_kind() {
   using namespace rows;
@@ -19,7 +29,7 @@ ObjectiveKind contrastive_objective_kind() {
        }),
        {},
        {},
-       nullptr}};
+       check_contrastive}};
   kind.row_kind = "caption";
   return kind;
 }
