@@ -42,15 +42,12 @@ Tensor GatedAttentionImpl::forward(const Tensor& x, const PictureSight& sight,
   Tensor key = made[0].view({-1, heads_, head_dim_});
   if (k_layer_norm_) key = k_layer_norm_(key);
   const Tensor value = made[1].view({-1, heads_, head_dim_});
-  std::vector<std::int64_t> tokens, seen;
-  for (const PictureSight::Run& run : sight.runs)
-    tokens.push_back(run.tokens), seen.push_back(run.seen);
   const Tensor mixed = attend_across(
-      queries(x), RowLayout(tokens),
+      queries(x), sight.run_rows,
       [&]() -> KeysAndValues {
         return {key, value};
       },
-      RowLayout(seen), AttentionRule{});
+      sight.seen_rows, AttentionRule{});
   if (cache && !sight.runs.empty()) {
     const std::int64_t states = sight.runs.front().seen;  // of any picture
     std::vector<std::int64_t> pictures;

@@ -6,6 +6,7 @@
 #include "engine/models/idefics/own_words.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
+#include "engine/nn/attention.h"
 #include "engine/nn/module_cost.h"
 #include "engine/text/tokenizer.h"
 
@@ -15,8 +16,15 @@ using torch::Tensor;
 
 namespace {
 
-constexpr const char *kSeeing = "seeing_tokens", *kMark = "<image>",
-                     *kAround = "<fake_token_around_image>";
+constexpr const char *kSeeing = "seeing_tokens", *kReading = "reading", *kSeen = "seen_pictures",
+                     *kMark = "<image>", *kAround = "<fake_token_around_image>";
+
+/// The runs' tokens, and the states that they see, as rows.
+std::pair<RowLayout, RowLayout> as_rows(const std::vector<PictureSight::Run>& runs) {
+  std::vector<std::int64_t> tokens, seen;
+  for (const PictureSight::Run& run : runs) tokens.push_back(run.tokens), seen.push_back(run.seen);
+  return {RowLayout(std::move(tokens)), RowLayout(std::move(seen))};
+}
 
 class Idefics : public TowerModel {
  public:
@@ -58,6 +66,9 @@ class Idefics : public TowerModel {
     sight->states =
         project(input.tower_features.defined() ? input.tower_features : tower(input), input);
     sight->runs = made.runs, sight->last_runs = made.last_runs;
+    std::tie(sight->run_rows, sight->seen_rows) = as_rows(made.runs);
+    sight->run_rows.take_back(input.aside, kReading);
+    take_across_back(sight->run_rows, sight->seen_rows, input.aside, kSeen);
     if (made.tokens.defined()) {
       const auto aside = input.aside.find(kSeeing);
       sight->tokens =
@@ -71,7 +82,12 @@ class Idefics : public TowerModel {
     DecoderModel::prepare(input);
     if (input.pictures.empty()) return;
     input.picture_marks = picture_events(input, options_.image_token_id, options_.ends);
-    if (const Tensor tokens = seen(input).tokens; tokens.defined()) input.aside[kSeeing] = tokens;
+    const Sighted made = seen(input);
+    if (made.tokens.defined()) input.aside[kSeeing] = made.tokens;
+    if (made.runs.empty()) return;
+    const auto [run_rows, seen_rows] = as_rows(made.runs);
+    run_rows.set_aside(input.aside, kReading);
+    set_across_aside(run_rows, seen_rows, input.aside, kSeen);
   }
 
   ModelGeometry geometry() const override {

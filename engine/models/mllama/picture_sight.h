@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/device/torch.h"
+#include "engine/nn/rows.h"
 
 namespace luthier {
 
@@ -37,6 +38,9 @@ struct PictureSight {
   std::vector<std::int64_t> last_runs;
   torch::Tensor tokens;  ///< those of rows that have pictures, int64; undefined: all
   torch::Tensor opened;  ///< [those tokens, 1]: 0 before a row's first mark, else 1; undefined: 1
+  /// The runs' tokens, and the states that they see, as rows of a layer that reads all runs at once
+  /// (Idefics, whose runs see a picture each).
+  RowLayout run_rows, seen_rows;
 };
 
 /// A batch's pictures as the sight counts them.
