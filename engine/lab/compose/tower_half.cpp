@@ -22,12 +22,13 @@ struct TowerType {
   const char* type;
   TowerKind kind;
 };
-constexpr std::array<TowerType, 6> kTowerTypes{{{"clip_vision_model", TowerKind::Clip},
+constexpr std::array<TowerType, 7> kTowerTypes{{{"clip_vision_model", TowerKind::Clip},
                                                 {"siglip_vision_model", TowerKind::Siglip},
                                                 {"blip_vision_model", TowerKind::Blip},
                                                 {"blip_2_vision_model", TowerKind::Blip},
                                                 {"instructblip_vision_model", TowerKind::Blip},
-                                                {"vit", TowerKind::Vit}}};
+                                                {"vit", TowerKind::Vit},
+                                                {"vit_mae", TowerKind::Vit}}};
 
 /// What the vision config of a whole model is, where it does not say so itself.
 struct TowerParent {

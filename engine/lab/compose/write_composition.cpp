@@ -139,6 +139,16 @@ Status write_settings(const PlannedComposition& planned, const fs::path& folder)
   return copy_licences(planned.language.folder, "", folder);
 }
 
+/// What is wrong with a folder that is being made, said of the folder that it was to become.
+Error said_of(Error error, const fs::path& made, const fs::path& out) {
+  const std::string name = made.string();
+  for (std::string* text : {&error.what, &error.where, &error.hint})
+    for (std::size_t at = 0; (at = text->find(name, at)) != std::string::npos;
+         at += out.string().size())
+      text->replace(at, name.size(), out.string());
+  return error;
+}
+
 Result<Composition> write_whole(const ComposeOrder& order, const fs::path& out,
                                 const std::function<bool(double)>& go_on) {
   const torch::NoGradGuard no_grad;
@@ -153,7 +163,8 @@ Result<Composition> write_whole(const ComposeOrder& order, const fs::path& out,
   LUTHIER_CHECK(write_weights(planned, writer.path(), go_on));
   LUTHIER_CHECK(write_settings(planned, writer.path()));
   // What reads rows for the model must be able to be made of the folder before it stands.
-  LUTHIER_TRY(const auto processor, load_processor(writer.path(), {}));
+  const auto processor = load_processor(writer.path(), {});
+  if (!processor) return said_of(processor.error(), writer.path(), out);
   LUTHIER_CHECK(writer.commit());
   LUTHIER_CHECK(write_file_atomically(recipe, stages));
   return planned.shown;
