@@ -22,6 +22,7 @@
 #include "engine/session/dataset_desk.h"
 #include "ui/data/columns_dialog.h"
 #include "ui/data/copy_dialog.h"
+#include "ui/data/row_choices.h"
 #include "ui/data/row_model.h"
 #include "ui/data/statistics_dialog.h"
 #include "ui/format.h"
@@ -34,127 +35,7 @@ namespace luthier {
 namespace {
 
 constexpr int kSearchMilliseconds = 500;
-constexpr std::size_t kPreviewedRows = 3;
 constexpr const char* kUnknownKey = "unknown_key";
-enum RowOrderChoice { InFileOrder, LongestFirst, ShortestFirst, FindingsFirst };
-
-Result<ColumnsLooked> looked_at(const Dataset& dataset, const RowKind& kind,
-                                const std::string& question) {
-  ColumnsLooked looked;
-  looked.survey = survey_columns(dataset);
-  looked.guess = guess_columns(dataset, kind, looked.survey, question);
-  for (std::size_t row = 0; row < dataset.size() && looked.rows.size() < kPreviewedRows; ++row) {
-    auto json = dataset.unmapped_row(row);
-    if (!json) continue;
-    looked.rows.push_back(json.take());
-    looked.folders.push_back(dataset.folder_of(row));
-  }
-  return looked;
-}
-
-/// A condition on a column where the text begins with the name of one; else a text to look for.
-RowQuery query_of(const Dataset& dataset, const std::string& text) {
-  RowQuery query;
-  if (auto condition = row_condition(text)) {
-    constexpr std::size_t kLooked = 16;
-    for (std::size_t row = 0; row < std::min(kLooked, dataset.size()); ++row) {
-      const auto json = dataset.row(row);
-      if (!json || !column_value(*json, condition->column)) continue;
-      query.conditions.push_back(condition.take());
-      return query;
-    }
-  }
-  query.text = text;
-  return query;
-}
-
-Result<std::vector<std::size_t>> text_lengths(const Dataset& dataset, const RowProgress& progress) {
-  std::vector<std::size_t> lengths(dataset.size());
-  LUTHIER_CHECK(
-      for_rows(dataset.size(), progress, [&](std::size_t first, std::size_t last, std::size_t) {
-        for (std::size_t row = first; row < last; ++row)
-          if (const auto json = dataset.row(row))
-            each_text(*json, [&](const std::string&, std::string_view text) {
-              lengths[row] += text.size();
-              return true;
-            });
-      }));
-  return lengths;
-}
-
-/// What the rows are, whatever is trained on them. What was decided of a row goes by its place, so
-/// a file that was written anew is another one.
-std::string rows_key(const Recipe& recipe, const std::vector<std::string>& files) {
-  std::string key = recipe.image_folder;
-  for (const char* field : {"dataset_columns", "dataset_prompt", "dataset_answer"})
-    key += '\n' + get_field(recipe, field).take();
-  for (const std::string& file : files) {
-    std::error_code problem;
-    const auto written = std::filesystem::last_write_time(file, problem);
-    key += '\n' + file;
-    if (!problem) key += '\n' + std::to_string(written.time_since_epoch().count());
-  }
-  return key;
-}
-
-/// What is shown of the rows, and in which order.
-struct RowChoice {
-  std::size_t rows = 0;  ///< of the dataset
-  std::optional<std::vector<std::size_t>> found;
-  FindingList findings;
-  std::vector<std::size_t> lengths;
-  bool only_findings = false;
-  int by = InFileOrder;
-};
-
-std::vector<std::size_t> chosen_rows(RowChoice choice) {
-  std::vector<std::size_t> rows;
-  if (choice.found) {
-    rows = std::move(*choice.found);
-  } else {
-    rows.resize(choice.rows);
-    std::iota(rows.begin(), rows.end(), std::size_t{0});
-  }
-  std::vector<std::size_t> findings(choice.rows);
-  for (std::size_t i = 0; i < choice.findings.size(); ++i)
-    if (const std::size_t row = choice.findings[i].row; row < findings.size()) ++findings[row];
-  const std::vector<std::size_t>& values = choice.by == FindingsFirst ? findings : choice.lengths;
-  const auto value = [&](std::size_t row) {
-    return row < values.size() ? values[row] : std::size_t{0};
-  };
-  if (choice.only_findings)
-    std::erase_if(rows,
-                  [&](std::size_t row) { return row >= findings.size() || findings[row] == 0; });
-  if (choice.by != InFileOrder)
-    std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-      return choice.by == ShortestFirst ? value(a) < value(b) : value(a) > value(b);
-    });
-  return rows;
-}
-
-struct FixedRows {
-  ReplacedRows rows;
-  std::size_t failed = 0;
-};
-
-Result<FixedRows> fixed_rows(const Dataset& dataset, const std::string& kind, const RowList& rows,
-                             const ReplacedRows& before, const RowProgress& progress) {
-  FixedRows made;
-  std::vector<ReplacedRows::Row> fixed;
-  PictureFinder pictures([&] { return progress(0, rows.size()); });
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!progress(i, rows.size())) return interrupted_error();
-    const auto json = edited_row(dataset, rows[i], before);
-    const auto right =
-        json ? fixed_row(kind, *json, dataset.folder_of(rows[i]), pictures) : std::nullopt;
-    if (right)
-      fixed.push_back(ReplacedRows::row(rows[i], *right));
-    else
-      ++made.failed;
-  }
-  made.rows = ReplacedRows(std::move(fixed));
-  return made;
-}
 
 }  // namespace
 

@@ -19,7 +19,7 @@
 #include "ui/methods/short_run_model.h"
 #include "ui/methods/short_runs.h"
 #include "ui/theme.h"
-#include "ui/train/curve_plot.h"
+#include "ui/train/curve_group.h"
 #include "ui/widgets/card.h"
 
 namespace luthier {

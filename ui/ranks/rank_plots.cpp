@@ -12,7 +12,7 @@
 #include "ui/language.h"
 #include "ui/ranks/heat_map.h"
 #include "ui/theme.h"
-#include "ui/train/curve_plot.h"
+#include "ui/train/curve_group.h"
 #include "ui/widgets/card.h"
 
 namespace luthier {

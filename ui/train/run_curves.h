@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "ui/run_series.h"
-#include "ui/train/curve_plot.h"
+#include "ui/train/curve_group.h"
 
 class QCheckBox;
 class QComboBox;
