@@ -11,6 +11,7 @@
 #include "engine/data/tools/row_search.h"
 #include "engine/session/dataset_desk.h"
 #include "ui/data/columns_dialog.h"
+#include "ui/data/finding_list.h"
 
 namespace luthier {
 
