@@ -11,6 +11,7 @@
 #include "engine/data/answer_start.h"
 #include "engine/data/in_out_text.h"
 #include "engine/data/processor_row.h"
+#include "engine/template/content_form.h"
 #include "engine/vision/inline_picture.h"
 #include "engine/vision/pixel_limits.h"
 
@@ -210,7 +211,10 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
                                    {"pad_token", &special.pad_text},
                                    {"unk_token", &special.unk_text}})
     if (!text->empty()) variables[name] = *text;
-  auto rendered = chat_template->render(variables);
+  const MediaMarks marks{image_tokens_.mark, image_tokens_.films ? image_tokens_.films->mark : "",
+                         !image_processor_};
+  auto rendered =
+      chat_template->render(contents_as_taken(*chat_template, std::move(variables), marks));
   if (!rendered) return row.about(RowFault::Template, rendered.error());
   FilledText filled;
   filled.adds_bos =

@@ -122,6 +122,7 @@ IN_PART = (
     "composed",
     "openvla",
     "longer_texts",
+    "published_templates",
     "gguf_files",
     "handed_over",
 )
