@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A checkpoint with a head of classes or of pairs of texts, drawn where there was none.
+// A checkpoint with a head of classes, of pairs of texts or of replaced tokens, or with a mask
+// decoder, drawn where there was none.
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -52,6 +53,13 @@ Result<NewClassHead> made_head(const HeadOptions& o) {
                          o.classes.empty() ? "--says" : "--classes", "Leave it out.");
     return write_with_pair_head(o.model, o.seed, o.out);
   }
+  if (o.of == "replaced" || o.of == "masked") {
+    if (!o.classes.empty() || o.says != "one")
+      return input_error("What this head says is fixed.",
+                         o.classes.empty() ? "--says" : "--classes", "Leave it out.");
+    return o.of == "replaced" ? write_with_discriminator_head(o.model, o.seed, o.out)
+                              : write_with_mask_decoder(o.model, o.seed, o.out);
+  }
   LUTHIER_TRY(const ClassOptions classes, classes_of(o));
   return write_with_class_head(o.model, classes, o.seed, o.out);
 }
@@ -86,8 +94,9 @@ Action add_head(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_option("--of", o->of,
                  "What belongs to them: rows, tokens or pictures; or pairs, of which the head says "
-                 "whether the second text follows (mlm.pairs)")
-      ->check(CLI::IsMember({"rows", "tokens", "pictures", "pairs"}))
+                 "whether the second text follows (mlm.pairs); replaced: a discriminator's head "
+                 "(replaced_tokens); masked: DeBERTa's enhanced mask decoder")
+      ->check(CLI::IsMember({"rows", "tokens", "pictures", "pairs", "replaced", "masked"}))
       ->capture_default_str();
   app.add_option("--says", o->says,
                  "one class of them, several of them, or a number (as problem_type)")

@@ -10,6 +10,7 @@
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
 #include "engine/models/bert/pair_judge.h"
+#include "engine/models/deberta/deberta_options.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
@@ -60,6 +61,23 @@ Result<std::string> pretraining_architecture(const Family& family, const std::st
   return input_error("A model of type " + std::string(family.model_type) +
                          " has no head that says whether two texts follow one another.",
                      where, "Models that have one: bert, albert.");
+}
+
+/// The class of a family's discriminator, transformers' or, where it has none, the authors'.
+Result<std::string> discriminator_architecture(const Family& family, const std::string& where) {
+  const std::string type = family.model_type;
+  if (type == "electra") return std::string("ElectraForPreTraining");
+  if (type == "deberta-v2") return std::string(deberta::kDiscriminatorClass);
+  return input_error("A model of type " + type + " has no head that tells replaced tokens.", where,
+                     "Models that have one: electra, deberta-v2.");
+}
+
+Result<std::string> mask_decoder_architecture(const Family& family, const std::string& where) {
+  if (std::string_view(family.model_type) == "deberta-v2")
+    return std::string("DebertaV2ForMaskedLM");
+  return input_error(
+      "A model of type " + std::string(family.model_type) + " has no enhanced mask decoder.", where,
+      "Models that have one: deberta-v2.");
 }
 
 /// The checkpoint's own body: of a class with two heads that with the predictions alone.
@@ -142,6 +160,28 @@ Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
                             },
                             [&classes](const std::string& architecture, Json& config) {
                               write_class_options(classes, architecture, config);
+                            }},
+                           seed, out);
+}
+
+Result<NewClassHead> write_with_discriminator_head(const std::filesystem::path& source,
+                                                   std::uint64_t seed,
+                                                   const std::filesystem::path& out) {
+  return write_head_or_say(source,
+                           {discriminator_architecture,
+                            [](const std::string& architecture, Json& config) {
+                              config["architectures"] = Json::array({architecture});
+                            }},
+                           seed, out);
+}
+
+Result<NewClassHead> write_with_mask_decoder(const std::filesystem::path& source,
+                                             std::uint64_t seed, const std::filesystem::path& out) {
+  return write_head_or_say(source,
+                           {mask_decoder_architecture,
+                            [](const std::string& architecture, Json& config) {
+                              config["architectures"] = Json::array({architecture});
+                              config[deberta::kMaskDecoderKey] = true;
                             }},
                            seed, out);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A head for a checkpoint that has none, or another one: of classes, or of pairs of texts. The
+// A head for a checkpoint that has none, or another one: of classes, of pairs of texts, of replaced
+// tokens, or DeBERTa's mask decoder. The
 // folder is written anew under transformers' class with such a head, what the checkpoint holds of
 // it is taken over, and what it does not is drawn, which is said.
 #pragma once
@@ -30,5 +31,16 @@ Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
 /// follow one another (models/bert/pair_judge.h).
 Result<NewClassHead> write_with_pair_head(const std::filesystem::path& source, std::uint64_t seed,
                                           const std::filesystem::path& out);
+
+/// The same under ElectraForPreTraining, or for DeBERTa v2 and v3 under the authors'
+/// ReplacedTokenDetectionModel, whose head tells replaced tokens (objective: replaced_tokens).
+Result<NewClassHead> write_with_discriminator_head(const std::filesystem::path& source,
+                                                   std::uint64_t seed,
+                                                   const std::filesystem::path& out);
+
+/// The same under DebertaV2ForMaskedLM with `enhanced_mask_decoder`: a table of positions for it
+/// (He et al. 2021), and the head of a masked language model where the folder has none.
+Result<NewClassHead> write_with_mask_decoder(const std::filesystem::path& source,
+                                             std::uint64_t seed, const std::filesystem::path& out);
 
 }  // namespace luthier

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/shared_tables.h"
 
-#include "engine/models/bert/text_encoder.h"
+#include "engine/models/bert/text_embeddings.h"
 
 namespace luthier {
 
@@ -16,19 +16,31 @@ std::string sizes_text(const Tensor& tensor) {
   return text;
 }
 
+using NamedParameters = torch::OrderedDict<std::string, Tensor>;
+
+/// Of the parameters those that another model may have, too.
+NamedParameters of_both(const TextEmbeddings& tables) {
+  NamedParameters found;
+  for (const auto& item : tables.named_parameters())
+    if (tables.in_common(item.key())) found.insert(item.key(), item.value());
+  return found;
+}
+
 struct BothTables {
   std::shared_ptr<TextEmbeddings> of_owner, of_other;
 };
 
 /// Of the same names and sizes.
 Result<BothTables> tables_of(Model& owner, Model& other, const std::string& where) {
-  auto *first = dynamic_cast<TextEncoder*>(&owner), *second = dynamic_cast<TextEncoder*>(&other);
+  const auto *first = dynamic_cast<HasTextEmbeddings*>(&owner),
+             *second = dynamic_cast<HasTextEmbeddings*>(&other);
   if (!first || !second)
     return input_error("The two models are no encoders whose tables could be one.", where,
-                       "Name an ELECTRA generator for an ELECTRA discriminator.");
+                       "Name an ELECTRA generator for an ELECTRA discriminator, and a DeBERTa for "
+                       "a DeBERTa.");
   const std::shared_ptr<TextEmbeddings> from = first->embeddings(), to = second->embeddings();
-  const auto owned = from->named_parameters();
-  for (const auto& item : to->named_parameters()) {
+  const auto owned = of_both(*from), others = of_both(*to);
+  for (const auto& item : others) {
     const Tensor* found = owned.find(item.key());
     if (!found || found->sizes() != item.value().sizes())
       return input_error("The generator's table " + item.key() + " is of " +
@@ -38,7 +50,7 @@ Result<BothTables> tables_of(Model& owner, Model& other, const std::string& wher
                          "Both must have the same vocab_size, embedding_size, "
                          "max_position_embeddings and type_vocab_size.");
   }
-  if (to->named_parameters().size() != owned.size())
+  if (others.size() != owned.size())
     return input_error("The discriminator has tables that the generator has not.", where);
   return BothTables{from, to};
 }
@@ -48,7 +60,7 @@ Result<BothTables> tables_of(Model& owner, Model& other, const std::string& wher
 Status share_tables(Model& owner, Model& other, const std::string& where) {
   LUTHIER_TRY(const BothTables both, tables_of(owner, other, where));
   const auto &from = both.of_owner, &to = both.of_other;
-  const auto tables = from->named_parameters();
+  const auto tables = of_both(*from);
   Linear head = other.output_head();
   const bool tied = head && head->weight.shares(to->words->weight);
   for (const auto& item : to->named_modules()) {
@@ -63,7 +75,8 @@ Status share_tables(Model& owner, Model& other, const std::string& where) {
 }
 
 bool is_shared_table(const std::string& module) {
-  return module.find(".embeddings.") != std::string::npos;
+  if (!module.starts_with("deberta.")) return module.find(".embeddings.") != std::string::npos;
+  return module.ends_with(".word_embeddings") || module.ends_with(".position_embeddings");
 }
 
 std::map<std::string, std::string> tensors_in_common(const Model& owner, const Model& other) {
@@ -111,7 +124,7 @@ Result<std::unique_ptr<DisentangledTables>> DisentangledTables::begin(Model& own
   for (const auto& item : both.of_owner->named_modules()) {
     Table table;
     table.own = std::dynamic_pointer_cast<EmbeddingImpl>(item.value());
-    if (!table.own) continue;
+    if (!table.own || !both.of_owner->in_common(item.key())) continue;
     table.other = std::dynamic_pointer_cast<EmbeddingImpl>(others[item.key()]);
     table.before = table.own->weight;
     table.name = names.at(table.before.unsafeGetTensorImpl());

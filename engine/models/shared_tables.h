@@ -17,8 +17,9 @@
 
 namespace luthier {
 
-/// The tables of words, positions and token types of `other`, the norm behind them and, where it is
-/// tied, its head's product become those of `owner`, with the numbers that those have. An Input
+/// The tables of words and positions of `other`, in models but DeBERTa those of token types and the
+/// norm behind them, too, and, where it is tied, its head's product become those of `owner`, with
+/// the numbers that those have. An Input
 /// error at `where`: one of them is no such encoder, or their tables are of other sizes. Nothing
 /// requires a gradient afterwards until a strategy says so.
 Status share_tables(Model& owner, Model& other, const std::string& where);
@@ -30,9 +31,9 @@ bool is_shared_table(const std::string& module);
 std::map<std::string, std::string> tensors_in_common(const Model& owner, const Model& other);
 std::int64_t bytes_in_common(const Model& owner, const Model& other);
 
-/// Gradient-disentangled sharing: the tables of words, positions and token types of `owner` hold
-/// what is added to those of `other`, which a lookup of `owner`'s adds without a graph. As long as
-/// it lives; then `owner` has its tensors of before.
+/// Gradient-disentangled sharing: the same tables of `owner` hold what is added to those of
+/// `other`, which a lookup of `owner`'s adds without a graph. As long as it lives; then `owner` has
+/// its tensors of before.
 class DisentangledTables {
  public:
   /// What is added begins so that `owner` looks up what it did, or at 0 where `alike`. An Input

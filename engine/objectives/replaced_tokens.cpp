@@ -92,10 +92,12 @@ class ReplacedTokens : public Objective, public JointModel {
     const bool tells = model && model->classes().of == ClassOptions::Of::Token &&
                        model->classes().names == std::vector<std::string>{"original", "replaced"};
     if (!tells)
-      return input_error("A model of type " + std::string(base.family->model_type) +
-                             " as it is stored does not tell replaced tokens from others.",
-                         (base.folder / "config.json").string() + ": architectures",
-                         "Such a folder is one of ElectraForPreTraining.");
+      return input_error(
+          "A model of type " + std::string(base.family->model_type) +
+              " as it is stored does not tell replaced tokens from others.",
+          (base.folder / "config.json").string() + ": architectures",
+          "Such a folder is one of ElectraForPreTraining, or a DeBERTa with the head "
+          "that `luthier-cli head MODEL --of replaced` gives it.");
     if (base.processor->tokenizer().special().mask) return {};
     return input_error("The tokenizer has no mask_token.",
                        (base.folder / "tokenizer_config.json").string() + ": mask_token");
@@ -117,7 +119,7 @@ class ReplacedTokens : public Objective, public JointModel {
     const std::string where = std::string(kGenerator) + ": " + plan_.folder;
     if (!companion.model->encoder())
       return input_error("The generator does not say what was covered.", where,
-                         "Name a folder of ElectraForMaskedLM.");
+                         "Name a folder of ElectraForMaskedLM, or of DebertaV2ForMaskedLM.");
     if (!disentangled_) return share_tables(*policy.model, *companion.model, where);
     LUTHIER_TRY(tables_,
                 DisentangledTables::begin(*policy.model, *companion.model, policy.drawn, where));

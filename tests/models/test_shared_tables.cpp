@@ -31,6 +31,23 @@ std::shared_ptr<Model> electra(const char* architecture, std::int64_t hidden,
   return model;
 }
 
+/// A generator with a mask decoder has positions of its own.
+std::shared_ptr<Model> deberta(const char* architecture, bool enhanced) {
+  const Json config = {{"model_type", "deberta-v2"},
+                       {"architectures", {architecture}},
+                       {"vocab_size", 11},
+                       {"hidden_size", 8},
+                       {"intermediate_size", 12},
+                       {"num_hidden_layers", 2},
+                       {"num_attention_heads", 2},
+                       {"max_position_embeddings", 6},
+                       {"position_biased_input", false},
+                       {"enhanced_mask_decoder", enhanced}};
+  const auto plan = (*find_family(config, "config.json"))->read(config, "");
+  if (!plan) qFatal("%s", plan.error().sentence().c_str());
+  return plan->made(torch::TensorOptions().dtype(torch::kFloat32));
+}
+
 TextEncoder& encoder_of(const std::shared_ptr<Model>& model) {
   return *dynamic_cast<TextEncoder*>(model.get());
 }
@@ -69,6 +86,19 @@ class TestSharedTables : public QObject {
     QCOMPARE(shared.error().where, std::string("here"));
     QVERIFY(shared.error().what.find("11 x 6") != std::string::npos);
     QVERIFY(!DisentangledTables::begin(*owner, *other, false, "here"));
+  }
+
+  void a_mask_decoders_positions_and_norms_stay_apart() {
+    const auto owner = deberta("ReplacedTokenDetectionModel", false),
+               other = deberta("DebertaV2ForMaskedLM", true);
+    QVERIFY(other->named_parameters().contains("deberta.embeddings.position_embeddings.weight"));
+    QVERIFY(share_tables(*owner, *other, "here"));
+    const auto common = tensors_in_common(*owner, *other);
+    QCOMPARE(common.size(), std::size_t(1));
+    QCOMPARE(common.begin()->first, std::string("deberta.embeddings.word_embeddings.weight"));
+    QVERIFY(!is_shared_table("deberta.embeddings.LayerNorm"));
+    QVERIFY(
+        DisentangledTables::begin(*owner, *deberta("DebertaV2ForMaskedLM", true), true, "here"));
   }
 
   void what_is_added_is_looked_up_with_the_others() {

@@ -4,16 +4,19 @@ run covers is drawn here a second time
 (SplitMix64 by seed and place, as the engine says it draws), so that Trainer learns from the very
 same rows."""
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+import transformers
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 import report
 import train
+from deberta_parts import EnhancedDeberta
 from families.base import randomise
 from text_encoders import BERT, KINDS, Kind
 from tokenizers_ import TEXT
@@ -67,6 +70,9 @@ SPECS = {
                                        tie_word_embeddings=False), kind=KINDS["deberta-v2"]),
     "deberta-p2c": Spec(DEBERTA | dict(pos_att_type=["p2c"], share_att_key=True, norm_rel_ebd="none", legacy=False), "bfloat16",
                         kind=KINDS["deberta-v2"]),
+    "deberta-enhanced": Spec(DEBERTA | dict(share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=8, legacy=False, num_hidden_layers=3,
+                                            enhanced_mask_decoder=True), kind=KINDS["deberta-v2"]),
+    "deberta-enhanced-own": Spec(DEBERTA | dict(pos_att_type=["c2p"], conv_kernel_size=3, enhanced_mask_decoder=True), "bfloat16", kind=KINDS["deberta-v2"]),
     "deberta-absolute": Spec(DEBERTA | dict(relative_attention=False, position_biased_input=True, legacy=False, hidden_act="relu"),
                              kind=KINDS["deberta-v2"]),
 }
@@ -74,9 +80,11 @@ LARGER = dict(hidden_size=128, intermediate_size=512, num_hidden_layers=4, max_p
 SPECS |= {"bert-larger": Spec(SMALL | LARGER),
           "albert-larger": Spec(ALBERT | LARGER, kind=KINDS["albert"]),
           "electra-larger": Spec(SMALL | LARGER | dict(embedding_size=32), kind=KINDS["electra"]),
+          "enhanced-larger": Spec(DEBERTA | LARGER | dict(share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=32, enhanced_mask_decoder=True),
+                                  kind=KINDS["deberta-v2"]),
           "deberta-larger": Spec(DEBERTA | LARGER | dict(share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=32, conv_kernel_size=3),
                                  kind=KINDS["deberta-v2"])}
-PLAIN = [name for name in SPECS if not name.endswith("larger")]
+PLAIN = [name for name in SPECS if not name.endswith("larger") and "enhanced" not in name]
 
 
 def stored_parameters(model):
@@ -94,7 +102,7 @@ def make(name, root: Path):
     if folder.exists():
         return folder
     kind, words = spec.kind, spec.kind.tokenizer()
-    made = kind.pretraining if spec.old and kind.pretraining else kind.model
+    made = kind.pretraining if spec.old and kind.pretraining else EnhancedDeberta if spec.options.get("enhanced_mask_decoder") else kind.model
     model = made(kind.config(vocab_size=len(words) + 2, pad_token_id=words.pad_token_id, **spec.options))
     randomise(model, seed=sum(name.encode()))
     with torch.no_grad():
@@ -124,7 +132,7 @@ def oracle(folder):
 def longest_of(name):
     """Tokens of a row that a model has positions for."""
     options, kind = SPECS[name].options, SPECS[name].kind
-    if options.get("relative_attention") is not None and not options.get("position_biased_input"):
+    if options.get("relative_attention") is not None and not options.get("position_biased_input") and not options.get("enhanced_mask_decoder"):
         return 10 ** 6
     return options["max_position_embeddings"] - (2 if kind.body == "roberta" else 0)
 
@@ -201,6 +209,27 @@ def refused_case(world, result):
                                       strategy="full")))
     world.program.run("train", recipe, status=2)
     result.expect(not (world.scratch / "run").exists(), "a run that cannot be left a folder")
+
+
+def refused_decoder_case(world, result):
+    """A mask decoder where there is no place for it, by the key's name; and a folder that gets one."""
+    folder = make("deberta-v3", world.checkpoints)
+    for name, changed in (("biased", dict(position_biased_input=True)), ("one", dict(num_hidden_layers=1)), ("no", dict(enhanced_mask_decoder="yes"))):
+        other = world.scratch / name
+        shutil.copytree(folder, other)
+        config = json.loads((other / "config.json").read_text()) | dict(enhanced_mask_decoder=True) | changed
+        (other / "config.json").write_text(json.dumps(config))
+        ended = world.program.end("info", other, "--json")
+        result.expect(ended.returncode == 2 and "enhanced_mask_decoder" in ended.stderr, f"{name}: exit {ended.returncode}: {ended.stderr[-300:]}")
+    said = world.program.json("head", folder, "--of", "masked", "--out", world.scratch / "with", "--json")
+    result.same("architecture", said["architecture"], "DebertaV2ForMaskedLM")
+    result.same("drawn", said["drawn"], ["deberta.embeddings.position_embeddings.weight"])
+    model = EnhancedDeberta.from_pretrained(world.scratch / "with")
+    spread = model.deberta.embeddings.position_embeddings.weight.std().item()
+    result.near("spread of the positions", spread, 0.02, 0.1)
+    result.same("what transformers' body misses", sorted(transformers.DebertaV2Model.from_pretrained(
+        world.scratch / "with", output_loading_info=True)[1]["missing_keys"]), [])
+    world.program.run("head", make("bert-plain", world.checkpoints), "--of", "masked", "--out", world.scratch / "none", status=2)
 
 
 def mixed(state):
@@ -366,7 +395,7 @@ def forecast_case(name, strategy, **settings):
     return case
 
 
-def cases(_all=False):
+def cases(everything=False):
     found = {f"encoder/{name}/forward-{index}": forward_case(name, index) for name in PLAIN
              for index in range(len(TEXTS))}
     found |= {f"encoder/{name}/info": info_case(name) for name in PLAIN}
@@ -387,4 +416,14 @@ def cases(_all=False):
                                                       mask_replace_prob=0.5,
                                                       random_replace_prob=0.5),
               "encoder/refused": refused_case}
+    found |= {"encoder/deberta-enhanced/forward": forward_case("deberta-enhanced", 3), "encoder/deberta-enhanced/loss": loss_case("deberta-enhanced"),
+              "encoder/deberta-enhanced/mlm-full": train_case("deberta-enhanced", "full", mlm_probability=0.3),
+              "encoder/forecast/enhanced/full": forecast_case("enhanced-larger", "full"), "encoder/deberta-enhanced/refused": refused_decoder_case}
+    if everything:
+        for name in ("deberta-enhanced", "deberta-enhanced-own"):
+            found |= {f"encoder/{name}/forward-{index}": forward_case(name, index) for index in range(len(TEXTS))}
+            found |= {f"encoder/{name}/info": info_case(name), f"encoder/{name}/loss": loss_case(name), f"encoder/{name}/loss-recomputed": loss_case(name, "true"),
+                      f"encoder/{name}/mlm-lora": train_case(name, "lora", mlm_probability=0.3)}
+        found |= {"encoder/forecast/enhanced/lora": forecast_case("enhanced-larger", "lora", **lora),
+                  "encoder/forecast/enhanced/full-recomputed": forecast_case("enhanced-larger", "full", training=dict(gradient_checkpointing="true"))}
     return found

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ELECTRA's joint step (`objective: replaced_tokens`) against ElectraForMaskedLM and ElectraForPreTraining of transformers over the same tables, put together
-as the authors' run_pretraining does. What is covered and what the generator's words are drawn by is drawn here a second time."""
+as the authors' run_pretraining does, and DeBERTa v3's against its layers, put together as the authors' rtd_task does. What is covered and what the generator's words are drawn by is drawn here a second time."""
 import json
 import shutil
 
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 import encoders
 import report
 import train
+from deberta_parts import EnhancedDeberta, ReplacedTokenDetectionModel
 from encoders import LARGER, SMALL, Covering
 from families.base import randomise
 from sentence_pairs import LINES, Stream, loaded_whole, resumed, seeded, write
@@ -26,6 +27,22 @@ SPECS = {
     "electra-joint-larger": (SMALL | LARGER | dict(embedding_size=64),
                              SMALL | LARGER | dict(embedding_size=64, hidden_size=64, intermediate_size=256, num_attention_heads=2)),
 }
+V3 = encoders.DEBERTA | dict(share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=8)
+BIASED = V3 | dict(position_biased_input=True, type_vocab_size=2, embedding_size=32)
+SPECS |= {
+    "deberta-joint": (V3 | dict(num_hidden_layers=3), V3 | dict(legacy=False, enhanced_mask_decoder=True)),
+    # Words and positions are in common, types and norms are not.
+    "deberta-joint-biased": (BIASED | dict(hidden_act="relu"), BIASED | dict(hidden_size=24, intermediate_size=40, num_attention_heads=2)),
+    "deberta-joint-larger": (V3 | LARGER | dict(position_buckets=32), V3 | LARGER | dict(position_buckets=32, num_hidden_layers=2, enhanced_mask_decoder=True)),
+}
+
+
+def parts_of(name):
+    """Body, configuration, and the classes of the discriminator and of the generator."""
+    if not name.startswith("deberta"):
+        return "electra", transformers.ElectraConfig, transformers.ElectraForPreTraining, transformers.ElectraForMaskedLM
+    generator = EnhancedDeberta if SPECS[name][1].get("enhanced_mask_decoder") else transformers.DebertaV2ForMaskedLM
+    return "deberta", transformers.DebertaV2Config, ReplacedTokenDetectionModel, generator
 
 
 def make(name, root):
@@ -33,9 +50,10 @@ def make(name, root):
     folder, other = root / name, root / f"{name}-generator"
     if other.exists():
         return folder, other
-    words = KINDS["electra"].tokenizer()
-    for made, options, kind in ((folder, SPECS[name][0], transformers.ElectraForPreTraining), (other, SPECS[name][1], transformers.ElectraForMaskedLM)):
-        model = kind(transformers.ElectraConfig(vocab_size=len(words) + 2, pad_token_id=words.pad_token_id, **options))
+    body, config, discriminator, generator = parts_of(name)
+    words = KINDS["deberta-v2" if body == "deberta" else body].tokenizer()
+    for made, options, kind in ((folder, SPECS[name][0], discriminator), (other, SPECS[name][1], generator)):
+        model = kind(config(vocab_size=len(words) + 2, pad_token_id=words.pad_token_id, **options))
         randomise(model, seed=sum(made.name.encode()))
         with torch.no_grad():
             for key, parameter in model.named_parameters():
@@ -61,21 +79,26 @@ class Disentangled(torch.nn.Module):
         return look(ids, self.weight, self.padding) + look(ids, self.other[0].weight.detach())
 
 
-TABLES_OF = ("word_embeddings", "position_embeddings", "token_type_embeddings")
-
-
 class Joint(torch.nn.Module):
     def __init__(self, folder, other, weight=50.0, sharing="shared"):
         super().__init__()
-        self.discriminator = transformers.ElectraForPreTraining.from_pretrained(folder).eval()
-        self.generator = transformers.ElectraForMaskedLM.from_pretrained(other).eval()
-        own, others = self.discriminator.electra.embeddings, self.generator.electra.embeddings
+        self.body, _, discriminator, generator = parts_of(folder.name)
+        self.discriminator, self.generator = discriminator.from_pretrained(folder).eval(), generator.from_pretrained(other).eval()
+        own, others = getattr(self.discriminator, self.body).embeddings, getattr(self.generator, self.body).embeddings
         self.weight, self.sharing = weight, sharing
-        if sharing == "shared":
+        self.tables = ["word_embeddings", "position_embeddings", "token_type_embeddings"]
+        if self.body == "deberta":
+            self.tables = self.tables[:2 if self.discriminator.config.position_biased_input else 1]
+        if sharing == "shared" and self.body == "electra":
             self.generator.electra.embeddings = own
             self.generator.generator_lm_head.weight = own.word_embeddings.weight
+        elif sharing == "shared":
+            for table in self.tables:
+                setattr(others, table, getattr(own, table))
+            if self.generator.config.legacy:
+                self.generator.cls.predictions.decoder.weight = own.word_embeddings.weight
         else:
-            for table in TABLES_OF:
+            for table in self.tables:
                 setattr(own, table, Disentangled(getattr(own, table), getattr(others, table)))
 
     def forward(self, input_ids, attention_mask, labels, units, **_):
@@ -96,15 +119,19 @@ class Joint(torch.nn.Module):
         return told
 
     def shared(self):
-        return set() if self.sharing != "shared" else {f"electra.embeddings.{key}" for key, _ in self.discriminator.electra.embeddings.named_parameters()}
-
+        if self.sharing != "shared":
+            return set()
+        names = [key for key, _ in getattr(self.discriminator, self.body).embeddings.named_parameters()]
+        if self.body == "deberta":
+            names = [f"{table}.weight" for table in self.tables]
+        return {f"{self.body}.embeddings.{key}" for key in names}
 
     def results(self):
         """What either folder is to hold."""
         found = [dict(part.state_dict()) for part in (self.discriminator, self.generator)]
         if self.sharing != "shared":
-            for table in TABLES_OF:
-                found[0][f"electra.embeddings.{table}.weight"] = getattr(self.discriminator.electra.embeddings, table).whole()
+            for table in self.tables:
+                found[0][f"{self.body}.embeddings.{table}.weight"] = getattr(getattr(self.discriminator, self.body).embeddings, table).whole()
         return found
 
 
@@ -137,7 +164,7 @@ def recipe_of(world, folder, other, texts, settings=None, **more):
 
 
 def silent(key):
-    return key.endswith("key.bias")
+    return key.endswith("key.bias")   # in DeBERTa keys are asked by distances, so the bias has its say
 
 
 def loss_case(name, checkpointing="false", weight=50, sharing="shared", **settings):
@@ -200,7 +227,11 @@ def train_case(name, dtype="float32", sharing="shared"):
             collate = Collate(words, steps["seed"], covering(**settings))
             log = train.trained_by_transformers(model, collate, data_of(words, texts), [], steps, world.scratch / "oracle")
             train.compare_curves(result, lines, log)
-        got = loaded_whole(result, transformers.ElectraForPreTraining, run / "model"), loaded_whole(result, transformers.ElectraForMaskedLM, run / "generator")
+        _, _, discriminator, generator = parts_of(name)
+        got = loaded_whole(result, discriminator, run / "model"), loaded_whole(result, generator, run / "generator")
+        if name.startswith("deberta"):
+            result.same("what transformers' body misses", sorted(transformers.DebertaV2Model.from_pretrained(
+                run / "model", output_loading_info=True)[1]["missing_keys"]), [])
         for mine, wanted in zip(got, model.results()) if dtype == "float32" else ():
             mine = mine.state_dict()
             if result.same("tensors", sorted(mine), sorted(wanted)):
@@ -255,6 +286,42 @@ def fresh_case(world, result, sharing="shared"):
     result.expect((weights[0] - weights[1]).abs().min() > 0, "both were drawn alike")
 
 
+def fresh_deberta_case(world, result):
+    """From nothing, what the discriminator adds begins at nothing."""
+    folder, other = make("deberta-joint", world.checkpoints)
+    training = dict(max_steps=1, learning_rate=0.0, device="cpu", dtype="float32", per_device_train_batch_size=2)
+    world.program.run("train", recipe_of(world, folder, other, LINES[:4], dict(table_sharing="gradient_disentangled"), init="random", training=training))
+    model = loaded_whole(result, ReplacedTokenDetectionModel, world.scratch / "run" / "model")
+    generator = loaded_whole(result, EnhancedDeberta, world.scratch / "run" / "generator")
+    result.expect(torch.equal(model.deberta.embeddings.word_embeddings.weight, generator.deberta.embeddings.word_embeddings.weight), "the tables differ")
+    result.near("spread", generator.deberta.embeddings.position_embeddings.weight.std().item(), 0.02, 0.1)
+    result.expect(not model.mask_predictions.classifer.bias.any(), "the head's bias is not 0")
+
+
+def head_case(world, result):
+    """A DeBERTa gets a discriminator's head: drawn, or its files' own, also as some spell it."""
+    folder, _ = make("deberta-joint", world.checkpoints)
+    start = load_file(folder / "model.safetensors")
+    plain = encoders.make("deberta-v3", world.checkpoints)
+    said = world.program.json("head", plain, "--of", "replaced", "--out", world.scratch / "with", "--json")
+    result.same("architecture", said["architecture"], "ReplacedTokenDetectionModel")
+    result.same("drawn", sorted(said["drawn"]), sorted(key for key in start if key.startswith("mask_predictions")))
+    loaded_whole(result, ReplacedTokenDetectionModel, world.scratch / "with")
+    held = world.scratch / "held"
+    shutil.copytree(folder, held)
+    save_file({key.replace("classifer", "classifier"): tensor for key, tensor in start.items()}, held / "model.safetensors", metadata={"format": "pt"})
+    said = world.program.json("head", held, "--of", "replaced", "--out", world.scratch / "again", "--json")
+    result.same("drawn of a folder that holds it", said["drawn"], [])
+    for key, tensor in load_file(world.scratch / "again" / "model.safetensors").items():
+        result.expect(torch.equal(tensor, start[key]), f"{key} is another")
+    said = world.program.json("head", encoders.make("electra-plain", world.checkpoints), "--of", "replaced", "--out", world.scratch / "electra", "--json")
+    result.same("ELECTRA's", said["architecture"], "ElectraForPreTraining")
+    for flags in (["--classes", "a,b"], ["--says", "several"]):
+        world.program.run("head", plain, "--of", "replaced", *flags, "--out", world.scratch / "none", status=2)
+    world.program.run("head", encoders.make("bert-plain", world.checkpoints), "--of", "replaced", "--out", world.scratch / "none", status=2)
+    result.expect(not (world.scratch / "none").exists(), "a refused head left a folder")
+
+
 def refused_case(world, result):
     """What is no generator or no discriminator, or has other tables, by the setting's name."""
     folder, other = make("electra-joint", world.checkpoints)
@@ -304,7 +371,21 @@ def cases(everything=False):
              "replaced-tokens/electra-joint/nothing-covered": loss_case("electra-joint", mlm_probability=1e-9), "replaced-tokens/statistics": statistics_case,
              "replaced-tokens/refused": refused_case, "replaced-tokens/forecast": forecast_case("electra-joint-larger")}
     found["replaced-tokens/electra-joint/full-disentangled"] = train_case("electra-joint", sharing="gradient_disentangled")
+    found |= {"replaced-tokens/deberta-joint/loss-disentangled": loss_case("deberta-joint", sharing="gradient_disentangled", mlm_probability=0.3),
+              "replaced-tokens/deberta-joint/full-disentangled": train_case("deberta-joint", sharing="gradient_disentangled"),
+              "replaced-tokens/deberta-joint-biased/loss": loss_case("deberta-joint-biased", mlm_probability=0.3),
+              "replaced-tokens/deberta-joint/head": head_case,
+              "replaced-tokens/forecast-deberta": forecast_case("deberta-joint-larger", settings=dict(table_sharing="gradient_disentangled"))}
     if everything:
+        found |= {"replaced-tokens/deberta-joint/loss": loss_case("deberta-joint", "true", mlm_probability=0.3),
+                  "replaced-tokens/deberta-joint/full": train_case("deberta-joint"),
+                  "replaced-tokens/deberta-joint-biased/loss-disentangled": loss_case("deberta-joint-biased", "true", 20, "gradient_disentangled", mlm_probability=0.3),
+                  "replaced-tokens/deberta-joint-biased/full": train_case("deberta-joint-biased"),
+                  "replaced-tokens/deberta-joint-biased/full-disentangled": train_case("deberta-joint-biased", sharing="gradient_disentangled"),
+                  "replaced-tokens/deberta-joint/bfloat16-disentangled": train_case("deberta-joint", "bfloat16", "gradient_disentangled"),
+                  "replaced-tokens/forecast-deberta-shared": forecast_case("deberta-joint-larger"),
+                  "replaced-tokens/forecast-deberta-recomputed": forecast_case("deberta-joint-larger", gradient_checkpointing="true"),
+                  "replaced-tokens/fresh-deberta": fresh_deberta_case}
         found |= {"replaced-tokens/electra-joint/loss-disentangled": loss_case("electra-joint", sharing="gradient_disentangled", mlm_probability=0.3),
                   "replaced-tokens/electra-joint/bfloat16-disentangled": train_case("electra-joint", "bfloat16", "gradient_disentangled"),
                   "replaced-tokens/forecast-disentangled": forecast_case("electra-joint-larger", settings=dict(table_sharing="gradient_disentangled")),

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from transformers import (AlbertTokenizer, BertTokenizer, DebertaV2Tokenizer, RobertaTokenizer,
                           XLMRobertaTokenizer)
 
+from deberta_parts import EnhancedDeberta
 from tokenizers_ import TEXT
 
 
@@ -58,8 +59,9 @@ class Kind:
     def load(self, folder):
         """As transformers loads it; the second of DeBERTa's heads it can make and not load."""
         config = json.loads((folder / "config.json").read_text())
-        if config.get("legacy", True):
-            return self.model.from_pretrained(folder, dtype=torch.float32)
+        model = EnhancedDeberta if config.get("enhanced_mask_decoder") else self.model
+        if config.get("legacy", True) or model is EnhancedDeberta:
+            return model.from_pretrained(folder, dtype=torch.float32)
         model = self.model(self.config.from_pretrained(folder))
         tensors = {key: tensor.float() for key, tensor in load_file(folder / "model.safetensors").items()}
         missing, unknown = model.load_state_dict(tensors, strict=False)

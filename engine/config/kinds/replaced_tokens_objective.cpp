@@ -10,7 +10,8 @@ namespace {
 Status check_replaced_tokens(const Recipe& recipe) {
   if (recipe.more.text("replaced_tokens.generator").empty())
     return cross_fault("replaced_tokens.generator", "names no folder.",
-                       "Name a checkpoint of ElectraForMaskedLM with the discriminator's tables.");
+                       "Name a checkpoint of ElectraForMaskedLM, or of DebertaV2ForMaskedLM, with "
+                       "the discriminator's tables.");
   if (recipe.strategy == "full") return {};
   return cross_fault("strategy",
                      "is " + recipe.strategy +

@@ -17,6 +17,14 @@ Tensor first_tokens(const RowLayout& rows, torch::Device device) {
   return torch::arange(rows.rows(), options) * rows.longest();
 }
 
+/// For each token the state of its row's first one: [tokens, hidden]. Its gradient is a sum over a
+/// padded row, which comes out the same each time.
+Tensor first_of_row(const Tensor& states, const RowLayout& rows) {
+  const Tensor firsts = states.index_select(0, first_tokens(rows, states.device()));
+  const Tensor spread = firsts.unsqueeze(1).expand({rows.rows(), rows.longest(), firsts.size(1)});
+  return rows.equal() ? spread.reshape({-1, firsts.size(1)}) : rows.unpad(spread);
+}
+
 }  // namespace
 
 TextClassHead::TextClassHead(torch::nn::Module& model, const ClassHeadNames& names,
@@ -24,6 +32,8 @@ TextClassHead::TextClassHead(torch::nn::Module& model, const ClassHeadNames& nam
                              const torch::TensorOptions& t)
     : classes_(classes), sizes_(sizes) {
   const bool of_rows = classes.of == ClassOptions::Of::Row;
+  if (sizes.first_added > 0)
+    norm_ = register_at(model, names.norm, LayerNorm(sizes.hidden, sizes.first_added, t));
   if (of_rows || sizes.replaced)
     pooled_ = register_at(model, names.pooled, Linear(sizes.hidden, sizes.hidden, true, t));
   const std::int64_t numbers = sizes.replaced ? 1 : classes.numbers();
@@ -35,6 +45,7 @@ Tensor TextClassHead::forward(const Tensor& states, const RowLayout& rows) const
   Tensor x = states;
   if (classes_.of == ClassOptions::Of::Row)
     x = x.index_select(0, first_tokens(rows, states.device()));
+  if (norm_) x = norm_->forward(x + first_of_row(x, rows));
   if (pooled_) {
     x = pooled_->forward(x);
     x = sizes_.activation ? activate(x, *sizes_.activation) : at::tanh(x);
@@ -53,6 +64,10 @@ void TextClassHead::add_cost(const Pass& pass, bool flows, PassCost& cost) const
   Stage stage;
   bool below = flows;
   if (flows && classes_.of == ClassOptions::Of::Row) stage.kept += terms.block(judged, 8);
+  if (norm_) {
+    below = below || terms.of(*norm_).trains;
+    if (below) stage.kept += norm_kept(terms, norm_, judged);
+  }
   if (pooled_) {
     const ProductsCost pooled = products_cost(terms, {pooled_}, judged);
     stage.kept += pooled.input + pooled.numbers;
@@ -66,6 +81,7 @@ void TextClassHead::add_cost(const Pass& pass, bool flows, PassCost& cost) const
   stage.moments = {{stage.kept, 2 * state + all}};
   std::int64_t trained = terms.of(*out_).parameters;
   if (pooled_) trained += terms.of(*pooled_).parameters;
+  if (norm_) trained += terms.of(*norm_).parameters;
   stage.gradients = trained * terms.gradient_element;
   cost.stages.push_back(stage);
   cost.head.vocabulary = classes_.numbers(), cost.head.width = sizes_.hidden;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Heads of classes over a text encoder, as transformers' ...ForSequenceClassification (one more
 // product and an activation on each row's first token, then the classes) and
-// ...ForTokenClassification have them, and ELECTRA's discriminator, which says of each token
-// whether it was replaced.
+// ...ForTokenClassification have them, and the discriminators of ELECTRA and DeBERTa v3, which say
+// of each token whether it was replaced.
 #pragma once
 
 #include <optional>
@@ -17,8 +17,9 @@ namespace luthier {
 
 /// Where its modules stand within the model.
 struct ClassHeadNames {
-  const char *pooled, *rows;  ///< of rows: the product on the first token, and that of the classes
-  const char* tokens;         ///< of tokens
+  const char *pooled, *rows;   ///< of rows: the product on the first token, and that of the classes
+  const char* tokens;          ///< of tokens
+  const char* norm = nullptr;  ///< of what a token's state and its row's first one come to
 };
 
 struct ClassHeadSizes {
@@ -27,6 +28,9 @@ struct ClassHeadSizes {
   /// Of each token one number, what its replacing is likelier by than its being there (ELECTRA's
   /// discriminator): the names' `pooled` and `rows`, for all tokens.
   bool replaced = false;
+  /// Above 0: that is said of the sum of a token's state and its row's first one, normed with this
+  /// epsilon (DeBERTa v3's discriminator); the names' `norm`.
+  double first_added = 0;
 };
 
 class TextClassHead {
@@ -44,6 +48,7 @@ class TextClassHead {
  private:
   ClassOptions classes_;
   ClassHeadSizes sizes_;
+  LayerNorm norm_{nullptr};
   Linear pooled_{nullptr}, out_{nullptr};
 };
 

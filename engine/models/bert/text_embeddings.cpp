@@ -42,7 +42,7 @@ Tensor TextEmbeddings::forward(const Tensor& ids, const Tensor& types, const Row
                                std::int64_t before) const {
   Tensor sum = words->forward(ids);
   if (types_) sum = sum + types_->forward(types.defined() ? types : torch::zeros_like(ids));
-  if (positions_) {
+  if (positions_ && !tables_.positions_apart) {
     // Of rows that stand the lengths are the device's; they were cut to the positions.
     const std::int64_t reach = rows.stands() ? 0 : before + rows.longest();
     TORCH_CHECK(reach <= longest_row(tables_), "a row of ", reach,
@@ -51,6 +51,18 @@ Tensor TextEmbeddings::forward(const Tensor& ids, const Tensor& types, const Row
     sum = sum + positions_->forward(before > 0 ? places + before : places);
   }
   return norm_->forward(widen_ ? widen_->forward(sum) : sum);
+}
+
+Tensor TextEmbeddings::positions(const RowLayout& rows, torch::Device device) const {
+  const std::int64_t reach = rows.stands() ? 0 : rows.longest();
+  TORCH_CHECK(reach <= longest_row(tables_), "a row of ", reach,
+              " tokens is longer than the model's ", longest_row(tables_), " positions");
+  return positions_->forward(rows.positions(device));
+}
+
+bool TextEmbeddings::in_common(const std::string& tensor) const {
+  if (tables_.all_in_common || tensor.starts_with("word_embeddings")) return true;
+  return !tables_.positions_apart && tensor.starts_with("position_embeddings");
 }
 
 Stage TextEmbeddings::cost(const StepTerms& terms, std::int64_t tokens) const {

@@ -4,6 +4,9 @@
 // position is counted, and in whether the sum is widened before the norm (DeBERTa).
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "engine/models/cost.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
@@ -19,6 +22,11 @@ struct TextTables {
   /// Positions go on from the padding's id and count no padding, which has that id itself
   /// (RoBERTa); else from 0, all.
   bool behind_padding = false;
+  /// Positions are no part of the sum, but there for who asks for them (DeBERTa's mask decoder).
+  bool positions_apart = false;
+  /// What two models that learn together have in common: all of it (ELECTRA), or words and
+  /// positions alone (DeBERTa v3).
+  bool all_in_common = true;
   double layer_norm_eps = 1e-12;
 };
 
@@ -34,6 +42,10 @@ class TextEmbeddings : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& ids, const torch::Tensor& types, const RowLayout& rows,
                         std::int64_t before = 0) const;
   Stage cost(const StepTerms& terms, std::int64_t tokens) const;
+  /// What the table of positions has of each token's place in its row: [tokens, width].
+  torch::Tensor positions(const RowLayout& rows, torch::Device device) const;
+  /// Whether the tensor of this name within the module is one that another model may have, too.
+  bool in_common(const std::string& tensor) const;
 
   Embedding words{nullptr};
 
@@ -44,6 +56,13 @@ class TextEmbeddings : public torch::nn::Module {
   Embedding positions_{nullptr}, types_{nullptr};
   Linear widen_{nullptr};
   LayerNorm norm_{nullptr};
+};
+
+/// A model that begins with such tables, which another one may have, too (models/shared_tables.h).
+class HasTextEmbeddings {
+ public:
+  virtual ~HasTextEmbeddings() = default;
+  virtual const std::shared_ptr<TextEmbeddings>& embeddings() const = 0;
 };
 
 }  // namespace luthier

@@ -56,6 +56,7 @@ class TextEncoder : public Model,
                     public Encoder,
                     public Classifier,
                     public PairJudge,
+                    public HasTextEmbeddings,
                     public StepCosts {
  public:
   TextEncoder(const TextEncoderOptions& options, const torch::TensorOptions& t);
@@ -79,8 +80,7 @@ class TextEncoder : public Model,
   }
   Linear head() override { return predictions_->decoder; }
   ModelGeometry geometry() const override;
-  /// Which two of them may have together (models/shared_tables.h).
-  const std::shared_ptr<TextEmbeddings>& embeddings() const { return embeddings_; }
+  const std::shared_ptr<TextEmbeddings>& embeddings() const override { return embeddings_; }
 
  private:
   TextEncoderOptions options_;

@@ -44,6 +44,11 @@ class TextLayer : public torch::nn::Module {
  protected:
   /// The attention's branch, with its last product.
   virtual torch::Tensor attention(const torch::Tensor& x, const LayerFrame& frame) const;
+  /// What the attention's branch made, [tokens, hidden], through all that stands behind it.
+  torch::Tensor behind_attention(const torch::Tensor& x, const torch::Tensor& made,
+                                 const LayerFrame& frame) const {
+    return branches_[1].forward(branches_[0].norm(x + made), frame);
+  }
   /// What attention itself keeps, from queries, keys and values to their mixture.
   virtual AttentionCost core_cost(const StepTerms& terms, const RowsShape& rows) const;
 

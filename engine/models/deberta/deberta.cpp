@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // DeBERTa v2 and v3 (He et al. 2021, 2023) as DebertaV2ForMaskedLM of transformers 5.17, with
 // either of its heads, or with one of its heads of classes: a text encoder whose scores know
-// distances by a table of their own.
+// distances by a table of their own. Two things are the authors' and none of transformers': the
+// enhanced mask decoder, and the head of v3's discriminator.
 #include "engine/models/bert/named_parts.h"
 #include "engine/models/bert/predictions.h"
 #include "engine/models/bert/text_encoder.h"
@@ -25,9 +26,17 @@ constexpr PredictionNames kLegacyHead{"cls.predictions.transform.dense",
     kAuthorsHead{"lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm",
                  "lm_predictions.lm_head.decoder", "lm_predictions.lm_head"};
 
-constexpr ClassHeadNames kClassHead{"pooler.dense", "classifier", "classifier"};
+constexpr ClassHeadNames kClassHead{"pooler.dense", "classifier", "classifier"},
+    kDiscriminatorHead{"mask_predictions.dense", "mask_predictions.classifer", nullptr,
+                       "mask_predictions.LayerNorm"};  // spelled so
 
-class Deberta : public Model, public Encoder, public Classifier, public StepCosts {
+constexpr int kDecoderSteps = 2;  // of the enhanced mask decoder, by the last layer
+
+class Deberta : public Model,
+                public Encoder,
+                public Classifier,
+                public HasTextEmbeddings,
+                public StepCosts {
  public:
   Deberta(const Options& o, const torch::TensorOptions& t) : options_(o) {
     const auto body = register_module("deberta", std::make_shared<EncoderPart>());
@@ -45,8 +54,10 @@ class Deberta : public Model, public Encoder, public Classifier, public StepCost
     if (o.convolution.kernel > 0)
       convolution_ = register_at(*body, "encoder.conv", std::make_shared<Convolution>(o, t));
     if (o.classes) {
+      const double first_added = o.replaced ? o.layer.layer_norm_eps : 0;
       class_head_ = std::make_unique<TextClassHead>(
-          *this, kClassHead, *o.classes, ClassHeadSizes{o.layer.hidden, o.pooled_by, false}, t);
+          *this, o.replaced ? kDiscriminatorHead : kClassHead, *o.classes,
+          ClassHeadSizes{o.layer.hidden, o.pooled_by, o.replaced, first_added}, t);
       return;
     }
     PredictionSizes sizes;
@@ -60,6 +71,7 @@ class Deberta : public Model, public Encoder, public Classifier, public StepCost
   Encoder* encoder() override { return predictions_ ? this : nullptr; }
   Classifier* classifier() override { return class_head_ ? this : nullptr; }
   const StepCosts* step_costs() const override { return this; }
+  const std::shared_ptr<TextEmbeddings>& embeddings() const override { return embeddings_; }
 
   void prepare(ModelInput& input) const override {
     check_token_types(input, options_.tables.types);
@@ -78,6 +90,7 @@ class Deberta : public Model, public Encoder, public Classifier, public StepCost
     if (!table.defined()) table = torch::empty({0}, embedded.options());
     Tensor x = embedded;
     for (const auto& layer : layers_) {
+      if (options_.enhanced_mask_decoder && layer == layers_.back()) return decoded(x, table, rows);
       const auto run = [&layer, rows](const Tensor& in, const Tensor& distances) {
         const RowStates seen{distances, RowLayout()};
         return layer->forward(in, {rows, nullptr, &seen});
@@ -111,8 +124,16 @@ class Deberta : public Model, public Encoder, public Classifier, public StepCost
       flows = flows || table.gradients > 0;
     }
     for (const auto& layer : layers_) {
-      const LayerCost of_layer = layer->cost(terms, rows, pass.tokens, flows);
+      LayerCost of_layer = layer->cost(terms, rows, pass.tokens, flows);
       flows = flows || of_layer.share.trains;
+      if (options_.enhanced_mask_decoder && layer == layers_.back()) {
+        // Positions and states come to queries; the layer has its gradients since its last use.
+        LayerCost before = of_layer;
+        before.share.parameters = 0;
+        before.attention += flows ? state : 0;
+        for (int step = 1; step < kDecoderSteps; ++step)
+          cost.stages.push_back(layer_stage(terms, before, 2 * state, state));
+      }
       cost.stages.push_back(layer_stage(terms, of_layer, state, state));
       if (!convolution_ || layer != layers_.front()) continue;
       cost.stages.push_back(convolution_->cost(
@@ -143,6 +164,21 @@ class Deberta : public Model, public Encoder, public Classifier, public StepCost
   }
 
  private:
+  /// The enhanced mask decoder on the states before the last layer: queries are those with the
+  /// positions added, and the layer's result the second time.
+  Tensor decoded(const Tensor& states, const Tensor& table, const RowLayout& rows) const {
+    Tensor asking = embeddings_->positions(rows, states.device()) + states;
+    const auto run = [layer = layers_.back(), rows](const std::vector<Tensor>& in) {
+      const RowStates seen{in[2], RowLayout()};
+      return std::vector<Tensor>{layer->forward_from(in[0], in[1], {rows, nullptr, &seen})};
+    };
+    for (int step = 0; step < kDecoderSteps; ++step) {
+      const std::vector<Tensor> in{asking, states, table};
+      asking = (gradient_checkpointing_ ? checkpointed_all(run, in) : run(in)).front();
+    }
+    return asking;
+  }
+
   bool reads_table() const { return layers_.front()->reads_table(); }
 
   /// The part of the table that these rows ask for, as the layers read it; undefined: none does.
@@ -192,13 +228,27 @@ Result<Plan> read_deberta(const Json& config, const std::filesystem::path& folde
   return plan;
 }
 
+/// Also as a few files spell the head of v3's discriminator.
+std::string deberta_memory_name(const std::string& stored) {
+  constexpr std::string_view kSpelled = "mask_predictions.classifier.";
+  if (stored.starts_with(kSpelled))
+    return "mask_predictions.classifer." + stored.substr(kSpelled.size());
+  return text_encoder_memory_name(stored);
+}
+
+Family deberta_family() {
+  Family family = text_encoder_family(
+      "deberta-v2", read_deberta,
+      {"DebertaV2ForSequenceClassification", "DebertaV2ForTokenClassification"});
+  family.memory_name = deberta_memory_name;
+  return family;
+}
+
 }  // namespace
 
 }  // namespace deberta
 
 extern const Family deberta_v2_family;
-const Family deberta_v2_family =
-    text_encoder_family("deberta-v2", deberta::read_deberta,
-                        {"DebertaV2ForSequenceClassification", "DebertaV2ForTokenClassification"});
+const Family deberta_v2_family = deberta::deberta_family();
 
 }  // namespace luthier

@@ -48,15 +48,27 @@ Layer::Layer(const Options& o, const torch::TensorOptions& t)
 }
 
 Tensor Layer::attention(const Tensor& x, const LayerFrame& frame) const {
-  const auto split = [&](const Tensor& y) { return y.view({y.size(0), heads_, -1}); };
   const auto made = side_by_side(x, {query_.get(), key_.get(), value_.get()});
+  return mixture(made[0], made[1], made[2], frame);
+}
+
+Tensor Layer::forward_from(const Tensor& asking, const Tensor& seen,
+                           const LayerFrame& frame) const {
+  const auto made = side_by_side(seen, {key_.get(), value_.get()});
+  return behind_attention(asking, mixture(query_->forward(asking), made[0], made[1], frame), frame);
+}
+
+/// Queries, keys and values [tokens, hidden] → the same, behind the last product.
+Tensor Layer::mixture(const Tensor& q, const Tensor& k, const Tensor& v,
+                      const LayerFrame& frame) const {
+  const auto split = [&](const Tensor& y) { return y.view({y.size(0), heads_, -1}); };
   Tensor keys, queries;
   if (distances_.on && distances_.c2p)
     keys = split((pos_key_ ? pos_key_ : key_)->forward(frame.memory->states));
   if (distances_.on && distances_.p2c)
     queries = split((pos_query_ ? pos_query_ : query_)->forward(frame.memory->states));
-  return mixed_->forward(disentangled_attention(split(made[0]), split(made[1]), split(made[2]),
-                                                keys, queries, frame.rows, distances_));
+  return mixed_->forward(
+      disentangled_attention(split(q), split(k), split(v), keys, queries, frame.rows, distances_));
 }
 
 AttentionCost Layer::core_cost(const StepTerms& terms, const RowsShape& rows) const {

@@ -12,6 +12,10 @@ namespace luthier::deberta {
 class Layer : public TextLayer {
  public:
   Layer(const Options& o, const torch::TensorOptions& t);
+  /// The layer where what goes on are states of their own, [tokens, hidden], which ask `seen`, as
+  /// many, for what they read (the enhanced mask decoder's).
+  torch::Tensor forward_from(const torch::Tensor& asking, const torch::Tensor& seen,
+                             const LayerFrame& frame) const;
   /// Whether a gradient of the table of distances is wanted of it, or comes to its own products.
   bool reads_table() const { return distances_.on && (distances_.c2p || distances_.p2c); }
 
@@ -20,6 +24,9 @@ class Layer : public TextLayer {
   AttentionCost core_cost(const StepTerms& terms, const RowsShape& rows) const override;
 
  private:
+  torch::Tensor mixture(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                        const LayerFrame& frame) const;
+
   Distances distances_;
   Linear pos_key_{nullptr}, pos_query_{nullptr};  ///< the layer's own, where it shares them
 };

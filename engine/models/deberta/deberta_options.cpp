@@ -65,6 +65,37 @@ Status read_distances(const Json& config, const std::string& where, std::int64_t
   return {};
 }
 
+/// The authors' class of v3's discriminator, of which transformers has none.
+bool is_discriminator(const Json& config) {
+  const auto list = config.find("architectures");
+  return list != config.end() && list->is_array() && !list->empty() &&
+         list->front() == kDiscriminatorClass;
+}
+
+/// After the tables and layers are read.
+Status read_mask_decoder(const Json& config, const std::string& where, std::int64_t positions,
+                         Options& o) {
+  LUTHIER_TRY(const bool enhanced, json_bool(config, kMaskDecoderKey, where, false));
+  if (!enhanced || o.classes) return {};
+  const std::string place = where + ": " + kMaskDecoderKey;
+  if (o.tables.positions > 0)
+    return input_error(
+        "The mask decoder brings in the positions that the model's input lacks, "
+        "and this one's has them.",
+        place, "Set position_biased_input to false, or leave the key out.");
+  if (o.num_hidden_layers < 2)
+    return input_error("The mask decoder needs a layer before the last one.", place,
+                       "Leave the key out, or take a model of two layers or more.");
+  if (o.tables.width != o.layer.hidden)
+    return input_error(
+        "The mask decoder adds positions to the layers' states, so the tables are "
+        "of hidden_size.",
+        where + ": embedding_size");
+  o.enhanced_mask_decoder = o.tables.positions_apart = true;
+  o.tables.positions = positions;
+  return {};
+}
+
 /// transformers' activations, with tanh, which no layer has; none: that one.
 Result<std::optional<Activation>> read_activation(const Json& config, const char* key,
                                                   const std::string& where,
@@ -95,6 +126,7 @@ Result<Options> read_options(const Json& config, const std::string& where) {
   TextEncoderOptions common;
   common.tables.words = 128100, common.tables.positions = 512, common.tables.types = 0;
   common.tables.padding = 0;
+  common.tables.all_in_common = false;
   common.layer.hidden = 1536, common.layer.intermediate = 6144, common.layer.heads = 24;
   common.layer.layer_norm_eps = 1e-7;
   common.num_hidden_layers = 24;
@@ -106,6 +138,7 @@ Result<Options> read_options(const Json& config, const std::string& where) {
   o.tie_word_embeddings = common.tie_word_embeddings;
   LUTHIER_CHECK(read_distances(config, where, o.tables.positions, o.distances));
   LUTHIER_TRY(const bool absolute, json_bool(config, "position_biased_input", where, true));
+  const std::int64_t positions = o.tables.positions;
   if (!absolute) o.tables.positions = 0;
   o.tables.width = o.tables.normed = o.layer.hidden;
   LUTHIER_CHECK(read_in_range(config, "embedding_size", where, 1, 1 << 20, o.tables.width));
@@ -129,6 +162,12 @@ Result<Options> read_options(const Json& config, const std::string& where) {
     return input_error("The pooler takes the layers' states, so it is of their width.",
                        where + ": pooler_hidden_size");
   LUTHIER_TRY(o.pooled_by, read_activation(config, "pooler_hidden_act", where, "gelu"));
+  if (is_discriminator(config)) {
+    o.classes =
+        ClassOptions{ClassOptions::Of::Token, ClassOptions::Says::One, {"original", "replaced"}};
+    o.pooled_by = o.layer.activation, o.replaced = true;
+  }
+  LUTHIER_CHECK(read_mask_decoder(config, where, positions, o));
   LUTHIER_TRY(o.legacy, json_bool(config, "legacy", where, true));
   if (!o.legacy && !o.classes) {
     if (o.tables.width != o.layer.hidden)

@@ -43,11 +43,19 @@ struct Options {
   std::int64_t num_hidden_layers = 24;
   bool norms_table = false;  ///< norm_rel_ebd: the table of distances goes through a norm
   bool legacy = true;        ///< the head is BERT's; else the authors' (lm_predictions)
+  /// What was covered is said by the last layer, twice, of queries that begin with the positions
+  /// (He et al. 2021); no key of transformers', whose class lacks it.
+  bool enhanced_mask_decoder = false;
+  bool replaced = false;                ///< the classes are those of v3's discriminator
   std::optional<ClassOptions> classes;  ///< of a head that stands in its place
   std::optional<Activation> pooled_by;  ///< none: tanh
   double initializer_range = 0.02;
   bool tie_word_embeddings = true;
 };
+
+/// The authors' name of the class, which `architectures` says, and the key of the mask decoder.
+inline constexpr const char* kDiscriminatorClass = "ReplacedTokenDetectionModel";
+inline constexpr const char* kMaskDecoderKey = "enhanced_mask_decoder";
 
 /// An Input error names `where` and the field.
 Result<Options> read_options(const Json& config, const std::string& where);
