@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from checkpoints import make as make_checkpoint
 from conversations import CONVERSATIONS, resolved
+from exact import Exact, close
 from families import FAMILIES
 from report import LOGITS, of
 
@@ -189,13 +190,9 @@ def same_answers(world, result, checkpoint, folder, merged, rounded=False):
         "--device",
         "cpu",
     )
-    result.close(
-        "logits of the merged folder, transformers' and ours",
-        shown(load_file(written)["logits"]),
-        theirs,
-        LOGITS,
-        "logits",
-    )
+    exact = Exact(checkpoint, lambda: checkpoint.family.load_model(
+        merged, checkpoint.spec, torch.float32), inputs)
+    close(result, "logits", shown(load_file(written)["logits"]), theirs, LOGITS, "logits", exact)
     kind = "logits" if checkpoint.spec.dtype == "float32" else "rounding"
     result.close("logits of the merged folder and of PEFT's adapter", theirs, beside, allowed, kind)
 
