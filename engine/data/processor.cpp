@@ -166,7 +166,9 @@ Status ChatProcessor::check_tools(const Row& row) const {
   };
   if (row.tools && !row.tools->is_null() && !mentions("tools")) return lacks("tools");
   for (const Message& message : row.messages) {
-    if (message.role == "tool" && !mentions("'tool'") && !mentions("\"tool\""))
+    // One that lists tools may write every role by its name (LFM2.5's).
+    if (message.role == "tool" && !mentions("'tool'") && !mentions("\"tool\"") &&
+        !mentions("tools"))
       return lacks("a tool's answer");
     const bool calls = message.extra.is_object() && message.extra.contains("tool_calls");
     if (calls && !mentions("tool_calls")) return lacks("a tool call");

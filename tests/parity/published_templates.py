@@ -14,7 +14,7 @@ from checkpoints import make
 
 FOLDER = Path(trl.__file__).parent / "chat_templates"
 DAILY = ("qwen2_5", "qwen3", "llama3", "gemma4")
-MORE = ("cohere2", "deepseekv3", "gemma", "glm4moe", "gptoss", "llama3_1", "llama3_2", "phi3",
+MORE = ("cohere2", "deepseekv3", "gemma", "glm4moe", "gptoss", "lfm2_2_5", "llama3_1", "llama3_2", "phi3",
         "phi3_5", "qwen2_5_vl", "qwen3_5_think", "qwen3_instruct_2507", "qwen3_vl", "gemma3")
 CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "서울"}}}
 TOOLS = [{"type": "function", "function": {
