@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows that belong to classes: a text, two texts that are read together, a text's words with a
-// class each, or a picture. What the classes are is the model's to say (ClassOptions), so a label
-// is held against them where the row is encoded. A row without a label is one to be asked about.
+// class each, a picture, or a question about regions of one (data/region_rows.h). What the classes
+// are is the model's to say (ClassOptions), so a label is held against them where the row is
+// encoded. A row without a label is one to be asked about.
 #include <algorithm>
 #include <cmath>
 
 #include "engine/data/picture_of_row.h"
+#include "engine/data/region_rows.h"
 #include "engine/data/row_kind.h"
 
 namespace luthier {
@@ -79,6 +81,7 @@ class ClassRows : public RowKind {
       return input_error(what, where + ": " + field, kClassRowForms);
     };
     if (!row.is_object()) return refused("The row is no object.", "row");
+    if (holds_regions(row)) return region_rows().read(row, base, where, fault);
     const auto [field, label] = label_of_row(row);
     const Json extra = {{"field", field}, {"label", label}};
     if (holds(row, "image")) return read_picture(row, base, where, fault, extra);
@@ -122,6 +125,8 @@ class ClassRows : public RowKind {
       return refused(input_error(
           "The model has no head of classes.", where,
           "`luthier-cli head MODEL --classes A,B --out DIR` gives it one, drawn anew."));
+    if (region_needs(processor) || holds_regions(row))
+      return region_rows().encode(row, processor, how, where, fault);
     if (row.messages.empty() || !row.messages.front().extra.is_object())
       return refused(input_error("The row is none of classes.", where, kClassRowForms));
     const Message& first = row.messages.front();

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::set<std::string> kMediaKeys{"path", "image", "images", "video", "videos"};
+const std::set<std::string> kMediaKeys{"path", "image", "images", "video", "videos", "regions"};
 
 std::string way_from(const fs::path& folder, const fs::path& path) {
   if (is_inline_picture(path)) return path.string();

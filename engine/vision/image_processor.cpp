@@ -5,6 +5,7 @@
 
 #include "engine/vision/processor_settings.h"
 #include "engine/vision/processors.h"
+#include "engine/vision/region_processor.h"
 
 namespace luthier {
 
@@ -46,6 +47,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
     {"Gemma4ImageProcessor", detail::create_gemma4_processor},
     {"Gemma4UnifiedImageProcessor", detail::create_gemma4_unified_processor},
+    {kRegionFeatures, detail::create_region_processor},
 };
 
 // transformers has said CLIPFeatureExtractor, CLIPImageProcessorFast and CLIPImageProcessorPil for
@@ -90,6 +92,9 @@ Result<std::unique_ptr<ImageProcessor>> ImageProcessor::create(const Json& confi
 
 Result<detail::PictureSettings> detail::read_picture_settings(const std::filesystem::path& folder,
                                                               const ProcessorDefaults& defaults) {
+  // Of a model that has none the family says all (region_processor.h).
+  if (defaults.type == kRegionFeatures)
+    return PictureSettings{defaults.settings, (folder / "config.json").string()};
   std::error_code ignored;
   Json config;
   std::string where;
