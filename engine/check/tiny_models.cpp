@@ -6,6 +6,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "engine/check/tiny_table.h"
+#include "engine/data/region_rows.h"
 #include "engine/methods/ports.h"
 
 namespace luthier {
@@ -60,6 +61,22 @@ Example tiny_example(const TinyModel& model, std::int64_t number, std::int64_t b
   return example;
 }
 
+/// What a detector would say of a row's regions, an answer, and whether the two belong together;
+/// every other region is covered.
+void tell_of_regions(std::int64_t number, EncodedRow& row) {
+  PixelValues& regions = row.sequences.front().images.front();
+  const std::int64_t columns = regions.shape[1];
+  for (std::int64_t region = 0; region < regions.shape[0]; ++region) {
+    float* told = regions.values.data() + (region + 1) * columns - kRegionNumbers;
+    told[region_numbers::kObject] = static_cast<float>((region + number) % 5);
+    told[region_numbers::kAttribute] = static_cast<float>((region + 2 * number) % 3);
+    told[region_numbers::kObjectConfidence] = told[region_numbers::kAttributeConfidence] = 0.5f;
+    row.targets.push_back(static_cast<double>(region % 2));
+  }
+  row.numbers[kMatch] = static_cast<double>(number % 2);
+  if (number % 2 == 1) row.numbers[kAnswer] = static_cast<double>(number);
+}
+
 }  // namespace
 
 Result<TinyModel> tiny_model(const Family& family) {
@@ -92,8 +109,8 @@ bool takes_adapters(const TinyModel& model) {
 
 TinyModel deeper(TinyModel model, std::int64_t more) {
   const auto grow = [more](Json& section) {
-    for (const char* key :
-         {"num_hidden_layers", "num_layers", "n_layer", "encoder_layers", "decoder_layers"})
+    for (const char* key : {"num_hidden_layers", "num_layers", "n_layer", "encoder_layers",
+                            "decoder_layers", "l_layers", "x_layers", "r_layers"})
       if (section.contains(key)) section[key] = section[key].get<std::int64_t>() + more;
     for (const char* key : {"layer_types", "activation_sparsity_pattern"}) {
       if (!section.contains(key)) continue;
@@ -154,6 +171,7 @@ MicroBatch tiny_rows(const TinyModel& model) {
         rows.encoded.back().targets.push_back(static_cast<double>((i * 37 + number * 11) % 97) /
                                               97);
     }
+    if (model.objective == "regions") tell_of_regions(number, rows.encoded.back());
     if (model.objective != "classification") continue;
     const auto classes = static_cast<std::int64_t>(model.config["id2label"].size());
     rows.encoded.back().targets = {static_cast<double>(number % classes)};

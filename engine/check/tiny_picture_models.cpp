@@ -548,6 +548,22 @@ const TinyTable& tiny_picture_models() {
         "masked_pictures",
         -1,
         {1, 1, 1}}},
+      {"visual_bert",
+       {R"({"vocab_size": 160, "hidden_size": 64, "intermediate_size": 96,
+  "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64,
+  "visual_embedding_dim": 24})",
+        {{5, 32}, {5, 0}, 0},
+        "regions",
+        -1,
+        {18, 40, 30}}},
+      {"lxmert",
+       {R"({"vocab_size": 160, "hidden_size": 64, "intermediate_size": 96, "l_layers": 2,
+  "x_layers": 2, "r_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 64,
+  "visual_feat_dim": 24, "num_object_labels": 11, "num_attr_labels": 7, "num_qa_labels": 9})",
+        {{5, 32}, {5, 0}, 0},
+        "regions",
+        -1,
+        {18, 40, 30}}},
   };
   return table;
 }

@@ -50,9 +50,16 @@ RowSaid said_of_row(Classifier& model, const EncodedRow& row, const torch::Devic
   return said;
 }
 
-/// The classes that a label names.
+/// Whether a row has a score for each class that it belongs to one of.
+bool has_scores(const ClassOptions& classes, const std::vector<double>& wanted) {
+  return classes.says == Says::One && wanted.size() > 1;
+}
+
+/// The classes that a label names; of scores the highest one's.
 std::vector<std::int64_t> wanted_classes(const ClassOptions& classes,
                                          const std::vector<double>& wanted) {
+  if (has_scores(classes, wanted))
+    return {std::max_element(wanted.begin(), wanted.end()) - wanted.begin()};
   if (classes.says == Says::One) return {static_cast<std::int64_t>(wanted.front())};
   std::vector<std::int64_t> named;
   for (std::size_t i = 0; i < wanted.size(); ++i)
@@ -102,7 +109,10 @@ ClassScores class_scores(const ClassOptions& classes, const std::vector<RowSaid>
         continue;
       }
       const std::vector<std::int64_t> named = wanted_classes(classes, said.wanted);
-      right += named == said.chosen ? 1 : 0;
+      right += has_scores(classes, said.wanted)
+                   ? said.wanted[static_cast<std::size_t>(said.chosen.front())]
+               : named == said.chosen ? 1
+                                      : 0;
       for (const std::int64_t each : named) ++wanted[static_cast<std::size_t>(each)];
       for (const std::int64_t each : said.chosen) {
         ++chosen[static_cast<std::size_t>(each)];

@@ -48,6 +48,7 @@
   ROW(actions)                  \
   ROW(masked_pictures)          \
   ROW(two_views)                \
+  ROW(regions)                  \
   ROW(infilling)                \
   ROW(gkd)                      \
   ROW(distillation)             \

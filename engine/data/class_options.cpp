@@ -114,6 +114,8 @@ void write_class_options(const ClassOptions& classes, const std::string& archite
   config["label2id"] = std::move(numbers);
   config.erase("num_labels");
   config.erase("problem_type");
+  // LXMERT counts its answers by a field of its own.
+  if (architecture == "LxmertForQuestionAnswering") config["num_qa_labels"] = classes.names.size();
   for (const auto& [name, says] : kProblems)
     if (says == classes.says && classes.of != Of::Token) config["problem_type"] = name;
 }

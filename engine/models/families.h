@@ -80,7 +80,9 @@
   ROW(vit_mae)                 \
   ROW(resnet)                  \
   ROW(efficientnet)            \
-  ROW(vision_encoder_decoder)
+  ROW(vision_encoder_decoder)  \
+  ROW(visual_bert)             \
+  ROW(lxmert)
 // clang-format on
 
 namespace luthier {

@@ -56,6 +56,9 @@ struct CountOfLayers {
 
 const std::vector<std::string>& keys_of(const std::string& list) {
   static const std::vector<CountOfLayers> table{
+      {"lxmert.encoder.layer", {"l_layers"}},
+      {"lxmert.encoder.x_layers", {"x_layers"}},
+      {"lxmert.encoder.r_layers", {"r_layers"}},
       {".deepstack_merger_list", {"deepstack_visual_indexes"}},
       {".merger.mlp", {"merger_times"}},
       {"altup_projections", {"altup_num_inputs"}},

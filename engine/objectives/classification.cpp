@@ -2,7 +2,10 @@
 // Classification as transformers' ...ForSequenceClassification, ...ForTokenClassification and
 // ...ForImageClassification learn it: cross-entropy where each belongs to one class, binary
 // cross-entropy of every class where it may belong to several, squared error where the head's
-// numbers are what is asked for. Each is a mean over a micro-batch's numbers.
+// numbers are what is asked for. Each is a mean over a micro-batch's numbers. Where rows have a
+// score for each of the classes that they belong to one of (answers by several people), it is the
+// divergence from these, as VisualBertForQuestionAnswering learns: a mean over rows; the figure is
+// then the mean score of what is likeliest.
 #include "engine/models/cost.h"
 #include "engine/objectives/objective.h"
 
@@ -16,6 +19,8 @@ using torch::Tensor;
 struct Judged {
   Tensor logits;  ///< [judged, classes] float32
   Tensor wanted;  ///< [judged] int64, or as the logits
+
+  bool scored() const { return wanted.dim() == 2; }
 };
 
 class Classification : public Objective {
@@ -51,7 +56,9 @@ class Classification : public Objective {
     if (result.count == 0) return result;
     const double share = static_cast<double>(result.count);
     using Says = ClassOptions::Says;
-    if (model.classes().says == Says::One) {
+    if (model.classes().says == Says::One && judged.scored()) {
+      result.sum = at::kl_div(at::log_softmax(judged.logits, 1), judged.wanted, at::Reduction::Sum);
+    } else if (model.classes().says == Says::One) {
       result.sum = at::cross_entropy_loss(judged.logits, judged.wanted, {}, at::Reduction::Sum);
     } else if (model.classes().says == Says::Several) {
       result.sum = at::binary_cross_entropy_with_logits(judged.logits, judged.wanted) * share;
@@ -87,17 +94,31 @@ class Classification : public Objective {
     }
     std::vector<std::int64_t> rows;
     std::vector<double> wanted;
+    const std::size_t numbers_of_row = numbers_wanted(classes, *batch.rows);
     for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
       const EncodedRow& row = batch.rows->encoded[batch.sequences[i].row];
       if (row.targets.empty()) continue;
       rows.push_back(static_cast<std::int64_t>(i));
+      if (row.targets.size() < numbers_of_row) {  // all for one class
+        wanted.resize(wanted.size() + numbers_of_row, 0.0);
+        wanted[wanted.size() - numbers_of_row + static_cast<std::size_t>(row.targets.front())] = 1;
+        continue;
+      }
       wanted.insert(wanted.end(), row.targets.begin(), row.targets.end());
     }
     const Tensor chosen = all.index_select(0, torch::tensor(rows, torch::kInt64).to(on.device()));
     const Tensor numbers = torch::tensor(wanted, torch::kFloat64);
-    if (classes.says == ClassOptions::Says::One)
+    if (classes.says == ClassOptions::Says::One && numbers_of_row == 1)
       return {chosen, numbers.to(torch::kInt64).to(on.device())};
     return {chosen, numbers.to(torch::kFloat32).view(chosen.sizes()).to(on.device())};
+  }
+
+  /// Of a row: one where each names its class, or one for each class where some have scores.
+  static std::size_t numbers_wanted(const ClassOptions& classes, const MicroBatch& rows) {
+    std::size_t most = 1;
+    for (const EncodedRow& row : rows.encoded) most = std::max(most, row.targets.size());
+    return classes.says == ClassOptions::Says::One ? most
+                                                   : static_cast<std::size_t>(classes.numbers());
   }
 
   static std::map<std::string, Tensor> figures(const ClassOptions& classes, const Judged& judged) {
@@ -105,6 +126,10 @@ class Classification : public Objective {
     using Says = ClassOptions::Says;
     if (classes.says == Says::Number)
       return {{"mean_error", (judged.logits - judged.wanted).abs().mean()}};
+    if (classes.says == Says::One && judged.scored()) {
+      const Tensor likeliest = judged.logits.argmax(1, /*keepdim=*/true);
+      return {{"accuracy", judged.wanted.gather(1, likeliest).mean()}};
+    }
     const Tensor right = classes.says == Says::One
                              ? judged.logits.argmax(1).eq(judged.wanted)
                              : judged.logits.gt(0).eq(judged.wanted.gt(0.5)).all(1);

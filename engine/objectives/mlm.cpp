@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "engine/data/sentence_pair_rows.h"
+#include "engine/models/visual_bert/region_reader.h"
 #include "engine/objectives/masking.h"
 #include "engine/objectives/objective.h"
 #include "engine/objectives/sentence_pairs.h"
@@ -36,6 +37,11 @@ class MaskedLanguage : public Objective {
       return input_error("A model of type " + std::string(base.family->model_type) +
                              " does not see what follows a token, so nothing can be covered.",
                          "objective", "Choose sft.");
+    if (const RegionReader* reader = region_reader(*base.model);
+        reader && !reader->reads_texts_alone())
+      return input_error("A model of type " + std::string(base.family->model_type) +
+                             " reads texts with regions of a picture, and never alone.",
+                         "objective", "Choose regions.");
     if (!base.processor->tokenizer().special().mask)
       return input_error("The tokenizer has no mask_token.",
                          (base.folder / "tokenizer_config.json").string() + ": mask_token");

@@ -5,6 +5,7 @@
 // meets every third lie; in a round of all cases, every one (a minute or two).
 #include "engine/models/family.h"
 #include "engine/vision/image.h"
+#include "engine/vision/region_processor.h"
 
 // After LibTorch's headers, which have members that Qt's macros are named like.
 #include <QTemporaryDir>
@@ -134,7 +135,9 @@ Status load_and_run(const Family& family, const Json& config, const fs::path& fo
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(const Plan plan, family.read(config, folder));
   const auto shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
-  if (!plan.pictures) return run_text(plan, *shapes);
+  // Whose regions stand beside their text, and may be none (VisualBERT, LXMERT).
+  const bool of_regions = plan.pictures && plan.pictures->defaults.type == kRegionFeatures;
+  if (!plan.pictures || of_regions) return run_text(plan, *shapes);
   const TokenId image = plan.pictures->token_id;
   LUTHIER_TRY(const ImageTokens tokens, plan.pictures->tokens(folder));
   LUTHIER_TRY(const auto processor, ImageProcessor::load(folder, plan.pictures->defaults));

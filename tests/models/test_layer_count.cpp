@@ -21,7 +21,8 @@ using Tensors = std::map<std::string, TensorInfo>;
 const fs::path kFolder = "somewhere";
 const char* const kCounts[] = {
     "num_hidden_layers", "depth",          "num_layers", "num_decoder_layers",
-    "encoder_layers",    "decoder_layers", "n_layer",    "decoder_num_hidden_layers"};
+    "encoder_layers",    "decoder_layers", "n_layer",    "decoder_num_hidden_layers",
+    "l_layers",          "x_layers",       "r_layers"};
 
 const Family& family_of(const std::string& type) {
   const auto family = find_family({{"model_type", type}}, "here");

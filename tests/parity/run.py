@@ -101,6 +101,7 @@ IN_PART = (
     "encoders",
     "encoder_classes",
     "sentence_pairs",
+    "regions",
     "replaced_tokens",
     "encoder_decoders",
     "two_towers",

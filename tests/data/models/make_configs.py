@@ -18,6 +18,7 @@ import encoders
 import masked_pictures
 import openvla
 import pictures_alone
+import regions
 import rewriters
 import siglip
 import two_towers
@@ -41,6 +42,7 @@ def sources(scratch):
             (masked_pictures, {"vit_mae": "mae-plain"}), (openvla, {"openvla": "openvla-fused"}), (captioners, {"vision-encoder-decoder": "captioner-plain"}),
             (pictures_alone, {"vit": "vit-plain", "dinov2": "dinov2-plain", "dinov2_with_registers": "registers-plain", "resnet": "resnet-bottleneck",
                               "efficientnet": "efficientnet-plain"}),
+            (regions, {"visual_bert": "visual-bert-plain", "lxmert": "lxmert-plain"}),
             (rewriters, {"bart": "bart-plain", "mbart": "mbart-plain"}),
             (encoders, {encoders.SPECS[name].kind.config.model_type: name
                         for name in ("roberta-plain", "xlm-roberta-plain", "albert-groups", "electra-plain", "deberta-v2")})):
