@@ -390,6 +390,26 @@ def answers_case(name):
     return case
 
 
+def forward_case(name):
+    """One row's logits, with its regions and, where the model reads texts alone, without them."""
+    spec = SPECS[name]
+
+    def case(world, result):
+        folder, rows = make(name, world.checkpoints), Rows(world).add(4, text=LINES[0])
+        model, words = oracle(name, folder), AutoTokenizer.from_pretrained(folder)
+        for row in (rows.written[0],) + (() if spec.lxmert else (dict(text=LINES[1]),)):
+            (world.scratch / "row.json").write_text(json.dumps(row))
+            world.program.run("forward", folder, "--input", world.scratch / "row.json", "--out", world.scratch / "out.safetensors", "--dtype", "float32",
+                              "--device", "cpu")
+            got, looking = load_file(world.scratch / "out.safetensors"), Looking(words, name, rows, 64)
+            ids, types = looking.encoded(row)
+            batch = looking.seen([row | dict(number=0)], [ids], [types]) if "regions" in row else dict(input_ids=torch.tensor([ids]))
+            with torch.no_grad():
+                out = model(**batch).prediction_logits[:, :len(ids)]
+            result.close("logits", got["logits"].view(out.shape), out, report.LOGITS, "logits")
+    return case
+
+
 def head_case(name, wanted, drawn):
     def case(world, result):
         folder, rows = make(name, world.checkpoints), Rows(world)
@@ -495,6 +515,7 @@ def cases(everything=False):
     return found | {
         "regions/visual-bert-own/loss": loss_case("visual-bert-own", 24, "true", exchange_probability=1.0),
         "regions/visual-bert-plain/lora": train_case("visual-bert-plain", "lora"),
+        "regions/visual-bert-plain/forward": forward_case("visual-bert-plain"), "regions/lxmert-plain/forward": forward_case("lxmert-plain"),
         "regions/visual-bert-plain/resumed": train_case("visual-bert-plain", "full", resumes=True),
         "regions/visual-bert-answers/full": train_case("visual-bert-answers", "full"),
         "regions/lxmert-parts/loss": loss_case("lxmert-parts", 24, "true", exchange_probability=0.2),
