@@ -82,7 +82,8 @@
   ROW(efficientnet)            \
   ROW(vision_encoder_decoder)  \
   ROW(visual_bert)             \
-  ROW(lxmert)
+  ROW(lxmert)                  \
+  ROW(clipcap)
 // clang-format on
 
 namespace luthier {

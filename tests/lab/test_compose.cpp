@@ -151,6 +151,9 @@ class TestCompose : public QObject {
     QTest::newRow("another tower") << "qformer"
                                    << "TOWER"
                                    << "not built like a clip_vision_model";
+    QTest::newRow("no projection") << "prefix-mlp"
+                                   << "TOWER"
+                                   << "lack visual_projection.weight";
     QTest::newRow("no tower there") << "mlp"
                                     << "TEXT"
                                     << "has no picture tower";
@@ -177,6 +180,7 @@ class TestCompose : public QObject {
     says(order_of("mlp", "small", tower().string()), "takes pictures already");
     const fs::path shared = language_model("shared", {{"num_key_value_heads", 1}});
     says(order_of("gated", "small", shared.string()), "keys and values for each");
+    says(order_of("prefix-mlp", "small", shared.string()), "stands before GPT-2");
     ComposeOrder every = order_of("gated", "small", language_model("four").string());
     every.every = 3;
     says(every, "3 does not divide");

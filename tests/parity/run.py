@@ -120,6 +120,7 @@ IN_PART = (
     "masked_pictures",
     "two_views",
     "captioners",
+    "clipcap",
     "composed",
     "openvla",
     "longer_texts",

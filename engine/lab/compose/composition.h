@@ -66,11 +66,12 @@ struct ComposedPart {
 
 /// A word that the family needs, and where the table has it.
 struct ComposedWord {
-  enum class Row { Known, Free, New };
+  enum class Row { Known, Free, New, None };
 
   std::string text;
   std::int64_t id = 0;
-  /// Known: the tokenizer had it; Free: a row that no token used; New: a row was added.
+  /// Known: the tokenizer had it; Free: a row that no token used; New: a row was added; None: it
+  /// lies behind the table, since nothing looks it up.
   Row row = Row::Known;
   bool entered = false;  ///< among the tokenizer's added tokens, where it was not
 };

@@ -12,6 +12,7 @@ namespace fs = std::filesystem;
 const char* row_word(ComposedWord::Row row) {
   return row == ComposedWord::Row::Known  ? "known"
          : row == ComposedWord::Row::Free ? "free"
+         : row == ComposedWord::Row::None ? "none"
                                           : "new";
 }
 

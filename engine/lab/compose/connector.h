@@ -45,6 +45,8 @@ struct PictureMark {
 /// Where everything stands, once config.json is settled.
 struct ComposeDraft {
   std::string tower_at;  ///< in memory, before the names within a tower
+  /// Names in memory of what else the tower's folder has, and how it is stored there.
+  std::vector<std::pair<std::string, std::string>> tower_beside = {};
   /// Beginnings of names in memory, and what the language model's own model has in their place.
   std::vector<std::pair<std::string, std::string>> language_at;
   std::vector<std::string> own_words = {};  ///< of the language part, what is drawn in any case
@@ -61,9 +63,11 @@ struct Connector {
   ConnectorSummary summary;
   std::vector<TowerKind> towers;
   TowerKind small_tower = TowerKind::Clip;
-  std::vector<std::string> words;  ///< that the family's processor writes
-  bool pads = false;               ///< the family's processor asks for a token that fills rows up
-  bool tables_grow = true;         ///< words without a row get one at the end of the tables
+  std::vector<std::string> words;   ///< that the family's processor writes
+  bool pads = false;                ///< the family's processor asks for a token that fills rows up
+  bool tables_grow = true;          ///< words without a row get one at the end of the tables
+  bool words_have_rows = true;      ///< else nothing looks such a word up, and none is needed
+  std::string small_language = {};  ///< model_type of a small language model; empty: the usual one
   /// config.json, before the order's own fields.
   Result<Json> (*configure)(const ConnectorParts& parts) = nullptr;
   Result<ComposeDraft> (*lay_out)(const ConnectorParts& parts, const Json& config) = nullptr;
@@ -79,6 +83,8 @@ Connector qformer_connector();
 Connector resampler_connector();
 Connector gated_connector();
 Connector early_connector();
+Connector prefix_mlp_connector();
+Connector prefix_transformer_connector();
 
 /// "float32" for "F32".
 std::string config_dtype(const std::string& stored);

@@ -23,6 +23,7 @@ std::string padded_text(std::string text, std::size_t width) {
 const char* row_told(ComposedWord::Row row) {
   return row == ComposedWord::Row::Known  ? "known"
          : row == ComposedWord::Row::Free ? "a row that was free"
+         : row == ComposedWord::Row::None ? "no row: nothing looks it up"
                                           : "a new row";
 }
 

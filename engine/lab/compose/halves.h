@@ -32,6 +32,10 @@ struct TowerHalf {
   bool qkv_bias = true, pooling_head = false;
   Json picture;        ///< image_mean and the like, as its picture processor has them
   std::string prefix;  ///< of its tensors' names
+  /// Of a CLIP that was saved with it, the product that makes the picture's vector of it: as it is
+  /// stored, and how many numbers it makes.
+  std::string projection = {};
+  std::int64_t projection_dim = 0;
   std::optional<CheckpointFiles> files;
 
   /// Tokens inside it, with the class token.
@@ -58,7 +62,9 @@ struct LanguageSource {
   std::vector<std::string> parameters = {};       ///< of its model, in memory
 };
 
-Result<LanguageSource> read_language_half(const std::string& given);
+/// `given`: a folder, or kSmallHalf, which is then a model of type `small`; empty: the teaching
+/// model's own.
+Result<LanguageSource> read_language_half(const std::string& given, const std::string& small = {});
 
 /// "clip_vision_model, 24 layers of 1,024" and "llama, 32 layers of 4,096".
 std::string described(const TowerHalf& tower);

@@ -34,12 +34,30 @@ Status read_language_numbers(const ModelGeometry& geometry, const std::string& w
   language.vocab_size = geometry.vocab_size;
   language.hidden_size = geometry.hidden_size;
   language.layers = geometry.num_hidden_layers;
-  LUTHIER_TRY(language.positions,
-              json_int(language.config, "max_position_embeddings", where, std::int64_t{0}));
+  for (const char* key : {"max_position_embeddings", "n_positions"})  // GPT-2's is the second
+    if (language.positions == 0) {
+      LUTHIER_TRY(language.positions, json_int(language.config, key, where, std::int64_t{0}));
+    }
   return {};
 }
 
-Result<LanguageSource> small_language() {
+/// A GPT-2 of the teaching model's sizes.
+Json small_gpt2(const Json& text) {
+  Json made = {{"model_type", "gpt2"}};
+  for (const auto& [own, teaching] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"vocab_size", "vocab_size"},
+           {"n_positions", "max_position_embeddings"},
+           {"n_embd", "hidden_size"},
+           {"n_layer", "num_hidden_layers"},
+           {"n_head", "num_attention_heads"},
+           {"bos_token_id", "bos_token_id"},
+           {"eos_token_id", "eos_token_id"},
+           {"pad_token_id", "pad_token_id"}})
+    if (const auto found = text.find(teaching); found != text.end()) made[own] = *found;
+  return made;
+}
+
+Result<LanguageSource> small_language(const std::string& type) {
   LanguageSource language;
   LUTHIER_TRY(language.tokenizer, teaching_base());
   const std::string where = (language.tokenizer / "config.json").string();
@@ -48,12 +66,13 @@ Result<LanguageSource> small_language() {
   if (text == config.end() || !text->is_object())
     return input_error("The teaching model has no text_config.", where,
                        "Install the program's resources anew.");
-  language.config = *text;
+  language.config = type == "gpt2" ? small_gpt2(*text) : *text;
   LUTHIER_TRY(language.type, json_string(language.config, "model_type", where));
   LUTHIER_TRY(language.family, find_family(language.config, where));
   LUTHIER_TRY(const Plan plan, language.family->read(language.config, language.tokenizer));
   const auto shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
   LUTHIER_CHECK(read_language_numbers(shapes->geometry(), where, language));
+  language.tied = shapes->geometry().tied_embeddings;
   return language;
 }
 
@@ -68,8 +87,8 @@ std::string most_common_type(const CheckpointFiles& files) {
 
 }  // namespace
 
-Result<LanguageSource> read_language_half(const std::string& given) {
-  if (given == kSmallHalf) return small_language();
+Result<LanguageSource> read_language_half(const std::string& given, const std::string& small) {
+  if (given == kSmallHalf) return small_language(small);
   LanguageSource language;
   language.folder = language.tokenizer = given;
   LUTHIER_CHECK(check_model_folder(language.folder));

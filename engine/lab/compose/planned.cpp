@@ -105,8 +105,8 @@ std::string new_dtype(const PlannedComposition& planned) {
 }
 
 /// A tensor of the tower: of one stored tensor, or of several one below the other.
-Status take_from_tower(const TowerHalf& tower, const std::string& own, ComposedTensor& tensor) {
-  const std::vector<std::string> pieces = tower.stored(own);
+Status take_from_tower(const TowerHalf& tower, const std::vector<std::string>& pieces,
+                       ComposedTensor& tensor) {
   std::vector<std::int64_t> wanted = tensor.shape;  // of each
   if (!wanted.empty()) wanted[0] /= static_cast<std::int64_t>(pieces.size());
   DType type = DType::F32;
@@ -180,8 +180,13 @@ Status place_tensor(const PlannedComposition& planned, std::int64_t lacking,
   const std::string& name = tensor.shown.name;
   if (!draft.tower_at.empty() && name.starts_with(draft.tower_at)) {
     if (!planned.tower->files) return {};
-    return take_from_tower(*planned.tower, name.substr(draft.tower_at.size()), tensor.shown);
+    const TowerHalf& tower = *planned.tower;
+    return take_from_tower(tower, tower.stored(name.substr(draft.tower_at.size())), tensor.shown);
   }
+  for (const auto& [here, stored] : draft.tower_beside)
+    if (name == here)
+      return planned.tower->files ? take_from_tower(*planned.tower, {stored}, tensor.shown)
+                                  : Status();
   tensor.source = language_name(draft, name);
   if (tensor.source.empty() || !planned.language.files) return {};
   return take_from_language(planned, lacking, tensor);
@@ -267,8 +272,11 @@ Result<PlannedComposition> plan_whole(const ComposeOrder& order) {
     LUTHIER_TRY(planned.tower, read_tower_half(order.tower, row.small_tower));
     LUTHIER_CHECK(check_tower_kind(*planned.tower, row));
   }
-  LUTHIER_TRY(planned.language, read_language_half(order.language_model));
+  LUTHIER_TRY(planned.language, read_language_half(order.language_model, row.small_language));
   LUTHIER_TRY(std::vector<ComposedWord> words, place_words(planned.language, row.words));
+  for (ComposedWord& word : words)
+    if (!row.words_have_rows && word.row == ComposedWord::Row::New)
+      word.row = ComposedWord::Row::None;
   const ConnectorParts parts{order, planned.tower ? &*planned.tower : nullptr, planned.language,
                              words, rows_lacking(planned.language, words)};
   Composition& shown = planned.shown;

@@ -148,6 +148,15 @@ Status check_tower_layers(const TowerHalf& tower, const std::string& where) {
   return {};
 }
 
+/// CLIP's beside its tower; a model over a tower has none.
+void find_projection(TowerHalf& tower) {
+  constexpr const char* kName = "visual_projection.weight";
+  const auto found = tower.files->tensors().find(kName);
+  if (tower.kind != TowerKind::Clip || found == tower.files->tensors().end()) return;
+  if (found->second.shape.size() != 2) return;
+  tower.projection = kName, tower.projection_dim = found->second.shape[0];
+}
+
 struct VitName {
   std::string_view here, there;
 };
@@ -226,6 +235,7 @@ Result<TowerHalf> read_tower_half(const std::string& given, TowerKind small) {
   tower.files = files.take();
   LUTHIER_TRY(tower.prefix, tower_prefix(*tower.files, tower.kind, tower.folder));
   LUTHIER_CHECK(check_tower_layers(tower, section.second));
+  find_projection(tower);
   LUTHIER_TRY(tower.picture, read_tower_pictures(tower.folder, tower.kind));
   return tower;
 }

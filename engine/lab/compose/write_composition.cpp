@@ -88,14 +88,18 @@ Status write_weights(const PlannedComposition& planned, const fs::path& folder,
   const auto total = static_cast<double>(std::max<std::int64_t>(1, planned.shown.parameters()));
   const auto done = std::make_shared<double>(0);
   std::vector<TensorToMake> tensors;
-  for (const PlannedTensor& tensor : planned.tensors)
-    tensors.push_back({tensor.shown.stored, type_to_store(tensor.shown.dtype), tensor.shown.shape,
+  for (const PlannedTensor& tensor : planned.tensors) {
+    // A Conv1D's files have its matrix turned.
+    const Tensor outline = torch::empty(tensor.shown.shape, torch::kMeta);
+    const auto shape = as_stored(*planned.family, tensor.shown.name, outline).sizes().vec();
+    tensors.push_back({tensor.shown.stored, type_to_store(tensor.shown.dtype), shape,
                        [&planned, &tensor, &go_on, done, total]() -> Result<Tensor> {
                          if (go_on && !go_on(*done / total)) return interrupted_error();
-                         LUTHIER_TRY(Tensor made, tensor_to_store(tensor, planned));
+                         LUTHIER_TRY(const Tensor made, tensor_to_store(tensor, planned));
                          *done += static_cast<double>(made.numel());
-                         return made;
+                         return as_stored(*planned.family, tensor.shown.name, made);
                        }});
+  }
   LUTHIER_CHECK(write_tensor_file(folder / "model.safetensors", tensors));
   if (planned.tower && planned.tower->files) LUTHIER_CHECK(planned.tower->files->check_unchanged());
   return planned.language.files ? planned.language.files->check_unchanged() : Status();
