@@ -50,6 +50,7 @@
   ROW(two_views)                \
   ROW(regions)                  \
   ROW(infilling)                \
+  ROW(prefix_lm)                \
   ROW(gkd)                      \
   ROW(distillation)             \
   ROW(online_dpo)               \

@@ -7,6 +7,7 @@
 #include "engine/config/kinds.h"
 #include "engine/config/rollouts.h"
 #include "engine/data/picture_rows.h"
+#include "engine/data/prefix_rows.h"
 #include "engine/data/region_rows.h"
 #include "engine/data/sentence_pair_rows.h"
 
@@ -100,7 +101,8 @@ const std::vector<const RowKind*>& row_kinds() {
       &unpaired_rows(), &region_rows(),     &caption_rows(),
       &text_rows(),     &prompt_rows(),     &rollout_rows(),
       &stepwise_rows(), &class_rows(),      &action_rows(),
-      &picture_rows(),  &view_rows(),       &sentence_pair_rows()};
+      &picture_rows(),  &view_rows(),       &sentence_pair_rows(),
+      &prefix_rows()};
   return kinds;
 }
 

@@ -83,7 +83,9 @@
   ROW(vision_encoder_decoder)  \
   ROW(visual_bert)             \
   ROW(lxmert)                  \
-  ROW(clipcap)
+  ROW(clipcap)                 \
+  ROW(clipcap)                 \
+  ROW(simvlm)
 // clang-format on
 
 namespace luthier {

@@ -121,6 +121,7 @@ IN_PART = (
     "two_views",
     "captioners",
     "clipcap",
+    "simvlm",
     "composed",
     "openvla",
     "longer_texts",

@@ -2,6 +2,7 @@
 #include "engine/models/gemma/paligemma.h"
 
 #include "engine/models/llava/llava_names.h"
+#include "engine/models/prefix_reader.h"
 #include "engine/models/processor_files.h"
 #include "engine/vision/processor_settings.h"
 
@@ -27,8 +28,9 @@ class PaliGemmaProjector : public PictureProjector {
   Linear linear_{nullptr};
 };
 
-class PaliGemma : public SiglipGemma {
+class PaliGemma : public SiglipGemma, public PrefixReader {
  public:
+  bool reads_prefix() const override { return true; }
   PaliGemma(const SiglipGemmaOptions& o, const torch::TensorOptions& t)
       : SiglipGemma(o, std::make_shared<PaliGemmaProjector>(o, t), t) {}
 

@@ -4,17 +4,33 @@
 #pragma once
 
 #include "engine/models/decoder_model.h"
+#include "engine/models/prefix_reader.h"
 
 namespace luthier {
 
 struct TextOptions {
   DecoderOptions decoder;
   bool tie_word_embeddings = false;
+  bool prefix_lm = false;  ///< a row's prompt sees itself both ways
 };
 
-class TextModel : public DecoderModel {
+class TextModel : public DecoderModel, public PrefixReader {
  public:
   TextModel(const TextOptions& options, const torch::TensorOptions& tensors);
+  bool reads_prefix() const override { return prefix_lm_; }
+  TokenSequence embed(const ModelInput& input) override;
+  void prepare(ModelInput& input) const override;
+  // Rows that go on from others' ends have no prefix of their own.
+  bool forks() const override { return !prefix_lm_ && DecoderModel::forks(); }
+  bool takes_forks(const StepTerms& terms) const override {
+    return !prefix_lm_ && DecoderModel::takes_forks(terms);
+  }
+
+ protected:
+  DecoderEntry add_entry_cost(const Pass& pass, PassCost& cost) const override;
+
+ private:
+  bool prefix_lm_;
 };
 
 Result<Plan> read_text_model(const Json& config, const std::filesystem::path& folder);
