@@ -16,6 +16,7 @@
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/routed_adapters.h"
+#include "engine/models/backward_writer.h"
 #include "engine/models/smoothed_labels.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/models/two_towers/pair_loss.h"
@@ -82,6 +83,15 @@ struct Outcome {
   torch::Tensor logits, loss;
 };
 
+/// Of a caption that is written from its end, too: that direction's mean.
+torch::Tensor backward_mean(Model& model, BackwardWriter& backward, const ModelInput& input) {
+  const NextLabels last = backward_labels(input);
+  const RowStates memory = model.sequence_to_sequence()->encode(input);
+  const torch::Tensor states = backward.decode_backward(input, memory).index_select(0, last.places);
+  return at::cross_entropy_loss(model.output_head()->forward(states).to(torch::kFloat32),
+                                last.labels);
+}
+
 /// Each labelled token by the state that predicts it: a causal model's what follows, an encoder's
 /// what stands there.
 Outcome token_outcome(Model& model, const ModelInput& input) {
@@ -96,7 +106,10 @@ Outcome token_outcome(Model& model, const ModelInput& input) {
                                                    kIgnoreLabel, label_smoothing_of(model));
   // The decoder of two texts is asked for the answer alone, as transformers asks it.
   const torch::Tensor& shown = model.sequence_to_sequence() ? before : logits;
-  return {"logits", shown.unsqueeze(0), count > 0 ? sum / count : sum};
+  torch::Tensor loss = count > 0 ? sum / count : sum;
+  if (BackwardWriter* backward = backward_writer_of(model); backward && count > 0)
+    loss = loss + backward_mean(model, *backward, input);
+  return {"logits", shown.unsqueeze(0), loss};
 }
 
 /// Each text's picture among all, and the other way round.

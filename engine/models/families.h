@@ -85,7 +85,8 @@
   ROW(lxmert)                  \
   ROW(clipcap)                 \
   ROW(clipcap)                 \
-  ROW(simvlm)
+  ROW(simvlm)                  \
+  ROW(virtex)
 // clang-format on
 
 namespace luthier {

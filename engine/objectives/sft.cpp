@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Supervised fine-tuning: position t predicts the label at t + 1 (transformers' ForCausalLMLoss).
 // Only positions with a label reach the head. Where the model's configuration smooths labels
-// (BLIP), so does the loss.
+// (BLIP), so does the loss; where it writes backwards, too (VirTex), both directions' are added.
+#include "engine/models/backward_writer.h"
 #include "engine/models/smoothed_labels.h"
 #include "engine/objectives/router_loss.h"
 #include "engine/objectives/smoothed_cross_entropy.h"
@@ -43,8 +44,30 @@ class Sft : public Objective {
 
 }  // namespace
 
+namespace {
+
+/// Both directions' sums, over one direction's tokens: either has as many.
+LossSum both_directions(Model& model, BackwardWriter& backward, const ModelInput& input) {
+  SequenceToSequence& forward = *model.sequence_to_sequence();
+  const RowStates memory = forward.encode(input);
+  const NextLabels next = next_labels(input), last = backward_labels(input);
+  const auto sum_of = [&](const torch::Tensor& states, const NextLabels& labels) {
+    return chunked_cross_entropy(states.index_select(0, labels.places), forward.head(),
+                                 labels.labels, labels.shares);
+  };
+  LossSum loss;
+  loss.count = next.labels.size(0);
+  loss.sum = sum_of(forward.decode(input, memory, nullptr), next) +
+             sum_of(backward.decode_backward(input, memory), last);
+  return loss;
+}
+
+}  // namespace
+
 LossSum sft_loss(Model& model, const ModelInput& input,
                  const std::shared_ptr<RouterNotes>& routers) {
+  if (BackwardWriter* backward = backward_writer_of(model))
+    return both_directions(model, *backward, input);
   const LabelledStates states = labelled_states(model, input, routers);
   LossSum loss;
   loss.count = states.target.size(0);

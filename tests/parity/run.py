@@ -122,6 +122,7 @@ IN_PART = (
     "captioners",
     "clipcap",
     "simvlm",
+    "virtex",
     "composed",
     "openvla",
     "longer_texts",
