@@ -86,7 +86,8 @@
   ROW(clipcap)                 \
   ROW(clipcap)                 \
   ROW(simvlm)                  \
-  ROW(virtex)
+  ROW(virtex)                  \
+  ROW(visualgpt)
 // clang-format on
 
 namespace luthier {

@@ -85,7 +85,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"decoder.decoder_layers", {"decoder_num_hidden_layers"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
-      {"", {"num_hidden_layers", "num_layers", "depth"}}};
+      {"", {"num_hidden_layers", "num_layers", "depth", "encoder_layers"}}};
   // Of a stage, which is one of a list.
   static const std::vector<std::string> of_stages{"depths"}, of_timm{"model_args"};
   if (list.find(".timm_model.") != std::string::npos) return of_timm;

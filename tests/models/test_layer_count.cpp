@@ -158,6 +158,7 @@ class TestLayerCount : public QObject {
     row("clip", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("vit_mae", "num_hidden_layers", "decoder_num_hidden_layers");
     row("vision-encoder-decoder", "encoder.num_hidden_layers", "decoder.n_layer");
+    row("clipcap", "vision_config.num_hidden_layers", "text_config.n_layer");
     row("qwen2_5_vl", "text_config.num_hidden_layers", "vision_config.depth");
     row("mistral3", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("minicpmv4_6", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");

@@ -123,6 +123,7 @@ IN_PART = (
     "clipcap",
     "simvlm",
     "virtex",
+    "visualgpt",
     "composed",
     "openvla",
     "longer_texts",

@@ -113,6 +113,10 @@ const std::map<std::string, Expected>& expected() {
       {"bart", {1, 0, 1, 0}},
       {"mbart", {1, 0, 1, 0}},
       {"vision-encoder-decoder", {2, 0, 1, 0}},
+      {"clipcap", {1, 0, 1, 0}},
+      {"simvlm", {1, 0, 1, 0}},
+      {"virtex", {2, 0, 1, 0}},
+      {"visualgpt", {2, 0, 1, 0}},
       {"blip", {2, 0, 1, 0}},
       // What rows say of themselves goes up beside them.
       {"visual_bert", {5, 0, 1, 0}},

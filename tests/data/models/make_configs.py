@@ -14,6 +14,7 @@ import align
 import blip
 import captioners
 import checkpoints
+import clipcap
 import encoders
 import masked_pictures
 import openvla
@@ -21,7 +22,10 @@ import pictures_alone
 import regions
 import rewriters
 import siglip
+import simvlm
 import two_towers
+import virtex
+import visualgpt
 from families import FAMILIES
 
 TOKENS = ("image_token", "boi_token", "eoi_token", "start_image_token", "end_image_token", "context_image_token", "fake_image_token",
@@ -40,6 +44,8 @@ def sources(scratch):
     for kind, names in (
             (two_towers, {"clip": "towers-plain"}), (siglip, {"siglip": "siglip-plain"}), (align, {"align": "align-plain"}), (blip, {"blip": "blip-caption"}),
             (masked_pictures, {"vit_mae": "mae-plain"}), (openvla, {"openvla": "openvla-fused"}), (captioners, {"vision-encoder-decoder": "captioner-plain"}),
+            (clipcap, {"clipcap": "clipcap-transformer"}), (simvlm, {"simvlm": "simvlm-plain"}), (virtex, {"virtex": "virtex-plain"}),
+            (visualgpt, {"visualgpt": "visualgpt-plain"}),
             (pictures_alone, {"vit": "vit-plain", "dinov2": "dinov2-plain", "dinov2_with_registers": "registers-plain", "resnet": "resnet-bottleneck",
                               "efficientnet": "efficientnet-plain"}),
             (regions, {"visual_bert": "visual-bert-plain", "lxmert": "lxmert-plain"}),
