@@ -17,6 +17,7 @@
 #include "engine/methods/adapter.h"
 #include "engine/methods/routed_adapters.h"
 #include "engine/models/backward_writer.h"
+#include "engine/models/pictures/feature_maps.h"
 #include "engine/models/smoothed_labels.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/models/two_towers/pair_loss.h"
@@ -124,6 +125,12 @@ Outcome class_outcome(Classifier& model, const ModelInput& input) {
   return {"logits", logits, torch::zeros({1})};
 }
 
+/// What a tower makes of a picture, place by place; its loss is the mean square, for gradients.
+Outcome map_outcome(FeatureMaps& tower, const ModelInput& input) {
+  const torch::Tensor maps = tower.maps(input.pixel_values).to(torch::kFloat32);
+  return {"last_hidden_state", maps, maps.pow(2).mean()};
+}
+
 /// Several rows are for models that compare them, each a text with its picture.
 Status check_rows(Model& model, const std::vector<Example>& rows, const std::string& where) {
   if (!model.two_towers()) {
@@ -213,7 +220,9 @@ Status forward(const ForwardOptions& o) try {
   }
   TwoTowers* towers = loaded.model->two_towers();
   Classifier* classifier = loaded.model->output_head() ? nullptr : loaded.model->classifier();
-  if (!towers && !classifier && !loaded.model->output_head())
+  const bool says = towers || classifier || loaded.model->output_head();
+  FeatureMaps* maps = says ? nullptr : feature_maps(*loaded.model);
+  if (!says && !maps)
     return input_error(
         "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
   const bool two_texts = loaded.model->sequence_to_sequence() != nullptr;
@@ -233,6 +242,7 @@ Status forward(const ForwardOptions& o) try {
   const torch::AutoGradMode mode(!wanted.empty());
   Outcome outcome = towers       ? likeness_outcome(*towers, input)
                     : classifier ? class_outcome(*classifier, input)
+                    : maps       ? map_outcome(*maps, input)
                                  : token_outcome(*loaded.model, input);
   if (adapter && adapter->course()) outcome.loss = outcome.loss + adapter->course()->loss_term();
   if (!wanted.empty() && outcome.loss.requires_grad()) outcome.loss.backward();

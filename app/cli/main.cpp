@@ -19,6 +19,7 @@
 
 namespace luthier::cli {
 
+Action add_segment(CLI::App& app);     // segment.cpp
 Action add_similarity(CLI::App& app);  // similarity.cpp
 
 namespace {
@@ -98,6 +99,7 @@ int run(int argc, char** argv) {
        add_forward);
   verb("similarity", "How alike pictures and texts are, and how often rows find what is theirs",
        add_similarity);
+  verb("segment", "Which pixels of a picture a text, or another picture, means", add_segment);
   verb("generate", "Answer an image-instruction input, with the base or with adapters",
        add_generate);
   verb("train", "Train by a recipe", add_train);

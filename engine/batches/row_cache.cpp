@@ -17,7 +17,9 @@ std::int64_t bytes_of(const RowCache::Made& made) {
                                       example.token_types.size()) *
                 8 +
             256;
-  size += static_cast<std::int64_t>(made.encoded->whole_answer.size()) * 8;
+  size +=
+      static_cast<std::int64_t>(made.encoded->whole_answer.size() + made.encoded->targets.size()) *
+      8;
   for (const torch::Tensor& each : *made.features)
     size += static_cast<std::int64_t>(each.defined() ? each.nbytes() : 0);
   return size;

@@ -47,6 +47,7 @@
   ROW(classification)           \
   ROW(actions)                  \
   ROW(masked_pictures)          \
+  ROW(segmentation)             \
   ROW(two_views)                \
   ROW(regions)                  \
   ROW(infilling)                \

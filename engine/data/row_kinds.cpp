@@ -6,6 +6,7 @@
 
 #include "engine/config/kinds.h"
 #include "engine/config/rollouts.h"
+#include "engine/data/mask_rows.h"
 #include "engine/data/picture_rows.h"
 #include "engine/data/prefix_rows.h"
 #include "engine/data/region_rows.h"
@@ -97,12 +98,12 @@ const RowKind& any_rows() {
 
 const std::vector<const RowKind*>& row_kinds() {
   static const std::vector<const RowKind*> kinds{
-      &answer_rows(),   &preference_rows(), &whole_preference_rows(),
-      &unpaired_rows(), &region_rows(),     &caption_rows(),
-      &text_rows(),     &prompt_rows(),     &rollout_rows(),
-      &stepwise_rows(), &class_rows(),      &action_rows(),
-      &picture_rows(),  &view_rows(),       &sentence_pair_rows(),
-      &prefix_rows()};
+      &answer_rows(),        &preference_rows(), &whole_preference_rows(),
+      &unpaired_rows(),      &region_rows(),     &mask_rows(),
+      &caption_rows(),       &text_rows(),       &prompt_rows(),
+      &rollout_rows(),       &stepwise_rows(),   &class_rows(),
+      &action_rows(),        &picture_rows(),    &view_rows(),
+      &sentence_pair_rows(), &prefix_rows()};
   return kinds;
 }
 

@@ -9,7 +9,7 @@ const std::vector<LabCard>& lab_cards() {
       masked_words_card(),   next_word_card(), infilling_card(), spans_card(),
       replaced_words_card(), two_texts_card(), tags_card(),      picture_classes_card(),
       patches_card(),        two_views_card(), contrast_card(),  captions_card(),
-      early_card(),          projector_card(),
+      segments_card(),       early_card(),     projector_card(),
   };
   return cards;
 }

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "engine/models/clipseg/segmenter.h"
 #include "engine/objectives/picture_views.h"
 #include "engine/vision/picture_colours.h"
 
@@ -304,7 +305,9 @@ Result<LookRow> look_at_row(Policy& policy, Objective& objective, const MicroBat
   const Tokenizer& tokenizer = processor.tokenizer();
   const Example &example = one.encoded.front().sequences.front(),
                 &before = written.encoded[number].sequences.front();
-  const bool two_texts = model.sequence_to_sequence() != nullptr, towers = model.two_towers();
+  const bool two_texts = model.sequence_to_sequence() != nullptr,
+             segments = dynamic_cast<const Segmenter*>(&model) != nullptr,
+             towers = segments || model.two_towers();
   const std::unordered_set<TokenId> own(before.input_ids.begin(), before.input_ids.end());
   LookRow row;
   const auto token_of = [&](TokenId id) {
@@ -338,7 +341,7 @@ Result<LookRow> look_at_row(Policy& policy, Objective& objective, const MicroBat
   if (across)
     write_across(row);
   else if (towers)
-    write_apart(std::string_view(base.family->model_type) == "clip", row);
+    write_apart(segments || std::string_view(base.family->model_type) == "clip", row);
   else if (Causal* causal = model.causal())
     measure_causal(*causal, input, row);
   else if (SequenceToSequence* both = model.sequence_to_sequence())

@@ -65,6 +65,7 @@
   ROW(mbart)                   \
   ROW(clip)                    \
   ROW(siglip)                  \
+  ROW(clipseg)                 \
   ROW(vit)                     \
   ROW(dinov2)                  \
   ROW(dinov2_with_registers)   \
@@ -78,6 +79,8 @@
   ROW(persimmon)               \
   ROW(align)                   \
   ROW(vit_mae)                 \
+  ROW(sam)                     \
+  ROW(sam_vision_model)        \
   ROW(resnet)                  \
   ROW(efficientnet)            \
   ROW(vision_encoder_decoder)  \

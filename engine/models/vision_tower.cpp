@@ -5,6 +5,7 @@
 
 #include "engine/models/pictures/pooling_head.h"
 #include "engine/models/tower_attention.h"
+#include "engine/nn/bicubic.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -22,6 +23,7 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
   Embeddings(const VisionTowerOptions& o, const torch::TensorOptions& t)
       : patch_size_(o.patch_size), side_(o.patch_columns()) {
     by_fraction_ = o.positions_by_fraction;
+    stretches_ = o.stretches;
     if (o.class_embedding) add_parameter("class_embedding", class_embedding_, {o.hidden_size}, t);
     patch_embedding_ =
         register_module("patch_embedding", std::make_shared<PatchConvolution>(o, o.patch_bias, t));
@@ -32,6 +34,7 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
     Tensor x = patch_embedding_->forward(pixels);  // [images, patches, hidden]
     if (class_embedding_.defined())
       x = at::cat({class_embedding_.expand({x.size(0), 1, -1}), x}, 1);
+    if (stretches_) return x + stretched(pixels);
     if (!by_fraction_) return x + position_embedding_->weight.unsqueeze(0);
     return x + position_embedding_->forward(places(pixels)).unsqueeze(0);
   }
@@ -64,9 +67,22 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
     return kept;
   }
 
+  /// Cubic, as CLIPSegVisionEmbeddings has it: the class token's row, then the patches'.
+  /// [1, tokens, hidden]
+  Tensor stretched(const Tensor& pixels) const {
+    const std::int64_t rows = pixels.size(2) / patch_size_, columns = pixels.size(3) / patch_size_;
+    const Tensor table = position_embedding_->weight.unsqueeze(0);
+    if (rows * columns == side_ * side_ && pixels.size(2) == pixels.size(3)) return table;
+    const Tensor grid = table.slice(1, 1).reshape({1, side_, side_, -1}).permute({0, 3, 1, 2});
+    return at::cat({table.slice(1, 0, 1), stretch_bicubic(grid, rows, columns)
+                                              .permute({0, 2, 3, 1})
+                                              .reshape({1, rows * columns, -1})},
+                   1);
+  }
+
   std::int64_t patch_size_, side_;
   mutable std::map<std::pair<std::int64_t, std::int64_t>, Tensor> places_;
-  bool by_fraction_ = false;
+  bool by_fraction_ = false, stretches_ = false;
   Tensor class_embedding_;
   std::shared_ptr<PatchConvolution> patch_embedding_;
   Embedding position_embedding_{nullptr};
@@ -159,9 +175,9 @@ VisionTowerImpl::VisionTowerImpl(const VisionTowerOptions& o, const torch::Tenso
 
 std::vector<Tensor> VisionTowerImpl::forward(const Tensor& pixel_values,
                                              const std::vector<std::int64_t>& which) {
-  TORCH_CHECK(pixel_values.dim() == 4 &&
-                  (options.positions_by_fraction || (pixel_values.size(2) == options.image_height &&
-                                                     pixel_values.size(3) == options.image_width)),
+  TORCH_CHECK(pixel_values.dim() == 4 && (options.positions_by_fraction || options.stretches ||
+                                          (pixel_values.size(2) == options.image_height &&
+                                           pixel_values.size(3) == options.image_width)),
               "the picture's size does not fit the tower");
   const std::int64_t states = options.num_hidden_layers + 1;
   std::vector<std::int64_t> indices;
@@ -229,8 +245,12 @@ Tensor VisionTowerImpl::pooled(const Tensor& pixel_values) {
   if (const auto head = std::dynamic_pointer_cast<PoolingHead>(head_))
     return head->forward(last_hidden_state(pixel_values));
   TORCH_CHECK(options.class_embedding, "the tower has no class token");
+  return pooled_of(forward(pixel_values, {-1}).front());
+}
+
+Tensor VisionTowerImpl::pooled_of(const Tensor& states) {
   // A copy, so that the norm does not hold on to the states of all patches.
-  return post_norm_(forward(pixel_values, {-1}).front().select(1, 0).clone());
+  return post_norm_(states.select(1, 0).clone());
 }
 
 Tensor selected_features(VisionTower& tower, const Tensor& pixel_values,

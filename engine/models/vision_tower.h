@@ -21,6 +21,7 @@ struct VisionTowerOptions : VisionSizes {
   bool pooling_head = false;           ///< SigLIP
   bool positions_by_fraction = false;  ///< Idefics3: frames of any size, their patches' positions
                                        ///< by the fraction of the side
+  bool stretches = false;  ///< CLIPSeg: frames of any size, to whose patches the table is stretched
 
   std::int64_t tokens() const { return patches() + (class_embedding ? 1 : 0); }
 };
@@ -52,6 +53,8 @@ class VisionTowerImpl : public torch::nn::Module, public PatchPort {
   /// The class token's state after the last layer and post_layernorm, as CLIP's pooled output:
   /// [images, hidden].
   torch::Tensor pooled(const torch::Tensor& pixel_values);
+  /// The same of the last layer's states, where those are there: [images, tokens, hidden].
+  torch::Tensor pooled_of(const torch::Tensor& states);
   TowerCost pooled_cost(const Pass& pass) const;
 
   const VisionTowerOptions options;

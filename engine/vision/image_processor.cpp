@@ -42,6 +42,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"PixtralImageProcessor", detail::create_pixtral_processor},
     {"Lfm2VlImageProcessor", detail::create_lfm2_vl_processor},
     {"MllamaImageProcessor", detail::create_mllama_processor},
+    {"SamImageProcessor", detail::create_sam_processor},
     {"PrismaticImageProcessor", detail::create_prismatic_processor},
     {"FuyuImageProcessor", detail::create_fuyu_processor},
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},

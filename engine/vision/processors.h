@@ -55,6 +55,8 @@ MadeProcessor create_pixtral_processor(const Json& config, const std::string& wh
                                        const PixelLimits& limits);
 MadeProcessor create_lfm2_vl_processor(const Json& config, const std::string& where,
                                        const PixelLimits& limits);
+MadeProcessor create_sam_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits);
 MadeProcessor create_mllama_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
 MadeProcessor create_prismatic_processor(const Json& config, const std::string& where,

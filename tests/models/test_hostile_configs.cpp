@@ -3,6 +3,7 @@
 // a sentence that names the file, or go on to a model whose modules can be built and which takes
 // the pictures that the processor makes: nothing may throw, be killed or take long. Each field
 // meets every third lie; in a round of all cases, every one (a minute or two).
+#include "engine/models/clipseg/segmenter.h"
 #include "engine/models/family.h"
 #include "engine/vision/image.h"
 #include "engine/vision/region_processor.h"
@@ -98,6 +99,11 @@ void check_states(Model& model, const Example& example) {
   for (auto& parameter : model.parameters()) parameter.fill_(0.01);
   if (TwoTowers* towers = model.two_towers()) {
     if (text_likeness(*towers, collate({example})).numel() != 1)
+      throw std::runtime_error("the model lost a row");
+    return;
+  }
+  if (auto* segmenter = dynamic_cast<Segmenter*>(&model)) {
+    if (segmenter->segment(collate({example}), {{0}, {-1}}).size(0) != 1)
       throw std::runtime_error("the model lost a row");
     return;
   }

@@ -118,6 +118,8 @@ IN_PART = (
     "blip",
     "pictures_alone",
     "masked_pictures",
+    "segmentation",
+    "sam_encoder",
     "two_views",
     "captioners",
     "clipcap",

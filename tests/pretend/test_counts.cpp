@@ -137,6 +137,9 @@ const std::map<std::string, Expected>& expected() {
       {"dinov2", {6, 0, 1, 0}},
       {"dinov2_with_registers", {6, 0, 1, 0}},
       {"vit_mae", {5, 0, 1, 0}},
+      {"clipseg", {2, 0, 1, 0}},
+      {"sam", {6, 0, 1, 0}},
+      {"sam_vision_model", {6, 0, 1, 0}},
       {"resnet", {6, 0, 1, 0}},
       {"efficientnet", {6, 0, 1, 0}},
       {"align", {1, 0, 1, 0}},
@@ -171,7 +174,7 @@ class TestCounts : public QObject {
       QTest::newRow((name + ", no flash attention").c_str()) << family.model_type << false << false;
       // A model that is a tower has nothing else that learns.
       const bool is_tower = name.starts_with("vit") || name.starts_with("dinov2") ||
-                            name == "resnet" || name == "efficientnet";
+                            name.starts_with("sam") || name == "resnet" || name == "efficientnet";
       if (is_tower || has_no_tower(name) || pretend::tiny(name).picture.shape.empty()) continue;
       QTest::newRow((name + ", a fixed tower").c_str()) << family.model_type << true << true;
     }

@@ -18,6 +18,7 @@ LabCard patches_card();
 LabCard two_views_card();
 LabCard contrast_card();
 LabCard captions_card();
+LabCard segments_card();
 LabCard early_card();
 LabCard projector_card();
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/bert/text_layer.h"
 
+#include <algorithm>
+
 #include "engine/models/bert/named_parts.h"
+#include "engine/models/blocks/relu_cost.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -58,7 +61,12 @@ LayerCost TextLayer::cost(const StepTerms& terms, const RowsShape& rows, std::in
   const AttentionBranchCost attention =
       attention_branch_cost(terms, {query_, key_, value_}, mixed_, core, 0, tokens, flows);
   const bool normed = attention.passes || terms.of(*mixed_norm_).trains;
-  const MlpCost mlp = mlp_cost(terms, {wide_}, narrow_, tokens, normed);
+  MlpCost mlp = mlp_cost(terms, {wide_}, narrow_, tokens, normed);
+  if (activation_ == Activation::Relu) {
+    // What a relu keeps stands until its gradient is made beside that of what it gave.
+    keep_once(mlp, terms, narrow_, tokens);
+    mlp.work = std::max(mlp.work, 2 * terms.block(tokens * narrow_->in_features()));
+  }
   cost.attention = attention.kept + (normed ? norm_kept(terms, mixed_norm_, tokens) : 0);
   cost.mlp = mlp.kept + norm_kept(terms, narrow_norm_, tokens);
   cost.mlp_work = state + mlp.work;

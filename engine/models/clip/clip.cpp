@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // CLIP (Radford et al. 2021) as CLIPModel of transformers 5.17: a tower of pictures and one of
 // texts, each with a product into one space, and a learned scale of their likeness.
+#include "engine/models/clip/clip_sections.h"
 #include "engine/models/clip/clip_text.h"
 #include "engine/models/family.h"
 #include "engine/models/pictures/tower_body.h"
@@ -95,19 +96,11 @@ class Clip : public Model, public TwoTowers, public PictureTower, public StepCos
   Linear visual_projection_{nullptr}, text_projection_{nullptr};
 };
 
-/// Where an older file has the section under its older name, too, that one counts alone: CLIPConfig
-/// fills it up with its class's defaults and lays it over the other.
-Result<Json> section_of(const Json& config, const std::string& key, const std::string& where) {
-  const auto older = config.find(key + "_dict");
-  const bool old = older != config.end() && !older->is_null();
-  return config_section(config, (old ? key + "_dict" : key).c_str(), where);
-}
-
 Result<Plan> read_clip(const Json& config, const std::filesystem::path& folder) {
   const std::string where = (folder / "config.json").string();
   ClipOptions options;
-  LUTHIER_TRY(const Json vision, section_of(config, "vision_config", where));
-  LUTHIER_TRY(const Json text, section_of(config, "text_config", where));
+  LUTHIER_TRY(const Json vision, clip_section(config, "vision_config", where));
+  LUTHIER_TRY(const Json text, clip_section(config, "text_config", where));
   LUTHIER_TRY(options.vision, read_vision_tower_options(vision, where + ": vision_config"));
   if (!options.vision.class_embedding)
     return input_error("The vision tower has no class token, whose state is the picture's.",

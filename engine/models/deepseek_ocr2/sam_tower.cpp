@@ -81,10 +81,10 @@ SamTower::SamTower(const SamOptions& o, const torch::TensorOptions& t) : options
   }
   register_module("layers", list);
   neck_ = register_module("neck", std::make_shared<Neck>(o, t));
-  proj_ = register_module("proj", std::make_shared<Halves>(o, t));
+  if (o.halves) proj_ = register_module("proj", std::make_shared<Halves>(o, t));
 }
 
-Tensor SamTower::forward(const Tensor& pixels) const {
+Tensor SamTower::behind_neck(const Tensor& pixels) const {
   const std::int64_t frames = pixels.size(0), side = options_.side_of(pixels.size(2));
   Tensor x =
       patch_embed_->projection->forward(pixels).view({frames, side, side, options_.hidden_size});
@@ -95,7 +95,41 @@ Tensor SamTower::forward(const Tensor& pixels) const {
     if (!squares.contains(own)) squares[own] = layer->squares(side, frames, x);
     x = layer->forward(x, squares.at(own));
   }
-  return proj_->forward(neck_->forward(x)).flatten(1, 2);
+  return neck_->forward(x);
+}
+
+Tensor SamTower::forward(const Tensor& pixels) const {
+  return proj_->forward(behind_neck(pixels)).flatten(1, 2);
+}
+
+Tensor SamTower::maps(const Tensor& pixels) {
+  TORCH_CHECK(pixels.size(2) == options_.image_height && pixels.size(3) == options_.image_width,
+              "the picture's size does not fit the tower");
+  return behind_neck(pixels).permute({0, 3, 1, 2});
+}
+
+Tensor SamTower::vectors(const Tensor& pixels) { return maps(pixels).mean({2, 3}); }
+
+TowerCost SamTower::cost(const Pass& pass) const {
+  TowerCost cost;
+  const std::int64_t frames = pass.pictures.frames;
+  add_cost(pass.terms, frames, options_.image_height, cost);
+  const std::int64_t side = options_.side();
+  // The mean's gradient, place by place.
+  if (cost.flows)
+    cost.add_part(pass.terms, {}, 0, pass.terms.block(frames * side * side * width()));
+  return cost;
+}
+
+ModelGeometry SamTower::geometry() const {
+  ModelGeometry g;
+  g.vocab_size = 1, g.hidden_size = g.vision_hidden_size = options_.hidden_size;
+  g.num_hidden_layers = g.vision_layers = options_.num_hidden_layers;
+  g.num_attention_heads = g.num_key_value_heads = g.vision_heads = options_.num_attention_heads;
+  g.head_dim = options_.hidden_size / options_.num_attention_heads;
+  g.vision_tokens = options_.patches();
+  g.image_height = options_.image_height, g.image_width = options_.image_width;
+  return g;
 }
 
 void SamTower::add_cost(const StepTerms& terms, std::int64_t frames, std::int64_t edge,
@@ -110,7 +144,7 @@ void SamTower::add_cost(const StepTerms& terms, std::int64_t frames, std::int64_
   for (const auto& layer : layers_)
     cost.add_layer(terms, layer->cost(terms, frames, side, cost.flows));
   neck_->add_cost(cost, terms, patches);
-  proj_->add_cost(cost, terms, frames, side);
+  if (proj_) proj_->add_cost(cost, terms, frames, side);
 }
 
 }  // namespace luthier

@@ -21,6 +21,8 @@ import openvla
 import pictures_alone
 import regions
 import rewriters
+import sam_encoder
+import segmentation
 import siglip
 import simvlm
 import two_towers
@@ -49,6 +51,7 @@ def sources(scratch):
             (pictures_alone, {"vit": "vit-plain", "dinov2": "dinov2-plain", "dinov2_with_registers": "registers-plain", "resnet": "resnet-bottleneck",
                               "efficientnet": "efficientnet-plain"}),
             (regions, {"visual_bert": "visual-bert-plain", "lxmert": "lxmert-plain"}),
+            (segmentation, {"clipseg": "clipseg-plain"}), (sam_encoder, {"sam_vision_model": "sam-plain", "sam": "sam-whole"}),
             (rewriters, {"bart": "bart-plain", "mbart": "mbart-plain"}),
             (encoders, {encoders.SPECS[name].kind.config.model_type: name
                         for name in ("roberta-plain", "xlm-roberta-plain", "albert-groups", "electra-plain", "deberta-v2")})):
