@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Image-text matching with hard negatives (Li et al. 2021, as BLIP's authors fine-tune for
-// retrieval, Li et al. 2022; the logits are BlipForImageTextRetrieval's of transformers 5.17): of
-// each row of a window its own pair, its text beside another's picture, and another's text beside
-// its picture, each read together and told apart by two classes. The others are drawn by how alike
-// the contrastive side finds them: softmax of the likenesses + 1e-4, its own left out. Its loss
-// stands beside, without their momentum copies and queues. The draws are two numbers a row, from
-// the seed of its micro-batch and its place there: the picture's, then the text's.
-#include "engine/base/random_stream.h"
+// retrieval, Li et al. 2022; the logits are BlipForImageTextRetrieval's and Blip2ForImageText-
+// Retrieval's of transformers 5.17): the pairs of hard_negatives.h, each read together and told
+// apart by two classes. The contrastive loss stands beside, without momentum copies and queues.
 #include "engine/models/cost.h"
 #include "engine/models/two_towers/pair_loss.h"
 #include "engine/models/two_towers/pair_matcher.h"
+#include "engine/objectives/hard_negatives.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -17,34 +14,6 @@ namespace luthier {
 namespace {
 
 using torch::Tensor;
-
-/// Added to each share, so that no other is out of reach.
-constexpr double kFloor = 1e-4;
-
-/// Of each row [rows, rows] of likenesses the column that its number of [0, 1) falls on, its own
-/// left out.
-std::vector<std::int64_t> others(const Tensor& logits, const std::vector<double>& draws) {
-  const Tensor shares = (at::softmax(logits, 1) + kFloor).to(torch::kCPU, torch::kFloat64);
-  const auto weights = shares.fill_diagonal_(0).contiguous();
-  const std::int64_t rows = weights.size(0);
-  std::vector<std::int64_t> found;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const double* of_row = weights.const_data_ptr<double>() + row * rows;
-    double all = 0;
-    for (std::int64_t i = 0; i < rows; ++i) all += of_row[i];
-    double left = draws[static_cast<std::size_t>(row)] * all;
-    std::int64_t at = row == rows - 1 ? rows - 2 : rows - 1;  // where rounding leaves a rest
-    for (std::int64_t i = 0; i < rows; ++i) {
-      left -= of_row[i];
-      if (i != row && left < 0) {
-        at = i;
-        break;
-      }
-    }
-    found.push_back(at);
-  }
-  return found;
-}
 
 class Matching : public Objective {
  public:
@@ -57,16 +26,14 @@ class Matching : public Objective {
     if (base.model->two_towers() && dynamic_cast<const PairMatcher*>(base.model.get())) return {};
     return input_error("A model of type " + std::string(base.family->model_type) +
                            " does not read a text together with a picture to match them.",
-                       "objective", "Such a model is BlipForImageTextRetrieval, of type blip.");
+                       "objective",
+                       "Such models are BlipForImageTextRetrieval and "
+                       "Blip2ForImageTextRetrieval.");
   }
 
   bool rolls_out() const override { return true; }
   Status roll_out(Policy&, MicroBatch& rows, std::uint64_t seed) override {
-    std::uint64_t number = 0;
-    for (EncodedRow& row : rows.encoded) {
-      RandomStream draws(seed, number++);
-      row.targets = {draws.unit(), draws.unit()};
-    }
+    draw_negatives(rows, seed);
     return {};
   }
 
@@ -79,16 +46,11 @@ class Matching : public Objective {
     const Seen seen = look(policy.model(), batch);
     LossSum loss;
     loss.count = seen.likeness.size(0);
-    const auto rows = static_cast<double>(loss.count);
-    const Tensor right = belonging(seen);
-    loss.sum = at::cross_entropy_loss(seen.matched, right) * rows;
-    const Tensor own = torch::arange(loss.count, right.options());  // the diagonal
-    const auto share = [](const Tensor& logits, const Tensor& wanted) {
-      return logits.argmax(1).eq(wanted).to(torch::kFloat32).mean();
-    };
-    loss.figures = {{"accuracy/match", share(seen.matched, right)},
-                    {"accuracy/text", share(seen.likeness, own)},
-                    {"accuracy/image", share(seen.likeness.t(), own)}};
+    const MatchedPairs matched = matched_pairs(seen.matched, loss.count);
+    loss.sum = matched.loss * static_cast<double>(loss.count);
+    loss.figures = {{"accuracy/match", matched.right},
+                    {"accuracy/text", own_found(seen.likeness)},
+                    {"accuracy/image", own_found(seen.likeness.t())}};
     if (contrastive_weight_ > 0)
       loss.sum = loss.sum + contrastive_weight_ * pair_loss(towers, seen.likeness);
     return loss;
@@ -116,7 +78,8 @@ class Matching : public Objective {
     const Seen seen = look(policy.model(), batch);
     return {{"logits_per_text", seen.likeness.cpu()},
             {"itm_score", seen.matched.cpu()},
-            {"draws", torch::stack({torch::tensor(seen.draws[0]), torch::tensor(seen.draws[1])})},
+            {"draws",
+             torch::stack({torch::tensor(seen.draws.pictures), torch::tensor(seen.draws.texts)})},
             {"pair_texts", torch::tensor(seen.pairs.texts, torch::kInt64)},
             {"pair_pictures", torch::tensor(seen.pairs.pictures, torch::kInt64)}};
   }
@@ -124,47 +87,22 @@ class Matching : public Objective {
  private:
   /// What the model makes of a window.
   struct Seen {
-    Tensor likeness;               ///< [rows, pictures] float32, scaled
-    Tensor matched;                ///< [pairs, 2] float32
-    PairMatcher::Pairs pairs;      ///< own ones, others' pictures, others' texts
-    std::vector<double> draws[2];  ///< of pictures, of texts
+    Tensor likeness;           ///< [rows, pictures] float32, scaled
+    Tensor matched;            ///< [pairs, 2] float32
+    PairMatcher::Pairs pairs;  ///< own ones, others' pictures, others' texts
+    NegativeDraws draws;
   };
   static Seen look(Model& model, const Batch& batch) {
     ModelInput input = batch.input;  // the tower runs once for both sides
     if (!input.tower_features.defined()) input.tower_features = model.picture_tower()->tower(input);
     Seen seen;
     seen.likeness = text_likeness(*model.two_towers(), input);
-    const std::int64_t rows = seen.likeness.size(0);
-    TORCH_CHECK(rows == static_cast<std::int64_t>(batch.sequences.size()),
+    TORCH_CHECK(seen.likeness.size(0) == static_cast<std::int64_t>(batch.sequences.size()),
                 "each text goes with one picture");
-    for (const Batch::Sequence& sequence : batch.sequences) {
-      const std::vector<double>& drawn = batch.rows->encoded[sequence.row].targets;
-      TORCH_CHECK(drawn.size() == 2, "a row has no draws");
-      seen.draws[0].push_back(drawn[0]);
-      seen.draws[1].push_back(drawn[1]);
-    }
-    PairMatcher::Pairs& pairs = seen.pairs;
-    for (std::int64_t row = 0; row < rows; ++row) {
-      pairs.texts.push_back(row);
-      pairs.pictures.push_back(row);
-    }
-    if (rows > 1) {
-      const std::vector<std::int64_t> own = pairs.texts;
-      const Tensor fixed = seen.likeness.detach();
-      const auto pictures = others(fixed, seen.draws[0]), texts = others(fixed.t(), seen.draws[1]);
-      pairs.texts.insert(pairs.texts.end(), own.begin(), own.end());
-      pairs.pictures.insert(pairs.pictures.end(), pictures.begin(), pictures.end());
-      pairs.texts.insert(pairs.texts.end(), texts.begin(), texts.end());
-      pairs.pictures.insert(pairs.pictures.end(), own.begin(), own.end());
-    }
-    seen.matched = dynamic_cast<PairMatcher&>(model).match(input, pairs).to(torch::kFloat32);
+    seen.draws = negative_draws(batch);
+    seen.pairs = pairs_with_negatives(seen.likeness, seen.likeness.t(), seen.draws);
+    seen.matched = dynamic_cast<PairMatcher&>(model).match(input, seen.pairs).to(torch::kFloat32);
     return seen;
-  }
-  /// Of each pair its class: 1 where the two belong together. [pairs] int64.
-  static Tensor belonging(const Seen& seen) {
-    Tensor right = torch::zeros({seen.matched.size(0)}, torch::kInt64);
-    right.slice(0, 0, seen.likeness.size(0)).fill_(1);
-    return right.to(seen.matched.device());
   }
 
   const double contrastive_weight_;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """BLIP against transformers' three classes. Captions (BlipForConditionalGeneration) and answers (BlipForQuestionAnswering): `forward`, `objective: sft`, greedy
-texts. Retrieval (BlipForImageTextRetrieval): two_towers.py's cases on its two projections, and `objective: matching`, whose negatives are drawn here once more.
+texts. Retrieval (BlipForImageTextRetrieval): two_towers.py's cases on its two projections, and `objective: matching` by matching.py's.
 What is written begins with [DEC]; a text that is read with its picture begins with [ENC], as the authors' does."""
 import json
 import sys
@@ -15,12 +15,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval, BlipForQuestionAnswering
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
+import matching
 import report
 import train
 import two_towers
 from conversations import SIZES
 from encoder_decoders import padded, plain_loop
-from encoders import GOLDEN, WORD, Draws, mixed, stored_parameters
+from encoders import stored_parameters
 from families.base import read, write
 from text_encoders import wordpieces
 from two_towers import CAPTIONS, LONGEST, rows, write_lines
@@ -152,10 +153,10 @@ def oracle(folder):
 class Joining:
     """What the retrieval class gets of rows; texts padded behind their ends."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, text=None):
         self.tokenizer, self.pictures = AutoTokenizer.from_pretrained(folder), BlipImageProcessorPil.from_pretrained(folder)
-        text = read(folder / "config.json")["text_config"]
-        self.start, self.end, self.longest = text["bos_token_id"], text["sep_token_id"], text["max_position_embeddings"]
+        text = text or read(folder / "config.json")["text_config"]
+        self.start, self.end, self.longest = text.get("bos_token_id"), text.get("sep_token_id"), text["max_position_embeddings"]
 
     def pixels(self, made):
         return self.pictures([Image.open(row["image"]).convert("RGB") for row in made], return_tensors="pt")["pixel_values"]
@@ -171,6 +172,10 @@ class Joining:
 
     def bare(self, text):
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def beside(self, ids):
+        """What is read with a picture begins with [ENC]."""
+        return [self.start + 1, *ids[1:]]
 
 
 class Writing(Joining):
@@ -333,123 +338,6 @@ def generate_case(name):
     return case
 
 
-def others(logits, draws):
-    """Of each row the column that its number falls on among softmax + 1e-4, its own left out."""
-    weights = (logits.softmax(1) + 1e-4).double()
-    weights.fill_diagonal_(0)
-    sums = weights.cumsum(1)
-    return (sums <= torch.tensor(draws, dtype=torch.float64).view(-1, 1) * sums[:, -1:]).sum(1).tolist()
-
-
-class Matching(torch.nn.Module):
-    """The loss of `matching` around the retrieval class; `number`: of the window's first micro-batch."""
-
-    def __init__(self, model, joining, seed=0, weight=1.0, every=1):
-        super().__init__()
-        self.model, self.joining, self.seed, self.weight, self.every, self.number = model, joining, seed, weight, every, 0
-        self.draws = self.pairs = None      # set: those of the engine
-
-    def __call__(self, made):
-        base = getattr(self.model, "base_model", self.model)
-        base = base.model if hasattr(base, "matched") is False and hasattr(base, "model") else base
-        count = len(made)
-        out = self.model(**self.joining(made))
-        draws = self.draws
-        if draws is None:
-            seed = mixed((self.seed * GOLDEN + (self.number + 1) * 0xD1B54A32D192ED03) & WORD)
-            self.number += self.every
-            streams = [Draws(seed, index) for index in range(count)]
-            draws = [[stream.unit() for stream in streams] for _ in range(2)]
-        own = list(range(count))
-        texts = own + own + others(out.logits_per_image.detach(), draws[1])
-        pictures = own + others(out.logits_per_text.detach(), draws[0]) + own
-        self.pairs = texts, pictures
-        begun = [[self.joining.start + 1, *ids[1:]] for ids in self.joining.texts(made)]
-        read = self.joining.padded([begun[row] for row in texts])
-        scores = base.matched(**read, pixel_values=self.joining.pixels([made[row] for row in pictures]))
-        right = torch.tensor([1] * count + [0] * (2 * count))
-        loss = torch.nn.functional.cross_entropy(scores, right) + self.weight * out.loss
-        return SimpleNamespace(loss=loss, scores=scores, likeness=out.logits_per_text)
-
-
-def matching_loss_case(name, weight):
-    def case(world, result):
-        folder, made = make(name, world.checkpoints), rows(world, 5)
-        recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), objective="matching", strategy="full",
-                      matching=dict(contrastive_weight=weight), training=dict(per_device_train_batch_size=5, device="cpu", dtype="float32"))
-        (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
-        world.program.run("loss", world.scratch / "recipe.yaml", "--rows", world.scratch / "train.jsonl", "--out", world.scratch / "out.safetensors")
-        got, model = load_file(world.scratch / "out.safetensors"), oracle(folder)
-        asked = Matching(model, Joining(folder), weight=weight)
-        asked.draws = got["draws"].tolist()
-        result.expect(got["draws"].unique().numel() == 10 and got["draws"].min() >= 0 and got["draws"].max() < 1, "the draws are no draws")
-        out = asked(made)
-        out.loss.backward()
-        result.same("pairs", [got["pair_texts"].tolist(), got["pair_pictures"].tolist()], [list(side) for side in asked.pairs])
-        result.close("logits_per_text", got["logits_per_text"], out.likeness.detach(), report.LOGITS, "logits")
-        result.close("itm_score", got["itm_score"], out.scores.detach(), report.LOGITS, "logits")
-        result.close("loss", got["loss"], out.loss.detach().view(1), 1e-5, "loss")
-        named = dict(model.named_parameters())
-        largest = max(parameter.grad.abs().max().item() for parameter in named.values() if parameter.grad is not None)
-        for key, parameter in named.items():
-            wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            still = silent(key) or not wanted.any()
-            found = got.get(f"grad.{key}", torch.zeros_like(parameter))
-            result.close(f"grad.{key}", felt(key, found), felt(key, wanted), 1e-4, "zero grad" if still else "grad", largest if still else 0.0)
-    return case
-
-
-def matching_train_case(name, strategy, together=4, accumulation=1, checkpointing="false"):
-    def case(world, result):
-        folder, made = make(name, world.checkpoints), rows(world, 12)
-        steps = train.DEFAULTS | dict(max_steps=5, per_device_train_batch_size=together, gradient_accumulation_steps=accumulation, learning_rate=1e-3)
-        recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), output_dir=str(world.scratch / "run"),
-                      objective="matching", strategy=strategy,
-                      training=steps | dict(device="cpu", dtype="float32", gradient_checkpointing=checkpointing, logging_steps=1, save_steps=0))
-        model = with_adapter(oracle(folder), world, recipe, strategy)
-        (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
-        world.program.run("train", world.scratch / "recipe.yaml")
-        asked = Matching(model, Joining(folder), steps["seed"], every=accumulation)
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=steps["learning_rate"], betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
-        window, log = together * accumulation, []
-        for step in range(steps["max_steps"]):
-            optimizer.zero_grad()
-            at = step * window % len(made)
-            out = asked(made[at:at + window])
-            out.loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(trained, steps["max_grad_norm"]).item()
-            optimizer.step()
-            right = torch.tensor([1] * window + [0] * (2 * window))
-            log.append({"loss": out.loss.item(), "grad_norm": norm, "accuracy/match": (out.scores.argmax(1) == right).float().mean().item()})
-        got = train.curve(world.scratch / "run")
-        result.same("steps", len(got), len(log))
-        for number, (line, wanted) in enumerate(zip(got, log), 1):
-            for key, value in wanted.items():
-                result.near(f"step {number} {key}", line.get(key, float("nan")), value, train.CURVE, key.split("/")[0])
-        compare_results(world, result, name, model, strategy)
-    return case
-
-
-def forecast_case(name, strategy, objective):
-    def case(world, result):
-        folder = make(name, world.checkpoints)
-        row = {"image": str(world.inputs / "photo.png"), "text": "a small blue square and two green triangles stand above the old harbour"}
-        recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", [row] * 8), output_dir=str(world.scratch / "run"),
-                      objective=objective, strategy=strategy,
-                      training=dict(max_steps=3, per_device_train_batch_size=8, gradient_accumulation_steps=1, device="cpu", dtype="float32",
-                                    gradient_checkpointing="false", logging_steps=1, save_steps=0))
-        if strategy == "lora":
-            recipe["adapter"] = dict(r=8, target_modules="all-linear")
-        (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
-        foreseen = world.program.json("plan", world.scratch / "recipe.yaml", "--json")
-        world.program.run("train", world.scratch / "recipe.yaml")
-        peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
-        result.facts["forecast error"] = f"{100 * (foreseen['total'] / peak - 1):+.1f} %"
-        result.near("forecast", foreseen["total"], peak, 0.1, "forecast")
-    return case
-
-
 def refused_case(world, result):
     """Classes that are not built, folders that lack a head or [ENC], rows and windows that are no model's; nothing is left behind."""
     folder, captioner = make("blip-retrieval", world.checkpoints), make("blip-caption", world.checkpoints)
@@ -491,6 +379,9 @@ def refused_case(world, result):
 
 def cases(all_=False):
     contrast = lambda name, *given, **settings: two_towers.train_case(name, *given, kind=KIND, **settings)
+    forecast = lambda name, strategy, objective: two_towers.caption_forecast_case(make, name, strategy, objective)
+    matching_loss_case = lambda *given: matching.loss_case(KIND, *given)
+    matching_train_case = lambda *given: matching.train_case(KIND, *given)
     found = {f"blip/{name}/{kind}": made(name) for name in ("blip-caption", "blip-answer") for kind, made in (("forward", forward_case),
                                                                                                               ("generate", generate_case))}
     found |= {"blip/blip-caption-uneven/forward": forward_case("blip-caption-uneven"), "blip/blip-caption/info": info_case("blip-caption"),
@@ -502,7 +393,7 @@ def cases(all_=False):
               "blip/blip-retrieval/matching-loss": matching_loss_case("blip-retrieval", 1.0),
               "blip/blip-retrieval/matching-full": matching_train_case("blip-retrieval", "full"),
               "blip/blip-retrieval-uneven/matching-lora": matching_train_case("blip-retrieval-uneven", "lora", 2, 2, "true"),
-              "blip/forecast/matching-full": forecast_case("blip-retrieval-larger", "full", "matching")}
+              "blip/forecast/matching-full": forecast("blip-retrieval-larger", "full", "matching")}
     if not all_:
         return found
     return found | {"blip/blip-caption-uneven/generate": generate_case("blip-caption-uneven"),
@@ -518,7 +409,7 @@ def cases(all_=False):
                     "blip/blip-retrieval-uneven/matching-full": matching_train_case("blip-retrieval-uneven", "full", 2, 2),
                     "blip/blip-retrieval/matching-lora": matching_train_case("blip-retrieval", "lora"),
                     "blip/blip-retrieval/matching-freeze": matching_train_case("blip-retrieval", "freeze"),
-                    "blip/forecast/caption-full": forecast_case("blip-caption-larger", "full", "sft"),
-                    "blip/forecast/caption-lora": forecast_case("blip-caption-larger", "lora", "sft"),
-                    "blip/forecast/contrastive-full": forecast_case("blip-retrieval-larger", "full", "contrastive"),
-                    "blip/forecast/matching-lora": forecast_case("blip-retrieval-larger", "lora", "matching")}
+                    "blip/forecast/caption-full": forecast("blip-caption-larger", "full", "sft"),
+                    "blip/forecast/caption-lora": forecast("blip-caption-larger", "lora", "sft"),
+                    "blip/forecast/contrastive-full": forecast("blip-retrieval-larger", "full", "contrastive"),
+                    "blip/forecast/matching-lora": forecast("blip-retrieval-larger", "lora", "matching")}

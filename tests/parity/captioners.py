@@ -17,7 +17,7 @@ import tokenizers_
 import train
 from conversations import SIZES
 from encoder_decoders import padded, plain_loop
-from two_towers import CAPTIONS, write_lines
+from two_towers import CAPTIONS, caption_forecast_case, write_lines
 
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6, hidden_dropout_prob=0.0,
              attention_probs_dropout_prob=0.0)
@@ -204,24 +204,6 @@ def generate_case(name):
     return case
 
 
-def forecast_case(strategy):
-    def case(world, result):
-        folder = make("captioner-larger", world.checkpoints)
-        row = {"image": str(world.inputs / "photo.png"), "text": "a small blue square and two green triangles stand above the old harbour"}
-        recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", [row] * 8), output_dir=str(world.scratch / "run"), objective="sft",
-                      strategy=strategy, training=dict(max_steps=3, per_device_train_batch_size=8, gradient_accumulation_steps=1, device="cpu",
-                                                       dtype="float32", gradient_checkpointing="false", logging_steps=1, save_steps=0))
-        if strategy == "lora":
-            recipe["adapter"] = dict(r=8, target_modules="all-linear")
-        (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
-        foreseen = world.program.json("plan", world.scratch / "recipe.yaml", "--json")
-        world.program.run("train", world.scratch / "recipe.yaml")
-        peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
-        result.facts["forecast error"] = f"{100 * (foreseen['total'] / peak - 1):+.1f} %"
-        result.near("forecast", foreseen["total"], peak, 0.1, "forecast")
-    return case
-
-
 SELDOM = {f"captioner/{name}" for name in ("captioner-plain/generate", "captioner-plain/full", "captioner-even/lora", "forecast/full")}
 
 
@@ -233,5 +215,5 @@ def cases(everything=False):
                     "captioner/captioner-plain/lora": train_case("captioner-plain", "lora", "true"),
                     "captioner/captioner-even/lora": train_case("captioner-even", "lora"),
                     "captioner/captioner-even/full": train_case("captioner-even", "full", "true"),
-                    "captioner/forecast/lora": forecast_case("lora"), "captioner/forecast/full": forecast_case("full")}
+                    "captioner/forecast/lora": caption_forecast_case(make, "captioner-larger", "lora", "sft"), "captioner/forecast/full": caption_forecast_case(make, "captioner-larger", "full", "sft")}
     return {name: case for name, case in found.items() if everything or name not in SELDOM}

@@ -316,6 +316,27 @@ def forecast_case(strategy, together, accumulation, name="towers-larger", kind=K
     return case
 
 
+def caption_forecast_case(make, name, strategy, objective, together=8, **settings):
+    """The same of rows of one caption, for models that write or match them. `settings`: of the recipe besides, after `make`'s folder is known."""
+    def case(world, result):
+        folder = make(name, world.checkpoints)
+        row = {"image": str(world.inputs / "photo.png"), "text": "a small blue square and two green triangles stand above the old harbour"}
+        more = {key: value(world) if callable(value) else value for key, value in settings.items()}
+        recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", [row] * together), output_dir=str(world.scratch / "run"),
+                      objective=objective, strategy=strategy,
+                      training=dict(max_steps=3, per_device_train_batch_size=together, gradient_accumulation_steps=1, device="cpu", dtype="float32",
+                                    gradient_checkpointing="false", logging_steps=1, save_steps=0)) | more
+        if strategy == "lora":
+            recipe["adapter"] = dict(r=8, target_modules="all-linear")
+        (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
+        foreseen = world.program.json("plan", world.scratch / "recipe.yaml", "--json")
+        world.program.run("train", world.scratch / "recipe.yaml")
+        peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
+        result.facts["forecast error"] = f"{100 * (foreseen['total'] / peak - 1):+.1f} %"
+        result.near("forecast", foreseen["total"], peak, 0.1, "forecast")
+    return case
+
+
 def refused_case(world, result):
     """What two towers cannot do is refused, and rows that are not theirs; nothing is left behind."""
     folder, made = make("towers-plain", world.checkpoints), rows(world, 3)
