@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A checkpoint with a head of classes, of pairs of texts or of replaced tokens, or with a mask
-// decoder, drawn where there was none.
+// A checkpoint with a head of classes, or with one that says what is fixed, drawn where there was
+// none.
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <set>
 
@@ -46,19 +47,24 @@ Result<ClassOptions> classes_of(const HeadOptions& o) {
   return classes;
 }
 
+/// What a head says where no classes are named for it.
+struct FixedHead {
+  const char* of;
+  Result<NewClassHead> (*write)(const std::filesystem::path& source, std::uint64_t seed,
+                                const std::filesystem::path& out);
+};
+constexpr std::array<FixedHead, 4> kFixedHeads{{{"pairs", write_with_pair_head},
+                                                {"replaced", write_with_discriminator_head},
+                                                {"masked", write_with_mask_decoder},
+                                                {"pretraining", write_with_pretraining_head}}};
+
 Result<NewClassHead> made_head(const HeadOptions& o) {
-  if (o.of == "pairs") {
-    if (!o.classes.empty() || o.says != "one")
-      return input_error("What is said of two texts is fixed: whether they follow one another.",
-                         o.classes.empty() ? "--says" : "--classes", "Leave it out.");
-    return write_with_pair_head(o.model, o.seed, o.out);
-  }
-  if (o.of == "replaced" || o.of == "masked") {
+  for (const FixedHead& head : kFixedHeads) {
+    if (o.of != head.of) continue;
     if (!o.classes.empty() || o.says != "one")
       return input_error("What this head says is fixed.",
                          o.classes.empty() ? "--says" : "--classes", "Leave it out.");
-    return o.of == "replaced" ? write_with_discriminator_head(o.model, o.seed, o.out)
-                              : write_with_mask_decoder(o.model, o.seed, o.out);
+    return head.write(o.model, o.seed, o.out);
   }
   LUTHIER_TRY(const ClassOptions classes, classes_of(o));
   return write_with_class_head(o.model, classes, o.seed, o.out);
@@ -95,8 +101,10 @@ Action add_head(CLI::App& app) {
   app.add_option("--of", o->of,
                  "What belongs to them: rows, tokens or pictures; or pairs, of which the head says "
                  "whether the second text follows (mlm.pairs); replaced: a discriminator's head "
-                 "(replaced_tokens); masked: DeBERTa's enhanced mask decoder")
-      ->check(CLI::IsMember({"rows", "tokens", "pictures", "pairs", "replaced", "masked"}))
+                 "(replaced_tokens); masked: DeBERTa's enhanced mask decoder; pretraining: what "
+                 "BLIP and BLIP-2 learn beside (image_text_pretraining)")
+      ->check(CLI::IsMember(
+          {"rows", "tokens", "pictures", "pairs", "replaced", "masked", "pretraining"}))
       ->capture_default_str();
   app.add_option("--says", o->says,
                  "one class of them, several of them, or a number (as problem_type)")

@@ -192,6 +192,15 @@ constexpr NoteRow kNotes[] = {
      {"0.5 is usual; 0 where rows say themselves what belongs together.", kFreeCost}},
     {"matching.contrastive_weight",
      {"1 is usual; 0 where likenesses are good already and must stay.", kFreeCost}},
+    {"image_text_pretraining.itc_weight image_text_pretraining.itm_weight "
+     "image_text_pretraining.lm_weight",
+     {"1 each is usual.", kMtCost}},
+    {"image_text_pretraining.captioner",
+     {"A captioner of the model's own sizes, as BLIP's authors publish both.", kModel2Cost}},
+    {"image_text_pretraining.momentum", {"0.995, or 0 for small windows.", kModel2Cost}},
+    {"image_text_pretraining.queue_size", {"57600 on many rows, with momentum.", kMCost}},
+    {"image_text_pretraining.alpha", {"0.4 is usual.", kFreeCost}},
+    {"image_text_pretraining.alpha_steps", {"The steps of two epochs.", kFreeCost}},
     {"mlm.mlm_probability span_corruption.noise_density replaced_tokens.mlm_probability "
      "regions.mlm_probability regions.region_probability",
      {"0.15 is usual.", kFreeCost}},

@@ -44,6 +44,7 @@
   ROW(denoising)                \
   ROW(contrastive)              \
   ROW(matching)                 \
+  ROW(image_text_pretraining)   \
   ROW(classification)           \
   ROW(actions)                  \
   ROW(masked_pictures)          \

@@ -119,6 +119,7 @@ void resolve_beside(GivenByKey& given, const std::filesystem::path& folder) {
                           "xpo.reward_model",
                           "nash_md.reward_model",
                           "replaced_tokens.generator",
+                          "image_text_pretraining.captioner",
                           "gkd.teacher_model_name_or_path",
                           "distillation.teacher_model_name_or_path",
                           "ppo.rollouts",

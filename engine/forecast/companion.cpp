@@ -48,11 +48,15 @@ Result<std::unique_ptr<CompanionSummary>> companion_of(const Objective& objectiv
               joint ? joint->companion_begins() : companion_start(plan, recipe));
   auto found = std::make_unique<CompanionSummary>();
   found->name = plan.name;
-  found->joint = joint != nullptr;
   LUTHIER_TRY(const ModelSummary bare, summarize_model(start.base));
   LUTHIER_TRY(start.recipe.adapter, settings_to_train(start.recipe));
   LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(bare, start.recipe));
   found->model = scored ? *scored : bare;
+  found->joint = joint != nullptr;
+  if (joint)
+    found->own_pass = [joint, geometry = found->model.geometry](const Pass& policy) {
+      return joint->companion_pass(policy, geometry);
+    };
   LUTHIER_TRY(found->trained, list_trained(found->model, start.recipe));
   const Json packing = start.adapter ? quantization_settings(recipe) : Json();
   LUTHIER_TRY(const auto by_part, bytes_by_part(found->model, element, packing));
@@ -73,7 +77,7 @@ Result<std::unique_ptr<CompanionSummary>> companion_of(const Objective& objectiv
 void CompanionSummary::join(const Pass& policy, bool dropout, PassCost& cost,
                             LossCost& loss) const {
   if (!model.cost) return;
-  Pass pass = policy;
+  const Pass pass = own_pass ? own_pass(policy) : policy;
   const PassCost own = model.cost->of(pass, shares(trained, dropout));
   cost.unreached += own.unreached;
   if (joint) {

@@ -3,6 +3,7 @@
 // the objective and the optimizer answer.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -66,6 +67,8 @@ struct CompanionSummary {
   /// It says words, which the policy then reads, and has some modules together with it, which train
   /// as the policy's (objectives/joint_model.h).
   bool joint = false;
+  /// Of a joint one, what it makes of the policy's micro-batch.
+  std::function<Pass(const Pass& policy)> own_pass = {};
 
   /// Its forward comes after the policy's, and its backward before; of a joint one the other way
   /// round.

@@ -28,7 +28,9 @@ const char* what_is_told_apart(ClassOptions::Of of) {
 
 /// What config.json must say of a family for its class with the head.
 struct HeadChoice {
-  std::function<Result<std::string>(const Family& family, const std::string& where)> architecture;
+  std::function<Result<std::string>(const Family& family, const Json& config,
+                                    const std::string& where)>
+      architecture;
   std::function<void(const std::string& architecture, Json& config)> write;
 };
 
@@ -56,7 +58,8 @@ torch::ScalarType torch_type(DType type) {
                               : torch::kFloat32;
 }
 
-Result<std::string> pretraining_architecture(const Family& family, const std::string& where) {
+Result<std::string> pretraining_architecture(const Family& family, const Json&,
+                                             const std::string& where) {
   if (const char* name = pretraining_class(family.model_type)) return std::string(name);
   return input_error("A model of type " + std::string(family.model_type) +
                          " has no head that says whether two texts follow one another.",
@@ -64,7 +67,8 @@ Result<std::string> pretraining_architecture(const Family& family, const std::st
 }
 
 /// The class of a family's discriminator, transformers' or, where it has none, the authors'.
-Result<std::string> discriminator_architecture(const Family& family, const std::string& where) {
+Result<std::string> discriminator_architecture(const Family& family, const Json&,
+                                               const std::string& where) {
   const std::string type = family.model_type;
   if (type == "electra") return std::string("ElectraForPreTraining");
   if (type == "deberta-v2") return std::string(deberta::kDiscriminatorClass);
@@ -72,12 +76,28 @@ Result<std::string> discriminator_architecture(const Family& family, const std::
                      "Models that have one: electra, deberta-v2.");
 }
 
-Result<std::string> mask_decoder_architecture(const Family& family, const std::string& where) {
+Result<std::string> mask_decoder_architecture(const Family& family, const Json&,
+                                              const std::string& where) {
   if (std::string_view(family.model_type) == "deberta-v2")
     return std::string("DebertaV2ForMaskedLM");
   return input_error(
       "A model of type " + std::string(family.model_type) + " has no enhanced mask decoder.", where,
       "Models that have one: deberta-v2.");
+}
+
+/// Where config.json names it.
+Result<std::string> retrieval_architecture(const Family&, const Json& config,
+                                           const std::string& where) {
+  const auto list = config.find("architectures");
+  for (const char* name : {"BlipForImageTextRetrieval", "Blip2ForImageTextRetrieval"})
+    if (list != config.end() && *list == Json::array({name})) return std::string(name);
+  return input_error("The model's class is not one that is pretrained by pictures and their texts.",
+                     where + ": architectures",
+                     "Such classes are BlipForImageTextRetrieval and Blip2ForImageTextRetrieval.");
+}
+
+void name_architecture(const std::string& architecture, Json& config) {
+  config["architectures"] = Json::array({architecture});
 }
 
 /// The checkpoint's own body: of a class with two heads that with the predictions alone.
@@ -96,7 +116,7 @@ Result<NewClassHead> write_head(const std::filesystem::path& source, const HeadC
   made.folder = source;
   LUTHIER_TRY(made.family, find_family(config, where));
   NewClassHead head;
-  LUTHIER_TRY(head.architecture, choice.architecture(*made.family, where));
+  LUTHIER_TRY(head.architecture, choice.architecture(*made.family, config, where));
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(out));
 
   LUTHIER_TRY(const Plan own, made.family->read(body_config(config), source));
@@ -154,25 +174,21 @@ Result<NewClassHead> write_head_or_say(const std::filesystem::path& source,
 Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
                                            const ClassOptions& classes, std::uint64_t seed,
                                            const std::filesystem::path& out) {
-  return write_head_or_say(source,
-                           {[&classes](const Family& family, const std::string& where) {
-                              return architecture_of(family, classes.of, where);
-                            },
-                            [&classes](const std::string& architecture, Json& config) {
-                              write_class_options(classes, architecture, config);
-                            }},
-                           seed, out);
+  return write_head_or_say(
+      source,
+      {[&classes](const Family& family, const Json&, const std::string& where) {
+         return architecture_of(family, classes.of, where);
+       },
+       [&classes](const std::string& architecture, Json& config) {
+         write_class_options(classes, architecture, config);
+       }},
+      seed, out);
 }
 
 Result<NewClassHead> write_with_discriminator_head(const std::filesystem::path& source,
                                                    std::uint64_t seed,
                                                    const std::filesystem::path& out) {
-  return write_head_or_say(source,
-                           {discriminator_architecture,
-                            [](const std::string& architecture, Json& config) {
-                              config["architectures"] = Json::array({architecture});
-                            }},
-                           seed, out);
+  return write_head_or_say(source, {discriminator_architecture, name_architecture}, seed, out);
 }
 
 Result<NewClassHead> write_with_mask_decoder(const std::filesystem::path& source,
@@ -180,7 +196,7 @@ Result<NewClassHead> write_with_mask_decoder(const std::filesystem::path& source
   return write_head_or_say(source,
                            {mask_decoder_architecture,
                             [](const std::string& architecture, Json& config) {
-                              config["architectures"] = Json::array({architecture});
+                              name_architecture(architecture, config);
                               config[deberta::kMaskDecoderKey] = true;
                             }},
                            seed, out);
@@ -188,12 +204,17 @@ Result<NewClassHead> write_with_mask_decoder(const std::filesystem::path& source
 
 Result<NewClassHead> write_with_pair_head(const std::filesystem::path& source, std::uint64_t seed,
                                           const std::filesystem::path& out) {
-  return write_head_or_say(source,
-                           {pretraining_architecture,
-                            [](const std::string& architecture, Json& config) {
-                              config["architectures"] = Json::array({architecture});
-                            }},
-                           seed, out);
+  return write_head_or_say(source, {pretraining_architecture, name_architecture}, seed, out);
+}
+
+Result<NewClassHead> write_with_pretraining_head(const std::filesystem::path& source,
+                                                 std::uint64_t seed,
+                                                 const std::filesystem::path& out) {
+  return write_head_or_say(
+      source,
+      {retrieval_architecture,
+       [](const std::string&, Json& config) { config["pretraining_head"] = true; }},
+      seed, out);
 }
 
 }  // namespace luthier

@@ -31,7 +31,7 @@ class Contrastive : public Objective {
     if (towers_) return {};
     return input_error("A model of type " + std::string(base.family->model_type) +
                            " puts no pictures and texts into one space.",
-                       "objective", "Such models are clip, siglip, align and blip.");
+                       "objective", "Such models are clip, siglip, align, blip and blip-2.");
   }
 
   std::int64_t count(const MicroBatch& rows) const override {

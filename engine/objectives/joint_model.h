@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "engine/models/cost.h"
 #include "engine/objectives/companion.h"
 
 namespace luthier {
@@ -24,6 +25,11 @@ class JointModel {
   /// Whether join puts other tensors in the places of the policy's module of this name, whose own
   /// of before stay in memory.
   virtual bool keeps_before(const std::string& /*module*/) const { return false; }
+  /// What the companion makes of a micro-batch, where that is not what the policy does: `pass` is
+  /// the policy's, the geometry the companion's.
+  virtual Pass companion_pass(const Pass& pass, const ModelGeometry& /*companion*/) const {
+    return pass;
+  }
   /// `masters`, by the names of what trains, of a result: what of the policy is stored as other
   /// numbers than it trains as is put in.
   virtual void make_masters(std::map<std::string, torch::Tensor>& /*masters*/) const {}

@@ -15,6 +15,7 @@
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
 #include "engine/models/score_head.h"
+#include "engine/objectives/carried_tensors.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/asked_rows.h"
 #include "engine/train/companion.h"
@@ -290,6 +291,9 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter, fresh));
   LUTHIER_CHECK(add_companion(run.trainables, run.base, run.recipe, *run.objective,
                               resumes ? run.begun->checkpoint->path : fs::path()));
+  if (auto* carrier = dynamic_cast<CarriedTensors*>(run.objective.get()))
+    for (auto& carried : carrier->carried_tensors(run.base))
+      run.trainables.statistics.push_back(std::move(carried));
   AdapterCourse* course = run.trainables.adapter ? run.trainables.adapter->course() : nullptr;
   if (course) LUTHIER_CHECK(course->begin(run.plan.total_steps));
   const bool fresh_optimizer = fork && fork->fresh_optimizer;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What parity cannot see of BLIP-2 and InstructBLIP: refusals of configurations and processors that
 // do not hold together, what a question's text carries, instructions of several pictures together
-// as alone.
+// as alone, what queries and the tokens of a text see of one another.
 #include "engine/data/asked_question.h"
 #include "engine/models/blip2/blip2_model.h"
+#include "engine/models/blip2/blip2_retriever.h"
 #include "engine/models/families.h"
 
 // After LibTorch's headers, which have members that Qt's macros are named like.
@@ -20,6 +21,11 @@ namespace {
 
 Json blip2(const Json& patch = Json::object()) {
   return merged(*read_json_file(files_of(blip_2_family) / "config.json"), patch);
+}
+
+Json retrieval() {
+  return {{"architectures", {"Blip2ForImageTextRetrieval"}},
+          {"qformer_config", {{"use_qformer_text_input", true}}}};
 }
 
 QFormerOptions instructed() {
@@ -114,6 +120,73 @@ class TestBlip2 : public QObject {
     QVERIFY(at::allclose(both.slice(0, 0, o.queries), made(0, 1, 0, {2}), 1e-4, 1e-5));
     QVERIFY(at::allclose(both.slice(0, o.queries), made(1, 1, 2, {4}), 1e-4, 1e-5));
     QVERIFY_THROWS_EXCEPTION(c10::Error, made(0, 1, 0, {10}));
+  }
+
+  void retrieval_refusals_data() {
+    QTest::addColumn<QString>("patch");
+    QTest::addColumn<QString>("field");
+    const auto add = [](const char* patch, const char* field) {
+      QTest::newRow(patch) << patch << field;
+    };
+    add(R"({"qformer_config": {"use_qformer_text_input": false}})",
+        "qformer_config: use_qformer_text_input");
+    add(R"({"qformer_config": {"bos_token_id": 900000}})", "qformer_config: bos_token_id");
+    add(R"({"image_text_hidden_size": 0})", "image_text_hidden_size");
+    add(R"({"logit_scale_init_value": 90})", "logit_scale_init_value");
+    add(R"({"pretraining_head": 1})", "pretraining_head");
+  }
+  void retrieval_refusals() {
+    QFETCH(QString, patch);
+    QFETCH(QString, field);
+    Json config = blip2(retrieval());
+    QVERIFY(is_blip2_retrieval(config));
+    QVERIFY(read_blip2_retrieval_options(config, "config.json").ok());
+    const auto options = read_blip2_retrieval_options(
+        merged(config, Json::parse(patch.toStdString())), "config.json");
+    QVERIFY(!options.ok());
+    QCOMPARE(QString::fromStdString(options.error().where), "config.json: " + field);
+  }
+
+  /// A token that is written sees the queries and what stands before it, and no query sees a token;
+  /// of texts that are matched either sees the other.
+  void what_queries_and_tokens_see() {
+    const torch::NoGradGuard no_grad;
+    torch::manual_seed(6);
+    const QFormerOptions o = instructed();
+    const QFormer qformer(o, torch::TensorOptions());
+    for (auto& parameter : qformer.parameters()) parameter.normal_(0, 0.4);
+    const Tensor queries = torch::randn({1, o.queries, o.hidden_size}),
+                 pictures = torch::randn({2 * 5, o.encoder_hidden_size}),
+                 words = torch::randn({6, o.hidden_size});
+    const std::vector<std::int64_t> lengths{2, 4};
+    const QFormerPlaces places = qformer_places(o.queries, lengths);
+    const auto made = [&](const Tensor& given, const Tensor& asked, bool written) {
+      QFormerTexts texts{{}, lengths, given, written};
+      const Tensor states = qformer.together(asked, pictures, 2, texts, places);
+      return std::pair(states.index_select(0, places.queries),
+                       states.index_select(0, places.texts));
+    };
+    const auto alike = [](const Tensor& one, const Tensor& other) {
+      return at::allclose(one, other, 1e-4, 1e-5);
+    };
+    Tensor last = words.clone();
+    last[4] += 1;  // the second row's third token
+    const auto before = made(words, queries, true), after = made(last, queries, true);
+    QVERIFY(alike(before.first, after.first));
+    QVERIFY(alike(before.first, qformer.forward(queries, pictures, 2)));
+    QVERIFY(alike(before.second.slice(0, 0, 4), after.second.slice(0, 0, 4)));
+    QVERIFY(!alike(before.second[4], after.second[4]));
+    QVERIFY(!alike(before.second[5], after.second[5]));
+    QVERIFY(!alike(before.second, made(words, queries + 1, true).second));
+    const auto matched = made(words, queries, false), other = made(last, queries, false);
+    QVERIFY(alike(matched.first.slice(0, 0, o.queries), other.first.slice(0, 0, o.queries)));
+    QVERIFY(!alike(matched.first.slice(0, o.queries), other.first.slice(0, o.queries)));
+    QVERIFY(!alike(matched.second[2], other.second[2]));
+    // Alone it sees neither queries nor picture, and its own row both ways.
+    const Tensor read = qformer.read(words, RowLayout(lengths)),
+                 again = qformer.read(last, RowLayout(lengths));
+    QVERIFY(alike(read.slice(0, 0, 2), again.slice(0, 0, 2)));
+    QVERIFY(!alike(read[2], again[2]));
   }
 };
 

@@ -191,12 +191,20 @@ class TestHostileConfigs : public QObject {
  private slots:
   void lies_are_refused_or_harmless_data() {
     QTest::addColumn<QString>("type");
+    QTest::addColumn<QString>("patch");
     for (const Family& family : families())
-      QTest::newRow(family.model_type) << QString(family.model_type);
+      QTest::newRow(family.model_type) << QString(family.model_type) << "{}";
+    // Another class of the family's.
+    QTest::newRow("blip-2, retrieval")
+        << "blip-2"
+        << R"({"architectures": ["Blip2ForImageTextRetrieval"], "pretraining_head": true,
+               "image_text_hidden_size": 12, "logit_scale_init_value": 2.0,
+               "qformer_config": {"use_qformer_text_input": true, "bos_token_id": 3}})";
   }
 
   void lies_are_refused_or_harmless() {
     QFETCH(QString, type);
+    QFETCH(QString, patch);
     at::set_num_threads(1);
     const fs::path source =
         fs::path(LUTHIER_TEST_DATA) / "models" / "families" / type.toStdString();
@@ -205,7 +213,9 @@ class TestHostileConfigs : public QObject {
     QTemporaryDir scratch;
     const fs::path folder = fs::path(scratch.path().toStdString()) / "model";
     fs::copy(source, folder);
-    const Json config = read(folder / "config.json");
+    Json config = read(folder / "config.json");
+    config.merge_patch(Json::parse(patch.toStdString()));
+    write(folder / "config.json", config);
     const auto family = find_family(config, "config.json");
     QVERIFY(family);
     const Status whole = load_and_run(**family, config, folder);

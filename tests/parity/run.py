@@ -116,6 +116,8 @@ IN_PART = (
     "siglip",
     "align",
     "blip",
+    "blip2_retrieval",
+    "image_text_pretraining",
     "pictures_alone",
     "masked_pictures",
     "segmentation",

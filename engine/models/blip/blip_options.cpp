@@ -85,6 +85,7 @@ Result<Options> read_options(const Json& config, const std::string& where) {
   o.tie_word_embeddings = o.tie_word_embeddings || tied;
   LUTHIER_CHECK(
       read_in_range(config, "image_text_hidden_size", where, 1, 1 << 20, o.image_text_hidden_size));
+  LUTHIER_TRY(o.pretraining_head, json_bool(config, "pretraining_head", where, false));
   LUTHIER_TRY(o.logit_scale_init_value,
               json_number(config, "logit_scale_init_value", where, o.logit_scale_init_value));
   return o;

@@ -28,6 +28,7 @@ struct Options {
   std::int64_t image_text_hidden_size = 256;  ///< of the space of Retrieve
   double logit_scale_init_value = 2.6592;     ///< ln of what likenesses are multiplied with there
   bool tie_word_embeddings = true;
+  bool pretraining_head = false;  ///< of Retrieve: a temperature that learns ("temp", the authors')
 
   /// [ENC], which a text begins with that is read with its picture: the word behind [DEC], as the
   /// authors added the two.

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "engine/models/blip/blip_options.h"
+#include "engine/models/two_towers/image_text_pretraining.h"
 #include "engine/models/two_towers/pair_matcher.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/nn/module_cost.h"
@@ -18,10 +19,13 @@ using torch::Tensor;
 namespace {
 
 constexpr const char* kTextStarts = "starts";  ///< what prepare() sets aside
+/// Of the authors' temperature, which likenesses are divided by.
+constexpr double kFirstTemp = 0.07, kLeastTemp = 0.001, kMostTemp = 0.5;
 
 class Retriever : public Model,
                   public TwoTowers,
                   public PairMatcher,
+                  public PretrainedTowers,
                   public PictureTower,
                   public StepCosts {
  public:
@@ -33,8 +37,9 @@ class Retriever : public Model,
     vision_proj_ = register_module("vision_proj", Linear(o.vision.hidden_size, space, true, t));
     text_proj_ = register_module("text_proj", Linear(width, space, true, t));
     itm_head_ = register_module("itm_head", Linear(width, 2, true, t));
+    if (o.pretraining_head) add_parameter("temp", temp_, {}, t);
     declare_part(kVisionTower, "vision_model.");
-    for (const char* head : {"vision_proj.", "text_proj.", "itm_head."})
+    for (const char* head : {"vision_proj.", "text_proj.", "itm_head.", "temp"})
       declare_part(kProjector, head);
   }
 
@@ -68,8 +73,18 @@ class Retriever : public Model,
   }
   /// The class has no temperature that learns; config.json says where BLIP's began.
   Tensor scale() override {
+    if (temp_.defined()) return temp_.clamp(kLeastTemp, kMostTemp).reciprocal();
     return torch::full({}, std::exp(options_.logit_scale_init_value),
                        vision_proj_->weight.leaf().options().requires_grad(false));
+  }
+
+  bool learns_temperature() const override { return temp_.defined(); }
+  void hold_temperature() override {
+    if (temp_.defined()) temp_.clamp_(kLeastTemp, kMostTemp);
+  }
+  std::int64_t points_width() const override { return options_.image_text_hidden_size; }
+  void start_own_tensors() override {
+    if (temp_.defined()) temp_.fill_(kFirstTemp);
   }
 
   Tensor match(const ModelInput& input, const Pairs& pairs) override {
@@ -153,6 +168,7 @@ class Retriever : public Model,
   Options options_;
   BlipTower vision_model_{nullptr};
   std::shared_ptr<MedStack> text_encoder_;
+  Tensor temp_;  ///< undefined: it does not learn
   Linear vision_proj_{nullptr}, text_proj_{nullptr}, itm_head_{nullptr};
 };
 

@@ -6,9 +6,11 @@
 
 #include "engine/data/asked_question.h"
 #include "engine/models/blip2/blip2_model.h"
+#include "engine/models/blip2/blip2_retriever.h"
 #include "engine/models/blip2/blip2_t5.h"
 #include "engine/models/family.h"
 #include "engine/models/processor_files.h"
+#include "engine/models/two_towers/two_tower_parts.h"
 
 namespace luthier {
 
@@ -129,7 +131,28 @@ Result<Plan> read_plan(const Json& config, const std::filesystem::path& folder, 
   return plan;
 }
 
+/// Pictures stand beside their texts; the mark that Blip2Processor adds to the tokenizer stands in
+/// none of them, and the table may lack its row.
+Result<Plan> read_retrieval_plan(const Json& config, const std::filesystem::path& folder) {
+  const std::string where = (folder / "config.json").string();
+  LUTHIER_TRY(const Blip2RetrievalOptions options, read_blip2_retrieval_options(config, where));
+  Plan plan;
+  plan.build = [options](const torch::TensorOptions& tensors, HeadWeight) {
+    return make_blip2_retriever(options, tensors);
+  };
+  plan.pictures = pictures_beside("BlipImageProcessor");
+  for (const char* key : {"image_token_index", "image_token_id"}) {
+    const auto mark = config.find(key);
+    if (mark != config.end() && mark->is_number_integer())
+      plan.pictures->token_id = mark->get<TokenId>();
+  }
+  plan.initializer_range = options.initializer_range;
+  plan.longest_row = options.bridge.qformer.max_position_embeddings;
+  return plan;
+}
+
 Result<Plan> read_blip2(const Json& config, const std::filesystem::path& folder) {
+  if (is_blip2_retrieval(config)) return read_retrieval_plan(config, folder);
   if (is_blip2_t5(config)) return read_t5_plan(config, folder);
   return read_plan(config, folder, /*instructed=*/false);
 }

@@ -23,6 +23,13 @@ AttentionRule both_ways() {
   return rule;
 }
 
+/// What is causal sees a block's tokens all the same: the queries of a row are one.
+AttentionRule rule_of(const QFormerFrame& frame) {
+  AttentionRule rule;
+  rule.causal = frame.blocks.defined();
+  return rule;
+}
+
 }  // namespace
 
 QFormerLayer::Attention QFormerLayer::make_attention(const char* name, std::int64_t from,
@@ -68,10 +75,12 @@ QFormerLayer::QFormerLayer(const QFormerOptions& o, bool across, const torch::Te
 
 Tensor QFormerLayer::forward(const Tensor& x, const QFormerFrame& frame) const {
   const std::int64_t heads = options_.num_attention_heads;
-  const LayerFrame within{frame.rows};
-  const Tensor mixed =
-      self_.norm->forward(x + attend_within(x, within, self_.query, self_.key, self_.value,
-                                            self_.out, heads, both_ways()));
+  const auto split = [heads](const Tensor& y) { return y.view({y.size(0), heads, -1}); };
+  const auto made = side_by_side(x, {self_.query.get(), self_.key.get(), self_.value.get()});
+  const Tensor mixed = self_.norm->forward(
+      x + self_.out->forward(attend(split(made[0]), split(made[1]), split(made[2]), frame.rows,
+                                    rule_of(frame), frame.blocks)));
+  if (frame.texts_alone) return of_text_.forward(mixed, options_.hidden_act);
   const bool text = frame.text_places.defined();
   Tensor queries = text ? mixed.index_select(0, frame.query_places) : mixed;
   if (across_.query) {
@@ -132,6 +141,12 @@ QFormer::QFormer(const QFormerOptions& o, const torch::TensorOptions& t) : optio
 
 Tensor QFormer::forward(const Tensor& query_tokens, const Tensor& pictures, std::int64_t count,
                         const QFormerTexts& texts, const QFormerPlaces& places) const {
+  const Tensor states = together(query_tokens, pictures, count, texts, places);
+  return texts.any() ? states.index_select(0, places.queries) : states;
+}
+
+Tensor QFormer::together(const Tensor& query_tokens, const Tensor& pictures, std::int64_t count,
+                         const QFormerTexts& texts, const QFormerPlaces& places) const {
   const std::int64_t each = count > 0 ? pictures.size(0) / count : 0;
   const auto rows_of = [count](std::int64_t length) {
     return std::vector<std::int64_t>(static_cast<std::size_t>(count), length);
@@ -141,8 +156,7 @@ Tensor QFormer::forward(const Tensor& query_tokens, const Tensor& pictures, std:
   frame.queries = RowLayout(lengths);
   frame.pictures = {pictures, RowLayout(rows_of(each))};
   Tensor x = query_tokens.expand({count, -1, -1}).flatten(0, 1);
-  const bool reads = texts.ids.defined() && texts.ids.numel() > 0;
-  if (reads) {
+  if (texts.any()) {
     TORCH_CHECK(static_cast<std::int64_t>(texts.lengths.size()) == count,
                 "each picture's queries stand beside one text");
     for (std::size_t row = 0; row < lengths.size(); ++row) {
@@ -153,13 +167,26 @@ Tensor QFormer::forward(const Tensor& query_tokens, const Tensor& pictures, std:
     }
     frame.query_places = places.queries, frame.text_places = places.texts;
     frame.back = places.back;
-    const Tensor said = words_->forward(texts.ids) + positions_->forward(places.positions);
+    const Tensor said = texts.words.defined()
+                            ? texts.words
+                            : words_->forward(texts.ids) + positions_->forward(places.positions);
     x = at::cat({x, said}).index_select(0, places.back);
+    if (texts.written)
+      frame.blocks =
+          torch::full({x.size(0)}, -1, places.queries.options()).index_fill(0, places.queries, 0);
   }
   frame.rows = RowLayout(lengths);
   x = layernorm_->forward(x);
   for (const auto& layer : layers_) x = layer->forward(x, frame);
-  return reads ? x.index_select(0, places.queries) : x;
+  return x;
+}
+
+Tensor QFormer::read(const Tensor& words, const RowLayout& rows) const {
+  QFormerFrame frame;
+  frame.rows = rows, frame.texts_alone = true;
+  Tensor x = layernorm_->forward(words);
+  for (const auto& layer : layers_) x = layer->forward(x, frame);
+  return x;
 }
 
 }  // namespace luthier

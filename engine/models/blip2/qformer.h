@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The Q-Former (Li et al. 2023; Blip2QFormerModel of transformers 5.17): BERT's layers over a few
-// learned queries, which look across to a picture's states in every n-th layer. Where an
-// instruction stands beside the queries (InstructBLIP), either sees the other, its tokens look at
-// no picture, and queries and text have a feed-forward each.
+// learned queries, which look across to a picture's states in every n-th layer. Where a text stands
+// beside the queries, its tokens look at no picture, and queries and text have a feed-forward each.
+// Either sees the other (InstructBLIP's instruction, BLIP-2's matching), or the text is written:
+// its tokens see the queries and those before them, and no query sees a token. A text may stand
+// alone.
 #pragma once
 
 #include <memory>
@@ -21,13 +23,23 @@ struct QFormerFrame {
   /// Where in `rows` queries and text stand, and where each of `rows` stands behind queries and
   /// text put after one another: [tokens] int64 each; undefined: there is no text.
   torch::Tensor query_places, text_places, back;
-  RowStates pictures;  ///< the states that each row's queries look across to
+  RowStates pictures;    ///< the states that each row's queries look across to
+  torch::Tensor blocks;  ///< [tokens] int64 of rows whose text is written: 0 of a query, −1 of a
+                         ///< token; undefined: all of a row see one another
+  bool texts_alone = false;  ///< the rows are texts without queries
 };
 
 /// The texts that stand beside the queries of pictures, a picture's after another's.
 struct QFormerTexts {
-  torch::Tensor ids;                  ///< [tokens] int64; undefined: there are none
+  torch::Tensor ids;  ///< [tokens] int64, by its own tables; undefined: there are none
   std::vector<std::int64_t> lengths;  ///< one a picture
+  torch::Tensor words =
+      {};  ///< [tokens, hidden] that they begin as, where the tables are another's
+  bool written = false;
+
+  bool any() const {
+    return (words.defined() && words.numel() > 0) || (ids.defined() && ids.numel() > 0);
+  }
 };
 /// QFormerFrame's places for rows of so many queries and such texts, on the host.
 struct QFormerPlaces {
@@ -37,9 +49,11 @@ QFormerPlaces qformer_places(std::int64_t queries, const std::vector<std::int64_
 
 /// A batch on its way through it, for what it costs.
 struct QFormerPass {
-  std::int64_t pictures = 0, picture_tokens = 0;  ///< tokens of one
+  std::int64_t pictures = 0, picture_tokens = 0;  ///< tokens of one; no picture: texts alone
   std::vector<std::int64_t> texts;                ///< the lengths of the text rows; empty: none
   bool memory_flows = false;                      ///< a gradient is wanted of the pictures' states
+  bool written = false;                           ///< the texts are
+  bool again = false;  ///< it runs once more behind this, and its gradients stand since
 };
 
 class QFormerLayer : public torch::nn::Module {
@@ -82,6 +96,12 @@ class QFormer : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& query_tokens, const torch::Tensor& pictures,
                         std::int64_t count, const QFormerTexts& texts = {},
                         const QFormerPlaces& places = {}) const;
+  /// The same with the texts' states: [tokens of queries and texts, hidden], as `places` lay them.
+  torch::Tensor together(const torch::Tensor& query_tokens, const torch::Tensor& pictures,
+                         std::int64_t count, const QFormerTexts& texts,
+                         const QFormerPlaces& places) const;
+  /// Texts alone, which begin as `words` [tokens, hidden] → [tokens, hidden].
+  torch::Tensor read(const torch::Tensor& words, const RowLayout& rows) const;
   /// Adds its stages. `flows`: a gradient is wanted of what enters it; afterwards whether one is
   /// wanted at its end.
   void add_cost(const StepTerms& terms, const QFormerPass& pass, bool& flows,

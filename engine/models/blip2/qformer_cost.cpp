@@ -34,19 +34,21 @@ Stage QFormerLayer::cost(const StepTerms& terms, const QFormerPass& pass, bool f
   const std::int64_t width = options_.hidden_size, heads = options_.num_attention_heads,
                      queries = pass.pictures * options_.queries;
   std::vector<std::int64_t> lengths = rows_of(pass.pictures, options_.queries);
-  for (std::size_t row = 0; row < std::min(lengths.size(), pass.texts.size()); ++row)
+  if (pass.pictures == 0) lengths = pass.texts;
+  for (std::size_t row = 0; pass.pictures > 0 && row < std::min(lengths.size(), pass.texts.size());
+       ++row)
     lengths[row] += pass.texts[row];
   const std::int64_t all = sum_of(lengths), texts = all - queries, state = terms.block(all * width),
                      memory = pass.pictures * pass.picture_tokens;
   const auto core_of = [&](const RowsShape& rows) {
     return attention_cost(terms, rows, heads, heads, width / heads);
   };
-  const RowsShape rows = rows_shape(lengths, /*causal=*/false),
+  const RowsShape rows = rows_shape(lengths, pass.written),
                   across = across_shape(rows_of(pass.pictures, options_.queries),
                                         rows_of(pass.pictures, pass.picture_tokens));
   Stage stage;
   const TrainedShare share = trained_within(terms, *this);
-  stage.gradients = share.parameters * terms.gradient_element;
+  stage.gradients = pass.again ? 0 : share.parameters * terms.gradient_element;
   if (!flows && !share.trains && !pass.memory_flows) {
     // Nothing is kept; what its forward needs stands where its backward would.
     const auto passing = [&](const RowsShape& shape) {
@@ -55,7 +57,7 @@ Stage QFormerLayer::cost(const StepTerms& terms, const QFormerPass& pass, bool f
     };
     std::int64_t work =
         std::max(passing(rows), 2 * terms.block(all * options_.intermediate_size) + 4 * state);
-    if (across_.query) work = std::max(work, passing(across));
+    if (across_.query && queries > 0) work = std::max(work, passing(across));
     stage.moments = {{0, work}};
     return stage;
   }
@@ -71,7 +73,7 @@ Stage QFormerLayer::cost(const StepTerms& terms, const QFormerPass& pass, bool f
   add(attention_branch_cost(terms, {self_.query, self_.key, self_.value}, self_.out, core_of(rows),
                             0, all, below),
       self_.norm, all);
-  if (across_.query) {
+  if (across_.query && queries > 0) {
     add(across_branch_cost(terms, across_.query, {across_.key, across_.value}, across_.out,
                            core_of(across), queries, memory, below, pass.memory_flows),
         across_.norm, queries);
@@ -83,7 +85,7 @@ Stage QFormerLayer::cost(const StepTerms& terms, const QFormerPass& pass, bool f
         {mlp.kept + (normed ? norm_kept(terms, forward.norm, tokens) : 0),
          std::max(norm_work(terms, forward.norm, tokens), terms.block(tokens * width) + mlp.work)});
   };
-  feed(of_queries_, queries);
+  if (queries > 0) feed(of_queries_, queries);
   if (texts > 0 && of_text_.wide) feed(of_text_, texts);
   for (const QFormerBranch& branch : branches) stage.kept += branch.kept;
   std::int64_t there = stage.kept;
@@ -108,8 +110,15 @@ void QFormer::add_cost(const StepTerms& terms, const QFormerPass& pass, bool& fl
   }
   flows = flows || norm.trains;
   if (flows) first.kept = norm_kept(terms, layernorm_, tokens);
+  if (pass.written) {  // what of a row's keys a token sees, once for all layers
+    std::vector<std::int64_t> lengths = pass.texts;
+    for (std::int64_t& length : lengths) length += options_.queries;
+    first.kept += masks_kept(terms, rows_shape(lengths, /*causal=*/true),
+                             std::vector<std::int64_t>(layers_.size(), 0), /*blocks=*/true,
+                             /*capped=*/false, options_.hidden_size / options_.num_attention_heads);
+  }
   first.moments = {{first.kept, norm_work(terms, layernorm_, tokens) + tables}};
-  first.gradients = norm.parameters * terms.gradient_element;
+  first.gradients = pass.again ? 0 : norm.parameters * terms.gradient_element;
   stages.push_back(first);
   for (const auto& layer : layers_) {
     stages.push_back(layer->cost(terms, pass, flows));

@@ -58,7 +58,8 @@ Result<Likenesses> likenesses(const LoadedModel& model, const ChatProcessor& pro
   if (!towers)
     return input_error("A model of type " + std::string(model.family->model_type) +
                            " puts no pictures and texts into one space.",
-                       model.folder.string(), "Such models are clip, siglip, align and blip.");
+                       model.folder.string(),
+                       "Such models are clip, siglip, align, blip and blip-2.");
   const torch::NoGradGuard no_grad;
   const std::size_t all = given.pictures.size() + given.texts.size();
   std::vector<torch::Tensor> images, texts;

@@ -7,7 +7,10 @@ using torch::Tensor;
 
 Tensor likeness(const Tensor& texts, const Tensor& images, const Tensor& scale,
                 const Tensor& bias) {
-  const Tensor scaled = at::matmul(texts, images.t()) * scale;
+  const Tensor alike = images.dim() == 2
+                           ? at::matmul(texts, images.t())
+                           : std::get<0>(at::matmul(images, texts.t()).max(/*dim=*/1)).t();
+  const Tensor scaled = alike * scale;
   return (bias.defined() ? scaled + bias : scaled).to(torch::kFloat32);
 }
 

@@ -17,6 +17,7 @@ class SmoothedPairs {
 };
 
 /// texts [rows, width] and images [pictures, width], scaled and shifted: [rows, pictures] float32.
+/// images [pictures, points, width]: of a picture's points the likest counts (BLIP-2).
 /// `scale` and `bias`: the towers' own, or what stands for them in a window.
 torch::Tensor likeness(const torch::Tensor& texts, const torch::Tensor& images,
                        const torch::Tensor& scale, const torch::Tensor& bias);
