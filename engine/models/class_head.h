@@ -42,6 +42,7 @@ Result<NewClassHead> write_with_discriminator_head(const std::filesystem::path& 
 /// (He et al. 2021), and the head of a masked language model where the folder has none.
 Result<NewClassHead> write_with_mask_decoder(const std::filesystem::path& source,
                                              std::uint64_t seed, const std::filesystem::path& out);
+
 /// The same class with what BLIP's and BLIP-2's pretraining learns beside it and transformers'
 /// retrieval classes lack (config.json's `pretraining_head`): the temperature, and BLIP-2's head of
 /// words. transformers loads the folder and leaves those unread.

@@ -45,7 +45,8 @@ struct PictureMark {
 /// Where everything stands, once config.json is settled.
 struct ComposeDraft {
   std::string tower_at;  ///< in memory, before the names within a tower
-  /// Names in memory of what else the tower's folder has, and how it is stored there.
+  /// Names in memory, or their beginnings, of what else the tower's folder has, and what is stored
+  /// there in their place.
   std::vector<std::pair<std::string, std::string>> tower_beside = {};
   /// Beginnings of names in memory, and what the language model's own model has in their place.
   std::vector<std::pair<std::string, std::string>> language_at;

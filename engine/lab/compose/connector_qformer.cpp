@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // BLIP-2 (Li et al. 2023): learned queries look at the tower's states through a Q-Former and stand
 // before the words, as Blip2ForConditionalGeneration has it. transformers begins the queries at 0,
-// where all of them are alike and stay so; here they are drawn, as the authors' code does.
+// where all of them are alike and stay so; here they are drawn, as the authors' code does. Where
+// the tower's folder is what the first stage left, queries and Q-Former are that one's.
 #include "engine/lab/compose/connector.h"
 
 namespace luthier {
@@ -10,22 +11,45 @@ namespace {
 
 constexpr const char *kQueryWord = "<image>", *kBlip2Class = "Blip2ForConditionalGeneration";
 
+/// The first stage's Q-Former as the second has it: it reads no text.
+Json second_stage_qformer(const Json& first) {
+  Json qformer = first.value("qformer_config", Json::object());
+  qformer["use_qformer_text_input"] = false;
+  qformer.erase("bos_token_id");
+  return qformer;
+}
+
+/// As many as the first stage has, where it left them.
+Result<std::int64_t> queries_of(const ConnectorParts& parts) {
+  const std::int64_t asked = parts.order.queries;
+  if (parts.tower->first_stage.is_null())
+    return asked > 0 ? asked : std::int64_t{parts.small() ? 8 : 32};
+  LUTHIER_TRY(const std::int64_t queries,
+              json_int(parts.tower->first_stage, "num_query_tokens",
+                       (parts.tower->folder / "config.json").string(), 32));
+  if (asked == 0 || asked == queries) return queries;
+  return input_error("The first stage left " + std::to_string(queries) + " queries.", "--queries",
+                     "Leave it out.");
+}
+
 Result<Json> configure_qformer(const ConnectorParts& parts) {
   const bool small = parts.small();
   Json config = parts.config(kBlip2Class, "blip-2");
   Json vision = parts.vision_config("blip_2_vision_model");
   vision["qkv_bias"] = parts.tower->qkv_bias;
-  const Json qformer = {{"model_type", "blip_2_qformer"},
-                        {"hidden_size", small ? 96 : 768},
-                        {"num_hidden_layers", small ? 2 : 12},
-                        {"num_attention_heads", small ? 4 : 12},
-                        {"intermediate_size", small ? 256 : 3072},
-                        {"cross_attention_frequency", small ? 1 : 2},
-                        {"encoder_hidden_size", parts.tower->sizes.hidden_size},
-                        {"layer_norm_eps", 1e-12},
-                        {"hidden_act", "gelu"},
-                        {"initializer_range", 0.02}};
-  const std::int64_t queries = parts.order.queries > 0 ? parts.order.queries : (small ? 8 : 32);
+  const Json& first = parts.tower->first_stage;
+  Json qformer = {{"model_type", "blip_2_qformer"},
+                  {"hidden_size", small ? 96 : 768},
+                  {"num_hidden_layers", small ? 2 : 12},
+                  {"num_attention_heads", small ? 4 : 12},
+                  {"intermediate_size", small ? 256 : 3072},
+                  {"cross_attention_frequency", small ? 1 : 2},
+                  {"encoder_hidden_size", parts.tower->sizes.hidden_size},
+                  {"layer_norm_eps", 1e-12},
+                  {"hidden_act", "gelu"},
+                  {"initializer_range", 0.02}};
+  if (!first.is_null()) qformer = second_stage_qformer(first);
+  LUTHIER_TRY(const std::int64_t queries, queries_of(parts));
   config.update({{"image_token_index", parts.id(kQueryWord)},
                  {"num_query_tokens", queries},
                  {"initializer_range", 0.02},
@@ -36,14 +60,19 @@ Result<Json> configure_qformer(const ConnectorParts& parts) {
   return config;
 }
 
-std::vector<ComposedStage> blip2_stages() {
+/// `done`: the first has left what the second begins with.
+std::vector<ComposedStage> blip2_stages(bool done) {
   ComposedStage first = freeze_stage("represent", false, true, false, {});
   first.learns =
       "The Q-Former without the language model, from pictures and captions: contrast, matching and "
       "captioning.";
   first.paper = "Li et al. 2023: 129 M pictures, 250 K steps, batches of 2,320, rate 1e-4";
   first.settings.clear();
-  first.lacks = "This stage is not built: the Q-Former begins the second as it was drawn.";
+  first.lacks =
+      done ? "The tower's folder is what this stage left."
+           : "This stage comes before, over a Blip2ForImageTextRetrieval (objective: "
+             "image_text_pretraining); give its result as --tower. As it is, the Q-Former begins "
+             "the second as it was drawn.";
   std::vector<std::string> settings{
       "training.learning_rate=1e-4", "training.adam_beta2=0.98",
       "training.weight_decay=0.05",  "training.warmup_ratio=0.025",
@@ -87,10 +116,15 @@ Result<ComposeDraft> lay_out_qformer(const ConnectorParts& parts, const Json& co
       {"language_projection", with_commas(width) + " -> " + out,
        count + " tokens of " + out + " before the question"},
       parts.language_box()};
+  const bool done = !tower.first_stage.is_null();
+  if (done) draft.tower_beside = {{"query_tokens", "query_tokens"}, {"qformer.", "qformer."}};
   draft.notes.push_back(
-      "The queries are drawn, as the authors' code has them: transformers begins them at 0, where "
-      "all are alike and stay so.");
-  draft.stages = blip2_stages();
+      done
+          ? "Queries and Q-Former are the first stage's; its words, its text feed-forwards and its "
+            "heads stay behind."
+          : "The queries are drawn, as the authors' code has them: transformers begins them at 0, "
+            "where all are alike and stay so.");
+  draft.stages = blip2_stages(done);
   return draft;
 }
 

@@ -36,6 +36,8 @@ struct TowerHalf {
   /// stored, and how many numbers it makes.
   std::string projection = {};
   std::int64_t projection_dim = 0;
+  Json first_stage;  ///< config.json of what BLIP-2's first stage left (Blip2ForImageText-
+                     ///< Retrieval), where this is its tower; else null
   std::optional<CheckpointFiles> files;
 
   /// Tokens inside it, with the class token.

@@ -104,7 +104,7 @@ std::string new_dtype(const PlannedComposition& planned) {
   return type == "BF16" || type == "F16" ? type : "F32";
 }
 
-/// A tensor of the tower: of one stored tensor, or of several one below the other.
+/// A tensor of the tower's folder: of one stored tensor, or of several one below the other.
 Status take_from_tower(const TowerHalf& tower, const std::vector<std::string>& pieces,
                        ComposedTensor& tensor) {
   std::vector<std::int64_t> wanted = tensor.shape;  // of each
@@ -183,10 +183,11 @@ Status place_tensor(const PlannedComposition& planned, std::int64_t lacking,
     const TowerHalf& tower = *planned.tower;
     return take_from_tower(tower, tower.stored(name.substr(draft.tower_at.size())), tensor.shown);
   }
-  for (const auto& [here, stored] : draft.tower_beside)
-    if (name == here)
-      return planned.tower->files ? take_from_tower(*planned.tower, {stored}, tensor.shown)
-                                  : Status();
+  for (const auto& [here, stored] : draft.tower_beside) {
+    if (!name.starts_with(here)) continue;
+    if (!planned.tower->files) return {};
+    return take_from_tower(*planned.tower, {stored + name.substr(here.size())}, tensor.shown);
+  }
   tensor.source = language_name(draft, name);
   if (tensor.source.empty() || !planned.language.files) return {};
   return take_from_language(planned, lacking, tensor);

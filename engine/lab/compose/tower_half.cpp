@@ -8,6 +8,7 @@
 #include "engine/lab/compose/composition.h"
 #include "engine/lab/compose/halves.h"
 #include "engine/models/blip/blip_tower.h"
+#include "engine/models/blip2/blip2_retriever.h"
 #include "engine/models/vision_tower.h"
 #include "engine/teaching/teaching.h"
 
@@ -227,6 +228,7 @@ Result<TowerHalf> read_tower_half(const std::string& given, TowerKind small) {
                        section.second + ": model_type", "It takes " + known + ".");
   }
   tower.kind = row->kind;
+  if (is_blip2_retrieval(config)) tower.first_stage = config;
   LUTHIER_CHECK(read_tower_sizes(section.first, section.second, tower));
   if (tower.sizes.image_height != tower.sizes.image_width)
     return input_error("The tower's pictures must be square.", section.second + ": image_size");
