@@ -21,6 +21,11 @@ constexpr const char* kIndexName = "model.safetensors.index.json";
 /// The folder holds neither weights nor an index: say what it holds instead.
 Error no_weights(const fs::path& folder) {
   std::error_code problem;
+  // As a cache's snapshot holds it whose blob is gone.
+  for (const char* name : {kSingleName, kIndexName})
+    if (fs::is_symlink(folder / name, problem))
+      return input_error("This is a link, and the file that it leads to is not there.",
+                         (folder / name).string(), "Copy or download the file again.");
   std::string pickle, shard, other;
   for (fs::directory_iterator walk(folder, problem), end; !problem && walk != end;
        walk.increment(problem)) {

@@ -45,7 +45,7 @@ Result<std::vector<FieldDifference>> changed_in(const RunFolder& run, const Reci
 
 std::string shown(const std::vector<std::string>& fingerprints) {
   std::string text;
-  for (const std::string& each : fingerprints) text += each + " ";
+  for (const std::string& each : fingerprints) text += (text.empty() ? "" : " ") + each;
   return text;
 }
 
@@ -156,24 +156,25 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
 
 Status check_same_inputs(const RunManifest& recorded, const RunManifest& now) {
   if (!now.dtype.empty()) LUTHIER_CHECK(resumed_dtype(now.dtype, recorded, recorded.model));
-  const auto refuse = [&](const char* what, const std::string& before, const std::string& after) {
+  const auto refuse = [&](const char* what, const std::string& before, const std::string& after,
+                          const std::string& where) {
     return input_error(
         std::string("The ") + what + " changed since the run was started (fingerprint " + before +
             ", now " + after + ").",
-        recorded.model,
-        "Resume with what it was started with, or start a new run in another output_dir.");
+        where, "Resume with what it was started with, or start a new run in another output_dir.");
   };
   if (!recorded.model_fingerprint.empty() && recorded.model_fingerprint != now.model_fingerprint) {
-    return refuse("model", recorded.model_fingerprint, now.model_fingerprint);
+    return refuse("model", recorded.model_fingerprint, now.model_fingerprint, recorded.model);
   }
   if (!recorded.dataset_fingerprints.empty() &&
       recorded.dataset_fingerprints != now.dataset_fingerprints) {
-    return refuse("dataset", shown(recorded.dataset_fingerprints), shown(now.dataset_fingerprints));
+    return refuse("dataset", shown(recorded.dataset_fingerprints), shown(now.dataset_fingerprints),
+                  "dataset");
   }
   if (!recorded.eval_dataset_fingerprints.empty() &&
       recorded.eval_dataset_fingerprints != now.eval_dataset_fingerprints) {
     return refuse("evaluation dataset", shown(recorded.eval_dataset_fingerprints),
-                  shown(now.eval_dataset_fingerprints));
+                  shown(now.eval_dataset_fingerprints), "eval_dataset");
   }
   return {};
 }

@@ -455,6 +455,9 @@ class TestSafetensors : public QObject {
     fs::create_directories(model);
     QVERIFY(CheckpointFiles::open(model).error().sentence().find("no weights") !=
             std::string::npos);
+    fs::create_symlink(model / "gone", model / "model.safetensors");
+    QVERIFY(CheckpointFiles::open(model).error().sentence().find("is a link") != std::string::npos);
+    fs::remove(model / "model.safetensors");
     put(model / "model.onnx", "x");
     QVERIFY(CheckpointFiles::open(model).error().sentence().find("model.onnx") !=
             std::string::npos);

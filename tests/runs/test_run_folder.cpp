@@ -360,6 +360,7 @@ class TestRunFolder : public QObject {
     now.dataset_fingerprints = {"d2"};
     QVERIFY(said(check_same_inputs(before, now).error()).find("dataset changed") !=
             std::string::npos);
+    QCOMPARE(check_same_inputs(before, now).error().where, std::string("dataset"));
     now = before;
     now.model_fingerprint = "m2";
     QVERIFY(said(check_same_inputs(before, now).error()).find("model changed") !=
