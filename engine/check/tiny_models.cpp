@@ -15,7 +15,8 @@ namespace {
 
 /// Null: none of this family is written down.
 const TinyRow* row_of(const std::string& family) {
-  for (const TinyTable* table : {&tiny_picture_models(), &tiny_text_models()}) {
+  for (const TinyTable* table :
+       {&tiny_picture_models(), &tiny_tower_models(), &tiny_text_models()}) {
     if (const auto found = table->find(family); found != table->end()) return &found->second;
   }
   return nullptr;

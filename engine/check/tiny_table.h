@@ -23,6 +23,7 @@ struct TinyRow {
 using TinyTable = std::map<std::string, TinyRow>;
 
 const TinyTable& tiny_picture_models();
+const TinyTable& tiny_tower_models();
 const TinyTable& tiny_text_models();
 
 }  // namespace luthier
