@@ -17,6 +17,7 @@
 #include "engine/base/random_stream.h"
 #include "engine/data/region_rows.h"
 #include "engine/data/text_pairs.h"
+#include "engine/device/together.h"
 #include "engine/models/cost.h"
 #include "engine/models/visual_bert/region_reader.h"
 #include "engine/objectives/masking.h"
@@ -208,12 +209,12 @@ class RegionPretraining : public Objective {
         covered.push_back(at < row.targets.size() ? static_cast<float>(row.targets[at]) : 0);
       }
     }
-    const auto device = batch.input.input_ids.device();
-    const auto there = [&](const std::vector<std::int64_t>& numbers) {
-      return torch::tensor(numbers, torch::kInt64).to(device);
-    };
-    return {there(match), there(rows), there(answers),
-            torch::tensor(covered, torch::kFloat32).to(device)};
+    WantedOfRows wanted{torch::tensor(match, torch::kInt64), torch::tensor(rows, torch::kInt64),
+                        torch::tensor(answers, torch::kInt64),
+                        torch::tensor(covered, torch::kFloat32)};
+    move_together({&wanted.match, &wanted.answered, &wanted.answers, &wanted.covered},
+                  batch.input.input_ids.device());
+    return wanted;
   }
 
   static ModelInput covered_input(const RegionReader& model, const ModelInput& input,

@@ -209,6 +209,9 @@ class Lxmert : public Model,
     const RowLayout words(input.lengths),
         regions(with_filler(region_counts(input), input.lengths.size()));
     regions.set_aside(input.aside, kRegionRows);
+    // As many for each row: words of several lengths look across to them by their ends still.
+    if (regions.equal())
+      input.aside[std::string(kRegionRows) + " ends"] = regions.ends(torch::kCPU);
     set_across_aside(words, regions, input.aside, kWordsAcross);
     set_across_aside(regions, words, input.aside, kRegionsAcross);
     input.aside[kFirstTokens] = starts_of_rows(input.lengths);
