@@ -98,8 +98,11 @@ class RegionRows : public RowKind {
     } else {
       LUTHIER_TRY(example, processor.encode_plain(text, how.max_length, where, fault));
     }
+    // Who checks data asks for all numbers, and who measures it for a file's header.
+    const bool header = how.outline && !how.size_of;
     LUTHIER_TRY(PixelValues regions, read_region_file(extra["regions"].get<std::string>(), *needs,
-                                                      how.outline, where + ": regions", fault));
+                                                      header, where + ": regions", fault));
+    if (how.outline) regions.values.clear();
     const auto tokens = static_cast<std::int64_t>(example.input_ids.size());
     for (std::size_t i = 2; i < regions.grid.size(); ++i)
       if (regions.grid[i] >= tokens)

@@ -122,6 +122,19 @@ class TestRegionRows : public QObject {
              (std::vector<std::int64_t>{2, 3 + kRegionNumbers}));
   }
 
+  void who_checks_reads_all_of_them() {
+    RowEncoding how;
+    how.outline = true;
+    how.size_of = [](const std::filesystem::path&) -> Result<ImageSize> { return ImageSize{}; };
+    File file = two_regions();
+    const auto row = encoded({{"text", "a b"}, {"regions", written(file)}}, how);
+    QVERIFY(row && row->sequences.front().images.at(0).values.empty());
+    file["boxes"].values[0] = 2;
+    RowFault fault = RowFault::Template;
+    QVERIFY(!encoded({{"text", "a b"}, {"regions", written(file)}}, how, &fault));
+    QVERIFY(fault == RowFault::BrokenImage);
+  }
+
   void words_that_regions_are_aligned_to_stand_in_the_grid() {
     File file = two_regions();
     file["alignment"] = {DType::I64, {2, 2}, {1, 3, 2, -1}};
