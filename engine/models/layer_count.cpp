@@ -76,7 +76,7 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {".blocks", {"depth"}},
       {"global_transformer.layers", {"num_global_layers"}},
       {"sam_encoder.layers", {"vision_config.sam_config.num_hidden_layers"}},
-      {"vision_encoder.layers", {"vision_config.encoder_config.num_hidden_layers"}},
+      {"vision_tower.vision_encoder.layers", {"vision_config.encoder_config.num_hidden_layers"}},
       {"language_model.encoder.layers", {"encoder_layers"}},
       {".model.encoder.layers", {"encoder_layers"}},
       {"model.decoder.layers", {"decoder_layers", "num_hidden_layers"}},

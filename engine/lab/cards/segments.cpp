@@ -116,9 +116,9 @@ LabCard segments_card() {
   card.figure = "eval_iou";
   card.figure_is = "of the pixels said or meant, both";
   card.chance = 0.05;
-  card.goal = 0.5;
-  card.steps = 400;
-  card.minutes = 1.5;
+  card.goal = 0.7;
+  card.steps = 800;
+  card.minutes = 2.5;
   card.write = write_segments;
   return card;
 }

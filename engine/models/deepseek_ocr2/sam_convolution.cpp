@@ -26,10 +26,10 @@ void SamConvolution::add_cost(TowerCost& cost, const StepTerms& terms, std::int6
   const std::int64_t numbers = places * in_ * side_ * side_;
   const bool flows = cost.flows;
   const ProductsCost made = patches_cost(terms, *this, numbers);
-  // The gradient of all windows, and of the places that they overlap on.
-  const std::int64_t back =
-      flows ? terms.block(numbers) + (side_ > 1 ? terms.block(places * step_ * step_ * in_) : 0)
-            : 0;
+  // The gradient of all windows, which is turned by a copy, and of the places that they overlap on.
+  const std::int64_t turned =
+      side_ > 1 ? terms.block(numbers) + terms.block(places * step_ * step_ * in_) : 0;
+  const std::int64_t back = flows ? terms.block(numbers) + turned : 0;
   cost.add_part(terms, terms.of(*this), made.input + made.numbers, back + made.work);
 }
 
