@@ -92,6 +92,11 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     if (writer && momentum_ > 0)
       return input_error("BLIP-2's first stage has no momentum copies.",
                          "image_text_pretraining.momentum", "Leave it at 0.");
+    if (momentum_ > 0 && base.model->dtype() != torch::kFloat32)
+      return input_error(
+          "In bfloat16 the momentum copies would stand still: they move by less than "
+          "its digits tell.",
+          "training.dtype", "Choose float32.");
     if (lm_ > 0 && !writer && plan_.folder.empty())
       return input_error("The model writes no text, and no captioner is named.", kCaptioner,
                          "Name a folder of BlipForConditionalGeneration of the same sizes, or set "

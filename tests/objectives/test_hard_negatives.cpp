@@ -37,13 +37,18 @@ class TestHardNegatives : public QObject {
   Q_OBJECT
 
  private slots:
+  void initTestCase() { at::set_num_threads(1); }
+
   void others_come_as_they_are_alike() {
     const Tensor logits = torch::tensor({{9.0, 1.0, 2.0, 0.5},
                                          {0.0, 5.0, 0.0, 3.0},
                                          {1.0, 1.0, 1.0, 1.0},
                                          {-40.0, 4.0, -40.0, 30.0}});
-    const Tensor pictures = torch::zeros({kRows, kRows}), texts = torch::zeros({kRows, kRows});
-    constexpr int kWindows = 4000;
+    constexpr int kWindows = 1500;
+    std::vector<float> pictures(kRows * kRows), texts(kRows * kRows);
+    const auto shares = [](std::vector<float>& counts) {
+      return torch::from_blob(counts.data(), {kRows, kRows}) / kWindows;
+    };
     for (int seed = 0; seed < kWindows; ++seed) {
       const PairMatcher::Pairs pairs =
           pairs_with_negatives(logits, logits.t(), draws_of(static_cast<std::uint64_t>(seed)));
@@ -59,13 +64,12 @@ class TestHardNegatives : public QObject {
         QCOMPARE(other_picture ? pairs.texts[i] : pairs.pictures[i], row);
         const std::int64_t other = other_picture ? pairs.pictures[i] : pairs.texts[i];
         QVERIFY(other != row);
-        (other_picture ? pictures : texts)[row][other] += 1.0 / kWindows;
+        (other_picture ? pictures : texts)[static_cast<std::size_t>(row * kRows + other)] += 1;
       }
     }
-    // Of 4,000 draws a share strays by 0.008 (one deviation).
-    QVERIFY((pictures - wanted(logits)).abs().max().item<double>() < 0.035);
-    QVERIFY((texts - wanted(logits.t())).abs().max().item<double>() < 0.035);
-    QCOMPARE(pictures[3][3].item<double>(), 0.0);
+    // Of 1,500 draws a share strays by 0.013 (one deviation).
+    QVERIFY((shares(pictures) - wanted(logits)).abs().max().item<double>() < 0.055);
+    QVERIFY((shares(texts) - wanted(logits.t())).abs().max().item<double>() < 0.055);
   }
 
   void draws_go_by_seed_and_row() {

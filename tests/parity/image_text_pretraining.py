@@ -333,10 +333,10 @@ def refused_case(world, result):
     bare, other = blip.make("blip-retrieval", world.checkpoints), blip.make("blip-caption-uneven", world.checkpoints)
     captioner, made = joint.parent / "blip-joint-captioner", rows(world, 4)
 
-    def refused(folder, said, given, strategy="full", together=2):
+    def refused(folder, said, given, strategy="full", together=2, **training):
         recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), output_dir=str(world.scratch / "run"),
                       objective="image_text_pretraining", strategy=strategy, image_text_pretraining=given,
-                      training=dict(per_device_train_batch_size=together, gradient_accumulation_steps=1, max_steps=1))
+                      training=dict(per_device_train_batch_size=together, gradient_accumulation_steps=1, max_steps=1) | training)
         (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
         ended = world.program.end("train", world.scratch / "recipe.yaml")
         result.expect(ended.returncode == 2 and said in ended.stderr, f"{said}: exit {ended.returncode}: {ended.stderr[-300:]}")
@@ -352,6 +352,7 @@ def refused_case(world, result):
     refused(stage, "strategy", {}, "lora")
     refused(stage, "image_text_pretraining.captioner", dict(captioner=str(captioner)))
     refused(stage, "momentum", dict(momentum=0.995))
+    refused(joint, "training.dtype", dict(captioner=str(captioner), momentum=0.995), dtype="bfloat16", device="cpu")
     refused(joint, "queue_size", dict(captioner=str(captioner), queue_size=8))
     refused(stage, "itc_weight", dict(itc_weight=0, itm_weight=0, lm_weight=0))
     refused(stage, "per_device_train_batch_size", {}, together=1)

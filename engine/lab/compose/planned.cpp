@@ -241,6 +241,8 @@ std::vector<ComposedPart> summed_parts(const PlannedComposition& planned) {
       if (tensor.shown.part != name) continue;
       const std::int64_t numbers = numbers_in(tensor.shown.shape);
       part.parameters += numbers;
+      if (part.folder.empty() && tensor.shown.origin == ComposedTensor::Origin::Tower)
+        part.folder = planned.tower->folder.string();  // the first stage's Q-Former
       if (tensor.shown.origin == ComposedTensor::Origin::Drawn) {
         part.drawn += numbers;
       } else if (tensor.shown.rows_added > 0) {

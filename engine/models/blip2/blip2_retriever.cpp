@@ -28,7 +28,7 @@ constexpr PredictionNames kItgHead{"cls.predictions.transform.dense",
                                    "cls.predictions.transform.LayerNorm", "cls.predictions.decoder",
                                    "cls.predictions"};
 
-std::int64_t sum_of(const std::vector<std::int64_t>& lengths) {
+std::int64_t tokens_in(const std::vector<std::int64_t>& lengths) {
   return std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
 }
 
@@ -165,7 +165,7 @@ class Blip2Retriever : public Model,
                          input.lengths.begin() + static_cast<std::ptrdiff_t>(rows));
     const QFormerPlaces places = places_of(texts.lengths, input.input_ids.device());
     const Tensor first = starts(texts.lengths, seen.size(0), input.input_ids),
-                 ids = input.input_ids.slice(0, 0, sum_of(texts.lengths))
+                 ids = input.input_ids.slice(0, 0, tokens_in(texts.lengths))
                            .index_fill(0, first, options_.decoder_start);
     texts.words = begun(ids, places.positions);
     const Tensor states =
@@ -213,7 +213,7 @@ class Blip2Retriever : public Model,
     through(pictures, asked.written, matches, matches);
     if (writes)
       cost.stages.push_back(
-          predictions_->cost(terms, sum_of(asked.written) - std::ssize(asked.written), own));
+          predictions_->cost(terms, tokens_in(asked.written) - std::ssize(asked.written), own));
     cost.stages.push_back(
         end_product_cost(terms, vision_projection_, pictures * options_.bridge.qformer.queries));
     through(0, pass.lengths, true, matches || writes);
