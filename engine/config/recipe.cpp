@@ -37,7 +37,8 @@ struct Candidate {
   std::string key;
 };
 
-/// The nearest of the keys that `admit` lets in, compared by `name_of`.
+/// The nearest of the keys that `admit` lets in, compared by `name_of`; of those that a name is
+/// part of, the one with the least besides.
 template <class Admit, class NameOf>
 Candidate nearest_of(const std::string& name, const std::vector<std::string>& keys, Admit admit,
                      NameOf name_of) {
@@ -45,7 +46,10 @@ Candidate nearest_of(const std::string& name, const std::vector<std::string>& ke
   for (const std::string& key : keys) {
     if (!admit(key)) continue;
     const std::size_t distance = distance_to(name, name_of(key));
-    if (best.key.empty() || distance < best.distance) best = {distance, key};
+    const auto besides = [&](const std::string& of) { return edit_distance(name, name_of(of)); };
+    if (best.key.empty() || distance < best.distance ||
+        (distance == best.distance && besides(key) < besides(best.key)))
+      best = {distance, key};
   }
   return best;
 }
