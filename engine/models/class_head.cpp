@@ -32,6 +32,7 @@ struct HeadChoice {
                                     const std::string& where)>
       architecture;
   std::function<void(const std::string& architecture, Json& config)> write;
+  bool of_pictures = false;  ///< it tells pictures apart
 };
 
 /// Where config.json does not say "gelu" otherwise: a head must have a class for `of`.
@@ -100,6 +101,23 @@ void name_architecture(const std::string& architecture, Json& config) {
   config["architectures"] = Json::array({architecture});
 }
 
+/// A captioner whose tower is a model of pictures alone, under the names that it has by itself
+/// (VirTex, SimVLM and VisualGPT over ResNet): that family, and its config.json. Null: it has none.
+struct TowerAlone {
+  const Family* family = nullptr;
+  Json config;
+};
+TowerAlone tower_alone(const Family& family, const Json& config, const Model& shapes) {
+  const auto section = config.find("vision_config");
+  if (family.class_heads.any() || section == config.end() || !section->is_object()) return {};
+  const auto found = find_family(*section, "");
+  if (!found || !(*found)->class_heads.pictures) return {};
+  const std::string names = std::string((*found)->model_type) + ".";
+  for (const auto& item : shapes.named_parameters())
+    if (item.key().starts_with(names)) return {*found, *section};
+  return {};
+}
+
 /// The checkpoint's own body: of a class with two heads that with the predictions alone.
 Json body_config(Json config) {
   if (names_pretraining_class(config)) config.erase("architectures");
@@ -112,20 +130,23 @@ Result<NewClassHead> write_head(const std::filesystem::path& source, const HeadC
   LUTHIER_CHECK(check_model_folder(source));
   const std::string where = (source / "config.json").string();
   LUTHIER_TRY(const Json config, read_json_file(source / "config.json"));
+  LUTHIER_TRY(const Family* const family, find_family(config, where));
+  LUTHIER_TRY(const Plan own, family->read(body_config(config), source));
+  const auto shapes = own.made(torch::TensorOptions().device(torch::kMeta));
   LoadedModel made;
   made.folder = source;
-  LUTHIER_TRY(made.family, find_family(config, where));
+  made.family = family, made.config = config;
+  const TowerAlone tower =
+      choice.of_pictures ? tower_alone(*family, config, *shapes) : TowerAlone();
+  if (tower.family) made.family = tower.family, made.config = tower.config;
   NewClassHead head;
   LUTHIER_TRY(head.architecture, choice.architecture(*made.family, config, where));
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(out));
 
-  LUTHIER_TRY(const Plan own, made.family->read(body_config(config), source));
-  const auto shapes = own.made(torch::TensorOptions().device(torch::kMeta));
-  LUTHIER_TRY(const CheckpointFiles files, open_weights(source, config, *made.family, *shapes));
-  LUTHIER_TRY(const auto listed, stored_names(*made.family, files, PackingPlan{}, source.string()));
+  LUTHIER_TRY(const CheckpointFiles files, open_weights(source, config, *family, *shapes));
+  LUTHIER_TRY(const auto listed, stored_names(*family, files, PackingPlan{}, source.string()));
   const std::map<std::string, std::string> names(listed.begin(), listed.end());
 
-  made.config = config;
   choice.write(head.architecture, made.config);
   LUTHIER_TRY(const Plan plan, made.family->read(made.config, source));
   made.model = plan.made(torch::TensorOptions().dtype(torch::kFloat32));
@@ -140,12 +161,13 @@ Result<NewClassHead> write_head(const std::filesystem::path& source, const HeadC
     const auto found = names.find(item.key());
     const bool there =
         found != names.end() && is_of_shape(files, found->second, item.value().sizes());
-    if (!there && (found != names.end() || !body.contains(item.key()))) {
+    const bool of_tower = tower.family && made.model->part_of(item.key()) == kVisionTower;
+    if (!there && !of_tower && (found != names.end() || !body.contains(item.key()))) {
       head.drawn.push_back(item.key());
       continue;
     }
     LUTHIER_TRY(const StoredParameter stored,
-                StoredParameter::find({*made.family, files, names, source.string()}, item.key(),
+                StoredParameter::find({*family, files, names, source.string()}, item.key(),
                                       item.value().sizes()));
     LUTHIER_CHECK(stored.read(item.value()));
     stored_as = torch_type(stored.dtype());
@@ -181,7 +203,8 @@ Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
        },
        [&classes](const std::string& architecture, Json& config) {
          write_class_options(classes, architecture, config);
-       }},
+       },
+       classes.of == ClassOptions::Of::Picture},
       seed, out);
 }
 

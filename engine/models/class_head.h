@@ -22,7 +22,8 @@ struct NewClassHead {
 
 /// Writes `out`, which must not be there, with config.json of `classes` and all companion files.
 /// What is drawn is normal with the family's initializer_range from `seed`, biases 0. Input errors:
-/// a family without such a head, a checkpoint that lacks a tensor of its own body.
+/// a family without such a head, a checkpoint that lacks a tensor of its own body. Of a captioner
+/// over a ResNet (VirTex) the ResNet alone becomes a model of pictures.
 Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
                                            const ClassOptions& classes, std::uint64_t seed,
                                            const std::filesystem::path& out);

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
-from transformers import AutoTokenizer, ConvNextImageProcessorPil, ResNetConfig, ResNetModel
+from transformers import AutoTokenizer, ConvNextImageProcessorPil, ResNetConfig, ResNetForImageClassification, ResNetModel
 
 import tokenizers_
 import written_models
@@ -200,15 +200,29 @@ def trains(model, strategy, freeze):
 
 
 def tower_case(name):
-    """ResNetModel loads the tower of the folder, and so does our family of pictures alone, once config.json is the tower's."""
+    """ResNetModel loads the tower of the folder; `head` writes it as a model of pictures alone, which ResNetForImageClassification loads whole and which answers
+    as that does."""
     def case(world, result):
-        folder = make(name, world.checkpoints)
+        folder, alone = make(name, world.checkpoints), world.scratch / "alone"
         config = ResNetConfig(**settings_of(folder)["vision_config"])
         tower, told = ResNetModel.from_pretrained(folder, config=config, dtype=torch.float32, output_loading_info=True)
         result.expect(not told["missing_keys"] and not told["mismatched_keys"], f"ResNetModel lacks {told['missing_keys']}")
         wanted = oracle(folder).resnet.state_dict()
         for key, tensor in tower.state_dict().items():
             result.expect(torch.equal(tensor.float(), wanted[key].float()), f"{key} is another")
+        said = world.program.json("head", folder, "--of", "pictures", "--classes", "a,b,c", "--out", alone, "--json")
+        result.same("architecture", said["architecture"], "ResNetForImageClassification")
+        result.same("drawn", sorted(said["drawn"]), ["classifier.1.bias", "classifier.1.weight"])
+        model, told = ResNetForImageClassification.from_pretrained(alone, dtype=torch.float32, output_loading_info=True)
+        result.expect(not any(told[what] for what in ("missing_keys", "unexpected_keys", "mismatched_keys")), f"{told}")
+        for key, tensor in model.resnet.state_dict().items():
+            result.expect(torch.equal(tensor.float(), wanted[key].float()), f"{key} of the model alone is another")
+        row = rows(world, 1)[0]
+        (world.scratch / "row.json").write_text(json.dumps(dict(image=row["image"])))
+        world.program.run("forward", alone, "--input", world.scratch / "row.json", "--out", world.scratch / "out.safetensors", "--dtype", "float32", "--device",
+                          "cpu")
+        pixels = opened([row], ConvNextImageProcessorPil.from_pretrained(folder))
+        result.close("logits", load_file(world.scratch / "out.safetensors")["logits"], model.eval()(pixels).logits.detach(), written_models.report.LOGITS, "logits")
     return case
 
 
