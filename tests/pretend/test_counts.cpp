@@ -23,7 +23,8 @@ bool has_no_tower(const std::string& family) { return family == "fuyu" || family
 
 /// Whose pictures pass convolutions, which no adapter hangs on.
 bool convolves(const std::string& name) {
-  return name == "resnet" || name == "efficientnet" || name == "align";
+  return name == "resnet" || name == "efficientnet" || name == "align" || name == "simvlm" ||
+         name == "virtex" || name == "visualgpt";
 }
 
 /// Of a run's second step: what is made once a run is there. `fixed`: no plug hangs on the tower.
@@ -32,7 +33,8 @@ Asked asked(const TinyModel& model, bool fixed) {
                                     "training.gradient_checkpointing=false"};
   if (!fixed && convolves(model.family->model_type)) {
     settings = {"strategy=full", "training.gradient_checkpointing=false"};
-  } else if (fixed) {
+  } else if (fixed && std::string(model.family->model_type) != "simvlm") {
+    // SimVLM's stem has nothing that an adapter hangs on.
     settings.push_back("adapter.exclude_modules=(encoder\\.|.*(vis(ion|ual)|img_processor)).*");
   } else if (std::string(model.family->model_type) == "gemma3n") {
     // Its tower has convolutions, which no adapter hangs on unless it is told to.
