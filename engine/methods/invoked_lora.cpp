@@ -144,6 +144,12 @@ Status hang_invocation(Ports& ports, const AdapterSettings& settings, Adapter::P
   if (tokens.empty()) return {};
   const std::string name = ports.embeddings.begin()->first;
   Embedding embedding = ports.embeddings.begin()->second;
+  // One that is not there never comes, so that the adapter would never be on.
+  const std::int64_t count = embedding->weight.size(0);
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (tokens[i] < 0 || tokens[i] >= count)
+      return input_error("The vocabulary has no token " + settings.more.names(kInvocation)[i] + ".",
+                         kInvocation, "It has " + std::to_string(count) + " tokens, from 0 on.");
   for (const Adapter::Hung& each : parts.hung) {
     if (each.module != name) continue;
     return input_error("An invocation is found where " + name +

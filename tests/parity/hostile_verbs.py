@@ -71,6 +71,13 @@ def init_case(world, result):
         recipe = write_recipe(world, checkpoint, "strategy: lora")
         refused(world, result, f"init {field}", (field.partition("=")[0],), "adapter", "init",
                 recipe, "--set", field, "--out", out, out=out)
+    # Tokens that there are not: the adapter would never be on, and nothing would train.
+    for tokens in ("abc", "[-5]", "[99999999]", "[1.5]"):
+        recipe = write_recipe(world, checkpoint, "strategy: lora",
+                              "adapter: {target_modules: '.*language_model.*q_proj'}")
+        refused(world, result, f"init invoked by {tokens}",
+                ("adapter.alora_invocation_tokens", "vocabulary"), "adapter", "init", recipe,
+                "--set", f"adapter.alora_invocation_tokens={tokens}", "--out", out, out=out)
     (world.scratch / "empty").mkdir()
     (world.scratch / "file").write_text("{}")
     for name in ("empty", "file", "none"):
