@@ -14,6 +14,7 @@
 #include "engine/io/json.h"
 #include "engine/io/probe.h"
 #include "engine/io/safetensors.h"
+#include "engine/io/timm_config.h"
 
 namespace luthier {
 
@@ -56,7 +57,7 @@ Status read_model_type(const fs::path& folder, FoundModel& found, Json& config) 
   LUTHIER_TRY(const std::string text, read_file(path, kLargestConfig));
   LUTHIER_TRY(config, parse_json(text, where));
   if (!config.is_object()) return input_error("An object is expected.", where);
-  LUTHIER_TRY(found.model_type, json_string(config, "model_type", where));
+  LUTHIER_TRY(found.model_type, model_type_of(config, where));
   if (found.model_type.size() > 64 || !is_utf8(found.model_type))
     found.model_type = shortened(is_utf8(found.model_type) ? found.model_type : "", 64);
   return {};
@@ -84,7 +85,7 @@ Status read_weights(const fs::path& folder, const Json& config, FoundModel& foun
   return {};
 }
 
-Status check_companions(const fs::path& folder, bool takes_pictures) {
+Status check_companions(const fs::path& folder, const Json& config, bool takes_pictures) {
   if (!inside(folder, "tokenizer.json") && !inside(folder, "tokenizer.model") &&
       !inside(folder, "spiece.model")) {
     return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.",
@@ -97,6 +98,7 @@ Status check_companions(const fs::path& folder, bool takes_pictures) {
                 parse_json(text, (folder / "processor_config.json").string()));
     if (processor.is_object() && processor.contains("image_processor")) return {};
   }
+  if (is_timm_config(config)) return {};  // it is the processor, too
   return input_error(
       "There is no picture processor: neither preprocessor_config.json nor an image_processor in "
       "processor_config.json.",
@@ -121,7 +123,7 @@ Status inspect(const fs::path& folder, const std::vector<LoadableType>& types, F
         "config.json: model_type", "It loads: " + known + ".");
   }
   LUTHIER_CHECK(weights);
-  return check_companions(folder, type->takes_pictures);
+  return check_companions(folder, content, type->takes_pictures);
 }
 
 /// Whether `path` is a real folder and no link.

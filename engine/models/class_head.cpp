@@ -9,12 +9,14 @@
 #include "engine/device/failure.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
+#include "engine/io/timm_config.h"
 #include "engine/models/bert/pair_judge.h"
 #include "engine/models/deberta/deberta_options.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_parameter.h"
+#include "engine/models/timm/timm_classes.h"
 
 namespace luthier {
 
@@ -203,6 +205,7 @@ Result<NewClassHead> write_with_class_head(const std::filesystem::path& source,
        },
        [&classes](const std::string& architecture, Json& config) {
          write_class_options(classes, architecture, config);
+         if (is_timm_config(config)) write_timm_classes(classes, config);
        },
        classes.of == ClassOptions::Of::Picture},
       seed, out);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/families.h"
 
+#include "engine/io/timm_config.h"
+
 namespace luthier {
 
 const std::vector<Family>& families() {
@@ -21,7 +23,7 @@ std::string same_name(const std::string& name) { return name; }
 
 Result<const Family*> find_family(const Json& config, const std::string& where) {
   if (!config.is_object()) return input_error("An object is expected.", where);
-  LUTHIER_TRY(const std::string type, json_string(config, "model_type", where));
+  LUTHIER_TRY(const std::string type, model_type_of(config, where));
   std::string known;
   for (const Family& family : families()) {
     if (type == family.model_type) return &family;

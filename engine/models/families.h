@@ -90,7 +90,9 @@
   ROW(clipcap)                 \
   ROW(simvlm)                  \
   ROW(virtex)                  \
-  ROW(visualgpt)
+  ROW(visualgpt)               \
+  ROW(timm_wrapper)            \
+  ROW(swin)
 // clang-format on
 
 namespace luthier {

@@ -24,7 +24,19 @@ struct LayersOfList {
 };
 using LayerLists = std::map<std::string, LayersOfList>;
 
-constexpr std::string_view kStages = ".encoder.stages";  ///< ResNet's, each with its "layers"
+/// ResNet's stages, each with its "layers", Swin's with its "blocks", and NFNet's.
+constexpr std::array<std::string_view, 3> kStages{".encoder.stages", "swin.encoder.layers",
+                                                  "timm_model.stages"};
+
+bool is_of_stages(std::string_view list) {
+  return std::any_of(kStages.begin(), kStages.end(),
+                     [list](std::string_view stages) { return list.ends_with(stages); });
+}
+bool lies_in_stages(std::string_view list) {
+  return std::any_of(kStages.begin(), kStages.end(), [list](std::string_view stages) {
+    return list.find(stages) != std::string_view::npos;
+  });
+}
 
 /// The outermost list that the tensor `name` is within: no setting counts lists within one, but
 /// where a list's members are lists themselves (a tower's stages) or hold one each (ResNet's), each
@@ -42,7 +54,7 @@ void add_layer(LayerLists& lists, const std::string& name, const std::string& sh
     list.numbers.insert(number);
     if (number + 1 == list.count()) list.last = shown;
     const bool of_lists = stop + 1 < end && stop[1] >= '0' && stop[1] <= '9';
-    if (!of_lists && !name.substr(0, dot).ends_with(kStages)) return;
+    if (!of_lists && !is_of_stages(std::string_view(name).substr(0, dot))) return;
   }
 }
 
@@ -87,10 +99,12 @@ const std::vector<std::string>& keys_of(const std::string& list) {
       {"decoder.block", {"num_decoder_layers", "num_layers"}},
       {"", {"num_hidden_layers", "num_layers", "depth", "encoder_layers"}}};
   // Of a stage, which is one of a list.
-  static const std::vector<std::string> of_stages{"depths"}, of_timm{"model_args"};
+  static const std::vector<std::string> of_stages{"depths"}, of_timm{"model_args"},
+      of_nfnet{"model_args.depths"};
+  if (list.starts_with("timm_model.stages")) return of_nfnet;
   if (list.find(".timm_model.") != std::string::npos) return of_timm;
   if (!list.empty() && list.back() >= '0' && list.back() <= '9') return of_stages;
-  if (list.find(kStages) != std::string::npos) return of_stages;
+  if (lies_in_stages(list)) return of_stages;
   for (const CountOfLayers& each : table) {
     if (("." + list).ends_with(each.list)) return each.keys;
   }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too), BLIP's,
-// Idefics', Chameleon's, LLaVA's own, ViT's and BiT's (DINOv2's), which differ in their defaults
-// only, ConvNeXt's (ResNet's), which says by a share how much a crop leaves, and EfficientNet's,
-// which may centre numbers around 0 and divides by the deviation once more. Steps are those of
-// transformers 5.17's Pillow backend: (pad to a square), resize, centre crop, rescale and normalize,
-// (zeros to pad_size).
+// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too),
+// BLIP's, Idefics', Chameleon's, LLaVA's own, ViT's and BiT's (DINOv2's), which differ in their
+// defaults only, ConvNeXt's (ResNet's), which says by a share how much a crop leaves, and
+// EfficientNet's, which may centre numbers around 0 and divides by the deviation once more. Steps
+// are those of transformers 5.17's Pillow backend: (pad to a square), resize, centre crop, rescale
+// and normalize, (zeros to pad_size).
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -23,6 +23,7 @@ struct FixedSizeOptions {
   bool pad_is_square = false;  // LLaVA's own: a square in the mean colour, before the resize
   Extent crop, pad;
   bool rescale_offset = false, include_top = false;  // EfficientNet's
+  bool half_to_even = false;                         // timm's: how a crop's beginning is rounded
 };
 
 /// EfficientNet's numbers: less 1 where `rescale_offset`, and divided once more by the deviation.
@@ -99,8 +100,9 @@ class FixedSizeProcessor : public ImageProcessor, public ShowsPart {
  public:
   explicit FixedSizeProcessor(const FixedSizeOptions& options)
       : options_(options),
-        framing_{options.common.do_resize, options.do_center_crop, options.common.size,
-                 options.crop, options.common.resample},
+        framing_{options.common.do_resize, options.do_center_crop,
+                 options.common.size,      options.crop,
+                 options.common.resample,  options.half_to_even},
         table_(table_of(options)) {}
 
   Result<PixelValues> process(const Image& image) const override;
@@ -153,12 +155,14 @@ Result<PicturePart> FixedSizeProcessor::shown_part(int width, int height) const 
   const Extent target =
       options_.common.do_resize ? resized_extent(options_.common.size, from) : from;
   // What the frame shows of the resized picture, and that of the picture as it came.
-  const auto along = [](std::int64_t frame, std::int64_t resized, std::int64_t drawn,
-                        std::int64_t own, bool centred) {
+  const auto along = [this](std::int64_t frame, std::int64_t resized, std::int64_t drawn,
+                            std::int64_t own, bool centred) {
     const double scale = static_cast<double>(drawn) / static_cast<double>(resized);
     const double shown = static_cast<double>(frame) * scale;
     // A crop around the centre starts at a whole pixel of the resized picture.
-    const double start = centred ? std::floor(static_cast<double>(resized - frame) / 2) * scale : 0;
+    const double half = static_cast<double>(resized - frame) / 2;
+    const double first = options_.half_to_even ? std::nearbyint(half) : std::floor(half);
+    const double start = centred ? first * scale : 0;
     const double before = static_cast<double>((drawn - own) / 2);
     return std::pair((start - before) / static_cast<double>(own), shown / static_cast<double>(own));
   };
@@ -230,6 +234,72 @@ MadeProcessor create_convnext(const Json& config, const std::string& where,
   return std::unique_ptr<ImageProcessor>(std::make_unique<FixedSizeProcessor>(options));
 }
 
+/// Three numbers of timm's configuration.
+Status read_timm_channels(const Json& config, const char* key, const std::string& where,
+                          std::array<double, 3>& values) {
+  if (!present(config, key)) return {};
+  const Json& list = config[key];
+  bool whole = list.is_array() && list.size() == values.size();
+  for (std::size_t i = 0; whole && i < values.size(); ++i) {
+    whole = list[i].is_number();
+    if (whole) values[i] = list[i].get<double>();
+  }
+  if (whole) return {};
+  return input_error("Three numbers are expected, one a colour.", where + ": " + key);
+}
+
+/// timm's pretrained_cfg, as its create_transform for evaluations: the picture is made larger than
+/// the frame by crop_pct, its proportions kept (center) or not (squash), and the middle taken.
+MadeProcessor create_timm(const Json& config, const std::string& where, const PixelLimits& limits) {
+  LUTHIER_CHECK(refuse_limits(limits));
+  std::array<double, 3> mean{0.485, 0.456, 0.406}, std{0.229, 0.224, 0.225};
+  LUTHIER_CHECK(read_timm_channels(config, "mean", where, mean));
+  LUTHIER_CHECK(read_timm_channels(config, "std", where, std));
+  std::array<double, 3> sides{3, 224, 224};
+  LUTHIER_CHECK(read_timm_channels(config, "input_size", where, sides));
+  const auto is_side = [](double side) {
+    return side >= 1 && side <= static_cast<double>(kMaxEdge) && side == std::floor(side);
+  };
+  if (sides[0] != 3 || !is_side(sides[1]) || !is_side(sides[2]))
+    return input_error("Three colours, a height and a width are expected.", where + ": input_size");
+  LUTHIER_TRY(const double share, json_number(config, "crop_pct", where, 0.875));
+  if (!(share > 0.01) || share > 1)
+    return input_error("crop_pct must be above 0.01 and at most 1.", where + ": crop_pct");
+  LUTHIER_TRY(const std::string mode, json_string(config, "crop_mode", where, "center"));
+  if (mode != "center" && mode != "squash")
+    return input_error("The crop_mode \"" + mode + "\" is not one that Luthier makes.",
+                       where + ": crop_mode", "It is center or squash.");
+  LUTHIER_TRY(const std::string filter, json_string(config, "interpolation", where, "bicubic"));
+  static constexpr std::pair<const char*, Resample> kFilters[] = {{"nearest", Resample::Nearest},
+                                                                  {"bilinear", Resample::Bilinear},
+                                                                  {"bicubic", Resample::Bicubic},
+                                                                  {"lanczos", Resample::Lanczos}};
+  const auto known = std::find_if(std::begin(kFilters), std::end(kFilters),
+                                  [&](const auto& each) { return filter == each.first; });
+  if (known == std::end(kFilters))
+    return input_error("The interpolation \"" + filter + "\" is not one that Luthier makes.",
+                       where + ": interpolation", "It is nearest, bilinear, bicubic or lanczos.");
+  const auto longer = [share](double side) {
+    return static_cast<std::int64_t>(std::floor(side / share));
+  };
+  Json own{{"image_mean", mean}, {"image_std", std}};
+  FixedSizeOptions options = siglip_defaults();
+  LUTHIER_CHECK(read_common(own, where, options.common));
+  options.common.resample = known->second;
+  options.common.size = {};
+  if (mode == "squash") {
+    options.common.size.height = longer(sides[1]), options.common.size.width = longer(sides[2]);
+  } else if (sides[1] == sides[2]) {
+    options.common.size.shortest_edge = longer(sides[1]);
+  } else {
+    return input_error("A frame that is no square is made with crop_mode squash alone.",
+                       where + ": input_size");
+  }
+  options.do_center_crop = options.half_to_even = true;
+  options.crop = {static_cast<std::int64_t>(sides[2]), static_cast<std::int64_t>(sides[1])};
+  return std::unique_ptr<ImageProcessor>(std::make_unique<FixedSizeProcessor>(options));
+}
+
 }  // namespace
 
 MadeProcessor create_clip_processor(const Json& config, const std::string& where,
@@ -294,6 +364,11 @@ MadeProcessor create_bit_processor(const Json& config, const std::string& where,
 MadeProcessor create_efficientnet_processor(const Json& config, const std::string& where,
                                             const PixelLimits& limits) {
   return create_fixed(config, where, limits, efficientnet_defaults());
+}
+
+MadeProcessor create_timm_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits) {
+  return create_timm(config, where, limits);
 }
 
 MadeProcessor create_convnext_processor(const Json& config, const std::string& where,

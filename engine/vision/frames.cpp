@@ -132,9 +132,10 @@ Result<Framing::Plan> Framing::plan(Extent from) const {
     return too_much(from, plan.target);
   plan.region = {0, 0, static_cast<int>(plan.target.width), static_cast<int>(plan.target.height)};
   if (do_center_crop) {
-    const auto narrow = [](int& start, int& length, std::int64_t kept) {
+    const auto narrow = [this](int& start, int& length, std::int64_t kept) {
       if (length <= kept) return;
-      start = (length - static_cast<int>(kept)) / 2;
+      const int rest = length - static_cast<int>(kept);
+      start = half_to_even ? static_cast<int>(std::nearbyint(rest / 2.0)) : rest / 2;
       length = static_cast<int>(kept);
     };
     narrow(plan.region.left, plan.region.width, crop.width);

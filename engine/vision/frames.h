@@ -46,6 +46,8 @@ struct Framing {
   Size size;
   Extent crop;
   Resample resample = Resample::Bicubic;
+  bool half_to_even =
+      false;  ///< where a crop would begin at half a pixel: torchvision's, else below
 
   /// The extent `apply` gives.
   Result<Extent> extent(Extent from) const;

@@ -3,6 +3,7 @@
 // the table row that builds it.
 #include "engine/vision/image_processor.h"
 
+#include "engine/io/timm_config.h"
 #include "engine/vision/processor_settings.h"
 #include "engine/vision/processors.h"
 #include "engine/vision/region_processor.h"
@@ -24,6 +25,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"BitImageProcessor", detail::create_bit_processor},
     {"ConvNextImageProcessor", detail::create_convnext_processor},
     {"EfficientNetImageProcessor", detail::create_efficientnet_processor},
+    {"TimmWrapperImageProcessor", detail::create_timm_processor},
     {"ChameleonImageProcessor", detail::create_chameleon_processor},
     {"IdeficsImageProcessor", detail::create_idefics_processor},
     {"LlavaImageProcessor", detail::create_llava_processor},
@@ -107,6 +109,16 @@ Result<detail::PictureSettings> detail::read_picture_settings(const std::filesys
     if (file.is_object() && file.contains("image_processor")) {
       config = file["image_processor"];
       where = newer.string() + ": image_processor";
+    }
+  }
+  if (where.empty() && !std::filesystem::exists(older, ignored)) {
+    const std::filesystem::path whole = folder / "config.json";
+    LUTHIER_TRY(const Json model, std::filesystem::exists(whole, ignored)
+                                      ? read_json_file(whole)
+                                      : Result<Json>(Json::object()));
+    if (is_timm_config(model)) {
+      config = model[kTimmPictures];
+      where = whole.string() + ": " + kTimmPictures;
     }
   }
   if (where.empty()) {

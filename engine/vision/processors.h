@@ -31,6 +31,8 @@ MadeProcessor create_convnext_processor(const Json& config, const std::string& w
                                         const PixelLimits& limits);
 MadeProcessor create_efficientnet_processor(const Json& config, const std::string& where,
                                             const PixelLimits& limits);
+MadeProcessor create_timm_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits);
 MadeProcessor create_qwen_processor(const Json& config, const std::string& where,
                                     const PixelLimits& limits);
 MadeProcessor create_glm4v_processor(const Json& config, const std::string& where,

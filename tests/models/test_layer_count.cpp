@@ -110,8 +110,9 @@ class TestLayerCount : public QObject {
     for (const Family& family : families()) {
       const Json config = config_of(family.model_type);
       const auto fields = fields_of(config);
-      // Those of ResNet and EfficientNet are lists (depths_of_stages_are_counted).
-      const bool of_stages = config.contains("depths") || config.contains("num_block_repeats");
+      // Those of ResNet and its like are lists (layers_of_stages_are_counted).
+      const bool of_stages = config.contains("depths") || config.contains("num_block_repeats") ||
+                             config.contains("model_args");
       QVERIFY2(!fields.empty() || of_stages, family.model_type);
       for (const std::string& field : fields)
         QTest::addRow("%s %s", family.model_type, field.c_str())
@@ -258,6 +259,10 @@ class TestLayerCount : public QObject {
                             << "depths";
     QTest::newRow("efficientnet") << "efficientnet"
                                   << "num_block_repeats";
+    QTest::newRow("swin") << "swin"
+                          << "depths";
+    QTest::newRow("timm_wrapper") << "timm_wrapper"
+                                  << "model_args.depths";
     QTest::newRow("align") << "align"
                            << "vision_config.num_block_repeats";
   }

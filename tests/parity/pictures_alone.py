@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Models of pictures alone with a head of classes: ViT, DINOv2 with and without registers, ResNet, EfficientNet, and CLIP's and SigLIP's towers by
-themselves. `forward` and `loss` on rows of a picture and a label, runs of `objective: classification` against transformers' Trainer and PEFT, and a
+"""Models of pictures alone with a head of classes: ViT, DINOv2 with and without registers, ResNet, EfficientNet, Swin, NFNet in timm's own folders, and CLIP's and SigLIP's
+towers by themselves. `forward` and `loss` on rows of a picture and a label, runs of `objective: classification` against transformers' Trainer and PEFT, and a
 resumed run that ends in the bytes of an undisturbed one."""
 import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import timm
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import (AutoConfig, AutoModelForImageClassification, BitImageProcessorPil, CLIPConfig, CLIPForImageClassification, CLIPImageProcessorPil, ConvNextImageProcessorPil, Dinov2Config,
                           Dinov2ForImageClassification, Dinov2WithRegistersConfig, Dinov2WithRegistersForImageClassification, EfficientNetConfig,
                           EfficientNetForImageClassification, EfficientNetImageProcessorPil, ResNetConfig, ResNetForImageClassification, SiglipConfig,
-                          SiglipForImageClassification, SiglipImageProcessorPil, ViTConfig,
+                          SiglipForImageClassification, SiglipImageProcessorPil, SwinConfig, SwinForImageClassification, TimmWrapperImageProcessor, ViTConfig,
                           ViTForImageClassification, ViTImageProcessorPil)
 
 import report
@@ -25,6 +26,7 @@ from families.base import randomise, read, write
 NAMES = ("red", "blue", "초록")
 VIT = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6)
 DINO = dict(hidden_size=32, mlp_ratio=2, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6, layerscale_value=0.5)
+SWIN = dict(image_size=46, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=5, mlp_ratio=2.0, drop_path_rate=0.0)
 STAGES = dict(kernel_sizes=(3, 5, 3), in_channels=(32, 16, 24), out_channels=(16, 24, 32), strides=(1, 2, 2), num_block_repeats=(1, 2, 1), expand_ratios=(1, 4, 6))
 
 
@@ -37,6 +39,7 @@ class Spec:
     convolutions: bool = False
     body: str = "vision_tower"
     old: bool = False                   # names without the body's, an older processor's file
+    timm: dict | None = None            # a folder of timm's own: what its create_model gets, and what config.json says of pictures
 
 
 def bit(size, crop):
@@ -73,6 +76,15 @@ SPECS = {
                        lambda: CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})),
     "siglip-tower": Spec(lambda: SiglipConfig(vision_config={**VIT, "hidden_act": "gelu_pytorch_tanh"}), SiglipForImageClassification,
                          lambda: SiglipImageProcessorPil(size={"height": 30, "width": 30}), "bfloat16"),
+    # A frame that patches and windows do not part evenly; one window as large as the last map.
+    "swin-plain": Spec(lambda: SwinConfig(**SWIN), SwinForImageClassification, lambda: ViTImageProcessorPil(size={"height": 46, "width": 46})),
+    "swin-absolute": Spec(lambda: SwinConfig(**{**SWIN, "use_absolute_embeddings": True, "image_size": 48, "qkv_bias": False, "hidden_act": "gelu_new", "depths": [2, 3],
+                                                "layer_norm_eps": 1e-3}), SwinForImageClassification,
+                          lambda: ViTImageProcessorPil(size={"height": 48, "width": 48}), "bfloat16", old=True),
+    "swin-last": Spec(lambda: SwinConfig(**{**SWIN, "window_size": 4, "depths": [2, 2, 2], "num_heads": [1, 2, 8], "mlp_ratio": 1.5}), SwinForImageClassification,
+                      lambda: ViTImageProcessorPil(size={"height": 64, "width": 64}), "float16"),
+    "swin-larger": Spec(lambda: SwinConfig(**{**SWIN, "embed_dim": 64, "depths": [2, 2, 2], "num_heads": [2, 4, 8], "window_size": 5, "mlp_ratio": 4}),
+                        SwinForImageClassification, lambda: ViTImageProcessorPil(size={"height": 96, "width": 96})),
     "vit-larger": Spec(lambda: ViTConfig(**{**VIT, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "image_size": 96, "patch_size": 8}),
                        ViTForImageClassification, lambda: ViTImageProcessorPil(size={"height": 96, "width": 96})),
     "dinov2-larger": Spec(lambda: Dinov2Config(**{**DINO, "hidden_size": 128, "num_hidden_layers": 4, "image_size": 96, "patch_size": 8, "use_swiglu_ffn": True}),
@@ -81,6 +93,27 @@ SPECS = {
                           lambda: ConvNextImageProcessorPil(size={"shortest_edge": 96}), convolutions=True),
     "efficientnet-larger": Spec(lambda: EfficientNetConfig(width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, dropout_rate=0.0, drop_connect_rate=0.0),
                                 EfficientNetForImageClassification, lambda: EfficientNetImageProcessorPil(size={"height": 96, "width": 96}), convolutions=True),
+}
+
+
+NFNET = dict(depths=[1, 2, 1], channels=[16, 32, 48], stem_chs=16, group_size=8, num_features=40)
+
+
+def nfnet(architecture, args, pictures, dtype="float32"):
+    """A folder of timm's own layout. Its transform is the processor, by config.json."""
+    pictures = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bicubic") | pictures
+    return Spec(None, None, lambda: TimmWrapperImageProcessor(pretrained_cfg=dict(pictures), architecture=architecture), dtype,
+                timm=dict(architecture=architecture, args=NFNET | args, pictures=pictures))
+
+
+SPECS |= {
+    "nfnet-plain": nfnet("dm_nfnet_f0", {}, dict(input_size=(3, 45, 45), crop_pct=0.94, crop_mode="squash")),
+    "nfnet-deep": nfnet("dm_nfnet_f1", dict(depths=[2, 1, 3], group_size=16, alpha=0.3, attn_gain=1.5, act_layer="silu", skipinit=False, bottle_ratio=1.0),
+                        dict(input_size=(3, 38, 38), crop_pct=0.9, crop_mode="center", interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.4, 0.3)), "bfloat16"),
+    "nfnet-uneven": nfnet("dm_nfnet_f0", dict(act_layer="relu", depths=[1, 1], channels=[24, 40], std_conv_eps=1e-3),
+                          dict(input_size=(3, 50, 37), crop_pct=0.8, crop_mode="squash"), "float16"),
+    "nfnet-larger": nfnet("dm_nfnet_f0", dict(depths=[1, 2, 2], channels=[64, 128, 256], stem_chs=64, group_size=32, num_features=512),
+                          dict(input_size=(3, 96, 96), crop_pct=1.0)),
 }
 
 
@@ -108,10 +141,29 @@ def settle(model, convolutions):
                 tensor.uniform_(0.6, 1.2, generator=torch.Generator().manual_seed(sum(key.encode())))
 
 
+def make_of_timm(name, folder, spec):
+    """As timm's save_for_hf writes it."""
+    model = timm.create_model(spec.timm["architecture"], num_classes=len(NAMES), **spec.timm["args"])
+    generator = torch.Generator().manual_seed(sum(name.encode()))
+    with torch.no_grad():
+        for key, tensor in model.named_parameters():
+            noise = torch.randn(tensor.shape, generator=generator)
+            if key.endswith(("gain", "skipinit_gain")):
+                tensor.copy_(0.8 + 0.2 * noise)
+            else:
+                tensor.copy_(0.2 * noise if tensor.dim() == 1 else noise / tensor[0].numel() ** 0.5)
+    model.pretrained_cfg = {**model.pretrained_cfg, **spec.timm["pictures"]}
+    timm.models.save_for_hf(model.to(getattr(torch, spec.dtype)), folder, model_config=dict(label_names=list(NAMES)), model_args=spec.timm["args"],
+                            safe_serialization=True)
+    return folder
+
+
 def make(name, root: Path):
     folder, spec = root / name, SPECS[name]
     if folder.exists():
         return folder
+    if spec.timm:
+        return make_of_timm(name, folder, spec)
     model = spec.model(numbered(spec.config()))
     randomise(model, seed=sum(name.encode()))
     settle(model, spec.convolutions)
@@ -151,6 +203,15 @@ class Joining:
                 "labels": torch.tensor([NAMES.index(row["label"]) for row in made])}
 
 
+def is_head(key):
+    return key.startswith(("classifier", "head.fc", "timm_model.head.fc"))
+
+
+def ours(key):
+    """A parameter of transformers' by our name in memory."""
+    return key.replace("timm_model.head.fc", "classifier")
+
+
 def silent(key):
     """Biases that a softmax is blind to: their gradients are rounding alone."""
     return ("k_proj" in key or "attention.key" in key) and key.endswith("bias")
@@ -185,7 +246,7 @@ def info_case(name):
         got, named = world.program.json("info", folder, "--json"), dict(oracle(folder).named_parameters())
         result.same("dtype", got["dtype"], SPECS[name].dtype)
         result.same("parameters", got["parameters"], sum(parameter.numel() for parameter in named.values()))
-        head = sum(parameter.numel() for key, parameter in named.items() if key.startswith("classifier"))
+        head = sum(parameter.numel() for key, parameter in named.items() if is_head(key))
         result.same("the head", got["parts"]["projector"], head)
     return case
 
@@ -213,7 +274,7 @@ def loss_case(name):
             wanted = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             # A norm by a batch's own statistics, with nothing but a product before it, is blind to what all pixels have more.
             still = silent(key) or key.endswith("project_bn.bias")
-            result.close(f"grad.{key}", got[f"grad.{key}"], wanted, 1e-4, "zero grad" if still else "grad", largest if still else 1e-5 * largest)
+            result.close(f"grad.{key}", got[f"grad.{ours(key)}"], wanted, 1e-4, "zero grad" if still else "grad", largest if still else 1e-5 * largest)
     return case
 
 
@@ -240,7 +301,7 @@ def train_case(name, strategy, together=4, accumulation=1, **settings):
             adapter = dict(adapter=dict(init_from=str(world.scratch / "start")))
         elif strategy == "freeze":
             for key, parameter in model.named_parameters():
-                parameter.requires_grad_(key.startswith("classifier"))
+                parameter.requires_grad_(is_head(key))
             for module in model.modules():   # a frozen tower stays in evaluation
                 if isinstance(module, torch.nn.BatchNorm2d):
                     module.train = lambda mode=True, module=module: module
@@ -319,7 +380,7 @@ def forecast_case(name, strategy, together=8, **settings):
         world.program.run("train", recipe)
         peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
         result.facts["forecast error"] = f"{100 * (foreseen['total'] / peak - 1):+.1f} %"
-        result.near("forecast", foreseen["total"], peak, 0.1 if SPECS[name].convolutions else 0.05, "forecast")
+        result.near("forecast", foreseen["total"], peak, 0.1 if SPECS[name].convolutions or SPECS[name].timm else 0.05, "forecast")
     return case
 
 
@@ -331,6 +392,59 @@ def bare_case(world, result):
     result.expect("nothing that the method could hang on" in said.stderr and not (world.scratch / "run").exists(), f"it said {said.stderr.strip()[-300:]}")
 
 
+def refused_timm_case(world, result):
+    """What timm's config.json says and no NFNet of ours is, by the field."""
+    folder, count = make("nfnet-plain", world.checkpoints), 0
+    for part, key, value in ((None, "architecture", "resnet50"), (None, "architecture", "dm_nfnet_f7"), (None, "num_classes", -1), (None, "label_names", ["a"]),
+                             ("model_args", "depths", [1]), ("model_args", "group_size", 4096), ("model_args", "group_size", 9), ("model_args", "act_layer", "tanh"),
+                             ("model_args", "features_only", True), ("model_args", "stem_chs", 12), ("pretrained_cfg", "crop_mode", "border"),
+                             ("pretrained_cfg", "interpolation", "random"), ("pretrained_cfg", "input_size", [3, 8]), ("pretrained_cfg", "mean", [0.5]),
+                             ("pretrained_cfg", "crop_pct", 0)):
+        count += 1
+        other = world.scratch / str(count)
+        shutil.copytree(folder, other)
+        config = read(other / "config.json")
+        (config if part is None else config[part])[key] = value
+        write(other / "config.json", config)
+        ended = world.program.end("classify", other, "--rows", write_lines(world.scratch / "rows.jsonl", rows(world, 1)))
+        result.expect(ended.returncode == 2 and key in ended.stderr, f"{key}: exit {ended.returncode}: {ended.stderr[-300:]}")
+    said = world.program.end("train", recipe_of(world, folder, rows(world, 4), "lora", training=OURS | dict(max_steps=1, eval_steps=0)))
+    result.expect(said.returncode == 2 and "nothing that the method could hang on" in said.stderr, f"an adapter on convolutions: {said.stderr.strip()[-300:]}")
+
+
+def fresh_timm_case(world, result):
+    """From nothing: gains, the blocks' own numbers and weights begin as timm's."""
+    folder = make("nfnet-larger", world.checkpoints)
+    training = OURS | dict(max_steps=1, learning_rate=0.0, per_device_train_batch_size=2, eval_steps=0)
+    world.program.run("train", recipe_of(world, folder, rows(world, 2), "full", init="random", training=training))
+    got, timms = load_file(world.scratch / "run" / "model" / "model.safetensors"), dict(oracle_of_timm("nfnet-larger").named_parameters())
+    result.same("names", sorted(got), sorted(timms))
+    for key, wanted in timms.items():
+        if wanted.numel() > 4000:
+            result.near(f"{key}: spread", got[key].std().item(), wanted.std().item(), 0.1)
+        elif not key.endswith(".weight"):
+            result.expect(torch.equal(got[key], wanted), f"{key} begins otherwise")
+
+
+def oracle_of_timm(name):
+    return timm.create_model(SPECS[name].timm["architecture"], num_classes=len(NAMES), **SPECS[name].timm["args"])
+
+
+def published_timm_case(world, result):
+    """The shapes of the published ones: what timm makes is what we count."""
+    for architecture in ("dm_nfnet_f0", "dm_nfnet_f1"):
+        with torch.device("meta"):
+            model = timm.create_model(architecture)
+        folder = world.scratch / architecture
+        folder.mkdir()
+        write(folder / "config.json", dict(architecture=architecture, num_classes=1000, pretrained_cfg=dict(input_size=[3, 192, 192])))
+        save_file({key: torch.zeros(tensor.shape, dtype=torch.bfloat16) for key, tensor in model.state_dict().items()}, folder / "model.safetensors",
+                  metadata={"format": "pt"})
+        got = world.program.json("info", folder, "--json")
+        result.same(f"{architecture}: parameters", got["parameters"], sum(parameter.numel() for parameter in model.parameters()))
+        shutil.rmtree(folder)
+
+
 def head_case(name):
     """A head of other classes: transformers loads it, and what is no part of the head is as it was."""
     def case(world, result):
@@ -339,7 +453,7 @@ def head_case(name):
         before, after = load_file(folder / "model.safetensors"), load_file(world.scratch / "headed" / "model.safetensors")
         result.same("names", sorted(after), sorted(before))
         for key, tensor in before.items():
-            if not key.startswith("classifier"):
+            if not is_head(key):
                 result.expect(torch.equal(after[key], tensor), f"{key} changed")
         config = AutoConfig.from_pretrained(world.scratch / "headed")
         result.same("classes", list(config.id2label.values()), ["a", "b", "c", "d"])
@@ -348,7 +462,7 @@ def head_case(name):
     return case
 
 
-SELDOM = {f"pictures-alone/{name}" for name in (
+SELDOM = {f"pictures-alone/{name}" for name in ("swin-plain/info", "nfnet-plain/info", "forecast/nfnet-full",
     "vit-uneven/info", "registers-plain/info", "resnet-basic/info", "efficientnet-padded/info", "resnet-basic/loss", "efficientnet-plain/loss",
     "resnet-warped/forward", "registers-stretched/full", "siglip-tower/full", "resnet-bottleneck/freeze", "registers-plain/freeze",
     "resnet-bottleneck/full-accumulated", "efficientnet-plain/full", "efficientnet-plain/resumed", "vit-plain/head", "forecast/dinov2-full",
@@ -356,8 +470,8 @@ SELDOM = {f"pictures-alone/{name}" for name in (
 
 
 def cases(everything=False):
-    plain = [name for name in SPECS if not name.endswith("larger")]
-    small = [name for name in plain if name != "resnet-warped"]
+    plain = [name for name in SPECS if not name.endswith("larger") and (everything or name not in ("nfnet-deep", "nfnet-uneven", "swin-absolute", "swin-last"))]
+    small = [name for name in plain if name not in ("resnet-warped", "nfnet-uneven")]   # timm cannot train with its relu
     found = {f"pictures-alone/{name}/forward": forward_case(name) for name in plain}
     found |= {f"pictures-alone/{name}/info": info_case(name) for name in small}
     found |= {f"pictures-alone/{name}/loss": loss_case(name) for name in small}
@@ -379,4 +493,18 @@ def cases(everything=False):
                     "pictures-alone/forecast/resnet-full": forecast_case("resnet-larger", "full"),
                     "pictures-alone/forecast/resnet-freeze": forecast_case("resnet-larger", "freeze"),
                     "pictures-alone/forecast/efficientnet-full": forecast_case("efficientnet-larger", "full")}
+    found |= {"pictures-alone/swin-plain/full": train_case("swin-plain", "full"),
+              "pictures-alone/swin-plain/lora": train_case("swin-plain", "lora", targets=["q_proj", "v_proj", "fc1", "reduction"]),
+              "pictures-alone/forecast/swin-full": forecast_case("swin-larger", "full")}
+    if everything:
+        found |= {"pictures-alone/swin-absolute/full": train_case("swin-absolute", "full"), "pictures-alone/swin-plain/freeze": train_case("swin-plain", "freeze"),
+                  "pictures-alone/swin-plain/head": head_case("swin-plain"),
+                  "pictures-alone/forecast/swin-lora": forecast_case("swin-larger", "lora", adapter=dict(
+                      r=8, target_modules=["q_proj", "v_proj", "fc1"], modules_to_save=["classifier"]))}
+    found |= {"pictures-alone/nfnet-plain/full": train_case("nfnet-plain", "full"), "pictures-alone/nfnet-plain/head": head_case("nfnet-plain"),
+              "pictures-alone/nfnet-plain/refused": refused_timm_case, "pictures-alone/forecast/nfnet-full": forecast_case("nfnet-larger", "full")}
+    if everything:
+        found |= {"pictures-alone/nfnet-deep/full": train_case("nfnet-deep", "full"), "pictures-alone/nfnet-plain/freeze": train_case("nfnet-plain", "freeze"),
+                  "pictures-alone/nfnet-plain/full-accumulated": train_case("nfnet-plain", "full", 2, 2), "pictures-alone/nfnet-fresh": fresh_timm_case,
+                  "pictures-alone/forecast/nfnet-freeze": forecast_case("nfnet-larger", "freeze"), "pictures-alone/nfnet-published": published_timm_case}
     return {name: case for name, case in found.items() if everything or name not in SELDOM}

@@ -24,7 +24,7 @@ bool has_no_tower(const std::string& family) { return family == "fuyu" || family
 /// Whose pictures pass convolutions, which no adapter hangs on.
 bool convolves(const std::string& name) {
   return name == "resnet" || name == "efficientnet" || name == "align" || name == "simvlm" ||
-         name == "virtex" || name == "visualgpt";
+         name == "virtex" || name == "visualgpt" || name == "timm_wrapper";
 }
 
 /// Of a run's second step: what is made once a run is there. `fixed`: no plug hangs on the tower.
@@ -144,6 +144,8 @@ const std::map<std::string, Expected>& expected() {
       {"sam_vision_model", {6, 0, 1, 0}},
       {"resnet", {6, 0, 1, 0}},
       {"efficientnet", {6, 0, 1, 0}},
+      {"timm_wrapper", {6, 0, 1, 0}},
+      {"swin", {6, 0, 1, 0}},
       {"align", {1, 0, 1, 0}},
       {"openvla", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
@@ -176,7 +178,8 @@ class TestCounts : public QObject {
       QTest::newRow((name + ", no flash attention").c_str()) << family.model_type << false << false;
       // A model that is a tower has nothing else that learns.
       const bool is_tower = name.starts_with("vit") || name.starts_with("dinov2") ||
-                            name.starts_with("sam") || name == "resnet" || name == "efficientnet";
+                            name.starts_with("sam") || name == "resnet" || name == "efficientnet" ||
+                            name == "timm_wrapper" || name == "swin";
       const TinyModel model = pretend::tiny(name);
       const bool looks = !model.picture.shape.empty() && model.objective != "regions";
       if (is_tower || has_no_tower(name) || !looks) continue;

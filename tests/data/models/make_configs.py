@@ -49,7 +49,7 @@ def sources(scratch):
             (clipcap, {"clipcap": "clipcap-transformer"}), (simvlm, {"simvlm": "simvlm-plain"}), (virtex, {"virtex": "virtex-plain"}),
             (visualgpt, {"visualgpt": "visualgpt-plain"}),
             (pictures_alone, {"vit": "vit-plain", "dinov2": "dinov2-plain", "dinov2_with_registers": "registers-plain", "resnet": "resnet-bottleneck",
-                              "efficientnet": "efficientnet-plain"}),
+                              "efficientnet": "efficientnet-plain", "timm_wrapper": "nfnet-plain", "swin": "swin-plain"}),
             (regions, {"visual_bert": "visual-bert-plain", "lxmert": "lxmert-plain"}),
             (segmentation, {"clipseg": "clipseg-plain"}), (sam_encoder, {"sam_vision_model": "sam-plain", "sam": "sam-whole"}),
             (rewriters, {"bart": "bart-plain", "mbart": "mbart-plain"}),
@@ -70,6 +70,8 @@ with tempfile.TemporaryDirectory() as scratch:
             if not (source / name).exists():
                 continue
             content = thin(json.loads((source / name).read_text()))
+            if name == "config.json" and model_type == "timm_wrapper":  # which timm's own folders do not say
+                content["model_type"] = model_type
             if name == "config.json" and model_type == "blip":  # whose class alone says what it is for
                 content["architectures"] = json.loads((source / name).read_text())["architectures"]
             if name == "tokenizer_config.json":
