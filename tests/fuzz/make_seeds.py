@@ -23,6 +23,24 @@ def put(target, name, data):
     (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
 
 
+def regions():
+    def seed(name, **tensors):
+        header, data = {}, b""
+        for key, (dtype, shape, packed) in sorted(tensors.items(), key=lambda each: -len(each[1][2])):
+            header[key] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(packed)]}
+            data += packed
+        text = json.dumps(header, separators=(",", ":")).encode()
+        put("regions", name, struct.pack("<Q", len(text)) + text + data)
+
+    features = ("F32", [2, 3], struct.pack("<6f", 1, -2, 3, 4, 5, -6))
+    boxes = ("F32", [2, 4], struct.pack("<8f", 0, 0.25, 0.5, 1, 0.125, 0, 1, 0.75))
+    seed("bare", features=features)
+    seed("whole", features=features, boxes=boxes, objects=("I64", [2], struct.pack("<2q", 1, 3)),
+         object_confidences=("F32", [2], struct.pack("<2f", 0.5, 1)), attributes=("F32", [2], struct.pack("<2f", 2, 0)))
+    seed("aligned", features=features, boxes=boxes, alignment=("I64", [2, 2], struct.pack("<4q", 1, 3, 2, -1)))
+    seed("half", features=("F16", [2, 3], struct.pack("<6e", 1, -2, 3, 4, 5, -6)), boxes=boxes)
+
+
 def safetensors():
     def entry(dtype, shape, begin, end):
         return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
@@ -339,6 +357,7 @@ def tables():
 hub()
 serve()
 tables()
+regions()
 safetensors()
 quantized()
 picture_processors()
