@@ -294,8 +294,7 @@ def halves_case(name):
     return case
 
 
-SELDOM = {f"simvlm/{name}" for name in ("simvlm-plain/info", "simvlm-tied/generate", "simvlm-plain/halves", "simvlm-plain/lora", "simvlm-tied/info",
-                                        "forecast/full", "text/full", "simvlm-plain/prefix-lora", "simvlm-tied/halves")}
+DAILY = {f"simvlm/{name}" for name in ("simvlm-plain/forward", "simvlm-plain/generate", "simvlm-plain/prefix-full", "text/full", "forecast/lora")}
 
 
 def cases(everything=False):
@@ -310,4 +309,4 @@ def cases(everything=False):
               "simvlm/text/refused": refused_case,
               "simvlm/forecast/lora": written_models.forecast_case(KIND, "simvlm-larger", "lora", objective="prefix_lm"),
               "simvlm/forecast/full": written_models.forecast_case(KIND, "simvlm-larger", "full", objective="prefix_lm")}
-    return {name: case for name, case in found.items() if everything or name not in SELDOM}
+    return {name: case for name, case in found.items() if everything or name in DAILY}

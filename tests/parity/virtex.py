@@ -226,8 +226,7 @@ def tower_case(name):
     return case
 
 
-SELDOM = {f"virtex/{name}" for name in ("virtex-plain/info", "virtex-forward/generate", "virtex-forward/info", "virtex-forward/full", "virtex-plain/lora",
-                                        "virtex-plain/freeze", "forecast/full", "virtex-forward/tower")}
+DAILY = {f"virtex/{name}" for name in ("virtex-plain/forward", "virtex-plain/generate", "virtex-plain/full", "virtex-plain/tower", "forecast/lora")}
 STILL = dict(vision_tower=True, projector=False, language_model=False)
 
 
@@ -242,4 +241,4 @@ def cases(everything=False):
               "virtex/virtex-forward/full": written_models.train_case(KIND, "virtex-forward", "full", "true"),
               "virtex/forecast/lora": written_models.forecast_case(KIND, "virtex-larger", "lora"),
               "virtex/forecast/full": written_models.forecast_case(KIND, "virtex-larger", "full")}
-    return {name: case for name, case in found.items() if everything or name not in SELDOM}
+    return {name: case for name, case in found.items() if everything or name in DAILY}

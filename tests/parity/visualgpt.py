@@ -163,8 +163,7 @@ def halves_case(name):
     return case
 
 
-SELDOM = {f"visualgpt/{name}" for name in ("visualgpt-plain/info", "visualgpt-wide/generate", "visualgpt-wide/info", "visualgpt-wide/full",
-                                           "visualgpt-plain/full", "forecast/full", "visualgpt-wide/halves")}
+DAILY = {f"visualgpt/{name}" for name in ("visualgpt-plain/forward", "visualgpt-plain/generate", "visualgpt-plain/lora", "forecast/lora")}
 
 
 def cases(everything=False):
@@ -177,4 +176,4 @@ def cases(everything=False):
               "visualgpt/visualgpt-wide/full": written_models.train_case(KIND, "visualgpt-wide", "full", "true"),
               "visualgpt/forecast/lora": written_models.forecast_case(KIND, "visualgpt-larger", "lora"),
               "visualgpt/forecast/full": written_models.forecast_case(KIND, "visualgpt-larger", "full")}
-    return {name: case for name, case in found.items() if everything or name not in SELDOM}
+    return {name: case for name, case in found.items() if everything or name in DAILY}
