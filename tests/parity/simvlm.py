@@ -265,6 +265,33 @@ def make_text(name, root):
     return folder
 
 
+TEMPLATE = ("{% for m in messages %}{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for p in m['content'] %}{{ p['text'] }}{% endfor %}"
+            "{% endif %}{% endfor %}")
+
+
+def text_answers_case(world, result):
+    """An answer's prompt sees itself both ways, too; and another answer comes where config.json says nothing."""
+    folder, other = make_text("text-prefix", world.checkpoints), make_text("text-causal", world.scratch)
+    (other / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    (other / "config.json").write_text(json.dumps(settings_of(other) | dict(prefix_lm=False)))
+    model, words, differ = TextAlone(folder).eval(), PreTrainedTokenizerFast.from_pretrained(folder), 0
+    for text in ("the old harbour was quiet", "two green triangles above", "a red circle stands"):
+        (world.scratch / "row.json").write_text(json.dumps(dict(messages=[dict(role="user", content=text)])))
+        got = []
+        for each in (folder, other):
+            (each / "chat_template.jinja").write_text(TEMPLATE)
+            got.append(world.program.json("generate", each, "--input", world.scratch / "row.json", "--max-new-tokens", "40", "--dtype", "float32", "--device", "cpu",
+                                          "--json")["results"][0]["token_ids"])
+        prompt = words(text)["input_ids"]
+        ids = list(prompt)
+        with torch.no_grad():
+            while len(ids) < len(prompt) + 40 and words.eos_token_id not in ids[len(prompt):]:
+                ids.append(model.row_logits(model.model.embed_tokens(torch.tensor(ids)), len(prompt))[-1].argmax().item())
+        result.same(f"{text!r}", got[0], ids[len(prompt):])
+        differ += got[0] != got[1]
+    result.expect(differ, "the prefix changes nothing")
+
+
 def texts(world, count):
     return [{"text": row["text"] * 2} for row in rows(world, count)]
 
@@ -306,7 +333,7 @@ def cases(everything=False):
               "simvlm/simvlm-plain/prefix-full": prefix_case("simvlm-plain", "full"),
               "simvlm/simvlm-plain/prefix-lora": prefix_case("simvlm-plain", "lora", 2),
               "simvlm/text/full": prefix_case("text-prefix", "full", 3, make_text, TextAlone, TextDrawing, texts),
-              "simvlm/text/refused": refused_case,
+              "simvlm/text/refused": refused_case, "simvlm/text/generate": text_answers_case,
               "simvlm/forecast/lora": written_models.forecast_case(KIND, "simvlm-larger", "lora", objective="prefix_lm"),
               "simvlm/forecast/full": written_models.forecast_case(KIND, "simvlm-larger", "full", objective="prefix_lm")}
     return {name: case for name, case in found.items() if everything or name in DAILY}
