@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chat templates as models were published with them (TRL has copies): rows whose contents are texts,
-as datasets have them, are written as transformers writes them, whether a template walks a list of
-parts or joins a text. Labels begin behind the last generation prompt."""
+"""Chat templates as models were published with them (TRL has copies): rows whose contents are
+texts, as datasets have them, are written as transformers writes them, whether a template walks a
+list of parts or joins a text. Labels begin behind the last generation prompt."""
 import json
 import shutil
 from pathlib import Path
 
 import trl
+from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
@@ -76,6 +77,31 @@ def case_of(name):
     return case
 
 
+JOINS = ("{% for message in messages %}{{ '[' + message.role + ']' + message.content + '[/]' }}"
+         "{% endfor %}{% if add_generation_prompt %}{{ '[assistant]' }}{% endif %}")
+
+
+def joined_case(world, result):
+    """A template that joins a text, as Phi-4-multimodal's: pictures stand in it by their marks, as
+    people write them there for transformers."""
+    checkpoint = make("clip-llama", world.checkpoints)
+    folder, out = world.scratch / "model", world.scratch / "out.safetensors"
+    shutil.copytree(checkpoint.path, folder)
+    (folder / "chat_template.json").unlink(missing_ok=True)
+    (folder / "chat_template.jinja").write_text(JOINS)
+    pictures = [world.inputs / name for name in ("photo.png", "square.png")]
+    parts = [{"type": "image", "path": str(path)} for path in pictures]
+    parts.insert(1, {"type": "text", "text": "beside "})
+    file = world.scratch / "row.json"
+    file.write_text(json.dumps({"messages": [turn("user", parts), turn("assistant", "Two.")]}))
+    world.program.run("forward", folder, "--input", file, "--out", out, "--device", "cpu")
+    text = "[user]<image>beside <image>[/][assistant]Two.[/]"
+    wanted = checkpoint.processor(text=[text], images=[[Image.open(path) for path in pictures]],
+                                  return_tensors="pt")["input_ids"][0].tolist()
+    result.same("ids", load_file(out)["input_ids"][0].tolist(), wanted)
+
+
 def cases(everything=False):
-    return {f"templates/{name}": case_of(name)
-            for name in (DAILY + MORE if everything else DAILY)}
+    found = {f"templates/{name}": case_of(name)
+             for name in (DAILY + MORE if everything else DAILY)}
+    return found | {"templates/joined": joined_case}
