@@ -107,7 +107,8 @@ def nfnet(architecture, args, pictures, dtype="float32"):
 
 
 SPECS |= {
-    "nfnet-plain": nfnet("dm_nfnet_f0", {}, dict(input_size=(3, 45, 45), crop_pct=0.94, crop_mode="squash")),
+    # Of 48 pixels 45 are taken from 1.5 on, which torchvision rounds to 2.
+    "nfnet-plain": nfnet("dm_nfnet_f0", {}, dict(input_size=(3, 45, 45), crop_pct=0.93, crop_mode="squash")),
     "nfnet-deep": nfnet("dm_nfnet_f1", dict(depths=[2, 1, 3], group_size=16, alpha=0.3, attn_gain=1.5, act_layer="silu", skipinit=False, bottle_ratio=1.0),
                         dict(input_size=(3, 38, 38), crop_pct=0.9, crop_mode="center", interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.4, 0.3)), "bfloat16"),
     "nfnet-uneven": nfnet("dm_nfnet_f0", dict(act_layer="relu", depths=[1, 1], channels=[24, 40], std_conv_eps=1e-3),
