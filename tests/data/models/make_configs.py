@@ -71,7 +71,8 @@ with tempfile.TemporaryDirectory() as scratch:
                 continue
             content = thin(json.loads((source / name).read_text()))
             if name == "config.json" and model_type == "timm_wrapper":  # which timm's own folders do not say
-                content["model_type"] = model_type
+                content["model_type"], content["num_classes"] = model_type, 0   # without a head, as all of them
+                del content["label_names"]
             if name == "config.json" and model_type == "blip":  # whose class alone says what it is for
                 content["architectures"] = json.loads((source / name).read_text())["architectures"]
             if name == "tokenizer_config.json":
