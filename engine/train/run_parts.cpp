@@ -90,7 +90,7 @@ RunManifest describe(const RunParts& run) {
   manifest.step = run.state.step;
   manifest.total_steps = run.plan.total_steps;
   manifest.trainable_parameters = run.trainables.parameters();
-  manifest.parameters = parameter_count(*run.base.model);
+  manifest.parameters = parameter_count(run.base, run.trainables);
   manifest.error.clear();
   return manifest;
 }

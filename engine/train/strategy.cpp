@@ -139,6 +139,16 @@ std::int64_t weight_bytes(const LoadedModel& base, const Trainables& trainables)
          bytes_in_common(*base.model, *companion->base.model);
 }
 
+std::int64_t parameter_count(const LoadedModel& base, const Trainables& trainables) {
+  const Companion* companion = trainables.companion.get();
+  if (!companion) return parameter_count(*base.model);
+  std::int64_t count = parameter_count(*base.model) + parameter_count(*companion->base.model);
+  const auto named = base.model->named_parameters();
+  for (const auto& [name, of_base] : tensors_in_common(*base.model, *companion->base.model))
+    count -= named[of_base].numel();
+  return count;
+}
+
 void Trainables::begin_step(std::int64_t step) const {
   for (const TrainedTensor& trained : tensors) {
     if (trained.from_step > 0)

@@ -46,6 +46,8 @@ struct Trainables {
 
 /// Of the base, and of a companion's.
 std::int64_t weight_bytes(const LoadedModel& base, const Trainables& trainables);
+/// Numbers of the base and of a companion, what both share once.
+std::int64_t parameter_count(const LoadedModel& base, const Trainables& trainables);
 
 /// Sets what requires a gradient. A method with an adapter takes `adapter_folder` (a checkpoint's),
 /// else the recipe's init_from, else `made`, else a fresh adapter. `made`: a fresh one that goes by
