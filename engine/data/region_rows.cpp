@@ -15,7 +15,7 @@ constexpr const char* kRegionRowForm =
     "Rows are {\"text\": \"…\", \"regions\": \"….safetensors\"}, with \"text_pair\", \"match\" "
     "(true or false) and \"answer\" (a name, a number, or scores by names) where there are any.";
 
-bool says(const Json& row, const char* key) { return row.contains(key) && !row[key].is_null(); }
+bool is_said(const Json& row, const char* key) { return row.contains(key) && !row[key].is_null(); }
 
 /// A score from 0 to 1 for each answer.
 Result<std::vector<double>> read_scores(const ClassOptions& answers, const Json& scores,
@@ -49,20 +49,20 @@ class RegionRows : public RowKind {
       return refused("The regions are named by their file.", "regions");
     const std::filesystem::path file = row["regions"].get<std::string>();
     Json extra = {{"regions", (file.is_absolute() ? file : base / file).string()}};
-    if (says(row, "match")) {
+    if (is_said(row, "match")) {
       const bool known = row["match"].is_boolean() || row["match"] == 0 || row["match"] == 1;
       if (!known)
         return refused("Whether text and regions belong together is true or false.", kMatch);
       extra[kMatch] = row["match"].is_boolean() ? row["match"].get<bool>() : row["match"] == 1;
     }
     for (const char* key : {"answer", "label"}) {
-      if (!says(row, key) || extra.contains(kAnswer)) continue;
+      if (!is_said(row, key) || extra.contains(kAnswer)) continue;
       extra[kAnswer] = row[key], extra["field"] = key;
     }
     Conversation made;
     for (const char* key : {"text", "text_pair"}) {
-      if (!says(row, key) && std::string_view(key) == "text_pair") continue;
-      if (!says(row, key) || !row[key].is_string()) return refused("The row has no text.", key);
+      if (!is_said(row, key) && std::string_view(key) == "text_pair") continue;
+      if (!is_said(row, key) || !row[key].is_string()) return refused("The row has no text.", key);
       made.messages.push_back(
           {"text", {ContentPart::of_text(row[key].get<std::string>())}, nullptr});
     }
@@ -172,7 +172,7 @@ const RowKind& region_rows() {
   return kind;
 }
 
-bool holds_regions(const Json& row) { return row.is_object() && says(row, "regions"); }
+bool holds_regions(const Json& row) { return row.is_object() && is_said(row, "regions"); }
 
 bool holds_regions(const Conversation& row) {
   return !row.messages.empty() && row.messages.front().extra.is_object() &&

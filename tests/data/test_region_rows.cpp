@@ -17,7 +17,7 @@ using namespace luthier::test;
 namespace {
 
 /// Letters, with BERT's way of one text and of two.
-constexpr const char* kTokenizer = R"({
+constexpr const char* kRegionTokenizer = R"({
   "version": "1.0", "truncation": null, "padding": null,
   "added_tokens": [
     {"id": 2, "content": "[CLS]", "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false},
@@ -76,7 +76,7 @@ class TestRegionRows : public QObject {
  private slots:
   void initTestCase() {
     folder_ = scratch_.path().toStdString();
-    QVERIFY(write_file_atomically(folder_ / "tokenizer.json", kTokenizer));
+    QVERIFY(write_file_atomically(folder_ / "tokenizer.json", kRegionTokenizer));
     load(needs_all());
   }
 

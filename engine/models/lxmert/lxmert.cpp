@@ -24,7 +24,7 @@ constexpr PredictionNames kLxmertPredictions{"cls.predictions.transform.dense",
 constexpr double kLxmertEps = 1e-12;
 /// What prepare() sets aside.
 constexpr const char *kRegionRows = "region_rows", *kWordsAcross = "words_across",
-                     *kRegionsAcross = "regions_across", *kFirstTokens = "first_tokens";
+                     *kRegionsAcross = "regions_across", *kPooledStarts = "first_tokens";
 
 /// Features and boxes to states (LxmertVisualFeatureEncoder).
 class RegionEmbeddings : public torch::nn::Module {
@@ -214,7 +214,7 @@ class Lxmert : public Model,
       input.aside[std::string(kRegionRows) + " ends"] = regions.ends(torch::kCPU);
     set_across_aside(words, regions, input.aside, kWordsAcross);
     set_across_aside(regions, words, input.aside, kRegionsAcross);
-    input.aside[kFirstTokens] = starts_of_rows(input.lengths);
+    input.aside[kPooledStarts] = starts_of_rows(input.lengths);
   }
 
   // Encoder
@@ -311,7 +311,7 @@ class Lxmert : public Model,
   }
 
   Tensor pooled(const ModelInput& input, const Tensor& words) const {
-    const auto aside = input.aside.find(kFirstTokens);
+    const auto aside = input.aside.find(kPooledStarts);
     const Tensor starts =
         aside != input.aside.end() ? aside->second : starts_of_rows(input.lengths);
     return at::tanh(pooler_->forward(words.index_select(0, starts.to(words.device()))));

@@ -23,9 +23,9 @@ constexpr PredictionNames kVisualPredictions{"cls.predictions.transform.dense",
                                              "cls.predictions.transform.LayerNorm",
                                              "cls.predictions.decoder", "cls.predictions"};
 /// What prepare() sets aside.
-constexpr const char *kJoined = "joined", *kOrder = "joined_order", *kWords = "joined_words",
-                     *kRegionPlaces = "joined_regions", *kStarts = "joined_starts",
-                     *kAsked = "asked_words";
+constexpr const char *kJoinedRows = "joined", *kJoinedOrder = "joined_order",
+                     *kJoinedWords = "joined_words", *kJoinedRegions = "joined_regions",
+                     *kJoinedStarts = "joined_starts", *kJoinedAsked = "asked_words";
 
 struct VisualBertOptions {
   TextTables tables;
@@ -103,32 +103,34 @@ class VisualBert : public Model,
     check_token_types(input, options_.tables.types);
     Model::prepare(input);
     const JoinedRows rows = joined_rows(input.lengths, region_counts(input));
-    RowLayout(rows.lengths).set_aside(input.aside, kJoined);
+    RowLayout(rows.lengths).set_aside(input.aside, kJoinedRows);
     const auto put = [&](const char* name, const std::vector<std::int64_t>& places) {
       input.aside[name] = torch::tensor(places, torch::kInt64);
     };
-    put(kOrder, rows.order), put(kWords, rows.words), put(kRegionPlaces, rows.regions);
-    put(kStarts, rows.starts), put(kAsked, rows.asked);
+    put(kJoinedOrder, rows.order), put(kJoinedWords, rows.words), put(kJoinedRegions, rows.regions);
+    put(kJoinedStarts, rows.starts), put(kJoinedAsked, rows.asked);
     VisualEmbeddings::set_alignment_aside(input, input.aside);
   }
 
   // Encoder
-  Tensor encode(const ModelInput& input) override { return chosen(input, states(input), kWords); }
+  Tensor encode(const ModelInput& input) override {
+    return chosen(input, states(input), kJoinedWords);
+  }
   Tensor before_head(const Tensor& states) override { return predictions_->transformed(states); }
   Linear head() override { return predictions_->decoder; }
 
   // Classifier
   const ClassOptions& classes() const override { return *options_.answers; }
   Tensor classify(const ModelInput& input) override {
-    return answers_->forward(chosen(input, states(input), kAsked));
+    return answers_->forward(chosen(input, states(input), kJoinedAsked));
   }
 
   // RegionReader
   std::int64_t region_width() const override { return options_.visual_embedding_dim; }
   Read read(const ModelInput& input) override {
     const Tensor all = states(input);
-    return {chosen(input, all, kWords), chosen(input, all, kRegionPlaces),
-            at::tanh(pooler_->forward(chosen(input, all, kStarts)))};
+    return {chosen(input, all, kJoinedWords), chosen(input, all, kJoinedRegions),
+            at::tanh(pooler_->forward(chosen(input, all, kJoinedStarts)))};
   }
   Tensor matched(const Read& read) const override {
     return match_ ? match_->forward(read.pooled) : Tensor();
@@ -153,12 +155,12 @@ class VisualBert : public Model,
     Tensor x = embeddings_->forward(input.input_ids, input.token_types, row_layout(input));
     const JoinedRows joined = joined_rows(input.lengths, region_counts(input));
     RowLayout rows(joined.lengths);
-    rows.take_back(input.aside, kJoined);
+    rows.take_back(input.aside, kJoinedRows);
     if (!joined.regions.empty()) {
       TORCH_CHECK(input.pixel_values.defined() && input.pictures.size() <= input.lengths.size(),
                   "each text goes with one file of regions");
       x = at::cat({x, embeddings_->regions(input)})
-              .index_select(0, places(input, kOrder, joined.order));
+              .index_select(0, places(input, kJoinedOrder, joined.order));
     }
     for (const auto& layer : layers_) {
       const auto run = [&layer, rows](const Tensor& in) { return layer->forward(in, {rows}); };
@@ -177,10 +179,10 @@ class VisualBert : public Model,
     const JoinedRows rows = joined_rows(input.lengths, region_counts(input));
     const std::string_view which = name;
     return states.index_select(0, places(input, name,
-                                         which == kWords          ? rows.words
-                                         : which == kRegionPlaces ? rows.regions
-                                         : which == kStarts       ? rows.starts
-                                                                  : rows.asked));
+                                         which == kJoinedWords     ? rows.words
+                                         : which == kJoinedRegions ? rows.regions
+                                         : which == kJoinedStarts  ? rows.starts
+                                                                   : rows.asked));
   }
 
   VisualBertOptions options_;

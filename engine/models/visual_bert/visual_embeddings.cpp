@@ -12,8 +12,8 @@ using torch::Tensor;
 namespace {
 
 constexpr std::int64_t kRegionType = 1;
-constexpr const char *kTokens = "aligned_tokens", *kRegions = "aligned_regions",
-                     *kShares = "aligned_shares";
+constexpr const char *kAlignedTokens = "aligned_tokens", *kAlignedRegions = "aligned_regions",
+                     *kAlignedShares = "aligned_shares";
 
 /// A child that the text's part has made.
 template <class Holder>
@@ -55,9 +55,9 @@ void VisualEmbeddings::set_alignment_aside(const ModelInput& input, NamedTensorM
     }
   }
   if (tokens.empty()) return;
-  aside[kTokens] = torch::tensor(tokens, torch::kInt64);
-  aside[kRegions] = torch::tensor(regions, torch::kInt64);
-  aside[kShares] = torch::tensor(shares, torch::kFloat32);
+  aside[kAlignedTokens] = torch::tensor(tokens, torch::kInt64);
+  aside[kAlignedRegions] = torch::tensor(regions, torch::kInt64);
+  aside[kAlignedShares] = torch::tensor(shares, torch::kFloat32);
 }
 
 Tensor VisualEmbeddings::regions(const ModelInput& input) const {
@@ -67,13 +67,13 @@ Tensor VisualEmbeddings::regions(const ModelInput& input) const {
   };
   Tensor sum = projection_->forward(features.to(positions_->weight.scalar_type()));
   NamedTensorMap own;
-  if (!input.aside.contains(kTokens)) set_alignment_aside(input, own);
+  if (!input.aside.contains(kAlignedTokens)) set_alignment_aside(input, own);
   const NamedTensorMap& aside = own.empty() ? input.aside : own;
-  if (aside.contains(kTokens)) {
+  if (aside.contains(kAlignedTokens)) {
     const auto there = [&](const char* name) { return aside.at(name).to(features.device()); };
-    const Tensor each = word_positions_->forward(there(kTokens)) *
-                        there(kShares).to(sum.scalar_type()).unsqueeze(1);
-    sum = sum + torch::zeros_like(sum).index_add(0, there(kRegions), each);
+    const Tensor each = word_positions_->forward(there(kAlignedTokens)) *
+                        there(kAlignedShares).to(sum.scalar_type()).unsqueeze(1);
+    sum = sum + torch::zeros_like(sum).index_add(0, there(kAlignedRegions), each);
   }
   return norm_->forward(sum + positions_->forward(one(0)) + types_->forward(one(kRegionType)));
 }
