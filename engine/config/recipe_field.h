@@ -55,7 +55,7 @@ Result<Json> value_from_text(const RecipeField& field, const std::string& text,
 std::string value_to_text(const FieldDescription& about, const Json& value);
 
 /// A number that reads back to the bit, as YAML 1.1 and 1.2 readers take it: 0.03, 32, 2.0e-4.
-std::string number_text(double value);
+std::string yaml_number(double value);
 
 /// A scalar as YAML: plain where that is unambiguous, else double-quoted.
 std::string yaml_text(const std::string& text);

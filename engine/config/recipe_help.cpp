@@ -17,10 +17,10 @@ std::string values_of(const FieldDescription& about) {
   std::string text;
   for (const std::string& choice : about.choices) text += (text.empty() ? "" : " | ") + choice;
   if (about.minimum && *about.minimum > -1e9)
-    text += (about.exclusive_minimum ? "above " : "from ") + number_text(*about.minimum);
+    text += (about.exclusive_minimum ? "above " : "from ") + yaml_number(*about.minimum);
   if (about.maximum && *about.maximum <= 100)
     text += (text.empty() ? "" : " ") + std::string(about.exclusive_maximum ? "below " : "to ") +
-            number_text(*about.maximum);
+            yaml_number(*about.maximum);
   if (!about.unit.empty()) text += (text.empty() ? "" : ", ") + about.unit;
   return text;
 }

@@ -44,11 +44,11 @@ std::string shown(const Json& value) {
 std::string range_text(const FieldDescription& about) {
   std::string text;
   if (about.minimum)
-    text = (about.exclusive_minimum ? "above " : "at least ") + number_text(*about.minimum);
+    text = (about.exclusive_minimum ? "above " : "at least ") + yaml_number(*about.minimum);
   if (about.maximum)
     text += (text.empty() ? "" : " and ") +
             std::string(about.exclusive_maximum ? "below " : "at most ") +
-            number_text(*about.maximum);
+            yaml_number(*about.maximum);
   return text;
 }
 
@@ -158,11 +158,11 @@ Result<Json> check_list(const Json& value, const char* expected, const std::stri
 
 /// Numbers as their text, which reads back to the bit.
 Json numbers_as_text(const Json& value) {
-  if (value.is_number()) return number_text(value.get<double>());
+  if (value.is_number()) return yaml_number(value.get<double>());
   if (!value.is_array()) return value;
   Json texts = Json::array();
   for (const Json& entry : value)
-    texts.push_back(entry.is_number() ? Json(number_text(entry.get<double>())) : entry);
+    texts.push_back(entry.is_number() ? Json(yaml_number(entry.get<double>())) : entry);
   return texts;
 }
 
@@ -345,7 +345,7 @@ std::string value_to_text(const FieldDescription& about, const Json& value) {
   if (value.is_null()) return about.type == Type::Paths ? "" : "null";
   switch (about.type) {
     case Type::Integer: return std::to_string(value.get<std::int64_t>());
-    case Type::Number: return number_text(value.get<double>());
+    case Type::Number: return yaml_number(value.get<double>());
     case Type::Boolean: return value.get<bool>() ? "true" : "false";
     case Type::Text:
     case Type::Path:
@@ -385,14 +385,14 @@ std::string value_to_text(const FieldDescription& about, const Json& value) {
       for (const auto& [name, entry] : value.items())
         text += (text.empty() ? "" : ", ") + yaml_text(name) + ": " +
                 (entry.is_number_integer() ? std::to_string(entry.get<std::int64_t>())
-                                           : number_text(entry.get<double>()));
+                                           : yaml_number(entry.get<double>()));
       return "{" + text + "}";
     }
   }
   return {};
 }
 
-std::string number_text(double value) {
+std::string yaml_number(double value) {
   char buffer[64];
   const double size = std::abs(value);
   if (value == 0 || (size >= 1e-3 && size < 1e15)) {
