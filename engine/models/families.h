@@ -87,7 +87,6 @@
   ROW(visual_bert)             \
   ROW(lxmert)                  \
   ROW(clipcap)                 \
-  ROW(clipcap)                 \
   ROW(simvlm)                  \
   ROW(virtex)                  \
   ROW(visualgpt)               \

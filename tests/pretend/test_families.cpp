@@ -3,6 +3,7 @@
 // decodes on a device whose memory the host cannot touch, and comes to the CPU's numbers. They
 // differ in the last bits alone: on the CPU larger products go through oneDNN (nn/products), on a
 // device through LibTorch's own, which adds up in another order.
+#include "engine/models/clipseg/segmenter.h"
 #include "tests/pretend/own_kernels.h"
 #include "tests/pretend/pretend.h"
 #include "tests/pretend/tuned.h"
@@ -47,6 +48,8 @@ Tensor answers(Tuning& tuning, const TinyModel& small, torch::Device device) {
   const ModelInput input = for_model(model, prompts);
   std::vector<Tensor> logits;
   if (TwoTowers* towers = model.two_towers()) return text_likeness(*towers, input).cpu();
+  if (auto* segmenter = dynamic_cast<Segmenter*>(&model))  // each row's picture, by its text
+    return segmenter->segment(input, {{0, 1}, {-1, -1}}).cpu();
   if (PatchRebuilder* rebuilder = model.patch_rebuilder()) {
     const Tensor noise =
         torch::arange(2 * rebuilder->patches(), torch::kFloat32).mul(0.37).frac().view({2, -1});

@@ -64,6 +64,7 @@ NAMESPACE = re.compile(r"\bnamespace\s+(\w[\w:]*)$")
 TYPE = re.compile(r"\b(?:struct|class|union|enum(?:\s+(?:class|struct))?)\s+(?:(?:alignas\([^)]*\)|\[\[[^\]]*\]\])"
                   r"\s*)?([A-Za-z_]\w*)(?:\s+final)?(?:\s*:[^:].*)?$", re.S)
 LONGEST_FILE = 600
+LISTS = ("engine/models/families.h", "engine/config/kind_lists.h")
 FORBIDDEN = [
     (re.compile(r"\btorch::(jit::)?(load|pickle_load|pickle)\s*\("),
      "reads a format that can run code"),
@@ -209,6 +210,14 @@ def check_text(tree):
                     yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {match.group(0)} {why}"
 
 
+def check_lists(tree):
+    """A kind has one row: a second one would make it twice, without a word."""
+    for path in LISTS:
+        rows = re.findall(r"^ +ROW\((\w+)\)", tree.get(path, ""), re.MULTILINE)
+        for name in sorted({row for row in rows if rows.count(row) > 1}):
+            yield f"{path}: {name} stands there twice"
+
+
 def check_time(tree):
     """The bench measures time; nothing else under tests/ does."""
     for path, text in tree.items():
@@ -269,7 +278,7 @@ def check_symbols(program):
             yield f"{program}: is linked with {line.strip()}"
 
 
-RULES = [check_direction, check_torch_and_qt, check_text, check_time, check_types]
+RULES = [check_direction, check_torch_and_qt, check_text, check_lists, check_time, check_types]
 
 
 def read_tree(root):
