@@ -65,6 +65,13 @@ Result<std::vector<Outline>> outlines_of(const Json& shapes, ImageSize size,
       outlines.push_back(std::move(each));
     }
   }
+  constexpr std::size_t kMostPoints = 1 << 14;
+  std::size_t points = 0;
+  for (const Outline& outline : outlines) points += outline.size();
+  if (points > kMostPoints)
+    return input_error("The mask's outlines have " + std::to_string(points) + " points.", where,
+                       "At most " + std::to_string(kMostPoints) +
+                           " are read: give a picture of the mask instead.");
   constexpr double kBeyond = 1;  // a border may be drawn along the last pixels' outer edge
   for (const Outline& outline : outlines) {
     for (const auto& [x, y] : outline) {
@@ -80,21 +87,17 @@ Result<std::vector<Outline>> outlines_of(const Json& shapes, ImageSize size,
 
 /// Marks the pixels whose centres lie inside.
 void fill(const Outline& outline, Mask& mask) {
-  std::vector<std::vector<double>> crossings(static_cast<std::size_t>(mask.height));
-  for (std::size_t i = 0; i < outline.size(); ++i) {
-    Point from = outline[i], to = outline[(i + 1) % outline.size()];
-    if (from.second > to.second) std::swap(from, to);
-    // Rows whose centres lie from the upper end on, and above the lower one.
-    const int first = std::max(0, static_cast<int>(std::ceil(from.second - 0.5))),
-              last = std::min(mask.height, static_cast<int>(std::ceil(to.second - 0.5)));
-    for (int y = first; y < last; ++y) {
-      const double share = (y + 0.5 - from.second) / (to.second - from.second);
-      crossings[static_cast<std::size_t>(y)].push_back(from.first +
-                                                       share * (to.first - from.first));
-    }
-  }
+  std::vector<double> at;  // where the outline crosses a row, of one row at a time
   for (int y = 0; y < mask.height; ++y) {
-    std::vector<double>& at = crossings[static_cast<std::size_t>(y)];
+    at.clear();
+    for (std::size_t i = 0; i < outline.size(); ++i) {
+      Point from = outline[i], to = outline[(i + 1) % outline.size()];
+      if (from.second > to.second) std::swap(from, to);
+      // Rows whose centres lie from the upper end on, and above the lower one.
+      if (y < std::ceil(from.second - 0.5) || y >= std::ceil(to.second - 0.5)) continue;
+      const double share = (y + 0.5 - from.second) / (to.second - from.second);
+      at.push_back(from.first + share * (to.first - from.first));
+    }
     std::sort(at.begin(), at.end());
     std::uint8_t* row = mask.inside.data() + static_cast<std::ptrdiff_t>(y) * mask.width;
     for (std::size_t i = 0; i + 1 < at.size(); i += 2) {

@@ -85,7 +85,9 @@ class PrefixRows : public RowKind {
     const auto end = processor.tokenizer().special().eos;
     const auto count = static_cast<std::int64_t>(example.input_ids.size());
     const bool ends = !example.input_ids.empty() && end && example.input_ids.back() == *end;
-    if (end && !ends && (how.max_length <= 0 || count < how.max_length)) {
+    const bool room =
+        example.truncated_tokens == 0 && (how.max_length <= 0 || count < how.max_length);
+    if (end && !ends && room) {
       example.input_ids.push_back(*end);
       example.labels.push_back(*end);
     } else if (ends && example.truncated_tokens == 0) {

@@ -44,7 +44,8 @@ class RegionRows : public RowKind {
       return input_error(what, where + ": " + field, kRegionRowForm);
     };
     if (!row.is_object()) return refused("The row is no object.", "row");
-    if (!holds_regions(row)) return refused("The row has no regions.", "regions");
+    if (!row.is_object() || !is_said(row, "regions"))
+      return refused("The row has no regions.", "regions");
     if (!row["regions"].is_string() || row["regions"].get<std::string>().empty())
       return refused("The regions are named by their file.", "regions");
     const std::filesystem::path file = row["regions"].get<std::string>();
@@ -104,6 +105,9 @@ class RegionRows : public RowKind {
                                                       header, where + ": regions", fault));
     if (how.outline) regions.values.clear();
     const auto tokens = static_cast<std::int64_t>(example.input_ids.size());
+    if (tokens == 0)
+      return refused(input_error("The row's text comes to no token.", where + ": text",
+                                 "Give it words, or take the row out."));
     for (std::size_t i = 2; i < regions.grid.size(); ++i)
       if (regions.grid[i] >= tokens)
         return refused(input_error("A region is aligned to token " +
@@ -172,7 +176,11 @@ const RowKind& region_rows() {
   return kind;
 }
 
-bool holds_regions(const Json& row) { return row.is_object() && is_said(row, "regions"); }
+/// Other rows may have regions of their own kind: a list, or a place's name.
+bool holds_regions(const Json& row) {
+  return row.is_object() && row.contains("regions") && row["regions"].is_string() &&
+         row["regions"].get_ref<const std::string&>().ends_with(".safetensors");
+}
 
 bool holds_regions(const Conversation& row) {
   return !row.messages.empty() && row.messages.front().extra.is_object() &&

@@ -10,6 +10,7 @@
 // The momentum copies are the run's reference, which goes after the model at each step.
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "engine/hub/folder_kind.h"
 #include "engine/models/blip/shared_captioner.h"
@@ -142,11 +143,17 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
   Json state() const override { return momentum_ > 0 ? Json{{"steps", steps_}} : Json(); }
   Status read_state(const Json& state, const std::string& where) override {
     if (momentum_ == 0) return {};
+    const std::int64_t before = steps_;
     LUTHIER_TRY(steps_, json_int(state, "steps", where));
+    newest_.reset();
+    if (queue_ && steps_ < before) queue_->take_back();  // the window comes again
     if (steps_ >= 0) return {};
     return input_error("The number of steps is negative.", where + ": steps");
   }
-  void carry(const Json& addition) override { steps_ += addition.at("steps").get<std::int64_t>(); }
+  void carry(const Json& addition) override {
+    steps_ += addition.at("steps").get<std::int64_t>();
+    if (newest_) queue_->add(*std::exchange(newest_, std::nullopt));
+  }
   void take_rows_as_written() override { moves_ = false; }
 
   bool rolls_out() const override { return true; }
@@ -336,7 +343,7 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     pass.itc =
         momentum_loss(pass.logits, momentum_logits(copies, copies, queue, scale.detach()), share);
     if (!moves) return;
-    queue.add(copies);
+    newest_ = copies;
     add_to_state({{"steps", 1}});
   }
 
@@ -346,8 +353,9 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
   CompanionPlan plan_;
   std::shared_ptr<Companion> captioner_;
   std::optional<FeatureQueue> queue_;
-  std::int64_t steps_ = 0;  ///< that the share of the copies has grown over
-  bool moves_ = true;       ///< steps move queue and share
+  std::optional<PairPoints> newest_;  ///< of the window, until the queue moves
+  std::int64_t steps_ = 0;            ///< that the share of the copies has grown over
+  bool moves_ = true;                 ///< steps move queue and share
 };
 
 }  // namespace

@@ -42,9 +42,20 @@ void FeatureQueue::add(const PairPoints& newest) {
   if (size == 0) return;
   const std::int64_t first = next.item<std::int64_t>() + rows - taken;
   const Tensor places = ((torch::arange(taken, torch::kInt64) + first) % size).to(images.device());
+  places_ = places, next_before_ = next.item<std::int64_t>();
+  replaced_ = {images.index_select(0, places), texts.index_select(0, places)};
   images.index_copy_(0, places, newest.images.slice(0, rows - taken));
   texts.index_copy_(0, places, newest.texts.slice(0, rows - taken));
   next.fill_((next.item<std::int64_t>() + rows) % size);
+}
+
+void FeatureQueue::take_back() {
+  if (!places_.defined()) return;
+  const torch::NoGradGuard no_grad;
+  images.index_copy_(0, places_, replaced_.images);
+  texts.index_copy_(0, places_, replaced_.texts);
+  next.fill_(next_before_);
+  places_.reset();
 }
 
 MomentumLogits momentum_logits(const PairPoints& points, const PairPoints& copies,

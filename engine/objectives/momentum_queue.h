@@ -23,9 +23,16 @@ class FeatureQueue {
 
   /// The newest take the places of the oldest; of more than there is room for, the last ones.
   void add(const PairPoints& newest);
+  /// As it was before the newest were added, once; nothing where none were.
+  void take_back();
 
   torch::Tensor images, texts;  ///< [size, width] float32
   torch::Tensor next;           ///< [] int64, on the host: the place that is filled next
+
+ private:
+  PairPoints replaced_;   ///< what stood where the newest are
+  torch::Tensor places_;  ///< where; undefined: none were added, or they were taken back
+  std::int64_t next_before_ = 0;
 };
 
 /// Likenesses of a window's rows with all that stands beside them: [rows, rows + queue], scaled.

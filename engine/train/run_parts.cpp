@@ -292,8 +292,13 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(add_companion(run.trainables, run.base, run.recipe, *run.objective,
                               resumes ? run.begun->checkpoint->path : fs::path()));
   if (auto* carrier = dynamic_cast<CarriedTensors*>(run.objective.get()))
-    for (auto& carried : carrier->carried_tensors(run.base))
+    for (auto& carried : carrier->carried_tensors(run.base)) {
+      if (run.ranks)
+        return input_error("The queue moves in one process alone, and ranks evaluate by their own.",
+                           "image_text_pretraining.queue_size",
+                           "Set it to 0, or start one process.");
       run.trainables.statistics.push_back(std::move(carried));
+    }
   AdapterCourse* course = run.trainables.adapter ? run.trainables.adapter->course() : nullptr;
   if (course) LUTHIER_CHECK(course->begin(run.plan.total_steps));
   const bool fresh_optimizer = fork && fork->fresh_optimizer;

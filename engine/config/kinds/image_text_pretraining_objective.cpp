@@ -50,7 +50,8 @@ ObjectiveKind image_text_pretraining_objective_kind() {
                        "How much the contrast of pictures and texts (ITC) counts. 0: it chooses "
                        "what is hard to match, and does not learn.",
                        1.0)
-               .at_least(0),
+               .at_least(0)
+               .at_most(1 << 24),
            kind_number("image_text_pretraining.itm_weight", "Weight of the matching",
                        "How much it counts whether a text and a picture that are read together are "
                        "told to belong together (ITM). 0: none are read.",
