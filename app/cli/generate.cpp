@@ -34,14 +34,15 @@ Result<Conversation> read_question(const GenerateOptions& o) {
                          "Give one or the other.");
     return read_row_file(o.input, o.image_folder);
   }
-  if (o.prompt.empty())
+  if (o.prompt.empty() && o.image.empty() && o.film.empty())
     return input_error("There is no question.", "generate",
                        "Give --input FILE.json, or --prompt TEXT with --image PICTURE or --film "
                        "FILM.");
   Message message{"user", {}};
   if (!o.image.empty()) message.content.push_back({ContentPart::Kind::Image, "", o.image});
   if (!o.film.empty()) message.content.push_back(ContentPart::of_film({o.film, {}, {}}));
-  message.content.push_back({ContentPart::Kind::Text, o.prompt, {}});
+  // A captioner is asked by the picture alone.
+  if (!o.prompt.empty()) message.content.push_back({ContentPart::Kind::Text, o.prompt, {}});
   Conversation conversation;
   conversation.messages = {message};
   return conversation;

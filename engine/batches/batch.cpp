@@ -46,25 +46,41 @@ void fill_types(ModelInput& input, std::int64_t missing) {
   input.token_types = at::cat({input.token_types, torch::zeros({missing}, torch::kInt64)});
 }
 
+/// How many rows of filler there are, so that none is longer than the longest of the others, for
+/// which the model has positions. Rows of one token are no texts, and need none.
+std::int64_t filler_rows(std::int64_t missing, const std::vector<std::int64_t>& lengths) {
+  if (missing == 0 || lengths.empty()) return 1;
+  const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  return longest < 2 ? 1 : (missing + longest - 1) / longest;
+}
+void add_rows(std::int64_t tokens, std::int64_t rows, std::vector<std::int64_t>& lengths) {
+  for (std::int64_t i = 0; i < rows; ++i)
+    lengths.push_back(tokens * (i + 1) / rows - tokens * i / rows);
+}
+
 /// oneDNN compiles and keeps a kernel for each shape of a product. A short row of filler tokens at
 /// the end, which carries no label and which no other row sees, rounds the number of tokens up, so
 /// that batches of nearly one size share their kernels.
 ModelInput rounded_up(ModelInput input, TokenId filler) {
-  std::int64_t missing = filler_tokens(input.input_ids.size(0));
+  std::int64_t missing = filler_tokens(input.input_ids.size(0)),
+               rows = filler_rows(missing, input.lengths);
   if (input.source_ids.defined()) {
     // A row of filler has both texts.
     std::int64_t unread = filler_tokens(input.source_ids.size(0));
     if (missing == 0 && unread == 0) return input;
     missing = filler_of_both(missing), unread = filler_of_both(unread);
     input.source_ids = at::cat({input.source_ids, torch::full({unread}, filler, torch::kInt64)});
-    input.source_lengths.push_back(unread);
+    rows = std::min(
+        {std::max(filler_rows(missing, input.lengths), filler_rows(unread, input.source_lengths)),
+         missing, unread});
+    add_rows(unread, rows, input.source_lengths);
   }
   if (missing == 0) return input;
   input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
   input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
   fill_types(input, missing);
-  input.lengths.push_back(missing);
-  input.prompt_lengths.push_back(0);
+  add_rows(missing, rows, input.lengths);
+  input.prompt_lengths.resize(input.prompt_lengths.size() + static_cast<std::size_t>(rows), 0);
   return input;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -85,9 +86,17 @@ Status read_weights(const fs::path& folder, const Json& config, FoundModel& foun
   return {};
 }
 
+/// A model of pictures alone has no words: no number of them, and no part that reads or writes
+/// them.
+bool reads_texts(const Json& config) {
+  constexpr std::array kOfTexts{"vocab_size", "text_config", "decoder", "language_config"};
+  return std::any_of(kOfTexts.begin(), kOfTexts.end(),
+                     [&](const char* key) { return config.contains(key); });
+}
+
 Status check_companions(const fs::path& folder, const Json& config, bool takes_pictures) {
-  if (!inside(folder, "tokenizer.json") && !inside(folder, "tokenizer.model") &&
-      !inside(folder, "spiece.model")) {
+  if ((!takes_pictures || reads_texts(config)) && !inside(folder, "tokenizer.json") &&
+      !inside(folder, "tokenizer.model") && !inside(folder, "spiece.model")) {
     return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.",
                        folder.string(), "Copy the tokenizer's files beside the weights.");
   }

@@ -72,7 +72,8 @@ void infill(Example& example, const InfillSettings& settings, const InfillTokens
   const std::vector<TokenId> text(first, last);
   const auto without = static_cast<std::int64_t>(made.size() + text.size());
   const std::int64_t limit = settings.max_length;
-  const bool has_room = limit <= 0 || without < limit;
+  // What was cut goes on, and has no end here.
+  const bool has_room = (limit <= 0 || without < limit) && example.truncated_tokens == 0;
   const std::int64_t ends = end && has_room ? 1 : 0;
   const std::vector<TokenId> parted =
       infilled(text, settings, tokens, limit > 0 ? limit - without - ends : -1, draws);

@@ -79,14 +79,16 @@ class SwinAttention::Bias : public ParameterModule {
   /// `apart`, where the map is turned, made once for maps of a size and a device.
   Tensor apart_over(const WindowGrid& grid) const {
     Tensor& made = apart_[{grid.rows, grid.columns}];
-    if (!made.defined() || made.device() != table_.device()) made = apart(grid).to(table_.device());
-    return made;
+    if (made.defined() && made.device() == table_.device()) return made;
+    const c10::InferenceMode normal(false);  // steps that learn read it, too
+    return made = apart(grid).to(table_.device());
   }
 
  private:
   /// Of each pair of places its row of the table: [area · area] int64.
   const Tensor& places() const {
     if (places_.defined() && places_.device() == table_.device()) return places_;
+    const c10::InferenceMode normal(false);
     const Tensor along = torch::arange(window_, torch::kInt64),
                  away = along.unsqueeze(1) - along.unsqueeze(0) + (window_ - 1);
     // Places go by rows: [row, column] of the one that asks, [row, column] of the other.
