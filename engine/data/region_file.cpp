@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/text.h"
+#include "engine/io/gguf.h"
 #include "engine/io/safetensors.h"
 
 namespace luthier {
@@ -14,21 +16,6 @@ namespace luthier {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The float32 of these bits, from those of a float16.
-float of_half(std::uint16_t bits) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
-  const int exponent = (bits >> 10) & 0x1f;
-  const std::uint32_t fraction = bits & 0x3ffu;
-  if (exponent == 0)
-    return std::copysign(std::ldexp(static_cast<float>(fraction), -24), sign ? -1.0f : 1.0f);
-  const std::uint32_t raised =
-      exponent == 0x1f ? 0xffu : static_cast<std::uint32_t>(exponent + 127 - 15);
-  const std::uint32_t whole = sign | (raised << 23) | (fraction << 13);
-  float value = 0;
-  std::memcpy(&value, &whole, sizeof value);
-  return value;
-}
 
 float of_bfloat16(std::uint16_t bits) {
   const std::uint32_t whole = static_cast<std::uint32_t>(bits) << 16;
@@ -65,7 +52,7 @@ bool is_integer(DType type) {
 std::vector<double> numbers_of(DType type, const std::vector<std::byte>& bytes) {
   switch (type) {
     case DType::F64: return numbers_as<double>(bytes);
-    case DType::F16: return numbers_as<std::uint16_t>(bytes, of_half);
+    case DType::F16: return numbers_as<std::uint16_t>(bytes, half_value);
     case DType::BF16: return numbers_as<std::uint16_t>(bytes, of_bfloat16);
     case DType::U8: return numbers_as<std::uint8_t>(bytes);
     case DType::I8: return numbers_as<std::int8_t>(bytes);
@@ -74,13 +61,6 @@ std::vector<double> numbers_of(DType type, const std::vector<std::byte>& bytes) 
     case DType::I64: return numbers_as<std::int64_t>(bytes);
     default: return numbers_as<float>(bytes);
   }
-}
-
-std::string shape_of(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + "]";
 }
 
 /// One file on its way to PixelValues.
@@ -95,7 +75,7 @@ class RegionReading {
     if (!features) return fault("The file has no features of its regions.", "features");
     const std::vector<std::int64_t>& shape = features->info.shape;
     if (shape.size() != 2)
-      return fault("The features are of shape " + shape_of(shape) + ", not [regions, numbers].",
+      return fault("The features are of shape " + shape_text(shape) + ", not [regions, numbers].",
                    "features");
     if (shape[0] < 1 || shape[0] > kMostRegions)
       return fault("The file has " + std::to_string(shape[0]) + " regions, and a row has 1 to " +
@@ -113,7 +93,7 @@ class RegionReading {
     if (const auto alignment = file_.find("alignment")) {
       const std::vector<std::int64_t>& of = alignment->info.shape;
       if (of.size() != 2 || of[0] != regions_ || of[1] < 1 || of[1] > kMostWords)
-        return fault("The alignment is of shape " + shape_of(of) + ", not [" +
+        return fault("The alignment is of shape " + shape_text(of) + ", not [" +
                          std::to_string(regions_) + ", 1 to " + std::to_string(kMostWords) + "].",
                      "alignment");
       words = of[1];
@@ -163,12 +143,12 @@ class RegionReading {
     const auto tensor = file_.find(name);
     if (!tensor) return std::optional<std::vector<double>>();
     if (tensor->info.shape != shape)
-      return fault("The tensor is of shape " + shape_of(tensor->info.shape) + ", not " +
-                       shape_of(shape) + ".",
+      return fault("The tensor is of shape " + shape_text(tensor->info.shape) + ", not " +
+                       shape_text(shape) + ".",
                    name);
     if (!fits(tensor->info.dtype))
       return fault("Numbers of type " + dtype_name(tensor->info.dtype) + " are not read here.",
-                   name, "Save them as F32, classes and places as I64.");
+                   name, fits == is_integer ? "Save them as I64." : "Save them as F32.");
     LUTHIER_TRY(const std::vector<std::byte> bytes, tensor->bytes());
     std::vector<double> numbers = numbers_of(tensor->info.dtype, bytes);
     for (const double each : numbers)

@@ -86,16 +86,18 @@ Status read_weights(const fs::path& folder, const Json& config, FoundModel& foun
   return {};
 }
 
-/// A model of pictures alone has no words: no number of them, and no part that reads or writes
-/// them.
-bool reads_texts(const Json& config) {
+/// A model of pictures alone says what its pictures are, and nothing of words.
+bool of_pictures_alone(const Json& config) {
   constexpr std::array kOfTexts{"vocab_size", "text_config", "decoder", "language_config"};
-  return std::any_of(kOfTexts.begin(), kOfTexts.end(),
-                     [&](const char* key) { return config.contains(key); });
+  constexpr std::array kOfPictures{"image_size", "num_channels", "depths", "architecture",
+                                   "mask_decoder_config"};
+  const auto has = [&](const char* key) { return config.contains(key); };
+  return std::none_of(kOfTexts.begin(), kOfTexts.end(), has) &&
+         std::any_of(kOfPictures.begin(), kOfPictures.end(), has);
 }
 
 Status check_companions(const fs::path& folder, const Json& config, bool takes_pictures) {
-  if ((!takes_pictures || reads_texts(config)) && !inside(folder, "tokenizer.json") &&
+  if (!(takes_pictures && of_pictures_alone(config)) && !inside(folder, "tokenizer.json") &&
       !inside(folder, "tokenizer.model") && !inside(folder, "spiece.model")) {
     return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.",
                        folder.string(), "Copy the tokenizer's files beside the weights.");

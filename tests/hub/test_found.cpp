@@ -22,6 +22,7 @@ class TestFound : public QObject {
   void an_unfinished_fetch();
   void reasons_data();
   void reasons();
+  void a_model_of_pictures_alone_needs_no_tokenizer();
   void most_weights_say_the_dtype();
   void links_are_not_followed_out();
   void a_shared_store_of_blobs();
@@ -187,6 +188,19 @@ void TestFound::reasons() {
   fs::remove(folder / "config.json");
   put(folder / "adapter_config.json", "{}");
   QVERIFY(inspect_model(folder, {"llava"}).why_not.find("adapter") != std::string::npos);
+}
+
+void TestFound::a_model_of_pictures_alone_needs_no_tokenizer() {
+  const fs::path folder = root() / "model";
+  put_model(folder, "vit");
+  fs::remove(folder / "tokenizer.json");
+  put(folder / "config.json", R"({"model_type": "vit", "image_size": 32, "num_channels": 3})");
+  const FoundModel found = inspect_model(folder, {"vit"});
+  QVERIFY2(found.loadable, found.why_not.c_str());
+  // A tower within a model that reads texts needs one.
+  put(folder / "config.json",
+      R"({"model_type": "vit", "image_size": 32, "text_config": {"vocab_size": 9}})");
+  QVERIFY(!inspect_model(folder, {"vit"}).loadable);
 }
 
 void TestFound::most_weights_say_the_dtype() {
