@@ -250,9 +250,10 @@ class TestRegionRows : public QObject {
   }
 
   void rows_are_known_by_their_regions() {
-    QVERIFY(region_rows().recognises({{"text", "a"}, {"regions", "b"}}));
+    QVERIFY(region_rows().recognises({{"text", "a"}, {"regions", "b.safetensors"}}));
     QVERIFY(!region_rows().recognises({{"text", "a"}}));
-    const auto any = any_rows().read({{"text", "a"}, {"regions", "b"}}, folder_, "r", nullptr);
+    const auto any =
+        any_rows().read({{"text", "a"}, {"regions", "b.safetensors"}}, folder_, "r", nullptr);
     QVERIFY(any);
     QCOMPARE(any->kind, std::string("regions"));
   }

@@ -39,6 +39,14 @@ bool in_layer(const std::string& name) {
          name.find("layer.") != std::string::npos || name.find(".h.") != std::string::npos;
 }
 
+/// What a row comes to once: its pooled state and what is said of that, ClipCap's picture.
+bool of_a_row(const std::string& name) {
+  for (const char* part : {"pooler.dense", "seq_relationship", "answer_head", "visual_projection",
+                           "clip_project.linear", "clip_project.model"})
+    if (name.find(part) != std::string::npos) return true;
+  return false;
+}
+
 }  // namespace
 
 class TestCost : public QObject {
@@ -104,7 +112,8 @@ class TestCost : public QObject {
       // of eight tokens of pictures (but for what only ends each of the two), or of the two rows'
       // points where they come to one each
       const int ends = summary->model_type == "deepseek_ocr2" ? 2 : 0;
-      QVERIFY2(kept(cost) >= kept(base) + 1000 * 4 * (heads ? 8 - ends : 2), name.c_str());
+      const bool of_points = !heads || of_a_row(name);
+      QVERIFY2(kept(cost) >= kept(base) + 1000 * 4 * (of_points ? 2 : 8 - ends), name.c_str());
     }
 
     // Gradients of the layers grow as their backwards are done.
@@ -150,6 +159,7 @@ class TestCost : public QObject {
       if (module.type != "Conv2d" && module.type != "Conv3d") continue;
       TrainedShare share{true, false, 8, 4};
       const PassCost base = summary->cost->of(pass(), {{module.name, share}});
+      if (base.unreached > 0) continue;  // CLIP stands still under CLIPSeg
       share.row_numbers += 1000;
       const PassCost rows = summary->cost->of(pass(), {{module.name, share}});
       std::int64_t window = 1;
@@ -158,6 +168,7 @@ class TestCost : public QObject {
       // patches a frame, then of every second one and of every second of those.
       // A stage of DaViT's halves the sides of what the one before gives.
       static const std::map<std::string, std::int64_t> of_states{
+          {"vision_encoder.neck.conv1", 50},   {"vision_encoder.neck.conv2", 50},
           {"sam_encoder.neck.conv1", 72},      {"sam_encoder.neck.conv2", 72},
           {"sam_encoder.proj.conv1", 18},      {"sam_encoder.proj.conv2", 8},
           {"featurizer.patch_embed.proj", 18}, {"vision_tower.convs.1.conv", 32}};
@@ -170,7 +181,10 @@ class TestCost : public QObject {
       if (module.name.find("timm_model") != std::string::npos) windows = 1;
       QVERIFY(windows >= 1);
       // But for what the allocator rounds up to.
-      QVERIFY2(kept(rows) > kept(base) + 990 * 4 * windows, module.name.c_str());
+      QVERIFY2(
+          kept(rows) > kept(base) + 990 * 4 * windows,
+          qPrintable(
+              QString("%1: %2").arg(module.name.c_str()).arg((kept(rows) - kept(base)) / 4000)));
       share.row_numbers -= 1000, share.made_floats = much;
       const PassCost made = summary->cost->of(pass(), {{module.name, share}});
       QCOMPARE(kept(made), kept(base));
