@@ -220,6 +220,8 @@ void TestLabPage::pictures_and_texts_are_compared() {
                         path_text(card / "pictures" / "heldout-00001.png")});
   person_->find<QPlainTextEdit>("likenessTexts")->setPlainText(QStringLiteral("red\nblue\n\n"));
   person_->find<QLineEdit>("likenessPattern")->setText(QStringLiteral("the circle"));
+  // The end of the request before may still be on its way.
+  WAIT_UNTIL(person_->find<QPushButton>("likenessMeasure")->isEnabled());
   QVERIFY(person_->click("likenessMeasure"));
   QVERIFY(note->text().contains(QStringLiteral("{}")));
   person_->find<QLineEdit>("likenessPattern")->setText(QStringLiteral("the {} circle"));

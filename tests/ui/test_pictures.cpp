@@ -3,6 +3,7 @@
 // nobody's; a text that tells a path of this machine is found.
 #include "app/gui/picture_home.h"
 #include "app/gui/picture_looks.h"
+#include "tests/patience.h"
 #include "tests/ui/driver.h"
 #include "ui/desk/shortcuts.h"
 
@@ -174,11 +175,7 @@ void TestPictures::choices_have_room_in_each_language() {
     QComboBox fresh;
     for (int i = 0; i < box->count(); ++i) fresh.addItem(box->itemText(i));
     fresh.ensurePolished();
-    QTRY_VERIFY2(box->width() >= fresh.sizeHint().width(),
-                 qPrintable(QStringLiteral("%1: %2, %3")
-                                .arg(box->currentText())
-                                .arg(box->width())
-                                .arg(fresh.sizeHint().width())));
+    WAIT_UNTIL(box->width() >= fresh.sizeHint().width());
   }
   QVERIFY(looked > 0);
   Language::instance().choose(QStringLiteral("en"));
