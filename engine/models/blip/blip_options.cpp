@@ -104,28 +104,12 @@ ModelGeometry geometry_of(const Options& o) {
   return g;
 }
 
-Tensor row_starts(const std::vector<std::int64_t>& lengths) {
-  std::vector<std::int64_t> starts;
-  std::int64_t start = 0;
-  for (const std::int64_t length : lengths) {
-    starts.push_back(start);
-    start += length;
-  }
-  return torch::tensor(starts, torch::kInt64);
-}
-
 std::vector<std::int64_t> memory_lengths(const Options& o, std::size_t pictures, std::size_t rows) {
-  std::vector<std::int64_t> lengths(rows, 1);
-  std::fill_n(lengths.begin(), std::min(rows, pictures), o.states());
-  return lengths;
+  return luthier::memory_lengths(o.states(), pictures, rows);
 }
 
 RowStates memory_of(const Options& o, Tensor states, std::size_t pictures, std::size_t rows) {
-  RowLayout layout(memory_lengths(o, pictures, rows));
-  if (const std::int64_t filler = layout.tokens() - states.size(0); filler > 0)
-    states = at::cat({states, states.new_zeros({filler, states.size(1)})});
-  TORCH_CHECK(states.size(0) == layout.tokens(), "each row has one picture");
-  return {std::move(states), std::move(layout)};
+  return luthier::memory_of(std::move(states), memory_lengths(o, pictures, rows));
 }
 
 }  // namespace luthier::blip

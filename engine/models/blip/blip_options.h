@@ -7,6 +7,7 @@
 #include "engine/models/blip/blip_tower.h"
 #include "engine/models/blip/med_stack.h"
 #include "engine/models/family.h"
+#include "engine/models/row_memory.h"
 
 namespace luthier::blip {
 
@@ -47,8 +48,6 @@ std::shared_ptr<Model> make_retriever(const Options& options, const torch::Tenso
 /// The tower's and the text's sizes.
 ModelGeometry geometry_of(const Options& options);
 
-/// Where rows of these lengths begin: [rows] int64, on the host.
-torch::Tensor row_starts(const std::vector<std::int64_t>& lengths);
 /// So many rows of a picture's states each, and for every row beyond one that shows nothing.
 std::vector<std::int64_t> memory_lengths(const Options& options, std::size_t pictures,
                                          std::size_t rows);

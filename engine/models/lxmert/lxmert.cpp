@@ -8,6 +8,7 @@
 #include "engine/models/bert/text_encoder.h"
 #include "engine/models/lxmert/cross_layer.h"
 #include "engine/models/lxmert/lxmert_options.h"
+#include "engine/models/row_memory.h"
 #include "engine/models/visual_bert/region_reader.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/module_cost.h"
@@ -214,7 +215,7 @@ class Lxmert : public Model,
       input.aside[std::string(kRegionRows) + " ends"] = regions.ends(torch::kCPU);
     set_across_aside(words, regions, input.aside, kWordsAcross);
     set_across_aside(regions, words, input.aside, kRegionsAcross);
-    input.aside[kPooledStarts] = starts_of_rows(input.lengths);
+    input.aside[kPooledStarts] = row_starts(input.lengths);
   }
 
   // Encoder
@@ -312,8 +313,7 @@ class Lxmert : public Model,
 
   Tensor pooled(const ModelInput& input, const Tensor& words) const {
     const auto aside = input.aside.find(kPooledStarts);
-    const Tensor starts =
-        aside != input.aside.end() ? aside->second : starts_of_rows(input.lengths);
+    const Tensor starts = aside != input.aside.end() ? aside->second : row_starts(input.lengths);
     return at::tanh(pooler_->forward(words.index_select(0, starts.to(words.device()))));
   }
 

@@ -10,6 +10,7 @@
 #include "engine/models/backward_writer.h"
 #include "engine/models/caption_tokens.h"
 #include "engine/models/family.h"
+#include "engine/models/row_memory.h"
 #include "engine/models/virtex/textual_head.h"
 #include "engine/nn/module_cost.h"
 
@@ -81,11 +82,7 @@ class VirTex : public Model,
   RowStates encode(const ModelInput& input) override {
     const Tensor features = input.tower_features.defined() ? input.tower_features : tower(input);
     Tensor states = visual_projection_->forward(features);
-    RowLayout rows(memory_lengths(input));
-    if (const std::int64_t filler = rows.tokens() - states.size(0); filler > 0)
-      states = at::cat({states, states.new_zeros({filler, states.size(1)})});
-    TORCH_CHECK(states.size(0) == rows.tokens(), "each row has one picture");
-    return {states, std::move(rows)};
+    return memory_of(std::move(states), memory_lengths(input));
   }
 
   Tensor decode(const ModelInput& input, const RowStates& memory, KeyValueCache* cache) override {
@@ -125,10 +122,7 @@ class VirTex : public Model,
 
  private:
   std::vector<std::int64_t> memory_lengths(const ModelInput& input) const {
-    std::vector<std::int64_t> lengths(input.lengths.size(), 1);
-    const std::size_t shown = std::min(lengths.size(), input.pictures.size());
-    std::fill_n(lengths.begin(), shown, options_.states());
-    return lengths;
+    return luthier::memory_lengths(options_.states(), input.pictures.size(), input.lengths.size());
   }
 
   Tensor written(const Tensor& ids, const CaptionLayers& layers, const ModelInput& input,

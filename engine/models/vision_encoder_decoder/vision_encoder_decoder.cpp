@@ -9,6 +9,7 @@
 #include "engine/models/family.h"
 #include "engine/models/gpt2/gpt2_stack.h"
 #include "engine/models/processor_files.h"
+#include "engine/models/row_memory.h"
 #include "engine/models/tower_model.h"
 #include "engine/models/vit/picture_transformer.h"
 #include "engine/models/vit/vit_names.h"
@@ -73,11 +74,7 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
   RowStates encode(const ModelInput& input) override {
     const Tensor features = input.tower_features.defined() ? input.tower_features : tower(input);
     Tensor states = projector_ ? projector_->forward(features) : features;
-    RowLayout rows(memory_lengths(input));
-    if (const std::int64_t filler = rows.tokens() - states.size(0); filler > 0)
-      states = at::cat({states, states.new_zeros({filler, states.size(1)})});
-    TORCH_CHECK(states.size(0) == rows.tokens(), "each row has one picture");
-    return {states, std::move(rows)};
+    return memory_of(std::move(states), memory_lengths(input));
   }
 
   Tensor decode(const ModelInput& input, const RowStates& memory, KeyValueCache* cache) override {
@@ -145,10 +142,7 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
 
  private:
   std::vector<std::int64_t> memory_lengths(const ModelInput& input) const {
-    std::vector<std::int64_t> lengths(input.lengths.size(), 1);
-    const std::size_t shown = std::min(lengths.size(), input.pictures.size());
-    std::fill_n(lengths.begin(), shown, options_.states());
-    return lengths;
+    return luthier::memory_lengths(options_.states(), input.pictures.size(), input.lengths.size());
   }
 
   Options options_;

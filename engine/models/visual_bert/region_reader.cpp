@@ -3,16 +3,6 @@
 
 namespace luthier {
 
-torch::Tensor starts_of_rows(const std::vector<std::int64_t>& lengths) {
-  std::vector<std::int64_t> starts;
-  std::int64_t start = 0;
-  for (const std::int64_t length : lengths) {
-    starts.push_back(start);
-    start += length;
-  }
-  return torch::tensor(starts, torch::kInt64);
-}
-
 std::vector<std::int64_t> region_counts(const ModelInput& input) {
   std::vector<std::int64_t> counts;
   for (const PictureFacts& picture : input.pictures) counts.push_back(picture.rows);

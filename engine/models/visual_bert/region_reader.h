@@ -51,8 +51,6 @@ class RegionReader {
 /// Null: the model reads no regions.
 inline RegionReader* region_reader(Model& model) { return dynamic_cast<RegionReader*>(&model); }
 
-/// Where each row begins: [rows] int64, on the host.
-torch::Tensor starts_of_rows(const std::vector<std::int64_t>& lengths);
 /// A batch's regions by their rows, in their order.
 std::vector<std::int64_t> region_counts(const ModelInput& input);
 /// The same of a pass, all of one number: that is as near as a forecast comes.

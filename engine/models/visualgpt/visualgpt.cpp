@@ -11,6 +11,7 @@
 #include "engine/models/bart/bart_stack.h"
 #include "engine/models/caption_tokens.h"
 #include "engine/models/family.h"
+#include "engine/models/row_memory.h"
 #include "engine/models/visualgpt/gated_stack.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/module_cost.h"
@@ -112,11 +113,9 @@ class VisualGpt : public Model, public SequenceToSequence, public PictureTower, 
 
   RowStates encode(const ModelInput& input) override {
     Tensor features = input.tower_features.defined() ? input.tower_features : tower(input);
-    RowLayout rows(memory_lengths(input));
-    if (const std::int64_t filler = rows.tokens() - features.size(0); filler > 0)
-      features = at::cat({features, features.new_zeros({filler, features.size(1)})});
-    TORCH_CHECK(features.size(0) == rows.tokens(), "each row has one picture");
-    return {encoder_->forward(features, rows, gradient_checkpointing_), rows};
+    RowStates memory = memory_of(std::move(features), memory_lengths(input));
+    memory.states = encoder_->forward(memory.states, memory.rows, gradient_checkpointing_);
+    return memory;
   }
 
   Tensor decode(const ModelInput& input, const RowStates& memory, KeyValueCache* cache) override {
@@ -177,10 +176,7 @@ class VisualGpt : public Model, public SequenceToSequence, public PictureTower, 
 
  private:
   std::vector<std::int64_t> memory_lengths(const ModelInput& input) const {
-    std::vector<std::int64_t> lengths(input.lengths.size(), 1);
-    const std::size_t shown = std::min(lengths.size(), input.pictures.size());
-    std::fill_n(lengths.begin(), shown, options_.states());
-    return lengths;
+    return luthier::memory_lengths(options_.states(), input.pictures.size(), input.lengths.size());
   }
 
   Options options_;
