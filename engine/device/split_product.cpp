@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Sides are taken apart a piece at a time, small enough to stay in a core's second cache, into
-// slabs: 32 lines by 32 places of the sum, the three parts one after the other, each two tiles of
-// 16 lines. In a tile of the left side a row is a line and holds 16 pairs of places, in one of the
-// right side a row is a pair and holds it of 16 lines; a pair is places i and i + 16 of the slab,
-// since so it takes no shuffle to make one.
+// Sides are taken apart a piece at a time, beside the tiles that multiply the piece before: a
+// core's float32 units have nothing else to do then, and their memory is waited for beside work.
 #include "engine/device/split_product.h"
 
 #include <algorithm>
@@ -11,7 +8,7 @@
 #include <memory>
 
 #include "engine/device/parallel.h"
-#include "engine/device/tile_registers.h"
+#include "engine/device/split_side.h"
 
 namespace luthier::tiles {
 
@@ -19,16 +16,10 @@ namespace luthier::tiles {
 
 namespace {
 
-using Part = std::uint16_t;  ///< a bfloat16 by its bits
-
-constexpr std::int64_t kSide = 32;  ///< lines, and places, of a slab
-constexpr std::int64_t kHalf = 16, kParts = 3;
-constexpr std::int64_t kOfTile = kHalf * kSide, kOfPart = 2 * kOfTile, kSlab = kParts * kOfPart;
-
-/// Of a piece: places of the sum, lines of the right side, lines of the left one. A block of both
-/// sides over so many places is what a first cache holds.
-constexpr std::int64_t kPlaces = 128, kColumns = 768, kRows = 128;
-constexpr std::int64_t kSteps = kPlaces / kSide;
+/// Of a piece: places of the sum, and lines of either side at most. What two pieces of each side
+/// and the sums of one by the other take lies in a second cache.
+constexpr std::int64_t kPlaces = 128, kLines = 384;
+constexpr std::int64_t kSteps = kPlaces / kSide, kBlock = kSide * kSide;
 
 struct FreeAligned {
   void operator()(void* start) const { std::free(start); }
@@ -42,117 +33,102 @@ std::unique_ptr<Number[], FreeAligned> aligned(std::int64_t count) {
   return std::unique_ptr<Number[], FreeAligned>(static_cast<Number*>(start));
 }
 
-/// A thread's, for its next product too.
+/// A thread's, for its next product too: of each side the piece that is multiplied and the one that
+/// is taken apart beside it; what tiles made of a block, and of the one before; a piece's sums.
 struct SplitRoom {
-  std::unique_ptr<Part[], FreeAligned> left = aligned<Part>(kRows / kSide * kSteps * kSlab);
-  std::unique_ptr<Part[], FreeAligned> right = aligned<Part>(kColumns / kSide * kSteps * kSlab);
-  std::unique_ptr<float[], FreeAligned> sums = aligned<float>(kSide * kSide);
+  using Parts = std::unique_ptr<Part[], FreeAligned>;
+  using Sums = std::unique_ptr<float[], FreeAligned>;
+  static Parts piece() { return aligned<Part>(kLines * kPlaces * kParts); }
+
+  Parts left[2] = {piece(), piece()}, right[2] = {piece(), piece()};
+  Sums made[2] = {aligned<float>(kBlock), aligned<float>(kBlock)};
+  Sums sums = aligned<float>(kLines * kLines);
 };
 
-LUTHIER_TILED inline __mmask16 first_lanes(std::int64_t count) {
-  return static_cast<__mmask16>((1u << std::clamp<std::int64_t>(count, 0, kHalf)) - 1);
-}
+/// Where a block's sums stand.
+struct Standing {
+  float* start;  ///< none: nowhere yet
+  std::int64_t stride;
+};
 
-/// Writes the three parts of 16 pairs, each the nearest bfloat16 to what the parts before it leave;
-/// what two leave is a bfloat16. → what the first leaves, by its bits: zeros where that is all.
-LUTHIER_TILED inline __m512i write_parts(__m512 first, __m512 second, Part* to) {
-  const __m512i half = _mm512_set1_epi32(0x8000),
-                top = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  __m512i left = _mm512_setzero_si512();
-  for (int part = 0; part < kParts - 1; ++part) {
-    const __m512i low = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(first), half), top);
-    const __m512i high = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(second), half), top);
-    _mm512_store_si512(to + part * kOfPart, _mm512_or_si512(_mm512_srli_epi32(low, 16), high));
-    first = _mm512_sub_ps(first, _mm512_castsi512_ps(low));
-    second = _mm512_sub_ps(second, _mm512_castsi512_ps(high));
-    if (part == 0) left = _mm512_or_si512(_mm512_castps_si512(first), _mm512_castps_si512(second));
+/// A block that tiles have made on its way to its sums, a row at a time.
+class Adding {
+ public:
+  /// Without `from` sums begin with the bias, if there is one.
+  void begin(const float* made, float scale, std::int64_t rows, std::int64_t columns,
+             const float* bias, const Standing& from, const Standing& to) {
+    made_ = made, scale_ = scale, bias_ = bias, from_ = from, to_ = to;
+    rows_ = rows, columns_ = columns, row_ = 0;
   }
-  _mm512_store_si512(to + (kParts - 1) * kOfPart,
-                     _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(first), 16),
-                                     _mm512_and_si512(_mm512_castps_si512(second), top)));
-  return left;
-}
+  bool done() const { return row_ >= rows_; }
 
-/// 16 rows of 16 numbers of 32 bits.
-LUTHIER_TILED inline void transpose(__m512 numbers[kHalf]) {
-  __m512i rows[kHalf], made[kHalf];
-  for (int i = 0; i < kHalf; ++i) rows[i] = _mm512_castps_si512(numbers[i]);
-  for (int i = 0; i < kHalf; i += 2) {
-    made[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-    made[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+  LUTHIER_TILED void unit() {
+    const __m512 scale = _mm512_set1_ps(scale_);
+    const float* const made = made_ + row_ * kSide;
+    float* const to = to_.start + row_ * to_.stride;
+    if (columns_ == kSide && from_.start) {
+      const float* const before = from_.start + row_ * from_.stride;
+      const __m512 low = _mm512_fmadd_ps(_mm512_load_ps(made), scale, _mm512_loadu_ps(before));
+      const __m512 high =
+          _mm512_fmadd_ps(_mm512_load_ps(made + kHalf), scale, _mm512_loadu_ps(before + kHalf));
+      _mm512_storeu_ps(to, low);
+      _mm512_storeu_ps(to + kHalf, high);
+      ++row_;
+      return;
+    }
+    for (std::int64_t column = 0; column < columns_; column += kHalf) {
+      const __mmask16 there = first_lanes(columns_ - column);
+      __m512 sum = _mm512_setzero_ps();
+      if (from_.start)
+        sum = _mm512_maskz_loadu_ps(there, from_.start + row_ * from_.stride + column);
+      else if (bias_)
+        sum = _mm512_maskz_loadu_ps(there, bias_ + column);
+      _mm512_mask_storeu_ps(to + column, there,
+                            _mm512_fmadd_ps(_mm512_load_ps(made + column), scale, sum));
+    }
+    ++row_;
   }
-  for (int i = 0; i < kHalf; i += 4) {
-    rows[i] = _mm512_unpacklo_epi64(made[i], made[i + 2]);
-    rows[i + 1] = _mm512_unpackhi_epi64(made[i], made[i + 2]);
-    rows[i + 2] = _mm512_unpacklo_epi64(made[i + 1], made[i + 3]);
-    rows[i + 3] = _mm512_unpackhi_epi64(made[i + 1], made[i + 3]);
-  }
-  constexpr int kEven = 0x88, kOdd = 0xdd;  // of four lanes of 128 bits
-  for (int i = 0; i < 4; ++i) {
-    made[i] = _mm512_shuffle_i32x4(rows[i], rows[i + 4], kEven);
-    made[i + 4] = _mm512_shuffle_i32x4(rows[i], rows[i + 4], kOdd);
-    made[i + 8] = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], kEven);
-    made[i + 12] = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], kOdd);
-  }
-  for (int i = 0; i < 4; ++i) {
-    rows[i] = _mm512_shuffle_i32x4(made[i], made[i + 8], kEven);
-    rows[i + 8] = _mm512_shuffle_i32x4(made[i], made[i + 8], kOdd);
-    rows[i + 4] = _mm512_shuffle_i32x4(made[i + 4], made[i + 12], kEven);
-    rows[i + 12] = _mm512_shuffle_i32x4(made[i + 4], made[i + 12], kOdd);
-  }
-  for (int i = 0; i < kHalf; ++i) numbers[i] = _mm512_castsi512_ps(rows[i]);
-}
 
-/// A tile of each part, from up to 16 lines and 32 places; the rest are zeros. → as write_parts.
-LUTHIER_TILED inline __m512i split_half(const SplitSide& from, std::int64_t lines,
-                                        std::int64_t places, bool pairs_down, Part* to) {
-  const bool along = from.place == 1;
-  const __mmask16 near = first_lanes(along ? places : lines), far = first_lanes(places - kHalf);
-  __m512 first[kHalf], second[kHalf];
-  for (int i = 0; i < kHalf; ++i) {
-    first[i] = second[i] = _mm512_setzero_ps();
-    if (along && i < lines) {
-      first[i] = _mm512_maskz_loadu_ps(near, from.start + i * from.line);
-      second[i] = _mm512_maskz_loadu_ps(far, from.start + i * from.line + kHalf);
-    } else if (!along) {
-      if (i < places) first[i] = _mm512_maskz_loadu_ps(near, from.start + i * from.place);
-      if (i + kHalf < places)
-        second[i] = _mm512_maskz_loadu_ps(near, from.start + (i + kHalf) * from.place);
+ private:
+  const float *made_ = nullptr, *bias_ = nullptr;
+  float scale_ = 1;
+  Standing from_{}, to_{};
+  std::int64_t rows_ = 0, columns_ = 0, row_ = 0;
+};
+
+/// What a core's float32 units do while its tiles multiply: they take the next pieces apart, and
+/// add what tiles made of the block before.
+struct Beside {
+  Splitting left, right;
+  Adding adding;
+  std::int64_t units = 0, calls = 1;  ///< so many units are shared out among so many calls
+  std::int64_t owed = 0;              ///< in parts of a unit, `calls` of which are one
+  std::int64_t rows = 0;              ///< to add in a call
+
+  LUTHIER_TILED void some() {
+    for (std::int64_t i = 0; i < rows && !adding.done(); ++i) adding.unit();
+    for (owed += units; owed >= calls; owed -= calls) {
+      if (!right.done())
+        right.unit();
+      else if (!left.done())
+        left.unit();
     }
   }
-  if (along == pairs_down) {
-    transpose(first);
-    transpose(second);
+  LUTHIER_TILED void add_all() {
+    while (!adding.done()) adding.unit();
   }
-  __m512i left = _mm512_setzero_si512();
-  for (int i = 0; i < kHalf; ++i)
-    left = _mm512_or_si512(left, write_parts(first[i], second[i], to + i * kSide));
-  return left;
-}
-
-/// Slab after slab of `lines` lines and `places` places, line block after line block. → whether the
-/// first parts are all there is: of weights that a file has as bfloat16.
-LUTHIER_TILED bool split_piece(const SplitSide& from, std::int64_t lines, std::int64_t places,
-                               bool pairs_down, Part* to) {
-  __m512i left = _mm512_setzero_si512();
-  for (std::int64_t line = 0; line < lines; line += kSide) {
-    for (std::int64_t place = 0; place < places; place += kSide, to += kSlab) {
-      for (std::int64_t half = 0; half < kSide; half += kHalf) {
-        const SplitSide side{from.start + (line + half) * from.line + place * from.place, from.line,
-                             from.place};
-        left = _mm512_or_si512(left, split_half(side, lines - line - half, places - place,
-                                                pairs_down, to + half / kHalf * kOfTile));
-      }
-    }
+  LUTHIER_TILED void split_all() {
+    while (!right.done()) right.unit();
+    while (!left.done()) left.unit();
   }
-  // A −0 that is left is nothing either.
-  return _mm512_test_epi32_mask(left, _mm512_set1_epi32(0x7fffffff)) == 0;
-}
+};
 
-/// sums [32, 32] = the product of a block of slabs with another; of the right one the first parts
+constexpr std::int64_t kCalls = 6, kNarrowCalls = 3;  ///< of what stands beside, a step
+
+/// made [32, 32] = the product of a block of slabs with another; of the right one the first parts
 /// are all where it is `narrow`.
 LUTHIER_TILED void multiply(const Part* left, const Part* right, std::int64_t steps, bool narrow,
-                            float* sums) {
+                            float* made, Beside& beside_tiles) {
   constexpr std::size_t kLine = kSide * sizeof(Part), kRow = kSide * sizeof(float);
   _tile_zero(0);
   _tile_zero(1);
@@ -168,7 +144,8 @@ LUTHIER_TILED void multiply(const Part* left, const Part* right, std::int64_t st
   _tile_dpbf16ps(0, 4, 6); \
   _tile_dpbf16ps(1, 4, 7); \
   _tile_dpbf16ps(2, 5, 6); \
-  _tile_dpbf16ps(3, 5, 7)
+  _tile_dpbf16ps(3, 5, 7); \
+  beside_tiles.some()
   const Part *upper = left, *beside = right;
   for (std::int64_t i = 0; i < steps; ++i, upper += kSlab, beside += kSlab) {
     if (!narrow) {
@@ -196,93 +173,140 @@ LUTHIER_TILED void multiply(const Part* left, const Part* right, std::int64_t st
 #undef LUTHIER_LEFT
 #undef LUTHIER_RIGHT
 #undef LUTHIER_MULTIPLY
-  _tile_stored(0, sums, kRow);
-  _tile_stored(1, sums + kHalf, kRow);
-  _tile_stored(2, sums + kHalf * kSide, kRow);
-  _tile_stored(3, sums + kHalf * kSide + kHalf, kRow);
-  written(sums);
+  _tile_stored(0, made, kRow);
+  _tile_stored(1, made + kHalf, kRow);
+  _tile_stored(2, made + kHalf * kSide, kRow);
+  _tile_stored(3, made + kHalf * kSide + kHalf, kRow);
+  written(made);
 }
 
-/// A block of the result.
-struct ResultBlock {
-  float* start;
-  std::int64_t rows, columns;
-  bool begins;  ///< nothing stands there that counts
+/// A product a piece at a time: all places of some lines by some columns, then of others.
+class Pieces {
+ public:
+  explicit Pieces(const SplitProduct& whole)
+      : m_(whole.m), n_(whole.n), k_(whole.k), height_(even(m_)), width_(even(n_)) {}
+
+  std::int64_t row = 0, column = 0, place = 0;
+  std::int64_t rows() const { return std::min(height_, m_ - row); }
+  std::int64_t columns() const { return std::min(width_, n_ - column); }
+  std::int64_t places() const { return std::min(kPlaces, k_ - place); }
+  bool first() const { return place == 0; }
+  bool last() const { return place + kPlaces >= k_; }
+  bool ended() const { return column >= n_; }
+
+  void next() {
+    place += kPlaces;
+    if (place < k_) return;
+    place = 0, row += height_;
+    if (row < m_) return;
+    row = 0, column += width_;
+  }
+
+ private:
+  /// As many lines each as make all pieces alike.
+  static std::int64_t even(std::int64_t lines) {
+    const std::int64_t pieces = std::max<std::int64_t>(1, (lines + kLines - 1) / kLines);
+    return blocks_of((lines + pieces - 1) / pieces) * kSide;
+  }
+
+  std::int64_t m_, n_, k_, height_, width_;
 };
-ResultBlock block_of(const SplitProduct& whole, std::int64_t row, std::int64_t column,
-                     std::int64_t place) {
-  return {whole.result + row * whole.stride + column, std::min(kSide, whole.m - row),
-          std::min(kSide, whole.n - column), place == 0 && !whole.adds};
+
+SplitSide from(const SplitSide& side, std::int64_t line, std::int64_t place) {
+  return {side.start + line * side.line + place * side.place, side.line, side.place};
 }
 
-/// The block comes near while its sums are made.
-void call(const ResultBlock& block, std::int64_t stride) {
-  for (std::int64_t row = 0; row < block.rows; ++row) {
-    __builtin_prefetch(block.start + row * stride, /*write=*/1);
-    __builtin_prefetch(block.start + row * stride + block.columns - 1, 1);
-  }
-}
+/// One thread's product.
+class Multiplying {
+ public:
+  Multiplying(const SplitProduct& whole, const SplitRoom& room) : whole_(whole), room_(room) {}
 
-LUTHIER_TILED void add_sums(const float* sums, const SplitProduct& whole, const ResultBlock& block,
-                            const float* bias) {
-  const __m512 scale = _mm512_set1_ps(whole.scale);
-  for (std::int64_t column = 0; column < block.columns; column += kHalf) {
-    const __mmask16 there = first_lanes(block.columns - column);
-    const __m512 begun = bias ? _mm512_maskz_loadu_ps(there, bias + column) : _mm512_setzero_ps();
-    for (std::int64_t row = 0; row < block.rows; ++row) {
-      float* const to = block.start + row * whole.stride + column;
-      const __m512 before = block.begins ? begun : _mm512_maskz_loadu_ps(there, to);
-      const __m512 made = _mm512_load_ps(sums + row * kSide + column);
-      _mm512_mask_storeu_ps(to, there, _mm512_fmadd_ps(made, scale, before));
+  LUTHIER_TILED void all() {
+    Pieces now(whole_);
+    take(now, /*left=*/true, /*right=*/true);
+    while (!now.ended()) {
+      beside_.split_all();
+      if (other_right_) narrow_ = beside_.right.narrow();
+      left_ ^= other_left_, right_ ^= other_right_;
+      written(room_.left[left_].get());
+      Pieces next = now;
+      next.next();
+      take(next, next.row != now.row || next.place != now.place,
+           next.column != now.column || next.place != now.place);
+      make(now);
+      now = next;
     }
+    beside_.add_all();
   }
-}
 
-LUTHIER_TILED void multiply_all(const SplitProduct& whole, const SplitRoom& room) {
-  const Tiles tiles;
-  const auto piece = [](const SplitSide& side, std::int64_t line, std::int64_t place) {
-    return SplitSide{side.start + line * side.line + place * side.place, side.line, side.place};
-  };
-  for (std::int64_t column = 0; column < whole.n; column += kColumns) {
-    const std::int64_t columns = std::min(kColumns, whole.n - column);
-    for (std::int64_t place = 0; place < whole.k; place += kPlaces) {
-      const std::int64_t places = std::min(kPlaces, whole.k - place),
-                         steps = (places + kSide - 1) / kSide;
-      const bool narrow =
-          split_piece(piece(whole.b, column, place), columns, places, true, room.right.get());
-      for (std::int64_t row = 0; row < whole.m; row += kRows) {
-        const std::int64_t rows = std::min(kRows, whole.m - row);
-        split_piece(piece(whole.a, row, place), rows, places, false, room.left.get());
-        written(room.left.get());
-        for (std::int64_t j = 0; j < columns; j += kSide) {
-          for (std::int64_t i = 0; i < rows; i += kSide) {
-            const ResultBlock block = block_of(whole, row + i, column + j, place);
-            call(block, whole.stride);
-            multiply(room.left.get() + i / kSide * steps * kSlab,
-                     room.right.get() + j / kSide * steps * kSlab, steps, narrow, room.sums.get());
-            add_sums(room.sums.get(), whole, block, whole.bias ? whole.bias + column + j : nullptr);
-          }
-        }
+ private:
+  /// Begins to take sides apart, those that are others than what is multiplied now.
+  LUTHIER_TILED void take(const Pieces& next, bool left, bool right) {
+    other_left_ = left && !next.ended(), other_right_ = right && !next.ended();
+    if (other_left_)
+      beside_.left.begin(from(whole_.a, next.row, next.place), next.rows(), next.places(), false,
+                         room_.left[left_ ^ 1].get());
+    if (other_right_)
+      beside_.right.begin(from(whole_.b, next.column, next.place), next.columns(), next.places(),
+                          true, room_.right[right_ ^ 1].get());
+  }
+
+  LUTHIER_TILED void make(const Pieces& piece) {
+    const std::int64_t down = blocks_of(piece.rows()), across = blocks_of(piece.columns()),
+                       steps = blocks_of(piece.places()),
+                       calls = steps * (narrow_ ? kNarrowCalls : kCalls);
+    beside_.units =
+        (other_left_ ? beside_.left.units() : 0) + (other_right_ ? beside_.right.units() : 0);
+    beside_.calls = calls * down * across;
+    beside_.owed = 0;
+    beside_.rows = (kSide + calls - 1) / calls;
+    for (std::int64_t j = 0; j < across; ++j) {
+      for (std::int64_t i = 0; i < down; ++i) {
+        float* const made = room_.made[turn_ ^= 1].get();
+        multiply(room_.left[left_].get() + i * steps * kSlab,
+                 room_.right[right_].get() + j * steps * kSlab, steps, narrow_, made, beside_);
+        beside_.add_all();
+        add(piece, i, j, made);
       }
     }
   }
-}
+
+  /// Begins to add a block that is made.
+  void add(const Pieces& piece, std::int64_t i, std::int64_t j, const float* made) {
+    const std::int64_t row = piece.row + i * kSide, column = piece.column + j * kSide;
+    const Standing result{whole_.result + row * whole_.stride + column, whole_.stride};
+    const Standing sums{room_.sums.get() + (j * blocks_of(kLines) + i) * kBlock, kSide};
+    const Standing nowhere{nullptr, 0};
+    beside_.adding.begin(made, whole_.scale, std::min(kSide, whole_.m - row),
+                         std::min(kSide, whole_.n - column),
+                         whole_.bias ? whole_.bias + column : nullptr,
+                         !piece.first() ? sums
+                         : whole_.adds  ? result
+                                        : nowhere,
+                         piece.last() ? result : sums);
+  }
+
+  const SplitProduct& whole_;
+  const SplitRoom& room_;
+  Beside beside_;
+  int left_ = 0, right_ = 0, turn_ = 0;  ///< which of two
+  bool other_left_ = false, other_right_ = false, narrow_ = false;
+};
 
 /// How a product is shared out: so many parts of its rows by so many of its columns.
 struct Grid {
   std::int64_t rows = 1, columns = 1;
 };
 
-std::int64_t blocks_of(std::int64_t lines) { return (lines + kSide - 1) / kSide; }
-
-/// The one for so many threads in which each has least to take apart.
+/// The one for so many threads in which each has least to take apart. The right side is mostly a
+/// weight, which comes from memory: it counts twice.
 Grid grid_for(std::int64_t threads, std::int64_t m, std::int64_t n) {
   Grid best;
-  std::int64_t least = m + n;
+  std::int64_t least = m + 2 * n;
   for (std::int64_t rows = 1; rows <= threads; ++rows) {
     if (threads % rows != 0) continue;
     const Grid grid{std::min(rows, blocks_of(m)), std::min(threads / rows, blocks_of(n))};
-    const std::int64_t each = m / grid.rows + n / grid.columns;
+    const std::int64_t each = m / grid.rows + 2 * n / grid.columns;
     if (each < least) best = grid, least = each;
   }
   return best;
@@ -307,6 +331,11 @@ SplitProduct part_of(const SplitProduct& whole, const Grid& grid, std::int64_t w
   return part;
 }
 
+LUTHIER_TILED void multiply_part(const SplitProduct& part, const SplitRoom& room) {
+  const Tiles tiles;
+  Multiplying(part, room).all();
+}
+
 }  // namespace
 
 bool worth_splitting(std::int64_t m, std::int64_t n, std::int64_t k) {
@@ -319,7 +348,7 @@ void split_product(const SplitProduct& whole) {
   for_pieces(0, grid.rows * grid.columns, /*grain=*/1, [&](std::int64_t first, std::int64_t last) {
     static thread_local const SplitRoom room;
     for (std::int64_t which = first; which < last; ++which)
-      multiply_all(part_of(whole, grid, which), room);
+      multiply_part(part_of(whole, grid, which), room);
   });
 }
 
