@@ -60,6 +60,10 @@ DECIDED["chameleon"] = "chameleon-sure"
 DECIDED["florence2"], ADAPTERS["florence2"] = "florence2-three", ("florence2-plain", "linear")
 # Of the first checkpoints' answers no token is decided in bfloat16, by the reference either.
 DECIDED["gemma3n"], DECIDED["gemma3n_text"] = "gemma3n-odd", "gemma3n_text-tied"
+# An adapter on the coefficients of Gemma 3n's streams makes all gradients hang on their rounding:
+# the reference's own are off by half of float64's then, ours 0.8 to 1.35 times as far; with one on
+# any other kind of product both are off by 0.03, ours 0.92 to 1.03 times as far.
+STEADY = {"gemma3n": "towers", "gemma3n_text": "attention"}
 # Every row begins with the same tokens, whose rounding all windows share: of the first checkpoint
 # one head's keys come out 3.4 times as far from float64 as the reference's, of four others drawn for
 # the same sizes and of three of other sizes 0.72 to 1.06 times.
@@ -244,10 +248,20 @@ def check_logits(world, result, checkpoint, reference, exact, *extra, autocast=F
     errors.check(result, "logits", LOGITS, "logits")
 
 
+def trains_as_a_run(model):
+    """Gemma 3n holds its streams' coefficients within bounds while it trains, where an adapter on
+    them takes no part; nothing is dropped."""
+    for part in model.modules():
+        if type(part).__name__ == "Gemma3nTextAltUp":
+            part.training = True
+
+
 def check_gradients(world, result, checkpoint, reference, exact, path, named, windows=WINDOWS,
                     autocast=False):
     """`named`: a parameter's name in the oracle by the one that the program writes."""
     family = checkpoint.family
+    for model in (reference, exact):
+        trains_as_a_run(model)
     gradients = Gradients(family.silent)
     alone = () if family.needs_picture else (2,)
     for window in range(windows):
@@ -407,6 +421,7 @@ def cases(everything=False):
         decided = DECIDED.get(family.model_type)
         found[f"bfloat16/{family.model_type}"] = family_case(family,
                                                              decided or next(iter(family.specs)))
+        kind = STEADY.get(family.model_type, kind)
         name, kind = ADAPTERS.get(family.model_type, (decided or name, kind))
         # A matrix beside a product knows no family: of some every day, with --all of each.
         if everything or family.model_type in ADAPTERS:
