@@ -155,6 +155,10 @@ LUTHIER_AVX512 float inner(const float* a, const float* b, std::int64_t size) {
   return _mm512_reduce_add_ps(sum);
 }
 
+/// So many keys before it is their turn a cache's keys and values are called near: they lie a
+/// token's width apart, where no processor foresees them.
+constexpr std::int64_t kKeysAhead = 12;
+
 /// What a query makes of some keys, read as they lie; the scores behind the last are the last's.
 LUTHIER_AVX512 void make_scores(const float* query, Rows keys, std::int64_t count,
                                 std::int64_t size, float* scores) {
@@ -170,8 +174,10 @@ LUTHIER_AVX512 void make_scores(const float* query, Rows keys, std::int64_t coun
     for (std::int64_t i = 0; i < size; i += kRegister) {
       const __m512 own = _mm512_loadu_ps(query + i);
 #pragma GCC unroll 4
-      for (int j = 0; j < kBeside; ++j)
+      for (int j = 0; j < kBeside; ++j) {
+        __builtin_prefetch(beside[j] + kKeysAhead * keys.stride + i);
         sum[j] = _mm512_fmadd_ps(own, _mm512_loadu_ps(beside[j] + i), sum[j]);
+      }
     }
     _mm_store_ps(scores + key, four_sums(sum[0], sum[1], sum[2], sum[3]));
   }
@@ -187,8 +193,10 @@ LUTHIER_AVX512 void mix_values(const float* powers, Rows values, std::int64_t co
   for (std::int64_t key = 0; key < count; ++key, values.start += values.stride) {
     const __m512 power = _mm512_set1_ps(powers[key]);
 #pragma GCC unroll 4
-    for (int i = 0; i < Registers; ++i)
+    for (int i = 0; i < Registers; ++i) {
+      __builtin_prefetch(values.start + kKeysAhead * values.stride + i * kRegister);
       sum[i] = _mm512_fmadd_ps(power, _mm512_loadu_ps(values.start + i * kRegister), sum[i]);
+    }
   }
 #pragma GCC unroll 4
   for (int i = 0; i < Registers; ++i)
