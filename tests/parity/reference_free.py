@@ -168,7 +168,8 @@ def cases(everything=False):
                 found[f"{objective}/{name}/all"] = loss_case(name, objective, choices)
                 found[f"{objective}/{name}/train"] = train_case(name, objective, {})
         for label, settings in CHOICES["cpo"].items():
-            found[f"cpo/clip-llama/train, {label}"] = train_case("clip-llama", "cpo", settings)
+            found[f"cpo/clip-llama/train, {label}"] = train_case(
+                "clip-llama", "cpo", settings, training=preferences.STEADY)
         found["cpo/clip-llama/full"] = train_case("clip-llama", "cpo", simpo, strategy="full",
                                                   training=dict(learning_rate=5e-4))
     return found

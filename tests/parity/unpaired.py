@@ -157,8 +157,8 @@ def cases(everything=False):
         for name in ("qwen2_vl-plain", "smolvlm-plain", "siglip-mistral", "qwen2_5_vl-plain"):
             for objective, choices in CHOICES.items():
                 found[f"{objective}/{name}/all"] = loss_case(name, objective, choices)
-                found[f"{objective}/{name}/base"] = train_case(name, objective, dict(beta=0.3),
-                                                               reference="base")
+                found[f"{objective}/{name}/base"] = train_case(
+                    name, objective, dict(beta=0.3), reference="base", training=preferences.STEADY)
         found["kto/clip-llama/apo"] = train_case("clip-llama", "kto",
                                                  dict(loss_type="apo_zero_unpaired"))
     return found
