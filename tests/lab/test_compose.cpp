@@ -135,6 +135,39 @@ class TestCompose : public QObject {
     QVERIFY(early.stages[0].settings.size() == 1 && early.stages[0].strategy == "full");
   }
 
+  void fields_that_nothing_reads_are_refused() {
+    const auto said = [&](const char* connector, const char* field, const Json& value) {
+      ComposeOrder order = order_of(connector);
+      order.fields = {{field, value}};
+      return refusal(order);
+    };
+    const auto has = [](const std::string& sentence, std::initializer_list<const char*> parts) {
+      for (const char* part : parts)
+        if (sentence.find(part) == std::string::npos) qFatal("%s", sentence.c_str());
+      return sentence.find("composition/") == std::string::npos;
+    };
+    QVERIFY(has(said("mlp", "vision_feature_layr", -1),
+                {"--set vision_feature_layr", "Did you mean vision_feature_layer?"}));
+    QVERIFY(has(said("mlp", "text_config.foo", 1), {"--set text_config.foo", "reads this field"}));
+    QVERIFY(has(said("qformer", "qformr_config.hidden_size", 8),
+                {"no section qformr_config", "Did you mean qformer_config?"}));
+    // What reads the config.json to be written says it of the field that the person gave.
+    QVERIFY(has(said("qformer", "qformer_config.hidden_size", -3),
+                {"--set qformer_config.hidden_size: hidden_size is -3"}));
+    QVERIFY(has(said("qformer", "qformer_config.hidden_size", 7), {"qformer_config"}));
+    QVERIFY(has(said("resampler", "alpha_type", "foo"), {"--set alpha_type: \"foo\""}));
+    // Fields that stand in no config.json that is made, and are read all the same.
+    QCOMPARE(said("mlp", "multimodal_projector_bias", false), std::string());
+    QCOMPARE(said("mlp", "vision_feature_layer", Json::array({-2, -1})), std::string());
+  }
+
+  /// A stage without a recipe is none of the recipe's stages.
+  void stages_are_numbered_as_the_recipe_has_them() {
+    const std::string drawn = drawing(planned(order_of("qformer")));
+    QVERIFY2(drawn.find("  - represent: ") != std::string::npos, drawn.c_str());
+    QVERIFY2(drawn.find("  1 generate: ") != std::string::npos, drawn.c_str());
+  }
+
   void what_does_not_go_together_is_said_data() {
     QTest::addColumn<QString>("connector");
     QTest::addColumn<QString>("tower");

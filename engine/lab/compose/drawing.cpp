@@ -56,7 +56,9 @@ std::string stages_drawn(const Composition& composition) {
   std::string text;
   std::size_t number = 0;
   for (const ComposedStage& stage : composition.stages) {
-    text += "  " + std::to_string(++number) + " " + stage.name + ": " + stage.learns + "\n";
+    // As the recipe counts them: a stage without one is not of it.
+    const std::string place = stage.lacks.empty() ? std::to_string(++number) : "-";
+    text += "  " + place + " " + stage.name + ": " + stage.learns + "\n";
     text += "      trains: " + trains_text(stage) + "\n";
     text += "      " + stage.paper + "\n";
     if (!stage.lacks.empty()) {

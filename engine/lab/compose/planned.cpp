@@ -2,67 +2,17 @@
 #include "engine/lab/compose/planned.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <set>
 
 #include "engine/base/text.h"
+#include "engine/lab/compose/set_fields.h"
 #include "engine/lab/compose/words.h"
 #include "engine/models/stored_parameter.h"
 
 namespace luthier {
 
 namespace {
-
-constexpr const char *kComposition = "composition", *kComposed = "composition/config.json";
-
-/// config["a"]["b"] = value for "a.b".
-Status set_config_field(Json& config, const std::string& name, const Json& value) {
-  Json* place = &config;
-  std::size_t begin = 0;
-  for (std::size_t dot = name.find('.'); dot != std::string::npos;
-       begin = dot + 1, dot = name.find('.', begin)) {
-    const auto found = place->find(name.substr(begin, dot - begin));
-    if (found == place->end() || !found->is_object())
-      return input_error("config.json has no section " + name.substr(0, dot) + ".", "--set",
-                         "Write a field of it, as qformer_config.num_hidden_layers=6.");
-    place = &*found;
-  }
-  if (begin == name.size()) return input_error("The field has no name.", "--set");
-  (*place)[name.substr(begin)] = value;
-  return {};
-}
-
-/// Of config.json what goes by the halves and by the words they have: their weights, the picture
-/// processor, the tokenizer and the drawing go by it, too. Beside them the halves' own sections.
-constexpr std::array kOfHalves{"architectures",          "model_type",          "dtype",
-                               "quantization_config",    "tie_word_embeddings", "image_token_index",
-                               "image_token_id",         "image_seq_length",    "vocab_size",
-                               "additional_vocab_size",  "hidden_size",         "intermediate_size",
-                               "num_hidden_layers",      "num_attention_heads", "hidden_act",
-                               "max_position_embeddings"};
-
-/// Input error where the order's fields have made of a half something else than it is.
-Status check_halves_stand(const Json& made, const Json& wanted) {
-  const auto refused = [](const std::string& name) {
-    return input_error("The field goes by tower and language model, which stay as they are.",
-                       "--set " + name, "Leave it out, or give another tower or language model.");
-  };
-  const auto alike = [](const Json& one, const Json& other, const std::string& key) {
-    const auto a = one.find(key), b = other.find(key);
-    return a == one.end() ? b == other.end() : b != other.end() && *a == *b;
-  };
-  for (const char* key : kOfHalves)
-    if (!alike(made, wanted, key)) return refused(key);
-  for (const char* section : {"vision_config", "text_config"}) {
-    const auto own = made.find(section), now = wanted.find(section);
-    if (own == made.end()) continue;
-    if (now == wanted.end() || !now->is_object()) return refused(section);
-    for (const auto& [key, value] : own->items())
-      if (!alike(*own, *now, key)) return refused(std::string(section) + "." + key);
-  }
-  return {};
-}
 
 Status check_order(const ComposeOrder& order, const Connector& row) {
   const std::string& key = row.summary.key;
@@ -217,7 +167,8 @@ Status place_tensors_of(PlannedComposition& planned, const Plan& plan, std::int6
   for (const std::string& own : planned.language.parameters)
     if (!taken.contains(own))
       return input_error("The composition has no place for the language model's " + own + ".",
-                         kComposed, "Leave the fields of --set out that cut the language model.");
+                         "config.json",
+                         "Leave the fields of --set out that cut the language model.");
   return {};
 }
 
@@ -264,9 +215,7 @@ Status check_room(const ComposedPicture& picture, const LanguageSource& language
                      "model for longer texts.");
 }
 
-}  // namespace
-
-Result<PlannedComposition> plan_whole(const ComposeOrder& order) {
+Result<PlannedComposition> plan_halves(const ComposeOrder& order) {
   PlannedComposition planned;
   LUTHIER_TRY(planned.connector, find_connector(order.connector));
   const Connector& row = *planned.connector;
@@ -283,14 +232,11 @@ Result<PlannedComposition> plan_whole(const ComposeOrder& order) {
   const ConnectorParts parts{order, planned.tower ? &*planned.tower : nullptr, planned.language,
                              words, rows_lacking(planned.language, words)};
   Composition& shown = planned.shown;
-  LUTHIER_TRY(shown.config, row.configure(parts));
-  const Json made = shown.config;
-  for (const auto& [name, value] : order.fields)
-    LUTHIER_CHECK(set_config_field(shown.config, name, value));
-  LUTHIER_CHECK(check_halves_stand(made, shown.config));
+  LUTHIER_TRY(const Json made, row.configure(parts));
+  LUTHIER_TRY(shown.config, with_set_fields(made, parts, row));
   LUTHIER_TRY(planned.draft, row.lay_out(parts, shown.config));
-  LUTHIER_TRY(planned.family, find_family(shown.config, kComposed));
-  LUTHIER_TRY(const Plan plan, planned.family->read(shown.config, kComposition));
+  LUTHIER_TRY(planned.family, find_family(shown.config, "config.json"));
+  LUTHIER_TRY(const Plan plan, planned.family->read(shown.config, ""));
   planned.shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
   LUTHIER_CHECK(place_tensors_of(planned, plan, parts.rows_lacking));
 
@@ -318,6 +264,14 @@ Result<PlannedComposition> plan_whole(const ComposeOrder& order) {
     shown.notes.push_back(std::to_string(parts.rows_lacking) +
                           " rows are added to the language model's tables of words, each the mean "
                           "of the others.");
+  return planned;
+}
+
+}  // namespace
+
+Result<PlannedComposition> plan_whole(const ComposeOrder& order) {
+  auto planned = plan_halves(order);
+  if (!planned) return said_of_set_field(planned.error(), order);
   return planned;
 }
 
