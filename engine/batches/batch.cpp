@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "engine/batches/filler_rows.h"
 #include "engine/batches/shared_beginnings.h"
 #include "engine/device/brief_tensors.h"
 #include "engine/device/threads.h"
@@ -46,16 +47,9 @@ void fill_types(ModelInput& input, std::int64_t missing) {
   input.token_types = at::cat({input.token_types, torch::zeros({missing}, torch::kInt64)});
 }
 
-/// How many rows of filler there are, so that none is longer than the longest of the others, for
-/// which the model has positions. Rows of one token are no texts, and need none.
-std::int64_t filler_rows(std::int64_t missing, const std::vector<std::int64_t>& lengths) {
-  if (missing == 0 || lengths.empty()) return 1;
-  const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
-  return longest < 2 ? 1 : (missing + longest - 1) / longest;
-}
 void add_rows(std::int64_t tokens, std::int64_t rows, std::vector<std::int64_t>& lengths) {
-  for (std::int64_t i = 0; i < rows; ++i)
-    lengths.push_back(tokens * (i + 1) / rows - tokens * i / rows);
+  const std::vector<std::int64_t> filler = filler_lengths(tokens, rows);
+  lengths.insert(lengths.end(), filler.begin(), filler.end());
 }
 
 /// oneDNN compiles and keeps a kernel for each shape of a product. A short row of filler tokens at
@@ -93,9 +87,14 @@ ModelInput forked_input(const ForkedRows& rows, const std::vector<const Example*
   for (const Example* trunk : trunks) tokens += std::ssize(trunk->input_ids);
   for (const auto& [row, number] : sequences)
     tokens += std::ssize(rows.forks[row][number].input_ids);
-  Example fill;
-  fill.input_ids.assign(static_cast<std::size_t>(fills ? filler_tokens(tokens) : 0), filler);
-  if (!fill.input_ids.empty()) examples.push_back(&fill), of_rows.push_back(-1);
+  std::vector<std::int64_t> lengths;
+  for (const Example* trunk : trunks) lengths.push_back(std::ssize(trunk->input_ids));
+  const std::int64_t missing = fills ? filler_tokens(tokens) : 0;
+  std::vector<Example> fill;
+  if (missing > 0)
+    for (const std::int64_t length : filler_lengths(missing, filler_rows(missing, lengths)))
+      fill.emplace_back().input_ids.assign(static_cast<std::size_t>(length), filler);
+  for (const Example& row : fill) examples.push_back(&row), of_rows.push_back(-1);
   for (const auto& [row, number] : sequences) {
     examples.push_back(&rows.forks[row][number]);
     of_rows.push_back(static_cast<std::int64_t>(row));
@@ -105,17 +104,20 @@ ModelInput forked_input(const ForkedRows& rows, const std::vector<const Example*
   return input;
 }
 
-/// As a recording meets it: a row of filler behind the others, and behind it empty ones.
+/// As a recording meets it: rows of filler behind the others, mostly one, and behind them empty
+/// ones.
 ModelInput recorded_size(ModelInput input, TokenId filler) {
   const std::int64_t tokens = input.input_ids.size(0),
                      labels = (input.labels != kIgnoreLabel).sum().item<std::int64_t>();
-  const RecordedSizes sizes =
-      recorded_sizes(tokens, static_cast<std::int64_t>(input.lengths.size()), labels);
-  const std::int64_t missing = sizes.tokens - tokens;
+  const auto own = static_cast<std::int64_t>(input.lengths.size());
+  // How many tokens are missing does not go by the rows.
+  const std::int64_t missing = recorded_sizes(tokens, own, labels).tokens - tokens,
+                     filled = filler_rows(missing, input.lengths);
+  const RecordedSizes sizes = recorded_sizes(tokens, own + filled - 1, labels);
   input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
   input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
   fill_types(input, missing);
-  input.lengths.push_back(missing);
+  add_rows(missing, filled, input.lengths);
   input.lengths.resize(static_cast<std::size_t>(sizes.rows), 0);
   input.prompt_lengths.resize(input.lengths.size(), 0);
   input.standing = {sizes.rows, sizes.labels};

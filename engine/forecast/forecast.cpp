@@ -118,9 +118,9 @@ std::int64_t recorded_bytes(const ModelSummary& model, const BatchShape& batch, 
   return pool + pool / kRests + kBlocks * terms.block(input, 1) + apart;
 }
 
-/// What a rank has of gradients: a micro-batch's in its own type, beside them in float32 the sums of
-/// what it owns, then what is on its way, and where nothing is sharded the whole sums. The part of
-/// the optimizer's state that it keeps comes back.
+/// What a rank has of gradients: a micro-batch's in its own type, beside them in float32 the sums
+/// of what it owns, then what is on its way, and where nothing is sharded the whole sums. The part
+/// of the optimizer's state that it keeps comes back.
 double share_gradients(const std::vector<TrainedModule>& trained, const RankPlan& ranks,
                        std::int64_t reached, std::int64_t element, GradientBytes& gradients,
                        MemoryParts& parts) {
@@ -146,13 +146,14 @@ double share_gradients(const std::vector<TrainedModule>& trained, const RankPlan
   gradients.adding = 0;
   const std::int64_t whole = ranks.shards.optimizer ? 0 : 4 * reached - gradients.all;
   gradients.stepping = std::max({moving, whole + spreading, gradients.stepping});
-  return ranks.shards.optimizer && all > 0 ? static_cast<double>(owned) / static_cast<double>(all) : 1.0;
+  return ranks.shards.optimizer && all > 0 ? static_cast<double>(owned) / static_cast<double>(all)
+                                           : 1.0;
 }
 
-/// Of the decoder's weights that do not train a rank has its part, in the machine's memory, and room
-/// for the layer that is at work and, on the CPU, for the one that comes.
+/// Of the decoder's weights that do not train a rank has its part, in the machine's memory, and
+/// room for the layer that is at work and, on the CPU, for the one that comes.
 Status share_base(const ModelSummary& model, const std::vector<TrainedModule>& trained, bool plugs,
-                const RankPlan& ranks, const StepTerms& terms, Estimate& made) {
+                  const RankPlan& ranks, const StepTerms& terms, Estimate& made) {
   LUTHIER_TRY(const std::vector<std::string> layers, decoder_layer_names(model.folder));
   std::int64_t kept = 0, room = 0;
   std::map<std::string, std::int64_t> away;
@@ -184,8 +185,8 @@ Status share_base(const ModelSummary& model, const std::vector<TrainedModule>& t
 }
 
 Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
-                             const BatchShape& batch, const StepTerms& asked,
-                             const CardFacts* card, const RankPlan& ranks) {
+                             const BatchShape& batch, const StepTerms& asked, const CardFacts* card,
+                             const RankPlan& ranks) {
   LUTHIER_TRY(const std::optional<ModelSummary> scored, with_score_head(given, recipe));
   const ModelSummary& model = scored ? *scored : given;
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
@@ -248,8 +249,7 @@ Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
   for (const auto& [name, bytes] : result.weights_by_part) parts.weights += bytes;
   parts.adapter = plugs ? adapter : 0;
   const OtherModel reference = other_model(model, recipe, *objective, plugs, parts, pass);
-  if (ranks.shards.base)
-    LUTHIER_CHECK(share_base(model, trained, plugs, ranks, terms, result));
+  if (ranks.shards.base) LUTHIER_CHECK(share_base(model, trained, plugs, ranks, terms, result));
   const bool beforehand = objective->asks_reference_beforehand();
   const auto add_reference = [&](std::int64_t bytes) {
     if (bytes > 0) result.weights_by_part.emplace_back("reference", bytes);
@@ -294,8 +294,8 @@ Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
   }
   gradients.stepping += std::min(paged, kPagedBytes);
   if (shared) {
-    const double kept = share_gradients(all_trained, ranks, reached, terms.gradient_element,
-                                        gradients, parts);
+    const double kept =
+        share_gradients(all_trained, ranks, reached, terms.gradient_element, gradients, parts);
     parts.optimizer = std::llround(static_cast<double>(parts.optimizer) * kept);
     parts.paged = std::llround(static_cast<double>(parts.paged) * kept);
   }

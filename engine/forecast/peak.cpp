@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/batches/filler.h"
+#include "engine/batches/filler_rows.h"
 #include "engine/batches/parts.h"
 #include "engine/batches/shared_beginnings.h"
 #include "engine/forecast/trained.h"
@@ -85,8 +86,10 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
     filler = filler_tokens(tokens);
     if (filler > 0) {  // it stands behind the trunks
       const auto first = std::count(trunks.begin(), trunks.end(), -1);
-      lengths.insert(lengths.begin() + first, filler);
-      trunks.insert(trunks.begin() + first, -1);
+      const std::vector<std::int64_t> before(lengths.begin(), lengths.begin() + first),
+          rows = filler_lengths(filler, filler_rows(filler, before));
+      lengths.insert(lengths.begin() + first, rows.begin(), rows.end());
+      trunks.insert(trunks.begin() + first, rows.size(), -1);
     }
     pass.forks = true;
   } else if (!part_of.empty()) {
@@ -105,7 +108,9 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
       filler = sizes.tokens - tokens;
       pass.labels = sizes.labels;
     }
-    if (filler > 0) lengths.push_back(filler);
+    if (filler > 0)
+      for (const std::int64_t row : filler_lengths(filler, filler_rows(filler, lengths)))
+        lengths.push_back(row);
   }
   pass.tokens = tokens + filler;
   // As objectives ask for them (labelled_states), in each part.

@@ -32,6 +32,23 @@ class TestFiller : public QObject {
     QCOMPARE(recorded_sizes(100, 40, 1).rows, std::int64_t(44));
   }
 
+  /// A model looks positions up: many short rows come to more filler than one of them may have.
+  void no_row_of_filler_is_longer_than_the_rows() {
+    TinyModel model = pretend::tiny("llama", std::vector<std::int64_t>(70, 8));
+    LoadedModel base =
+        drawn(model, torch::TensorOptions(), torch::kFloat32, pretend::any_processor()).take();
+    const BatchMaker maker(base, true, nullptr);
+    const ModelInput input =
+        maker.make(tiny_rows(model), SequenceOrder::RowByRow, BatchMaker::Pass::Recorded).input;
+    QCOMPARE(input.input_ids.size(0), std::int64_t(576));  // of 560
+    QCOMPARE(std::accumulate(input.lengths.begin(), input.lengths.end(), std::int64_t{0}),
+             std::int64_t(576));
+    QCOMPARE(*std::max_element(input.lengths.begin(), input.lengths.end()), std::int64_t(8));
+    QCOMPARE(input.standing.rows, std::int64_t(72));
+    QCOMPARE(std::ssize(input.lengths), input.standing.rows);
+    QCOMPARE(input.lengths.size(), input.prompt_lengths.size());
+  }
+
   void a_recorded_batch_is_filled_up_on_the_host() {
     TinyModel model = pretend::tiny("llama", {20, 60, 30});
     LoadedModel base =
