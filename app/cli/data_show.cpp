@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
 #include <memory>
 
 #include "app/cli/data.h"
 #include "app/cli/pixels.h"
 #include "engine/batches/inspected_row.h"
 #include "engine/config/kinds.h"
+#include "engine/data/row_kind.h"
 #include "engine/io/files.h"
 #include "engine/models/loaded_model.h"
 #include "engine/train/token_losses.h"
@@ -14,7 +16,7 @@ namespace luthier::cli {
 namespace {
 
 struct ShowVerbOptions {
-  std::string dataset, model, image_folder, objective = "sft", loss_on = "completion", frames;
+  std::string dataset, model, image_folder, objective, loss_on = "completion", frames;
   std::size_t row = 1;
   std::int64_t max_length = 2048;
   MediaLimits pixels;
@@ -66,17 +68,38 @@ void print_row(const InspectedRow& row, const std::optional<TokenLosses>& losses
   if (!row.cut_off.empty()) print_line(std::to_string(row.cut_off.size()) + " tokens are cut off.");
 }
 
+/// The first objective that learns from rows of the kind that this one says it is by itself, as
+/// `data check` tells rows apart; rows that no kind recognises are questions with answers.
+Result<std::string> guessed_objective(const Dataset& dataset, std::size_t row) {
+  LUTHIER_TRY(const Json written, dataset.row(row));
+  for (const RowKind* kind : row_kinds()) {
+    if (!written.is_object() || !kind->recognises(written)) continue;
+    for (const ObjectiveKind& objective : objective_kinds())
+      if (kind->name() == std::string(objective.row_kind)) return std::string(objective.name);
+    return input_error("The row is of the kind " + std::string(kind->name()) +
+                           ", which goes by its objective's settings.",
+                       "--objective", "Name the objective that it is for.");
+  }
+  return std::string("sft");
+}
+
 Status show(const ShowVerbOptions& o) {
   if (o.row < 1) return input_error("Rows count from 1.", "ROW");
   Recipe recipe;
   recipe.model = o.model;
   recipe.dataset = {o.dataset};
   recipe.image_folder = o.image_folder;
-  recipe.objective = o.objective;
   recipe.training.loss_on = o.loss_on;
   recipe.training.max_length = o.max_length;
   LUTHIER_TRY(const auto processor, load_processor(o.model, o.pixels));
   LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}, o.image_folder));
+  recipe.objective = o.objective;
+  if (o.objective.empty()) {
+    LUTHIER_TRY(recipe.objective, guessed_objective(*dataset, o.row - 1));
+    if (recipe.objective != "sft")
+      std::fprintf(stderr, "The row is shown as %s reads it; --objective names another.\n",
+                   recipe.objective.c_str());
+  }
   LUTHIER_TRY(const InspectedRow row, inspect_row(recipe, *dataset, *processor, o.row - 1));
   if (!o.frames.empty()) LUTHIER_CHECK(write_frames(row, o.frames));
   std::optional<TokenLosses> losses;
@@ -114,9 +137,9 @@ Action add_data_show(CLI::App& app) {
       ->capture_default_str();
   std::vector<std::string> objectives;
   for (const ObjectiveKind& kind : objective_kinds()) objectives.emplace_back(kind.name);
-  app.add_option("--objective", o->objective, "The objective that the row is for")
-      ->check(CLI::IsMember(objectives))
-      ->capture_default_str();
+  app.add_option("--objective", o->objective,
+                 "The objective that the row is for (else guessed by what the row holds)")
+      ->check(CLI::IsMember(objectives));
   app.add_option("--loss-on", o->loss_on, "completion, assistant or all")
       ->check(CLI::IsMember({"completion", "assistant", "all"}))
       ->capture_default_str();

@@ -9,6 +9,7 @@
 #include "engine/methods/adapter_folder.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/build_adapter.h"
+#include "engine/methods/prompts.h"
 
 namespace luthier {
 
@@ -76,6 +77,7 @@ Error in_folder(Error error, const std::filesystem::path& folder) {
 Result<ModuleSelection> whole_selection(const Method& method, const ModelSummary& model,
                                         const AdapterSettings& settings) {
   ModuleSelection selection;
+  LUTHIER_CHECK(virtual_tokens_fit(*method.of_whole, settings, model));
   if (method.of_whole->place) {
     LUTHIER_TRY(WrappedModule place, method.of_whole->place(model, settings));
     for (const TensorSize& size : method.of_whole->sizes(model.geometry, settings)) {

@@ -120,8 +120,7 @@ Result<Ports> prefix_layers_of(LoadedModel& base) {
   Ports ports = list_ports(*base.model);
   const auto layers = static_cast<std::int64_t>(ports.attentions.size());
   if (layers > 0 && layers == base.model->geometry().num_hidden_layers) return ports;
-  return input_error("The model takes no virtual tokens in front of its text.", "strategy",
-                     "Choose a method that hangs on layers, such as lora.");
+  return no_virtual_tokens();
 }
 
 Adapter::Parts prefix_parts_of(LoadedModel& base, const Ports& ports,

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "engine/methods/adapter_tensors.h"
+#include "engine/models/cost.h"
+#include "engine/models/tower_facts.h"
 
 namespace luthier {
 
@@ -48,11 +50,29 @@ Json prompt_facts(const ModelGeometry& model, std::int64_t token_dim, std::int64
           {"token_dim", token_dim}};
 }
 
+Error no_virtual_tokens() {
+  return input_error("The model takes no virtual tokens in front of its text.", "strategy",
+                     "Choose a method that hangs on layers, such as lora.");
+}
+
+Status virtual_tokens_fit(const WholeMethod& method, const AdapterSettings& settings,
+                          const ModelSummary& model) {
+  const auto* known = dynamic_cast<const KnowsPrompts*>(model.cost.get());
+  if (!known) return {};
+  StepTerms terms;
+  method.add_to(terms, settings);
+  const PromptPlaces places = known->prompt_places();
+  const bool tokens = terms.tokens_before == 0 || (places.sequences == 1 && places.decoders == 1),
+             keys =
+                 terms.keys_before == 0 ||
+                 (places.attentions > 0 && places.attentions == model.geometry.num_hidden_layers);
+  return tokens && keys ? Status() : no_virtual_tokens();
+}
+
 Result<SequencePort*> prompt_port(const Ports& ports) {
   if (ports.sequences.size() == 1 && ports.sequences.front().second->takes_prompts())
     return ports.sequences.front().second;
-  return input_error("The model takes no virtual tokens in front of its text.", "strategy",
-                     "Choose a method that hangs on layers, such as lora.");
+  return no_virtual_tokens();
 }
 
 Result<torch::Tensor> read_prompt(const SafetensorsFile& file, std::int64_t tokens,

@@ -18,6 +18,14 @@ Json write_prompt_settings(const char* method, const AdapterSettings& settings);
 /// token_dim and the like. `heads`: those that token_dim is divided among.
 Json prompt_facts(const ModelGeometry& model, std::int64_t token_dim, std::int64_t heads);
 
+/// The refusal of a model that has no place for virtual tokens.
+Error no_virtual_tokens();
+/// Refused by this where a method puts tokens or keys before each row, as its `add_to` says, and the
+/// model has no place for them: by a summary what `make` finds of a model that is there. A summary
+/// that cannot say what a step costs is taken as it is.
+Status virtual_tokens_fit(const WholeMethod& method, const AdapterSettings& settings,
+                          const ModelSummary& model);
+
 /// The decoder that takes a prompt. An Input error where the model has none, or several.
 Result<SequencePort*> prompt_port(const Ports& ports);
 /// The file's only tensor in float32, [tokens, width]. Input errors: another key, another shape.

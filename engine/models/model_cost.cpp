@@ -5,13 +5,14 @@
 
 #include "engine/models/tower_facts.h"
 #include "engine/nn/patch_port.h"
+#include "engine/nn/plugs.h"
 
 namespace luthier {
 namespace {
 
 using Trained = std::vector<std::pair<std::string, TrainedShare>>;
 
-class AskedModel : public ModelCost, public KnowsTowers {
+class AskedModel : public ModelCost, public KnowsTowers, public KnowsPrompts {
  public:
   explicit AskedModel(std::shared_ptr<const Model> model) : model_(std::move(model)) {
     for (const auto& item : model_->named_modules()) {
@@ -24,6 +25,11 @@ class AskedModel : public ModelCost, public KnowsTowers {
         towers_.push_back({item.key() + "." + facts.entry, facts.no_tokens ? facts.no_tokens : "",
                            facts.width, facts.blocks});
       }
+      if (const auto* port = dynamic_cast<const SequencePort*>(item.value().get()))
+        ++prompts_.sequences, prompts_.decoders += port->takes_prompts() ? 1 : 0;
+      if (dynamic_cast<const AttentionPort*>(item.value().get()) &&
+          model_->part_of(item.key()) == kLanguageModel)
+        ++prompts_.attentions;
     }
     for (const auto& [name, slot] : model_->slots()) modules_[name] = model_.get();
   }
@@ -38,6 +44,7 @@ class AskedModel : public ModelCost, public KnowsTowers {
   }
 
   std::vector<TowerFacts> towers() const override { return towers_; }
+  PromptPlaces prompt_places() const override { return prompts_; }
 
   std::int64_t feature_numbers(const PictureLoad& pictures) const override {
     return model_->step_costs()->feature_numbers(pictures);
@@ -60,6 +67,7 @@ class AskedModel : public ModelCost, public KnowsTowers {
   std::unordered_map<std::string, const ParameterModule*> modules_;
   std::unordered_map<std::string, const BranchPort*> branches_;
   std::vector<TowerFacts> towers_;
+  PromptPlaces prompts_;
 };
 
 }  // namespace

@@ -23,4 +23,17 @@ class KnowsTowers {
   virtual std::vector<TowerFacts> towers() const = 0;
 };
 
+/// Where tokens or keys of no text could stand before a text's.
+struct PromptPlaces {
+  std::int64_t decoders = 0;    ///< sequence ports that take prompts
+  std::int64_t sequences = 0;   ///< sequence ports, those that do not with them
+  std::int64_t attentions = 0;  ///< the language model's layers that take keys and values
+};
+
+class KnowsPrompts {
+ public:
+  virtual ~KnowsPrompts() = default;
+  virtual PromptPlaces prompt_places() const = 0;
+};
+
 }  // namespace luthier
