@@ -243,6 +243,17 @@ std::uint16_t colours_of(const Layout& layout) {
   return jpeg && layout.bits == 8 ? 3 : 0;
 }
 
+/// Colours that Pillow, by whose pixels models were trained, turns into others than libtiff does;
+/// null: it does not.
+const char* other_colours(const Layout& layout) {
+  const bool raw = layout.packing == COMPRESSION_NONE;
+  if (layout.colour == PHOTOMETRIC_YCBCR && raw) return "YCbCr without compression";
+  if (layout.colour == PHOTOMETRIC_CIELAB) return "CIE L*a*b*";
+  if (layout.colour == PHOTOMETRIC_ICCLAB) return "ICC L*a*b*";
+  if (layout.colour == PHOTOMETRIC_ITULAB) return "ITU L*a*b*";
+  return nullptr;
+}
+
 class PageReader {
  public:
   PageReader(TIFF* tiff, const Layout& layout, Image& image)
@@ -412,6 +423,9 @@ Result<Image> decode_tiff(Bytes bytes, const DecodeLimits& limits) {
   LUTHIER_CHECK(check_pixels(layout.width, layout.height, limits));
   if (layout.samples == 0 || layout.samples > kMostSamples)
     return broken_tiff("it has too many channels");
+  if (const char* colours = other_colours(layout))
+    return input_error("The TIFF's colours are " + std::string(colours) + ", which are not read.",
+                       "", "Save the picture with RGB colours.");
   if (layout.packing == COMPRESSION_JPEG && layout.colour == PHOTOMETRIC_YCBCR)
     TIFFSetField(tiff.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
   Image image;

@@ -124,6 +124,32 @@ class TestDecode : public QObject {
     }
   }
 
+  // Pillow makes other pixels of these than libtiff.
+  void coloursThatPillowReadsOtherwiseAreRefused() {
+    const std::pair<unsigned, const char*> kinds[] = {
+        {6, "YCbCr"}, {8, "CIE L*a*b*"}, {9, "ICC L*a*b*"}, {10, "ITU L*a*b*"}, {2, nullptr}};
+    for (const auto& [colour, said] : kinds) {
+      std::string file("II*\0\10\0\0\0", 8);
+      const auto add = [&file](unsigned number, int bytes) {
+        for (int i = 0; i < bytes; ++i) file += static_cast<char>(number >> (8 * i) & 255);
+      };
+      // Of 4 x 4 pixels, 8 bits each of three samples that lie behind the directory.
+      const unsigned directory[][4] = {
+          {256, 3, 1, 4},   {257, 3, 1, 4}, {258, 3, 3, 134}, {259, 3, 1, 1},  {262, 3, 1, colour},
+          {273, 4, 1, 140}, {277, 3, 1, 3}, {278, 3, 1, 4},   {279, 4, 1, 48}, {530, 3, 2, 65537}};
+      add(std::size(directory), 2);
+      for (const auto& [tag, type, count, value] : directory)
+        add(tag, 2), add(type, 2), add(count, 4), add(value, 4);
+      add(0, 4);
+      for (int i = 0; i < 3; ++i) add(8, 2);
+      for (unsigned i = 0; i < 48; ++i) add(i * 5, 1);
+      const auto image =
+          decode_image_bytes(std::as_bytes(std::span(file.data(), file.size())), "x.tiff");
+      QCOMPARE(image.ok(), said == nullptr);
+      if (said) QVERIFY2(image.error().what.find(said) != std::string::npos, said);
+    }
+  }
+
   void otherFilesAreCalledWhatTheyAre() {
     const auto sentence = [](const std::string& bytes) {
       const auto image =
