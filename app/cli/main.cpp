@@ -2,6 +2,7 @@
 // luthier-cli: the engine without Qt.
 #include "app/cli/verbs.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -9,11 +10,13 @@
 #include <iostream>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include "app/cli/lab/lab_verbs.h"
 #include "engine/base/log.h"
 #include "engine/base/open_files.h"
 #include "engine/base/text.h"
+#include "engine/config/nearest_name.h"
 #include "engine/device/failure.h"
 #include "engine/device/memory.h"
 
@@ -150,16 +153,29 @@ int run(int argc, char** argv) {
   verb("compose", "A tower, a connector and a language model as one checkpoint", add_compose);
   verb("gpu-check", "Prove on the card itself that it computes right, and measure it",
        add_gpu_check);
-  if (argc > 1 && argv[1][0] != '-' &&
-      app.get_subcommands([&](const CLI::App* known) { return known->check_name(argv[1]); })
+  // "help" and "help VERB …" are what --help says there.
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
+  if (!words.empty() && !words.front().starts_with('-') &&
+      app.get_subcommands([&](const CLI::App* known) { return known->check_name(words.front()); })
           .empty()) {
+    std::vector<std::string> known;
+    for (const auto& [sub, action] : actions) known.push_back(sub->get_name());
+    std::sort(known.begin(), known.end());
+    const std::string near = nearest_name(words.front(), known);
+    const bool close = edit_distance(near, words.front()) <= 2;
     std::fprintf(stderr,
-                 "luthier-cli: there is no verb \"%s\".\nRun luthier-cli --help for the verbs.\n",
-                 argv[1]);
+                 "luthier-cli: there is no verb \"%s\".%s\nRun luthier-cli --help for the "
+                 "verbs.\n",
+                 words.front().c_str(), close ? (" Did you mean " + near + "?").c_str() : "");
     return 2;
   }
   try {
-    app.parse(argc, argv);
+    std::reverse(words.begin(), words.end());  // as CLI11 takes a list
+    app.parse(words);
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return written(app.exit(problem));
     std::fprintf(stderr,

@@ -27,6 +27,18 @@ namespace {
 constexpr std::array kTypes{"LORA", "VERA", "LOHA", "LOKR",     "IA3",
                             "OFT",  "BOFT", "HRA",  "LN_TUNING"};
 
+/// "lora, vera, … or ln_tuning": the methods that are handed over.
+std::string handed_methods() {
+  std::vector<std::string> names;
+  for (const MethodKind& kind : method_kinds())
+    if (std::find(kTypes.begin(), kTypes.end(), std::string(kind.peft_type)) != kTypes.end())
+      names.emplace_back(kind.name);
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
+  return text;
+}
+
 /// Settings that say how an adapter begins, and the values under which it adds nothing.
 bool adds_nothing_at_first(const Recipe& recipe) {
   const std::string& start = recipe.adapter.init_lora_weights;
@@ -81,7 +93,7 @@ Status check_method(const Recipe& recipe, const TrlTrainer& trainer) {
     return input_error("The method " + recipe.strategy +
                            " is not handed over: PEFT has none that trains the same under TRL's "
                            "trainers.",
-                       "strategy", "Merge its result, or train with lora.");
+                       "strategy", "Merge its result, or choose " + handed_methods() + ".");
   if (trainer.scores && type != "LORA")
     return input_error("A reward model over " + recipe.strategy + " is not handed over.",
                        "strategy", "Choose lora or full.");
