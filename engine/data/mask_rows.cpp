@@ -59,8 +59,13 @@ class MaskRows : public RowKind {
     LUTHIER_TRY(Conversation made, read_picture_of_row(row, base, where, fault));
     Message& first = made.messages.front();
     if (text) first.content.push_back(ContentPart::of_text(prompt));
-    if (row["mask"].is_array()) {
-      first.extra = {{"shapes", row["mask"]}};
+    const Json& mask = row["mask"];
+    if (mask.is_object() && mask.contains("counts"))
+      return refused("The mask is written as run lengths (RLE), which are not read.", "mask");
+    if (!mask.is_array() && !mask.is_string() && !mask.is_object())
+      return refused("The mask is neither a picture nor boxes nor polygons.", "mask");
+    if (mask.is_array()) {
+      first.extra = {{"shapes", mask}};
     } else {
       LUTHIER_TRY(const std::filesystem::path file, picture_under(row, "mask", base, where, fault));
       first.extra = {{"mask", file.string()}};

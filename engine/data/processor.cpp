@@ -217,7 +217,17 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
                          !image_processor_};
   auto rendered =
       chat_template->render(contents_as_taken(*chat_template, std::move(variables), marks));
-  if (!rendered) return row.about(RowFault::Template, rendered.error());
+  if (!rendered) {
+    // The folder's fault and none of the row's.
+    for (const char* name : {"bos_token", "eos_token", "pad_token", "unk_token"})
+      if (rendered.error().what.find("'" + std::string(name) + "' is undefined") !=
+          std::string::npos)
+        return row.error(RowFault::Template,
+                         "The chat template writes the " + std::string(name) +
+                             ", and the model's tokenizer_config.json names none.",
+                         "Name it there: \"" + std::string(name) + "\": \"…\".");
+    return row.about(RowFault::Template, rendered.error());
+  }
   FilledText filled;
   filled.adds_bos =
       image_tokens_.writes_bos && write_bos(image_tokens_.mark, special.bos_text, *rendered);

@@ -20,6 +20,9 @@ bool is_said(const Json& row, const char* key) { return row.contains(key) && !ro
 /// A score from 0 to 1 for each answer.
 Result<std::vector<double>> read_scores(const ClassOptions& answers, const Json& scores,
                                         const std::string& where) {
+  if (scores.empty())
+    return input_error("No answer has a score.", where,
+                       "Write {\"an answer\": 1}, or leave the field out where there is none.");
   std::vector<double> wanted(static_cast<std::size_t>(answers.numbers()), 0.0);
   for (const auto& [name, score] : scores.items()) {
     LUTHIER_TRY(const std::int64_t number, class_of_label(answers, Json(name), where));

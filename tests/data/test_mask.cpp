@@ -139,6 +139,8 @@ class TestMask : public QObject {
     row(R"({"image": "a.png", "prompt_image": 7, "mask": [0, 0, 1, 1]})", "prompt_image");
     row(R"({"image": "a.png", "text": "a", "mask": 7})", "mask");
     row(R"({"image": "a.png", "text": "a", "mask": ""})", "mask");
+    row(R"({"image": "a.png", "text": "a", "mask": {"size": [2, 2], "counts": "04"}})", "mask");
+    row(R"({"image": "a.png", "text": "a", "mask": {"size": [2, 2], "counts": [0, 4]}})", "mask");
   }
   void rows_say_what_they_lack() {
     QFETCH(QString, row);

@@ -20,14 +20,19 @@ namespace {
 constexpr const char* kRegionTokenizer = R"({
   "version": "1.0", "truncation": null, "padding": null,
   "added_tokens": [
-    {"id": 2, "content": "[CLS]", "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false},
-    {"id": 3, "content": "[SEP]", "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}],
+    {"id": 2, "content": "[CLS]", "special": true, "single_word": false, "lstrip": false,
+     "rstrip": false, "normalized": false},
+    {"id": 3, "content": "[SEP]", "special": true, "single_word": false, "lstrip": false,
+     "rstrip": false, "normalized": false}],
   "normalizer": null, "pre_tokenizer": {"type": "BertPreTokenizer"},
   "post_processor": {"type": "TemplateProcessing",
-    "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+    "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+               {"Sequence": {"id": "A", "type_id": 0}},
                {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
-    "pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
-             {"SpecialToken": {"id": "[SEP]", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}},
+    "pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+             {"Sequence": {"id": "A", "type_id": 0}},
+             {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+             {"Sequence": {"id": "B", "type_id": 1}},
              {"SpecialToken": {"id": "[SEP]", "type_id": 1}}],
     "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
                        "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
@@ -182,6 +187,7 @@ class TestRegionRows : public QObject {
     QCOMPARE(of("yes")->labels(), std::int64_t(0));  // no token's label is left
     verify_refused({{"text", "a"}, {"regions", file}, {"answer", "red"}}, "answer");
     verify_refused({{"text", "a"}, {"regions", file}, {"answer", {{"yes", 2}}}}, "answer.yes");
+    verify_refused({{"text", "a"}, {"regions", file}, {"answer", Json::object()}}, "answer");
     // Classes' rows find their way here, and none without regions does.
     const auto read = class_rows().read({{"text", "a"}, {"regions", file}, {"label", "no"}},
                                         folder_, "rows: row 1", nullptr);
