@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "app/cli/verbs.h"
 #include "engine/compare/adapter_router.h"
 #include "engine/data/row_kind.h"
+#include "engine/generate/answer_room.h"
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
 
@@ -23,7 +25,8 @@ struct GenerateOptions {
   GenerationOptions generation;
   MediaLimits pixels;
   QuantizationOptions packing;
-  Json quantization;  ///< what they ask for
+  Json quantization;          ///< what they ask for
+  bool length_given = false;  ///< else an answer ends where the model's positions do
   bool json = false;
 };
 
@@ -150,6 +153,11 @@ Status run(GenerateOptions o) {
     LUTHIER_TRY(Example prompt, loaded.processor->encode_prompt(conversation, where));
     prompts.push_back(std::move(prompt));
   }
+  if (!o.length_given)
+    for (const Example& prompt : prompts)
+      o.generation.max_new_tokens = std::clamp<std::int64_t>(
+          answer_room(loaded, static_cast<std::int64_t>(prompt.input_ids.size())), 1,
+          o.generation.max_new_tokens);
   LUTHIER_TRY(const Answers answers, answer(o, loaded, adapters, prompts));
   Json results = Json::array();
   for (std::size_t column = 0; column < answers.generated.size(); ++column) {
@@ -184,8 +192,10 @@ Action add_generate(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_option("--router", o->router,
                  "A router (luthier-cli router fit) that picks the adapter for this request");
-  app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens at most")
-      ->capture_default_str();
+  const CLI::Option* longest =
+      app.add_option("--max-new-tokens", o->generation.max_new_tokens,
+                     "Tokens at most; not given: no more than the model has positions for")
+          ->capture_default_str();
   app.add_option("--temperature", o->generation.temperature, "0: greedy")->capture_default_str();
   app.add_option("--top-p", o->generation.top_p, "Share of the probability that is drawn from")
       ->capture_default_str();
@@ -196,7 +206,8 @@ Action add_generate(CLI::App& app) {
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", o->dtype, "auto, float32 or bfloat16")->capture_default_str();
   app.add_flag("--json", o->json, "One JSON document on stdout");
-  return [o, &app]() -> Status {
+  return [o, &app, longest]() -> Status {
+    o->length_given = longest->count() > 0;
     LUTHIER_TRY(o->quantization, quantization_settings(app, o->packing));
     return run(*o);
   };

@@ -70,6 +70,16 @@ Result<NewClassHead> made_head(const HeadOptions& o) {
   return write_with_class_head(o.model, classes, o.seed, o.out);
 }
 
+/// The module that a new head of classes is, where it is not the one that an adapter saves unless
+/// the recipe says otherwise; empty: it is. The head stands behind what it reads.
+std::string unlisted_head(const HeadOptions& o, const NewClassHead& head) {
+  const bool fixed = std::any_of(kFixedHeads.begin(), kFixedHeads.end(),
+                                 [&](const FixedHead& each) { return o.of == each.of; });
+  if (fixed || head.drawn.empty()) return {};
+  const std::string last = head.drawn.back(), module = last.substr(0, last.find('.'));
+  return module == "classifier" ? std::string() : module;
+}
+
 Status write_head(const HeadOptions& o) {
   LUTHIER_TRY(const NewClassHead head, made_head(o));
   if (o.json) {
@@ -87,6 +97,9 @@ Status write_head(const HeadOptions& o) {
   print_line(o.out + ": " + head.architecture);
   print_line("drawn: " + named(head.drawn));
   if (!head.dropped.empty()) print_line("left out: " + named(head.dropped));
+  if (const std::string module = unlisted_head(o, head); !module.empty())
+    print_line("under an adapter it trains where the recipe says so: adapter.modules_to_save=[" +
+               module + "]");
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "engine/compare/adapter_router.h"
 #include "engine/compare/result_folder.h"
 #include "engine/device/failure.h"
+#include "engine/generate/answer_room.h"
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
@@ -100,6 +101,29 @@ Status answer_checkpoint(const LoadedModel& base, const fs::path& checkpoint,
   return answer_samples(own, *own.processor, samples, {}, options, watch);
 }
 
+/// Before the first answer, what a model of few positions has none for in any of them: an Input
+/// error that names the sample. From the headers of pictures alone.
+Status check_answers_fit(const LoadedModel& model, const std::set<const ChatProcessor*>& processors,
+                         const std::vector<Sample>& samples, const GenerationOptions& options) {
+  if (positions_of(model) <= 0) return {};
+  if (!model.model->causal())
+    return check_answer_room(model, /*prompt_tokens=*/1, options.max_new_tokens);
+  for (const Sample& sample : samples) {
+    Conversation answered = sample.conversation;
+    answered.messages.push_back({"assistant", {ContentPart::of_text("x")}});
+    for (const ChatProcessor* processor : processors) {
+      const auto row =
+          processor->measure_training(answered, LossOn::Completion, /*max_length=*/0, sample.where);
+      if (!row) continue;  // said where the prompt is made
+      const auto written = std::find_if(row->labels.begin(), row->labels.end(),
+                                        [](std::int64_t label) { return label != kIgnoreLabel; });
+      LUTHIER_CHECK(check_answer_room(model, written - row->labels.begin(), options.max_new_tokens,
+                                      "max_new_tokens", "The question " + sample.where));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Error answering_failure(const std::exception& failure, const LoadedModel& model) {
@@ -115,6 +139,7 @@ Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
                       const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
                       const GenerationOptions& options, const AnswerWatch& watch) {
   LUTHIER_CHECK(check_writes_text(model));  // an encoder has no chat template to speak of either
+  LUTHIER_CHECK(check_answers_fit(model, {&processor}, samples, options));
   for (std::size_t begin = 0; begin < samples.size(); begin += kPromptsAtOnce) {
     const std::size_t end = std::min(samples.size(), begin + kPromptsAtOnce);
     std::vector<Example> prompts;
@@ -141,6 +166,9 @@ Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn
                       const GenerationOptions& options, const ColumnWatch& watch) {
   LUTHIER_CHECK(check_writes_text(model));
   if (columns.empty()) return {};
+  std::set<const ChatProcessor*> processors;
+  for (const ResidentColumn& column : columns) processors.insert(column.processor.get());
+  LUTHIER_CHECK(check_answers_fit(model, processors, samples, options));
   for (std::size_t begin = 0, end = 0; begin < samples.size(); begin = end) {
     std::vector<Example> prompts;
     std::vector<AskedAnswer> asked;

@@ -4,6 +4,7 @@
 // to all but the last, which is the end token; a picture is prefix as a whole. What stands behind
 // is learned. Without a seed nothing of the text is prefix.
 #include "engine/data/prefix_rows.h"
+
 #include <algorithm>
 
 #include "engine/base/random_stream.h"
@@ -76,6 +77,16 @@ class PrefixRows : public RowKind {
                : processor.encode_training(row, LossOn::Completion, how.max_length, where, fault);
   }
 
+  /// Whether the model has a position behind the text, which is not cut: with its end written into
+  /// it, it then is not either.
+  static bool has_positions_for_end(const Conversation& row, const ChatProcessor& processor,
+                                    const std::string& where) {
+    const std::string ended =
+        row.messages.at(1).content.at(0).text + processor.tokenizer().special().eos_text;
+    const auto example = processor.encode_plain(ended, /*max_length=*/0, where);
+    return example && example->truncated_tokens == 0;
+  }
+
   /// The tokenizer's own beginning, the text, and its end, where there is room for that.
   static Result<Example> text_alone(const Conversation& row, const ChatProcessor& processor,
                                     const RowEncoding& how, const std::string& where,
@@ -87,7 +98,7 @@ class PrefixRows : public RowKind {
     const bool ends = !example.input_ids.empty() && end && example.input_ids.back() == *end;
     const bool room =
         example.truncated_tokens == 0 && (how.max_length <= 0 || count < how.max_length);
-    if (end && !ends && room) {
+    if (end && !ends && room && has_positions_for_end(row, processor, where)) {
       example.input_ids.push_back(*end);
       example.labels.push_back(*end);
     } else if (ends && example.truncated_tokens == 0) {

@@ -7,6 +7,7 @@
 
 #include "engine/base/text.h"
 #include "engine/device/failure.h"
+#include "engine/generate/answer_room.h"
 #include "engine/generate/decode_in_step.h"
 #include "engine/generate/decoding_work.h"
 #include "engine/methods/routed_adapters.h"
@@ -63,11 +64,14 @@ Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
   LUTHIER_CHECK(check_writes_text(loaded));
   const c10::InferenceMode inference;
   std::vector<Generated> results(prompt_of.size());
+  std::int64_t longest = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const std::size_t length = prompt_ids(*loaded.model, prompts.at(prompt_of[i])).size();
     if (length == 0) return input_error("The prompt is empty.", "prompt");
     results[i].prompt_tokens = static_cast<std::int64_t>(length);
+    longest = std::max(longest, results[i].prompt_tokens);
   }
+  LUTHIER_CHECK(check_answer_room(loaded, longest, options.max_new_tokens));
   if (!draws.empty() && draws.size() != results.size()) {
     return input_error("Each prompt needs a stream of draws.", "draws");
   }

@@ -8,6 +8,7 @@
 #include "engine/base/text.h"
 #include "engine/device/failure.h"
 #include "engine/device/threads.h"
+#include "engine/generate/answer_room.h"
 #include "engine/generate/answer_text.h"
 #include "engine/generate/ruled_scores.h"
 #include "engine/generate/token_choice.h"
@@ -175,6 +176,10 @@ Result<std::vector<Generated>> generate_mixed(const LoadedModel& loaded, const M
     if (prompts[i].input_ids.empty()) return input_error("The prompt is empty.", "prompt");
     results[i].prompt_tokens = static_cast<std::int64_t>(prompts[i].input_ids.size());
     by_length[prompts[i].input_ids.size()].push_back(i);
+  }
+  if (!by_length.empty()) {
+    const auto longest = static_cast<std::int64_t>(by_length.rbegin()->first);
+    LUTHIER_CHECK(check_answer_room(loaded, longest, options.max_new_tokens));
   }
   const std::vector<TokenId> ends = options.ignore_eos ? std::vector<TokenId>() : loaded.eos_ids;
   const RuledScores rules(loaded.answer_rules, ends, options.max_new_tokens);

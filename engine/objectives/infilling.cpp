@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "engine/base/random_stream.h"
+#include "engine/generate/answer_room.h"
 #include "engine/objectives/router_loss.h"
 #include "engine/objectives/token_hits.h"
 
@@ -59,9 +60,9 @@ std::vector<TokenId> infilled(const std::vector<TokenId>& text, const InfillSett
 }
 
 /// The row in its new order, every token of it but what the tokenizer puts before all texts a
-/// label.
-void infill(Example& example, const InfillSettings& settings, const InfillTokens& tokens,
-            const Tokenizer& tokenizer, RandomStream draws) {
+/// label. `limit`: tokens that it may have; 0: any.
+void infill(Example& example, const InfillSettings& settings, std::int64_t limit,
+            const InfillTokens& tokens, const Tokenizer& tokenizer, RandomStream draws) {
   const std::vector<TokenId>& ids = example.input_ids;
   auto first = ids.begin(), last = ids.end();
   while (first != last && tokenizer.is_special(*first)) ++first;
@@ -71,7 +72,6 @@ void infill(Example& example, const InfillSettings& settings, const InfillTokens
   const auto end = tokenizer.special().eos;
   const std::vector<TokenId> text(first, last);
   const auto without = static_cast<std::int64_t>(made.size() + text.size());
-  const std::int64_t limit = settings.max_length;
   // What was cut goes on, and has no end here.
   const bool has_room = (limit <= 0 || without < limit) && example.truncated_tokens == 0;
   const std::int64_t ends = end && has_room ? 1 : 0;
@@ -133,10 +133,13 @@ class Infilling : public Objective {
       return tokenizer.token_to_id(token).value_or(0);  // fits has asked
     };
     const InfillTokens tokens{id(settings_.prefix), id(settings_.suffix), id(settings_.middle)};
+    const std::int64_t positions = positions_of(policy.base());
+    std::int64_t limit = settings_.max_length;
+    if (positions > 0) limit = limit > 0 ? std::min(limit, positions) : positions;
     std::uint64_t number = 0;
     for (EncodedRow& row : rows.encoded) {
       for (Example& example : row.sequences)
-        infill(example, settings_, tokens, tokenizer, RandomStream(seed, number++));
+        infill(example, settings_, limit, tokens, tokenizer, RandomStream(seed, number++));
     }
     return {};
   }

@@ -13,6 +13,7 @@
 #include "engine/objectives/masking.h"
 #include "engine/objectives/objective.h"
 #include "engine/objectives/sentence_pairs.h"
+#include "engine/objectives/takes_other_rows.h"
 #include "engine/objectives/token_hits.h"
 
 namespace luthier {
@@ -25,7 +26,7 @@ struct MlmSettings {
   bool one_row = false;  ///< a micro-batch has one
 };
 
-class MaskedLanguage : public Objective {
+class MaskedLanguage : public Objective, public TakesOtherRows {
  public:
   explicit MaskedLanguage(const MlmSettings& settings) : settings_(settings) {}
 
@@ -46,6 +47,10 @@ class MaskedLanguage : public Objective {
       return input_error("The tokenizer has no mask_token.",
                          (base.folder / "tokenizer_config.json").string() + ": mask_token");
     return learns_pairs() ? fits_pairs(base) : Status();
+  }
+
+  Status check_beside_none(const EncodedRow& row) const override {
+    return settings_.one_row ? check_pair_beside_none(settings_.pairs, row) : Status();
   }
 
   bool rolls_out() const override { return true; }

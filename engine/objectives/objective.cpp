@@ -44,6 +44,11 @@ Status Objective::can_begin() const {
 
 Status Objective::fits(const LoadedModel& base) const {
   if (base.model->causal()) return {};
+  if (base.model->sequence_to_sequence())
+    return input_error("A model of type " + std::string(base.family->model_type) +
+                           " reads one text or picture and writes another, and this objective is "
+                           "about a text that goes on.",
+                       "objective", "Choose sft.");
   return input_error("A model of type " + std::string(base.family->model_type) +
                          " predicts no next token, which this objective is about.",
                      "objective", "Choose an objective for such models, as mlm is for encoders.");

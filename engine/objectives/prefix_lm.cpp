@@ -17,15 +17,26 @@ class PrefixLanguage : public Objective {
  public:
   const RowKind& row_kind() const override { return prefix_rows(); }
   Status fits(const LoadedModel& base) const override {
+    const std::string type = base.family->model_type;
+    if (base.model->sequence_to_sequence())
+      return input_error("A model of type " + type +
+                             " writes its texts behind another or a picture, which all of them "
+                             "look across to, so no text has a prefix of its own.",
+                         "objective", "Choose sft.");
     LUTHIER_CHECK(Objective::fits(base));
     const auto* reader = dynamic_cast<const PrefixReader*>(base.model.get());
     if (reader && reader->reads_prefix()) return {};
+    if (reader)
+      return input_error(
+          "The model looks back alone, so nothing in its rows is a prefix that sees itself.",
+          (base.folder / "config.json").string() + ": prefix_lm",
+          "Write \"prefix_lm\": true there, or choose sft or infilling.");
     return input_error(
-        "A model of type " + std::string(base.family->model_type) +
+        "A model of type " + type +
             " looks back alone, so nothing in its rows is a prefix that sees itself.",
         "objective",
-        "A decoder of texts does where its config.json says \"prefix_lm\": true; of models that "
-        "take pictures simvlm and paligemma do.");
+        "Choose sft or infilling, or a model that does: simvlm, paligemma, or a decoder of texts "
+        "such as llama whose config.json says \"prefix_lm\": true.");
   }
   WindowRule window_rule() const override { return WindowRule::Counts; }
   std::int64_t count(const MicroBatch& rows) const override { return rows.labels(); }

@@ -22,6 +22,7 @@
 #include "engine/models/visual_bert/region_reader.h"
 #include "engine/objectives/masking.h"
 #include "engine/objectives/objective.h"
+#include "engine/objectives/takes_other_rows.h"
 #include "engine/objectives/token_hits.h"
 
 namespace luthier {
@@ -45,7 +46,7 @@ struct WantedOfRows {
   Tensor covered;            ///< [regions] float32: 1 where the region is
 };
 
-class RegionPretraining : public Objective {
+class RegionPretraining : public Objective, public TakesOtherRows {
  public:
   explicit RegionPretraining(const RegionSettings& settings) : settings_(settings) {}
 
@@ -62,6 +63,15 @@ class RegionPretraining : public Objective {
     if (base.processor->tokenizer().special().mask) return {};
     return input_error("The tokenizer has no mask_token.",
                        (base.folder / "tokenizer_config.json").string() + ": mask_token");
+  }
+
+  Status check_beside_none(const EncodedRow& row) const override {
+    if (row.numbers.contains(kMatch) || !settings_.one_row || settings_.exchanged <= 0) return {};
+    return input_error(
+        "The text of some rows is another row's of its micro-batch, and a micro-batch has "
+        "one row.",
+        "training.per_device_train_batch_size",
+        "Raise it to two at least, or let regions.exchange_probability be 0.");
   }
 
   bool rolls_out() const override { return true; }
@@ -146,12 +156,7 @@ class RegionPretraining : public Objective {
     for (std::size_t i = 0; i < own.size(); ++i) {
       EncodedRow& row = rows.encoded[i];
       if (!row.numbers.contains(kMatch)) {
-        if (settings_.one_row && own.size() < 2 && settings_.exchanged > 0)
-          return input_error(
-              "The text of some rows is another row's of its micro-batch, and a micro-batch has "
-              "one row.",
-              "training.per_device_train_batch_size",
-              "Raise it to two at least, or let regions.exchange_probability be 0.");
+        if (own.size() < 2) LUTHIER_CHECK(check_beside_none(row));
         RandomStream draws(seed, i, kExchangeDraws);
         std::vector<std::size_t> others;
         for (std::size_t other = 0; other < own.size(); ++other)

@@ -39,6 +39,14 @@ Status fits_pairs(const LoadedModel& base) {
                      (base.folder / "tokenizer.json").string() + ": post_processor");
 }
 
+Status check_pair_beside_none(PairTask task, const EncodedRow& row) {
+  if (task != PairTask::Next || !row.numbers.contains(kFirstText)) return {};
+  return input_error(
+      "The second text of half of the pairs is another row's of its micro-batch, "
+      "and a micro-batch has one row.",
+      "training.per_device_train_batch_size", "Raise it to two at least.");
+}
+
 Status make_pairs(PairTask task, const Tokenizer& tokenizer, bool alone, std::uint64_t seed,
                   MicroBatch& rows) {
   std::vector<std::size_t> drawn;
@@ -51,11 +59,7 @@ Status make_pairs(PairTask task, const Tokenizer& tokenizer, bool alone, std::ui
     pairs[i] =
         taken_apart(tokenizer, row.sequences.front(), static_cast<std::size_t>(first->second));
   }
-  if (task == PairTask::Next && alone && !drawn.empty())
-    return input_error(
-        "The second text of half of the pairs is another row's of its micro-batch, "
-        "and a micro-batch has one row.",
-        "training.per_device_train_batch_size", "Raise it to two at least.");
+  if (alone && !drawn.empty()) LUTHIER_CHECK(check_pair_beside_none(task, rows.encoded[drawn[0]]));
   for (const std::size_t i : drawn) {
     EncodedRow& row = rows.encoded[i];
     RandomStream draws(seed, i, kPairDraws);

@@ -29,6 +29,10 @@ Status fits_pairs(const LoadedModel& base);
 Status make_pairs(PairTask task, const Tokenizer& tokenizer, bool alone, std::uint64_t seed,
                   MicroBatch& rows);
 
+/// Input error where the row's pair is drawn and its second text may be another row's, of which
+/// there is none.
+Status check_pair_beside_none(PairTask task, const EncodedRow& row);
+
 /// The rows that have a label, and what was said of them.
 struct JudgedPairs {
   torch::Tensor logits;  ///< [pairs, 2] float32

@@ -164,19 +164,26 @@ Status check_same_inputs(const RunManifest& recorded, const RunManifest& now) {
         where, "Resume with what it was started with, or start a new run in another output_dir.");
   };
   if (!recorded.model_fingerprint.empty() && recorded.model_fingerprint != now.model_fingerprint) {
-    return refuse("model", recorded.model_fingerprint, now.model_fingerprint, recorded.model);
+    return refuse("model", recorded.model_fingerprint, now.model_fingerprint, "model");
   }
-  if (!recorded.dataset_fingerprints.empty() &&
-      recorded.dataset_fingerprints != now.dataset_fingerprints) {
-    return refuse("dataset", shown(recorded.dataset_fingerprints), shown(now.dataset_fingerprints),
-                  "dataset");
-  }
-  if (!recorded.eval_dataset_fingerprints.empty() &&
-      recorded.eval_dataset_fingerprints != now.eval_dataset_fingerprints) {
-    return refuse("evaluation dataset", shown(recorded.eval_dataset_fingerprints),
-                  shown(now.eval_dataset_fingerprints), "eval_dataset");
-  }
-  return {};
+  // Of the rows' file, and behind it of the files that rows name, which older runs do not have.
+  const auto compare = [&](const std::vector<std::string>& before,
+                           const std::vector<std::string>& after, const char* rows,
+                           const char* beside, const char* field) -> Status {
+    if (before.empty()) return {};
+    if (after.empty() || before.front() != after.front())
+      return refuse(rows, shown(before), shown(after), field);
+    if (before.size() < 2) return {};
+    const std::vector<std::string> was(before.begin() + 1, before.end()),
+        is(after.begin() + 1, after.end());
+    if (was != is) return refuse(beside, shown(was), is.empty() ? "none" : shown(is), field);
+    return {};
+  };
+  LUTHIER_CHECK(compare(recorded.dataset_fingerprints, now.dataset_fingerprints, "dataset",
+                        "files that its rows name (pictures, films, masks or regions)", "dataset"));
+  return compare(
+      recorded.eval_dataset_fingerprints, now.eval_dataset_fingerprints, "evaluation dataset",
+      "files that the evaluation's rows name (pictures, films, masks or regions)", "eval_dataset");
 }
 
 Result<std::string> fingerprint_model(const fs::path& folder) {

@@ -54,8 +54,13 @@ Result<std::string> answered_lines(const LoadedModel& model,
     return go_on();
   };
   try {
-    LUTHIER_CHECK(
-        answer_columns(model, {{adapter, model.processor}}, fixed.samples, {}, options, take));
+    const Status answered =
+        answer_columns(model, {{adapter, model.processor}}, fixed.samples, {}, options, take);
+    if (!answered) {
+      Error said = answered.error();
+      if (said.where == "max_new_tokens") said.where = "samples.max_new_tokens";
+      return said;
+    }
   } catch (const std::exception& failure) {
     return answering_failure(failure, model);  // the run goes on without them
   }

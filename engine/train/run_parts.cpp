@@ -13,14 +13,18 @@
 #include "engine/device/graph.h"
 #include "engine/device/product_library.h"
 #include "engine/methods/method.h"
+#include "engine/methods/module_selection.h"
 #include "engine/models/packing.h"
 #include "engine/models/score_head.h"
 #include "engine/objectives/carried_tensors.h"
+#include "engine/objectives/takes_other_rows.h"
 #include "engine/optim/optimizers.h"
+#include "engine/train/answer_lengths.h"
 #include "engine/train/asked_rows.h"
 #include "engine/train/companion.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/rollout_file.h"
+#include "engine/train/row_media.h"
 #include "engine/train/run_parts.h"
 #include "engine/train/shared_run.h"
 
@@ -95,13 +99,31 @@ RunManifest describe(const RunParts& run) {
   return manifest;
 }
 
-Status prepare_folder(RunParts& run) {
+/// Of the rows' file, and where rows name files of their own of these.
+Result<std::vector<std::string>> fingerprints_of(const RunParts& run, const RowReader& reader,
+                                                 const UsableRows& rows,
+                                                 const std::function<bool()>& stopping) {
+  const auto progress = [&](std::size_t done, std::size_t total) {
+    if (done % 64 == 0)
+      run.observer.on_progress("Looking at what rows name", static_cast<double>(done),
+                               static_cast<double>(total));
+    return !stopping();
+  };
+  LUTHIER_TRY(const std::string media, fingerprint_media(reader, rows.rows, progress));
+  std::vector<std::string> fingerprints{reader.dataset->fingerprint()};
+  if (!media.empty()) fingerprints.push_back(media);
+  return fingerprints;
+}
+
+Status prepare_folder(RunParts& run, const std::function<bool()>& stopping) {
   RunManifest manifest = describe(run);
   LUTHIER_TRY(manifest.model_fingerprint, fingerprint_model(run.base.folder));
-  manifest.dataset_fingerprints = {run.reader.dataset->fingerprint()};
+  LUTHIER_TRY(manifest.dataset_fingerprints, fingerprints_of(run, run.reader, run.rows, stopping));
   manifest.eval_dataset_fingerprints.clear();
-  if (run.eval_reader.dataset)
-    manifest.eval_dataset_fingerprints = {run.eval_reader.dataset->fingerprint()};
+  if (run.eval_reader.dataset) {
+    LUTHIER_TRY(manifest.eval_dataset_fingerprints,
+                fingerprints_of(run, run.eval_reader, run.eval_rows, stopping));
+  }
   if (run.ranks) LUTHIER_CHECK(agree_on_inputs(run, manifest));
   if (run.follows()) return {};
   if (run.resumes() && run.begun->recorded)
@@ -208,6 +230,32 @@ void prepare_edits(RunParts& run) {
   run.edits.assign(waiting.begin(), waiting.end());
 }
 
+/// The head that tells classes apart where no list of adapter.modules_to_save names it: a new one
+/// would stay as it was drawn, but for what hangs on it. Empty: it trains, or there is none.
+std::string standing_class_head(const RunParts& run) {
+  const std::vector<std::string>& saved = run.recipe.adapter.modules_to_save;
+  if (!run.trainables.adapter || run.recipe.objective != "classification" ||
+      saved != std::vector<std::string>{kClassHead})
+    return {};
+  std::string head;  // of the parts at the top that hold weights the last one
+  for (const auto& child : run.base.model->named_children())
+    if (!child.value()->parameters().empty()) head = child.key();
+  for (const auto& [name, slot] : run.base.model->named_parameters().pairs())
+    if (is_saved_module(name.substr(0, name.rfind('.')), saved)) return {};
+  return head;
+}
+
+/// Rows that need another beside them, of a run whose micro-batches have one.
+Status check_micro_batches(const RunParts& run) {
+  const auto* objective = dynamic_cast<const TakesOtherRows*>(run.objective.get());
+  if (!objective || run.recipe.training.per_device_train_batch_size > 1) return {};
+  for (const std::int64_t row : run.rows.rows) {
+    const auto read = run.reader.read(row, 0, nullptr, /*outline=*/true);
+    if (read) LUTHIER_CHECK(objective->check_beside_none(*read));
+  }
+  return {};
+}
+
 /// Given samples are as many of each prompt as the settings say.
 Status check_groups(const RunParts& run) {
   const GenerationPlan& plan = run.plan.generations;
@@ -246,6 +294,12 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.resumes()));
   const bool resumes = run.resumes();
   if (resumes) {
+    // Before what hangs on it is read: an adapter does not fit another model.
+    if (run.begun->recorded) {
+      RunManifest now = *run.begun->recorded;
+      LUTHIER_TRY(now.model_fingerprint, fingerprint_model(run.base.folder));
+      LUTHIER_CHECK(check_same_inputs(*run.begun->recorded, now));
+    }
     LUTHIER_TRY(run.state, read_trainer_state(run.begun->checkpoint->path));
     if (!run.state.objective.is_null())
       LUTHIER_CHECK(
@@ -255,7 +309,11 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(run.plan, plan_steps(run.order ? run.order->places()
                                              : static_cast<std::int64_t>(run.rows.rows.size()),
                                    run.recipe.training, run.objective->generations()));
-  if (!resumes) LUTHIER_CHECK(check_groups(run));
+  if (!resumes) {
+    LUTHIER_CHECK(check_groups(run));
+    LUTHIER_CHECK(check_answer_lengths(run));
+    LUTHIER_CHECK(check_micro_batches(run));
+  }
   const std::optional<ForkStart> fork = std::exchange(run.state.fork, std::nullopt);
   if (fork && run.state.step >= run.plan.total_steps) {
     return input_error("The fork begins at step " + std::to_string(run.state.step) +
@@ -289,6 +347,11 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     if (fresh) run.observer.on_progress("Looking at what layers read", 1, 1);
   }
   LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter, fresh));
+  if (const std::string head = standing_class_head(run); !head.empty())
+    log_warning(
+        "The head that tells classes apart does not train whole: where it is new, set "
+        "adapter.modules_to_save to [" +
+        head + "].");
   LUTHIER_CHECK(add_companion(run.trainables, run.base, run.recipe, *run.objective,
                               resumes ? run.begun->checkpoint->path : fs::path()));
   if (auto* carrier = dynamic_cast<CarriedTensors*>(run.objective.get()))
@@ -349,7 +412,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   if (run.recordable && fills_up)
     run.runner->fill_up(run.recipe.training.gradient_accumulation_steps, graphs_asked_for());
   if (stopping()) return interrupted_error();
-  LUTHIER_CHECK(prepare_folder(run));
+  LUTHIER_CHECK(prepare_folder(run, stopping));
   if (!run.follows()) LUTHIER_CHECK(keep_asked(run));
   LUTHIER_CHECK(keep_again(run, stopping));
   LUTHIER_CHECK(go_on_with_samples(run));

@@ -365,6 +365,17 @@ class TestRunFolder : public QObject {
     now.model_fingerprint = "m2";
     QVERIFY(said(check_same_inputs(before, now).error()).find("model changed") !=
             std::string::npos);
+    QCOMPARE(check_same_inputs(before, now).error().where, std::string("model"));
+    now = before;
+    now.dataset_fingerprints = {"d1", "p1"};
+    QVERIFY(check_same_inputs(before, now).ok());  // a run of before pictures were looked at
+    before.dataset_fingerprints = {"d1", "p1"};
+    QVERIFY(check_same_inputs(before, now).ok());
+    for (const std::vector<std::string>& other :
+         {std::vector<std::string>{"d1", "p2"}, std::vector<std::string>{"d1"}}) {
+      now.dataset_fingerprints = other;
+      QVERIFY(said(check_same_inputs(before, now).error()).find("pictures") != std::string::npos);
+    }
   }
 
   void aTornLineIsPassedOver() {
