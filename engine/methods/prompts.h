@@ -20,9 +20,9 @@ Json prompt_facts(const ModelGeometry& model, std::int64_t token_dim, std::int64
 
 /// The refusal of a model that has no place for virtual tokens.
 Error no_virtual_tokens();
-/// Refused by this where a method puts tokens or keys before each row, as its `add_to` says, and the
-/// model has no place for them: by a summary what `make` finds of a model that is there. A summary
-/// that cannot say what a step costs is taken as it is.
+/// Refused by this where a method puts tokens or keys before each row, as its `add_to` says, and
+/// the model has no place for them: by a summary what `make` finds of a model that is there. A
+/// summary that cannot say what a step costs is taken as it is.
 Status virtual_tokens_fit(const WholeMethod& method, const AdapterSettings& settings,
                           const ModelSummary& model);
 
