@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <numeric>
 
 #include "engine/data/tools/row_texts.h"
@@ -44,16 +45,20 @@ RowQuery query_of(const Dataset& dataset, const std::string& text) {
   return query;
 }
 
-Result<std::vector<std::size_t>> text_lengths(const Dataset& dataset, const RowProgress& progress) {
-  std::vector<std::size_t> lengths(dataset.size());
+Result<RowLengthList> text_lengths(const Dataset& dataset, const RowProgress& progress) {
+  constexpr std::size_t kLongest = std::numeric_limits<std::uint32_t>::max();
+  RowLengthList lengths(dataset.size());
   LUTHIER_CHECK(
       for_rows(dataset.size(), progress, [&](std::size_t first, std::size_t last, std::size_t) {
         for (std::size_t row = first; row < last; ++row)
-          if (const auto json = dataset.row(row))
+          if (const auto json = dataset.row(row)) {
+            std::size_t length = 0;
             each_text(*json, [&](const std::string&, std::string_view text) {
-              lengths[row] += text.size();
+              length += text.size();
               return true;
             });
+            lengths[row] = static_cast<std::uint32_t>(std::min(length, kLongest));
+          }
       }));
   return lengths;
 }
@@ -79,19 +84,25 @@ std::vector<std::size_t> chosen_rows(RowChoice choice) {
     rows.resize(choice.rows);
     std::iota(rows.begin(), rows.end(), std::size_t{0});
   }
-  std::vector<std::size_t> findings(choice.rows);
-  for (std::size_t i = 0; i < choice.findings.size(); ++i)
-    if (const std::size_t row = choice.findings[i].row; row < findings.size()) ++findings[row];
-  const std::vector<std::size_t>& values = choice.by == FindingsFirst ? findings : choice.lengths;
+  const bool by_findings = choice.by == FindingsFirst, by_length = !by_findings && choice.lengths;
+  std::vector<std::uint32_t> findings;  // how many a row has
+  if (by_findings || choice.only_findings) {
+    findings.resize(choice.rows);
+    for (std::size_t i = 0; i < choice.findings.size(); ++i)
+      if (const std::size_t row = choice.findings[i].row; row < findings.size()) ++findings[row];
+  }
+  const std::vector<std::uint32_t>& values = by_length ? *choice.lengths : findings;
   const auto value = [&](std::size_t row) {
-    return row < values.size() ? values[row] : std::size_t{0};
+    return row < values.size() ? values[row] : std::uint32_t{0};
   };
   if (choice.only_findings)
     std::erase_if(rows,
                   [&](std::size_t row) { return row >= findings.size() || findings[row] == 0; });
   if (choice.by != InFileOrder)
-    std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-      return choice.by == ShortestFirst ? value(a) < value(b) : value(a) > value(b);
+    // Equal ones as they stand in the file. A stable sort would take as much memory again.
+    std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
+      if (value(a) == value(b)) return a < b;
+      return (value(a) < value(b)) == (choice.by == ShortestFirst);
     });
   return rows;
 }

@@ -3,6 +3,8 @@
 // alone.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +24,11 @@ Result<ColumnsLooked> looked_at(const Dataset& dataset, const RowKind& kind,
 /// A condition on a column where the text begins with the name of one; else a text to look for.
 RowQuery query_of(const Dataset& dataset, const std::string& text);
 
+/// Of each row; one that is longer than this says is as long as it says.
+using RowLengthList = std::vector<std::uint32_t>;
+
 /// Bytes of each row's texts.
-Result<std::vector<std::size_t>> text_lengths(const Dataset& dataset, const RowProgress& progress);
+Result<RowLengthList> text_lengths(const Dataset& dataset, const RowProgress& progress);
 
 /// What the rows are, whatever is trained on them. What was decided of a row goes by its place, so
 /// a file that was written anew is another one.
@@ -33,10 +38,10 @@ enum RowOrderChoice { InFileOrder, LongestFirst, ShortestFirst, FindingsFirst };
 
 /// What is shown of the rows, and in which order.
 struct RowChoice {
-  std::size_t rows = 0;  ///< of the dataset
-  std::optional<std::vector<std::size_t>> found;
+  std::size_t rows = 0;                           ///< of the dataset
+  std::optional<std::vector<std::size_t>> found;  ///< of these alone, which rise
   FindingList findings;
-  std::vector<std::size_t> lengths;
+  std::shared_ptr<const RowLengthList> lengths;  ///< where they are ordered by it
   bool only_findings = false;
   int by = InFileOrder;
 };

@@ -133,7 +133,7 @@ void RowTools::set_recipe(const Recipe& recipe, const std::vector<std::string>& 
     if (const auto kept = kept_.find(key); kept != kept_.end()) edits_ = kept->second;
     key_ = key;
     findings_.set_near({});
-    lengths_.clear();
+    lengths_.reset();
     columns_.clear();
   } else {
     for (const QString& what : {tr("Looking at columns"), tr("Counting"), tr("Comparing rows")})
@@ -264,18 +264,18 @@ void RowTools::search() {
 
 void RowTools::sort() {
   const int by = order_->currentIndex();
-  if ((by == LongestFirst || by == ShortestFirst) && lengths_.empty()) {
-    jobs_->run<std::vector<std::size_t>>(
+  if ((by == LongestFirst || by == ShortestFirst) && !lengths_) {
+    jobs_->run<RowLengthList>(
         tr("Measuring rows"),
         [](const Dataset& dataset, const RowProgress& progress) {
           return text_lengths(dataset, progress);
         },
-        [this](Result<std::vector<std::size_t>> lengths) {
+        [this](Result<RowLengthList> lengths) {
           if (!lengths) {
             if (lengths.error().code != ErrorCode::Interrupted) emit failed(lengths.error());
             return;
           }
-          lengths_ = lengths.take();
+          lengths_ = std::make_shared<const RowLengthList>(lengths.take());
           apply();
         });
     return;

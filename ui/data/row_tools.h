@@ -5,8 +5,10 @@
 #pragma once
 
 #include <QWidget>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -95,7 +97,8 @@ class RowTools : public QWidget {
   std::string key_;                       ///< what the rows are
   std::map<std::string, RowEdits> kept_;  ///< by the key of rows that were shown before
   std::optional<std::vector<std::size_t>> found_;
-  std::vector<std::size_t> lengths_;  ///< of each row's texts, once they were counted
+  std::shared_ptr<const std::vector<std::uint32_t>>
+      lengths_;  ///< of each row's texts, once counted
   std::vector<std::string> columns_;
   int applied_ = 0;                     ///< of what is shown, the newest wish
   int shown_ = 0;                       ///< and the one that the table shows

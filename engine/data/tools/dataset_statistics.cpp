@@ -17,8 +17,9 @@ namespace {
 constexpr std::size_t kMostDistinct = 200'000, kShownAnswers = 30, kShownAnswer = 200;
 
 /// How many rows have an answer, and the first of them: its text is read again where it is shown.
+/// Of more rows than these numbers hold the index alone would take 64 GiB.
 struct SeenAnswer {
-  std::size_t rows = 0, first = 0;
+  std::uint32_t rows = 0, first = 0;
 };
 
 /// Of pictures' headers: a row's is asked for twice, and rows may share one.
@@ -52,9 +53,9 @@ class SeenAnswers {
     const std::lock_guard lock(mutex_);
     if (const auto known = answers_.find(whole); known != answers_.end()) {
       ++known->second.rows;
-      known->second.first = std::min(known->second.first, row);
+      known->second.first = std::min(known->second.first, static_cast<std::uint32_t>(row));
     } else if (answers_.size() < kMostDistinct) {
-      answers_.emplace(whole, SeenAnswer{1, row});
+      answers_.emplace(whole, SeenAnswer{1, static_cast<std::uint32_t>(row)});
     } else {
       counted_ = false;
     }
