@@ -103,6 +103,14 @@ Result<std::string> fingerprint_processor(const fs::path& folder) {
   return sha256_bytes(std::as_bytes(std::span(all)));
 }
 
+std::vector<TeacherAnswer::Place> places_of(const Batch& batch) {
+  std::vector<TeacherAnswer::Place> places;
+  for (const Batch::Sequence& place : batch.sequences)
+    places.push_back({batch.rows->rows[place.row], static_cast<std::int64_t>(place.number),
+                      count_labels(batch.rows->encoded[place.row].sequences[place.number])});
+  return places;
+}
+
 Result<std::unique_ptr<TeacherFileWriter>> TeacherFileWriter::begin(const fs::path& beside) {
   const fs::path folder = beside.string() + ".teacher";
   std::error_code problem;
@@ -128,13 +136,13 @@ Status TeacherFileWriter::append(const char* name, const Tensor& tensor) const {
                        (folder_ / name).string());
 }
 
-Status TeacherFileWriter::add(const Batch& batch, const TopK& kept, bool evaluation) {
-  for (const Batch::Sequence& place : batch.sequences) {
-    const std::int64_t count = count_labels(batch.rows->encoded[place.row].sequences[place.number]);
-    places_.insert(places_.end(), {evaluation ? 1 : 0, batch.rows->rows[place.row],
-                                   static_cast<std::int64_t>(place.number), tokens_, count});
-    tokens_ += count;
+Status TeacherFileWriter::add(const TeacherAnswer& said, bool evaluation) {
+  for (const TeacherAnswer::Place& place : said.places) {
+    places_.insert(places_.end(),
+                   {evaluation ? 1 : 0, place.row, place.sequence, tokens_, place.labels});
+    tokens_ += place.labels;
   }
+  const TopK& kept = said.kept;
   if (!kept.ids.defined()) return {};
   k_ = kept.ids.size(1);
   LUTHIER_CHECK(append(kIds, kept.ids.to(torch::kCPU, torch::kInt32).contiguous()));

@@ -33,6 +33,17 @@ struct TeacherFacts {
 /// Of a model's folder: what turns rows into its inputs.
 Result<std::string> fingerprint_processor(const std::filesystem::path& folder);
 
+/// What a teacher said of some sequences.
+struct TeacherAnswer {
+  struct Place {
+    std::int64_t row, sequence, labels;
+  };
+  std::vector<Place> places;
+  TopK kept;  ///< of their labels, one sequence after another; undefined where there are none
+};
+/// Of a batch, the places.
+std::vector<TeacherAnswer::Place> places_of(const Batch& batch);
+
 /// Writes what is known so far beside the place of a run's folder, and takes it away at its end.
 class TeacherFileWriter {
  public:
@@ -41,8 +52,7 @@ class TeacherFileWriter {
   TeacherFileWriter(const TeacherFileWriter&) = delete;
   TeacherFileWriter& operator=(const TeacherFileWriter&) = delete;
 
-  /// `kept`: of the batch's labels.
-  Status add(const Batch& batch, const TopK& kept, bool evaluation);
+  Status add(const TeacherAnswer& said, bool evaluation);
   /// The whole file, in the place of one that is there.
   Status finish(const std::filesystem::path& file, const TeacherFacts& facts);
 

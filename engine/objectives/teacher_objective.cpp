@@ -7,6 +7,7 @@
 
 #include "engine/io/probe.h"
 #include "engine/models/cost.h"
+#include "engine/ranks/shared_work.h"
 #include "engine/runs/run_folder.h"
 
 namespace luthier {
@@ -18,7 +19,7 @@ TeacherObjective::TeacherObjective(const Recipe& recipe, const std::string& sect
       teacher_(recipe.more.text(field_)),
       given_(recipe.more.text(given_field_)),
       top_k_(recipe.more.optional_integer(section + ".teacher_top_k")),
-      run_(recipe.output_dir),
+      beside_(recipe.output_dir),
       divergence_{recipe.more.number(section + ".beta"), temperature},
       tells_entropy_(tells_entropy) {}
 
@@ -46,22 +47,52 @@ Result<TeacherFacts> TeacherObjective::facts(const AskedAbout& about) const {
 }
 
 Status TeacherObjective::ask_beforehand(Policy& policy, const MicroBatch& rows, bool evaluation) {
-  if (!asked_) {
-    LUTHIER_TRY(asked_, TeacherFileWriter::begin(run_));
-  }
+  LUTHIER_CHECK(begin_asking());
+  return asked_->add(answer(policy, rows), evaluation);
+}
+
+Status TeacherObjective::begin_asking() {
+  if (asked_) return {};
+  LUTHIER_TRY(asked_, TeacherFileWriter::begin(beside_));
+  return {};
+}
+
+TeacherAnswer TeacherObjective::answer(Policy& policy, const MicroBatch& rows) const {
   const Batch batch = policy.batch(rows, row_kind().order(), BatchMaker::Pass::Evaluation);
-  if (rows.labels() == 0) return asked_->add(batch, {}, evaluation);
-  const std::int64_t vocabulary = policy.model().head()->out_features();
-  return asked_->add(
-      batch, top_k_of(policy.reference_states(batch), *top_k_, divergence_.temperature, vocabulary),
-      evaluation);
+  TeacherAnswer said{places_of(batch), {}};
+  if (rows.labels() > 0)
+    said.kept = top_k_of(policy.reference_states(batch), *top_k_, divergence_.temperature,
+                         policy.model().head()->out_features());
+  return said;
+}
+
+Json TeacherObjective::answer_beforehand(Policy& policy, const MicroBatch& rows) {
+  const TeacherAnswer said = answer(policy, rows);
+  Json places = Json::array();
+  for (const TeacherAnswer::Place& place : said.places)
+    places.push_back(Json::array({place.row, place.sequence, place.labels}));
+  Json made{{"places", std::move(places)}};
+  if (!said.kept.ids.defined()) return made;
+  made["ids"] = tensor_json(said.kept.ids.to(torch::kInt32));
+  made["log_probs"] = tensor_json(said.kept.log_probs);
+  made["rest"] = tensor_json(said.kept.rest);
+  return made;
+}
+
+Status TeacherObjective::take_answer(const Json& said, bool evaluation) {
+  LUTHIER_CHECK(begin_asking());
+  TeacherAnswer answer;
+  for (const Json& place : said.at("places"))
+    answer.places.push_back({place.at(0).get<std::int64_t>(), place.at(1).get<std::int64_t>(),
+                             place.at(2).get<std::int64_t>()});
+  if (said.contains("ids"))
+    answer.kept = {tensor_of(said["ids"]), tensor_of(said["log_probs"]), tensor_of(said["rest"])};
+  return asked_->add(answer, evaluation);
 }
 
 Status TeacherObjective::keep_asked(const std::filesystem::path& file, const AskedAbout& about) {
   LUTHIER_TRY(const TeacherFacts made, facts(about));
-  if (!asked_) {
-    LUTHIER_TRY(asked_, TeacherFileWriter::begin(run_));
-  }
+  LUTHIER_CHECK(begin_asking());
   LUTHIER_CHECK(asked_->finish(file, made));
   asked_.reset();
   LUTHIER_TRY(said_, TeacherFile::open(file));

@@ -9,12 +9,13 @@
 #include <optional>
 #include <string>
 
+#include "engine/objectives/asked_in_shares.h"
 #include "engine/objectives/objective.h"
 #include "engine/objectives/teacher_file.h"
 
 namespace luthier {
 
-class TeacherObjective : public Objective {
+class TeacherObjective : public Objective, public AskedInShares {
  public:
   /// `section`: of the recipe.
   TeacherObjective(const Recipe& recipe, const std::string& section, double temperature,
@@ -30,6 +31,9 @@ class TeacherObjective : public Objective {
   std::string asked_file() const override { return given_; }
   const char* file_of_asked() const override { return top_k_ ? "teacher.safetensors" : nullptr; }
   Status ask_beforehand(Policy& policy, const MicroBatch& rows, bool evaluation) override;
+  void keep_beside(const std::filesystem::path& place) override { beside_ = place; }
+  Json answer_beforehand(Policy& policy, const MicroBatch& rows) override;
+  Status take_answer(const Json& said, bool evaluation) override;
   Status keep_asked(const std::filesystem::path& file, const AskedAbout& about) override;
   Status read_asked(const std::filesystem::path& file, const AskedAbout& about) override;
   std::int64_t count(const MicroBatch& rows) const override { return rows.labels(); }
@@ -39,10 +43,12 @@ class TeacherObjective : public Objective {
 
  private:
   Result<TeacherFacts> facts(const AskedAbout& about) const;
+  TeacherAnswer answer(Policy& policy, const MicroBatch& rows) const;
+  Status begin_asking();
 
   const std::string field_, given_field_, teacher_, given_;
   const std::optional<std::int64_t> top_k_;
-  const std::filesystem::path run_;
+  std::filesystem::path beside_;  ///< of what was said so far
   const Divergence divergence_;
   const bool tells_entropy_;
   std::unique_ptr<TeacherFileWriter> asked_;

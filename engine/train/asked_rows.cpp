@@ -6,6 +6,8 @@
 #include "engine/data/media_limits.h"
 #include "engine/io/probe.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/objectives/asked_in_shares.h"
+#include "engine/ranks/shared_work.h"
 
 namespace luthier {
 
@@ -16,16 +18,19 @@ AskedAbout about_of(const RunParts& run) {
                      run.eval_rows.rows);
 }
 
-Status ask_about(RunParts& run, const RowReader& reader, const UsableRows& usable, bool evaluation,
-                 const std::function<bool()>& stopping) {
-  const auto batch = static_cast<std::size_t>(run.recipe.training.per_device_train_batch_size);
-  const std::vector<std::int64_t>& rows = usable.rows;
-  for (std::size_t begin = 0; begin < rows.size(); begin += batch) {
-    if (stopping()) return interrupted_error();
-    run.observer.on_progress("Asking the reference", static_cast<double>(begin),
-                             static_cast<double>(rows.size()));
+/// One of the datasets, and the micro-batches that its rows are asked about in.
+struct AskedRows {
+  const RowReader& reader;
+  const std::vector<std::int64_t>& rows;
+  const std::size_t batch;
+  const bool evaluation;
+
+  std::size_t batches() const { return (rows.size() + batch - 1) / batch; }
+
+  Result<MicroBatch> micro_batch(std::size_t which) const {
     MicroBatch micro;
-    for (std::size_t at = begin; at < std::min(rows.size(), begin + batch); ++at) {
+    const std::size_t begin = which * batch, end = std::min(rows.size(), begin + batch);
+    for (std::size_t at = begin; at < end; ++at) {
       RowFault fault = RowFault::BadRow;
       auto encoded = reader.read(rows[at], 0, &fault);
       if (!encoded && is_picture_fault(fault) && reader.skip_broken) continue;
@@ -34,10 +39,51 @@ Status ask_about(RunParts& run, const RowReader& reader, const UsableRows& usabl
       micro.encoded.push_back(encoded.take());
       micro.cached.emplace_back();
     }
-    if (!micro.empty())
-      LUTHIER_CHECK(run.objective->ask_beforehand(run.runner->policy(), micro, evaluation));
+    return micro;
+  }
+};
+
+void tell_asking(RunParts& run, const AskedRows& asked, std::size_t which) {
+  run.observer.on_progress("Asking the reference", static_cast<double>(which * asked.batch),
+                           static_cast<double>(asked.rows.size()));
+}
+
+/// A micro-batch of each rank at a time, in the order of one process.
+Status ask_in_shares(RunParts& run, AskedInShares& objective, const AskedRows& asked,
+                     const std::function<bool()>& stopping) {
+  const SharedWork work(run.ranks);
+  const auto ranks = static_cast<std::size_t>(run.ranks->size());
+  const std::size_t batches = asked.batches();
+  for (std::size_t first = 0; first < batches; first += ranks) {
+    tell_asking(run, asked, first);
+    const auto make = [&](std::size_t piece) -> Result<Json> {
+      if (stopping()) return interrupted_error();
+      LUTHIER_TRY(const MicroBatch micro, asked.micro_batch(first + piece));
+      return micro.empty() ? Json() : objective.answer_beforehand(run.runner->policy(), micro);
+    };
+    LUTHIER_TRY(const std::vector<Json> said, work.each(std::min(ranks, batches - first), make));
+    for (const Json& each : said)
+      if (!each.is_null()) LUTHIER_CHECK(objective.take_answer(each, asked.evaluation));
   }
   return {};
+}
+
+Status ask_about(RunParts& run, const AskedRows& asked, const std::function<bool()>& stopping) {
+  if (auto* shares = dynamic_cast<AskedInShares*>(run.objective.get()); shares && run.ranks)
+    return ask_in_shares(run, *shares, asked, stopping);
+  for (std::size_t which = 0; which < asked.batches(); ++which) {
+    if (stopping()) return interrupted_error();
+    tell_asking(run, asked, which);
+    LUTHIER_TRY(const MicroBatch micro, asked.micro_batch(which));
+    if (!micro.empty())
+      LUTHIER_CHECK(run.objective->ask_beforehand(run.runner->policy(), micro, asked.evaluation));
+  }
+  return {};
+}
+
+/// Beside the run's folder, of a rank that follows.
+std::filesystem::path own_place(const RunParts& run) {
+  return run.recipe.output_dir + ".rank-" + std::to_string(run.ranks->rank());
 }
 
 }  // namespace
@@ -69,9 +115,13 @@ Status read_asked(RunParts& run) {
 
 Status ask_about_rows(RunParts& run, const std::function<bool()>& stopping) {
   if (!run.objective->asks_reference_beforehand()) return {};
-  LUTHIER_CHECK(ask_about(run, run.reader, run.rows, /*evaluation=*/false, stopping));
+  if (auto* shares = dynamic_cast<AskedInShares*>(run.objective.get()); shares && run.follows())
+    shares->keep_beside(own_place(run));
+  const auto batch = static_cast<std::size_t>(run.recipe.training.per_device_train_batch_size);
+  LUTHIER_CHECK(ask_about(run, {run.reader, run.rows.rows, batch, /*evaluation=*/false}, stopping));
   if (run.eval_reader.dataset)
-    LUTHIER_CHECK(ask_about(run, run.eval_reader, run.eval_rows, /*evaluation=*/true, stopping));
+    LUTHIER_CHECK(ask_about(run, {run.eval_reader, run.eval_rows.rows, batch, /*evaluation=*/true},
+                            stopping));
   run.runner->policy().let_go_of_reference();
   return {};
 }
@@ -79,7 +129,13 @@ Status ask_about_rows(RunParts& run, const std::function<bool()>& stopping) {
 Status keep_asked(RunParts& run) {
   const char* own = run.objective->file_of_asked();
   if (!own || !run.objective->asks_reference_beforehand()) return {};
-  return run.objective->keep_asked(run.begun->folder.path() / own, about_of(run));
+  if (!run.follows())
+    return run.objective->keep_asked(run.begun->folder.path() / own, about_of(run));
+  const std::filesystem::path file = own_place(run).string() + "." + own;
+  const Status kept = run.objective->keep_asked(file, about_of(run));
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);  // it is open, and nobody else reads it
+  return kept;
 }
 
 }  // namespace luthier

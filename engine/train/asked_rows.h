@@ -15,9 +15,11 @@ AskedAbout asked_about(const Recipe& recipe, const LoadedModel& base, const RowR
 /// Takes the answers from the file that the recipe names, or that a resumed run has kept.
 Status read_asked(RunParts& run);
 /// Asks about the rows of both datasets. Rows whose pictures turn out to be broken are left out, as
-/// they will be when their step comes.
+/// they will be when their step comes. Of several ranks each asks about micro-batches of its own,
+/// where the objective can (AskedInShares); where it cannot, about all.
 Status ask_about_rows(RunParts& run, const std::function<bool()>& stopping);
-/// Puts what was asked into the run's folder, where the objective keeps it there.
+/// Puts what was asked into the run's folder, where the objective keeps it there. A rank that
+/// follows has a file of its own, which goes with it.
 Status keep_asked(RunParts& run);
 
 }  // namespace luthier

@@ -291,7 +291,6 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.observer.on_phase(TrainPhase::Preparing, "");
   LUTHIER_TRY(run.objective, run.options.objective ? run.options.objective(run.recipe)
                                                    : make_objective(run.recipe));
-  if (run.ranks) LUTHIER_CHECK(can_share(*run.objective, run.resumes()));
   const bool resumes = run.resumes();
   if (resumes) {
     // Before what hangs on it is read: an adapter does not fit another model.
@@ -413,7 +412,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     run.runner->fill_up(run.recipe.training.gradient_accumulation_steps, graphs_asked_for());
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run, stopping));
-  if (!run.follows()) LUTHIER_CHECK(keep_asked(run));
+  LUTHIER_CHECK(keep_asked(run));
   LUTHIER_CHECK(keep_again(run, stopping));
   LUTHIER_CHECK(go_on_with_samples(run));
   run.source = windows_from(run, run.state.step);

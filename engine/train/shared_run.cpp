@@ -185,13 +185,6 @@ Status prepare_shards(RunParts& run) {
   return {};
 }
 
-Status can_share(const Objective& objective, bool resumes) {
-  if (!resumes && objective.asks_reference_beforehand() && objective.file_of_asked())
-    return input_error("Several ranks do not ask the teacher beforehand.", "objective",
-                       "Write its answers in one process, and name their file.");
-  return {};
-}
-
 Result<BegunRun> begin_shared_run(const Recipe& recipe, const std::optional<fs::path>& resume_run,
                                   Ranks& ranks, const Shards& shards, bool stage) {
   if (ranks.leads()) {

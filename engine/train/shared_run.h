@@ -27,10 +27,6 @@
 
 namespace luthier {
 
-/// Input error where this objective cannot be trained by several ranks, and why. A run that
-/// `resumes` has in its folder what was asked beforehand.
-Status can_share(const Objective& objective, bool resumes);
-
 /// begin_run() of all ranks: rank 0 looks at the folder and tells the others what it found. Input
 /// error where a rank has other settings, or keeps parts of other things. `stage`: the recipe has
 /// its run's whole window, and what had ended before is over for all.

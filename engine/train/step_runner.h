@@ -76,8 +76,7 @@ class StepRunner {
 
   /// From here on a window's micro-batches are those of all ranks, of which this one goes through
   /// every size()th; each is told what the others found, so that outcome and gradients are those of
-  /// one process that goes through all of them, to the bit. The same of an evaluation. For
-  /// objectives that can_share() takes.
+  /// one process that goes through all of them, to the bit. The same of an evaluation.
   /// `shards`: each rank keeps the optimizer's state of what it owns alone (GradientExchange).
   void share(std::shared_ptr<Ranks> ranks, bool shards);
   /// Sharded, after the optimizer's step: what each rank has moved, on all. Without it nothing

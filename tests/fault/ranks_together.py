@@ -25,6 +25,9 @@ CASES = {
     "rloo": ("model", "prompts", "strategy: full\nobjective: rloo\nrloo: {num_generations: 2, max_completion_length: 8, reward_funcs: [length]}\n"),
     "gkd": ("model", "rows", LORA + "objective: gkd\ngkd: {teacher_model_name_or_path: judge, lmbda: 0.6, max_new_tokens: 6}\n"),
     "online_dpo": ("model", "prompts", LORA + "objective: online_dpo\nonline_dpo: {reward_model: judge, max_new_tokens: 6}\n"),
+    "teacher_top_k": ("model", "rows", LORA + "objective: gkd\ngkd: {teacher_model_name_or_path: judge, lmbda: 0, teacher_top_k: 12}\n"),
+    "xpo": ("model", "prompts", LORA + "objective: xpo\nxpo: {reward_model: judge, max_new_tokens: 6}\n"),
+    "nash_md": ("model", "prompts", LORA + "objective: nash_md\nnash_md: {reward_model: judge, max_new_tokens: 6}\n"),
     "ppo": ("model", "prompts", LORA + "objective: ppo\nppo: {reward_model: judge, response_length: 6, num_mini_batches: 2, num_ppo_epochs: 2}\n"),
 }
 PROGRAM = """#!/usr/bin/env python3
@@ -59,7 +62,7 @@ def written(root, name, out, accumulation, batch=2):
     file.write_text(f"model: {root}/{model}\ninit: random\ndataset: {root}/{rows}.jsonl\noutput_dir: {run}\n{more.replace('judge', str(root / 'judge' / 'model'))}"
                     f"training: {{device: cpu, dtype: float32, max_steps: 4, per_device_train_batch_size: {batch}, gradient_accumulation_steps: {accumulation}, "
                     "learning_rate: 2.0e-3, logging_steps: 1, save_steps: 1, save_total_limit: 9, gradient_checkpointing: false}\n"
-                    + (f"eval_dataset: {root}/{rows}.jsonl\n" if model == "clip" else ""))
+                    + (f"eval_dataset: {root}/{rows}.jsonl\n" if model == "clip" or name == "teacher_top_k" else ""))
     return file, run
 
 
@@ -74,7 +77,7 @@ def made_of(run):
     found = result(run)
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     found["figures"] = json.dumps([{key: line[key] for key in line if key not in OWN} for line in lines])
-    for path in [*run.glob("rollouts.jsonl"), *run.glob("checkpoints/*/*.safetensors"), *run.glob("checkpoints/*/*.jsonl"),
+    for path in [*run.glob("rollouts.jsonl"), *run.glob("teacher.safetensors"), *run.glob("checkpoints/*/*.safetensors"), *run.glob("checkpoints/*/*.jsonl"),
                  *run.glob("value_model/*.safetensors"), *run.glob("checkpoints/*/adapter/*.safetensors")]:
         found[str(path.relative_to(run))] = path.read_bytes()
     for path in run.glob("checkpoints/*/trainer_state.json"):
@@ -180,6 +183,6 @@ def check(cli, root, quick):
     case(cli, root, "contrastive-cached-full", 3, resumed=(2, 1))
     case(cli, root, "bco", 3, accumulation=2, resumed=(2, 1))
     case(cli, root, "grpo-of-two-steps", 2, resumed=(3, 1))
-    for name in ("rloo", "gkd", "online_dpo"):
+    for name in ("rloo", "gkd", "teacher_top_k", "online_dpo", "xpo", "nash_md"):
         case(cli, root, name, 3, resumed=(2, 1))
     case(cli, root, "ppo", 3, accumulation=2, resumed=(2, 1))
