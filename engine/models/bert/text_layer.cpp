@@ -47,12 +47,12 @@ AttentionCost TextLayer::core_cost(const StepTerms& terms, const RowsShape& rows
 
 /// A branch's norm keeps the sum that comes after it.
 LayerCost TextLayer::cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
-                          bool flows) const {
+                          bool flows, bool joined, bool last_norm) const {
   LayerCost cost;
   cost.share = trained_within(terms, *this);
   const std::int64_t state = terms.block(tokens * query_->in_features());
   const AttentionCost core = core_cost(terms, rows);
-  if (!flows && !cost.share.trains) {
+  if (!flows && !joined && !cost.share.trains) {
     // Nothing is kept; what its forward needs stands where its backward would.
     cost.attention_work = core.kept + core.kept / 2 + 4 * state;
     cost.mlp_work = 2 * terms.block(tokens * wide_->out_features()) + 4 * state;
@@ -60,7 +60,7 @@ LayerCost TextLayer::cost(const StepTerms& terms, const RowsShape& rows, std::in
   }
   const AttentionBranchCost attention =
       attention_branch_cost(terms, {query_, key_, value_}, mixed_, core, 0, tokens, flows);
-  const bool normed = attention.passes || terms.of(*mixed_norm_).trains;
+  const bool normed = attention.passes || joined || terms.of(*mixed_norm_).trains;
   MlpCost mlp = mlp_cost(terms, {wide_}, narrow_, tokens, normed);
   if (activation_ == Activation::Relu) {
     // What a relu keeps stands until its gradient is made beside that of what it gave.
@@ -68,7 +68,7 @@ LayerCost TextLayer::cost(const StepTerms& terms, const RowsShape& rows, std::in
     mlp.work = std::max(mlp.work, 2 * terms.block(tokens * narrow_->in_features()));
   }
   cost.attention = attention.kept + (normed ? norm_kept(terms, mixed_norm_, tokens) : 0);
-  cost.mlp = mlp.kept + norm_kept(terms, narrow_norm_, tokens);
+  cost.mlp = mlp.kept + (last_norm ? norm_kept(terms, narrow_norm_, tokens) : 0);
   cost.mlp_work = state + mlp.work;
   cost.attention_work = state + attention.core.work + attention.core.scores;
   return cost;

@@ -37,17 +37,22 @@ class TextLayer : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const LayerFrame& frame) const {
     return run_branches(branches_, x, frame);
   }
-  /// `flows`: a gradient is wanted below the layer.
-  LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
-                 bool flows) const;
+  /// `flows`: a gradient is wanted below the layer; `joined`: one is of what becomes of the
+  /// attention's result; `last_norm` as behind_attention has it.
+  LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens, bool flows,
+                 bool joined = false, bool last_norm = true) const;
+  /// What trains of the norm at the layer's end.
+  TrainedShare of_last_norm(const StepTerms& terms) const { return terms.of(*narrow_norm_); }
 
  protected:
   /// The attention's branch, with its last product.
   virtual torch::Tensor attention(const torch::Tensor& x, const LayerFrame& frame) const;
-  /// What the attention's branch made, [tokens, hidden], through all that stands behind it.
+  /// What the attention's branch made, [tokens, hidden], through all that stands behind it;
+  /// `last_norm`: the norm at the layer's end, too.
   torch::Tensor behind_attention(const torch::Tensor& x, const torch::Tensor& made,
-                                 const LayerFrame& frame) const {
-    return branches_[1].forward(branches_[0].norm(x + made), frame);
+                                 const LayerFrame& frame, bool last_norm = true) const {
+    const torch::Tensor seen = branches_[0].norm(x + made);
+    return last_norm ? branches_[1].forward(seen, frame) : seen + branches_[1].body(seen, frame);
   }
   /// What attention itself keeps, from queries, keys and values to their mixture.
   virtual AttentionCost core_cost(const StepTerms& terms, const RowsShape& rows) const;

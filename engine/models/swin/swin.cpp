@@ -2,8 +2,6 @@
 // Swin (Liu et al. 2021) as SwinForImageClassification of transformers 5.17. Files have the names
 // that the library had before. What the configuration says of dropout and of dropped paths, which
 // it does unless told otherwise, is not drawn in training.
-#include <array>
-
 #include "engine/models/family.h"
 #include "engine/models/swin/swin_body.h"
 
@@ -11,32 +9,10 @@ namespace luthier {
 
 namespace {
 
-/// Stored names and those in memory, within a layer, the longer ones first.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kSwinNames{
-    {{".attention.self.query.", ".attention.q_proj."},
-     {".attention.self.key.", ".attention.k_proj."},
-     {".attention.self.value.", ".attention.v_proj."},
-     {".attention.self.relative_position_bias_table",
-      ".attention.relative_position_bias.relative_position_bias_table"},
-     {".attention.output.dense.", ".attention.o_proj."},
-     {".intermediate.dense.", ".mlp.fc1."},
-     {".output.dense.", ".mlp.fc2."}}};
-
-std::string swin_memory_name(const std::string& stored) {
-  std::string name = within("swin", stored);
-  for (const auto& [old, now] : kSwinNames)
-    if (const std::size_t at = name.find(old); at != std::string::npos)
-      return name.replace(at, old.size(), now);
-  return name;
+std::string of_swin_alone(const std::string& stored) {
+  return swin_memory_name(within("swin", stored));
 }
-
-std::string swin_stored_name(const std::string& memory) {
-  std::string name = memory;
-  for (const auto& [old, now] : kSwinNames)
-    if (const std::size_t at = name.find(now); at != std::string::npos)
-      return name.replace(at, now.size(), old);
-  return name;
-}
+std::string stored_by_swin(const std::string& memory) { return swin_stored_name(memory); }
 
 Result<Plan> read_swin(const Json& config, const std::filesystem::path& folder) {
   const std::string where = (folder / "config.json").string();
@@ -59,8 +35,8 @@ extern const Family swin_family;
 const Family swin_family{"swin",
                          /*takes_pictures=*/true,
                          read_swin,
-                         swin_memory_name,
-                         swin_stored_name,
+                         of_swin_alone,
+                         stored_by_swin,
                          nullptr,
                          nullptr,
                          nullptr,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/models/bert/named_parts.h"
 #include "engine/models/config_numbers.h"
@@ -148,40 +149,93 @@ SwinBody::SwinBody(const SwinOptions& o, const torch::TensorOptions& t) : option
   norm_ = register_module("layernorm", LayerNorm(width(), o.layer_norm_eps, t));
 }
 
-Tensor SwinBody::vectors(const Tensor& pixels) {
+std::int64_t SwinBody::layers() const {
+  return std::accumulate(options_.depths.begin(), options_.depths.end(), std::int64_t{0});
+}
+
+std::pair<std::size_t, std::size_t> SwinBody::place_of(std::int64_t layer) const {
+  std::size_t stage = 0;
+  for (; layer >= options_.depths[stage]; ++stage) layer -= options_.depths[stage];
+  return {stage, static_cast<std::size_t>(layer)};
+}
+
+SwinMap SwinBody::map_of(std::int64_t layer, const SwinFrames& frames) const {
+  const std::size_t stage = place_of(layer).first;
+  SwinMap map{embeddings_->along(frames.height), embeddings_->along(frames.width),
+              options_.width(stage), options_.heads[stage]};
+  for (std::size_t i = 0; i < stage; ++i)
+    map.rows = halved(map.rows), map.columns = halved(map.columns);
+  return map;
+}
+
+const SwinLayer& SwinBody::layer(std::int64_t layer) const {
+  const auto [stage, place] = place_of(layer);
+  return *stages_[stage]->layers[place];
+}
+
+Tensor SwinBody::begin(const Tensor& pixels) const {
   TORCH_CHECK(!options_.absolute || (pixels.size(2) == options_.image_height &&
                                      pixels.size(3) == options_.image_width),
               "the picture's size does not fit the model's positions");
-  Tensor x = embeddings_->forward(pixels);
-  for (const auto& stage : stages_) {
-    for (const auto& layer : stage->layers) x = layer->forward(x);
-    if (stage->merging) x = stage->merging->forward(x);
+  return embeddings_->forward(pixels);
+}
+
+Tensor SwinBody::merged(const Tensor& x, std::int64_t layer) const {
+  const auto [stage, place] = place_of(layer);
+  const Stage& own = *stages_[stage];
+  return own.merging && place + 1 == own.layers.size() ? own.merging->forward(x) : x;
+}
+
+Tensor SwinBody::through(Tensor x, std::int64_t from, std::int64_t to) const {
+  for (std::int64_t i = from; i < to; ++i) x = merged(layer(i).forward(x), i);
+  return x;
+}
+
+Tensor SwinBody::vectors(const Tensor& pixels) {
+  return norm_->forward(through(begin(pixels), 0, layers())).mean({1, 2});
+}
+
+void SwinBody::add_beginning(const StepTerms& terms, const SwinFrames& frames,
+                             TowerCost& cost) const {
+  const SwinMap first = map_of(0, frames);
+  embeddings_->add_cost(terms, frames.count, first.rows, first.columns, cost);
+}
+
+void SwinBody::add_merging(const StepTerms& terms, const SwinFrames& frames, std::int64_t layer,
+                           TowerCost& cost) const {
+  const auto [stage, place] = place_of(layer);
+  const Stage& own = *stages_[stage];
+  if (!own.merging || place + 1 != own.layers.size()) return;
+  own.merging->add_cost(terms, frames.count * map_of(layer + 1, frames).places(), cost);
+}
+
+void SwinBody::add_layers(const StepTerms& terms, const SwinFrames& frames, std::int64_t from,
+                          std::int64_t to, TowerCost& cost) const {
+  for (std::int64_t i = from; i < to; ++i) {
+    const SwinMap map = map_of(i, frames);
+    cost.add_layer(terms, layer(i).cost(terms, frames.count, map.rows, map.columns, cost.flows));
+    add_merging(terms, frames, i, cost);
   }
-  return norm_->forward(x).mean({1, 2});
+}
+
+void SwinBody::add_norm(const StepTerms& terms, const SwinFrames& frames, TowerCost& cost) const {
+  const TrainedShare last = terms.of(*norm_);
+  if (!cost.flows && !last.trains) return;
+  const std::int64_t places = frames.count * map_of(layers() - 1, frames).places();
+  cost.add_part(terms, last, norm_kept(terms, norm_, places), terms.block(places * width()));
 }
 
 TowerCost SwinBody::cost(const Pass& pass) const {
-  const StepTerms& terms = pass.terms;
-  const std::int64_t frames = pass.pictures.frames;
-  std::int64_t side = options_.image_height;
-  if (!options_.absolute && frames > 0)
-    side = static_cast<std::int64_t>(std::lround(
-        std::sqrt(static_cast<double>(pass.pictures.numbers) / static_cast<double>(3 * frames))));
-  side = std::max(side, options_.smallest_frame());
-  std::int64_t rows = embeddings_->along(side),
-               columns = options_.absolute ? embeddings_->along(options_.image_width) : rows;
+  SwinFrames frames = own_frames(pass.pictures.frames);
+  if (!options_.absolute && frames.count > 0)
+    frames.height = static_cast<std::int64_t>(std::lround(std::sqrt(
+        static_cast<double>(pass.pictures.numbers) / static_cast<double>(3 * frames.count))));
+  frames.height = std::max(frames.height, options_.smallest_frame());
+  if (!options_.absolute) frames.width = frames.height;
   TowerCost cost;
-  embeddings_->add_cost(terms, frames, rows, columns, cost);
-  for (const auto& stage : stages_) {
-    for (const auto& layer : stage->layers) layer->add_cost(terms, frames, rows, columns, cost);
-    if (!stage->merging) continue;
-    rows = halved(rows), columns = halved(columns);
-    stage->merging->add_cost(terms, frames * rows * columns, cost);
-  }
-  const TrainedShare last = terms.of(*norm_);
-  if (cost.flows || last.trains)
-    cost.add_part(terms, last, norm_kept(terms, norm_, frames * rows * columns),
-                  terms.block(frames * rows * columns * width()));
+  add_beginning(pass.terms, frames, cost);
+  add_layers(pass.terms, frames, 0, layers(), cost);
+  add_norm(pass.terms, frames, cost);
   return cost;
 }
 

@@ -161,7 +161,7 @@ SwinLayer::SwinLayer(const SwinOptions& o, std::size_t stage, bool shifted,
   narrow_ = register_at(*this, "mlp.fc2", Linear(wide, width, true, t));
 }
 
-Tensor SwinLayer::forward(const Tensor& x) const {
+Tensor SwinLayer::forward(const Tensor& x, const SwinBeside& beside) const {
   const std::int64_t maps = x.size(0), rows = x.size(1), columns = x.size(2);
   const WindowGrid grid = WindowGrid::over(rows, columns, window_, shift_);
   Tensor turned = before_->forward(x);
@@ -170,30 +170,30 @@ Tensor SwinLayer::forward(const Tensor& x) const {
   if (grid.shift > 0) turned = at::roll(turned, {-grid.shift, -grid.shift}, {1, 2});
   Tensor seen = out_of_windows(attention_->forward(in_windows(turned, grid), grid), maps, grid);
   if (grid.shift > 0) seen = at::roll(seen, {grid.shift, grid.shift}, {1, 2});
-  const Tensor states = x + seen.slice(1, 0, rows).slice(2, 0, columns);
+  seen = seen.slice(1, 0, rows).slice(2, 0, columns);
+  const Tensor states = x + (beside ? beside(seen) : seen);
   const Tensor flat = after_->forward(states).reshape({-1, x.size(3)});
   return states + narrow_->forward(activate(wide_->forward(flat), activation_)).view(x.sizes());
 }
 
-void SwinLayer::add_cost(const StepTerms& terms, std::int64_t maps, std::int64_t rows,
-                         std::int64_t columns, TowerCost& cost) const {
+LayerCost SwinLayer::cost(const StepTerms& terms, std::int64_t maps, std::int64_t rows,
+                          std::int64_t columns, bool flows, bool joined) const {
   LayerCost layer;
   layer.share = trained_within(terms, *this);
-  if (cost.flows || layer.share.trains) {
-    const WindowGrid grid = WindowGrid::over(rows, columns, window_, shift_);
-    const std::int64_t places = maps * rows * columns, width = wide_->in_features(),
-                       state = terms.block(places * width),
-                       turned = terms.block(maps * grid.rows * grid.columns * width);
-    const bool normed = cost.flows || terms.of(*before_).trains;
-    const AttentionBranchCost attention = attention_->cost(terms, maps, grid, normed);
-    const bool passed = normed || attention.passes || terms.of(*after_).trains;
-    const MlpCost mlp = mlp_cost(terms, {wide_}, narrow_, places, passed);
-    layer.attention = attention.kept + (normed ? norm_kept(terms, before_, places) : 0);
-    layer.mlp = mlp.kept + (passed ? norm_kept(terms, after_, places) : 0);
-    layer.mlp_work = 2 * state + mlp.work;
-    layer.attention_work = state + 2 * turned + attention.core.work + attention.core.scores;
-  }
-  cost.add_layer(terms, layer);
+  if (!flows && !joined && !layer.share.trains) return layer;
+  const WindowGrid grid = WindowGrid::over(rows, columns, window_, shift_);
+  const std::int64_t places = maps * rows * columns, width = wide_->in_features(),
+                     state = terms.block(places * width),
+                     turned = terms.block(maps * grid.rows * grid.columns * width);
+  const bool normed = flows || terms.of(*before_).trains;
+  const AttentionBranchCost attention = attention_->cost(terms, maps, grid, normed);
+  const bool passed = normed || joined || attention.passes || terms.of(*after_).trains;
+  const MlpCost mlp = mlp_cost(terms, {wide_}, narrow_, places, passed);
+  layer.attention = attention.kept + (normed ? norm_kept(terms, before_, places) : 0);
+  layer.mlp = mlp.kept + (passed ? norm_kept(terms, after_, places) : 0);
+  layer.mlp_work = 2 * state + mlp.work;
+  layer.attention_work = state + 2 * turned + attention.core.work + attention.core.scores;
+  return layer;
 }
 
 }  // namespace luthier

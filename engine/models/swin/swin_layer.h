@@ -3,6 +3,7 @@
 // beside what goes around it.
 #pragma once
 
+#include <functional>
 #include <map>
 
 #include "engine/models/swin/swin_body.h"
@@ -40,10 +41,13 @@ class SwinAttention : public torch::nn::Module {
 class SwinLayer : public torch::nn::Module {
  public:
   SwinLayer(const SwinOptions& o, std::size_t stage, bool shifted, const torch::TensorOptions& t);
-  /// [maps, rows, columns, width] → the same.
-  torch::Tensor forward(const torch::Tensor& x) const;
-  void add_cost(const StepTerms& terms, std::int64_t maps, std::int64_t rows, std::int64_t columns,
-                TowerCost& cost) const;
+  /// [maps, rows, columns, width] → the same. `beside`: what becomes of the attention's result, of
+  /// the same shape, before it is added.
+  torch::Tensor forward(const torch::Tensor& x, const SwinBeside& beside = {}) const;
+  /// `flows`: a gradient is wanted below; `joined`: one is of what becomes of the attention's
+  /// result.
+  LayerCost cost(const StepTerms& terms, std::int64_t maps, std::int64_t rows, std::int64_t columns,
+                 bool flows, bool joined = false) const;
 
  private:
   std::int64_t window_, shift_;
