@@ -36,7 +36,7 @@ Result<Measured> traffic_on(const CheckedCard& card, const TinyModel& model) {
   std::vector<std::string> settings{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
                                     "training.gradient_checkpointing=false"};
   if (!model.picture.shape.empty())
-    settings.emplace_back("adapter.exclude_modules=.*(vis(ion|ual)|img_processor).*");
+    settings.emplace_back("adapter.exclude_modules=(swin\\.|.*(vis(ion|ual)|img_processor)).*");
   LUTHIER_TRY(const Recipe recipe, recipe_without_files(settings));
   const auto tensors = torch::TensorOptions().device(card.device).dtype(torch::kFloat32);
   LUTHIER_TRY(LoadedModel base, drawn(model, tensors, torch::kFloat32, card.processor));

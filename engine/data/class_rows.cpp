@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows that belong to classes: a text, two texts that are read together, a text's words with a
-// class each, a picture, or a question about regions of one (data/region_rows.h). What the classes
-// are is the model's to say (ClassOptions), so a label is held against them where the row is
-// encoded. A row without a label is one to be asked about.
+// class each, a picture, a question about one, or about regions of one (data/region_rows.h). What
+// the classes are is the model's to say (ClassOptions), so a label is held against them where the
+// row is encoded. A row without a label is one to be asked about.
 #include <algorithm>
 #include <cmath>
 
+#include "engine/data/answer_scores.h"
+#include "engine/data/picture_beside.h"
 #include "engine/data/picture_of_row.h"
 #include "engine/data/region_rows.h"
 #include "engine/data/row_kind.h"
@@ -17,11 +19,21 @@ namespace {
 constexpr const char* kClassRowForms =
     "Rows are {\"text\": \"…\", \"label\": \"…\"} (with \"text_pair\" where two texts are read "
     "together), {\"words\": [\"…\"], \"labels\": [\"…\"]} or {\"image\": \"…\", \"label\": \"…\"}.";
+constexpr const char* kQuestionForm =
+    "Rows are {\"image\": \"…\", \"text\": \"…\", \"answer\": \"…\"}, where the answer is a name, "
+    "a "
+    "number, or scores by names.";
 
 bool holds(const Json& row, const char* key) { return row.contains(key) && !row[key].is_null(); }
 
-/// The row's `label`, else its `labels`; null: it has none.
+/// A question about a picture.
+bool asks(const Json& row) {
+  return holds(row, "image") && row.contains("text") && row["text"].is_string();
+}
+
+/// The row's `label`, else its `labels`, of a question its `answer` before them; null: it has none.
 std::pair<const char*, Json> label_of_row(const Json& row) {
+  if (asks(row) && holds(row, "answer")) return {"answer", row["answer"]};
   for (const char* key : {"label", "labels"})
     if (holds(row, key)) return {key, row[key]};
   return {"label", Json()};
@@ -31,6 +43,8 @@ std::pair<const char*, Json> label_of_row(const Json& row) {
 Result<std::vector<double>> read_targets(const ClassOptions& classes, const Json& label,
                                          const std::string& where) {
   const auto all = static_cast<std::size_t>(classes.numbers());
+  if (label.is_object() && classes.says != ClassOptions::Says::Number)
+    return read_scores(classes, label, where);
   if (classes.says == ClassOptions::Says::One) {
     const Json& only = label.is_array() && label.size() == 1 ? label.front() : label;
     LUTHIER_TRY(const std::int64_t number, class_of_label(classes, only, where));
@@ -136,7 +150,13 @@ class ClassRows : public RowKind {
     const bool picture =
         !first.content.empty() && first.content[0].kind == ContentPart::Kind::Image;
     const bool words = first.role == "words";
-    if (picture != (classes->of == Of::Picture) || words != (classes->of == Of::Token)) {
+    const bool beside = classes->of == Of::Row && reads_picture_beside(processor);
+    if (beside && (!picture || first.content.size() < 2))
+      return refused(
+          input_error("The row is no question about a picture, which the model's head answers.",
+                      where, kQuestionForm));
+    if (!beside &&
+        (picture != (classes->of == Of::Picture) || words != (classes->of == Of::Token))) {
       const char* wanted = classes->of == Of::Picture ? "a picture"
                            : classes->of == Of::Token ? "words"
                                                       : "a text";
@@ -180,6 +200,9 @@ class ClassRows : public RowKind {
     auto made = read_picture_of_row(row, base, where, fault);
     if (!made) return made;
     made->messages.front().extra = extra;
+    if (asks(row))
+      made->messages.front().content.push_back(
+          ContentPart::of_text(row["text"].get<std::string>()));
     return made;
   }
 
@@ -187,8 +210,14 @@ class ClassRows : public RowKind {
                                      const RowEncoding& how, const std::string& where,
                                      RowFault* fault) {
     const ContentPart& part = row.messages.front().content.at(0);
-    if (part.kind == ContentPart::Kind::Image)
-      return processor.encode_picture(row, where, fault, how.outline ? &how.size_of : nullptr);
+    const auto* outline = how.outline ? &how.size_of : nullptr;
+    if (part.kind == ContentPart::Kind::Image && processor.classes()->of == ClassOptions::Of::Row)
+      return processor.encode_caption(row, how.max_length, where, fault, outline);
+    if (part.kind == ContentPart::Kind::Image) {
+      Conversation alone = row;  // what the row says besides is not read
+      alone.messages.front().content.resize(1);
+      return processor.encode_picture(alone, where, fault, outline);
+    }
     if (row.messages.size() > 1)
       return processor.encode_pair(part.text, row.messages[1].content.at(0).text, how.max_length,
                                    where, fault);

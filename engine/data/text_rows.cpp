@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows that are a text and nothing else, for objectives that learn from the text itself.
+// Rows that are a text and nothing else, for objectives that learn from the text itself. A model
+// that takes a picture beside its text reads the row's, too.
+#include "engine/data/picture_beside.h"
+#include "engine/data/picture_of_row.h"
 #include "engine/data/row_kind.h"
 #include "engine/data/sentence_pair_rows.h"
 
@@ -19,8 +22,8 @@ class TextRows : public RowKind {
     return row.contains("text") && !row.contains("messages") && !row.contains("conversations");
   }
 
-  Result<Conversation> read(const Json& row, const std::filesystem::path&, const std::string& where,
-                            RowFault* fault) const override {
+  Result<Conversation> read(const Json& row, const std::filesystem::path& base,
+                            const std::string& where, RowFault* fault) const override {
     const bool written = row.is_object() && row.contains("text") && row["text"].is_string();
     if (!written) {
       if (fault) *fault = RowFault::BadRow;
@@ -30,15 +33,31 @@ class TextRows : public RowKind {
     Conversation made;
     made.messages = {
         {"text", {{ContentPart::Kind::Text, row["text"].get<std::string>(), {}}}, nullptr}};
+    if (!row.contains("image") || !row["image"].is_string() || row["image"] == "") return made;
+    LUTHIER_TRY(const Conversation shown, read_picture_of_row(row, base, where, fault));
+    for (const ContentPart& part : shown.messages.front().content)
+      made.messages.front().content.push_back(part);
     return made;
   }
 
   Result<EncodedRow> encode(const Conversation& row, const ChatProcessor& processor,
                             const RowEncoding& how, const std::string& where,
                             RowFault* fault) const override {
-    LUTHIER_TRY(Example example, processor.encode_plain(row.messages.at(0).content.at(0).text,
-                                                        how.max_length, where, fault));
+    const std::vector<ContentPart>& parts = row.messages.at(0).content;
     EncodedRow encoded;
+    if (reads_picture_beside(processor)) {
+      if (parts.size() < 2) {
+        if (fault) *fault = RowFault::BadRow;
+        return input_error("The row has no picture, beside which the model reads its text.",
+                           where + ": image", "Give rows {\"image\": \"…\", \"text\": \"…\"}.");
+      }
+      LUTHIER_TRY(Example example, processor.encode_caption(row, how.max_length, where, fault,
+                                                            how.outline ? &how.size_of : nullptr));
+      encoded.sequences.push_back(std::move(example));
+      return encoded;
+    }
+    LUTHIER_TRY(Example example,
+                processor.encode_plain(parts.at(0).text, how.max_length, where, fault));
     encoded.sequences.push_back(std::move(example));
     return encoded;
   }

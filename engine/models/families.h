@@ -91,7 +91,8 @@
   ROW(virtex)                  \
   ROW(visualgpt)               \
   ROW(timm_wrapper)            \
-  ROW(swin)
+  ROW(swin)                    \
+  ROW(fiber)
 // clang-format on
 
 namespace luthier {

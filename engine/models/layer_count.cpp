@@ -68,6 +68,8 @@ struct CountOfLayers {
 
 const std::vector<std::string>& keys_of(const std::string& list) {
   static const std::vector<CountOfLayers> table{
+      {"image_fusion", {"num_fuse_block"}},
+      {"text_fusion", {"num_fuse_block"}},
       {"lxmert.encoder.layer", {"l_layers"}},
       {"lxmert.encoder.x_layers", {"x_layers"}},
       {"lxmert.encoder.r_layers", {"r_layers"}},

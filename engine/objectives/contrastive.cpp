@@ -31,12 +31,15 @@ class Contrastive : public Objective {
     if (towers_) return {};
     return input_error("A model of type " + std::string(base.family->model_type) +
                            " puts no pictures and texts into one space.",
-                       "objective", "Such models are clip, siglip, align, blip and blip-2.");
+                       "objective", "Such models are clip, siglip, align, blip, blip-2 and fiber.");
   }
 
   std::int64_t count(const MicroBatch& rows) const override {
     return static_cast<std::int64_t>(rows.encoded.size());
   }
+
+  /// No token of a text is said.
+  std::int64_t labels_used(std::int64_t /*labels*/) const override { return 0; }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
     return loss_of({points(policy, batch)});

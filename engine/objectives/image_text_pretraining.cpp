@@ -5,13 +5,17 @@
 // hard_negatives.h's; what is written is the row's text, its end included. BLIP-2 writes by the
 // model itself (models/two_towers/image_text_pretraining.h); beside BLIP's retriever learns a
 // captioner, a model of its own in its folder, with which it shares all but self-attention and head
-// (models/blip/shared_captioner.h).
+// (models/blip/shared_captioner.h). FIBER (Dou et al. 2022) writes nothing: a share of each text's
+// tokens is covered as in mlm, and said again beside the picture; contrast and matching see the
+// text as it is.
 //
 // The momentum copies are the run's reference, which goes after the model at each step.
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
+#include "engine/base/random_stream.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/models/blip/shared_captioner.h"
 #include "engine/models/cost.h"
@@ -21,6 +25,7 @@
 #include "engine/objectives/carried_tensors.h"
 #include "engine/objectives/hard_negatives.h"
 #include "engine/objectives/joint_model.h"
+#include "engine/objectives/masking.h"
 #include "engine/objectives/momentum_queue.h"
 #include "engine/objectives/objective.h"
 #include "engine/objectives/smoothed_cross_entropy.h"
@@ -32,6 +37,7 @@ namespace {
 using torch::Tensor;
 
 constexpr const char* kCaptioner = "image_text_pretraining.captioner";
+constexpr std::uint64_t kCoverDraws = 1;  // beside those of negatives
 constexpr const char* kHowToGetIt =
     "`luthier-cli head MODEL --of pretraining --out DIR` gives it what it lacks.";
 
@@ -81,15 +87,25 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
       return input_error("A model of type " + std::string(base.family->model_type) +
                              " as it is stored is not pretrained by pictures and their texts.",
                          "objective",
-                         "Such models are BlipForImageTextRetrieval and "
-                         "Blip2ForImageTextRetrieval.");
+                         "Such models are BlipForImageTextRetrieval, "
+                         "Blip2ForImageTextRetrieval and FiberForPreTraining.");
     const std::string config = (base.folder / "config.json").string();
     auto* writer = dynamic_cast<PictureTextWriter*>(model);
+    const bool covers = model->encoder() != nullptr;
     if (!towers->learns_temperature())
       return input_error("The model has no temperature that learns.", config + ": pretraining_head",
                          kHowToGetIt);
     if (writer && !plan_.folder.empty())
       return input_error("The model writes by itself.", kCaptioner, "Leave it out.");
+    if (covers && !plan_.folder.empty())
+      return input_error("The model says what was covered, and writes nothing.", kCaptioner,
+                         "Leave it out.");
+    if (covers && momentum_ > 0)
+      return input_error("FIBER's pretraining has no momentum copies.",
+                         "image_text_pretraining.momentum", "Leave it at 0.");
+    if (covers && lm_ > 0 && !base.processor->tokenizer().special().mask)
+      return input_error("The tokenizer has no mask_token.",
+                         (base.folder / "tokenizer_config.json").string() + ": mask_token");
     if (writer && momentum_ > 0)
       return input_error("BLIP-2's first stage has no momentum copies.",
                          "image_text_pretraining.momentum", "Leave it at 0.");
@@ -98,7 +114,7 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
           "In bfloat16 the momentum copies would stand still: they move by less than "
           "its digits tell.",
           "training.dtype", "Choose float32.");
-    if (lm_ > 0 && !writer && plan_.folder.empty())
+    if (lm_ > 0 && !writer && !covers && plan_.folder.empty())
       return input_error("The model writes no text, and no captioner is named.", kCaptioner,
                          "Name a folder of BlipForConditionalGeneration of the same sizes, or set "
                          "image_text_pretraining.lm_weight: 0.");
@@ -157,8 +173,15 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
   void take_rows_as_written() override { moves_ = false; }
 
   bool rolls_out() const override { return true; }
-  Status roll_out(Policy&, MicroBatch& rows, std::uint64_t seed) override {
+  Status roll_out(Policy& policy, MicroBatch& rows, std::uint64_t seed) override {
     draw_negatives(rows, seed);
+    if (lm_ == 0 || !policy.model().encoder()) return {};
+    MaskingRule rule;
+    rule.probability = kCoveredShare;
+    const Masking masking(rule, policy.base().processor->tokenizer());
+    std::uint64_t number = 0;
+    for (EncodedRow& row : rows.encoded)
+      masking.cover(row.sequences.front(), RandomStream(seed, number++, kCoverDraws));
     return {};
   }
 
@@ -183,7 +206,7 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     };
     add("itc_loss", pass.itc, itc_);
     add("itm_loss", pass.itm, itm_);
-    add("lm_loss", pass.lm, lm_);
+    add(policy.model().encoder() ? "mlm_loss" : "lm_loss", pass.lm, lm_);
     if (pass.matched.defined())
       loss.figures["accuracy/match"] = matched_pairs(pass.matched, loss.count).right;
     if (pass.logits.texts.defined()) {
@@ -212,7 +235,10 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     if (head.vocabulary == 0) return cost;
     Pass written = pass;
     written.labels = std::max<std::int64_t>(0, pass.tokens - rows);
-    const LossCost said = cross_entropy_cost(written, head);
+    HeadCost words = head;
+    if (std::exchange(words.chosen, false))  // of covered tokens alone
+      written.labels = std::llround(kCoveredShare * static_cast<double>(pass.tokens));
+    const LossCost said = cross_entropy_cost(written, words);
     return {std::max(cost.work, said.work), said.gradient};
   }
 
@@ -225,6 +251,10 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     };
     add("logits_per_text", pass.logits.texts);
     add("logits_per_image", pass.logits.pictures);
+    if (lm_ > 0 && policy.model().encoder()) {
+      add("covered_ids", batch.input.input_ids);
+      add("covered_labels", batch.input.labels);
+    }
     add("itm_score", pass.matched);
     add("draws",
         torch::stack({torch::tensor(pass.draws.pictures), torch::tensor(pass.draws.texts)}));
@@ -282,6 +312,14 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     const NextTokens next = next_tokens(input.input_ids, input.lengths, rows);
     return token_loss(states.index_select(0, next.places), writer.head(), next.tokens, model);
   }
+  /// The mean over the covered tokens of what the model says of each; undefined: there is none.
+  static Tensor covered_loss(Encoder& encoder, const ModelInput& input) {
+    const Tensor places = label_places(input);
+    if (places.size(0) == 0) return {};
+    const Tensor states = encoder.before_head(encoder.encode(input).index_select(0, places));
+    return chunked_cross_entropy(states, encoder.head(), input.labels.index_select(0, places)) /
+           static_cast<double>(places.size(0));
+  }
   static Tensor token_loss(const Tensor& states, const Linear& head, const Tensor& tokens,
                            const Model& model) {
     return smoothed_cross_entropy(states, head, tokens, label_smoothing_of(model)) /
@@ -300,6 +338,9 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     PairPoints points;
     auto* writer = dynamic_cast<PictureTextWriter*>(&model);
     if (captioner_) pass.lm = captioner_loss(input);
+    const ModelInput covered = input;
+    if (lm_ > 0 && model.encoder())  // what was covered has its token for a label
+      input.input_ids = at::where(input.labels.ne(kIgnoreLabel), input.labels, input.input_ids);
     if (lm_ > 0 && writer) {
       const PictureTextWriter::Written written = writer->write(input);
       points.images = written.images;
@@ -320,6 +361,7 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
       pass.matched = dynamic_cast<PairMatcher&>(model).match(input, pass.pairs).to(torch::kFloat32);
       pass.itm = matched_pairs(pass.matched, rows).loss;
     }
+    if (lm_ > 0 && model.encoder()) pass.lm = covered_loss(*model.encoder(), covered);
     return pass;
   }
 

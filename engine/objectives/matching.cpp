@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Image-text matching with hard negatives (Li et al. 2021, as BLIP's authors fine-tune for
 // retrieval, Li et al. 2022; the logits are BlipForImageTextRetrieval's and Blip2ForImageText-
-// Retrieval's of transformers 5.17): the pairs of hard_negatives.h, each read together and told
-// apart by two classes. The contrastive loss stands beside, without momentum copies and queues.
+// Retrieval's of transformers 5.17, or FIBER's): the pairs of hard_negatives.h, each read together
+// and told apart by two classes. The contrastive loss stands beside, without momentum copies and
+// queues.
 #include "engine/models/cost.h"
 #include "engine/models/two_towers/pair_loss.h"
 #include "engine/models/two_towers/pair_matcher.h"
@@ -27,8 +28,8 @@ class Matching : public Objective {
     return input_error("A model of type " + std::string(base.family->model_type) +
                            " does not read a text together with a picture to match them.",
                        "objective",
-                       "Such models are BlipForImageTextRetrieval and "
-                       "Blip2ForImageTextRetrieval.");
+                       "Such models are BlipForImageTextRetrieval, Blip2ForImageTextRetrieval and "
+                       "FiberForPreTraining.");
   }
 
   bool rolls_out() const override { return true; }

@@ -41,8 +41,8 @@ bool in_layer(const std::string& name) {
 
 /// What a row comes to once: its pooled state and what is said of that, ClipCap's picture.
 bool of_a_row(const std::string& name) {
-  for (const char* part : {"pooler.dense", "seq_relationship", "answer_head", "visual_projection",
-                           "clip_project.linear", "clip_project.model"})
+  for (const char* part : {"pooler.dense", "_itc", "seq_relationship", "answer_head",
+                           "visual_projection", "clip_project.linear", "clip_project.model"})
     if (name.find(part) != std::string::npos) return true;
   return false;
 }

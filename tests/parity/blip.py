@@ -71,7 +71,7 @@ def settled(model, seed):
             noise = torch.randn(parameter.shape, generator=generator)
             if "norm" in key.lower() and key.endswith("weight"):
                 parameter.copy_(1 + 0.15 * noise)
-            elif parameter.dim() == 1:
+            elif parameter.dim() < 2:
                 parameter.copy_(0.1 * noise)
             elif "embedding" in key and "patch" not in key:
                 parameter.copy_(0.6 * noise)

@@ -128,6 +128,7 @@ IN_PART = (
     "simvlm",
     "virtex",
     "visualgpt",
+    "fiber",
     "composed",
     "openvla",
     "longer_texts",

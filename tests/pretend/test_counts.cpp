@@ -35,7 +35,8 @@ Asked asked(const TinyModel& model, bool fixed) {
     settings = {"strategy=full", "training.gradient_checkpointing=false"};
   } else if (fixed && std::string(model.family->model_type) != "simvlm") {
     // SimVLM's stem has nothing that an adapter hangs on.
-    settings.push_back("adapter.exclude_modules=(encoder\\.|.*(vis(ion|ual)|img_processor)).*");
+    settings.push_back(
+        "adapter.exclude_modules=(encoder\\.|swin\\.|.*(vis(ion|ual)|img_processor)).*");
   } else if (std::string(model.family->model_type) == "gemma3n") {
     // Its tower has convolutions, which no adapter hangs on unless it is told to.
     settings.push_back("adapter.target_modules=.*(layers.*_proj|attn.output.proj|conv_pwl)");
@@ -146,6 +147,7 @@ const std::map<std::string, Expected>& expected() {
       {"efficientnet", {6, 0, 1, 0}},
       {"timm_wrapper", {6, 0, 1, 0}},
       {"swin", {6, 0, 1, 0}},
+      {"fiber", {2, 0, 1, 0}},
       {"align", {1, 0, 1, 0}},
       {"openvla", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.

@@ -44,7 +44,8 @@ ObjectiveKind image_text_pretraining_objective_kind() {
   ObjectiveKind kind{
       {"image_text_pretraining",
        "Pictures and texts are told from one another, told whether they belong together, and texts "
-       "written from pictures, all in one step (BLIP, BLIP-2's first stage).",
+       "written from pictures, or covered words said beside them, all in one step (BLIP, BLIP-2's "
+       "first stage, FIBER).",
        later_fields_of({
            kind_number("image_text_pretraining.itc_weight", "Weight of the contrast",
                        "How much the contrast of pictures and texts (ITC) counts. 0: it chooses "
@@ -59,7 +60,7 @@ ObjectiveKind image_text_pretraining_objective_kind() {
                .at_least(0),
            kind_number("image_text_pretraining.lm_weight", "Weight of the writing",
                        "How much the loss of the text that is written from its picture counts (LM, "
-                       "ITG). 0: none is written.",
+                       "ITG), or that of covered words (MLM, FIBER's). 0: none is written.",
                        1.0)
                .at_least(0),
            kind_path("image_text_pretraining.captioner", "Captioner",

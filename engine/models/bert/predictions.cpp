@@ -39,7 +39,10 @@ Predictions::Predictions(torch::nn::Module& model, const PredictionNames& names,
   if (names.bias) own = register_at(model, names.bias, std::make_shared<WordBias>(sizes.words, t));
   dense_ = register_at(model, names.dense, Linear(sizes.hidden, sizes.width, true, t));
   norm_ = register_at(model, names.norm, LayerNorm(sizes.width, sizes.layer_norm_eps, t));
-  if (!sizes.tied) {
+  if (!sizes.tied && sizes.bias_beside) {
+    decoder = Linear(sizes.width, sizes.words, false, t);
+    decoder->bias = own->bias;
+  } else if (!sizes.tied) {
     // A head of its own has a bias of its own, and the other one is there for nothing.
     decoder = Linear(sizes.width, sizes.words, true, t);
   } else if (own) {

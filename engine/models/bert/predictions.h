@@ -15,6 +15,8 @@ struct PredictionSizes {
   double layer_norm_eps = 1e-12;
   Activation activation = Activation::Gelu;
   bool tied = true;  ///< the last product's weight is the table of words
+  /// Untied it still has the bias that stands beside it, and none of its own (FIBER).
+  bool bias_beside = false;
 };
 
 /// Where its modules stand within the model. A null bias: the last product has one of its own

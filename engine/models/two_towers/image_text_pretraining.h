@@ -39,6 +39,10 @@ class PictureTextWriter {
   virtual Linear word_head() = 0;
 };
 
+/// Of a row's tokens the share that is covered and said again where the model is an Encoder that
+/// sees its picture (FIBER, Dou et al. 2022), as BERT's authors chose it.
+inline constexpr double kCoveredShare = 0.15;
+
 /// The rows' tokens but the last of each, and the token behind each of those, of the first `rows`
 /// rows: [labels] int64 each, on the ids' device.
 struct NextTokens {

@@ -16,6 +16,7 @@ import captioners
 import checkpoints
 import clipcap
 import encoders
+import fiber
 import masked_pictures
 import openvla
 import pictures_alone
@@ -47,7 +48,7 @@ def sources(scratch):
             (two_towers, {"clip": "towers-plain"}), (siglip, {"siglip": "siglip-plain"}), (align, {"align": "align-plain"}), (blip, {"blip": "blip-caption"}),
             (masked_pictures, {"vit_mae": "mae-plain"}), (openvla, {"openvla": "openvla-fused"}), (captioners, {"vision-encoder-decoder": "captioner-plain"}),
             (clipcap, {"clipcap": "clipcap-transformer"}), (simvlm, {"simvlm": "simvlm-plain"}), (virtex, {"virtex": "virtex-plain"}),
-            (visualgpt, {"visualgpt": "visualgpt-plain"}),
+            (visualgpt, {"visualgpt": "visualgpt-plain"}), (fiber, {"fiber": "fiber-plain"}),
             (pictures_alone, {"vit": "vit-plain", "dinov2": "dinov2-plain", "dinov2_with_registers": "registers-plain", "resnet": "resnet-bottleneck",
                               "efficientnet": "efficientnet-plain", "timm_wrapper": "nfnet-plain", "swin": "swin-plain"}),
             (regions, {"visual_bert": "visual-bert-plain", "lxmert": "lxmert-plain"}),
