@@ -471,6 +471,12 @@ const TinyTable& tiny_picture_models() {
     "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 256}})",
         {{1, 3, 48, 48}, {}, 9}}},
+      // Four by four patches of 4 pixels: four squares, row ends and a class token.
+      {"eve",
+       {R"({"image_token_id": 161, "mm_hidden_size": 64, "patch_stride": 4, "vocab_size": 160,
+  "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+  "num_key_value_heads": 2, "max_position_embeddings": 2048})",
+        {{16, 48}, {1, 4, 4}, 7}}},
       {"virtex",
        {.config = R"({"vocab_size": 160, "hidden_size": 64, "intermediate_size": 96,
   "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 256,

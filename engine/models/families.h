@@ -88,6 +88,7 @@
   ROW(lxmert)                  \
   ROW(clipcap)                 \
   ROW(simvlm)                  \
+  ROW(eve)                     \
   ROW(virtex)                  \
   ROW(visualgpt)               \
   ROW(timm_wrapper)            \

@@ -47,6 +47,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"SamImageProcessor", detail::create_sam_processor},
     {"PrismaticImageProcessor", detail::create_prismatic_processor},
     {"FuyuImageProcessor", detail::create_fuyu_processor},
+    {"EveImageProcessor", detail::create_eve_processor},
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
     {"Gemma4ImageProcessor", detail::create_gemma4_processor},
     {"Gemma4UnifiedImageProcessor", detail::create_gemma4_unified_processor},

@@ -65,6 +65,8 @@ MadeProcessor create_prismatic_processor(const Json& config, const std::string& 
                                          const PixelLimits& limits);
 MadeProcessor create_fuyu_processor(const Json& config, const std::string& where,
                                     const PixelLimits& limits);
+MadeProcessor create_eve_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits);
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
 MadeProcessor create_gemma4_processor(const Json& config, const std::string& where,

@@ -126,6 +126,7 @@ IN_PART = (
     "captioners",
     "clipcap",
     "simvlm",
+    "eve",
     "virtex",
     "visualgpt",
     "fiber",

@@ -76,6 +76,8 @@ def rows(world, count):
 
 def asked(row, answered=True):
     """The row as a conversation, as who goes by no objective reads it."""
+    if "messages" in row:
+        return row if answered else row | dict(messages=row["messages"][:-1])
     answer = [dict(role="assistant", content=row["text"])] if answered else []
     return dict(messages=[dict(role="user", content="<image>"), *answer], images=[row["image"]])
 
@@ -186,6 +188,8 @@ def forecast_case(kind, name, strategy, freeze=None, objective="sft", **settings
     def case(world, result):
         folder = kind.make(name, world.checkpoints)
         row = {"image": str(world.inputs / "photo.png"), "text": "a small blue square and two green triangles stand above the old harbour"}
+        if "messages" in kind.rows(world, 1)[0]:
+            row = dict(messages=[dict(role="user", content="<image>What is it?"), dict(role="assistant", content=row["text"])], images=[row["image"]])
         recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", [row] * 8), output_dir=str(world.scratch / "run"),
                       objective=objective, strategy=strategy, training=dict(max_steps=3, per_device_train_batch_size=8, gradient_accumulation_steps=1,
                                                                             device="cpu", dtype="float32", gradient_checkpointing="false",

@@ -118,6 +118,7 @@ const std::map<std::string, Expected>& expected() {
       {"vision-encoder-decoder", {2, 0, 1, 0}},
       {"clipcap", {1, 0, 1, 0}},
       {"simvlm", {1, 0, 1, 0}},
+      {"eve", {1, 0, 1, 0}},
       {"virtex", {2, 0, 1, 0}},
       {"visualgpt", {2, 0, 1, 0}},
       {"blip", {2, 0, 1, 0}},

@@ -17,6 +17,7 @@ import checkpoints
 import clipcap
 import encoders
 import fiber
+import eve
 import masked_pictures
 import openvla
 import pictures_alone
@@ -49,6 +50,8 @@ def sources(scratch):
             (masked_pictures, {"vit_mae": "mae-plain"}), (openvla, {"openvla": "openvla-fused"}), (captioners, {"vision-encoder-decoder": "captioner-plain"}),
             (clipcap, {"clipcap": "clipcap-transformer"}), (simvlm, {"simvlm": "simvlm-plain"}), (virtex, {"virtex": "virtex-plain"}),
             (visualgpt, {"visualgpt": "visualgpt-plain"}), (fiber, {"fiber": "fiber-plain"}),
+            (eve, {"eve": "eve-plain"}),
+            (visualgpt, {"visualgpt": "visualgpt-plain"}),
             (pictures_alone, {"vit": "vit-plain", "dinov2": "dinov2-plain", "dinov2_with_registers": "registers-plain", "resnet": "resnet-bottleneck",
                               "efficientnet": "efficientnet-plain", "timm_wrapper": "nfnet-plain", "swin": "swin-plain"}),
             (regions, {"visual_bert": "visual-bert-plain", "lxmert": "lxmert-plain"}),

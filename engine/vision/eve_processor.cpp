@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// EVE's processor (Diao et al. 2024): a picture keeps its proportions; its longer edge becomes
+// image_size, and the shorter one goes up to whole patches of the CLIP picture that it is aligned
+// with, each of which is image_size / image_size_clip times as large here. The authors put the
+// result in the middle of a square and take it out again by a mask; here it stays as it is. Then
+// flat patches, square by square of conv_stride patches, so that what is pooled lies together.
+#include <cmath>
+
+#include "engine/vision/frames.h"
+#include "engine/vision/processors.h"
+
+namespace luthier::detail {
+
+namespace {
+
+struct EveOptions {
+  CommonSettings common;
+  std::int64_t image_size = 672, image_size_clip = 336;
+  std::int64_t patch_stride = 14, patch_stride_clip = 14, conv_stride = 2;
+
+  /// Pixels of the picture for one of CLIP's.
+  std::int64_t ratio() const { return image_size / image_size_clip; }
+  std::int64_t block() const { return patch_stride * conv_stride; }
+};
+
+class EveImages : public ImageProcessor {
+ public:
+  explicit EveImages(const EveOptions& options) : options_(options), table_(options.common) {}
+
+  Result<PixelValues> process(const Image& image) const override;
+  Result<PixelValues> outline(int width, int height) const override;
+
+ private:
+  Result<Extent> resized(Extent from) const;
+
+  EveOptions options_;
+  ByteTable table_;
+};
+
+Result<Extent> EveImages::resized(Extent from) const {
+  LUTHIER_CHECK(check_picture(from.width, from.height));
+  const auto shorter = [this](std::int64_t own, std::int64_t longer) {
+    const double side = static_cast<double>(options_.image_size_clip * own) /
+                        static_cast<double>(longer) /
+                        static_cast<double>(options_.patch_stride_clip);
+    return static_cast<std::int64_t>(std::ceil(side)) * options_.patch_stride_clip *
+           options_.ratio();
+  };
+  const Extent to = from.width > from.height
+                        ? Extent{options_.image_size, shorter(from.height, from.width)}
+                        : Extent{shorter(from.width, from.height), options_.image_size};
+  LUTHIER_CHECK(check_resized(from, to));
+  return to;
+}
+
+Result<PixelValues> EveImages::outline(int width, int height) const {
+  LUTHIER_TRY(const Extent extent, resized({width, height}));
+  const std::int64_t rows = extent.height / options_.patch_stride,
+                     columns = extent.width / options_.patch_stride,
+                     length = 3 * options_.patch_stride * options_.patch_stride;
+  if (rows * columns > kMaxValues / length)
+    return input_error("The picture would become " + std::to_string(rows * columns) + " patches.",
+                       {},
+                       "That is more than this program takes for one picture: make it smaller.");
+  return PixelValues{{}, {rows * columns, length}, {1, rows, columns}};
+}
+
+Result<PixelValues> EveImages::process(const Image& image) const {
+  LUTHIER_TRY(PixelValues pixels, outline(image.width, image.height));
+  const int patch = static_cast<int>(options_.patch_stride);
+  const std::int64_t side = options_.conv_stride, columns = pixels.grid[2] / side;
+  const Image view = resize_to(
+      image, {pixels.grid[2] * options_.patch_stride, pixels.grid[1] * options_.patch_stride},
+      options_.common.resample);
+  const std::size_t area = std::size_t(patch) * std::size_t(patch);
+  pixels.values.resize(static_cast<std::size_t>(pixels.shape[0] * pixels.shape[1]));
+  float* out = pixels.values.data();
+  for (std::int64_t index = 0; index < pixels.shape[0]; ++index, out += 3 * area) {
+    const std::int64_t square = index / (side * side), within = index % (side * side);
+    const auto row = static_cast<int>(square / columns * side + within / side),
+               column = static_cast<int>(square % columns * side + within % side);
+    table_.write(view, {column * patch, row * patch, patch, patch}, out, std::size_t(patch), area);
+  }
+  return pixels;
+}
+
+}  // namespace
+
+MadeProcessor create_eve_processor(const Json& config, const std::string& where,
+                                   const PixelLimits& limits) {
+  if (limits.any())
+    return input_error(
+        "This model's processor bounds a picture's edges, so it has no pixel limits to change.",
+        "image.min_pixels, image.max_pixels",
+        "Leave both null, or set the size in the picture processor's settings.");
+  EveOptions o;
+  o.common.mean = kClipMean, o.common.std = kClipStd;
+  LUTHIER_CHECK(read_common(config, where, o.common));
+  const auto read = [&](const char* key, std::int64_t most, std::int64_t& number) -> Status {
+    LUTHIER_TRY(number, json_int_in(config, key, where, number, 1, most));
+    return {};
+  };
+  LUTHIER_CHECK(read("image_size", kMaxEdge, o.image_size));
+  LUTHIER_CHECK(read("image_size_clip", kMaxEdge, o.image_size_clip));
+  LUTHIER_CHECK(read("patch_stride", 1024, o.patch_stride));
+  LUTHIER_CHECK(read("patch_stride_clip", 1024, o.patch_stride_clip));
+  LUTHIER_CHECK(read("conv_stride", 64, o.conv_stride));
+  const auto divides = [&](std::int64_t part, std::int64_t whole, const char* key,
+                           const std::string& by) -> Status {
+    if (whole % part == 0) return {};
+    return input_error(std::to_string(whole) + " is no multiple of " + std::to_string(part) + ".",
+                       where + ": " + key, "It must be a multiple of " + by + ".");
+  };
+  LUTHIER_CHECK(divides(o.image_size_clip, o.image_size, "image_size", "image_size_clip"));
+  LUTHIER_CHECK(
+      divides(o.patch_stride_clip, o.image_size_clip, "image_size_clip", "patch_stride_clip"));
+  if (o.patch_stride_clip * o.ratio() % o.block() != 0)
+    return input_error("A patch of CLIP's picture is " +
+                           std::to_string(o.patch_stride_clip * o.ratio()) +
+                           " pixels along a side here, which squares of " +
+                           std::to_string(o.block()) + " do not divide.",
+                       where + ": patch_stride",
+                       "patch_stride_clip times image_size / image_size_clip must be a multiple of "
+                       "patch_stride times conv_stride.");
+  return std::unique_ptr<ImageProcessor>(std::make_unique<EveImages>(o));
+}
+
+}  // namespace luthier::detail
