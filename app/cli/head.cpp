@@ -53,10 +53,11 @@ struct FixedHead {
   Result<NewClassHead> (*write)(const std::filesystem::path& source, std::uint64_t seed,
                                 const std::filesystem::path& out);
 };
-constexpr std::array<FixedHead, 4> kFixedHeads{{{"pairs", write_with_pair_head},
+constexpr std::array<FixedHead, 5> kFixedHeads{{{"pairs", write_with_pair_head},
                                                 {"replaced", write_with_discriminator_head},
                                                 {"masked", write_with_mask_decoder},
-                                                {"pretraining", write_with_pretraining_head}}};
+                                                {"pretraining", write_with_pretraining_head},
+                                                {"aligned", write_with_aligning_layers}}};
 
 Result<NewClassHead> made_head(const HeadOptions& o) {
   for (const FixedHead& head : kFixedHeads) {
@@ -111,13 +112,15 @@ Action add_head(CLI::App& app) {
   app.add_option("--classes", o->classes, "The classes' names, in the order of their numbers")
       ->delimiter(',')
       ->allow_extra_args(false);
-  app.add_option("--of", o->of,
-                 "What belongs to them: rows, tokens or pictures; or pairs, of which the head says "
-                 "whether the second text follows (mlm.pairs); replaced: a discriminator's head "
-                 "(replaced_tokens); masked: DeBERTa's enhanced mask decoder; pretraining: what "
-                 "BLIP and BLIP-2 learn beside (image_text_pretraining)")
+  app.add_option(
+         "--of", o->of,
+         "What belongs to them: rows, tokens or pictures; or pairs, of which the head says "
+         "whether the second text follows (mlm.pairs); replaced: a discriminator's head "
+         "(replaced_tokens); masked: DeBERTa's enhanced mask decoder; pretraining: what "
+         "BLIP and BLIP-2 learn beside (image_text_pretraining); aligned: the layers of an EVE "
+         "that a tower's patches are held against (visual_alignment)")
       ->check(CLI::IsMember(
-          {"rows", "tokens", "pictures", "pairs", "replaced", "masked", "pretraining"}))
+          {"rows", "tokens", "pictures", "pairs", "replaced", "masked", "pretraining", "aligned"}))
       ->capture_default_str();
   app.add_option("--says", o->says,
                  "one class of them, several of them, or a number (as problem_type)")

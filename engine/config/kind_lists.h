@@ -53,6 +53,7 @@
   ROW(regions)                  \
   ROW(infilling)                \
   ROW(prefix_lm)                \
+  ROW(visual_alignment)         \
   ROW(gkd)                      \
   ROW(distillation)             \
   ROW(online_dpo)               \

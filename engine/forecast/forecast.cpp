@@ -313,7 +313,9 @@ Result<Estimate> estimate_of(const ModelSummary& given, const Recipe& recipe,
   if (!beforehand) parts.workspace += std::max<std::int64_t>(0, reference.pass - not_yet);
   // Before a step, what answers are drawn with, and then what judges them: nothing of it is there.
   LUTHIER_TRY(const JudgeBytes judges, judge_bytes(model, recipe, *objective, batch, terms));
-  if (judges.weights > 0) result.weights_by_part.emplace_back("reward_model", judges.weights);
+  if (judges.weights > 0)
+    result.weights_by_part.emplace_back(objective->reads_pixels() ? "teacher" : "reward_model",
+                                        judges.weights);
   parts.weights += judges.weights;
   const std::int64_t drawing = std::max(drawing_bytes(model, batch, terms.element), judges.pass);
   parts.workspace += std::max<std::int64_t>(0, drawing - step.kept - parts.workspace);

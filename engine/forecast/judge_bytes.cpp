@@ -60,7 +60,9 @@ Result<JudgeBytes> judge_bytes(const ModelSummary& model, const Recipe& recipe,
                                const StepTerms& terms) {
   JudgeBytes bytes;
   const std::vector<std::string> folders = objective.judging_folders();
-  if (folders.empty() || batch.drawn_rows == 0) return bytes;
+  // A teacher of pictures (visual_alignment) looks at them within the loss, whose cost says so.
+  const bool looks = objective.reads_pixels();
+  if (folders.empty() || (batch.drawn_rows == 0 && !looks)) return bytes;
   // As objectives/judges loads them.
   LUTHIER_TRY(const torch::Device device, choose_device(recipe.training.device));
   LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype("auto", device));
@@ -73,6 +75,7 @@ Result<JudgeBytes> judge_bytes(const ModelSummary& model, const Recipe& recipe,
     if (!whole) continue;
     LUTHIER_TRY(const auto parts, bytes_by_part(*whole, own.element, Json()));
     for (const auto& [name, size] : parts) bytes.weights += size;
+    if (looks) continue;
     bytes.weights += 4 * adapter + own.element * whole->geometry.hidden_size;
     bytes.pass =
         std::max(bytes.pass, height_of_pass(*whole, lay_out(looked_at(batch), own, objective)));

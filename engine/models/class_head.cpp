@@ -120,8 +120,19 @@ TowerAlone tower_alone(const Family& family, const Json& config, const Model& sh
   return {};
 }
 
-/// The checkpoint's own body: of a class with two heads that with the predictions alone.
+/// EVE's class, which has layers that a tower's patches are held against where config.json says so.
+Result<std::string> aligned_architecture(const Family& family, const Json&,
+                                         const std::string& where) {
+  if (std::string_view(family.model_type) == "eve") return std::string("EVELlamaForCausalLM");
+  return input_error("A model of type " + std::string(family.model_type) +
+                         " has no layers that are aligned with a tower's patches.",
+                     where, "Models that have them: eve.");
+}
+
+/// The checkpoint's own body: of a class with two heads that with the predictions alone, and
+/// without layers that config.json may only ask for yet.
 Json body_config(Json config) {
+  config.erase("alignment_config");
   if (names_pretraining_class(config)) config.erase("architectures");
   return config;
 }
@@ -241,6 +252,19 @@ Result<NewClassHead> write_with_pretraining_head(const std::filesystem::path& so
       {retrieval_architecture,
        [](const std::string&, Json& config) { config["pretraining_head"] = true; }},
       seed, out);
+}
+
+Result<NewClassHead> write_with_aligning_layers(const std::filesystem::path& source,
+                                                std::uint64_t seed,
+                                                const std::filesystem::path& out) {
+  return write_head_or_say(source,
+                           {aligned_architecture,
+                            [](const std::string& architecture, Json& config) {
+                              name_architecture(architecture, config);
+                              if (!config.contains("alignment_config"))
+                                config["alignment_config"] = Json::object();
+                            }},
+                           seed, out);
 }
 
 }  // namespace luthier

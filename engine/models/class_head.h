@@ -51,4 +51,11 @@ Result<NewClassHead> write_with_pretraining_head(const std::filesystem::path& so
                                                  std::uint64_t seed,
                                                  const std::filesystem::path& out);
 
+/// The same of an EVE with the layers that a tower's patches are held against (objective:
+/// visual_alignment), of the sizes in config.json's `alignment_config`, else for CLIP-L/14 at 336
+/// pixels; those that the authors' files hold are taken over.
+Result<NewClassHead> write_with_aligning_layers(const std::filesystem::path& source,
+                                                std::uint64_t seed,
+                                                const std::filesystem::path& out);
+
 }  // namespace luthier

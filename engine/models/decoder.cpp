@@ -15,6 +15,7 @@
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/heads.h"
 #include "engine/nn/side_by_side.h"
+#include "engine/nn/state_watch.h"
 
 namespace luthier {
 
@@ -433,10 +434,12 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   std::vector<Tensor> layer_inputs;
   if (per_layer_) layer_inputs = per_layer_->forward(sequence.ids, sequence.embeddings);
   if (options.gemma4) frame.seen = std::make_shared<std::map<std::int64_t, KeysAndValues>>();
+  StateWatch* const watch = StateWatch::here();
   // The last layer's states are asked of those alone, and may be made of them alone: where nothing
   // is added to all of them behind it.
-  const bool narrow = sequence.own.defined() && sequence.own.size(0) > 0 && !layers_.empty() &&
-                      sequence.deepstack.size() < layers_.size() && layers_.back()->narrows();
+  const bool narrow = !watch && sequence.own.defined() && sequence.own.size(0) > 0 &&
+                      !layers_.empty() && sequence.deepstack.size() < layers_.size() &&
+                      layers_.back()->narrows();
   if (RouterNotes* notes = sequence.routers.get()) {
     const std::vector<std::int64_t>& lengths = sequence.rows.lengths();
     for (std::size_t row = 0; row < notes->rows; ++row) notes->tokens += lengths.at(row);
@@ -444,6 +447,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   const auto weights = layers_of_ranks(*this);
   Tensor x = streams_ ? streams_->spread(sequence.embeddings)
                       : with_places(*this, sequence.embeddings, positions, end);
+  if (watch && watch->asks(0)) watch->take(watch->at_places(x));
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const ComingLayer layer{*layers_[i], weights, i};
     if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
@@ -468,11 +472,17 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     }
     if (i < sequence.deepstack.size())
       x = x.index_add(0, sequence.deepstack_places, sequence.deepstack[i].to(dtype));
+    if (watch && i + 1 < layers_.size() && watch->asks(static_cast<std::int64_t>(i) + 1))
+      watch->take(watch->at_places(x));
   }
+  const auto normed = [this](const Tensor& all) {
+    return layer_norm_ ? layer_norm_(all) : norm_(all);
+  };
+  if (watch && watch->asks(std::ssize(layers_))) watch->take(normed(watch->at_places(x)));
   if (cache) cache->advance(before + sequence.rows.longest());
   Tensor last = narrow ? x : own_rows(x, sequence);
   if (streams_) last = streams_->joined(last);
-  return layer_norm_ ? layer_norm_(last) : norm_(last);
+  return normed(last);
 }
 
 }  // namespace luthier

@@ -3,7 +3,9 @@
 // image_size, and the shorter one goes up to whole patches of the CLIP picture that it is aligned
 // with, each of which is image_size / image_size_clip times as large here. The authors put the
 // result in the middle of a square and take it out again by a mask; here it stays as it is. Then
-// flat patches, square by square of conv_stride patches, so that what is pooled lies together.
+// flat patches, square by square of conv_stride patches, so that what is pooled lies together. With
+// `teacher_picture` CLIP's picture is behind them, which does have its square: all its patches, row
+// by row.
 #include <cmath>
 
 #include "engine/vision/frames.h"
@@ -17,6 +19,7 @@ struct EveOptions {
   CommonSettings common;
   std::int64_t image_size = 672, image_size_clip = 336;
   std::int64_t patch_stride = 14, patch_stride_clip = 14, conv_stride = 2;
+  bool teacher_picture = false;
 
   /// Pixels of the picture for one of CLIP's.
   std::int64_t ratio() const { return image_size / image_size_clip; }
@@ -32,6 +35,7 @@ class EveImages : public ImageProcessor {
 
  private:
   Result<Extent> resized(Extent from) const;
+  void write_teacher(const Image& image, Extent own, float* out) const;
 
   EveOptions options_;
   ByteTable table_;
@@ -58,11 +62,12 @@ Result<PixelValues> EveImages::outline(int width, int height) const {
   const std::int64_t rows = extent.height / options_.patch_stride,
                      columns = extent.width / options_.patch_stride,
                      length = 3 * options_.patch_stride * options_.patch_stride;
-  if (rows * columns > kMaxValues / length)
-    return input_error("The picture would become " + std::to_string(rows * columns) + " patches.",
-                       {},
+  const std::int64_t side = options_.image_size_clip / options_.patch_stride_clip,
+                     all = rows * columns + (options_.teacher_picture ? side * side : 0);
+  if (all > kMaxValues / length)
+    return input_error("The picture would become " + std::to_string(all) + " patches.", {},
                        "That is more than this program takes for one picture: make it smaller.");
-  return PixelValues{{}, {rows * columns, length}, {1, rows, columns}};
+  return PixelValues{{}, {all, length}, {1, rows, columns}};
 }
 
 Result<PixelValues> EveImages::process(const Image& image) const {
@@ -75,13 +80,42 @@ Result<PixelValues> EveImages::process(const Image& image) const {
   const std::size_t area = std::size_t(patch) * std::size_t(patch);
   pixels.values.resize(static_cast<std::size_t>(pixels.shape[0] * pixels.shape[1]));
   float* out = pixels.values.data();
-  for (std::int64_t index = 0; index < pixels.shape[0]; ++index, out += 3 * area) {
+  for (std::int64_t index = 0; index < pixels.grid[1] * pixels.grid[2]; ++index, out += 3 * area) {
     const std::int64_t square = index / (side * side), within = index % (side * side);
     const auto row = static_cast<int>(square / columns * side + within / side),
                column = static_cast<int>(square % columns * side + within % side);
     table_.write(view, {column * patch, row * patch, patch, patch}, out, std::size_t(patch), area);
   }
+  if (options_.teacher_picture)
+    write_teacher(image, {view.width / options_.ratio(), view.height / options_.ratio()}, out);
   return pixels;
+}
+
+/// The picture as large as `own`, between stripes of whole patches of the mean colour.
+void EveImages::write_teacher(const Image& image, Extent own, float* out) const {
+  const int patch = static_cast<int>(options_.patch_stride_clip),
+            side = static_cast<int>(options_.image_size_clip) / patch;
+  const Image view = resize_to(image, own, options_.common.resample);
+  std::array<std::uint8_t, 3> colour{};
+  for (std::size_t i = 0; i < 3; ++i)
+    colour[i] = static_cast<std::uint8_t>(options_.common.mean[i] * 255);
+  const int left = (side - view.width / patch) / 2 * patch,
+            top = (side - view.height / patch) / 2 * patch, edge = side * patch;
+  Image square{edge, edge, {}};
+  square.rgb.reserve(std::size_t(edge) * std::size_t(edge) * 3);
+  for (int y = 0; y < edge; ++y)
+    for (int x = 0; x < edge; ++x) {
+      const bool within = y >= top && y < top + view.height && x >= left && x < left + view.width;
+      const std::size_t at = 3 * (std::size_t(within ? y - top : 0) * std::size_t(view.width) +
+                                  std::size_t(within ? x - left : 0));
+      for (std::size_t channel = 0; channel < 3; ++channel)
+        square.rgb.push_back(within ? view.rgb[at + channel] : colour[channel]);
+    }
+  const std::size_t area = std::size_t(patch) * std::size_t(patch);
+  for (int row = 0; row < side; ++row)
+    for (int column = 0; column < side; ++column, out += 3 * area)
+      table_.write(square, {column * patch, row * patch, patch, patch}, out, std::size_t(patch),
+                   area);
 }
 
 }  // namespace
@@ -114,6 +148,12 @@ MadeProcessor create_eve_processor(const Json& config, const std::string& where,
   LUTHIER_CHECK(divides(o.image_size_clip, o.image_size, "image_size", "image_size_clip"));
   LUTHIER_CHECK(
       divides(o.patch_stride_clip, o.image_size_clip, "image_size_clip", "patch_stride_clip"));
+  LUTHIER_TRY(o.teacher_picture, json_bool(config, "teacher_picture", where, false));
+  if (o.teacher_picture && o.patch_stride_clip != o.patch_stride)
+    return input_error("CLIP's patches are " + std::to_string(o.patch_stride_clip) +
+                           " pixels along a side, and the model's " +
+                           std::to_string(o.patch_stride) + ".",
+                       where + ": patch_stride_clip", "Aligned with CLIP, both must be the same.");
   if (o.patch_stride_clip * o.ratio() % o.block() != 0)
     return input_error("A patch of CLIP's picture is " +
                            std::to_string(o.patch_stride_clip * o.ratio()) +

@@ -37,6 +37,12 @@ class TestEve : public QObject {
     add(R"({"conv_stride": 65})", "conv_stride");
     add(R"({"image_token_id": -1})", "image_token_id");
     add(R"({"num_attention_heads": 0})", "num_attention_heads");
+    add(R"({"alignment_config": 1})", "alignment_config");
+    add(R"({"alignment_config": {"layer_rate": 2}})", "alignment_config: layer_rate");
+    add(R"({"alignment_config": {"layer_rate": 1, "hidden_size": 12}})",
+        "alignment_config: hidden_size");
+    add(R"({"alignment_config": {"layer_rate": 1, "image_size": 30}})",
+        "alignment_config: image_size");
   }
   void refuses_what_does_not_hold_together() {
     QFETCH(QString, patch);

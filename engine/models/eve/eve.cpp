@@ -5,8 +5,16 @@
 // EVELlamaForCausalLM, so that LlamaForCausalLM loads its half of a folder. Their placeholder of a
 // picture (−200) is no word of the tokenizer; here it is `<image>`, whose id may lie behind the
 // table of words.
+//
+// With an alignment_config there are the layers, too, that a loss holds against a tower's patches
+// (objectives/visual_alignment): the processor then puts that tower's picture behind each one's own
+// patches.
+#include <algorithm>
+#include <cmath>
+
 #include "engine/models/config_numbers.h"
-#include "engine/models/eve/vision_tokenizer.h"
+#include "engine/models/eve/patch_aligner.h"
+#include "engine/models/patch_alignment.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
 #include "engine/nn/module_cost.h"
@@ -21,9 +29,18 @@ using torch::Tensor;
 struct Options {
   DecoderOptions text;
   TokenizerSizes vision;
+  std::optional<AlignerSizes> aligner;
   TokenId image_token_id = -1;
   bool tie_word_embeddings = false;
+
+  /// The teacher's patches along its picture; 0: there is none.
+  std::int64_t teacher_side() const {
+    return aligner ? aligner->image_size / vision.patch_stride : 0;
+  }
 };
+
+/// What prepare() sets aside.
+constexpr const char* kAlignedPlaces = "aligned_places";
 
 /// mlp2x_gelu: Sequential of a product, GELU, a product.
 class TwoLayers : public torch::nn::Module {
@@ -43,24 +60,49 @@ class TwoLayers : public torch::nn::Module {
   Linear first_{nullptr}, second_{nullptr};
 };
 
-class Eve : public TowerModel {
+class Eve : public TowerModel, public PatchAlignment {
  public:
   Eve(const Options& o, const torch::TensorOptions& t) : options_(o) {
     declare_part(kVisionTower, "model.vision_tower.");
+    declare_part(kVisionTower, "model.vision_tower_compressor.");
     declare_part(kProjector, "model.mm_projector.");
     Decoder text(o.text, t);
     tokenizer_ =
         text->register_module("vision_tower", std::make_shared<VisionTokenizer>(o.vision, t));
     projector_ = text->register_module(
         "mm_projector", std::make_shared<TwoLayers>(o.vision.width, o.text.hidden_size, t));
+    if (o.aligner)
+      aligner_ =
+          text->register_module("vision_tower_compressor",
+                                std::make_shared<PatchAligner>(*o.aligner, o.text.num_hidden_layers,
+                                                               o.text.hidden_size, t));
     register_module("model", text);
     hold(text, register_module("lm_head", head_of(text, o.tie_word_embeddings, t)),
          o.image_token_id);
   }
 
   Tensor tower(const ModelInput& input) override {
-    return tokenizer_->forward(input.pixel_values, input.pictures);
+    return tokenizer_->forward(own_patches(input), input.pictures);
   }
+  void prepare(ModelInput& input) const override {
+    TowerModel::prepare(input);
+    if (aligner_ && !input.pictures.empty())
+      input.aside[kAlignedPlaces] = places_of_squares(input, image_places(input));
+  }
+
+  bool aligns() const override { return aligner_ != nullptr; }
+  Tensor aligned_places(const ModelInput& input) const override {
+    const auto made = input.aside.find(kAlignedPlaces);
+    return made != input.aside.end() ? made->second : places_of_squares(input, image_places(input));
+  }
+  std::vector<std::int64_t> aligned_layers() const override { return aligner_->layers(); }
+  Tensor align(const std::vector<Tensor>& states, const ModelInput& input) override {
+    return aligner_->forward(states, all_squares(input), options_.teacher_side());
+  }
+  Tensor teacher_pixels(const ModelInput& input) const override;
+  Tensor teacher_patches(const ModelInput& input,
+                         std::vector<std::int64_t>& of_each) const override;
+  Status check_teacher(const LoadedModel& model, const LoadedModel& teacher) const override;
   std::int64_t feature_rows(const PictureFacts& picture) const override {
     return squares_of(picture.grid, options_.vision.conv_stride).tokens();
   }
@@ -77,21 +119,149 @@ class Eve : public TowerModel {
   std::int64_t feature_numbers(const PictureLoad& pictures) const override {
     return pictures.tokens * options_.vision.width;
   }
+  /// A loss that looks at the pictures is the one of alignment, which asks for all states.
+  PassCost cost(const Pass& pass) const override {
+    if (!aligner_) return TowerModel::cost(pass);
+    Pass all = pass;
+    if (pass.pictures_together) all.asked = 0;
+    PassCost cost = TowerModel::cost(all);
+    if (pass.pictures_together)
+      cost.stages.push_back(
+          aligner_->cost(pass.terms, patches_of(pass) / options_.vision.square()));
+    else
+      cost.unreached += trained_within(pass.terms, *aligner_).parameters;
+    return cost;
+  }
 
  protected:
   Tensor project(const Tensor& features, const ModelInput&) override {
     return projector_->forward(features);
   }
-  TowerCost tower_cost(const Pass& pass) const override { return tokenizer_->cost(pass); }
+  TowerCost tower_cost(const Pass& pass) const override {
+    return tokenizer_->cost(pass, patches_of(pass));
+  }
   ProjectorCost projector_cost(const Pass& pass) const override {
     return projector_->cost(pass.terms, pass.pictures.tokens);
   }
 
  private:
+  Squares squares(const PictureFacts& picture) const {
+    return squares_of(picture.grid, options_.vision.conv_stride);
+  }
+  std::vector<Squares> all_squares(const ModelInput& input) const {
+    std::vector<Squares> all;
+    for (const PictureFacts& picture : input.pictures) all.push_back(squares(picture));
+    return all;
+  }
+  /// Without the teacher's.
+  std::int64_t patches_of(const Pass& pass) const {
+    const std::int64_t side = options_.teacher_side();
+    return pass.pictures.patches - pass.pictures.images * side * side;
+  }
+  /// Each picture's own rows of pixel_values, or the teacher's behind them.
+  Tensor rows_of(const ModelInput& input, bool teacher) const {
+    std::vector<Tensor> rows;
+    std::int64_t begin = 0;
+    for (const PictureFacts& picture : input.pictures) {
+      const std::int64_t own = squares(picture).count() * options_.vision.square(),
+                         end = begin + picture.rows;
+      rows.push_back(teacher ? input.pixel_values.slice(0, begin + own, end)
+                             : input.pixel_values.slice(0, begin, begin + own));
+      begin = end;
+    }
+    return at::cat(rows);
+  }
+  Tensor own_patches(const ModelInput& input) const {
+    return aligner_ ? rows_of(input, /*teacher=*/false) : input.pixel_values;
+  }
+  /// Of the places of pictures' tokens those that are squares.
+  Tensor places_of_squares(const ModelInput& input, const Tensor& places) const {
+    std::vector<std::int64_t> which;
+    std::int64_t begin = 0;
+    for (const PictureFacts& picture : input.pictures) {
+      const Squares shape = squares(picture);
+      for (std::int64_t row = 0; row < shape.rows; ++row)
+        for (std::int64_t column = 0; column < shape.columns; ++column)
+          which.push_back(begin + 1 + row * (shape.columns + 1) + column);
+      begin += shape.tokens();
+    }
+    return places.index_select(0, torch::tensor(which, torch::kInt64).to(places.device()));
+  }
+
   const Options options_;
   std::shared_ptr<VisionTokenizer> tokenizer_;
   std::shared_ptr<TwoLayers> projector_;
+  std::shared_ptr<PatchAligner> aligner_;  ///< null: there is none
 };
+
+Tensor Eve::teacher_pixels(const ModelInput& input) const {
+  const std::int64_t side = options_.teacher_side(), patch = options_.vision.patch_stride;
+  return rows_of(input, /*teacher=*/true)
+      .view({-1, side, side, 3, patch, patch})
+      .permute({0, 3, 1, 4, 2, 5})
+      .reshape({-1, 3, side * patch, side * patch});
+}
+
+/// Its picture has the own one in its middle, a stripe before and a stripe behind it.
+Tensor Eve::teacher_patches(const ModelInput& input, std::vector<std::int64_t>& of_each) const {
+  const std::int64_t side = options_.teacher_side();
+  std::vector<std::int64_t> which;
+  of_each.clear();
+  std::int64_t begin = 0;
+  for (const Squares& shape : all_squares(input)) {
+    const std::int64_t each = squares_of_patch(shape, side), rows = shape.rows / each,
+                       columns = shape.columns / each, top = (side - rows) / 2,
+                       left = (side - columns) / 2;
+    for (std::int64_t row = 0; row < rows; ++row)
+      for (std::int64_t column = 0; column < columns; ++column)
+        which.push_back(begin + (top + row) * side + left + column);
+    of_each.push_back(rows * columns);
+    begin += side * side;
+  }
+  return torch::tensor(which, torch::kInt64).to(input.pixel_values.device());
+}
+
+/// What a processor makes of a byte of each channel.
+Result<std::array<float, 3>> numbers_of_bytes(const ChatProcessor& processor) {
+  constexpr int kEdge = 8;
+  Image plain{kEdge, kEdge, {}};
+  for (int i = 0; i < kEdge * kEdge; ++i) plain.rgb.insert(plain.rgb.end(), {60, 120, 200});
+  LUTHIER_TRY(const PixelValues made, processor.image_processor()->process(plain));
+  const std::size_t plane = static_cast<std::size_t>(
+      made.shape.size() == 4 ? made.shape[2] * made.shape[3] : made.shape.back() / 3);
+  return std::array<float, 3>{made.values[0], made.values[plane], made.values[2 * plane]};
+}
+
+Status Eve::check_teacher(const LoadedModel& model, const LoadedModel& teacher) const {
+  const std::string config = (teacher.folder / "config.json").string();
+  const VisionTowerImpl* tower = tower_of(*teacher.model);
+  if (!tower || !teacher.processor || !teacher.processor->image_processor())
+    return input_error("The teacher has no tower of CLIP's kind, or several.",
+                       config + ": model_type", "Name a folder of clip or siglip.");
+  const auto check = [&](const char* what, std::int64_t found, std::int64_t own,
+                         const char* key) -> Status {
+    if (found == own) return {};
+    return input_error("The teacher's " + std::string(what) + " is " + std::to_string(found) +
+                           ", and the model is aligned with one of " + std::to_string(own) + ".",
+                       config, "It is " + std::string(key) + " of the model's config.json.");
+  };
+  const VisionTowerOptions& o = tower->options;
+  LUTHIER_CHECK(
+      check("width", o.hidden_size, options_.aligner->width, "alignment_config.hidden_size"));
+  LUTHIER_CHECK(check("picture's height", o.image_height, options_.aligner->image_size,
+                      "alignment_config.image_size"));
+  LUTHIER_CHECK(check("picture's width", o.image_width, options_.aligner->image_size,
+                      "alignment_config.image_size"));
+  LUTHIER_CHECK(check("patch", o.patch_size, options_.vision.patch_stride, "patch_stride"));
+  LUTHIER_TRY(const auto own, numbers_of_bytes(*model.processor));
+  LUTHIER_TRY(const auto other, numbers_of_bytes(*teacher.processor));
+  for (std::size_t channel = 0; channel < 3; ++channel)
+    if (std::fabs(own[channel] - other[channel]) > 1e-4F)
+      return input_error("The teacher's pictures have another mean or deviation than the model's.",
+                         (teacher.folder / "preprocessor_config.json").string() + ": image_mean",
+                         "image_mean and image_std must be the same in both folders.");
+  return {};
+}
 
 Result<Options> read_options(const Json& config, const std::string& where) {
   Options o;
@@ -112,6 +282,25 @@ Result<Options> read_options(const Json& config, const std::string& where) {
   if (projector != "mlp2x_gelu")
     return input_error("The projector \"" + projector + "\" is not one that Luthier makes here.",
                        where + ": mm_projector_type", "EVE's is mlp2x_gelu.");
+  if (config.contains("alignment_config")) {
+    LUTHIER_TRY(const Json own, config_section(config, "alignment_config", where));
+    const std::string at = where + ": alignment_config";
+    AlignerSizes sizes;
+    LUTHIER_CHECK(read_in_range(own, "hidden_size", at, 1, 1 << 16, sizes.width));
+    LUTHIER_CHECK(read_in_range(own, "image_size", at, 1, 1 << 14, sizes.image_size));
+    LUTHIER_CHECK(
+        read_in_range(own, "layer_rate", at, 1, o.text.num_hidden_layers, sizes.layer_rate));
+    if (sizes.width % kHeads != 0)
+      return input_error("The teacher's " + std::to_string(sizes.width) +
+                             " numbers do not divide into " + std::to_string(kHeads) + " heads.",
+                         at + ": hidden_size",
+                         "It must be a multiple of " + std::to_string(kHeads) + ".");
+    if (sizes.image_size % o.vision.patch_stride != 0)
+      return input_error(std::to_string(sizes.image_size) + " is no multiple of " +
+                             std::to_string(o.vision.patch_stride) + ".",
+                         at + ": image_size", "It must be a multiple of patch_stride.");
+    o.aligner = sizes;
+  }
   constexpr std::int64_t kMostIds = 1 << 24;
   LUTHIER_TRY(o.image_token_id,
               read_image_token(config, {"image_token_id"}, o.text.vocab_size, kMostIds, where));
@@ -119,18 +308,21 @@ Result<Options> read_options(const Json& config, const std::string& where) {
 }
 
 /// The authors' files call the processor a CLIPFeatureExtractor, whose fields theirs stand beside.
-ProcessorDefaults picture_processor() {
-  return {"EveImageProcessor", {{"image_processor_type", "EveImageProcessor"}}};
+ProcessorDefaults picture_processor(const Options& o) {
+  Json settings = {{"image_processor_type", "EveImageProcessor"}};
+  if (o.aligner) settings["teacher_picture"] = true;
+  return {"EveImageProcessor", std::move(settings)};
 }
 
 /// A class token, and rows of squares with what ends each.
 Result<ImageTokens> image_tokens(const Options& o, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const auto settings, detail::read_picture_settings(folder, picture_processor()));
+  LUTHIER_TRY(const auto settings, detail::read_picture_settings(folder, picture_processor(o)));
   const auto check = [&](const char* key, std::int64_t standard, std::int64_t own) {
     return check_processor_number(settings.config, settings.where, key, standard, own);
   };
   LUTHIER_CHECK(check("patch_stride", 14, o.vision.patch_stride));
   LUTHIER_CHECK(check("conv_stride", 2, o.vision.conv_stride));
+  if (o.aligner) LUTHIER_CHECK(check("image_size_clip", 336, o.aligner->image_size));
   LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
   constexpr int kSquareEdge = 64;  // a square picture has the most tokens
   LUTHIER_TRY(const PixelValues outline,
@@ -155,7 +347,7 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
   Plan plan;
   plan.build = builder<Eve>(options);
   plan.pictures =
-      PicturePlan{options.image_token_id, picture_processor(),
+      PicturePlan{options.image_token_id, picture_processor(options),
                   [options](const auto& files) { return image_tokens(options, files); }};
   plan.initializer_range = options.text.initializer_range;
   return plan;

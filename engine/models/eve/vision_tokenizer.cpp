@@ -143,11 +143,12 @@ Tensor VisionTokenizer::forward(const Tensor& patches, const std::vector<Picture
   return at::cat(tokens);
 }
 
-TowerCost VisionTokenizer::cost(const Pass& pass) const {
+TowerCost VisionTokenizer::cost(const Pass& pass, std::int64_t patches) const {
   const StepTerms& terms = pass.terms;
-  const std::int64_t patches = pass.pictures.patches, squares = patches / sizes_.square();
+  const std::int64_t squares = patches / sizes_.square();
   TowerCost cost;
-  const ProductsCost product = patches_cost(terms, *patch_embedding_, pass.pictures.numbers);
+  const ProductsCost product =
+      patches_cost(terms, *patch_embedding_, patches * sizes_.patch_values());
   cost.add_part(terms, terms.of(*patch_embedding_), product.input + product.numbers, product.work);
   local_->add_cost(terms, squares, patches, cost.flows, {}, cost);
   // The class token asks once, whatever the number of pictures.

@@ -49,7 +49,8 @@ class VisionTokenizer : public ParameterModule {
   std::string type_name() const override { return "Parameter"; }
   /// The authors draw both tokens from N(0, 1).
   torch::Tensor first_value(const std::string& name, const at::Generator& generator) const override;
-  TowerCost cost(const Pass& pass) const;
+  /// Of so many patches.
+  TowerCost cost(const Pass& pass, std::int64_t patches) const;
 
  private:
   TokenizerSizes sizes_;
