@@ -91,8 +91,8 @@ Action add_compose(CLI::App& app) {
   app.add_option("--tower", o->order.tower,
                  "A folder of CLIP, SigLIP, ViT or BLIP, or of a model over one; or small");
   app.add_option("--connector", o->order.connector,
-                 "linear, mlp, qformer, resampler, gated, early, prefix-mlp or prefix-transformer "
-                 "(--list says what each is)")
+                 "linear, mlp, qformer, resampler, gated, early, encoder-free, prefix-mlp or "
+                 "prefix-transformer (--list says what each is)")
       ->capture_default_str();
   app.add_option("--language-model", o->order.language_model,
                  "A folder of a model that continues a text; or small")

@@ -21,10 +21,10 @@ std::string activation_word(Activation activation) {
 }  // namespace
 
 const std::vector<Connector>& connector_rows() {
-  static const std::vector<Connector> rows{linear_connector(),     mlp_connector(),
-                                           qformer_connector(),    resampler_connector(),
-                                           gated_connector(),      early_connector(),
-                                           prefix_mlp_connector(), prefix_transformer_connector()};
+  static const std::vector<Connector> rows{
+      linear_connector(),       mlp_connector(),        qformer_connector(),
+      resampler_connector(),    gated_connector(),      early_connector(),
+      encoder_free_connector(), prefix_mlp_connector(), prefix_transformer_connector()};
   return rows;
 }
 

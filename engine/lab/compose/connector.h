@@ -84,6 +84,7 @@ Connector qformer_connector();
 Connector resampler_connector();
 Connector gated_connector();
 Connector early_connector();
+Connector encoder_free_connector();
 Connector prefix_mlp_connector();
 Connector prefix_transformer_connector();
 

@@ -181,7 +181,7 @@ std::vector<ComposedPart> summed_parts(const PlannedComposition& planned) {
   for (const std::string& name : planned.shapes->parts()) {
     ComposedPart part;
     part.part = name;
-    if (name == kVisionTower) {
+    if (name == kVisionTower && planned.tower) {
       part.what = described(*planned.tower), part.folder = planned.tower->folder.string();
     } else if (name == kLanguageModel) {
       part.what = described(planned.language), part.folder = planned.language.folder.string();
