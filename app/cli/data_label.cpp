@@ -10,6 +10,7 @@
 #include "engine/compare/pseudo_labels.h"
 #include "engine/compare/result_folder.h"
 #include "engine/compare/scores.h"
+#include "engine/data/boxes/box_rows.h"
 #include "engine/data/row_writing.h"
 #include "engine/methods/adapter.h"
 #include "engine/models/loaded_model.h"
@@ -46,7 +47,7 @@ struct Agreement {
 
 Status label_rows(const LabelOptions& o) {
   LUTHIER_CHECK(check_new_file(o.out));
-  LUTHIER_TRY(const auto samples, read_samples({o.rows}, o.image_folder));
+  LUTHIER_TRY(auto samples, read_samples({o.rows}, o.image_folder));
   LUTHIER_CHECK(check_pictures(samples));
   use_all_cores();
   LoadOptions load;
@@ -66,6 +67,11 @@ Status label_rows(const LabelOptions& o) {
     column.adapter->set_training(false, 0);
     LUTHIER_TRY(column.processor,
                 processor_for(model, pixels_for(o.adapter, column.adapter->pixels, o.pixels)));
+  }
+  for (Sample& sample : samples) {  // what is written of them is in the model's own words
+    if (!holds_boxes(sample.conversation)) continue;
+    LUTHIER_TRY(sample.conversation,
+                written_boxes(sample.conversation, box_writer(*column.processor), sample.where));
   }
   LUTHIER_TRY(const auto labels,
               pseudo_labels(model, column, samples, o.labels, [](std::size_t, std::size_t) {

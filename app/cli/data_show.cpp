@@ -6,6 +6,7 @@
 #include "app/cli/pixels.h"
 #include "engine/batches/inspected_row.h"
 #include "engine/config/kinds.h"
+#include "engine/data/boxes/box_rows.h"
 #include "engine/data/row_kind.h"
 #include "engine/io/files.h"
 #include "engine/models/loaded_model.h"
@@ -110,8 +111,12 @@ Status show(const ShowVerbOptions& o) {
     LUTHIER_TRY(const LoadedModel base, load_model(o.model, options));
     LUTHIER_TRY(losses, token_losses(base, recipe, *dataset, o.row - 1));
   }
+  std::vector<LabelledBox> boxes;
+  if (const auto read = read_row(*dataset, o.row - 1, row_kind_of(recipe))) boxes = boxes_of(*read);
   if (!o.json) {
     print_row(row, losses);
+    for (const LabelledBox& box : boxes)
+      print_line("box: " + box.label + ", " + Json(box.corners).dump());
     return {};
   }
   Json document = to_json(row);
@@ -119,6 +124,8 @@ Status show(const ShowVerbOptions& o) {
     const float loss = losses->losses[i];
     if (loss == loss) document["tokens"][i]["loss"] = loss;  // NaN: it carries none
   }
+  for (const LabelledBox& box : boxes)
+    document["boxes"].push_back({{"label", box.label}, {"box", box.corners}});
   print_json(document);
   return {};
 }

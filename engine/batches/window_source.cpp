@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "engine/base/text.h"
+#include "engine/data/boxes/box_rows.h"
 #include "engine/device/failure.h"
 
 namespace luthier {
@@ -37,9 +38,15 @@ Result<EncodedRow> RowReader::read(std::int64_t row, std::int64_t epoch, RowFaul
                           static_cast<std::uint64_t>(row));
   LUTHIER_TRY(EncodedRow encoded,
               kind->encode(conversation, *processor, how, dataset->where(index), fault));
-  if (kind->carries_written())
+  if (kind->carries_written()) {
+    Conversation judged = conversation;
+    if (holds_boxes(conversation)) {
+      LUTHIER_TRY(judged,
+                  boxes_for_judges(conversation, box_writer(*processor), dataset->where(index)));
+    }
     encoded.written = std::make_shared<const WrittenRow>(
-        WrittenRow{std::move(written), conversation, dataset->where(index)});
+        WrittenRow{std::move(written), std::move(judged), dataset->where(index)});
+  }
   return encoded;
 }
 

@@ -4,6 +4,7 @@
 // tokens.
 #include <algorithm>
 
+#include "engine/data/boxes/box_rows.h"
 #include "engine/data/processor_row.h"
 
 namespace luthier {
@@ -77,6 +78,18 @@ Result<std::vector<Example>> ChatProcessor::encode_answers(
     const Conversation& conversation, const std::vector<std::vector<Message>>& answers,
     std::int64_t max_length, const std::string& where, RowFault* fault,
     const SizeOf* outline) const {
+  if (holds_boxes(conversation)) {
+    const SizeOf size_of = outline ? *outline : SizeOf();
+    std::vector<std::vector<Message>> said;
+    Conversation asked;
+    for (const std::vector<Message>& answer : answers) {
+      Conversation whole = conversation;
+      whole.answer = answer;
+      LUTHIER_TRY(asked, written_boxes(whole, box_writer(*this), where, fault, size_of));
+      said.push_back(*asked.answer);
+    }
+    if (!answers.empty()) return encode_answers(asked, said, max_length, where, fault, outline);
+  }
   Row prompt{conversation.messages, where, fault, false, {}, {}, &conversation.tools};
   if (conversation.messages.empty())
     return prompt.error(RowFault::BadRow, "The row has answers but no prompt.");

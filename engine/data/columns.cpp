@@ -157,8 +157,8 @@ std::string ColumnMap::column_of(const std::string& target) const {
 
 const std::vector<std::string>& column_targets() {
   static const std::vector<std::string> targets = {
-      "image",  "images", "video",    "prompt", "completion", "messages", "conversations",
-      "system", "chosen", "rejected", "label",  "text",       "history",  "tools"};
+      "image",  "images",   "video", "prompt", "completion", "messages", "conversations", "system",
+      "chosen", "rejected", "label", "text",   "history",    "tools",    "boxes"};
   return targets;
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "engine/base/utf8.h"
+#include "engine/data/boxes/box_rows.h"
 #include "engine/data/row_keys.h"
 #include "engine/data/row_messages.h"
 
@@ -228,6 +229,7 @@ Result<Conversation> read_conversation(const Json& row, const std::filesystem::p
   const RowReader reader(base, where, fault);
   if (!row.is_object()) return reader.fault(RowFault::BadRow, "The row is not a JSON object.", "");
   LUTHIER_CHECK(reader.sound(row));
+  if (is_box_row(row)) return read_box_row(row, base, where, fault);
   const bool preference = has(row, "chosen") || has(row, "rejected");
   LUTHIER_TRY(Turns turns_read, read_turns(reader, row, preference));
   std::vector<RawMessage>& messages = turns_read.messages;

@@ -166,6 +166,31 @@ Result<RowSpans> index_json(std::string_view text, const std::string& where, con
   return rows;
 }
 
+Result<std::vector<RowSpans>> index_lists(std::string_view text,
+                                          const std::vector<std::string>& keys,
+                                          const std::string& where, const Passed& passed) {
+  std::vector<RowSpans> lists(keys.size());
+  Scanner scanner(text);
+  if (!scanner.take('{')) return broken(where, "it is no object");
+  while (!scanner.take('}')) {
+    RowSpan key, value;
+    if (!scanner.at('"') || !scanner.value(key) || !scanner.take(':'))
+      return broken(where, "the object has no well-formed keys");
+    const std::string_view quoted = text.substr(key.begin, key.end - key.begin);
+    const auto wanted = std::find_if(keys.begin(), keys.end(), [quoted](const std::string& each) {
+      return quoted.size() == each.size() + 2 && quoted.substr(1, each.size()) == each;
+    });
+    if (wanted != keys.end() && scanner.take('[')) {
+      LUTHIER_TRY(lists[static_cast<std::size_t>(wanted - keys.begin())],
+                  elements(scanner, where, passed));
+    } else if (!scanner.value(value)) {
+      return broken(where, "the object does not end");
+    }
+    scanner.take(',');
+  }
+  return lists;
+}
+
 bool looks_like_lines(std::string_view text, const std::filesystem::path& path) {
   const std::string ending = path.extension().string();
   if (ending == ".jsonl" || ending == ".ndjson") return true;

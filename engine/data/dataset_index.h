@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/result.h"
 
@@ -48,6 +49,12 @@ RowSpans index_lines(std::string_view text, const Passed& passed = {});
 /// is one row. Empty when the text is neither, or when brackets and quotes do not close.
 Result<RowSpans> index_json(std::string_view text, const std::string& where,
                             const Passed& passed = {});
+
+/// The elements of the list under each of these keys of a JSON object, in the keys' order; without
+/// the key, or where no list is under it, none. An Input error as of index_json.
+Result<std::vector<RowSpans>> index_lists(std::string_view text,
+                                          const std::vector<std::string>& keys,
+                                          const std::string& where, const Passed& passed = {});
 
 /// JSON or JSON lines? By the name's ending, else by the first object ending before its line does.
 bool looks_like_lines(std::string_view text, const std::filesystem::path& path);

@@ -13,7 +13,7 @@ class PictureRows : public RowKind {
   bool recognises(const Json& row) const override {
     if (!row.contains("image") || row["image"].is_null()) return false;
     for (const char* other : {"text", "label", "labels", "messages", "conversations", "prompt",
-                              "completion", "instruction", "query", "question", "action"})
+                              "completion", "instruction", "query", "question", "action", "boxes"})
       if (row.contains(other)) return false;
     return true;
   }

@@ -9,6 +9,8 @@
 #include <span>
 
 #include "engine/data/answer_start.h"
+#include "engine/data/boxes/box_rows.h"
+#include "engine/data/boxes/place_tokenizer.h"
 #include "engine/data/in_out_text.h"
 #include "engine/data/processor_row.h"
 #include "engine/template/content_form.h"
@@ -98,6 +100,9 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     processor->image_tokens_ = std::move(pictures->tokens);
     if (form == RowForm::PictureAlone) processor->image_tokens_.form = form;
     processor->image_token_id_ = pictures->token_id;
+    if (form != RowForm::PictureAlone)
+      processor->tokenizer_ = std::make_shared<const PlaceTokenizer>(
+          std::move(processor->tokenizer_), box_notation_of(folder));
     processor->defaults_ = std::move(pictures->defaults);
     LUTHIER_CHECK(processor->load_film_processor(folder, limits.film));
     processor->load_film_template();
@@ -488,6 +493,11 @@ Result<Example> ChatProcessor::encode_chat(const Row& row, LossOn loss_on) const
 Result<Example> ChatProcessor::encode_training(const Conversation& conversation, LossOn loss_on,
                                                std::int64_t max_length, const std::string& where,
                                                RowFault* fault) const {
+  if (holds_boxes(conversation)) {
+    LUTHIER_TRY(const Conversation written,
+                written_boxes(conversation, box_writer(*this), where, fault));
+    return encode_training(written, loss_on, max_length, where, fault);
+  }
   Row row{conversation.messages, where, fault, false, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
   return encode_row(row, loss_on, max_length);
@@ -496,6 +506,11 @@ Result<Example> ChatProcessor::encode_training(const Conversation& conversation,
 Result<Example> ChatProcessor::measure_training(const Conversation& conversation, LossOn loss_on,
                                                 std::int64_t max_length, const std::string& where,
                                                 RowFault* fault, const SizeOf& size_of) const {
+  if (holds_boxes(conversation)) {
+    LUTHIER_TRY(const Conversation written,
+                written_boxes(conversation, box_writer(*this), where, fault, size_of));
+    return measure_training(written, loss_on, max_length, where, fault, size_of);
+  }
   Row row{conversation.messages, where, fault, false, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, &size_of));
   return encode_row(row, loss_on, max_length);
@@ -503,6 +518,10 @@ Result<Example> ChatProcessor::measure_training(const Conversation& conversation
 
 Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation,
                                              const std::string& where) const {
+  if (holds_boxes(conversation)) {
+    LUTHIER_TRY(const Conversation written, written_boxes(conversation, box_writer(*this), where));
+    return encode_prompt(written, where);
+  }
   std::vector<Message> messages = conversation.messages;
   if (ends_with_assistant(messages)) messages.pop_back();
   if (messages.empty())

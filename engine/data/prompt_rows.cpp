@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "engine/data/boxes/box_rows.h"
+
 namespace luthier {
 
 namespace detail {
@@ -37,6 +39,11 @@ Json with_some_answer(const Json& row) {
 Result<Conversation> read_prompt(const Json& row, const std::filesystem::path& base,
                                  const std::string& where, RowFault* fault) {
   if (!row.is_object()) return read_conversation(row, base, where, fault);
+  if (is_box_row(row)) {
+    LUTHIER_TRY(Conversation asked, read_box_row(row, base, where, fault));
+    asked.messages.pop_back();
+    return asked;
+  }
   if (!has_any(row, {"messages", "conversations", "prompt", "instruction", "input", "query",
                      "question"})) {
     if (fault) *fault = RowFault::BadRow;

@@ -46,7 +46,8 @@ const std::vector<std::string>& known_keys() {
                                                 "labels",
                                                 "rewards",
                                                 "completion_ids",
-                                                "old_per_token_logps"};
+                                                "old_per_token_logps",
+                                                "boxes"};
   return keys;
 }
 

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "engine/data/boxes/box_rows.h"
 #include "engine/io/files.h"
 #include "engine/io/probe.h"
 #include "engine/vision/inline_picture.h"
@@ -76,6 +77,12 @@ void move_media(Json& value, const fs::path& from, const fs::path& to) {
 }  // namespace
 
 Json row_json(const Conversation& row, const fs::path& folder) {
+  if (holds_boxes(row))
+    for (const Message& message : row.messages)
+      for (const ContentPart& part : message.content)
+        if (part.kind == ContentPart::Kind::Image)
+          if (auto boxes = box_row_json(row, way_from(folder, part.image)))
+            return *std::move(boxes);
   Json messages = Json::array();
   for (const Message& message : row.messages) {
     Json content = Json::array();

@@ -11,7 +11,8 @@
 
 namespace luthier {
 
-/// A row as `messages`, which training reads back equal: its turns, pictures, films and tools.
+/// A row as `messages`, or as a row of boxes, which training reads back equal: its turns, pictures,
+/// films and tools.
 /// Relative paths start at `folder`, where the file will lie.
 Json row_json(const Conversation& row, const std::filesystem::path& folder);
 

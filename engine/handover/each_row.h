@@ -2,6 +2,7 @@
 // Every usable row of some datasets, one after another. Internal to the room.
 #pragma once
 
+#include "engine/data/boxes/box_rows.h"
 #include "engine/handover/trl_rows.h"
 
 namespace luthier::handover {
@@ -25,7 +26,11 @@ Status each_row(const std::vector<RowsToWrite>& sets, const Progress& progress, 
     for (const std::int64_t row : set.usable) {
       if (progress && done++ % 64 == 0 && !progress(done, total)) return interrupted_error();
       const auto index = static_cast<std::size_t>(row);
-      LUTHIER_TRY(const Conversation read, read_row(*set.dataset, index, *set.kind));
+      LUTHIER_TRY(Conversation read, read_row(*set.dataset, index, *set.kind));
+      if (holds_boxes(read)) {
+        LUTHIER_TRY(read,
+                    written_boxes(read, box_writer(*set.processor), set.dataset->where(index)));
+      }
       LUTHIER_CHECK(act(set, read, set.dataset->where(index)));
     }
   return {};

@@ -124,8 +124,8 @@ const std::vector<BuiltInReward>& built_in_rewards() {
        "F1 of the words that the answer and the expected one have in common (SQuAD's).",
        detail::word_overlap_reward},
       {"box_overlap",
-       "Intersection over union of the boxes [x1, y1, x2, y2] in the answer and in the row's bbox, "
-       "summed over pairs and divided by the larger number of boxes.",
+       "Intersection over union of the boxes in the answer and in the row's boxes or bbox, summed "
+       "over pairs and divided by the larger number of boxes.",
        detail::box_overlap_reward}};
   return table;
 }

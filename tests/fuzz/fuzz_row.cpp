@@ -1,22 +1,38 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A dataset from anywhere: its rows are found inside the text, and each becomes a conversation
-// whose every picture has a path, or an error.
+// whose every picture has a path, or an error. Boxes of rows are written in every notation, and the
+// text is read as an answer in each.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
 #include "engine/base/text.h"
+#include "engine/data/boxes/box_rows.h"
 #include "engine/data/conversation.h"
 #include "engine/data/dataset_index.h"
 #include "engine/data/row_bytes.h"
 #include "engine/data/row_keys.h"
 #include "engine/data/row_kind.h"
+#include "engine/data/sources/row_source.h"
 #include "engine/data/tools/row_texts.h"
 #include "engine/io/file_kind.h"
 #include "engine/rewards/built_in.h"
 
 namespace {
+
+/// In each notation, as boxes of a picture of any size: what is written is read back.
+void write_boxes(const luthier::Conversation& row) {
+  const auto size_of = [](const std::filesystem::path&) {
+    return luthier::Result<luthier::ImageSize>(luthier::ImageSize{640, 480});
+  };
+  for (const auto& each : luthier::box_notations()) {
+    if (each.notation->counts_seen_pixels()) continue;  // there is no processor here
+    const auto text = luthier::boxes_text(row, {each.notation, nullptr}, "fuzz", nullptr, size_of);
+    if (text && each.notation->read(*text).size() != luthier::boxes_of(row).size()) std::abort();
+    if (!text && text.error().what.empty()) std::abort();
+  }
+}
 
 void read_rows(std::string_view text, const luthier::detail::RowSpans& rows) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -49,6 +65,7 @@ void read_rows(std::string_view text, const luthier::detail::RowSpans& rows) {
             (part.kind == luthier::ContentPart::Kind::Film) == part.film.empty())
           std::abort();
     (void)luthier::messages_for_template(conversation->messages);
+    if (luthier::holds_boxes(*conversation)) write_boxes(*conversation);
   }
 }
 
@@ -59,6 +76,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)luthier::file_kind(text);
   (void)luthier::text_fault(text, "JSON", "fuzz");
   (void)luthier::detail::looks_like_lines(text, "a.json");
+  (void)luthier::detail::looks_like_coco(text);
+  for (const auto& each : luthier::box_notations())
+    if (each.notation->read(text).size() > luthier::kMostBoxes) std::abort();
   read_rows(text, luthier::detail::index_lines(text));
   if (const auto rows = luthier::detail::index_json(text, "fuzz")) read_rows(text, *rows);
   return 0;

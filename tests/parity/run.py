@@ -74,6 +74,7 @@ IN_PART = (
     "adapter_ranks",
     "adapters_together",
     "compared",
+    "boxes",
     "inspected",
     "laws",
     "merged_models",

@@ -106,6 +106,30 @@ class TestBuiltIn : public QObject {
     QVERIFY(std::isnan(value("word_overlap", "a", Json::object())));
   }
 
+  void boxes_of_rows_are_paired_by_their_labels() {
+    // As a row of boxes comes from its encoding: with what its model should have written.
+    Conversation prompt;
+    prompt.messages = {
+        {"user",
+         {ContentPart::of_text("Where?")},
+         {{"expected_boxes",
+           {{"notation", "internvl"},
+            {"answer",
+             "<ref>a</ref><box>[[0, 0, 10, 10]]</box><ref>b</ref><box>[[0, 0, 10, 10]]"
+             "</box>"}}}}}};
+    const Json row{{"boxes", Json::array()}};
+    const auto overlap = [&](const std::string& text) {
+      const auto rewards =
+          make_built_in_reward("box_overlap")->rewards({{text, &row, &prompt, "row 1"}});
+      return rewards && rewards->front() ? **rewards->begin() : -1.0;
+    };
+    QCOMPARE(overlap("<ref>a</ref><box>[[0, 0, 10, 10]]</box>"), 0.5);
+    QCOMPARE(overlap("<ref>B</ref><box>[[0, 0, 10, 10]]</box><ref>A</ref><box>[[0, 0, 10, 5]]"),
+             0.75);
+    QCOMPARE(overlap("<ref>c</ref><box>[[0, 0, 10, 10]]</box>"), 0.0);
+    QCOMPARE(overlap(""), 0.0);
+  }
+
   void overlapping_boxes() {
     const Json one{{"bbox", {0, 0, 10, 10}}};
     QCOMPARE(value("box_overlap", "It is at [0, 0, 10, 10].", one), 1.0);
@@ -124,6 +148,9 @@ class TestBuiltIn : public QObject {
          {"", "0, 0, 10, 10", "[0, 0, 10]", "[0, 0, ten, 10, 10]", "[30,30,40,40]",
           "[0, 0, 1e400, 10]", "[-1e308, -1e308, 1e308, 1e308]"})
       QCOMPARE(value("box_overlap", none, one), 0.0);
+    // Location tokens, whose numbers go y before x in PaliGemma's.
+    QCOMPARE(value("box_overlap", "<loc0000><loc0000><loc0005><loc0010> a", one), 0.5);
+    QCOMPARE(value("box_overlap", "a<loc_0><loc_0><loc_10><loc_10>", one), 1.0);
     QVERIFY(std::isnan(value("box_overlap", "[0,0,10,10]", Json::object())));
     for (const Json& bad : {Json({1, 2, 3}), Json("[0,0,1,1]"), Json::array(), Json({{1, 2}})})
       QVERIFY(refusal("box_overlap", {{"bbox", bad}}).find("row 1: bbox") != std::string::npos);

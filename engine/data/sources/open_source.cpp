@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which reader a path is for: by what it is and how it is called.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <fstream>
 
@@ -64,6 +66,18 @@ std::string first_bytes(const fs::path& path) {
   return start;
 }
 
+/// Told before it is opened for good, which reads all of it once more.
+bool holds_coco(const fs::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::error_code problem;
+  const std::uintmax_t size = fs::file_size(path, problem);
+  if (file.get() < 0 || problem) return false;
+  const auto mapping = GuardedMapping::open(file.get(), size, path);
+  if (!mapping) return false;
+  const bool found = looks_like_coco(mapping->text());
+  return mapping->check() && found;
+}
+
 }  // namespace
 
 SourcePtr joined_sources(std::vector<SourcePtr> sources) {
@@ -85,6 +99,7 @@ Result<SourcePtr> open_source(const fs::path& path) {
   if (ending == ".parquet" || ending == ".arrow" || ending == ".feather")
     return open_arrow_source(path);
   if (ending == ".tar") return open_archive_source(path);
+  if (ending == ".json" && holds_coco(path)) return open_coco_source(path);
   if (ending == ".csv" || ending == ".tsv") return open_table_source(path);
   return open_text_source(path);
 }

@@ -105,7 +105,8 @@ Json typed_text(const std::string& key, std::string text) {
                                       "completion_ids",
                                       "old_per_token_logps",
                                       "prompt",
-                                      "rejected_messages"};
+                                      "rejected_messages",
+                                      "boxes"};
   constexpr std::array kJudgements = {"label", "kto_tag"};
   const auto is = [&](const char* name) { return key == name; };
   if (std::any_of(kJudgements.begin(), kJudgements.end(), is)) {

@@ -43,6 +43,7 @@ Result<SourcePtr> open_source(const std::filesystem::path& path);
 
 /// By their kinds. `open_source` says what is missing before.
 Result<SourcePtr> open_text_source(const std::filesystem::path& file);     ///< JSON, JSON lines
+Result<SourcePtr> open_coco_source(const std::filesystem::path& file);     ///< COCO's instances
 Result<SourcePtr> open_table_source(const std::filesystem::path& file);    ///< CSV, TSV
 Result<SourcePtr> open_archive_source(const std::filesystem::path& file);  ///< WebDataset's tar
 Result<SourcePtr> open_arrow_source(const std::filesystem::path& file);    ///< Parquet, Arrow
@@ -89,6 +90,9 @@ Result<SourcePtr> open_indexed(const std::filesystem::path& path) {
   LUTHIER_CHECK(indexed);
   return SourcePtr(std::move(source));
 }
+
+/// Whether a text is an object with lists of images, annotations and categories.
+bool looks_like_coco(std::string_view text);
 
 /// Refuses a text in another encoding than UTF-8 whole, by its name.
 Status check_encoding(std::string_view text, const std::string& where);

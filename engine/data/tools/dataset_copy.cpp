@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "engine/data/boxes/box_rows.h"
 #include "engine/data/row_writing.h"
 #include "engine/io/files.h"
 #include "engine/io/system_error.h"
@@ -107,7 +108,7 @@ Result<Json> formed(const Dataset& dataset, std::size_t row, const Json& json, C
   if (form == CopyForm::AsWritten) return moved_row(json, dataset.folder_of(row), to);
   LUTHIER_TRY(const Conversation read,
               kind.read(json, dataset.folder_of(row), dataset.where(row), nullptr));
-  if (read.chosen || read.answer)  // whose answers messages do not hold
+  if (read.chosen || read.answer || holds_boxes(read))  // whose answers messages do not hold
     return moved_row(json, dataset.folder_of(row), to);
   Json messages = row_json(read, to);
   return form == CopyForm::Messages ? messages : as_conversations(messages);
@@ -137,7 +138,8 @@ class VariantFolder {
   }
   /// The row with each picture as this variant has it; nothing: it has none.
   Result<std::optional<Json>> vary(const Conversation& row, std::size_t number, int copy,
-                                   const VariantRules& rules, const fs::path& to) const {
+                                   VariantRules rules, const fs::path& to) const {
+    if (holds_boxes(row)) rules.crop = 0;  // its boxes are counted from the picture's edges
     Conversation varied = row;
     std::vector<std::pair<ContentPart*, Image>> pictures;
     for (Message& turn : varied.messages)
