@@ -10,6 +10,7 @@
 
 #include "engine/base/text.h"
 #include "engine/compare/adapter_router.h"
+#include "engine/compare/box_scores.h"
 #include "engine/compare/result_folder.h"
 #include "engine/device/failure.h"
 #include "engine/generate/answer_room.h"
@@ -257,7 +258,7 @@ Result<Comparison> compare_adapters(LoadedModel& base,
         answer.by = router->adapters()[routes[row].adapter].name;
         answer.sureness = routes[row].sureness;
       }
-      put_answer(comparison.rows[row], column, std::move(answer));
+      put_answer(comparison, row, column, std::move(answer));
       ++done;
     }
     return go_on();

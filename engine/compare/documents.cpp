@@ -4,6 +4,7 @@
 #include "engine/compare/documents.h"
 
 #include "engine/compare/result_folder.h"
+#include "engine/data/boxes/box_rows.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/vision/inline_picture.h"
@@ -35,16 +36,28 @@ Json film_json(const RowFilm& film, const fs::path& folder) {
   return json;
 }
 
-/// The prompt's turns and pictures, and what is expected.
+std::string picture_from(const fs::path& folder, const fs::path& image, bool inline_pictures) {
+  return !is_inline_picture(image) ? path_from(folder, image)
+         : inline_pictures         ? image.string()
+                                   : picture_name(image);
+}
+
+/// The prompt's turns and pictures, and what is expected; a row of boxes as one.
 Json sample_json(const Sample& sample, const fs::path& folder, bool inline_pictures) {
+  const auto expected = sample.expected();
+  if (holds_boxes(sample.conversation))
+    if (auto row = box_row_json(sample.conversation,
+                                picture_from(folder, sample.pictures().front(), inline_pictures))) {
+      (*row)["where"] = short_place(sample.where);
+      (*row)["expected"] = expected ? Json(*expected) : Json(nullptr);
+      return *std::move(row);
+    }
   Json messages = Json::array();
   for (const Message& message : sample.conversation.messages) {
     Json content = Json::array();
     for (const ContentPart& part : message.content) {
       if (part.kind == ContentPart::Kind::Image) {
-        const std::string name = !is_inline_picture(part.image) ? path_from(folder, part.image)
-                                 : inline_pictures              ? part.image.string()
-                                                                : picture_name(part.image);
+        const std::string name = picture_from(folder, part.image, inline_pictures);
         content.push_back({{"type", "image"}, {"path", name}});
       } else if (part.kind == ContentPart::Kind::Film) {
         content.push_back({{"type", "video"}, {"video", film_json(part.film, folder)}});
@@ -59,7 +72,6 @@ Json sample_json(const Sample& sample, const fs::path& folder, bool inline_pictu
   }
   Json json = {{"where", short_place(sample.where)}, {"messages", std::move(messages)}};
   if (!sample.conversation.tools.is_null()) json["tools"] = sample.conversation.tools;
-  const auto expected = sample.expected();
   json["expected"] = expected ? Json(*expected) : Json(nullptr);
   return json;
 }

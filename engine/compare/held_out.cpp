@@ -2,6 +2,7 @@
 // One column of a comparison, of which the means stay.
 #include "engine/compare/held_out.h"
 
+#include "engine/compare/box_scores.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/scores.h"
 #include "engine/data/columns.h"
@@ -43,7 +44,9 @@ Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
   if (samples.empty()) return figures;
   LUTHIER_CHECK(check_pictures(samples));
   Comparison comparison;
+  comparison.model = model.folder;
   comparison.columns.emplace_back();
+  comparison.columns.front().image = model.pixels;
   for (const Sample& sample : samples)
     comparison.rows.push_back({sample, std::vector<ComparisonAnswer>(1)});
   GenerationOptions options;
@@ -54,7 +57,7 @@ Result<std::map<std::string, double>> held_out_scores(const LoadedModel& model,
       ComparisonAnswer answer;
       answer.text = so_far.text;
       answer.finish = so_far.finish;
-      put_answer(comparison.rows[row], 0, std::move(answer));
+      put_answer(comparison, row, 0, std::move(answer));
     }
     return go_on();
   };

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "engine/compare/documents.h"
+#include "engine/data/boxes/box_rows.h"
 #include "engine/data/row_kind.h"
 #include "engine/io/json.h"
 #include "engine/methods/adapter_notes.h"
@@ -111,7 +112,8 @@ Result<ComparisonAnswer> read_answer(const Json& json, const Sample& sample,
   if (json.contains("scores") && json["scores"].is_object())
     for (const auto& [key, score] : json["scores"].items())
       if (score.is_number()) answer.scores[key] = score.get<double>();
-  if (const auto expected = sample.expected()) answer.bleu = bleu_counts(answer.text, *expected);
+  if (const auto expected = sample.expected(); expected && !holds_boxes(sample.conversation))
+    answer.bleu = bleu_counts(answer.text, *expected);
   return answer;
 }
 

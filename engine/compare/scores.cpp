@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/compare/comparison.h"
+#include "engine/data/boxes/box_rows.h"
 #include "engine/rewards/answer_measures.h"
 #include "engine/rewards/text_measures.h"
 #include "engine/text/regex.h"
@@ -84,13 +85,16 @@ std::map<std::string, double> score_answer(const std::string& answer, const std:
 void add_cider(Comparison& comparison) {
   std::vector<std::string> references;
   for (const ComparisonRow& row : comparison.rows)
-    if (const auto expected = row.sample.expected()) references.push_back(*expected);
+    if (const auto expected = row.sample.expected();
+        expected && !holds_boxes(row.sample.conversation))
+      references.push_back(*expected);
   if (references.empty()) return;
   const Cider cider(references);
   for (ComparisonRow& row : comparison.rows) {
     const auto expected = row.sample.expected();
+    const bool words = expected && !holds_boxes(row.sample.conversation);
     for (ComparisonAnswer& answer : row.answers)
-      if (expected && answer.whole()) answer.scores[kCiderScore] = cider.of(answer.text, *expected);
+      if (words && answer.whole()) answer.scores[kCiderScore] = cider.of(answer.text, *expected);
   }
 }
 
