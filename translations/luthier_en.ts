@@ -6892,6 +6892,10 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <translation>Earlier turns</translation>
         </message>
         <message>
+            <source>Boxes</source>
+            <translation>Boxes</translation>
+        </message>
+        <message>
             <source>Tools</source>
             <translation>Tools</translation>
         </message>

@@ -6863,6 +6863,10 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <translation>이전 대화</translation>
         </message>
         <message>
+            <source>Boxes</source>
+            <translation>상자</translation>
+        </message>
+        <message>
             <source>Tools</source>
             <translation>도구</translation>
         </message>

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "engine/compare/box_scores.h"
 #include "engine/compare/scores.h"
 
 namespace luthier {
@@ -349,7 +350,7 @@ void LiveComparison::take(const AnswerUpdate& event) {
   answer.seconds = event.seconds;
   if (event.final) answer.finish = event.finish;
   if (answer.begun()) fading_.erase({row, column});
-  put_answer(data_.rows[row], column, std::move(answer));
+  put_answer(data_, row, column, std::move(answer));
   emit answer_changed(row, column);
 }
 

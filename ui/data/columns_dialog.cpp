@@ -43,7 +43,8 @@ QString target_words(const std::string& target) {
       {"label", QT_TRANSLATE_NOOP("columns", "Good or bad")},
       {"text", QT_TRANSLATE_NOOP("columns", "Plain text")},
       {"history", QT_TRANSLATE_NOOP("columns", "Earlier turns")},
-      {"tools", QT_TRANSLATE_NOOP("columns", "Tools")}};
+      {"tools", QT_TRANSLATE_NOOP("columns", "Tools")},
+      {"boxes", QT_TRANSLATE_NOOP("columns", "Boxes")}};
   const auto found = words.find(target);
   return found == words.end() ? QString::fromStdString(target)
                               : QCoreApplication::translate("columns", found->second);

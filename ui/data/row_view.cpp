@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/data/boxes/box_rows.h"
 #include "engine/vision/inline_picture.h"
+#include "ui/data/drawn_boxes.h"
 #include "ui/data/finding_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
@@ -41,9 +43,23 @@ QString tinted(const QColor& colour, double share) {
       .name();
 }
 
+/// What a row says of its picture.
+struct PictureBoxes {
+  std::vector<LabelledBox> boxes;
+  ImageSize picture;  ///< in whose pixels they are
+};
+
+PictureBoxes boxes_on(const Conversation& row, const ContentPart& part) {
+  PictureBoxes on;
+  if (!holds_boxes(row)) return on;
+  const auto size = read_image_size(part.image);
+  if (!size) return on;
+  return {boxes_of(row), *size};
+}
+
 /// Puts what was loaded into the label, or why nothing was.
-auto filling(QLabel* label, int edge) {
-  return [label, edge](const QImage& image, const QString& error) {
+auto filling(QLabel* label, int edge, const PictureBoxes& on = {}) {
+  return [label, edge, on](const QImage& image, const QString& error) {
     if (image.isNull()) {
       label->setWordWrap(true);
       label->setFixedWidth(kPictureEdge);
@@ -52,8 +68,10 @@ auto filling(QLabel* label, int edge) {
     }
     // Small pictures are shown larger, in whole pixels.
     const int factor = std::max(1, edge / std::max(image.width(), image.height()));
-    label->setPixmap(QPixmap::fromImage(image.scaled(image.size() * std::min(factor, 3),
-                                                     Qt::KeepAspectRatio, Qt::FastTransformation)));
+    QImage shown = image.scaled(image.size() * std::min(factor, 3), Qt::KeepAspectRatio,
+                                Qt::FastTransformation);
+    draw_boxes(shown, on.boxes, on.picture);
+    label->setPixmap(QPixmap::fromImage(shown));
   };
 }
 
@@ -155,7 +173,8 @@ void RowView::show_pictures() {
       QLabel* label = add_shown(part.kind == ContentPart::Kind::Image ? picture_name(part.image)
                                                                       : film_name(part.film));
       if (part.kind == ContentPart::Kind::Image)
-        load_picture(path_text(part.image), kPictureEdge, label, filling(label, kPictureEdge));
+        load_picture(path_text(part.image), kPictureEdge, label,
+                     filling(label, kPictureEdge, boxes_on(row_.conversation, part)));
       else
         load_film(part.film, kShownFrames, kFrameEdge, label, filling(label, kFrameEdge));
     }
