@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/data/boxes/box_notation.h"
+#include "engine/data/boxes/place_tokenizer.h"
 
 using namespace luthier;
 
@@ -28,6 +29,31 @@ std::string said(const std::vector<LabelledBox>& boxes) {
   }
   return text;
 }
+
+/// A special token a mark, and a letter.
+class Marks : public Tokenizer {
+ public:
+  Result<Encoding> encode(std::string_view, bool) const override { return Encoding(); }
+  Result<std::string> decode(std::span<const TokenId> ids, bool skip_special) const override {
+    std::string text;
+    for (const TokenId id : ids)
+      if (!skip_special || !is_special(id)) text += id_to_token(id);
+    return text;
+  }
+  std::int64_t vocab_size() const override { return std::ssize(tokens_); }
+  std::optional<TokenId> token_to_id(std::string_view token) const override {
+    for (std::size_t i = 0; i < tokens_.size(); ++i)
+      if (tokens_[i] == token) return static_cast<TokenId>(i);
+    return std::nullopt;
+  }
+  std::string id_to_token(TokenId id) const override {
+    return tokens_.at(static_cast<std::size_t>(id));
+  }
+  bool is_special(TokenId id) const override { return id_to_token(id).starts_with("<"); }
+
+ private:
+  std::vector<std::string> tokens_{"<s>", "<loc_7>", "<loc_12>", "a", "</s>"};
+};
 
 }  // namespace
 
@@ -169,6 +195,18 @@ class TestBoxNotations : public QObject {
         while (text.size() < 100'000) text += piece;
         QVERIFY(row.notation->read(text).size() <= kMostBoxes);
       }
+  }
+
+  void places_stay_in_an_answer_and_other_special_tokens_do_not() {
+    const PlaceTokenizer tokenizer(std::make_shared<const Marks>(), named("florence2"));
+    const std::vector<TokenId> ids{0, 3, 1, 2, 4};
+    QCOMPARE(*tokenizer.decode(ids, true), std::string("a<loc_7><loc_12>"));
+    QCOMPARE(*tokenizer.decode(ids, false), std::string("<s>a<loc_7><loc_12></s>"));
+    QVERIFY(!tokenizer.is_special(1) && tokenizer.is_special(0) && tokenizer.is_special(4));
+    QCOMPARE(*tokenizer.decode(std::vector<TokenId>{1}, true), std::string("<loc_7>"));
+    QCOMPARE(*tokenizer.decode(std::vector<TokenId>{}, true), std::string());
+    const PlaceTokenizer plain(std::make_shared<const Marks>(), named("json"));
+    QCOMPARE(*plain.decode(ids, true), std::string("a"));
   }
 
   void labels_with_marks_are_told() {
