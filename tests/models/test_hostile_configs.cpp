@@ -194,6 +194,9 @@ class TestHostileConfigs : public QObject {
     QTest::addColumn<QString>("patch");
     for (const Family& family : families())
       QTest::newRow(family.model_type) << QString(family.model_type) << "{}";
+    QTest::newRow("eve, aligned")
+        << "eve"
+        << R"({"alignment_config": {"hidden_size": 16, "image_size": 32, "layer_rate": 1}})";
     // Another class of the family's.
     QTest::newRow("blip-2, retrieval")
         << "blip-2"

@@ -57,6 +57,8 @@ SPECS = {
                      dict(image_size=96, image_size_clip=24, patch_stride=2, patch_stride_clip=3, conv_stride=3), None, True, "bfloat16"),
     "eve-larger": Spec({**TEXT, "hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 4, "num_key_value_heads": 2}, 128,
                        dict(image_size=168, image_size_clip=84, patch_stride=7, patch_stride_clip=7, conv_stride=2)),
+    # What stands before the language model is the larger half.
+    "eve-wide": Spec({**TEXT, "hidden_size": 64, "max_position_embeddings": 1024}, 256, dict(image_size=336, image_size_clip=168, patch_stride=14, patch_stride_clip=14, conv_stride=2)),
     # A square a patch of the teacher's; and four of them.
     "eve-aligned": Spec({**TEXT, "num_hidden_layers": 5}, aligned=dict(hidden_size=32, image_size=32, layer_rate=2)),
     "eve-aligned-fine": Spec({**TEXT, "num_hidden_layers": 4}, pictures={**PICTURES, "image_size": 64, "image_size_clip": 16},
@@ -449,7 +451,13 @@ def refused_case(world, result):
 
 STAGE_ONE = dict(vision_tower=False, projector=False, language_model=True)
 FIXED = dict(vision_tower=True, projector=False, language_model=False)
-DAILY = {f"eve/{name}" for name in ("eve-plain/forward", "eve-tied/forward", "eve-plain/generate", "eve-plain/lora", "eve-aligned/first-stage", "forecast/full",
+def forecast(name, strategy, **settings):
+    settings["within"] = 0.05
+    return (aligned(written_models.forecast_case, name, strategy, **settings) if SPECS[name].aligned else
+            written_models.forecast_case(KIND, name, strategy, **settings))
+
+
+DAILY = {f"eve/{name}" for name in ("eve-plain/forward", "eve-tied/forward", "eve-plain/generate", "eve-plain/lora", "eve-aligned/first-stage", "forecast/wide",
                               "forecast/aligned")}
 
 
@@ -471,9 +479,11 @@ def cases(everything=False):
               "eve/eve-aligned-fine/full": aligned(written_models.train_case, "eve-aligned-fine", "full"),
               "eve/eve-aligned/lora": aligned(written_models.train_case, "eve-aligned", "lora", "true"),
               "eve/eve-aligned/dropped": dropped_case, "eve/eve-aligned/begun": begun_case, "eve/eve-aligned/refused": refused_case, "eve/composed": composed_case,
-              "eve/forecast/aligned": aligned(written_models.forecast_case, "eve-aligned-larger", "full"),
-              "eve/forecast/aligned-first-stage": aligned(written_models.forecast_case, "eve-aligned-larger", "freeze", freeze=STAGE_ONE),
-              "eve/forecast/full": written_models.forecast_case(KIND, "eve-larger", "full"),
-              "eve/forecast/lora": written_models.forecast_case(KIND, "eve-larger", "lora"),
-              "eve/forecast/first-stage": written_models.forecast_case(KIND, "eve-larger", "freeze", freeze=STAGE_ONE)}
+              "eve/forecast/aligned": forecast("eve-aligned-larger", "full"),
+              "eve/forecast/aligned-first-stage": forecast("eve-aligned-larger", "freeze", freeze=STAGE_ONE),
+              "eve/forecast/full": forecast("eve-larger", "full"), "eve/forecast/lora": forecast("eve-larger", "lora"),
+              "eve/forecast/first-stage": forecast("eve-larger", "freeze", freeze=STAGE_ONE),
+              "eve/forecast/wide": forecast("eve-wide", "full"), "eve/forecast/wide-lora": forecast("eve-wide", "lora"),
+              "eve/forecast/wide-fixed": forecast("eve-wide", "freeze", freeze=FIXED),
+              "eve/forecast/wide-first-stage": forecast("eve-wide", "freeze", freeze=STAGE_ONE)}
     return {name: case for name, case in found.items() if everything or name in DAILY}

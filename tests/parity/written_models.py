@@ -184,7 +184,7 @@ def generate_case(kind, name, length=40):
     return case
 
 
-def forecast_case(kind, name, strategy, freeze=None, objective="sft", **settings):
+def forecast_case(kind, name, strategy, freeze=None, objective="sft", within=0.1, **settings):
     def case(world, result):
         folder = kind.make(name, world.checkpoints)
         row = {"image": str(world.inputs / "photo.png"), "text": "a small blue square and two green triangles stand above the old harbour"}
@@ -203,5 +203,5 @@ def forecast_case(kind, name, strategy, freeze=None, objective="sft", **settings
         world.program.run("train", world.scratch / "recipe.yaml")
         peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
         result.facts["forecast error"] = f"{100 * (foreseen['total'] / peak - 1):+.1f} %"
-        result.near("forecast", foreseen["total"], peak, 0.1, "forecast")
+        result.near("forecast", foreseen["total"], peak, within, "forecast")
     return case

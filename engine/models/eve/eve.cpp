@@ -9,8 +9,9 @@
 // With an alignment_config there are the layers, too, that a loss holds against a tower's patches
 // (objectives/visual_alignment): the processor then puts that tower's picture behind each one's own
 // patches.
-#include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
 
 #include "engine/models/config_numbers.h"
 #include "engine/models/eve/patch_aligner.h"
@@ -138,7 +139,7 @@ class Eve : public TowerModel, public PatchAlignment {
     return projector_->forward(features);
   }
   TowerCost tower_cost(const Pass& pass) const override {
-    return tokenizer_->cost(pass, patches_of(pass));
+    return tokenizer_->cost(pass, patches_of(pass), aligns());
   }
   ProjectorCost projector_cost(const Pass& pass) const override {
     return projector_->cost(pass.terms, pass.pictures.tokens);

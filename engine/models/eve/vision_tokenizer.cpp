@@ -143,13 +143,15 @@ Tensor VisionTokenizer::forward(const Tensor& patches, const std::vector<Picture
   return at::cat(tokens);
 }
 
-TowerCost VisionTokenizer::cost(const Pass& pass, std::int64_t patches) const {
+TowerCost VisionTokenizer::cost(const Pass& pass, std::int64_t patches, bool apart) const {
   const StepTerms& terms = pass.terms;
   const std::int64_t squares = patches / sizes_.square();
   TowerCost cost;
   const ProductsCost product =
       patches_cost(terms, *patch_embedding_, patches * sizes_.patch_values());
-  cost.add_part(terms, terms.of(*patch_embedding_), product.input + product.numbers, product.work);
+  // In float32 what the product keeps is pixel_values itself, which stands with the inputs.
+  const std::int64_t input = apart || terms.element < 4 ? product.input : 0;
+  cost.add_part(terms, terms.of(*patch_embedding_), input + product.numbers, product.work);
   local_->add_cost(terms, squares, patches, cost.flows, {}, cost);
   // The class token asks once, whatever the number of pictures.
   global_->add_cost(terms, 1, squares, cost.flows, terms.of(*this), cost);

@@ -49,8 +49,8 @@ class VisionTokenizer : public ParameterModule {
   std::string type_name() const override { return "Parameter"; }
   /// The authors draw both tokens from N(0, 1).
   torch::Tensor first_value(const std::string& name, const at::Generator& generator) const override;
-  /// Of so many patches.
-  TowerCost cost(const Pass& pass, std::int64_t patches) const;
+  /// Of so many patches; `apart`: they were taken out of pixel_values, as a copy.
+  TowerCost cost(const Pass& pass, std::int64_t patches, bool apart) const;
 
  private:
   TokenizerSizes sizes_;
