@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/merge/live_merge.h"
 
+#include "engine/compare/box_scores.h"
 #include "ui/sample_source.h"
 
 namespace luthier {
@@ -41,7 +42,9 @@ LiveMerge::LiveMerge(Workspace& workspace, QObject* parent)
     answer.tokens = event.tokens;
     answer.seconds = event.seconds;
     if (event.final) answer.finish = event.finish;
-    put_answer(data_.rows[event.sample], 0, std::move(answer));
+    const auto& model = workspace_.model();
+    data_.model = model ? model->summary.folder : std::filesystem::path();
+    put_answer(data_, event.sample, 0, std::move(answer));
     if (event.final) ++answered_;
     emit answer_changed(event.sample);
   });
