@@ -70,6 +70,8 @@ std::string imports(const Recipe& recipe, const ScriptFacts& facts) {
   if (packs(recipe)) text += "from accelerate import PartialState\n";
   text += import_line("datasets", datasets);
   text += import_line("peft", peft);
+  if (!packs(recipe) && !facts.adapter)
+    text += import_line("torch.distributed.tensor", {"DTensor", "Partial"});
   text += import_line("transformers", transformers);
   text += "from transformers.trainer_utils import get_last_checkpoint\n";
   return text + import_line("trl", {facts.trainer->config, facts.trainer->trainer});
@@ -172,7 +174,9 @@ std::string trl_script(const Recipe& recipe, const ScriptFacts& facts) {
   // Before the model: under ZeRO-3 its weights are shared out while they are read.
   text +=
       "\n\n" + python_call("args = ", facts.trainer->config, {}, training_arguments(recipe, facts));
-  text += model_part(recipe, facts) + data_part(facts) + trainer_call(recipe, facts);
+  text += model_part(recipe, facts);
+  if (!packs(recipe)) text += sharded_part(facts);
+  text += data_part(facts) + trainer_call(recipe, facts);
   if (facts.trainer->columns == RowColumns::Answer) text += kWholeSteps;
   if (facts.adapter && packs(recipe)) text += kWiderAdapter;
   return text + ending(recipe, facts);

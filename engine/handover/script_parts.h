@@ -17,6 +17,8 @@ std::string rows_part(const ScriptFacts& facts);
 std::string tokens_part(const Recipe& recipe, const ScriptFacts& facts);
 std::string order_part(const ScriptFacts& facts);
 std::string model_part(const Recipe& recipe, const ScriptFacts& facts);
+/// Behind the model: what it takes to shard it (accelerate's FSDP), where that is offered.
+std::string sharded_part(const ScriptFacts& facts);
 std::string data_part(const ScriptFacts& facts);
 
 }  // namespace luthier::handover

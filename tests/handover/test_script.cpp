@@ -60,6 +60,21 @@ class TestScript : public QObject {
     QVERIFY(trl_script(other, facts_of(other)).find("CUDA_VISIBLE") == std::string::npos);
   }
 
+  /// A head that trains is gathered; over a packed base nothing is sharded.
+  void what_can_be_sharded_has_its_lines() {
+    const Recipe recipe = recipe_of({"objective=dpo"});
+    ScriptFacts facts = facts_of(recipe);
+    const auto has = [&](const Recipe& of, const char* words) {
+      return trl_script(of, facts).find(words) != std::string::npos;
+    };
+    QVERIFY(has(recipe, "for each in (model,):") && has(recipe, "DTensor.full_tensor = gathered"));
+    facts.reference = "MODEL";
+    QVERIFY(has(recipe, "for each in (model, reference):"));
+    facts.adapter = true;
+    QVERIFY(has(recipe, "_no_split_modules") && !has(recipe, "DTensor"));
+    QVERIFY(!has(recipe_of({"objective=dpo", "quantization.load_in_4bit=true"}), "_no_split"));
+  }
+
   void the_reference_of_a_packed_model_is_packed() {
     for (const bool packed : {true, false}) {
       std::vector<std::string> settings{"objective=dpo"};

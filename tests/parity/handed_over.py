@@ -181,6 +181,55 @@ def ranks_case(name):
     return case
 
 
+# On CPUs accelerate makes plain data parallelism of FSDP's file: here ranks are taken for those of cards.
+SHARDED = """import json, os, runpy
+from accelerate import PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
+from torch.distributed.fsdp import FSDPModule
+
+begin = AcceleratorState.__init__
+
+
+def as_cards(self, *args, **kwargs):
+    if PartialState._shared_state.get("distributed_type") == DistributedType.MULTI_CPU:
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+    begin(self, *args, **kwargs)
+
+
+AcceleratorState.__init__ = as_cards
+trainer = runpy.run_path("train.py")["trainer"]
+if os.environ["RANK"] == "0":
+    parts = sum(isinstance(module, FSDPModule) for module in trainer.model_wrapped.modules())
+    with open("log.json", "w") as log:
+        json.dump({"parts": parts, "steps": trainer.state.log_history}, log)
+"""
+
+
+def sharded_case(name, settings):
+    """Two ranks over Gloo as `accelerate launch` starts them by the FSDP file: the model in parts, and
+    the steps that one takes with twice the batches."""
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        path = write_recipe(world, checkpoint, answers(world, 8), settings)
+        folder, _ = hand_over(world, path, "--gpus-per-node", "2", "--sharding", "fsdp")
+        world.program.run("train", path)
+        (folder / "sharded.py").write_text(SHARDED)
+        done = subprocess.run(
+            [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "accelerate/fsdp.yaml",
+             "--main_process_port", "0", "sharded.py"],
+            capture_output=True, text=True, cwd=folder,
+            env=os.environ | {"HF_DATASETS_CACHE": str(world.scratch / "cache")})
+        if not result.same("accelerate's status", done.returncode, 0):
+            result.problems.append(done.stderr[-2500:-900])
+            return
+        log = json.loads((folder / "log.json").read_text())
+        result.expect(log["parts"] > 3, f"{log['parts']} modules are sharded")
+        train.compare_curves(result, train.curve(world.scratch / "run"), steps_of(log["steps"]))
+        result.expect((folder / "result").is_dir(), "the script leaves no result")
+    return case
+
+
 def refused_case(world, result):
     """What cannot be handed over is refused by a sentence that names it, and nothing is left."""
     checkpoint = make("qwen2_vl-plain", world.checkpoints)
@@ -279,6 +328,9 @@ def cases(everything=False):
             objective="reward", strategy="full", training=FULL)),
         "handed-over/qwen2_vl/mixture": mixed_case("qwen2_vl-plain"),
         "handed-over/qwen2_vl/ranks": ranks_case("qwen2_vl-plain"),
+        "handed-over/clip-llama/fsdp": sharded_case("clip-llama", {}),
+        "handed-over/clip-llama/fsdp-full": sharded_case("clip-llama", full),
+        "handed-over/qwen2_vl-tied/fsdp-full": sharded_case("qwen2_vl-tied", full),
         "handed-over/qwen2_vl/adafactor": run_case("qwen2_vl-plain", some(7), dict(
             training=dict(optim="adafactor"))),
         "handed-over/qwen2_vl/sgd": run_case("qwen2_vl-plain", some(7), dict(
