@@ -274,6 +274,7 @@ OTHER_FILES = (
     "engine/handover/python_text.cpp",
     "engine/handover/script.cpp",
     "engine/handover/script_parts.cpp",
+    "engine/handover/sharded_part.cpp",
     "engine/handover/training_arguments.cpp",
     "engine/io/tensorboard.cpp",
     "engine/lab/compose/drawing.cpp",
