@@ -85,6 +85,29 @@ int written(int status) {
   return 3;
 }
 
+/// What is wrong with the words of a verb, and where its options are told.
+int refuse(const CLI::App& app, const CLI::ParseError& problem) {
+  const CLI::App* verb = &app;
+  std::string words = "luthier-cli", said = problem.what();
+  while (!verb->get_subcommands().empty()) {
+    verb = verb->get_subcommands().front();
+    words += " " + verb->get_name();
+  }
+  // CLI11 says that one is required, and not which there are.
+  const auto parts = verb->get_subcommands([](const CLI::App*) { return true; });
+  if (verb != &app && !parts.empty() && said.find("subcommand") != std::string::npos) {
+    said = words.substr(words.find(' ') + 1) + " needs one of";
+    for (const CLI::App* part : parts)
+      said += (part == parts.front() ? " " : ", ") + part->get_name();
+    said += ".";
+  }
+  const std::string where = verb == &app ? "luthier-cli --help for the verbs and luthier-cli VERB "
+                                           "--help for their options"
+                                         : words + " --help for its options";
+  std::fprintf(stderr, "luthier-cli: %s\nRun %s.\n", said.c_str(), where.c_str());
+  return 2;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Luthier: tune vision-language models, exactly and without Python."};
   app.name("luthier-cli");
@@ -178,11 +201,7 @@ int run(int argc, char** argv) {
     app.parse(words);
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return written(app.exit(problem));
-    std::fprintf(stderr,
-                 "luthier-cli: %s\nRun luthier-cli --help for the verbs and luthier-cli VERB "
-                 "--help for their options.\n",
-                 problem.what());
-    return 2;
+    return refuse(app, problem);
   }
   const Ending ending = actions.at(app.get_subcommands().front())();
   if (const int unwritten = written(0)) return unwritten;

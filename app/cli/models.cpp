@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <filesystem>
 #include <memory>
 
 #include "app/cli/verbs.h"
@@ -12,6 +13,11 @@ namespace luthier::cli {
 namespace {
 
 Status list(const std::vector<std::string>& folders, bool json) {
+  for (const std::string& folder : folders) {
+    std::error_code problem;
+    if (!std::filesystem::is_directory(folder, problem))
+      return input_error("There is no such folder.", folder, "Name a folder, or leave it out.");
+  }
   const auto models = find_models(hub_settings().cache, {folders.begin(), folders.end()},
                                   loadable_types(), [] { return !interrupted().stop_requested(); });
   if (interrupted().stop_requested()) return interrupted_error();
@@ -41,7 +47,8 @@ Status list(const std::vector<std::string>& folders, bool json) {
   if (json)
     print_json({{"models", documents}});
   else if (models.empty())
-    print_line("There is no model in " + hub_settings().cache.string() + ".");
+    print_line("There is no model in " + hub_settings().cache.string() +
+               (folders.empty() ? "." : ", nor in what was named."));
   return {};
 }
 
