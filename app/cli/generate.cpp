@@ -9,6 +9,7 @@
 #include "app/cli/quantization.h"
 #include "app/cli/verbs.h"
 #include "engine/compare/adapter_router.h"
+#include "engine/data/boxes/place_tokenizer.h"
 #include "engine/data/row_kind.h"
 #include "engine/generate/answer_room.h"
 #include "engine/generate/generate.h"
@@ -51,17 +52,33 @@ Result<Conversation> read_question(const GenerateOptions& o) {
   return conversation;
 }
 
-/// `first`: seconds until the first token, the reading of the prompt and its pictures.
-Json answer_json(const Generated& answer, const Json& adapter, double first) {
+std::string without_places(const Tokenizer& tokenizer, const Generated& answer) {
+  const auto* places = dynamic_cast<const PlaceTokenizer*>(&tokenizer);
+  if (!places) return answer.text;
+  std::vector<TokenId> ids;
+  for (const AnswerToken& token : answer.tokens)
+    if (token.id >= 0 && token.id < tokenizer.vocab_size()) ids.push_back(token.id);
+  auto words = places->without_places(ids);
+  return words ? words.take() : answer.text;
+}
+
+/// `first`: seconds until the first token, the reading of the prompt and its pictures. The text is
+/// what a decoder makes that leaves special tokens out; where places are such tokens, the answer
+/// with them stands beside it.
+Json answer_json(const Generated& answer, const Tokenizer& tokenizer, const Json& adapter,
+                 double first) {
   Json ids = Json::array(), logprobs = Json::array();
   for (const AnswerToken& token : answer.tokens) {
     ids.push_back(token.id);
     logprobs.push_back(token.logprob);
   }
-  return {{"adapter", adapter},        {"text", answer.text},
-          {"token_ids", ids},          {"logprobs", logprobs},
-          {"seconds", answer.seconds}, {"first_token_seconds", first},
-          {"finish", answer.finish},   {"prompt_tokens", answer.prompt_tokens}};
+  const std::string words = without_places(tokenizer, answer);
+  Json json{{"adapter", adapter},        {"text", words},
+            {"token_ids", ids},          {"logprobs", logprobs},
+            {"seconds", answer.seconds}, {"first_token_seconds", first},
+            {"finish", answer.finish},   {"prompt_tokens", answer.prompt_tokens}};
+  if (words != answer.text) json["text_with_places"] = answer.text;
+  return json;
 }
 
 /// One a column, with the seconds until its first token.
@@ -163,7 +180,7 @@ Status run(GenerateOptions o) {
   for (std::size_t column = 0; column < answers.generated.size(); ++column) {
     const Generated& generated = answers.generated[column];
     if (!o.json && adapters.size() > 1) print_line(o.adapters[column] + ": " + generated.text);
-    results.push_back(answer_json(generated,
+    results.push_back(answer_json(generated, loaded.processor->tokenizer(),
                                   adapters.empty() ? Json(nullptr) : Json(o.adapters[column]),
                                   answers.first_token[column].value_or(generated.seconds)));
   }

@@ -2,7 +2,6 @@
 """`generate` against transformers' greedy search: token ids, their log-probabilities, how it
 finished, with adapters side by side."""
 import json
-import re
 
 import torch
 
@@ -53,19 +52,6 @@ def run_generate(world, checkpoint, conversation, count, *extra):
                               count, "--dtype", "float32", "--device", "cpu", "--json", *extra)
 
 
-# Special tokens to their tokenizers and an answer's words all the same: Florence-2's own example
-# decodes with skip_special_tokens=False for their sake, Qwen2-VL's and InternVL's boxes stand in them.
-PLACES = re.compile(r"<loc_\d+>|<\|(object_ref|box)_(start|end)\|>|</?(ref|box)>")
-
-
-def said(tokenizer, ids):
-    special = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
-    if not any(id in special and PLACES.fullmatch(tokenizer.convert_ids_to_tokens(id)) for id in ids):
-        return tokenizer.decode(ids, skip_special_tokens=True)
-    return tokenizer.decode([id for id in ids if id not in special
-                             or PLACES.fullmatch(tokenizer.convert_ids_to_tokens(id))])
-
-
 def greedy_case(name, conversation, kinds=()):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
@@ -91,7 +77,8 @@ def greedy_case(name, conversation, kinds=()):
                                                          default=0) < len(
                                                              checkpoint.processor.tokenizer):
                 result.same("text", answer["text"].strip(),
-                            said(checkpoint.processor.tokenizer, answer["token_ids"]).strip())
+                            checkpoint.processor.tokenizer.decode(
+                                answer["token_ids"], skip_special_tokens=True).strip())
     return case
 
 

@@ -29,6 +29,10 @@ class PlaceTokenizer : public Tokenizer {
   std::vector<PairPiece> pair_pieces() const override { return own_->pair_pieces(); }
 
   const BoxNotation& notation() const { return *notation_; }
+  /// What the words' own tokenizer makes of an answer: without all special tokens.
+  Result<std::string> without_places(std::span<const TokenId> ids) const {
+    return own_->decode(ids, /*skip_special=*/true);
+  }
 
  private:
   bool stays(TokenId id) const;
