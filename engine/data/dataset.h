@@ -63,9 +63,9 @@ class Dataset {
 
 /// `kind`: bad_row | missing_image | broken_image | missing_film | broken_film | image_marks |
 /// empty_answer | equal_answers | no_labels | too_long | duplicate | template | unsupported_media |
-/// unsupported_tools | unknown_key. A duplicate, an empty answer behind which a token is learned, a
-/// pair of equal answers, a row that is too long but keeps labels when cut, and one with a key that
-/// is nearly a known one stay usable; every other kind makes its row unusable.
+/// unsupported_tools | unknown_key. A duplicate, a pair of equal answers, a row that is too long
+/// but keeps labels when cut, and one with a key that is nearly a known one stay usable; every
+/// other kind makes its row unusable.
 struct Finding {
   std::size_t row = 0;  ///< of the whole dataset, from 0 as Dataset::read counts
   std::string kind;

@@ -121,10 +121,8 @@ class Checker {
       outcome_.near_keys.push_back(
           "The key \"" + shortened(unread.key, 60) + "\" is not read" +
           (unread.nearest.empty() ? "." : "; " + unread.nearest + " may be meant."));
-    bool usable = true;
-    // It teaches to say nothing, where a token behind it carries a loss: as a row may want it.
-    if (has_blank_answer(*conversation))
-      add("empty_answer", where() + ": An answer of the assistant is empty.", /*usable=*/true);
+    bool usable = !has_blank_answer(*conversation);
+    if (!usable) add("empty_answer", where() + ": An answer of the assistant is empty.");
     if (conversation->chosen && conversation->rejected &&
         messages_for_template(*conversation->chosen) ==
             messages_for_template(*conversation->rejected))

@@ -25,7 +25,7 @@ Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_err
                          finding.kind == "missing_film" || finding.kind == "broken_film";
     if (picture && on_error == "skip") {
       skipped.insert(row);
-    } else if (!finding.usable) {
+    } else if (!finding.usable && finding.kind != "empty_answer") {
       return input_error(finding.message, key,
                          picture ? "Repair or remove the row, or set image.on_error: skip."
                                  : "Repair or remove the row.");

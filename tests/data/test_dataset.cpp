@@ -362,7 +362,7 @@ class TestDataset : public QObject {
              QString("2 bad_row\n3 missing_image\n4 broken_image\n5 image_marks\n6 empty_answer\n7 "
                      "no_labels\n8 too_long\n9 too_long\n10 duplicate\n11 empty_answer\n"));
     QCOMPARE(report->rows, std::size_t{12});
-    QCOMPARE(report->usable, std::size_t{6});  // the empty answers end, and that is learned
+    QCOMPARE(report->usable, std::size_t{4});
     QCOMPARE(report->longest_tokens, std::int64_t{64});
     QCOMPARE(last_done, last_total);
     const auto cancelled = check_dataset(**dataset, **processor, LossOn::Completion, 64,
