@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "engine/base/random_stream.h"
+#include "engine/data/covered_rows.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/models/blip/shared_captioner.h"
 #include "engine/models/cost.h"
@@ -69,7 +70,9 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     plan_.gradients = "captioner_grad.";
   }
 
-  const RowKind& row_kind() const override { return caption_rows(); }
+  const RowKind& row_kind() const override {
+    return lm_ > 0 && plan_.folder.empty() ? covered_caption_rows() : caption_rows();
+  }
   WindowRule window_rule() const override { return WindowRule::Whole; }
 
   Status can_begin() const override {

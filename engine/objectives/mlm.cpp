@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/data/covered_rows.h"
 #include "engine/data/sentence_pair_rows.h"
 #include "engine/models/visual_bert/region_reader.h"
 #include "engine/objectives/masking.h"
@@ -31,7 +32,7 @@ class MaskedLanguage : public Objective, public TakesOtherRows {
   explicit MaskedLanguage(const MlmSettings& settings) : settings_(settings) {}
 
   const RowKind& row_kind() const override {
-    return learns_pairs() ? sentence_pair_rows() : text_rows();
+    return learns_pairs() ? sentence_pair_rows() : covered_text_rows();
   }
   Status fits(const LoadedModel& base) const override {
     if (!base.model->encoder())
