@@ -332,7 +332,7 @@ def cases(everything=False):
               "fiber/fiber-plain/joint": joint_case("fiber-plain", checkpointing="true"),
               "fiber/fiber-plain/joint-freeze": joint_train_case("fiber-plain", "freeze"),
               "fiber/fiber-plain/mlm": covered_case("fiber-plain"), "fiber/fiber-uneven/mlm": covered_case("fiber-uneven", "true"),
-              "fiber/fiber-plain/mlm-full": train_case("fiber-plain", "mlm")}
+              "fiber/fiber-plain/mlm-full": train_case("fiber-plain", "mlm"), "fiber/fiber-plain/mlm-freeze": train_case("fiber-plain", "mlm", "freeze")}
     found |= {f"fiber/fiber-plain/matching-{strategy}": matching.train_case(KIND, "fiber-plain", strategy, 4, 1, checkpointing)
               for strategy, checkpointing in (("full", "false"), ("lora", "true"), ("freeze", "false"))}
     found |= {f"fiber/fiber-answers/{strategy}": train_case("fiber-answers", "classification", strategy) for strategy in ("full", "lora", "freeze")}
