@@ -148,7 +148,7 @@ const std::map<std::string, Expected>& expected() {
       {"efficientnet", {6, 0, 1, 0}},
       {"timm_wrapper", {6, 0, 1, 0}},
       {"swin", {6, 0, 1, 0}},
-      {"fiber", {2, 0, 1, 0}},
+      {"fiber", {1, 0, 1, 0}},
       {"align", {1, 0, 1, 0}},
       {"openvla", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
