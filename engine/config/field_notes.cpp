@@ -226,6 +226,8 @@ constexpr NoteRow kNotes[] = {
     {"infilling.prefix_token infilling.suffix_token infilling.middle_token",
      {"As the tokenizer of the base has them.", kFreeCost}},
     {"teacher_model_name_or_path", {"A larger model of the same family.", kModel2Cost}},
+    {"visual_alignment.teacher", {"CLIP-L/14 at 336 pixels is the paper's.", kModel2Cost}},
+    {"visual_alignment.weight", {"1 is the paper's.", kFreeCost}},
     {"gkd.lmbda", {"0.5 is usual; 1 learns from own answers alone.", kDrawCost}},
     {"gkd.seq_kd", {"Off is usual.", kDrawCost}},
     {"teacher_top_k", {"50 to 200; empty keeps the teacher in memory.", kSavesCost}},

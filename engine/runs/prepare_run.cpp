@@ -176,7 +176,12 @@ Status check_same_inputs(const RunManifest& recorded, const RunManifest& now) {
     if (before.size() < 2) return {};
     const std::vector<std::string> was(before.begin() + 1, before.end()),
         is(after.begin() + 1, after.end());
-    if (was != is) return refuse(beside, shown(was), is.empty() ? "none" : shown(is), field);
+    if (was == is) return {};
+    if (recorded.error.empty())
+      return refuse(beside, shown(was), is.empty() ? "none" : shown(is), field);
+    log_warning("The " + std::string(beside) +
+                " changed since the run was started. It had stopped by a fault, which may be what "
+                "was repaired: it goes on with what they are now.");
     return {};
   };
   LUTHIER_CHECK(compare(recorded.dataset_fingerprints, now.dataset_fingerprints, "dataset",
