@@ -3024,6 +3024,10 @@ of any size</translation>
             <translation>Looking at pictures again</translation>
         </message>
         <message>
+            <source>Looking at what rows name</source>
+            <translation>Looking at what rows name</translation>
+        </message>
+        <message>
             <source>Asking the reference</source>
             <translation>Asking the reference</translation>
         </message>

@@ -3010,6 +3010,10 @@ of any size</source>
             <translation>그림을 다시 보는 중</translation>
         </message>
         <message>
+            <source>Looking at what rows name</source>
+            <translation>행이 가리키는 파일을 보는 중</translation>
+        </message>
+        <message>
             <source>Asking the reference</source>
             <translation>기준 모델에 묻는 중</translation>
         </message>

@@ -214,6 +214,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("progress", "Checking rows"),
   QT_TRANSLATE_NOOP("progress", "Evaluating"),
   QT_TRANSLATE_NOOP("progress", "Looking at pictures again"),
+  QT_TRANSLATE_NOOP("progress", "Looking at what rows name"),
   QT_TRANSLATE_NOOP("progress", "Asking the reference"),
   QT_TRANSLATE_NOOP("progress", "Looking at what layers read"),
   QT_TRANSLATE_NOOP("progress", "Measuring rows"),

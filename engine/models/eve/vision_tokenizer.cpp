@@ -51,14 +51,15 @@ class PooledAttention : public torch::nn::Module {
   Tensor scores(const Tensor& query, const Tensor& key) { return (query * key).sum(-1) * scale_; }
   Tensor out(const Tensor& mixed) { return out_(mixed.reshape({-1, width_})); }
 
-  /// `asking` queries to `seen` states; `flows`: a gradient is wanted of what comes in.
-  void add_cost(const StepTerms& terms, std::int64_t asking, std::int64_t seen, bool flows,
-                const TrainedShare& own, TowerCost& cost) const {
+  /// `asking` queries to `seen` states, which `mixed` results come of; `flows`: a gradient is
+  /// wanted of what comes in.
+  void add_cost(const StepTerms& terms, std::int64_t asking, std::int64_t seen, std::int64_t mixed,
+                bool flows, const TrainedShare& own, TowerCost& cost) const {
     TrainedShare share = trained_within(terms, *this);
     share += own;
     const ProductsCost query = products_cost(terms, {query_}, asking),
                        keys = products_cost(terms, {seen_}, seen),
-                       back = products_cost(terms, {out_}, asking);
+                       back = products_cost(terms, {out_}, mixed);
     const bool inside = flows || own.trains || query.trains || keys.trains ||
                         terms.of(*query_norm_).trains || terms.of(*seen_norm_).trains;
     std::int64_t kept =
@@ -152,9 +153,9 @@ TowerCost VisionTokenizer::cost(const Pass& pass, std::int64_t patches, bool apa
   // In float32 what the product keeps is pixel_values itself, which stands with the inputs.
   const std::int64_t input = apart || terms.element < 4 ? product.input : 0;
   cost.add_part(terms, terms.of(*patch_embedding_), input + product.numbers, product.work);
-  local_->add_cost(terms, squares, patches, cost.flows, {}, cost);
+  local_->add_cost(terms, squares, patches, squares, cost.flows, {}, cost);
   // The class token asks once, whatever the number of pictures.
-  global_->add_cost(terms, 1, squares, cost.flows, terms.of(*this), cost);
+  global_->add_cost(terms, 1, squares, pass.pictures.images, cost.flows, terms.of(*this), cost);
   return cost;
 }
 
