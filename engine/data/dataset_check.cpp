@@ -178,7 +178,13 @@ class Checker {
           where() + ": The text that is read has " + std::to_string(whole.source_ids.size()) +
               " tokens, max_length is " + std::to_string(most) + ": its end will be cut.",
           /*usable=*/true);
-    if (most > 0 && length > most) {
+    const std::size_t kept_ids = whole.input_ids.size();
+    if (counted && read == 0 && whole.truncated_tokens > 0 && (most == 0 || kept_ids < most)) {
+      add("too_long",
+          where() + ": The text has " + std::to_string(length) + " tokens, and the model reads " +
+              std::to_string(kept_ids) + " at most: its end will be cut.",
+          /*usable=*/true);
+    } else if (most > 0 && length > most) {
       const std::string numbers = "The row has " + std::to_string(length) +
                                   " tokens, max_length is " + std::to_string(how_.max_length);
       const auto& ids = whole.input_ids;

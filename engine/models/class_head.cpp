@@ -129,6 +129,23 @@ Result<std::string> aligned_architecture(const Family& family, const Json&,
                      where, "Models that have them: eve.");
 }
 
+/// What the folder's pictures are made for says how large the teacher's are.
+Json aligned_sizes(const std::filesystem::path& folder) {
+  Json sizes = Json::object();
+  for (const char* file : {"processor_config.json", "preprocessor_config.json"}) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(folder / file, ignored)) continue;
+    const auto written = read_json_file(folder / file);
+    if (!written || !written->is_object()) continue;  // said where the model is loaded
+    const Json& pictures =
+        written->contains("image_processor") ? (*written)["image_processor"] : *written;
+    if (!pictures.is_object() || !pictures.contains("image_size_clip")) continue;
+    sizes["image_size"] = pictures["image_size_clip"];
+    break;
+  }
+  return sizes;
+}
+
 /// The checkpoint's own body: of a class with two heads that with the predictions alone, and
 /// without layers that config.json may only ask for yet.
 Json body_config(Json config) {
@@ -259,10 +276,10 @@ Result<NewClassHead> write_with_aligning_layers(const std::filesystem::path& sou
                                                 const std::filesystem::path& out) {
   return write_head_or_say(source,
                            {aligned_architecture,
-                            [](const std::string& architecture, Json& config) {
+                            [&source](const std::string& architecture, Json& config) {
                               name_architecture(architecture, config);
                               if (!config.contains("alignment_config"))
-                                config["alignment_config"] = Json::object();
+                                config["alignment_config"] = aligned_sizes(source);
                             }},
                            seed, out);
 }

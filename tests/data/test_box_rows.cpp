@@ -78,6 +78,24 @@ class TestBoxRows : public QObject {
     }
   }
 
+  /// Other rows' questions have the mark of their picture in front.
+  void a_questions_mark_is_the_rows_picture() {
+    Json row = row_of(Json::array({kCube}));
+    const auto question_of = [&row](const Json& question) {
+      row["question"] = question;
+      return read_conversation(row, data_room(), "row");
+    };
+    const auto plain = question_of("Where is it?"), marked = question_of("<image>\nWhere is it?");
+    QVERIFY(plain && marked);
+    QCOMPARE(marked->messages[0].content.size(), std::size_t(2));
+    QCOMPARE(text_in(marked->messages[0]), text_in(plain->messages[0]));
+    const auto another = question_of("Where is <image> it?");
+    QVERIFY(!another);
+    QCOMPARE(another.error().where, std::string("row: question"));
+    row["system"] = 5;
+    QCOMPARE(question_of("Where?").error().where, std::string("row: system"));
+  }
+
   void objectives_of_other_rows_take_it() {
     const auto asked =
         prompt_rows().read(row_of(Json::array({kCube})), data_room(), "row", nullptr);
@@ -233,6 +251,9 @@ class TestBoxRows : public QObject {
     QTest::newRow("an id twice") << R"("id": 7)"
                                  << R"("id": 3)"
                                  << "images[1]: id";
+    QTest::newRow("no annotations")
+        << R"({"image_id": 3, "category_id": 1, "bbox": [5, 3, 20, 15]})" << QString()
+        << "instances.json";
   }
   void a_coco_file_that_lies_is_refused() {
     QFETCH(QString, from);

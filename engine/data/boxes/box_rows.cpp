@@ -139,6 +139,13 @@ void put_answer_text(std::vector<Message>& messages, const std::string& answer) 
     }
 }
 
+/// A question without the mark of its picture in front, which other rows' texts may have, too.
+std::string without_mark(const std::string& question) {
+  constexpr std::string_view mark = "<image>";
+  const std::string text = trimmed(question);
+  return text.starts_with(mark) ? trimmed(text.substr(mark.size())) : question;
+}
+
 std::string question_in(const Message& turn) {
   std::string text;
   for (const ContentPart& part : turn.content)
@@ -188,7 +195,10 @@ Result<Conversation> read_box_row(const Json& row, const std::filesystem::path& 
     if (!given(row, key)) continue;
     if (!row[key].is_string())
       return refused("The question about a row's boxes must be a text.", where + ": " + key);
-    question = row[key].get<std::string>();
+    question = without_mark(row[key].get<std::string>());
+    if (question.find("<image>") != std::string::npos)
+      return refused("The row's picture stands before its question, which has another <image>.",
+                     where + ": " + key, "Take the mark out.");
     break;
   }
   std::string caption;
@@ -206,8 +216,9 @@ Result<Conversation> read_box_row(const Json& row, const std::filesystem::path& 
                  {ContentPart::of_text(boxes.dump(-1, ' ', false, Json::error_handler_t::replace))},
                  {{kBoxesKey, true}}};
   made.messages.push_back(std::move(answer));
-  if (given(row, "system") && row["system"].is_string() &&
-      !no_words(row["system"].get<std::string>()))
+  if (given(row, "system") && !row["system"].is_string())
+    return refused("The system's words must be a text.", where + ": system");
+  if (given(row, "system") && !no_words(row["system"].get<std::string>()))
     made.messages.insert(
         made.messages.begin(),
         Message{"system", {ContentPart::of_text(row["system"].get<std::string>())}, nullptr});

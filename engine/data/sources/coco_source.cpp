@@ -166,7 +166,9 @@ bool looks_like_coco(std::string_view text) {
   for (const std::string& key : coco_lists())
     if (text.find("\"" + key + "\"") == std::string_view::npos) return false;
   const auto lists = index_lists(text, coco_lists(), "");
-  if (!lists || (*lists)[0].empty() || (*lists)[1].empty() || (*lists)[2].empty()) return false;
+  if (!lists || (*lists)[0].empty() || (*lists)[2].empty()) return false;
+  // Without annotations it is one, too, and says so: no other file has these three lists.
+  if ((*lists)[1].empty()) return true;
   const RowSpan first = (*lists)[1][0];
   const auto note = parse_json(text.substr(first.begin, first.end - first.begin), "");
   return note && note->is_object() && note->contains("image_id") && note->contains("category_id");
