@@ -12,7 +12,7 @@
 namespace luthier {
 
 /// A digest of the files that these rows name, in the rows' order, wherever they lie; empty: they
-/// name none. Of a file of more than 256 KiB its length, beginning, middle and end are looked at:
+/// name none. Of a file of more than 16 KiB its length, beginning, middle and end are looked at:
 /// pictures are packed, and another one has another length or other bytes everywhere. What is not
 /// there or cannot be read counts as that. `progress(done, total)` returns false to cancel
 /// (Interrupted).
