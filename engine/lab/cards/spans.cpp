@@ -67,7 +67,7 @@ LabCard spans_card() {
   card.figure_is = "spans filled exactly";
   card.chance = 0.0;
   card.goal = 0.3;
-  card.steps = 1500;
+  card.steps = 1800;
   card.minutes = 2;
   card.write = write_spans;
   return card;
