@@ -111,6 +111,8 @@ Status check_answers_fit(const LoadedModel& model, const std::set<const ChatProc
     return check_answer_room(model, /*prompt_tokens=*/1, options.max_new_tokens);
   for (const Sample& sample : samples) {
     Conversation answered = sample.conversation;
+    if (!answered.messages.empty() && answered.messages.back().role == "assistant")
+      answered.messages.pop_back();  // the expected one
     answered.messages.push_back({"assistant", {ContentPart::of_text("x")}});
     for (const ChatProcessor* processor : processors) {
       const auto row =

@@ -120,6 +120,7 @@ void resolve_beside(GivenByKey& given, const std::filesystem::path& folder) {
                           "nash_md.reward_model",
                           "replaced_tokens.generator",
                           "image_text_pretraining.captioner",
+                          "visual_alignment.teacher",
                           "gkd.teacher_model_name_or_path",
                           "distillation.teacher_model_name_or_path",
                           "ppo.rollouts",

@@ -27,6 +27,7 @@ std::string digest_of(const std::string& bytes) {
 /// Of one file: its length and what of it is looked at.
 std::string digest_of_file(const fs::path& file) {
   std::error_code problem;
+  if (!fs::is_regular_file(file, problem)) return "-";  // a pipe would be waited for
   const std::uintmax_t size = fs::file_size(file, problem);
   std::ifstream stream(file, std::ios::binary);
   if (problem || !stream) return "-";
