@@ -31,9 +31,8 @@ bool asks(const Json& row) {
   return holds(row, "image") && row.contains("text") && row["text"].is_string();
 }
 
-/// The row's `label`, else its `labels`, of a question its `answer` before them; null: it has none.
+/// The row's `label`, else its `labels`; null: it has none.
 std::pair<const char*, Json> label_of_row(const Json& row) {
-  if (asks(row) && holds(row, "answer")) return {"answer", row["answer"]};
   for (const char* key : {"label", "labels"})
     if (holds(row, key)) return {key, row[key]};
   return {"label", Json()};
@@ -97,7 +96,9 @@ class ClassRows : public RowKind {
     if (!row.is_object()) return refused("The row is no object.", "row");
     if (holds_regions(row)) return region_rows().read(row, base, where, fault);
     const auto [field, label] = label_of_row(row);
-    const Json extra = {{"field", field}, {"label", label}};
+    Json extra = {{"field", field}, {"label", label}};
+    // Whether a question is answered or told apart is the model's to say.
+    if (asks(row) && holds(row, "answer")) extra["answer"] = row["answer"];
     if (holds(row, "image")) return read_picture(row, base, where, fault, extra);
     Conversation made;
     if (holds(row, "words")) {
@@ -144,13 +145,15 @@ class ClassRows : public RowKind {
     if (row.messages.empty() || !row.messages.front().extra.is_object())
       return refused(input_error("The row is none of classes.", where, kClassRowForms));
     const Message& first = row.messages.front();
-    const Json& label = first.extra["label"];
-    const std::string place = where + ": " + first.extra["field"].get<std::string>();
     using Of = ClassOptions::Of;
     const bool picture =
         !first.content.empty() && first.content[0].kind == ContentPart::Kind::Image;
     const bool words = first.role == "words";
     const bool beside = classes->of == Of::Row && reads_picture_beside(processor);
+    const bool answered = beside && first.extra.contains("answer");
+    const Json& label = first.extra[answered ? "answer" : "label"];
+    const std::string place =
+        where + ": " + (answered ? "answer" : first.extra["field"].get<std::string>());
     if (beside && (!picture || first.content.size() < 2))
       return refused(
           input_error("The row is no question about a picture, which the model's head answers.",

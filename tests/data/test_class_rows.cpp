@@ -59,6 +59,17 @@ class TestClassRows : public QObject {
     }
   }
 
+  /// Only a model that answers questions about pictures learns by the answer.
+  void a_pictures_label_stays_beside_an_answer() {
+    const Json row{{"image", "a.png"}, {"text", "Which?"}, {"answer", "good"}, {"label", "bad"}};
+    const auto read = class_rows().read(row, folder_.path().toStdString(), "row", nullptr);
+    QVERIFY2(read, read ? "" : read.error().sentence().c_str());
+    const Json& extra = read->messages.front().extra;
+    QCOMPARE(extra["label"].get<std::string>(), std::string("bad"));
+    QCOMPARE(extra["field"].get<std::string>(), std::string("label"));
+    QCOMPARE(extra["answer"].get<std::string>(), std::string("good"));
+  }
+
   void a_row_may_belong_to_several() {
     const auto several = classes_of(ClassOptions::Of::Row, ClassOptions::Says::Several);
     const auto named = encoded({{"text", "a"}, {"labels", {"good", "new"}}}, several);
