@@ -64,9 +64,7 @@ Result<PixelValues> EveImages::outline(int width, int height) const {
                      length = 3 * options_.patch_stride * options_.patch_stride;
   const std::int64_t side = options_.image_size_clip / options_.patch_stride_clip,
                      all = rows * columns + (options_.teacher_picture ? side * side : 0);
-  if (all > kMaxValues / length)
-    return input_error("The picture would become " + std::to_string(all) + " patches.", {},
-                       "That is more than this program takes for one picture: make it smaller.");
+  LUTHIER_CHECK(check_patches(all, length));
   return PixelValues{{}, {all, length}, {1, rows, columns}};
 }
 

@@ -40,6 +40,12 @@ Status check_resized(Extent from, Extent to) {
   return {};
 }
 
+Status check_patches(std::int64_t patches, std::int64_t length) {
+  if (patches <= kMaxValues / length) return {};
+  return input_error("The picture would become " + std::to_string(patches) + " patches.", {},
+                     "That is more than this program takes for one picture: make it smaller.");
+}
+
 Result<PixelValues> stacked(std::int64_t count, Extent frame, std::vector<std::int64_t> grid) {
   if (count > kMaxTiles || frame.width * frame.height > kMaxValues / 3 / count)
     return input_error("The picture would become " + std::to_string(count) + " tiles of " +

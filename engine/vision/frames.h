@@ -23,6 +23,8 @@ constexpr std::int64_t kMaxValues = 1 << 28;   // floats of one picture, all til
 Status check_picture(std::int64_t width, std::int64_t height);
 /// A resize from one extent to the other must leave pixels, and not too many.
 Status check_resized(Extent from, Extent to);
+/// So many patches of `length` numbers each are no more than one picture may have.
+Status check_patches(std::int64_t patches, std::int64_t length);
 /// The shape [count, 3, height, width] within the bounds on tiles and values, the grid, and no
 /// values.
 Result<PixelValues> stacked(std::int64_t count, Extent frame, std::vector<std::int64_t> grid);

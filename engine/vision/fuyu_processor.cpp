@@ -80,10 +80,7 @@ Result<PixelValues> FuyuImages::outline(int width, int height) const {
   LUTHIER_TRY(const Extent frame, covered(picture));
   const std::int64_t rows = frame.height / options_.patch, columns = frame.width / options_.patch,
                      length = 3 * options_.patch * options_.patch;
-  if (rows * columns > kMaxValues / length)
-    return input_error("The picture would become " + std::to_string(rows * columns) + " patches.",
-                       {},
-                       "That is more than this program takes for one picture: make it smaller.");
+  LUTHIER_CHECK(check_patches(rows * columns, length));
   return PixelValues{{}, {rows * columns, length}, {1, rows, columns}};
 }
 

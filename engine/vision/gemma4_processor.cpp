@@ -75,10 +75,7 @@ Result<PixelValues> Gemma4Processor::outline(int width, int height) const {
   const std::int64_t rows = extent.height / options_.patch_size,
                      columns = extent.width / options_.patch_size,
                      length = 3 * options_.patch_size * options_.patch_size;
-  if (rows * columns > kMaxValues / length)
-    return input_error("The picture would become " + std::to_string(rows * columns) + " patches.",
-                       {},
-                       "That is more than this program takes for one picture: make it smaller.");
+  LUTHIER_CHECK(check_patches(rows * columns, length));
   return PixelValues{
       {}, {rows * columns, length}, {1, rows, columns, options_.pooling, options_.patches()}};
 }

@@ -122,9 +122,7 @@ Result<PixelValues> Lfm2VlProcessor::outline(int width, int height) const {
   if (view.width > 0) LUTHIER_CHECK(check_resized(from, view));
   const std::int64_t rows = view.height / options_.patch, columns = view.width / options_.patch;
   const std::int64_t patches = count * side * side + rows * columns;
-  if (patches > kMaxValues / length)
-    return input_error("The picture would become " + std::to_string(patches) + " patches.", {},
-                       "That is more than this program takes for one picture: make it smaller.");
+  LUTHIER_CHECK(check_patches(patches, length));
   return PixelValues{
       {}, {patches, length}, {grid.rows, grid.columns, count > 0 ? side : 0, rows, columns}};
 }

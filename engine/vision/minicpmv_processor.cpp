@@ -129,9 +129,7 @@ Result<PixelValues> MiniCpmProcessor::outline(const Plan& planned) const {
   const std::int64_t whole_down = planned.whole.height / patch,
                      whole_across = planned.whole.width / patch;
   const std::int64_t patches = whole_down * whole_across + rows * columns * down * across;
-  if (patches > kMaxValues / length)
-    return input_error("The picture would become " + std::to_string(patches) + " patches.", {},
-                       "That is more than this program takes for one picture: make it smaller.");
+  LUTHIER_CHECK(check_patches(patches, length));
   return PixelValues{
       {}, {patches, length}, {rows, columns, down, across, whole_down, whole_across}};
 }

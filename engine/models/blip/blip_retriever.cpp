@@ -8,7 +8,7 @@
 
 #include "engine/models/blip/blip_options.h"
 #include "engine/models/two_towers/image_text_pretraining.h"
-#include "engine/models/two_towers/pair_matcher.h"
+#include "engine/models/two_towers/pair_texts.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/nn/module_cost.h"
 
@@ -88,28 +88,15 @@ class Retriever : public Model,
   }
 
   Tensor match(const ModelInput& input, const Pairs& pairs) override {
-    TORCH_CHECK(pairs.texts.size() == pairs.pictures.size() && !pairs.texts.empty(),
-                "a pair is a text and a picture");
-    const Tensor starts = row_starts(input.lengths);
-    const std::int64_t* start_of = starts.const_data_ptr<std::int64_t>();
-    std::vector<std::int64_t> lengths, words;
-    for (const std::int64_t row : pairs.texts) {
-      const std::int64_t length = input.lengths[static_cast<std::size_t>(row)];
-      lengths.push_back(length);
-      for (std::int64_t i = 0; i < length; ++i) words.push_back(start_of[row] + i);
-    }
-    const auto device = input.input_ids.device();
-    const auto there = [&device](const std::vector<std::int64_t>& places) {
-      return torch::tensor(places, torch::kInt64).to(device);
-    };
-    const Tensor first = row_starts(lengths).to(device);
-    const Tensor ids = input.input_ids.index_select(0, there(words))
-                           .index_fill(0, first, options_.encoder_start());
-    const Tensor seen = states_of(input).index_select(0, there(pairs.pictures)).flatten(0, 1);
-    const RowStates memory = memory_of(options_, seen, pairs.pictures.size(), lengths.size());
-    const Tensor states =
-        text_encoder_->forward(ids, RowLayout(lengths), &memory, nullptr, gradient_checkpointing_);
-    return itm_head_->forward(states.index_select(0, first));
+    const PairTexts texts = texts_of(pairs, input);
+    const Tensor begins = texts.begins();
+    const Tensor ids = input.input_ids.index_select(0, texts.words)
+                           .index_fill(0, begins, options_.encoder_start());
+    const Tensor seen = states_of(input).index_select(0, texts.pictures).flatten(0, 1);
+    const RowStates memory = memory_of(options_, seen, pairs.pictures.size(), texts.lengths.size());
+    const Tensor states = text_encoder_->forward(ids, RowLayout(texts.lengths), &memory, nullptr,
+                                                 gradient_checkpointing_);
+    return itm_head_->forward(states.index_select(0, begins));
   }
 
   std::int64_t feature_numbers(const PictureLoad& pictures) const override {

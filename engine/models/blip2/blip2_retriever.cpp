@@ -12,7 +12,7 @@
 #include "engine/models/smoothed_labels.h"
 #include "engine/models/two_towers/image_text_pretraining.h"
 #include "engine/models/two_towers/pair_loss.h"
-#include "engine/models/two_towers/pair_matcher.h"
+#include "engine/models/two_towers/pair_texts.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/nn/module_cost.h"
 
@@ -136,19 +136,12 @@ class Blip2Retriever : public Model,
   std::int64_t points_width() const override { return options_.image_text_hidden_size; }
 
   Tensor match(const ModelInput& input, const Pairs& pairs) override {
-    TORCH_CHECK(pairs.texts.size() == pairs.pictures.size() && !pairs.texts.empty(),
-                "a pair is a text and a picture");
-    std::vector<std::int64_t> begins{0}, words;
-    for (const std::int64_t length : input.lengths) begins.push_back(begins.back() + length);
+    const PairTexts chosen = texts_of(pairs, input);
     QFormerTexts texts;
-    for (const std::int64_t row : pairs.texts) {
-      const auto at = static_cast<std::size_t>(row);
-      texts.lengths.push_back(input.lengths[at]);
-      for (std::int64_t i = begins[at]; i < begins[at + 1]; ++i) words.push_back(i);
-    }
+    texts.lengths = chosen.lengths;
     const QFormerPlaces places = places_of(texts.lengths, input.input_ids.device());
-    texts.words = begun(input.input_ids.index_select(0, there(words, input)), places.positions);
-    const Tensor seen = states_of(input).index_select(0, there(pairs.pictures, input));
+    texts.words = begun(input.input_ids.index_select(0, chosen.words), places.positions);
+    const Tensor seen = states_of(input).index_select(0, chosen.pictures);
     const Tensor states =
         qformer_->forward(query_tokens_, seen.flatten(0, 1), seen.size(0), texts, places);
     return itm_head_->forward(by_queries(states)).mean(1);
@@ -273,9 +266,6 @@ class Blip2Retriever : public Model,
   /// What tokens enter the Q-Former as: [tokens, hidden].
   Tensor begun(const Tensor& ids, const Tensor& positions) const {
     return Embedding(words_)->forward(ids) + Embedding(positions_)->forward(positions);
-  }
-  static Tensor there(const std::vector<std::int64_t>& places, const ModelInput& input) {
-    return torch::tensor(places, torch::kInt64).to(input.input_ids.device());
   }
   /// Where the first so many rows begin.
   static Tensor starts(const std::vector<std::int64_t>& lengths, std::int64_t rows,

@@ -16,7 +16,7 @@
 #include "engine/models/fiber/heads.h"
 #include "engine/models/row_memory.h"
 #include "engine/models/two_towers/image_text_pretraining.h"
-#include "engine/models/two_towers/pair_matcher.h"
+#include "engine/models/two_towers/pair_texts.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/nn/module_cost.h"
 
@@ -153,31 +153,18 @@ class Fiber : public Model,
 
   // PairMatcher
   Tensor match(const ModelInput& input, const Pairs& pairs) override {
-    TORCH_CHECK(pairs.texts.size() == pairs.pictures.size() && !pairs.texts.empty(),
-                "a pair is a text and a picture");
-    const Tensor starts = row_starts(input.lengths);
-    const std::int64_t* start_of = starts.const_data_ptr<std::int64_t>();
-    std::vector<std::int64_t> lengths, words;
-    for (const std::int64_t row : pairs.texts) {
-      const std::int64_t length = input.lengths[static_cast<std::size_t>(row)];
-      lengths.push_back(length);
-      for (std::int64_t i = 0; i < length; ++i) words.push_back(start_of[row] + i);
-    }
-    const auto device = input.input_ids.device();
-    const auto there = [&device](const std::vector<std::int64_t>& places) {
-      return torch::tensor(places, torch::kInt64).to(device);
-    };
-    const Tensor of_words = there(words);
+    const PairTexts texts = texts_of(pairs, input);
     const Tensor types =
-        input.token_types.defined() ? input.token_types.index_select(0, of_words) : Tensor();
+        input.token_types.defined() ? input.token_types.index_select(0, texts.words) : Tensor();
     const Tensor shown = begun(input)
                              .view({-1, backbone_.places(), backbone_.width()})
-                             .index_select(0, there(pairs.pictures))
+                             .index_select(0, texts.pictures)
                              .flatten(0, 1);
-    const Backbone::Fused both = backbone_.fused(shown, input.input_ids.index_select(0, of_words),
-                                                 types, backbone_.rows_of(RowLayout(lengths)),
-                                                 /*images_too=*/true, gradient_checkpointing_);
-    return itm_->forward(together(both, row_starts(lengths).to(device)));
+    const Backbone::Fused both =
+        backbone_.fused(shown, input.input_ids.index_select(0, texts.words), types,
+                        backbone_.rows_of(RowLayout(texts.lengths)),
+                        /*images_too=*/true, gradient_checkpointing_);
+    return itm_->forward(together(both, texts.begins()));
   }
 
   // Encoder
