@@ -1,82 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Keys of the store: here/R (rank R has come), verdict (rank 0's, of who has), order/K, fault/R (why
-// rank R ended), alive/R (it answered the roll call), bye/R (it heard the last order).
 #include "engine/ranks/ranks.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <cstring>
-#include <optional>
-#include <thread>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
 #include "engine/io/json.h"
 #include "engine/ranks/gloo_group.h"
-#include "engine/ranks/kept_pieces.h"
-#include "engine/runs/run_records.h"
+#include "engine/ranks/ranks_impl.h"
 
 namespace luthier {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 
-constexpr milliseconds kLook{500};  ///< until it is asked whether to go on waiting
-constexpr std::chrono::microseconds kShortest{100}, kLongest{5000};  ///< between two looks
 constexpr std::chrono::seconds kRollCall{5};  ///< until who is alive has answered
-constexpr std::chrono::minutes kReason{10};  ///< until rank 0, which saves first, has said why
+constexpr std::chrono::minutes kReason{10};   ///< until rank 0, which saves first, has said why
 constexpr std::chrono::seconds kGoodbye{10};
 constexpr const char* kEnd = "end ";  ///< the last order, and why
-/// What ranks say to one another; another number is another language.
-constexpr const char* kSpeech = "1";
-
-std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
-std::string text_of(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
-std::string numbered(const char* key, std::int64_t number) {
-  return std::string(key) + "/" + std::to_string(number);
-}
-
-std::string machine_name() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
-}
-
-std::string rank_list(const std::vector<int>& ranks) {
-  std::string text = ranks.size() == 1 ? "Rank " : "Ranks ";
-  for (std::size_t i = 0; i < ranks.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == ranks.size() ? " and " : ", ") + std::to_string(ranks[i]);
-  return text;
-}
-
-/// Listens at this machine's loopback alone; -1 with errno where it cannot. c10d's own server would
-/// listen to every machine.
-int listen_here(int port) {
-  const int number = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
-  if (number < 0) return -1;
-  sockaddr_in place{};
-  place.sin_family = AF_INET;
-  place.sin_port = htons(static_cast<std::uint16_t>(port));
-  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (bind(number, reinterpret_cast<sockaddr*>(&place), sizeof place) == 0 &&
-      listen(number, SOMAXCONN) == 0)
-    return number;
-  const int problem = errno;
-  close(number);
-  errno = problem;
-  return -1;
-}
 
 torch::Tensor as_tensor(const std::string& bytes, std::int64_t length) {
   torch::Tensor tensor = torch::zeros({length}, torch::kUInt8);
@@ -86,37 +30,6 @@ torch::Tensor as_tensor(const std::string& bytes, std::int64_t length) {
 
 }  // namespace
 
-struct Ranks::Impl {
-  c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::Backend> group;
-  std::int64_t orders = 0;      ///< said or heard
-  std::unique_ptr<KeptPieces> pieces;  ///< with connections of its own
-  RankLimits limits;
-  std::optional<Error> broken;  ///< nothing more is asked of the others
-  bool left = false;
-
-  void set(const std::string& key, const std::string& text) { store->set(key, bytes_of(text)); }
-  std::string get(const std::string& key) { return text_of(store->get(key)); }
-  bool has(const std::string& key) { return store->check({key}); }
-  /// False: not yet after a moment. Throws where the store is gone. It asks again and again, at
-  /// first at once: c10d's own wait would warn of each moment that goes by.
-  bool waited(const std::string& key) {
-    const Clock::time_point until = Clock::now() + kLook;
-    for (auto pause = kShortest; !has(key); pause = std::min(2 * pause, kLongest)) {
-      if (Clock::now() >= until) return false;
-      std::this_thread::sleep_for(pause);
-    }
-    return true;
-  }
-  bool waited(const std::string& key, Clock::time_point until,
-              const std::function<bool()>& go_on = {}) {
-    while (!waited(key)) {
-      if (Clock::now() >= until || (go_on && !go_on())) return false;
-    }
-    return true;
-  }
-};
-
 Ranks::Ranks(RankPlace place, std::unique_ptr<Impl> impl)
     : place_(std::move(place)), impl_(std::move(impl)) {}
 
@@ -124,102 +37,20 @@ Ranks::~Ranks() {
   if (!impl_->left) leave("It ended early.");
 }
 
-Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLimits& limits,
-                                           const std::function<bool()>& go_on) {
-  std::signal(SIGPIPE, SIG_IGN);  // a rank that is gone is an error of the write to it
-  const std::string where = place.address + ":" + std::to_string(place.port);
-  const Clock::time_point until = Clock::now() + limits.come;
-  auto impl = std::make_unique<Impl>();
-  impl->limits = limits;
-  const bool serves = place.rank == 0 && !place.store_elsewhere;
-  c10d::TCPStoreOptions options;
-  options.port = static_cast<std::uint16_t>(place.port);
-  options.isServer = serves;
-  options.waitWorkers = false;
-  options.timeout = limits.come;
-  const auto cannot_listen = [&](const std::string& why) {
-    return machine_error("Rank 0 cannot listen at " + where + " (" + why + ").", "MASTER_PORT",
-                         "Another program may have the port; name a free one.");
-  };
-  if (serves && is_loopback(place.address)) {
-    const int listening = listen_here(place.port);
-    if (listening < 0) return cannot_listen(std::strerror(errno));
-    options.masterListenFd = listening;
-  }
-  try {
-    auto store = c10::make_intrusive<c10d::TCPStore>(place.address, options);
-    impl->store = c10::make_intrusive<c10d::PrefixStore>("luthier" + place.attempt, store);
-  } catch (const std::exception& failure) {
-    if (serves) return cannot_listen(first_line(failure.what()));
-    return machine_error("Rank " + std::to_string(place.rank) + " found no rank 0 at " + where +
-                             " within " + std::to_string(limits.come.count()) + " s (" +
-                             first_line(failure.what()) + ").",
-                         "MASTER_ADDR, MASTER_PORT",
-                         "Start rank 0, and see that this machine reaches it there.");
-  }
-  const auto interrupted = [&] { return go_on && !go_on(); };
-  try {
-    const Json here = {{"speech", kSpeech},
-                       {"version", luthier_version()},
-                       {"machine", machine_name()},
-                       {"process", static_cast<std::int64_t>(getpid())},
-                       {"ranks", place.size}};
-    impl->set(numbered("here", place.rank), here.dump());
-    if (place.rank == 0) {
-      std::vector<int> missing;
-      std::string fault;
-      for (int rank = 1; rank < place.size; ++rank) {
-        if (!impl->waited(numbered("here", rank), until, go_on)) {
-          missing.push_back(rank);
-          continue;
-        }
-        const Json other = Json::parse(impl->get(numbered("here", rank)), nullptr, false);
-        for (const char* fact : {"speech", "version", "ranks"}) {
-          if (!fault.empty() || !other.is_object() || other.value(fact, Json()) == here.at(fact))
-            continue;
-          fault = "Rank " + std::to_string(rank) + " on " + other.value("machine", "?") + " has " +
-                  fact + " " + other.value(fact, Json()).dump() + ", rank 0 has " +
-                  here.at(fact).dump() + ".";
-        }
-      }
-      if (!missing.empty())
-        fault = rank_list(missing) + " of " + std::to_string(place.size) + " did not come within " +
-                std::to_string(limits.come.count()) + " s.";
-      if (interrupted()) fault = "Rank 0 was interrupted.";
-      impl->set("verdict", fault);
-      if (interrupted()) return interrupted_error();
-      if (!fault.empty())
-        return machine_error(fault, where,
-                             "Start as many ranks as the launcher says, of one build.");
-    } else {
-      if (!impl->waited("verdict", until + limits.come, go_on)) {
-        if (interrupted()) return interrupted_error();
-        return machine_error("Rank 0 did not say within " +
-                                 std::to_string(2 * limits.come.count()) + " s that all are there.",
-                             where);
-      }
-      const std::string fault = impl->get("verdict");
-      if (!fault.empty()) return machine_error(fault, where);
-    }
-    impl->group = gloo_group(c10::make_intrusive<c10d::PrefixStore>("gloo", impl->store),
-                             place.rank, place.size, place.address, limits.come);
-    impl->group->setTimeout(limits.answer);
-  } catch (const std::exception& failure) {
-    return machine_error("Rank " + std::to_string(place.rank) + " lost the others while they met (" +
-                             first_line(failure.what()) + ").",
-                         where, "Let all machines of the run reach one another.");
-  }
-  return std::shared_ptr<Ranks>(new Ranks(place, std::move(impl)));
-}
-
 Result<torch::Tensor> Ranks::exchange(const torch::Tensor& bytes, std::vector<std::int64_t> to,
                                       std::vector<std::int64_t> from) {
   if (impl_->broken) return *impl_->broken;
   std::int64_t arriving = 0;
   for (const std::int64_t count : from) arriving += count;
-  torch::Tensor out = torch::empty({arriving}, torch::kUInt8), in = bytes;
+  torch::Tensor out = torch::empty({arriving}, bytes.options()), in = bytes;
   try {
-    impl_->group->alltoall_base(out, in, from, to)->wait();
+    if (bytes.is_cpu()) {
+      impl_->group->alltoall_base(out, in, from, to)->wait();
+    } else if (const Status sent =
+                   impl_->cards->exchange(bytes, to, out, from, impl_->while_there());
+               !sent) {
+      return lost(sent.error().sentence());
+    }
   } catch (const std::exception& failure) {
     return lost(failure.what());
   }
@@ -228,9 +59,14 @@ Result<torch::Tensor> Ranks::exchange(const torch::Tensor& bytes, std::vector<st
 
 Result<torch::Tensor> Ranks::gather(const torch::Tensor& bytes) {
   if (impl_->broken) return *impl_->broken;
-  torch::Tensor out = torch::empty({size() * bytes.numel()}, torch::kUInt8), in = bytes;
+  torch::Tensor out = torch::empty({size() * bytes.numel()}, bytes.options()), in = bytes;
   try {
-    if (bytes.numel() > 0) impl_->group->_allgather_base(out, in)->wait();
+    if (bytes.is_cpu()) {
+      if (bytes.numel() > 0) impl_->group->_allgather_base(out, in)->wait();
+    } else if (bytes.numel() > 0) {
+      const Status sent = impl_->cards->gather(bytes, out, impl_->while_there());
+      if (!sent) return lost(sent.error().sentence());
+    }
   } catch (const std::exception& failure) {
     return lost(failure.what());
   }
@@ -263,9 +99,9 @@ Result<std::vector<std::string>> Ranks::gather(const std::string& mine) {
                        first = std::min(count, kRoom - kLength);
     std::string text(start + rank * kRoom + kLength, static_cast<std::size_t>(first));
     if (count > first)
-      text.append(reinterpret_cast<const char*>(rest.const_data_ptr<std::uint8_t>()) +
-                      rank * rest.size(1),
-                  static_cast<std::size_t>(count - first));
+      text.append(
+          reinterpret_cast<const char*>(rest.const_data_ptr<std::uint8_t>()) + rank * rest.size(1),
+          static_cast<std::size_t>(count - first));
     all.push_back(std::move(text));
   }
   return all;
@@ -280,8 +116,9 @@ Status Ranks::agree(const Facts& facts) {
     const Json other = Json::parse(all[rank], nullptr, false);
     for (const auto& [name, value] : facts) {
       if (first.value(name, "") == other.value(name, "")) continue;
-      return input_error("Rank " + std::to_string(rank) + " has another " + name + " than rank 0: " +
-                             other.value(name, "") + " beside " + first.value(name, "") + ".",
+      return input_error("Rank " + std::to_string(rank) + " has another " + name +
+                             " than rank 0: " + other.value(name, "") + " beside " +
+                             first.value(name, "") + ".",
                          name, "Give all ranks the same files and settings.");
     }
   }
@@ -293,8 +130,8 @@ Status Ranks::keep(std::vector<torch::Tensor> pieces) {
   try {
     auto group = gloo_group(c10::make_intrusive<c10d::PrefixStore>("pieces", impl_->store),
                             place_.rank, place_.size, place_.address, impl_->limits.come);
-    impl_->pieces = std::make_unique<KeptPieces>(std::move(group), place_.rank, place_.size,
-                                                 std::move(pieces));
+    impl_->pieces =
+        std::make_unique<KeptPieces>(std::move(group), place_.rank, place_.size, std::move(pieces));
   } catch (const std::exception& failure) {
     return lost(failure.what());
   }
@@ -421,12 +258,14 @@ void Ranks::leave(const std::string& why) {
     // Who is in the midst of something with this rank comes out of it, and hears why.
     if (!why.empty()) impl_->group.reset();
     impl_->pieces.reset();
+    impl_->presence.reset();
+    impl_->cards.reset();
     if (!impl_->broken) impl_->broken = machine_error("This rank has left the run.");
     const Clock::time_point until = Clock::now() + (was_broken ? kRollCall : kGoodbye);
     for (int rank = 1; leads() && rank < size(); ++rank) {
       while (!impl_->has(numbered("bye", rank)) && !impl_->has(numbered("fault", rank)) &&
              Clock::now() < until)
-        std::this_thread::sleep_for(kLongest);
+        std::this_thread::sleep_for(Impl::kLongest);
     }
   } catch (const std::exception& failure) {
     log_debug("Leaving: " + first_line(failure.what()));

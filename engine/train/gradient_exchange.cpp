@@ -45,6 +45,10 @@ GradientExchange::GradientExchange(const std::vector<TrainedTensor>& tensors,
   for (const auto& of_owner : buckets_) most_buckets_ = std::max(most_buckets_, of_owner.size());
 }
 
+torch::TensorOptions GradientExchange::bytes_there() const {
+  return torch::TensorOptions().dtype(torch::kUInt8).device(ranks_->line());
+}
+
 void GradientExchange::begin() {
   std::fill(sums_.begin(), sums_.end(), torch::Tensor());
   std::fill(summed_.begin(), summed_.end(), false);
@@ -91,7 +95,7 @@ Status GradientExchange::add(const std::vector<std::string>& standing) {
       from.push_back(bytes_of(bucket(here), standing[rank]));
       leaving += to.back();
     }
-    const torch::Tensor out = torch::empty({leaving}, torch::kUInt8);
+    const torch::Tensor out = torch::empty({leaving}, bytes_there());
     std::int64_t at = 0;
     for (std::size_t owner = 0; owner < buckets_.size(); ++owner) {
       for (const Piece& piece : bucket(owner)) {
@@ -154,7 +158,7 @@ Status GradientExchange::owners_to_all(
         if (is_there(piece.tensor)) bytes += room_of(piece);
       longest = std::max(longest, bytes);
     }
-    const torch::Tensor mine = torch::zeros({longest}, torch::kUInt8);
+    const torch::Tensor mine = torch::zeros({longest}, bytes_there());
     std::int64_t at = 0;
     for (const Piece& piece : round < buckets_[here].size() ? buckets_[here][round] : Bucket()) {
       if (!is_there(piece.tensor)) continue;

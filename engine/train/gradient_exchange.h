@@ -60,6 +60,8 @@ class GradientExchange {
                        const std::function<torch::Tensor(const Piece&)>& from,
                        const std::function<void(const Piece&, const torch::Tensor&)>& into) const;
   void give_back(bool one);
+  /// Of bytes that are to be sent: where the ranks' line takes them.
+  torch::TensorOptions bytes_there() const;
 
   const std::vector<TrainedTensor>& tensors_;
   const std::shared_ptr<Ranks> ranks_;

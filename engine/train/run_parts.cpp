@@ -124,7 +124,10 @@ Status prepare_folder(RunParts& run, const std::function<bool()>& stopping) {
     LUTHIER_TRY(manifest.eval_dataset_fingerprints,
                 fingerprints_of(run, run.eval_reader, run.eval_rows, stopping));
   }
-  if (run.ranks) LUTHIER_CHECK(agree_on_inputs(run, manifest));
+  if (run.ranks) {
+    LUTHIER_CHECK(agree_on_inputs(run, manifest));
+    LUTHIER_CHECK(run.ranks->join_cards(run.device));
+  }
   if (run.follows()) return {};
   if (run.resumes() && run.begun->recorded)
     LUTHIER_CHECK(check_same_inputs(*run.begun->recorded, manifest));

@@ -8,6 +8,8 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
+#include <atomic>
+
 #include "tests/pretend/arena.h"
 #include "tests/pretend/graph.h"
 #include "tests/pretend/kernels.h"
@@ -22,6 +24,8 @@ using at::Tensor;
 
 constexpr c10::DispatchKeySet kKeys{c10::DispatchKey::PrivateUse1};
 
+std::atomic<bool> finishes = true;
+
 class Guard : public c10::impl::NoOpDeviceGuardImpl<c10::DeviceType::PrivateUse1> {
  public:
   c10::Device exchangeDevice(c10::Device) const override { return device(); }
@@ -31,7 +35,8 @@ class Guard : public c10::impl::NoOpDeviceGuardImpl<c10::DeviceType::PrivateUse1
   void record(void**, const c10::Stream&, const c10::DeviceIndex,
               const c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
-  bool queryEvent(void*) const override { return true; }
+  bool queryEvent(void*) const override { return finishes; }
+  void* getStreamNativeHandle(const c10::Stream) const override { return nullptr; }
 
  private:
   static c10::Stream only() { return c10::Stream(c10::Stream::DEFAULT, device()); }
@@ -168,6 +173,8 @@ void add_whole_operators() {
 }
 
 }  // namespace
+
+void let_finish(bool does) { finishes = does; }
 
 void start() {
   map_arena();

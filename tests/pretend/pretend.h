@@ -24,6 +24,10 @@ void start();
 /// all floating-point types and sizes of heads; false: as a card has none for float32.
 void let_flash(bool on);
 
+/// Whether what is asked of it is ever done, as those see it who look for its events; once started,
+/// it is.
+void let_finish(bool does);
+
 // What was asked of it.
 
 struct Counts {

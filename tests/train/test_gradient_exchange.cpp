@@ -3,67 +3,25 @@
 // they come to are, to the bit, those that one adds up in the order of the micro-batches.
 #include "engine/train/gradient_exchange.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <set>
-#include <thread>
 
 #include "engine/models/sharded_layers.h"
 #include "engine/ranks/owners.h"
 #include "engine/ranks/shared_work.h"
 
+#include "tests/ranks/as_threads.h"
 #include "tests/train/tiny_weights.h"
 
 #include <QTemporaryDir>
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
+using luthier::test::by_ranks;
 namespace fs = std::filesystem;
 
 namespace {
-
-int free_port() {
-  const int number = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in place{};
-  place.sin_family = AF_INET;
-  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof place;
-  bind(number, reinterpret_cast<sockaddr*>(&place), sizeof place);
-  getsockname(number, reinterpret_cast<sockaddr*>(&place), &size);
-  close(number);
-  return ntohs(place.sin_port);
-}
-
-/// `work` of each rank; what it returns is said where it is not empty.
-std::string by_ranks(int size, const std::function<std::string(std::shared_ptr<Ranks>)>& work) {
-  const int port = free_port();
-  std::vector<std::string> said(static_cast<std::size_t>(size));
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      RankPlace place;
-      place.rank = place.local_rank = rank;
-      place.size = place.local_size = size;
-      place.address = "127.0.0.1";
-      place.port = port;
-      auto met = Ranks::meet(place);
-      std::string& mine = said[static_cast<std::size_t>(rank)];
-      mine = met ? work(*met) : met.error().sentence();
-      if (!met) return;
-      if (rank > 0 && mine.empty()) (void)(*met)->next_order();  // that it is over
-      (*met)->leave(mine);
-    });
-  }
-  for (std::thread& each : threads) each.join();
-  std::string all;
-  for (const std::string& each : said) all += each;
-  return all;
-}
 
 /// Of micro-batch i a gradient of tensor t, or none.
 torch::Tensor gradient(std::int64_t i, std::int64_t t, const torch::Tensor& tensor,
