@@ -111,6 +111,7 @@ const std::vector<Part>& parts() {
       {"families, bfloat16", family_checks_bfloat16},
       {"runs, bfloat16", run_checks_bfloat16},
       {"copies and waits", traffic_checks},
+      {"links", link_checks},
       {"decoding", decoding_checks},
       {"recorded steps", recording_checks},
       {"memory and speed", shape_checks},

@@ -12,6 +12,7 @@
 #include "engine/check/check.h"
 #include "engine/data/processor.h"
 #include "engine/device/torch.h"
+#include "engine/ranks/nccl_line.h"
 
 namespace luthier {
 
@@ -35,6 +36,7 @@ struct CheckedCard {
   std::filesystem::path rows;     ///< rows for it, with pictures
   std::shared_ptr<const ChatProcessor> processor;  ///< of that folder
   std::int64_t most_steps = 30;                    ///< of a step that is timed
+  std::string nccl = NcclLine::kLibrary;
   /// Counts what the work asks of the device; empty: nobody tells.
   std::function<Traffic(const std::function<void()>& work)> traffic;
   /// Why nothing more is to be begun ("no time"), within a check as before one; "": go on. Empty:
@@ -71,6 +73,7 @@ std::vector<Check> run_checks_bfloat16(const CheckedCard& card);
 std::vector<Check> kernel_checks(const CheckedCard& card);
 std::vector<Check> shape_checks(const CheckedCard& card);
 std::vector<Check> traffic_checks(const CheckedCard& card);
+std::vector<Check> link_checks(const CheckedCard& card);
 std::vector<Check> decoding_checks(const CheckedCard& card);
 std::vector<Check> recording_checks(const CheckedCard& card);
 

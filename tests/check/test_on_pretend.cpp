@@ -3,6 +3,8 @@
 // are for turns its row red: a kernel that is slightly wrong, one that adds up otherwise each time,
 // one that keeps memory, one that waits for the host; a device that runs full or is lost; time that
 // runs out. The faults are kernels that take the place of the device's own.
+#include <dlfcn.h>
+
 #include <torch/library.h>
 
 #include <map>
@@ -13,8 +15,10 @@
 #include "engine/device/lost_device.h"
 #include "engine/kernels/launcher.h"
 #include "engine/models/family.h"
+#include "tests/pretend/arena.h"
 #include "tests/pretend/own_kernels.h"
 #include "tests/pretend/pretend.h"
+#include "tests/ranks/fake_nccl.h"
 #include "tests/rounds.h"
 
 // After LibTorch, whose names Qt's keywords would break.
@@ -136,6 +140,11 @@ class TestOnPretend : public QObject {
     card_.device = pretend::device();
     card_.scratch = folder_.path().toStdString();
     card_.most_steps = 3;
+    card_.nccl = LUTHIER_BINARY_DIR "/tests/libfake_nccl.so";
+    void* library = dlopen(card_.nccl.c_str(), RTLD_NOW | RTLD_LOCAL);
+    QVERIFY2(library, "the stand-in for NCCL is not built");
+    fail_nccl_ = reinterpret_cast<test::FailNccl>(dlsym(library, "fake_fail"));
+    reinterpret_cast<test::ReachNccl>(dlsym(library, "fake_reach"))(pretend::readable_address);
     card_.traffic = [](const std::function<void()>& work) {
       pretend::reset_counts();
       work();
@@ -189,6 +198,7 @@ class TestOnPretend : public QObject {
     QTest::newRow("copies and waits") << "copies and waits: llama" << 1;
     QTest::newRow("copies and waits, pictures") << "copies and waits: qwen2_vl" << 1;
     QTest::newRow("copies and waits, experts") << "copies and waits: qwen3_vl_moe" << 1;
+    QTest::newRow("links") << "links" << 1;
     QTest::newRow("decoding") << "decoding: qwen2_vl" << 1;
     QTest::newRow("decoding, speed") << "decoding: 2 M" << 2;
     QTest::newRow("recorded steps") << "recorded steps: qwen2_vl" << 1;
@@ -212,6 +222,31 @@ class TestOnPretend : public QObject {
   void a_run_leaves_the_number_of_threads() {
     QVERIFY(!sound("runs, float32: full").empty());
     QCOMPARE(at::get_num_threads(), 1);
+  }
+
+  void a_link_s_fault_fails_data() {
+    QTest::addColumn<QString>("call");
+    QTest::addColumn<QString>("says");
+    QTest::newRow("not joined") << "ncclCommInitRank" << "unhandled system error";
+    QTest::newRow("not sent") << "ncclGroupEnd" << "unhandled system error";
+    QTest::newRow("other bytes") << "bytes" << "came as others";
+  }
+  void a_link_s_fault_fails() {
+    QFETCH(QString, call);
+    QFETCH(QString, says);
+    fail_nccl_(qPrintable(call), test::kNcclSystemFault);
+    const auto found = rows_of("links");
+    fail_nccl_("", 0);
+    QCOMPARE(found.size(), std::size_t(1));
+    QVERIFY2(found.front().outcome == Outcome::Failed, to_line(found.front()).c_str());
+    QVERIFY2(QString::fromStdString(found.front().detail).contains(says),
+             found.front().detail.c_str());
+  }
+  void without_nccl_links_are_skipped() {
+    const std::string own = std::exchange(card_.nccl, "libnothing.so.1");
+    const auto found = rows_of("links");
+    card_.nccl = own;
+    QVERIFY(found.size() == 1 && found.front().outcome == Outcome::Skipped);
   }
 
   void a_fault_fails_data() {
@@ -422,6 +457,7 @@ class TestOnPretend : public QObject {
 
   QTemporaryDir folder_;
   CheckedCard card_;
+  test::FailNccl fail_nccl_ = nullptr;
   std::map<QString, std::vector<CheckRow>> sound_;
 };
 

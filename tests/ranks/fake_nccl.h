@@ -5,7 +5,8 @@
 
 namespace luthier::test {
 
-/// `call` ("ncclCommInitRank") answers `code` from now on; "": all succeed.
+/// `call` ("ncclCommInitRank") answers `code` from now on; "bytes": they come as others; "": all is
+/// well.
 using FailNccl = void (*)(const char* call, int code);
 /// How the host reads what lies on a card.
 using ReachNccl = void (*)(void* (*readable)(void* address));
