@@ -7950,6 +7950,14 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <source>&amp;Stop</source>
             <translation>&amp;Stop</translation>
         </message>
+        <message>
+            <source>Scaling la&amp;ws…</source>
+            <translation>Scaling la&amp;ws…</translation>
+        </message>
+        <message>
+            <source>Small decoders of several sizes, and the law that their losses follow</source>
+            <translation>Small decoders of several sizes, and the law that their losses follow</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MaskView</name>
@@ -8015,6 +8023,270 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         <message>
             <source>Written</source>
             <translation>Written</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::BudgetCard</name>
+        <message>
+            <source>5.76e23, or 400T</source>
+            <translation>5.76e23, or 400T</translation>
+        </message>
+        <message>
+            <source>The law of these points</source>
+            <translation>The law of these points</translation>
+        </message>
+        <message>
+            <source>What a budget is best spent on</source>
+            <translation>What a budget is best spent on</translation>
+        </message>
+        <message>
+            <source>&amp;Operations</source>
+            <translation>&amp;Operations</translation>
+        </message>
+        <message>
+            <source>Operations</source>
+            <translation>Operations</translation>
+        </message>
+        <message>
+            <source>Laws</source>
+            <translation>Laws</translation>
+        </message>
+        <message>
+            <source>Law</source>
+            <translation>Law</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>Weights</translation>
+        </message>
+        <message>
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <source>Tokens a weight</source>
+            <translation>Tokens a weight</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>Loss</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::LawPlot</name>
+        <message>
+            <source>The best model of each budget</source>
+            <translation>The best model of each budget</translation>
+        </message>
+        <message>
+            <source>%1 weights</source>
+            <translation>%1 weights</translation>
+        </message>
+        <message>
+            <source>The next size, forecast</source>
+            <translation>The next size, forecast</translation>
+        </message>
+        <message>
+            <source>What it came to</source>
+            <translation>What it came to</translation>
+        </message>
+        <message>
+            <source>No model falls below</source>
+            <translation>No model falls below</translation>
+        </message>
+        <message>
+            <source>%1 weights, %2 tokens: %3 nats a token</source>
+            <translation>%1 weights, %2 tokens: %3 nats a token</translation>
+        </message>
+        <message>
+            <source>Forecast: %1 (%2 to %3)</source>
+            <translation>Forecast: %1 (%2 to %3)</translation>
+        </message>
+        <message>
+            <source>Forecast: %1</source>
+            <translation>Forecast: %1</translation>
+        </message>
+        <message>
+            <source>It came to %1</source>
+            <translation>It came to %1</translation>
+        </message>
+        <message>
+            <source>Operations (6 × weights × tokens)</source>
+            <translation>Operations (6 × weights × tokens)</translation>
+        </message>
+        <message>
+            <source>Loss, nats a token</source>
+            <translation>Loss, nats a token</translation>
+        </message>
+        <message>
+            <source>Losses over operations</source>
+            <translation>Losses over operations</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::LawsWindow</name>
+        <message>
+            <source>%1 could not be started. Reinstall Luthier, or put luthier-cli beside this program.</source>
+            <translation>%1 could not be started. Reinstall Luthier, or put luthier-cli beside this program.</translation>
+        </message>
+        <message>
+            <source>A sweep&apos;s folder, or an empty one</source>
+            <translation>A sweep&apos;s folder, or an empty one</translation>
+        </message>
+        <message>
+            <source>Points: weights, tokens, loss</source>
+            <translation>Points: weights, tokens, loss</translation>
+        </message>
+        <message>
+            <source>Points (*.csv *.tsv *.json *.jsonl *.parquet)</source>
+            <translation>Points (*.csv *.tsv *.json *.jsonl *.parquet)</translation>
+        </message>
+        <message>
+            <source>Small decoders are trained, the cheapest first…</source>
+            <translation>Small decoders are trained, the cheapest first…</translation>
+        </message>
+        <message>
+            <source>Stopped; what was trained is kept, and the same folder goes on from here.</source>
+            <translation>Stopped; what was trained is kept, and the same folder goes on from here.</translation>
+        </message>
+        <message>
+            <source>The sweep ended by itself. What was trained is kept: train again to go on.</source>
+            <translation>The sweep ended by itself. What was trained is kept: train again to go on.</translation>
+        </message>
+        <message>
+            <source>No run has ended here yet.</source>
+            <translation>No run has ended here yet.</translation>
+        </message>
+        <message>
+            <source>%1 %2 (%3 to %4)</source>
+            <translation>%1 %2 (%3 to %4)</translation>
+        </message>
+        <message numerus="yes">
+            <source>L = E + A / N^α + B / D^β, from %n points</source>
+            <translation>
+                <numerusform>L = E + A / N^α + B / D^β, from %n point</numerusform>
+                <numerusform>L = E + A / N^α + B / D^β, from %n points</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>The best N grows as C to the power of</source>
+            <translation>The best N grows as C to the power of</translation>
+        </message>
+        <message>
+            <source>The language&apos;s own floor is %1</source>
+            <translation>The language&apos;s own floor is %1</translation>
+        </message>
+        <message>
+            <source>%1: forecast %2</source>
+            <translation>%1: forecast %2</translation>
+        </message>
+        <message>
+            <source> (%1 to %2)</source>
+            <translation> (%1 to %2)</translation>
+        </message>
+        <message>
+            <source>, it came to %1 (%2 %)</source>
+            <translation>, it came to %1 (%2 %)</translation>
+        </message>
+        <message>
+            <source>A file of points is no sweep; choose a folder</source>
+            <translation>A file of points is no sweep; choose a folder</translation>
+        </message>
+        <message>
+            <source>&amp;Train the sweep</source>
+            <translation>&amp;Train the sweep</translation>
+        </message>
+        <message>
+            <source>&amp;Train what lacks</source>
+            <translation>&amp;Train what lacks</translation>
+        </message>
+        <message>
+            <source>Scaling laws</source>
+            <translation>Scaling laws</translation>
+        </message>
+        <message>
+            <source>Losses over operations, and the law fitted to them</source>
+            <translation>Losses over operations, and the law fitted to them</translation>
+        </message>
+        <message>
+            <source>S&amp;weep</source>
+            <translation>S&amp;weep</translation>
+        </message>
+        <message>
+            <source>A sweep&apos;s folder, or a file of points</source>
+            <translation>A sweep&apos;s folder, or a file of points</translation>
+        </message>
+        <message>
+            <source>&amp;Choose…</source>
+            <translation>&amp;Choose…</translation>
+        </message>
+        <message>
+            <source>&amp;Points…</source>
+            <translation>&amp;Points…</translation>
+        </message>
+        <message>
+            <source>A table of weights, tokens and losses that is there already</source>
+            <translation>A table of weights, tokens and losses that is there already</translation>
+        </message>
+        <message>
+            <source>Wi&amp;dths</source>
+            <translation>Wi&amp;dths</translation>
+        </message>
+        <message>
+            <source>Widths</source>
+            <translation>Widths</translation>
+        </message>
+        <message>
+            <source>Of the decoders, in steps of 8; the next one is forecast</source>
+            <translation>Of the decoders, in steps of 8; the next one is forecast</translation>
+        </message>
+        <message>
+            <source>T&amp;okens</source>
+            <translation>T&amp;okens</translation>
+        </message>
+        <message>
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <source>That each width is trained on, from nothing</source>
+            <translation>That each width is trained on, from nothing</translation>
+        </message>
+        <message>
+            <source>&amp;Minutes</source>
+            <translation>&amp;Minutes</translation>
+        </message>
+        <message>
+            <source>Minutes</source>
+            <translation>Minutes</translation>
+        </message>
+        <message>
+            <source>Runs that would not end in them are left for another time</source>
+            <translation>Runs that would not end in them are left for another time</translation>
+        </message>
+        <message>
+            <source>&amp;Stop</source>
+            <translation>&amp;Stop</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>Runs</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>Run</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>Weights</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>Loss</translation>
+        </message>
+        <message>
+            <source>Seconds</source>
+            <translation>Seconds</translation>
         </message>
     </context>
 </TS>

@@ -7916,6 +7916,14 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <source>&amp;Stop</source>
             <translation>멈추기(&amp;S)</translation>
         </message>
+        <message>
+            <source>Scaling la&amp;ws…</source>
+            <translation>스케일링 법칙(&amp;W)…</translation>
+        </message>
+        <message>
+            <source>Small decoders of several sizes, and the law that their losses follow</source>
+            <translation>여러 크기의 작은 디코더와, 그 손실이 따르는 법칙</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MaskView</name>
@@ -7981,6 +7989,269 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         <message>
             <source>Written</source>
             <translation>쓰는 것</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::BudgetCard</name>
+        <message>
+            <source>5.76e23, or 400T</source>
+            <translation>5.76e23, 또는 400T</translation>
+        </message>
+        <message>
+            <source>The law of these points</source>
+            <translation>이 점들의 법칙</translation>
+        </message>
+        <message>
+            <source>What a budget is best spent on</source>
+            <translation>예산을 어디에 쓰는 것이 가장 좋은가</translation>
+        </message>
+        <message>
+            <source>&amp;Operations</source>
+            <translation>연산 수(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Operations</source>
+            <translation>연산 수</translation>
+        </message>
+        <message>
+            <source>Laws</source>
+            <translation>법칙</translation>
+        </message>
+        <message>
+            <source>Law</source>
+            <translation>법칙</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>Tokens</source>
+            <translation>토큰</translation>
+        </message>
+        <message>
+            <source>Tokens a weight</source>
+            <translation>가중치당 토큰</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>손실</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::LawPlot</name>
+        <message>
+            <source>The best model of each budget</source>
+            <translation>예산마다 가장 좋은 모델</translation>
+        </message>
+        <message>
+            <source>%1 weights</source>
+            <translation>가중치 %1</translation>
+        </message>
+        <message>
+            <source>The next size, forecast</source>
+            <translation>다음 크기의 예측</translation>
+        </message>
+        <message>
+            <source>What it came to</source>
+            <translation>실제 결과</translation>
+        </message>
+        <message>
+            <source>No model falls below</source>
+            <translation>어떤 모델도 이 아래로 못 내려감</translation>
+        </message>
+        <message>
+            <source>%1 weights, %2 tokens: %3 nats a token</source>
+            <translation>가중치 %1, 토큰 %2: 토큰당 %3나트</translation>
+        </message>
+        <message>
+            <source>Forecast: %1 (%2 to %3)</source>
+            <translation>예측: %1 (%2 ~ %3)</translation>
+        </message>
+        <message>
+            <source>Forecast: %1</source>
+            <translation>예측: %1</translation>
+        </message>
+        <message>
+            <source>It came to %1</source>
+            <translation>실제로는 %1</translation>
+        </message>
+        <message>
+            <source>Operations (6 × weights × tokens)</source>
+            <translation>연산 수 (6 × 가중치 × 토큰)</translation>
+        </message>
+        <message>
+            <source>Loss, nats a token</source>
+            <translation>손실, 토큰당 나트</translation>
+        </message>
+        <message>
+            <source>Losses over operations</source>
+            <translation>연산 수에 따른 손실</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::LawsWindow</name>
+        <message>
+            <source>%1 could not be started. Reinstall Luthier, or put luthier-cli beside this program.</source>
+            <translation>%1을(를) 시작할 수 없습니다. Luthier를 다시 설치하거나 luthier-cli를 이 프로그램 옆에 두세요.</translation>
+        </message>
+        <message>
+            <source>A sweep&apos;s folder, or an empty one</source>
+            <translation>스윕 폴더 또는 빈 폴더</translation>
+        </message>
+        <message>
+            <source>Points: weights, tokens, loss</source>
+            <translation>점: 가중치, 토큰, 손실</translation>
+        </message>
+        <message>
+            <source>Points (*.csv *.tsv *.json *.jsonl *.parquet)</source>
+            <translation>점 (*.csv *.tsv *.json *.jsonl *.parquet)</translation>
+        </message>
+        <message>
+            <source>Small decoders are trained, the cheapest first…</source>
+            <translation>작은 디코더를 값싼 것부터 학습합니다…</translation>
+        </message>
+        <message>
+            <source>Stopped; what was trained is kept, and the same folder goes on from here.</source>
+            <translation>멈췄습니다. 학습한 것은 남아 있고, 같은 폴더로 여기서부터 이어집니다.</translation>
+        </message>
+        <message>
+            <source>The sweep ended by itself. What was trained is kept: train again to go on.</source>
+            <translation>스윕이 저절로 끝났습니다. 학습한 것은 남아 있으니 다시 학습하면 이어집니다.</translation>
+        </message>
+        <message>
+            <source>No run has ended here yet.</source>
+            <translation>여기에는 아직 끝난 실행이 없습니다.</translation>
+        </message>
+        <message>
+            <source>%1 %2 (%3 to %4)</source>
+            <translation>%1 %2 (%3 ~ %4)</translation>
+        </message>
+        <message numerus="yes">
+            <source>L = E + A / N^α + B / D^β, from %n points</source>
+            <translation>
+                <numerusform>L = E + A / N^α + B / D^β, 점 %n개에서</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>The best N grows as C to the power of</source>
+            <translation>가장 좋은 N은 C의 거듭제곱으로 늘며, 지수는</translation>
+        </message>
+        <message>
+            <source>The language&apos;s own floor is %1</source>
+            <translation>이 언어 자체의 하한은 %1</translation>
+        </message>
+        <message>
+            <source>%1: forecast %2</source>
+            <translation>%1: 예측 %2</translation>
+        </message>
+        <message>
+            <source> (%1 to %2)</source>
+            <translation> (%1 ~ %2)</translation>
+        </message>
+        <message>
+            <source>, it came to %1 (%2 %)</source>
+            <translation>, 실제로는 %1 (%2 %)</translation>
+        </message>
+        <message>
+            <source>A file of points is no sweep; choose a folder</source>
+            <translation>점 파일은 스윕이 아닙니다. 폴더를 고르세요</translation>
+        </message>
+        <message>
+            <source>&amp;Train the sweep</source>
+            <translation>스윕 학습(&amp;T)</translation>
+        </message>
+        <message>
+            <source>&amp;Train what lacks</source>
+            <translation>남은 것 학습(&amp;T)</translation>
+        </message>
+        <message>
+            <source>Scaling laws</source>
+            <translation>스케일링 법칙</translation>
+        </message>
+        <message>
+            <source>Losses over operations, and the law fitted to them</source>
+            <translation>연산 수에 따른 손실과, 거기에 맞춘 법칙</translation>
+        </message>
+        <message>
+            <source>S&amp;weep</source>
+            <translation>스윕(&amp;W)</translation>
+        </message>
+        <message>
+            <source>A sweep&apos;s folder, or a file of points</source>
+            <translation>스윕 폴더 또는 점 파일</translation>
+        </message>
+        <message>
+            <source>&amp;Choose…</source>
+            <translation>고르기(&amp;C)…</translation>
+        </message>
+        <message>
+            <source>&amp;Points…</source>
+            <translation>점(&amp;P)…</translation>
+        </message>
+        <message>
+            <source>A table of weights, tokens and losses that is there already</source>
+            <translation>이미 있는 가중치·토큰·손실 표</translation>
+        </message>
+        <message>
+            <source>Wi&amp;dths</source>
+            <translation>너비(&amp;D)</translation>
+        </message>
+        <message>
+            <source>Widths</source>
+            <translation>너비</translation>
+        </message>
+        <message>
+            <source>Of the decoders, in steps of 8; the next one is forecast</source>
+            <translation>디코더의 너비, 8씩. 다음 너비를 예측합니다</translation>
+        </message>
+        <message>
+            <source>T&amp;okens</source>
+            <translation>토큰(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Tokens</source>
+            <translation>토큰</translation>
+        </message>
+        <message>
+            <source>That each width is trained on, from nothing</source>
+            <translation>너비마다 처음부터 학습할 토큰 수</translation>
+        </message>
+        <message>
+            <source>&amp;Minutes</source>
+            <translation>분(&amp;M)</translation>
+        </message>
+        <message>
+            <source>Minutes</source>
+            <translation>분</translation>
+        </message>
+        <message>
+            <source>Runs that would not end in them are left for another time</source>
+            <translation>그 안에 끝나지 않을 실행은 다음으로 미룹니다</translation>
+        </message>
+        <message>
+            <source>&amp;Stop</source>
+            <translation>멈춤(&amp;S)</translation>
+        </message>
+        <message>
+            <source>Runs</source>
+            <translation>실행</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>실행</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>손실</translation>
+        </message>
+        <message>
+            <source>Seconds</source>
+            <translation>초</translation>
         </message>
     </context>
 </TS>

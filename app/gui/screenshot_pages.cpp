@@ -16,6 +16,7 @@
 #include "ui/compare/compare_page.h"
 #include "ui/lab/card_panel.h"
 #include "ui/lab/lab_page.h"
+#include "ui/lab/laws_window.h"
 #include "ui/main_window.h"
 #include "ui/merge/merge_page.h"
 #include "ui/methods/method_model.h"
@@ -247,7 +248,22 @@ bool Screenshots::show_lab() {
   if (!save("lab-result")) return false;
   for (CardPanel* panel : page->findChildren<CardPanel*>()) panel->show_look(2);
   settle(600);
-  return save("lab-curves");
+  return save("lab-curves") && show_laws();
+}
+
+/// A sweep of seconds, trained here, and the law that it comes to.
+bool Screenshots::show_laws() {
+  if (!click("labLaws")) return false;
+  auto* laws = window_.findChild<LawsWindow*>();
+  window_.findChild<QLineEdit*>(QStringLiteral("lawsSizes"))->setText(QStringLiteral("16, 24, 32"));
+  window_.findChild<QLineEdit*>(QStringLiteral("lawsTokens"))
+      ->setText(QStringLiteral("16K, 64K, 256K"));
+  const auto* words = window_.findChild<QLabel*>(QStringLiteral("lawsWords"));
+  return click("lawsSweep") &&
+         wait_until("the sweep", [&] {
+           return !laws->sweeps() && words->text().contains(QStringLiteral("("));
+         }) &&
+         save_dialog("lawsWindow", "lab-laws");
 }
 
 /// A run that was stopped: the next start offers it, among what was opened before.

@@ -144,7 +144,7 @@ Status check_points(const std::vector<LossPoint>& points) {
 
 void warn(LawFit& fit, const std::vector<LossPoint>& points) {
   const LossLaw& law = fit.law;
-  if (!(law.alpha > 0) || !(law.beta > 0))
+  if (!fit.falls())
     fit.warnings.push_back(
         "The losses do not fall with weights and with tokens: no best budget follows.");
   double lowest = points.front().loss;

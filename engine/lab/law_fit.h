@@ -45,6 +45,8 @@ struct LawFit {
   double level = 0.8;
   std::vector<std::string> warnings;
 
+  /// Whether losses fall with weights and with tokens: else no budget and no forecast follows.
+  bool falls() const { return law.alpha > 0 && law.beta > 0; }
   /// Of a number that each law says.
   Interval of(const std::function<double(const LossLaw&)>& number) const;
 };

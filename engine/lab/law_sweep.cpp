@@ -251,6 +251,12 @@ class SweepCourse {
   Status hold(SweepRun& next) {
     if (!sweep_.whole || !sweep_.whole->ok()) return {};
     const LawFit& fit = **sweep_.whole;
+    if (!fit.falls()) {
+      // Beyond the points such a law says anything at all.
+      tell(next.name + ": no forecast, since the losses do not fall with weights and with tokens");
+      sweep_.next.reset();
+      return {};
+    }
     const auto weights = static_cast<double>(next.size.weights());
     const auto tokens = static_cast<double>(next.tokens);
     HeldForecast held;

@@ -85,9 +85,8 @@ FORBIDDEN = [
 # film's file is opened; Apache Arrow's, where a Parquet or Arrow file is. The one file that uses the
 # network, when the user fetches a model. The window's own program in its own place, when a card
 # died under it. The program for rewards that a person names on the command line. This program as
-# the ranks of a launch; its own command line, or ssh to one, where a run is to be elsewhere. The one
-# file that
-# is compiled with OpenMP. Beside the door to weights itself, who
+# the ranks of a launch; its own command line, or ssh to one, where a run is to be elsewhere, and where
+# a sweep is trained beside the window. The one file that is compiled with OpenMP. Beside the door to weights itself, who
 # reads folders of which no modules are known, and one that the program has just written.
 ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/device/card_reader.cpp", "dlopen("),
@@ -109,6 +108,8 @@ ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/rewards/program_reward.cpp", "posix_spawn("),
            ("app/cli/launch.cpp", "posix_spawn("),
            ("engine/runs/elsewhere/child.cpp", "posix_spawnp("),
+           ("ui/lab/laws_window.h", "QProcess"),
+           ("ui/lab/laws_window.cpp", "QProcess"),
            ("app/gui/start_anew.cpp", "execv(")}
 # A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy
 # machine could stretch.

@@ -15,6 +15,7 @@
 #include "ui/format.h"
 #include "ui/lab/card_map.h"
 #include "ui/lab/card_panel.h"
+#include "ui/lab/laws_window.h"
 #include "ui/lab/likeness_window.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -104,6 +105,8 @@ QWidget* LabPage::make_bar() {
   rows_->setWordWrap(false);
   likeness_ = new QPushButton(bar);
   likeness_->setObjectName(QStringLiteral("labLikeness"));
+  laws_ = new QPushButton(bar);
+  laws_->setObjectName(QStringLiteral("labLaws"));
   train_ = new QPushButton(bar);
   train_->setObjectName(QStringLiteral("labTrain"));
   stop_ = new QPushButton(bar);
@@ -112,6 +115,7 @@ QWidget* LabPage::make_bar() {
                                                        seed_label_, seed_, rows_})
     row->addWidget(each);
   row->addStretch(1);
+  row->addWidget(laws_);
   row->addWidget(likeness_);
   row->addWidget(stop_);
   row->addWidget(train_);
@@ -124,6 +128,8 @@ QWidget* LabPage::make_bar() {
   connect(stop_, &QPushButton::clicked, this, [this] { runs_->stop(); });
   connect(likeness_, &QPushButton::clicked, this,
           [this] { LikenessWindow::of(workspace(), this)->open_here(); });
+  connect(laws_, &QPushButton::clicked, this,
+          [this] { LawsWindow::of(runs_->root(), this)->open_here(); });
   return bar;
 }
 
@@ -214,6 +220,8 @@ void LabPage::retranslate() {
   seed_->setToolTip(tr("Of scenes, weights and order: the same seed gives the same run"));
   stop_->setText(tr("&Stop"));
   likeness_->setText(tr("Pictures and te&xts…"));
+  laws_->setText(tr("Scaling la&ws…"));
+  laws_->setToolTip(tr("Small decoders of several sizes, and the law that their losses follow"));
   likeness_->setToolTip(tr("How alike the loaded model of two towers finds them"));
   refresh();
 }

@@ -51,6 +51,8 @@ class LabRuns : public QObject {
   static constexpr std::size_t kPlaces = 2;
 
   explicit LabRuns(Workspace& workspace, QObject* parent = nullptr);
+  /// Where the lab puts what it trains.
+  std::filesystem::path root() const;
 
   /// Null: nothing is open there.
   const OpenCard* open(std::size_t place) const {
@@ -89,7 +91,6 @@ class LabRuns : public QObject {
   };
   static Made make(const LabCard& card, const std::filesystem::path& folder,
                    const CardOrder& order);
-  std::filesystem::path root() const;
   std::filesystem::path free_folder(const std::string& key) const;
   void look_before(std::size_t place);
   void look_after(std::size_t place);
