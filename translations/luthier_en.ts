@@ -7958,6 +7958,14 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <source>Small decoders of several sizes, and the law that their losses follow</source>
             <translation>Small decoders of several sizes, and the law that their losses follow</translation>
         </message>
+        <message>
+            <source>&amp;Compose…</source>
+            <translation>&amp;Compose…</translation>
+        </message>
+        <message>
+            <source>A picture tower, a connector and a language model become one</source>
+            <translation>A picture tower, a connector and a language model become one</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MaskView</name>
@@ -8287,6 +8295,180 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         <message>
             <source>Seconds</source>
             <translation>Seconds</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ComposeDrawing</name>
+        <message>
+            <source>From the picture to the next word</source>
+            <translation>From the picture to the next word</translation>
+        </message>
+        <message>
+            <source> (trains)</source>
+            <translation> (trains)</translation>
+        </message>
+        <message>
+            <source>trains</source>
+            <translation>trains</translation>
+        </message>
+        <message>
+            <source>the next word</source>
+            <translation>the next word</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ComposeWindow</name>
+        <message>
+            <source>A checkpoint&apos;s folder</source>
+            <translation>A checkpoint&apos;s folder</translation>
+        </message>
+        <message>
+            <source>The checkpoint is written…</source>
+            <translation>The checkpoint is written…</translation>
+        </message>
+        <message>
+            <source>%1 stands, and the recipe of its stages beside it.</source>
+            <translation>%1 stands, and the recipe of its stages beside it.</translation>
+        </message>
+        <message>
+            <source>Stopped; nothing was written.</source>
+            <translation>Stopped; nothing was written.</translation>
+        </message>
+        <message>
+            <source>Compose a model</source>
+            <translation>Compose a model</translation>
+        </message>
+        <message>
+            <source>From the picture to the next word</source>
+            <translation>From the picture to the next word</translation>
+        </message>
+        <message>
+            <source>How its paper trains it</source>
+            <translation>How its paper trains it</translation>
+        </message>
+        <message>
+            <source>Picture &amp;tower: a folder, or small</source>
+            <translation>Picture &amp;tower: a folder, or small</translation>
+        </message>
+        <message>
+            <source>&amp;Connector</source>
+            <translation>&amp;Connector</translation>
+        </message>
+        <message>
+            <source>&amp;Language model: a folder, or small</source>
+            <translation>&amp;Language model: a folder, or small</translation>
+        </message>
+        <message>
+            <source>&amp;Queries</source>
+            <translation>&amp;Queries</translation>
+        </message>
+        <message>
+            <source>A gated la&amp;yer every</source>
+            <translation>A gated la&amp;yer every</translation>
+        </message>
+        <message>
+            <source>See&amp;d</source>
+            <translation>See&amp;d</translation>
+        </message>
+        <message>
+            <source>Writ&amp;e to</source>
+            <translation>Writ&amp;e to</translation>
+        </message>
+        <message>
+            <source>as in the paper</source>
+            <translation>as in the paper</translation>
+        </message>
+        <message>
+            <source>Of what is drawn: the same order gives the same bytes</source>
+            <translation>Of what is drawn: the same order gives the same bytes</translation>
+        </message>
+        <message>
+            <source>Choose…</source>
+            <translation>Choose…</translation>
+        </message>
+        <message>
+            <source>Becomes %1; without a tower; language model: %2</source>
+            <translation>Becomes %1; without a tower; language model: %2</translation>
+        </message>
+        <message>
+            <source>Becomes %1; tower: %2; language model: %3</source>
+            <translation>Becomes %1; tower: %2; language model: %3</translation>
+        </message>
+        <message>
+            <source>&amp;Write the checkpoint</source>
+            <translation>&amp;Write the checkpoint</translation>
+        </message>
+        <message>
+            <source>&amp;Stop</source>
+            <translation>&amp;Stop</translation>
+        </message>
+        <message>
+            <source>&amp;Open it</source>
+            <translation>&amp;Open it</translation>
+        </message>
+        <message>
+            <source>Open its sta&amp;ges in the form</source>
+            <translation>Open its sta&amp;ges in the form</translation>
+        </message>
+        <message>
+            <source>Parts</source>
+            <translation>Parts</translation>
+        </message>
+        <message>
+            <source>Stages</source>
+            <translation>Stages</translation>
+        </message>
+        <message>
+            <source>Part</source>
+            <translation>Part</translation>
+        </message>
+        <message>
+            <source>Parameters</source>
+            <translation>Parameters</translation>
+        </message>
+        <message>
+            <source>Drawn</source>
+            <translation>Drawn</translation>
+        </message>
+        <message>
+            <source>What</source>
+            <translation>What</translation>
+        </message>
+        <message>
+            <source>Picture tower</source>
+            <translation>Picture tower</translation>
+        </message>
+        <message>
+            <source>Connector</source>
+            <translation>Connector</translation>
+        </message>
+        <message>
+            <source>Language model</source>
+            <translation>Language model</translation>
+        </message>
+        <message>
+            <source>Queries</source>
+            <translation>Queries</translation>
+        </message>
+        <message>
+            <source>A gated layer every</source>
+            <translation>A gated layer every</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Seed</translation>
+        </message>
+        <message>
+            <source>Write to</source>
+            <translation>Write to</translation>
+        </message>
+        <message>
+            <source>%1 parameters; %2 (%3)</source>
+            <translation>%1 parameters; %2 (%3)</translation>
+        </message>
+        <message>
+            <source>A picture of %1 × %2: %3 tokens in the tower, %4 states for the language model, %5 places in the text</source>
+            <translation>A picture of %1 × %2: %3 tokens in the tower, %4 states for the language model, %5 places in the text</translation>
         </message>
     </context>
 </TS>

@@ -7924,6 +7924,14 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <source>Small decoders of several sizes, and the law that their losses follow</source>
             <translation>여러 크기의 작은 디코더와, 그 손실이 따르는 법칙</translation>
         </message>
+        <message>
+            <source>&amp;Compose…</source>
+            <translation>조립(&amp;C)…</translation>
+        </message>
+        <message>
+            <source>A picture tower, a connector and a language model become one</source>
+            <translation>그림 타워, 연결기, 언어 모델을 하나로 만듭니다</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MaskView</name>
@@ -8252,6 +8260,180 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         <message>
             <source>Seconds</source>
             <translation>초</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ComposeDrawing</name>
+        <message>
+            <source>From the picture to the next word</source>
+            <translation>그림에서 다음 낱말까지</translation>
+        </message>
+        <message>
+            <source> (trains)</source>
+            <translation> (학습)</translation>
+        </message>
+        <message>
+            <source>trains</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>the next word</source>
+            <translation>다음 낱말</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ComposeWindow</name>
+        <message>
+            <source>A checkpoint&apos;s folder</source>
+            <translation>체크포인트 폴더</translation>
+        </message>
+        <message>
+            <source>The checkpoint is written…</source>
+            <translation>체크포인트를 쓰는 중…</translation>
+        </message>
+        <message>
+            <source>%1 stands, and the recipe of its stages beside it.</source>
+            <translation>%1에 썼고, 단계들의 레시피가 그 옆에 있습니다.</translation>
+        </message>
+        <message>
+            <source>Stopped; nothing was written.</source>
+            <translation>멈췄습니다. 아무것도 쓰지 않았습니다.</translation>
+        </message>
+        <message>
+            <source>Compose a model</source>
+            <translation>모델 조립</translation>
+        </message>
+        <message>
+            <source>From the picture to the next word</source>
+            <translation>그림에서 다음 낱말까지</translation>
+        </message>
+        <message>
+            <source>How its paper trains it</source>
+            <translation>논문이 학습하는 방법</translation>
+        </message>
+        <message>
+            <source>Picture &amp;tower: a folder, or small</source>
+            <translation>그림 타워(&amp;T): 폴더 또는 small</translation>
+        </message>
+        <message>
+            <source>&amp;Connector</source>
+            <translation>연결기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>&amp;Language model: a folder, or small</source>
+            <translation>언어 모델(&amp;L): 폴더 또는 small</translation>
+        </message>
+        <message>
+            <source>&amp;Queries</source>
+            <translation>쿼리(&amp;Q)</translation>
+        </message>
+        <message>
+            <source>A gated la&amp;yer every</source>
+            <translation>게이트 층 간격(&amp;Y)</translation>
+        </message>
+        <message>
+            <source>See&amp;d</source>
+            <translation>시드(&amp;D)</translation>
+        </message>
+        <message>
+            <source>Writ&amp;e to</source>
+            <translation>쓸 곳(&amp;E)</translation>
+        </message>
+        <message>
+            <source>as in the paper</source>
+            <translation>논문대로</translation>
+        </message>
+        <message>
+            <source>Of what is drawn: the same order gives the same bytes</source>
+            <translation>새로 뽑는 것의 시드. 같은 주문은 같은 바이트를 냅니다</translation>
+        </message>
+        <message>
+            <source>Choose…</source>
+            <translation>고르기…</translation>
+        </message>
+        <message>
+            <source>Becomes %1; without a tower; language model: %2</source>
+            <translation>%1이(가) 됩니다. 타워 없음, 언어 모델: %2</translation>
+        </message>
+        <message>
+            <source>Becomes %1; tower: %2; language model: %3</source>
+            <translation>%1이(가) 됩니다. 타워: %2, 언어 모델: %3</translation>
+        </message>
+        <message>
+            <source>&amp;Write the checkpoint</source>
+            <translation>체크포인트 쓰기(&amp;W)</translation>
+        </message>
+        <message>
+            <source>&amp;Stop</source>
+            <translation>멈춤(&amp;S)</translation>
+        </message>
+        <message>
+            <source>&amp;Open it</source>
+            <translation>열기(&amp;O)</translation>
+        </message>
+        <message>
+            <source>Open its sta&amp;ges in the form</source>
+            <translation>단계를 양식에 열기(&amp;G)</translation>
+        </message>
+        <message>
+            <source>Parts</source>
+            <translation>부분</translation>
+        </message>
+        <message>
+            <source>Stages</source>
+            <translation>단계</translation>
+        </message>
+        <message>
+            <source>Part</source>
+            <translation>부분</translation>
+        </message>
+        <message>
+            <source>Parameters</source>
+            <translation>파라미터</translation>
+        </message>
+        <message>
+            <source>Drawn</source>
+            <translation>새로 뽑음</translation>
+        </message>
+        <message>
+            <source>What</source>
+            <translation>무엇</translation>
+        </message>
+        <message>
+            <source>Picture tower</source>
+            <translation>그림 타워</translation>
+        </message>
+        <message>
+            <source>Connector</source>
+            <translation>연결기</translation>
+        </message>
+        <message>
+            <source>Language model</source>
+            <translation>언어 모델</translation>
+        </message>
+        <message>
+            <source>Queries</source>
+            <translation>쿼리</translation>
+        </message>
+        <message>
+            <source>A gated layer every</source>
+            <translation>게이트 층 간격</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>시드</translation>
+        </message>
+        <message>
+            <source>Write to</source>
+            <translation>쓸 곳</translation>
+        </message>
+        <message>
+            <source>%1 parameters; %2 (%3)</source>
+            <translation>파라미터 %1개, %2 (%3)</translation>
+        </message>
+        <message>
+            <source>A picture of %1 × %2: %3 tokens in the tower, %4 states for the language model, %5 places in the text</source>
+            <translation>%1 × %2 그림: 타워의 토큰 %3개, 언어 모델에 주는 상태 %4개, 글에서 차지하는 자리 %5개</translation>
         </message>
     </context>
 </TS>

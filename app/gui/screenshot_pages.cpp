@@ -248,7 +248,14 @@ bool Screenshots::show_lab() {
   if (!save("lab-result")) return false;
   for (CardPanel* panel : page->findChildren<CardPanel*>()) panel->show_look(2);
   settle(600);
-  return save("lab-curves") && show_laws();
+  return save("lab-curves") && show_laws() && show_composer();
+}
+
+bool Screenshots::show_composer() {
+  if (!click("labCompose")) return false;
+  const auto* sums = window_.findChild<QLabel*>(QStringLiteral("composeSums"));
+  return wait_until("the drawing", [&] { return !sums->text().isEmpty(); }) &&
+         save_dialog("composeWindow", "lab-compose");
 }
 
 /// A sweep of seconds, trained here, and the law that it comes to.

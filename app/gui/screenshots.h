@@ -45,6 +45,7 @@ class Screenshots {
   bool show_ranks();
   bool show_lab();
   bool show_laws();
+  bool show_composer();
   bool show_dialogs();
   bool show_interrupted();
   bool show_sizes_of_words();

@@ -15,6 +15,7 @@
 #include "ui/format.h"
 #include "ui/lab/card_map.h"
 #include "ui/lab/card_panel.h"
+#include "ui/lab/compose_window.h"
 #include "ui/lab/laws_window.h"
 #include "ui/lab/likeness_window.h"
 #include "ui/language.h"
@@ -107,6 +108,8 @@ QWidget* LabPage::make_bar() {
   likeness_->setObjectName(QStringLiteral("labLikeness"));
   laws_ = new QPushButton(bar);
   laws_->setObjectName(QStringLiteral("labLaws"));
+  compose_ = new QPushButton(bar);
+  compose_->setObjectName(QStringLiteral("labCompose"));
   train_ = new QPushButton(bar);
   train_->setObjectName(QStringLiteral("labTrain"));
   stop_ = new QPushButton(bar);
@@ -115,6 +118,7 @@ QWidget* LabPage::make_bar() {
                                                        seed_label_, seed_, rows_})
     row->addWidget(each);
   row->addStretch(1);
+  row->addWidget(compose_);
   row->addWidget(laws_);
   row->addWidget(likeness_);
   row->addWidget(stop_);
@@ -128,6 +132,8 @@ QWidget* LabPage::make_bar() {
   connect(stop_, &QPushButton::clicked, this, [this] { runs_->stop(); });
   connect(likeness_, &QPushButton::clicked, this,
           [this] { LikenessWindow::of(workspace(), this)->open_here(); });
+  connect(compose_, &QPushButton::clicked, this,
+          [this] { ComposeWindow::of(workspace(), runs_->root(), this)->open_here(); });
   connect(laws_, &QPushButton::clicked, this,
           [this] { LawsWindow::of(runs_->root(), this)->open_here(); });
   return bar;
@@ -220,6 +226,8 @@ void LabPage::retranslate() {
   seed_->setToolTip(tr("Of scenes, weights and order: the same seed gives the same run"));
   stop_->setText(tr("&Stop"));
   likeness_->setText(tr("Pictures and te&xts…"));
+  compose_->setText(tr("&Compose…"));
+  compose_->setToolTip(tr("A picture tower, a connector and a language model become one"));
   laws_->setText(tr("Scaling la&ws…"));
   laws_->setToolTip(tr("Small decoders of several sizes, and the law that their losses follow"));
   likeness_->setToolTip(tr("How alike the loaded model of two towers finds them"));

@@ -28,13 +28,13 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 /// Sorted by what it stands for, not by its letters.
-class FigureItem : public QTableWidgetItem {
+class OutcomeItem : public QTableWidgetItem {
  public:
-  FigureItem(const QString& text, double value) : QTableWidgetItem(text), value_(value) {
+  OutcomeItem(const QString& text, double value) : QTableWidgetItem(text), value_(value) {
     if (std::isfinite(value)) setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
   }
   bool operator<(const QTableWidgetItem& other) const override {
-    const auto* figure = dynamic_cast<const FigureItem*>(&other);
+    const auto* figure = dynamic_cast<const OutcomeItem*>(&other);
     const bool here = std::isfinite(value_), there = figure && std::isfinite(figure->value_);
     if (here && there) return value_ < figure->value_;
     if (here != there) return here;  // what has no figure comes last
@@ -242,7 +242,7 @@ void OutcomesView::refresh() {
     for (std::size_t i = 0; i < axes.size(); ++i) {
       const double number =
           axes[i].numbers.empty() ? kNone : axes[i].numbers[static_cast<std::size_t>(row)];
-      table_->setItem(row, static_cast<int>(i) + 1, new FigureItem(axes[i].values[row], number));
+      table_->setItem(row, static_cast<int>(i) + 1, new OutcomeItem(axes[i].values[row], number));
     }
   }
   table_->setSortingEnabled(true);
