@@ -7966,6 +7966,14 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <source>A picture tower, a connector and a language model become one</source>
             <translation>A picture tower, a connector and a language model become one</translation>
         </message>
+        <message>
+            <source>What to tr&amp;y…</source>
+            <translation>What to tr&amp;y…</translation>
+        </message>
+        <message>
+            <source>Prompt, retrieve or train, and how, with the reasons</source>
+            <translation>Prompt, retrieve or train, and how, with the reasons</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MaskView</name>
@@ -8469,6 +8477,153 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         <message>
             <source>A picture of %1 × %2: %3 tokens in the tower, %4 states for the language model, %5 places in the text</source>
             <translation>A picture of %1 × %2: %3 tokens in the tower, %4 states for the language model, %5 places in the text</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AdviceWindow</name>
+        <message>
+            <source>Prompt the base</source>
+            <translation>Prompt the base</translation>
+        </message>
+        <message>
+            <source>Retrieve passages</source>
+            <translation>Retrieve passages</translation>
+        </message>
+        <message>
+            <source>Features under a small head</source>
+            <translation>Features under a small head</translation>
+        </message>
+        <message>
+            <source>An adapter (PEFT)</source>
+            <translation>An adapter (PEFT)</translation>
+        </message>
+        <message>
+            <source>All weights</source>
+            <translation>All weights</translation>
+        </message>
+        <message>
+            <source>%1: it cannot be done</source>
+            <translation>%1: it cannot be done</translation>
+        </message>
+        <message>
+            <source>Not said, and it would count: %1</source>
+            <translation>Not said, and it would count: %1</translation>
+        </message>
+        <message>
+            <source>What to try</source>
+            <translation>What to try</translation>
+        </message>
+        <message>
+            <source>What speaks for each way, and against it</source>
+            <translation>What speaks for each way, and against it</translation>
+        </message>
+        <message>
+            <source>&amp;What is to be learned</source>
+            <translation>&amp;What is to be learned</translation>
+        </message>
+        <message>
+            <source>&amp;Rows with answers</source>
+            <translation>&amp;Rows with answers</translation>
+        </message>
+        <message>
+            <source>How often that &amp;changes</source>
+            <translation>How often that &amp;changes</translation>
+        </message>
+        <message>
+            <source>Wei&amp;ghts of the model</source>
+            <translation>Wei&amp;ghts of the model</translation>
+        </message>
+        <message>
+            <source>&amp;Memory for training, bytes</source>
+            <translation>&amp;Memory for training, bytes</translation>
+        </message>
+        <message>
+            <source>An answer ma&amp;y take, ms</source>
+            <translation>An answer ma&amp;y take, ms</translation>
+        </message>
+        <message>
+            <source>The model takes as it &amp;is, ms</source>
+            <translation>The model takes as it &amp;is, ms</translation>
+        </message>
+        <message>
+            <source>&amp;Tasks of one model</source>
+            <translation>&amp;Tasks of one model</translation>
+        </message>
+        <message>
+            <source>not said</source>
+            <translation>not said</translation>
+        </message>
+        <message>
+            <source>Answers must &amp;name where they are from</source>
+            <translation>Answers must &amp;name where they are from</translation>
+        </message>
+        <message>
+            <source>facts</source>
+            <translation>facts</translation>
+        </message>
+        <message>
+            <source>a manner of speaking</source>
+            <translation>a manner of speaking</translation>
+        </message>
+        <message>
+            <source>a format</source>
+            <translation>a format</translation>
+        </message>
+        <message>
+            <source>a skill</source>
+            <translation>a skill</translation>
+        </message>
+        <message>
+            <source>classes</source>
+            <translation>classes</translation>
+        </message>
+        <message>
+            <source>search</source>
+            <translation>search</translation>
+        </message>
+        <message>
+            <source>never</source>
+            <translation>never</translation>
+        </message>
+        <message>
+            <source>yearly</source>
+            <translation>yearly</translation>
+        </message>
+        <message>
+            <source>monthly</source>
+            <translation>monthly</translation>
+        </message>
+        <message>
+            <source>daily</source>
+            <translation>daily</translation>
+        </message>
+        <message>
+            <source>Way</source>
+            <translation>Way</translation>
+        </message>
+        <message>
+            <source>For or against</source>
+            <translation>For or against</translation>
+        </message>
+        <message>
+            <source>Ways</source>
+            <translation>Ways</translation>
+        </message>
+        <message>
+            <source>Cheap comparisons before deciding</source>
+            <translation>Cheap comparisons before deciding</translation>
+        </message>
+        <message>
+            <source>Comparisons</source>
+            <translation>Comparisons</translation>
+        </message>
+        <message>
+            <source>&amp;Ask the base (Compare)</source>
+            <translation>&amp;Ask the base (Compare)</translation>
+        </message>
+        <message>
+            <source>&amp;Short runs (Methods)</source>
+            <translation>&amp;Short runs (Methods)</translation>
         </message>
     </context>
 </TS>

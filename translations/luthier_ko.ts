@@ -7932,6 +7932,14 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <source>A picture tower, a connector and a language model become one</source>
             <translation>그림 타워, 연결기, 언어 모델을 하나로 만듭니다</translation>
         </message>
+        <message>
+            <source>What to tr&amp;y…</source>
+            <translation>무엇을 해 볼까(&amp;Y)…</translation>
+        </message>
+        <message>
+            <source>Prompt, retrieve or train, and how, with the reasons</source>
+            <translation>프롬프트, 검색, 학습 중 무엇을 어떻게 할지, 이유와 함께</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MaskView</name>
@@ -8434,6 +8442,153 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
         <message>
             <source>A picture of %1 × %2: %3 tokens in the tower, %4 states for the language model, %5 places in the text</source>
             <translation>%1 × %2 그림: 타워의 토큰 %3개, 언어 모델에 주는 상태 %4개, 글에서 차지하는 자리 %5개</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AdviceWindow</name>
+        <message>
+            <source>Prompt the base</source>
+            <translation>베이스에 프롬프트</translation>
+        </message>
+        <message>
+            <source>Retrieve passages</source>
+            <translation>글 찾아 넣기</translation>
+        </message>
+        <message>
+            <source>Features under a small head</source>
+            <translation>작은 헤드 아래의 특징</translation>
+        </message>
+        <message>
+            <source>An adapter (PEFT)</source>
+            <translation>어댑터(PEFT)</translation>
+        </message>
+        <message>
+            <source>All weights</source>
+            <translation>모든 가중치</translation>
+        </message>
+        <message>
+            <source>%1: it cannot be done</source>
+            <translation>%1: 할 수 없습니다</translation>
+        </message>
+        <message>
+            <source>Not said, and it would count: %1</source>
+            <translation>말하지 않았지만 영향을 줄 것: %1</translation>
+        </message>
+        <message>
+            <source>What to try</source>
+            <translation>무엇을 해 볼까</translation>
+        </message>
+        <message>
+            <source>What speaks for each way, and against it</source>
+            <translation>방법마다 찬성과 반대의 이유</translation>
+        </message>
+        <message>
+            <source>&amp;What is to be learned</source>
+            <translation>배울 것(&amp;W)</translation>
+        </message>
+        <message>
+            <source>&amp;Rows with answers</source>
+            <translation>답이 있는 데이터 행(&amp;R)</translation>
+        </message>
+        <message>
+            <source>How often that &amp;changes</source>
+            <translation>바뀌는 주기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>Wei&amp;ghts of the model</source>
+            <translation>모델의 가중치(&amp;G)</translation>
+        </message>
+        <message>
+            <source>&amp;Memory for training, bytes</source>
+            <translation>학습에 쓸 메모리(바이트, &amp;M)</translation>
+        </message>
+        <message>
+            <source>An answer ma&amp;y take, ms</source>
+            <translation>답에 허용되는 시간(ms, &amp;Y)</translation>
+        </message>
+        <message>
+            <source>The model takes as it &amp;is, ms</source>
+            <translation>지금 모델이 걸리는 시간(ms, &amp;I)</translation>
+        </message>
+        <message>
+            <source>&amp;Tasks of one model</source>
+            <translation>한 모델이 맡을 과제 수(&amp;T)</translation>
+        </message>
+        <message>
+            <source>not said</source>
+            <translation>말하지 않음</translation>
+        </message>
+        <message>
+            <source>Answers must &amp;name where they are from</source>
+            <translation>답은 출처를 밝혀야 함(&amp;N)</translation>
+        </message>
+        <message>
+            <source>facts</source>
+            <translation>사실</translation>
+        </message>
+        <message>
+            <source>a manner of speaking</source>
+            <translation>말투</translation>
+        </message>
+        <message>
+            <source>a format</source>
+            <translation>형식</translation>
+        </message>
+        <message>
+            <source>a skill</source>
+            <translation>기술</translation>
+        </message>
+        <message>
+            <source>classes</source>
+            <translation>분류</translation>
+        </message>
+        <message>
+            <source>search</source>
+            <translation>검색</translation>
+        </message>
+        <message>
+            <source>never</source>
+            <translation>안 바뀜</translation>
+        </message>
+        <message>
+            <source>yearly</source>
+            <translation>해마다</translation>
+        </message>
+        <message>
+            <source>monthly</source>
+            <translation>달마다</translation>
+        </message>
+        <message>
+            <source>daily</source>
+            <translation>날마다</translation>
+        </message>
+        <message>
+            <source>Way</source>
+            <translation>방법</translation>
+        </message>
+        <message>
+            <source>For or against</source>
+            <translation>찬반</translation>
+        </message>
+        <message>
+            <source>Ways</source>
+            <translation>방법</translation>
+        </message>
+        <message>
+            <source>Cheap comparisons before deciding</source>
+            <translation>정하기 전의 값싼 비교</translation>
+        </message>
+        <message>
+            <source>Comparisons</source>
+            <translation>비교</translation>
+        </message>
+        <message>
+            <source>&amp;Ask the base (Compare)</source>
+            <translation>베이스에 묻기(비교, &amp;A)</translation>
+        </message>
+        <message>
+            <source>&amp;Short runs (Methods)</source>
+            <translation>짧은 실행(방법, &amp;S)</translation>
         </message>
     </context>
 </TS>

@@ -248,7 +248,15 @@ bool Screenshots::show_lab() {
   if (!save("lab-result")) return false;
   for (CardPanel* panel : page->findChildren<CardPanel*>()) panel->show_look(2);
   settle(600);
-  return save("lab-curves") && show_laws() && show_composer();
+  return save("lab-curves") && show_laws() && show_composer() && show_advice();
+}
+
+bool Screenshots::show_advice() {
+  if (!click("labAdvice")) return false;
+  auto* task = window_.findChild<QComboBox*>(QStringLiteral("adviceTask"));
+  task->setCurrentIndex(task->findData(QStringLiteral("manner")));
+  window_.findChild<QLineEdit*>(QStringLiteral("adviceRows"))->setText(QStringLiteral("2K"));
+  return save_dialog("adviceWindow", "lab-advice");
 }
 
 bool Screenshots::show_composer() {

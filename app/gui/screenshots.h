@@ -46,6 +46,7 @@ class Screenshots {
   bool show_lab();
   bool show_laws();
   bool show_composer();
+  bool show_advice();
   bool show_dialogs();
   bool show_interrupted();
   bool show_sizes_of_words();

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "ui/format.h"
+#include "ui/lab/advice_window.h"
 #include "ui/lab/card_map.h"
 #include "ui/lab/card_panel.h"
 #include "ui/lab/compose_window.h"
@@ -108,6 +109,8 @@ QWidget* LabPage::make_bar() {
   likeness_->setObjectName(QStringLiteral("labLikeness"));
   laws_ = new QPushButton(bar);
   laws_->setObjectName(QStringLiteral("labLaws"));
+  advice_ = new QPushButton(bar);
+  advice_->setObjectName(QStringLiteral("labAdvice"));
   compose_ = new QPushButton(bar);
   compose_->setObjectName(QStringLiteral("labCompose"));
   train_ = new QPushButton(bar);
@@ -118,6 +121,7 @@ QWidget* LabPage::make_bar() {
                                                        seed_label_, seed_, rows_})
     row->addWidget(each);
   row->addStretch(1);
+  row->addWidget(advice_);
   row->addWidget(compose_);
   row->addWidget(laws_);
   row->addWidget(likeness_);
@@ -132,6 +136,11 @@ QWidget* LabPage::make_bar() {
   connect(stop_, &QPushButton::clicked, this, [this] { runs_->stop(); });
   connect(likeness_, &QPushButton::clicked, this,
           [this] { LikenessWindow::of(workspace(), this)->open_here(); });
+  connect(advice_, &QPushButton::clicked, this, [this] {
+    AdviceWindow* window = AdviceWindow::of(workspace(), this);
+    connect(window, &AdviceWindow::go_to, this, &Page::go_to, Qt::UniqueConnection);
+    window->open_here();
+  });
   connect(compose_, &QPushButton::clicked, this,
           [this] { ComposeWindow::of(workspace(), runs_->root(), this)->open_here(); });
   connect(laws_, &QPushButton::clicked, this,
@@ -226,6 +235,8 @@ void LabPage::retranslate() {
   seed_->setToolTip(tr("Of scenes, weights and order: the same seed gives the same run"));
   stop_->setText(tr("&Stop"));
   likeness_->setText(tr("Pictures and te&xts…"));
+  advice_->setText(tr("What to tr&y…"));
+  advice_->setToolTip(tr("Prompt, retrieve or train, and how, with the reasons"));
   compose_->setText(tr("&Compose…"));
   compose_->setToolTip(tr("A picture tower, a connector and a language model become one"));
   laws_->setText(tr("Scaling la&ws…"));

@@ -44,7 +44,7 @@ class LabPage : public Page {
   QLabel *beside_label_, *steps_label_, *seed_label_, *rows_;
   QComboBox* beside_;
   QSpinBox *steps_, *seed_;
-  QPushButton *train_, *stop_, *likeness_, *laws_, *compose_;
+  QPushButton *train_, *stop_, *likeness_, *laws_, *compose_, *advice_;
   bool visited_ = false, steps_by_hand_ = false;
 };
 
