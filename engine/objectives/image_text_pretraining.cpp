@@ -20,7 +20,6 @@
 #include "engine/hub/folder_kind.h"
 #include "engine/models/blip/shared_captioner.h"
 #include "engine/models/cost.h"
-#include "engine/models/smoothed_labels.h"
 #include "engine/models/two_towers/image_text_pretraining.h"
 #include "engine/models/two_towers/pair_loss.h"
 #include "engine/objectives/carried_tensors.h"
@@ -29,7 +28,7 @@
 #include "engine/objectives/masking.h"
 #include "engine/objectives/momentum_queue.h"
 #include "engine/objectives/objective.h"
-#include "engine/objectives/smoothed_cross_entropy.h"
+#include "engine/objectives/pretraining_parts.h"
 
 namespace luthier {
 
@@ -37,10 +36,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr const char* kCaptioner = "image_text_pretraining.captioner";
 constexpr std::uint64_t kCoverDraws = 1;  // beside those of negatives
-constexpr const char* kHowToGetIt =
-    "`luthier-cli head MODEL --of pretraining --out DIR` gives it what it lacks.";
 
 /// What the model makes of a window. Parts that have no weight are undefined, but for likenesses
 /// where pairs are matched.
@@ -84,44 +80,7 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     return refused;
   }
   Status fits(const LoadedModel& base) const override {
-    Model* model = base.model.get();
-    auto* towers = dynamic_cast<PretrainedTowers*>(model);
-    if (!base.model->two_towers() || !dynamic_cast<PairMatcher*>(model) || !towers)
-      return input_error("A model of type " + std::string(base.family->model_type) +
-                             " as it is stored is not pretrained by pictures and their texts.",
-                         "objective",
-                         "Such models are BlipForImageTextRetrieval, "
-                         "Blip2ForImageTextRetrieval and FiberForPreTraining.");
-    const std::string config = (base.folder / "config.json").string();
-    auto* writer = dynamic_cast<PictureTextWriter*>(model);
-    const bool covers = model->encoder() != nullptr;
-    if (!towers->learns_temperature())
-      return input_error("The model has no temperature that learns.", config + ": pretraining_head",
-                         kHowToGetIt);
-    if (writer && !plan_.folder.empty())
-      return input_error("The model writes by itself.", kCaptioner, "Leave it out.");
-    if (covers && !plan_.folder.empty())
-      return input_error("The model says what was covered, and writes nothing.", kCaptioner,
-                         "Leave it out.");
-    if (covers && momentum_ > 0)
-      return input_error("FIBER's pretraining has no momentum copies.",
-                         "image_text_pretraining.momentum", "Leave it at 0.");
-    if (covers && lm_ > 0 && !base.processor->tokenizer().special().mask)
-      return input_error("The tokenizer has no mask_token.",
-                         (base.folder / "tokenizer_config.json").string() + ": mask_token");
-    if (writer && momentum_ > 0)
-      return input_error("BLIP-2's first stage has no momentum copies.",
-                         "image_text_pretraining.momentum", "Leave it at 0.");
-    if (momentum_ > 0 && base.model->dtype() != torch::kFloat32)
-      return input_error(
-          "In bfloat16 the momentum copies would stand still: they move by less than "
-          "its digits tell.",
-          "training.dtype", "Choose float32.");
-    if (lm_ > 0 && !writer && !covers && plan_.folder.empty())
-      return input_error("The model writes no text, and no captioner is named.", kCaptioner,
-                         "Name a folder of BlipForConditionalGeneration of the same sizes, or set "
-                         "image_text_pretraining.lm_weight: 0.");
-    return {};
+    return check_pretrained(base, {lm_, momentum_, !plan_.folder.empty()});
   }
 
   // A captioner beside the model.
@@ -281,54 +240,6 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     return *queue_;
   }
 
-  /// What the copies say of a batch.
-  PairPoints copies_of(Policy& policy, const ModelInput& input) {
-    const torch::NoGradGuard no_grad;
-    PairPoints points;
-    const Status asked = policy.as_reference([&](const LoadedModel& reference) -> Status {
-      ModelInput own = input;
-      own.tower_features = Tensor();
-      TwoTowers& towers = *reference.model->two_towers();
-      const auto rows = static_cast<std::int64_t>(input.pictures.size());
-      points = {towers.image(own).to(torch::kFloat32), towers.text(own, rows).to(torch::kFloat32)};
-      return {};
-    });
-    TORCH_CHECK(asked.ok(), "the copies were not asked");
-    return points;
-  }
-
-  /// The mean over tokens of what the captioner says of each next one.
-  Tensor captioner_loss(const ModelInput& shown) {
-    Model& model = captioner_->model();
-    SequenceToSequence& writer = *model.sequence_to_sequence();
-    const std::size_t rows = shown.pictures.size();
-    ModelInput input = shown;
-    input.aside.clear();
-    std::vector<std::int64_t> starts;
-    std::int64_t at = 0;
-    for (const std::int64_t length : input.lengths)
-      starts.push_back(std::exchange(at, at + length));
-    input.input_ids = input.input_ids.index_fill(
-        0, torch::tensor(starts, torch::kInt64).to(input.input_ids.device()), writer.start_token());
-    const RowStates memory = writer.encode(input);
-    const Tensor states = writer.decode(input, memory, nullptr);
-    const NextTokens next = next_tokens(input.input_ids, input.lengths, rows);
-    return token_loss(states.index_select(0, next.places), writer.head(), next.tokens, model);
-  }
-  /// The mean over the covered tokens of what the model says of each; undefined: there is none.
-  static Tensor covered_loss(Encoder& encoder, const ModelInput& input) {
-    const Tensor places = label_places(input);
-    if (places.size(0) == 0) return {};
-    const Tensor states = encoder.before_head(encoder.encode(input).index_select(0, places));
-    return chunked_cross_entropy(states, encoder.head(), input.labels.index_select(0, places)) /
-           static_cast<double>(places.size(0));
-  }
-  static Tensor token_loss(const Tensor& states, const Linear& head, const Tensor& tokens,
-                           const Model& model) {
-    return smoothed_cross_entropy(states, head, tokens, label_smoothing_of(model)) /
-           static_cast<double>(std::max<std::int64_t>(1, tokens.size(0)));
-  }
-
   PretrainingPass look(Policy& policy, const Batch& batch, bool moves) {
     Model& model = policy.model();
     TwoTowers& towers = *model.two_towers();
@@ -340,7 +251,7 @@ class ImageTextPretraining : public Objective, public JointModel, public Carried
     PretrainingPass pass;
     PairPoints points;
     auto* writer = dynamic_cast<PictureTextWriter*>(&model);
-    if (captioner_) pass.lm = captioner_loss(input);
+    if (captioner_) pass.lm = captioner_loss(captioner_->model(), input);
     const ModelInput covered = input;
     if (lm_ > 0 && model.encoder())  // what was covered has its token for a label
       input.input_ids = at::where(input.labels.ne(kIgnoreLabel), input.labels, input.input_ids);
