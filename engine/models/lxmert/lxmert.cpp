@@ -9,7 +9,7 @@
 #include "engine/models/lxmert/cross_layer.h"
 #include "engine/models/lxmert/lxmert_options.h"
 #include "engine/models/row_memory.h"
-#include "engine/models/visual_bert/region_reader.h"
+#include "engine/models/visual_bert/region_plan.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/module_cost.h"
 
@@ -401,13 +401,7 @@ Result<Plan> read_lxmert(const Json& config, const std::filesystem::path& folder
     if (o.task_obj_predict && o.visual_attr_loss) needs.attributes = o.num_attr_labels;
     if (o.task_qa) needs.answers = o.num_qa_labels;
   }
-  Plan plan;
-  plan.build = builder<Lxmert>(o);
-  plan.pictures = regions_beside(needs);
-  plan.initializer_range = o.initializer_range;
-  plan.longest_row = longest_row(o.tables);
-  plan.labels.classes = o.answers;
-  return plan;
+  return region_plan<Lxmert>(o, needs);
 }
 
 }  // namespace

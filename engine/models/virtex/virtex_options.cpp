@@ -2,23 +2,10 @@
 #include "engine/models/virtex/virtex_options.h"
 
 #include "engine/models/config_numbers.h"
+#include "engine/models/map_captions.h"
 #include "engine/models/tower_model.h"
 
 namespace luthier::virtex {
-
-namespace {
-
-/// A special token, which must be in the vocabulary.
-Status read_token(const Json& config, const char* key, const std::string& where,
-                  std::int64_t vocabulary, TokenId& id) {
-  LUTHIER_TRY(id, json_int(config, key, where, id));
-  if (id >= 0 && id < vocabulary) return {};
-  return input_error(
-      std::string(key) + " is " + std::to_string(id) + ", which is no token of the vocabulary.",
-      where + ": " + key);
-}
-
-}  // namespace
 
 Result<Options> read_options(const Json& config, const std::string& where) {
   Options o;
@@ -46,9 +33,9 @@ Result<Options> read_options(const Json& config, const std::string& where) {
   LUTHIER_TRY(text.activation, parse_activation(act, where + ": hidden_act"));
   LUTHIER_TRY(text.init_std, json_number(config, "initializer_range", where, text.init_std));
   LUTHIER_TRY(o.layer_norm_eps, json_number(config, "layer_norm_eps", where, o.layer_norm_eps));
-  LUTHIER_CHECK(read_token(config, "pad_token_id", where, text.vocab_size, o.padding));
-  LUTHIER_CHECK(read_token(config, "bos_token_id", where, text.vocab_size, o.start));
-  LUTHIER_CHECK(read_token(config, "eos_token_id", where, text.vocab_size, o.end));
+  LUTHIER_CHECK(read_word_of(config, "pad_token_id", where, text.vocab_size, o.padding));
+  LUTHIER_CHECK(read_word_of(config, "bos_token_id", where, text.vocab_size, o.start));
+  LUTHIER_CHECK(read_word_of(config, "eos_token_id", where, text.vocab_size, o.end));
   if (o.start == o.padding || o.end == o.padding)
     return input_error(
         "A caption begins or ends in the token that fills rows up, which stands for "

@@ -7,7 +7,7 @@
 #include "engine/models/bert/predictions.h"
 #include "engine/models/bert/text_encoder.h"
 #include "engine/models/config_numbers.h"
-#include "engine/models/visual_bert/region_reader.h"
+#include "engine/models/visual_bert/region_plan.h"
 #include "engine/models/visual_bert/visual_embeddings.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/module_cost.h"
@@ -278,13 +278,7 @@ Result<Plan> read_visual_bert(const Json& config, const std::filesystem::path& f
   }
   RegionNeeds needs;
   needs.width = o.visual_embedding_dim, needs.width_field = "visual_embedding_dim";
-  Plan plan;
-  plan.build = builder<VisualBert>(o);
-  plan.pictures = regions_beside(needs);
-  plan.initializer_range = o.initializer_range;
-  plan.longest_row = longest_row(o.tables);
-  plan.labels.classes = o.answers;
-  return plan;
+  return region_plan<VisualBert>(o, needs);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 #include <numeric>
 
 #include "engine/models/bart/bart_stack.h"
-#include "engine/models/caption_tokens.h"
 #include "engine/models/family.h"
+#include "engine/models/map_captions.h"
 #include "engine/models/row_memory.h"
 #include "engine/models/visualgpt/gated_stack.h"
 #include "engine/nn/checkpointing.h"
@@ -186,21 +186,11 @@ class VisualGpt : public Model, public SequenceToSequence, public PictureTower, 
   Linear lm_head_{nullptr};
 };
 
-ProcessorDefaults picture_processor() { return {"ConvNextImageProcessor"}; }
-
-/// A picture is all that is read: as many places as its map has.
-Result<ImageTokens> image_tokens(const Options& o, const std::filesystem::path& folder) {
-  LUTHIER_CHECK(check_one_frame(folder, picture_processor(), o.image_size, o.image_size));
-  return caption_tokens(o.states(), o.start, o.end);
-}
-
 Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const Options options, read_options(config, (folder / "config.json").string()));
   Plan plan;
   plan.build = builder<VisualGpt>(options);
-  plan.pictures = PicturePlan{-1, picture_processor(), [options](const auto& files) {
-                                return image_tokens(options, files);
-                              }};
+  plan.pictures = map_captions(options.image_size, options.states(), options.start, options.end);
   plan.initializer_range = options.text.initializer_range;
   plan.initializer_ranges = [options](const std::string& name) {
     return name.starts_with("transformer.") ? gpt2::drawn_range(options.text, name)

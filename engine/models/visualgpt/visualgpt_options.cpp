@@ -2,20 +2,12 @@
 #include "engine/models/visualgpt/visualgpt_options.h"
 
 #include "engine/models/config_numbers.h"
+#include "engine/models/map_captions.h"
 #include "engine/models/tower_model.h"
 
 namespace luthier::visualgpt {
 
 namespace {
-
-Status read_word(const Json& config, const char* key, const std::string& where,
-                 std::int64_t vocabulary, TokenId& id) {
-  LUTHIER_TRY(id, json_int(config, key, where, id));
-  if (id >= 0 && id < vocabulary) return {};
-  return input_error(
-      std::string(key) + " is " + std::to_string(id) + ", which is no token of the vocabulary.",
-      where + ": " + key);
-}
 
 Status read_encoder(const Json& config, const std::string& where, std::int64_t width,
                     bart::Options& o) {
@@ -55,9 +47,9 @@ Result<Options> read_options(const Json& config, const std::string& where) {
   if (!(o.gate_threshold >= 0 && o.gate_threshold < 1))
     return input_error("gate_threshold must be from 0 to below 1.", where + ": gate_threshold",
                        "The paper's is 0.2.");
-  LUTHIER_CHECK(read_word(text, "eos_token_id", words, o.text.vocab_size, o.end));
+  LUTHIER_CHECK(read_word_of(text, "eos_token_id", words, o.text.vocab_size, o.end));
   o.start = o.end;
-  LUTHIER_CHECK(read_word(config, "decoder_start_token_id", where, o.text.vocab_size, o.start));
+  LUTHIER_CHECK(read_word_of(config, "decoder_start_token_id", where, o.text.vocab_size, o.start));
   o.tie_word_embeddings = o.text.tie_word_embeddings;
   return o;
 }
