@@ -10,6 +10,16 @@ namespace luthier {
 
 namespace {
 
+constexpr const char *kTextRow = "The objective learns from rows of one text: {\"text\": \"…\"}.",
+                     *kShownTextRow = "Give rows {\"image\": \"…\", \"text\": \"…\"}.";
+
+/// Whether the row names a picture, or has one: a column of pictures is a path, or an object with
+/// the picture's bytes. Of anything else nobody knows what it is to a row of a text.
+bool shows_picture(const Json& row) {
+  const auto image = row.is_object() ? row.find("image") : row.end();
+  return image != row.end() && (image->is_object() || (image->is_string() && *image != ""));
+}
+
 class TextRows : public RowKind {
  public:
   const char* name() const override { return "text"; }
@@ -28,12 +38,12 @@ class TextRows : public RowKind {
     if (!written) {
       if (fault) *fault = RowFault::BadRow;
       return input_error("The row has no text.", where + ": text",
-                         "The objective learns from rows of one text: {\"text\": \"…\"}.");
+                         shows_picture(row) ? kShownTextRow : kTextRow);
     }
     Conversation made;
     made.messages = {
         {"text", {{ContentPart::Kind::Text, row["text"].get<std::string>(), {}}}, nullptr}};
-    if (!row.contains("image") || !row["image"].is_string() || row["image"] == "") return made;
+    if (!shows_picture(row)) return made;
     LUTHIER_TRY(const Conversation shown, read_picture_of_row(row, base, where, fault));
     for (const ContentPart& part : shown.messages.front().content)
       made.messages.front().content.push_back(part);
@@ -49,7 +59,7 @@ class TextRows : public RowKind {
       if (parts.size() < 2) {
         if (fault) *fault = RowFault::BadRow;
         return input_error("The row has no picture, beside which the model reads its text.",
-                           where + ": image", "Give rows {\"image\": \"…\", \"text\": \"…\"}.");
+                           where + ": image", kShownTextRow);
       }
       LUTHIER_TRY(Example example, processor.encode_caption(row, how.max_length, where, fault,
                                                             how.outline ? &how.size_of : nullptr));

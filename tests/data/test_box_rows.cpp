@@ -235,6 +235,30 @@ class TestBoxRows : public QObject {
     QVERIFY((*opened)->where(1).find("row 2") != std::string::npos);
   }
 
+  /// As pycocotools reads them: nobody asks for `area`, iscrowd is whatever Python takes for true;
+  /// and a box of no area is no reason to leave out the others.
+  void coco_needs_no_more_than_pycocotools() {
+    const QTemporaryDir scratch;
+    const std::filesystem::path file =
+        std::filesystem::path(scratch.path().toStdString()) / "instances.json";
+    std::ofstream(file) << R"({"images": [{"id": 3, "file_name": "a.png"},
+      {"id": 7, "file_name": "b.jpg"}, {"id": 9, "file_name": "c.png"}],
+      "annotations": [{"image_id": 3, "category_id": 1, "bbox": [5, 3.5, 20, 15], "iscrowd": false},
+      {"image_id": 3, "category_id": 1, "bbox": [5, 3.5, 0, 15], "area": 0},
+      {"image_id": 3, "category_id": 1, "bbox": []},
+      {"image_id": 3, "category_id": 1, "bbox": [1, 1, 2, 2], "iscrowd": true},
+      {"image_id": 7, "category_id": 1, "bbox": [0, 0, 2, 3], "iscrowd": true},
+      {"image_id": 9, "category_id": 1, "bbox": [4, 4, 2, 0], "iscrowd": 0}],
+      "categories": [{"id": 1, "name": "cube"}]})";
+    const auto opened = Dataset::open({file}, data_room());
+    QVERIFY2(opened, opened ? "" : opened.error().sentence().c_str());
+    QCOMPARE((*opened)->size(), std::size_t(1));
+    const auto row = (*opened)->row(0);
+    QVERIFY(row);
+    QCOMPARE((*row)["boxes"], Json({box("cube", {5.0, 3.5, 25.0, 18.5})}));
+    QVERIFY((*opened)->read(0));
+  }
+
   void a_coco_file_that_lies_is_refused_data() {
     QTest::addColumn<QString>("from");
     QTest::addColumn<QString>("to");

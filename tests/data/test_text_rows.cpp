@@ -114,6 +114,35 @@ class TestTextRows : public QObject {
     }
   }
 
+  /// From a table or an archive it is an object with the picture's bytes.
+  void a_picture_beside_the_text_may_be_written_in_every_way() {
+    const auto file = read_file(data_room() / "a.png");
+    QVERIFY(file.ok());
+    Json bytes = Json::array();
+    for (const char byte : *file) bytes.push_back(static_cast<unsigned char>(byte));
+    for (const Json& image :
+         {Json("a.png"), Json{{"path", "a.png"}}, Json{{"bytes", bytes}, {"path", "a.png"}}}) {
+      const auto read =
+          text_rows().read({{"text", "a b"}, {"image", image}}, data_room(), "row", nullptr);
+      QVERIFY2(read, read ? "" : read.error().sentence().c_str());
+      QCOMPARE(read->messages.front().content.size(), std::size_t(2));
+      QVERIFY(read->messages.front().content.back().kind == ContentPart::Kind::Image);
+    }
+    // What is no picture is a remark.
+    for (const Json& image : {Json(), Json(""), Json(7)}) {
+      const auto read = text_rows().read({{"text", "a b"}, {"image", image}}, "", "row", nullptr);
+      QVERIFY(read && read->messages.front().content.size() == 1);
+    }
+  }
+
+  void a_row_that_lacks_its_text_is_told_its_own_form() {
+    const auto hint = [](const Json& row) {
+      return text_rows().read(row, "", "row", nullptr).error().hint;
+    };
+    QVERIFY(hint({{"image", "a.png"}}).find("\"image\"") != std::string::npos);
+    QVERIFY(hint({{"words", "a"}}).find("\"image\"") == std::string::npos);
+  }
+
   void a_row_says_its_kind() {
     const Json text = {{"text", "a b"}};
     const auto read = any_rows().read(text, "", "row", nullptr);

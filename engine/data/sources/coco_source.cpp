@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // COCO's object instances (Lin et al. 2014): one JSON object with lists of images, annotations and
 // categories. A row is an image with its boxes, [x, y, width, height] there and corners here;
-// images without boxes and crowds (iscrowd: 1, one box about many) are left out. Segments are not
+// images without boxes and crowds (iscrowd, one box about many) are left out, and so are boxes of
+// no area, which the published files have here and there and detectors' loaders drop. Nothing else
+// of an annotation is asked for: pycocotools reads files without `area`, too. Segments are not
 // read. Only where each annotation stands is held, and whose it is.
 #include <algorithm>
 #include <cmath>
@@ -25,6 +27,25 @@ std::optional<std::int64_t> coco_number(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number_integer()) return {};
   return found->get<std::int64_t>();
+}
+
+/// As pycocotools asks it: whatever Python takes for true (1, true).
+bool is_crowd(const Json& note) {
+  const auto found = note.is_object() ? note.find("iscrowd") : note.end();
+  if (found == note.end()) return false;
+  return found->is_boolean() ? found->get<bool>() : found->is_number() && *found != 0;
+}
+
+/// Whether there is a box that a row can have. One that is no four numbers is said where it is
+/// read.
+bool has_box(const Json& note) {
+  const auto box = note.is_object() ? note.find("bbox") : note.end();
+  if (box == note.end() || box->is_null() || (box->is_array() && box->empty())) return false;
+  if (!box->is_array() || box->size() != 4) return true;
+  for (const Json& each : *box)
+    if (!each.is_number()) return true;
+  const auto at = [&](std::size_t i) { return (*box)[i].get<double>(); };
+  return !(at(0) + at(2) <= at(0)) && !(at(1) + at(3) <= at(1));
 }
 
 class CocoSource : public RowSource {
@@ -57,7 +78,7 @@ class CocoSource : public RowSource {
       const auto category = coco_number(note, "category_id");
       if (!category || !categories_.contains(*category))
         return no_field("The annotation names no category that is there.", place, "category_id");
-      if (coco_number(note, "iscrowd").value_or(0) == 1 || !note.contains("bbox")) continue;
+      if (is_crowd(note) || !has_box(note)) continue;
       places.push_back({found->second, lists[1][i]});
     }
     std::stable_sort(places.begin(), places.end(),
