@@ -128,6 +128,7 @@ void add_positions(const Model& model, const Example& sequence,
 
 struct Shapes {
   Json config;
+  Plan plan;
   std::shared_ptr<Model> model;  ///< without memory
 };
 
@@ -135,26 +136,61 @@ Result<Shapes> shapes_of(const std::filesystem::path& folder) {
   Shapes shapes;
   LUTHIER_TRY(shapes.config, read_json_file(folder / "config.json"));
   LUTHIER_TRY(const Family* family, find_family(shapes.config, (folder / "config.json").string()));
-  LUTHIER_TRY(const Plan plan, family->read(shapes.config, folder));
-  shapes.model = plan.made(torch::TensorOptions().device(torch::kMeta));
+  LUTHIER_TRY(shapes.plan, family->read(shapes.config, folder));
+  shapes.model = shapes.plan.made(torch::TensorOptions().device(torch::kMeta));
   return shapes;
 }
 
-/// What stands behind the context length.
+/// The folder's processor as if the model had a position for every token.
+Result<std::shared_ptr<const ChatProcessor>> without_end(const Plan& plan,
+                                                         const std::filesystem::path& folder) {
+  std::optional<ChatProcessor::Pictures> pictures;
+  if (plan.pictures) {
+    LUTHIER_TRY(ImageTokens tokens, plan.pictures->tokens(folder));
+    pictures = {std::move(tokens), plan.pictures->token_id, plan.pictures->defaults};
+  }
+  return ChatProcessor::load(folder, std::move(pictures), {}, /*longest_row=*/0, plan.form,
+                             plan.labels);
+}
+
+bool is_cut(const Result<EncodedRow>& row) {
+  return row && std::any_of(row->sequences.begin(), row->sequences.end(),
+                            [](const Example& each) { return each.truncated_tokens > 0; });
+}
+
+/// Of a text those tokens that were not kept. Where one was cut, special tokens may stand behind
+/// the cut (a pair has two such places).
+void add_lost(const std::vector<TokenId>& whole, const std::vector<TokenId>& kept,
+              const Tokenizer& tokenizer, std::vector<std::string>& lost) {
+  std::size_t next = 0;
+  for (const TokenId id : whole) {
+    if (next < kept.size() && kept[next] == id)
+      ++next;
+    else
+      lost.push_back(tokenizer.id_to_token(id));
+  }
+}
+
+/// What stands behind the context length, or behind the model's positions.
 void add_cut_off(const Conversation& conversation, const RowKind& kind, RowEncoding how,
-                 const ChatProcessor& processor, const EncodedRow& encoded,
+                 const ChatProcessor& processor, const Shapes& shapes,
+                 const std::filesystem::path& folder, const EncodedRow& encoded,
                  const std::string& where, InspectedRow& row) {
-  const bool cut = std::any_of(encoded.sequences.begin(), encoded.sequences.end(),
-                               [](const Example& each) { return each.truncated_tokens > 0; });
-  if (!cut) return;
+  if (!is_cut(encoded)) return;
   how.max_length = 0;
   how.outline = true;
-  const auto whole = kind.encode(conversation, processor, how, where);
+  auto whole = kind.encode(conversation, processor, how, where);
+  if (!whole || is_cut(whole)) {  // by the model's positions, whatever the recipe allows
+    const auto endless = without_end(shapes.plan, folder);
+    if (!endless) return;
+    whole = kind.encode(conversation, **endless, how, where);
+  }
   if (!whole || whole->sequences.size() != encoded.sequences.size()) return;
   for (std::size_t i = 0; i < encoded.sequences.size(); ++i) {
-    const auto& ids = whole->sequences[i].input_ids;
-    for (std::size_t at = encoded.sequences[i].input_ids.size(); at < ids.size(); ++at)
-      row.cut_off.push_back(processor.tokenizer().id_to_token(ids[at]));
+    const Example &all = whole->sequences[i], &kept = encoded.sequences[i];
+    if (!shapes.model->causal())
+      add_lost(all.source_ids, kept.source_ids, processor.tokenizer(), row.cut_off);
+    add_lost(all.input_ids, kept.input_ids, processor.tokenizer(), row.cut_off);
   }
 }
 
@@ -209,7 +245,7 @@ Result<InspectedRow> inspect_row(const Recipe& recipe, const Dataset& dataset,
     assign_tokens(sequence, images, begin, processor, row);
     if (!read) add_positions(*shapes.model, sequence, images, row);
   }
-  add_cut_off(conversation, kind, how, processor, encoded, where, row);
+  add_cut_off(conversation, kind, how, processor, shapes, recipe.model, encoded, where, row);
   return row;
 }
 

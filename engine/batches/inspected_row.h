@@ -41,7 +41,8 @@ struct InspectedRow {
   /// By axis, a number a token: one axis, or time, row and column. Empty: the model has none.
   std::vector<std::vector<std::int64_t>> positions;
   std::vector<InspectedPicture> pictures;
-  std::vector<std::string> cut_off;  ///< pieces behind the context length, of all sequences
+  std::vector<std::string> cut_off;  ///< pieces that were cut, of all sequences: by the context
+                                     ///< length or by the model's positions
 };
 Json to_json(const InspectedRow& row);
 

@@ -5,6 +5,7 @@
 
 #include "engine/config/quantization_fields.h"
 #include "engine/forecast/trained.h"
+#include "engine/methods/conv1d_check.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
 
@@ -35,6 +36,10 @@ Status fill(MethodRow& row, const ModelSummary& given, const Recipe& recipe, std
   LUTHIER_CHECK(check_quantization(recipe));
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const Json packing = quantization_settings(recipe);
+  if (!packing.is_null())
+    for (const ModuleSummary& module : model.modules)
+      if (module.type == "Linear" && is_conv1d_of(model.model_type, module.name))
+        return conv1d_not_packed(module.name, kFourBits);
   LUTHIER_TRY(const auto parts, bytes_by_part(model, element, packing));
   for (const auto& [name, bytes] : parts) row.weights += bytes;
   for (const TrainedModule& each : trained) {

@@ -7,6 +7,7 @@
 
 #include "engine/config/kinds.h"
 #include "engine/forecast/trained.h"
+#include "engine/methods/conv1d_check.h"
 #include "engine/methods/method.h"
 #include "engine/models/score_head.h"
 #include "engine/objectives/objective.h"
@@ -71,6 +72,22 @@ Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const R
   return trained;
 }
 
+/// What hangs on a Conv1D, or trains one beside an adapter: as the adapter's builder refuses it.
+Status check_conv1ds(const ModelSummary& model, const ModuleSelection& selection,
+                     const Recipe& recipe) {
+  std::set<std::string> turned;
+  for (const ModuleSummary& module : model.modules)
+    if (module.type == "Linear" && is_conv1d_of(model.model_type, module.name))
+      turned.insert(module.name);
+  if (turned.empty()) return {};
+  for (const WrappedModule& each : selection.wrapped)
+    if (turned.contains(each.name))
+      LUTHIER_CHECK(check_on_conv1d(each.name, recipe.strategy, recipe.adapter));
+  for (const std::string& saved : selection.saved)
+    if (turned.contains(saved)) return conv1d_not_saved(saved, "adapter.modules_to_save");
+  return {};
+}
+
 /// The module that a plug's tensors are counted with: its own, of a branch the last one in it, and
 /// of what hangs on the model as a whole the first of the text.
 const ModuleSummary* module_of(const ModelSummary& model, const std::string& name) {
@@ -121,6 +138,7 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->changes_base()) return list_parts(model, recipe, *method);
   LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
+  LUTHIER_CHECK(check_conv1ds(model, selection, recipe));
   std::vector<TrainedModule> trained;
   std::map<const ModuleSummary*, TrainedModule> plugged;
   for (const WrappedModule& wrapped : selection.wrapped) {

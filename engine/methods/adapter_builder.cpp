@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include "engine/methods/conv1d_check.h"
 #include "engine/methods/token_rows.h"
 #include "engine/models/score_head.h"
 #include "engine/models/sharded_layers.h"
@@ -37,22 +38,6 @@ void tell_score_head(const Linear& head, std::vector<std::string> saved, Json& f
   facts["task_type"] = head->out_features() == 1 ? "SEQ_CLS" : "TOKEN_CLS";
 }
 
-/// Of a method on a Conv1D what PEFT computes otherwise than on a Linear, or not at all.
-Status check_conv1d(const Method& method, const ModuleToHang& to) {
-  const std::string name = method.name();
-  if (name == "ia3") return {};
-  if (name != "lora") {
-    return input_error(to.module.name + " is a Conv1D, on which " + name + " is not built.",
-                       "strategy", "Choose lora, ia3, full or freeze.");
-  }
-  const std::string& start = to.settings.init_lora_weights;
-  for (const char* built : {"true", "false", "gaussian", "orthogonal"})
-    if (start == built) return {};
-  return input_error(
-      to.module.name + " is a Conv1D, on which the start " + start + " is not built.",
-      "adapter.init_lora_weights", "Write true, gaussian or orthogonal.");
-}
-
 /// Whose words beside its own stand in a tensor beside it (Idefics): what hangs on the one alone
 /// gives the others no logits.
 Status check_words_beside(const Ports& ports, const std::string& module) {
@@ -72,8 +57,7 @@ bool is_conv1d(const Ports& ports, const std::string& module) {
 
 Status check_saved_conv1d(const Ports& ports, const std::string& module, const std::string& where) {
   if (!is_conv1d(ports, module)) return {};
-  return input_error(module + " is a Conv1D, which is not trained whole beside an adapter.", where,
-                     "Hang the adapter on it, or take the strategy full or freeze.");
+  return conv1d_not_saved(module, where);
 }
 
 bool is_trained_bias(const std::string& name, const AdapterSettings& settings) {
@@ -139,7 +123,8 @@ Result<ModuleToHang> AdapterBuilder::next(const ModelModule& module, const Modul
                                           bool fresh) const {
   const ModuleToHang to{module, scale, settings_, places_, fresh, shared_};
   if (const auto sharded = sharded_of(*base_.model)) sharded->bring(module.name);
-  if (is_conv1d(ports_, module.name)) LUTHIER_CHECK(check_conv1d(method_, to));
+  if (is_conv1d(ports_, module.name))
+    LUTHIER_CHECK(check_on_conv1d(to.module.name, method_.name(), to.settings));
   LUTHIER_CHECK(check_words_beside(ports_, module.name));
   if (method_.of_modules->check_base) LUTHIER_CHECK(method_.of_modules->check_base(ports_, to));
   return to;

@@ -204,6 +204,34 @@ class TestMethodTable : public QObject {
     QVERIFY(!method_table(shape.model, {"adapter.r"}, "float32").ok());
   }
 
+  /// GPT-2's products are Conv1Ds there: what does not hang on them is refused with the reason, as
+  /// a run refuses it.
+  void what_a_conv1d_refuses_is_no_row() {
+    Shape shape;
+    shape.model.model_type = "gpt2", shape.model.head = "lm_head";
+    shape.add("transformer.wte", "Embedding", {50, 16});
+    shape.add("transformer.ln_f", "LayerNorm", {16}, true);
+    for (const char* name : {"attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"})
+      shape.linear(std::string("transformer.h.0.") + name, 16, 16, true);
+    shape.linear("lm_head", 16, 50);
+    const auto reason = [&](const char* method, const std::vector<std::string>& settings = {}) {
+      const MethodRow row = row_of(shape.model, method, settings);
+      return row.refused ? row.refused->what : std::string();
+    };
+    for (const char* method : {"full", "lora", "ia3", "ln_tuning"})
+      QCOMPARE(reason(method), std::string());
+    for (const char* method : {"vera", "oft", "boft", "loha", "lokr", "adalora"})
+      QVERIFY2(
+          reason(method).find("is a Conv1D, on which " + std::string(method)) != std::string::npos,
+          method);
+    QVERIFY(reason("lora", {"adapter.init_lora_weights=olora"}).find("the start olora") !=
+            std::string::npos);
+    QVERIFY(reason("lora", {"adapter.modules_to_save=[c_proj]", "adapter.target_modules=[c_attn]"})
+                .find("not trained whole") != std::string::npos);
+    QVERIFY(reason("lora", {"quantization.load_in_4bit=true"}).find("not packed") !=
+            std::string::npos);
+  }
+
   void what_plugs_have_together_is_counted_once() {
     Shape shape;
     add_llama(shape, 32000);
