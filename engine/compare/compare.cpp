@@ -105,10 +105,11 @@ Status answer_checkpoint(const LoadedModel& base, const fs::path& checkpoint,
 /// Before the first answer, what a model of few positions has none for in any of them: an Input
 /// error that names the sample. From the headers of pictures alone.
 Status check_answers_fit(const LoadedModel& model, const std::set<const ChatProcessor*>& processors,
-                         const std::vector<Sample>& samples, const GenerationOptions& options) {
+                         const std::vector<Sample>& samples, std::int64_t max_new_tokens,
+                         const std::string& setting = "max_new_tokens") {
   if (positions_of(model) <= 0) return {};
   if (!model.model->causal())
-    return check_answer_room(model, /*prompt_tokens=*/1, options.max_new_tokens);
+    return check_answer_room(model, /*prompt_tokens=*/1, max_new_tokens, setting);
   for (const Sample& sample : samples) {
     Conversation answered = sample.conversation;
     if (!answered.messages.empty() && answered.messages.back().role == "assistant")
@@ -120,14 +121,20 @@ Status check_answers_fit(const LoadedModel& model, const std::set<const ChatProc
       if (!row) continue;  // said where the prompt is made
       const auto written = std::find_if(row->labels.begin(), row->labels.end(),
                                         [](std::int64_t label) { return label != kIgnoreLabel; });
-      LUTHIER_CHECK(check_answer_room(model, written - row->labels.begin(), options.max_new_tokens,
-                                      "max_new_tokens", "The question " + sample.where));
+      LUTHIER_CHECK(check_answer_room(model, written - row->labels.begin(), max_new_tokens, setting,
+                                      "The question " + sample.where));
     }
   }
   return {};
 }
 
 }  // namespace
+
+Status check_samples_fit(const LoadedModel& model, const std::vector<Sample>& samples,
+                         std::int64_t max_new_tokens, const std::string& setting) {
+  if (samples.empty() || !check_writes_text(model)) return {};
+  return check_answers_fit(model, {model.processor.get()}, samples, max_new_tokens, setting);
+}
 
 Error answering_failure(const std::exception& failure, const LoadedModel& model) {
   return device_failure(
@@ -142,7 +149,7 @@ Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
                       const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
                       const GenerationOptions& options, const AnswerWatch& watch) {
   LUTHIER_CHECK(check_writes_text(model));  // an encoder has no chat template to speak of either
-  LUTHIER_CHECK(check_answers_fit(model, {&processor}, samples, options));
+  LUTHIER_CHECK(check_answers_fit(model, {&processor}, samples, options.max_new_tokens));
   for (std::size_t begin = 0; begin < samples.size(); begin += kPromptsAtOnce) {
     const std::size_t end = std::min(samples.size(), begin + kPromptsAtOnce);
     std::vector<Example> prompts;
@@ -171,7 +178,7 @@ Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn
   if (columns.empty()) return {};
   std::set<const ChatProcessor*> processors;
   for (const ResidentColumn& column : columns) processors.insert(column.processor.get());
-  LUTHIER_CHECK(check_answers_fit(model, processors, samples, options));
+  LUTHIER_CHECK(check_answers_fit(model, processors, samples, options.max_new_tokens));
   for (std::size_t begin = 0, end = 0; begin < samples.size(); begin = end) {
     std::vector<Example> prompts;
     std::vector<AskedAnswer> asked;

@@ -38,6 +38,12 @@ Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
                       const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
                       const GenerationOptions& options, const AnswerWatch& watch);
 
+/// Input error at `setting` where an answer of so many tokens to one of these samples needs
+/// positions that the model lacks, by the headers of pictures alone. Nothing where the model writes
+/// no text, or has no end.
+Status check_samples_fit(const LoadedModel& model, const std::vector<Sample>& samples,
+                         std::int64_t max_new_tokens, const std::string& setting);
+
 /// What an exception of LibTorch stopped answers with, in a sentence.
 Error answering_failure(const std::exception& failure, const LoadedModel& model);
 

@@ -6,7 +6,9 @@
 // score for each of the classes that they belong to one of (answers by several people), it is the
 // divergence from these, as VisualBertForQuestionAnswering learns: a mean over rows; the figure is
 // then the mean score of what is likeliest.
+#include "engine/methods/module_selection.h"
 #include "engine/models/cost.h"
+#include "engine/objectives/learns_drawn_head.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -23,8 +25,9 @@ struct Judged {
   bool scored() const { return wanted.dim() == 2; }
 };
 
-class Classification : public Objective {
+class Classification : public Objective, public LearnsDrawnHead {
  public:
+  const char* drawn_head() const override { return kClassHead; }
   const RowKind& row_kind() const override { return class_rows(); }
 
   Status fits(const LoadedModel& base) const override {

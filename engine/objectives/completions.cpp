@@ -30,19 +30,22 @@ double sum_of_rewards(const RowSample& sample) {
   return count > 0 ? sum : std::nan("");
 }
 
-Status check_completions(const LoadedModel& base, const Generation& generation) {
+Status check_completions(const LoadedModel& base, const EncodedRow& row) {
   const std::int64_t vocabulary = base.model->head()->out_features();
-  for (const EncodedRow& row : generation.rows.encoded) {
-    if (row.samples.empty())
-      return input_error("The row has no samples.", where_of(row) + ": completion_ids");
-    for (const RowSample& sample : row.samples)
-      for (const TokenId id : sample.ids)
-        if (id >= vocabulary)
-          return input_error("A sample holds the token " + std::to_string(id) +
-                                 ", and the model has " + std::to_string(vocabulary) + ".",
-                             where_of(row) + ": completion_ids",
-                             "Samples must be of a model with this tokenizer.");
-  }
+  if (row.samples.empty())
+    return input_error("The row has no samples.", where_of(row) + ": completion_ids");
+  for (const RowSample& sample : row.samples)
+    for (const TokenId id : sample.ids)
+      if (id >= vocabulary)
+        return input_error("A sample holds the token " + std::to_string(id) +
+                               ", and the model has " + std::to_string(vocabulary) + ".",
+                           where_of(row) + ": completion_ids",
+                           "Samples must be of a model with this tokenizer.");
+  return {};
+}
+
+Status check_completions(const LoadedModel& base, const Generation& generation) {
+  for (const EncodedRow& row : generation.rows.encoded) LUTHIER_CHECK(check_completions(base, row));
   return {};
 }
 

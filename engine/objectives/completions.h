@@ -22,6 +22,7 @@ bool holds_end(const LoadedModel& base, const RowSample& sample);
 double sum_of_rewards(const RowSample& sample);
 
 /// An Input error where a row has no samples, or one holds a token that the model does not have.
+Status check_completions(const LoadedModel& base, const EncodedRow& row);
 Status check_completions(const LoadedModel& base, const Generation& generation);
 
 /// TRL's completions/mean_length, min_length, max_length and clipped_ratio, into the generation's

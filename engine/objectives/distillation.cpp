@@ -4,13 +4,14 @@
 // teacher's, both over the temperature.
 #include "engine/objectives/completions.h"
 #include "engine/objectives/drawn_answers.h"
+#include "engine/objectives/given_samples.h"
 #include "engine/objectives/teacher_objective.h"
 
 namespace luthier {
 
 namespace {
 
-class Distillation : public TeacherObjective {
+class Distillation : public TeacherObjective, public TakesGivenSamples {
  public:
   explicit Distillation(const Recipe& recipe)
       : TeacherObjective(recipe, "distillation", recipe.more.number("distillation.temperature"),
@@ -26,6 +27,11 @@ class Distillation : public TeacherObjective {
 
   const RowKind& row_kind() const override { return given_ ? rollout_rows() : prompt_rows(); }
   GenerationPlan generations() const override { return plan_; }
+
+  Status check_given(const LoadedModel& base, const EncodedRow& row,
+                     const EncodedRow& /*first*/) const override {
+    return check_completions(base, row);
+  }
 
   Status prepare(Policy& policy, Generation& generation) override {
     if (generation.rows.empty()) return {};

@@ -5,15 +5,6 @@ namespace luthier {
 
 namespace {
 
-/// How many tokens stand before the last labelled stretch; 0: nothing has a label, or nothing
-/// stands before it.
-std::size_t prompt_length(const Example& example) {
-  std::size_t end = example.labels.size();
-  while (end > 0 && example.labels[end - 1] == kIgnoreLabel) --end;
-  while (end > 0 && example.labels[end - 1] != kIgnoreLabel) --end;
-  return end;
-}
-
 /// A picture's place in an answer would be one without a picture.
 void bar_pictures(const LoadedModel& model, GenerationOptions& options) {
   options.alternatives = 0;
@@ -30,6 +21,13 @@ std::vector<TokenId> ids_of(const Generated& answer) {
 
 }  // namespace
 
+std::size_t tokens_before_answer(const Example& example) {
+  std::size_t end = example.labels.size();
+  while (end > 0 && example.labels[end - 1] == kIgnoreLabel) --end;
+  while (end > 0 && example.labels[end - 1] != kIgnoreLabel) --end;
+  return end;
+}
+
 Status draw_answers(const LoadedModel& model, MicroBatch& rows, GenerationOptions options) {
   bar_pictures(model, options);
   std::vector<Example> prompts;
@@ -39,7 +37,7 @@ Status draw_answers(const LoadedModel& model, MicroBatch& rows, GenerationOption
   for (EncodedRow& row : rows.encoded) {
     for (Example& example : row.sequences) {
       const std::uint64_t draw = place++;
-      const std::size_t length = prompt_length(example);
+      const std::size_t length = tokens_before_answer(example);
       if (length == 0) continue;
       Example& prompt = prompts.emplace_back(example);
       prompt.input_ids.resize(length);

@@ -14,6 +14,10 @@
 
 namespace luthier {
 
+/// How many tokens stand before the last labelled stretch, which is what is answered; 0: nothing
+/// has a label, or nothing stands before it.
+std::size_t tokens_before_answer(const Example& example);
+
 /// The model, with whatever adapter is active, answers each sequence's prompt: what stands before
 /// its last labelled stretch. The answer's tokens, with the end token if one came, follow the
 /// prompt and are labelled; a sequence without a label stays as it is.

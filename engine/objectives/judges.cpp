@@ -43,13 +43,25 @@ Result<std::unique_ptr<RewardFunction>> Judges::function_of(const std::string& n
   return std::unique_ptr<RewardFunction>(std::move(model));
 }
 
+Status Judges::open(const LoadedModel& base) {
+  if (!functions_.empty()) return {};
+  std::vector<std::unique_ptr<RewardFunction>> opened;
+  for (const std::string& name : names_) {
+    auto function = function_of(name, base);
+    if (!function) {
+      Error refused = function.error();
+      if (!refused.where.starts_with(field_)) refused.where = field_ + ": " + refused.where;
+      return refused;
+    }
+    opened.push_back(function.take());
+  }
+  functions_ = std::move(opened);
+  return {};
+}
+
 Status Judges::judge(const LoadedModel& base, Generation& generation,
                      const std::vector<std::string>& texts) {
-  if (functions_.empty())
-    for (const std::string& name : names_) {
-      LUTHIER_TRY(auto function, function_of(name, base));
-      functions_.push_back(std::move(function));
-    }
+  LUTHIER_CHECK(open(base));
   std::vector<AnsweredRow> answers;
   auto text = texts.begin();
   for (const EncodedRow& row : generation.rows.encoded)

@@ -26,11 +26,13 @@ class Judges {
   /// An Input error naming the setting: what is neither a function nor the folder of a reward
   /// model, by the folder's files alone.
   Status check() const;
+  /// Loads the reward models among them, where that was not done: each over a base of its own,
+  /// which is `base`'s folder, on `base`'s device. An Input error names the setting.
+  Status open(const LoadedModel& base);
   /// The folders of reward models among them.
   std::vector<std::string> folders() const;
   /// Gives every sample its rewards, one from each of them, NaN where one has none to give.
-  /// `texts`: of the samples, row by row. A reward model is loaded when it is first asked, over a
-  /// base of its own, which is `base`'s folder, on `base`'s device.
+  /// `texts`: of the samples, row by row. Opens what is not open.
   Status judge(const LoadedModel& base, Generation& generation,
                const std::vector<std::string>& texts);
 
@@ -40,7 +42,7 @@ class Judges {
 
   const std::vector<std::string> names_;
   const std::string field_;
-  std::vector<std::unique_ptr<RewardFunction>> functions_;  ///< empty: nobody was asked yet
+  std::vector<std::unique_ptr<RewardFunction>> functions_;  ///< empty: they are not open
 };
 
 }  // namespace luthier

@@ -53,6 +53,11 @@ Status Online::can_begin() const {
   return {};
 }
 
+Status Online::fits(const LoadedModel& base) const {
+  LUTHIER_CHECK(Objective::fits(base));
+  return given_ ? Status() : judges_.open(base);
+}
+
 Status Online::draw(Policy& policy, Generation& generation) {
   const torch::NoGradGuard no_grad;
   GenerationOptions options;
@@ -64,23 +69,29 @@ Status Online::draw(Policy& policy, Generation& generation) {
   return judges_.judge(policy.base(), generation, texts);
 }
 
+Status Online::check_given(const LoadedModel& base, const EncodedRow& row,
+                           const EncodedRow& /*first*/) const {
+  LUTHIER_CHECK(check_completions(base, row));
+  if (row.samples.size() != 2)
+    return input_error("The number of samples in the row is " + std::to_string(row.samples.size()) +
+                           ", and two of each prompt are compared.",
+                       where_of(row) + ": completion_ids", "Give each prompt two samples.");
+  for (const RowSample& sample : row.samples)
+    if (std::isnan(sum_of_rewards(sample)))
+      return input_error("The row does not say what its samples are worth.",
+                         where_of(row) + ": rewards", "Give a number for each.");
+  return {};
+}
+
 Status Online::prepare(Policy& policy, Generation& generation) {
   if (generation.rows.empty()) return {};
   generation.learned = plan_.learned;
   if (generation.rows.encoded.front().samples.empty() && !given_)
     LUTHIER_CHECK(draw(policy, generation));
-  LUTHIER_CHECK(check_completions(policy.base(), generation));
   for (EncodedRow& row : generation.rows.encoded) {
-    if (row.samples.size() != 2)
-      return input_error("The number of samples in the row is " +
-                             std::to_string(row.samples.size()) +
-                             ", and two of each prompt are compared.",
-                         where_of(row) + ": completion_ids", "Give each prompt two samples.");
+    LUTHIER_CHECK(check_given(policy.base(), row, row));
     for (std::size_t i = 0; i < 2; ++i) {
       double score = sum_of_rewards(row.samples[i]);
-      if (std::isnan(score))
-        return input_error("The row does not say what its samples are worth.",
-                           where_of(row) + ": rewards", "Give a number for each.");
       const bool ended = holds_end(policy.base(), row.samples[i]);
       if (!ended) score -= missing_eos_penalty_.value_or(0);
       row.numbers[kScores[i]] = score;

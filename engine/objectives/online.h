@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/objectives/drawn_answers.h"
+#include "engine/objectives/given_samples.h"
 #include "engine/objectives/judges.h"
 #include "engine/objectives/objective.h"
 
@@ -24,13 +25,16 @@ struct JudgedAnswers {
   torch::Tensor ratios() const { return sums - before_sums; }  ///< [n, k]
 };
 
-class Online : public Objective {
+class Online : public Objective, public TakesGivenSamples {
  public:
   /// `section`: of the recipe. `both`: the second answer is learned from, too.
   Online(const Recipe& recipe, const std::string& section, bool both);
 
   const RowKind& row_kind() const override { return given_ ? rollout_rows() : prompt_rows(); }
   Status can_begin() const override;
+  Status fits(const LoadedModel& base) const override;
+  Status check_given(const LoadedModel& base, const EncodedRow& row,
+                     const EncodedRow& first) const override;
   std::vector<std::string> judging_folders() const override;
   bool dropout() const override { return false; }
   bool needs_reference() const override { return true; }
@@ -60,7 +64,7 @@ class Online : public Objective {
   const double beta_;
   const std::optional<double> missing_eos_penalty_;
   GenerationPlan plan_;
-  Judges judges_;
+  mutable Judges judges_;  ///< opened before any work
 };
 
 /// One answer by the reference.

@@ -10,6 +10,7 @@
 #include "engine/objectives/companion.h"
 #include "engine/objectives/completions.h"
 #include "engine/objectives/drawn_answers.h"
+#include "engine/objectives/given_samples.h"
 #include "engine/objectives/judges.h"
 #include "engine/objectives/ppo_worth.h"
 #include "engine/objectives/reward_model.h"
@@ -49,7 +50,7 @@ Tensor made_of_tokens(const Batch& batch, const char* name,
   return torch::tensor(all);
 }
 
-class Ppo : public Objective {
+class Ppo : public Objective, public TakesGivenSamples {
  public:
   Ppo(const Recipe& recipe, PpoSettings settings)
       : settings_(std::move(settings)),
@@ -82,6 +83,10 @@ class Ppo : public Objective {
       LUTHIER_CHECK(check_judge(folder, "ppo.reward_model"));
     return check_judge(value_.folder, value_.field);
   }
+  Status fits(const LoadedModel& base) const override {
+    LUTHIER_CHECK(Objective::fits(base));
+    return judges_.open(base);
+  }
   std::vector<std::string> judging_folders() const override { return judges_.folders(); }
   bool dropout() const override { return false; }  // TRL's disable_dropout
   bool needs_reference() const override { return true; }
@@ -109,7 +114,8 @@ class Ppo : public Objective {
     if (generation.rows.empty()) return {};
     const torch::NoGradGuard no_grad;
     if (generation.rows.encoded.front().samples.empty()) LUTHIER_CHECK(draw(policy, generation));
-    LUTHIER_CHECK(check_samples(policy, generation));
+    for (const EncodedRow& row : generation.rows.encoded)
+      LUTHIER_CHECK(check_given(policy.base(), row, row));
     LUTHIER_CHECK(ask_old(policy, generation));
     LUTHIER_TRY(const ppo::Drawn drawn, drawn_of(policy, generation));
     const ppo::Worth worth = ppo::worth_of(drawn, settings_.worth);
@@ -125,6 +131,26 @@ class Ppo : public Objective {
       }
       ++at;
     });
+    return {};
+  }
+
+  Status check_given(const LoadedModel& base, const EncodedRow& row,
+                     const EncodedRow& /*first*/) const override {
+    LUTHIER_CHECK(check_completions(base, row));
+    if (row.samples.size() != 1)
+      return input_error("The row has " + std::to_string(row.samples.size()) +
+                             " samples, and one of each prompt is learned from.",
+                         where_of(row) + ": completion_ids", "Give each sample a row of its own.");
+    const RowSample& sample = row.samples.front();
+    if (static_cast<std::int64_t>(sample.ids.size()) > settings_.width)
+      return input_error("The row's sample has " + std::to_string(sample.ids.size()) +
+                             " tokens, and ppo.response_length is " +
+                             std::to_string(settings_.width) + ".",
+                         where_of(row) + ": completion_ids",
+                         "Set response_length to the longest sample's tokens.");
+    if (std::isnan(sum_of_rewards(sample)))
+      return input_error("The row does not say what its samples are worth.",
+                         where_of(row) + ": rewards", "Give a number for each.");
     return {};
   }
 
@@ -180,28 +206,6 @@ class Ppo : public Objective {
   }
 
  private:
-  Status check_samples(Policy& policy, const Generation& generation) const {
-    LUTHIER_CHECK(check_completions(policy.base(), generation));
-    for (const EncodedRow& row : generation.rows.encoded) {
-      if (row.samples.size() != 1)
-        return input_error("The row has " + std::to_string(row.samples.size()) +
-                               " samples, and one of each prompt is learned from.",
-                           where_of(row) + ": completion_ids",
-                           "Give each sample a row of its own.");
-      const RowSample& sample = row.samples.front();
-      if (static_cast<std::int64_t>(sample.ids.size()) > settings_.width)
-        return input_error("The row's sample has " + std::to_string(sample.ids.size()) +
-                               " tokens, and ppo.response_length is " +
-                               std::to_string(settings_.width) + ".",
-                           where_of(row) + ": completion_ids",
-                           "Set response_length to the longest sample's tokens.");
-      if (std::isnan(sum_of_rewards(sample)))
-        return input_error("The row does not say what its samples are worth.",
-                           where_of(row) + ": rewards", "Give a number for each.");
-    }
-    return {};
-  }
-
   /// Values before each token and, where there is room, behind the last.
   std::vector<std::int64_t> valued_places(std::vector<std::int64_t> counts) const {
     for (std::int64_t& count : counts) count = std::min(count + 1, settings_.width);
@@ -327,7 +331,7 @@ class Ppo : public Objective {
   const PpoSettings settings_;
   const std::string reference_;
   const bool given_;
-  Judges judges_;
+  mutable Judges judges_;  ///< opened before any work
   CompanionPlan value_;
   GenerationPlan plan_;
   std::shared_ptr<Companion> values_;

@@ -49,26 +49,32 @@ Status Sampled::can_begin() const {
 
 Status Sampled::fits(const LoadedModel& base) const {
   LUTHIER_CHECK(Objective::fits(base));
-  return routers_.fits(base);
+  LUTHIER_CHECK(routers_.fits(base));
+  return given_ ? Status() : judges_.open(base);
 }
 
 std::vector<std::string> Sampled::judging_folders() const {
   return given_ ? std::vector<std::string>() : judges_.folders();
 }
 
-Status Sampled::check_samples(Policy& policy, const Generation& generation) const {
-  LUTHIER_CHECK(check_completions(policy.base(), generation));
-  for (const EncodedRow& row : generation.rows.encoded) {
-    if (row.reward_names.empty())
-      return input_error("The row does not say what its samples are worth.",
-                         where_of(row) + ": rewards",
-                         "Give a number for each, or null where there is none.");
-    if (row.reward_names != generation.rows.encoded.front().reward_names)
-      return input_error("The row's rewards have other names than those of " +
-                             where_of(generation.rows.encoded.front()) + ".",
-                         where_of(row) + ": rewards");
-  }
-  return {};
+Status Sampled::check_given(const LoadedModel& base, const EncodedRow& row,
+                            const EncodedRow& first) const {
+  LUTHIER_CHECK(check_completions(base, row));
+  if (row.reward_names.empty())
+    return input_error("The row does not say what its samples are worth.",
+                       where_of(row) + ": rewards",
+                       "Give a number for each, or null where there is none.");
+  if (row.reward_names != first.reward_names)
+    return input_error("The row's rewards have other names than those of " + where_of(first) + ".",
+                       where_of(row) + ": rewards");
+  return check_weights(row.reward_names.size());
+}
+
+Status Sampled::check_weights(std::size_t rewards) const {
+  if (weights_.empty() || weights_.size() == rewards) return {};
+  return input_error("The number of weights is " + std::to_string(weights_.size()) +
+                         ", and that of the rows' rewards " + std::to_string(rewards) + ".",
+                     section_ + ".reward_weights", "Give one weight a reward, or null.");
 }
 
 Status Sampled::take_rewards(const Generation& generation, advantages::Rewards& rewards,
@@ -84,10 +90,7 @@ Status Sampled::take_rewards(const Generation& generation, advantages::Rewards& 
                                           names.begin());
     names = reward_funcs_;
   }
-  if (!weights_.empty() && weights_.size() != names.size())
-    return input_error("The number of weights is " + std::to_string(weights_.size()) +
-                           ", and that of the rows' rewards " + std::to_string(names.size()) + ".",
-                       section_ + ".reward_weights", "Give one weight a reward, or null.");
+  LUTHIER_CHECK(check_weights(names.size()));
   std::vector<float> each, weights;
   for (const EncodedRow& row : generation.rows.encoded) {
     rewards.groups.push_back(static_cast<std::int64_t>(row.samples.size()));
@@ -187,7 +190,8 @@ Status Sampled::prepare(Policy& policy, Generation& generation) {
   if (generation.rows.empty()) return {};
   const torch::NoGradGuard no_grad;
   if (generation.rows.encoded.front().samples.empty()) LUTHIER_CHECK(draw(policy, generation));
-  LUTHIER_CHECK(check_samples(policy, generation));
+  for (const EncodedRow& row : generation.rows.encoded)
+    LUTHIER_CHECK(check_given(policy.base(), row, generation.rows.encoded.front()));
   advantages::Rewards rewards;
   std::vector<std::string> names;
   LUTHIER_CHECK(take_rewards(generation, rewards, names));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/objectives/advantages.h"
+#include "engine/objectives/given_samples.h"
 #include "engine/objectives/judges.h"
 #include "engine/objectives/router_loss.h"
 
@@ -20,13 +21,15 @@ struct SampledBatch {
   torch::Tensor old;         ///< [labels] float32, by who drew them; no graph
 };
 
-class Sampled : public Objective {
+class Sampled : public Objective, public TakesGivenSamples {
  public:
   Sampled(const Recipe& recipe, const std::string& section);
 
   const RowKind& row_kind() const override { return given_ ? rollout_rows() : prompt_rows(); }
   Status can_begin() const override;
   Status fits(const LoadedModel& base) const override;
+  Status check_given(const LoadedModel& base, const EncodedRow& row,
+                     const EncodedRow& first) const override;
   std::vector<std::string> judging_folders() const override;
   bool needs_reference() const override { return beta_ != 0; }
   std::string reference_checkpoint() const override { return reference_; }
@@ -65,7 +68,8 @@ class Sampled : public Objective {
   std::int64_t longest() const { return longest_; }
 
  private:
-  Status check_samples(Policy& policy, const Generation& generation) const;
+  /// That there are as many weights as the rows' rewards.
+  Status check_weights(std::size_t rewards) const;
   Status take_rewards(const Generation& generation, advantages::Rewards& rewards,
                       std::vector<std::string>& names) const;
   void tell(Policy& policy, Generation& generation, const advantages::Rewards& rewards,
@@ -81,7 +85,7 @@ class Sampled : public Objective {
   const std::int64_t top_k_, longest_;
   const bool leaves_out_cut_;
   const std::vector<std::string> reward_funcs_, weights_;
-  Judges judges_;
+  mutable Judges judges_;  ///< opened before any work
 };
 
 /// The mean over labels, and 0 where there are none.

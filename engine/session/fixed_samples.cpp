@@ -38,6 +38,12 @@ Result<FixedSamples> fixed_samples(const Recipe& recipe) {
   return fixed;
 }
 
+Status check_fixed_samples(const LoadedModel& model, const FixedSamples& fixed) {
+  LUTHIER_CHECK(
+      check_samples_fit(model, fixed.samples, fixed.sample_tokens, "samples.max_new_tokens"));
+  return check_samples_fit(model, fixed.probe, fixed.probe_tokens, "forgetting.max_new_tokens");
+}
+
 Result<std::string> answered_lines(const LoadedModel& model,
                                    const std::shared_ptr<Adapter>& adapter,
                                    const FixedSamples& fixed, std::int64_t step, bool first,

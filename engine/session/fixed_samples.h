@@ -27,6 +27,10 @@ struct FixedSamples {
 /// read, or the probe that has no answer.
 Result<FixedSamples> fixed_samples(const Recipe& recipe);
 
+/// Input error that names the recipe's setting where the model has no positions for the longest
+/// answer to one of them; before the first step.
+Status check_fixed_samples(const LoadedModel& model, const FixedSamples& fixed);
+
 /// The samples answered greedily, as lines of samples.jsonl.
 Result<std::string> answered_lines(const LoadedModel& model,
                                    const std::shared_ptr<Adapter>& adapter,

@@ -73,6 +73,7 @@ Result<RunResult> train_once(const Recipe& recipe, const std::optional<std::file
   LUTHIER_TRY(LoadedModel base, ranks && shards.base ? load_sharded_base(begun.recipe, load, ranks)
                                                      : load_model(recipe.model, load));
   if (stage && stage->check) LUTHIER_CHECK(stage->check(base));
+  LUTHIER_CHECK(check_fixed_samples(base, fixed));
   TrainControl control;
   control.follow(stop);
   EventObserver observer(emit, std::move(forecast).value_or(MemoryForecast{}));

@@ -299,6 +299,7 @@ Result<RunResult> ModelWorker::run_training(const Recipe& recipe,
   LUTHIER_TRY(auto forecast, forecast_launch(*processor, begun.recipe, kForecastRows, options));
   LUTHIER_CHECK(load_for(begun.recipe, ended_early));
   if (stage && stage->check) LUTHIER_CHECK(stage->check(*base_));
+  LUTHIER_CHECK(check_fixed_samples(*base_, fixed));
   host_.set_state(SessionState::Preparing, "");
   Observer observer(*this, std::move(forecast).value_or(MemoryForecast{}));
   observer.answer_held_out(*base_, begun, held_out_answers);

@@ -17,6 +17,7 @@
 #include "engine/models/packing.h"
 #include "engine/models/score_head.h"
 #include "engine/objectives/carried_tensors.h"
+#include "engine/objectives/learns_drawn_head.h"
 #include "engine/objectives/takes_other_rows.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/answer_lengths.h"
@@ -233,12 +234,14 @@ void prepare_edits(RunParts& run) {
   run.edits.assign(waiting.begin(), waiting.end());
 }
 
-/// The head that tells classes apart where no list of adapter.modules_to_save names it: a new one
-/// would stay as it was drawn, but for what hangs on it. Empty: it trains, or there is none.
-std::string standing_class_head(const RunParts& run) {
+/// The head that the objective says it all by, where no list of adapter.modules_to_save names it: a
+/// new one would stay as it was drawn, but for what hangs on it. Empty: it trains, or there is
+/// none.
+std::string standing_head(const RunParts& run) {
   const std::vector<std::string>& saved = run.recipe.adapter.modules_to_save;
-  if (!run.trainables.adapter || run.recipe.objective != "classification" ||
-      saved != std::vector<std::string>{kClassHead})
+  const auto* objective = dynamic_cast<const LearnsDrawnHead*>(run.objective.get());
+  if (!run.trainables.adapter || !objective ||
+      saved != std::vector<std::string>{objective->drawn_head()})
     return {};
   std::string head;  // of the parts at the top that hold weights the last one
   for (const auto& child : run.base.model->named_children())
@@ -248,36 +251,18 @@ std::string standing_class_head(const RunParts& run) {
   return head;
 }
 
-/// Rows that need another beside them, of a run whose micro-batches have one.
+/// Rows that need another beside them, of a run whose micro-batches have one: an evaluation's have
+/// as many.
 Status check_micro_batches(const RunParts& run) {
   const auto* objective = dynamic_cast<const TakesOtherRows*>(run.objective.get());
   if (!objective || run.recipe.training.per_device_train_batch_size > 1) return {};
-  for (const std::int64_t row : run.rows.rows) {
-    const auto read = run.reader.read(row, 0, nullptr, /*outline=*/true);
-    if (read) LUTHIER_CHECK(objective->check_beside_none(*read));
-  }
-  return {};
-}
-
-/// Given samples are as many of each prompt as the settings say.
-Status check_groups(const RunParts& run) {
-  const GenerationPlan& plan = run.plan.generations;
-  if (!plan.given) return {};
-  for (const std::int64_t row : run.rows.rows) {
-    const auto index = static_cast<std::size_t>(row);
-    LUTHIER_TRY(const Json written, run.reader.dataset->row(index));
-    const std::size_t samples = written["completion_ids"].size();
-    if (static_cast<std::int64_t>(samples) == plan.samples) continue;
-    if (plan.samples == 1)
-      return input_error("The row has " + std::to_string(samples) +
-                             " samples, and one of each prompt is learned from.",
-                         run.reader.dataset->where(index) + ": completion_ids",
-                         "Give each sample a row of its own.");
-    return input_error("The number of samples in the row is " + std::to_string(samples) + ", and " +
-                           run.recipe.objective + ".num_generations is " +
-                           std::to_string(plan.samples) + ".",
-                       run.reader.dataset->where(index) + ": completion_ids",
-                       "Give each prompt as many samples, or set num_generations to them.");
+  for (const auto& [reader, usable] :
+       {std::pair(&run.reader, &run.rows), std::pair(&run.eval_reader, &run.eval_rows)}) {
+    if (!reader->dataset) continue;
+    for (const std::int64_t row : usable->rows) {
+      const auto read = reader->read(row, 0, nullptr, /*outline=*/true);
+      if (read) LUTHIER_CHECK(objective->check_beside_none(*read));
+    }
   }
   return {};
 }
@@ -311,8 +296,9 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(run.plan, plan_steps(run.order ? run.order->places()
                                              : static_cast<std::int64_t>(run.rows.rows.size()),
                                    run.recipe.training, run.objective->generations()));
-  if (!resumes) {
-    LUTHIER_CHECK(check_groups(run));
+  // A resume goes on with what it was begun with; a fork may have other rows or settings.
+  if (!resumes || run.state.fork) {
+    LUTHIER_CHECK(check_given_samples(run));
     LUTHIER_CHECK(check_answer_lengths(run));
     LUTHIER_CHECK(check_micro_batches(run));
   }
@@ -349,7 +335,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     if (fresh) run.observer.on_progress("Looking at what layers read", 1, 1);
   }
   LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter, fresh));
-  if (const std::string head = standing_class_head(run); !head.empty())
+  if (const std::string head = standing_head(run); !head.empty())
     log_warning(
         "The head that tells classes apart does not train whole: where it is new, set "
         "adapter.modules_to_save to [" +
@@ -390,6 +376,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_CHECK(read_asked(run));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
                                              run.trainables.adapter != nullptr));
+  if (reference && reference->model && (!resumes || fork))
+    LUTHIER_CHECK(check_reference_lengths(run, *reference->model));
   const bool beforehand = run.objective->asks_reference_beforehand();
   if ((!(reference && reference->model) || beforehand) && !run.objective->rolls_out_pictures())
     make_cache(run);

@@ -149,7 +149,68 @@ class TestRowPositions : public QObject {
     QVERIFY(!fs::exists(tiny_.root() / "rolled" / "run.json"));
   }
 
+  /// An evaluation draws answers, too; samples that rows bring along must fit as they are.
+  void rows_to_evaluate_on_are_held_against_the_positions() {
+    const std::string brief = Json{{"prompt", "It"}}.dump() + "\n";
+    write_text(tiny_.root() / "brief.jsonl", brief + brief);
+    write_text(tiny_.root() / "longer.jsonl", brief + Json{{"prompt", "It it it it"}}.dump());
+    std::vector<std::string> settings{
+        "model=" + model_.string(),
+        "objective=grpo",
+        "grpo.num_generations=2",
+        "training.per_device_train_batch_size=2",
+        "grpo.reward_funcs=[length]",
+        "dataset=" + (tiny_.root() / "brief.jsonl").string(),
+        "eval_dataset=[" + (tiny_.root() / "longer.jsonl").string() + "]",
+        "training.eval_steps=1"};
+    settings.push_back("grpo.max_completion_length=" + std::to_string(room_of("It")));
+    const auto outcome = test::run(tiny_.recipe("evaluated", settings));
+    QVERIFY(!outcome.result);
+    QCOMPARE(outcome.result.error().where, std::string("grpo.max_completion_length"));
+    QVERIFY(outcome.result.error().what.find("longer.jsonl") != std::string::npos);
+    QVERIFY(!fs::exists(tiny_.root() / "evaluated" / "run.json"));
+  }
+
+  void given_samples_beyond_the_positions_are_refused() {
+    const auto rows = [&](const char* name, std::int64_t tokens, int token) {
+      const std::vector<int> ids(static_cast<std::size_t>(tokens), token);
+      const Json row = {{"prompt", "It"}, {"completion_ids", {ids, ids}}, {"rewards", {1, 0}}};
+      write_text(tiny_.root() / name, row.dump() + "\n" + row.dump() + "\n");
+      return (tiny_.root() / name).string();
+    };
+    const std::int64_t room = room_of("It");
+    const auto refused_at = [&](const std::string& data, const std::string& eval) {
+      std::vector<std::string> settings{
+          "model=" + model_.string(), "objective=grpo",
+          "grpo.num_generations=2",   "training.per_device_train_batch_size=2",
+          "training.max_steps=1",     "dataset=" + data,
+          "grpo.rollouts=" + data};
+      if (!eval.empty()) settings.push_back("eval_dataset=[" + eval + "]");
+      fs::remove_all(tiny_.root() / "given");
+      const auto outcome = test::run(tiny_.recipe("given", settings));
+      if (!outcome.result && fs::exists(tiny_.root() / "given" / "run.json"))
+        qFatal("refused in mid-run: %s", outcome.result.error().sentence().c_str());
+      return outcome.result ? std::string() : outcome.result.error().where;
+    };
+    const std::string fits = rows("fits.jsonl", room, 300),
+                      over = rows("over.jsonl", room + 1, 300),
+                      foreign = rows("foreign.jsonl", 2, 1 << 20);
+    QCOMPARE(refused_at(fits, ""), std::string());
+    QVERIFY(refused_at(over, "").ends_with("completion_ids[0]"));
+    QVERIFY(refused_at(fits, over).ends_with("completion_ids[0]"));
+    QVERIFY(refused_at(fits, foreign).ends_with("completion_ids"));
+  }
+
  private:
+  /// Of an answer to this prompt, among the positions.
+  std::int64_t room_of(const char* prompt) const {
+    Conversation asked;
+    asked.messages = {{"user", {ContentPart::of_text(prompt)}}};
+    const auto encoded = base_->processor->encode_prompt(asked, "row");
+    if (!encoded) qFatal("%s", encoded.error().sentence().c_str());
+    return kPositions - std::ssize(encoded->input_ids);
+  }
+
   TinyRun tiny_;
   fs::path model_;
   std::unique_ptr<LoadedModel> base_;

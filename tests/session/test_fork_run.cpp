@@ -107,6 +107,37 @@ class TestForkRun : public QObject {
     QVERIFY(lines.front().step < 3);  // the curve until the fork is there
   }
 
+  /// As a run from the start is: a fork may ask for longer answers than its parent did.
+  void a_fork_is_held_against_the_positions() {
+    TinyRun tiny;
+    const fs::path model = tiny.root() / "gpt2";
+    fs::create_directories(model);
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"})
+      fs::copy_file(fixture() / "llava" / name, model / name);
+    const Json llava = *read_json_file(tiny.root() / "model" / "config.json");
+    const Json own = {{"model_type", "gpt2"}, {"vocab_size", llava["text_config"]["vocab_size"]},
+                      {"n_embd", 16},         {"n_layer", 1},
+                      {"n_head", 2},          {"n_positions", 128},
+                      {"bos_token_id", 1},    {"eos_token_id", 2}};
+    write_text(model / "config.json", own.dump());
+    const std::string prompt = Json{{"prompt", "It"}}.dump() + "\n";
+    write_text(tiny.root() / "prompts.jsonl", prompt + prompt);
+    VERIFY_OK(run(tiny.recipe(
+        "parent",
+        {"model=" + model.string(), "objective=grpo", "grpo.num_generations=2",
+         "grpo.max_completion_length=2", "grpo.reward_funcs=[length]", "training.max_steps=2",
+         "training.save_steps=1", "dataset=" + (tiny.root() / "prompts.jsonl").string()})));
+    auto recipe = recipe_to_fork(tiny.root() / "parent", tiny.root() / "fork");
+    QVERIFY(recipe.ok());
+    recipe->training.max_steps = 3;
+    QVERIFY(set_field(*recipe, "grpo.max_completion_length", "200").ok());
+    const auto fork = fork_run({tiny.root() / "parent", 2, *recipe, true});
+    QVERIFY2(fork.ok(), fork.ok() ? "" : fork.error().sentence().c_str());
+    const Outcome rest = run(*read_recipe(tiny.root() / "fork/recipe.yaml"), tiny.root() / "fork");
+    QVERIFY(!rest.result);
+    QCOMPARE(rest.result.error().where, std::string("grpo.max_completion_length"));
+  }
+
   void weights_alone_begin_at_step_0_data() {
     QTest::addColumn<QString>("strategy");
     QTest::addColumn<QString>("dtype");
