@@ -9,6 +9,7 @@
 
 #include "engine/config/kinds.h"
 #include "engine/config/rollouts.h"
+#include "engine/io/named_place.h"
 #include "engine/runs/run_edits.h"
 #include "engine/runs/run_folder.h"
 #include "ui/background.h"
@@ -245,7 +246,7 @@ QStringList Workspace::recent_run_folders() const {
 void Workspace::find_interrupted() {
   QStringList folders = recent_run_folders();
   folders << QDir::current().absoluteFilePath(QStringLiteral("runs"));
-  const std::filesystem::path own(recipe_.output_dir);
+  const std::filesystem::path own = named_place(recipe_.output_dir);
   if (own.has_parent_path()) folders << whole_path(own.parent_path());
   folders.removeDuplicates();
   const QStringList declined = QSettings().value(kDeclinedRuns).toStringList();

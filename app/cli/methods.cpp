@@ -8,6 +8,7 @@
 
 #include "app/cli/verbs.h"
 #include "engine/forecast/method_table.h"
+#include "engine/io/named_place.h"
 #include "engine/session/headless.h"
 #include "engine/session/method_runs.h"
 
@@ -108,9 +109,10 @@ struct MethodsOptions {
 Result<std::vector<PlannedRun>> plan_runs(const MethodsOptions& o, const Recipe& base,
                                           const std::vector<MethodChoice>& choices,
                                           const MethodTable& table) {
-  const std::string root = !o.out.empty()            ? o.out
-                           : base.output_dir.empty() ? "runs/methods"
-                                                     : base.output_dir + "-methods";
+  const std::string root = !o.out.empty() ? o.out
+                           : base.output_dir.empty()
+                               ? "runs/methods"
+                               : place_beside(base.output_dir, "-methods").string();
   std::vector<PlannedRun> runs;
   for (std::size_t i = 0; i < choices.size(); ++i) {
     if (o.only.empty() && table.rows[i].refused) continue;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "engine/io/named_place.h"
 
 namespace luthier {
 
@@ -74,7 +75,7 @@ Result<std::vector<SweptRecipe>> sweep_recipes(const Recipe& base,
     for (std::size_t i = 0; i < fields.size(); ++i)
       LUTHIER_CHECK(set_field(swept.recipe, fields[i].key, fields[i].values[chosen[i]]));
     swept.label = label;
-    swept.recipe.output_dir = base.output_dir + "-" + std::to_string(run + 1);
+    swept.recipe.output_dir = place_beside(base.output_dir, "-" + std::to_string(run + 1)).string();
     LUTHIER_CHECK(check_recipe(swept.recipe));
     all.push_back(std::move(swept));
   }

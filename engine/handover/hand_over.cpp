@@ -14,6 +14,7 @@
 #include "engine/handover/start.h"
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
+#include "engine/io/named_place.h"
 #include "engine/io/probe.h"
 #include "engine/methods/adapter.h"
 #include "engine/models/loaded_model.h"
@@ -191,7 +192,7 @@ std::vector<std::string> files_of(const fs::path& folder) {
 /// The recipe with what a start from a folder makes of its settings.
 Result<Recipe> as_it_runs(const HandOverRequest& request) {
   Recipe recipe = request.recipe;
-  if (recipe.output_dir.empty()) recipe.output_dir = request.out.string() + ".run";
+  if (recipe.output_dir.empty()) recipe.output_dir = place_beside(request.out, ".run").string();
   LUTHIER_CHECK(check_recipe(recipe));
   if (!method_kind(recipe.strategy).hangs_adapter()) return recipe;
   if (recipe.adapter.init_from.empty()) {

@@ -9,6 +9,7 @@
 #include "engine/gguf/export_gguf.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
+#include "engine/io/named_place.h"
 #include "engine/io/probe.h"
 #include "engine/methods/arithmetic/combine.h"
 #include "engine/methods/merge.h"
@@ -215,7 +216,7 @@ Result<fs::path> base_of_adapter(const fs::path& adapter) {
 Result<ExportOutcome> export_result(const ExportRequest& asked, const ExportWatch& go_on) {
   ExportRequest request = asked;
   // "out/": what is made on the way lies beside the folder, not in it.
-  if (!request.out.empty() && !request.out.has_filename()) request.out = request.out.parent_path();
+  request.out = named_place(asked.out);
   LUTHIER_CHECK(check_out(request.out));
   if (!request.adapters.empty()) return export_combined(request, go_on);
   if (!goes_on(go_on, "Looking at the result", 0)) return interrupted_error();

@@ -10,6 +10,7 @@
 #include "engine/data/rollout_log.h"
 #include "engine/data/sample_log.h"
 #include "engine/io/files.h"
+#include "engine/io/named_place.h"
 #include "engine/io/probe.h"
 #include "engine/io/system_error.h"
 #include "engine/methods/method.h"
@@ -209,8 +210,8 @@ Result<Recipe> recipe_to_fork(const fs::path& parent, const fs::path& output_dir
 Result<RunFolder> fork_run(const ForkOrder& given) {
   ForkOrder order = given;
   std::error_code problem;
-  order.parent = fs::absolute(given.parent, problem).lexically_normal();
-  if (!order.parent.has_filename()) order.parent = order.parent.parent_path();
+  order.parent = named_place(fs::absolute(given.parent, problem));
+  order.recipe.output_dir = named_place(given.recipe.output_dir).string();
   LUTHIER_CHECK(check_recipe(order.recipe));
   LUTHIER_TRY(const Recipe before, recipe_to_fork(order.parent, order.recipe.output_dir));
   LUTHIER_TRY(const ForkChanges changes, check_changes(before, order));
@@ -225,7 +226,7 @@ Result<RunFolder> fork_run(const ForkOrder& given) {
                            ", and by its settings a run has " + std::to_string(asked) + " steps.",
                        "training.max_steps", "Ask for more steps, or fork an earlier checkpoint.");
 
-  const fs::path place = fs::absolute(order.recipe.output_dir, problem).lexically_normal();
+  const fs::path place = fs::absolute(order.recipe.output_dir, problem);
   if (is_there(place))
     return input_error("There is something of this name already.", place.string(),
                        "Choose another output_dir.");

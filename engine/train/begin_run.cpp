@@ -4,6 +4,7 @@
 #include "engine/data/media_limits.h"
 #include "engine/device/product_library.h"
 #include "engine/device/threads.h"
+#include "engine/io/named_place.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
@@ -67,7 +68,8 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
                            int ranks) {
   BegunRun begun{given, {}};
   Recipe& recipe = begun.recipe;
-  if (resume_run) recipe.output_dir = resume_run->string();
+  // Whatever lies beside it must not come to lie in it: "runs/first/".
+  recipe.output_dir = named_place(resume_run.value_or(recipe.output_dir)).string();
   std::int64_t& batches = recipe.training.gradient_accumulation_steps;
   batches = resume_run ? batches_of_window(recipe, ranks) : batches * ranks;
   if (batches < ranks)

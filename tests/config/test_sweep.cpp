@@ -31,6 +31,14 @@ class TestSweep : public QObject {
     QCOMPARE((*runs)[4].recipe.output_dir, std::string("runs/s-5"));
   }
 
+  void a_slash_at_the_end_is_no_name() {
+    Recipe slashed = base();
+    slashed.output_dir = "./runs/s/";
+    const auto runs = sweep_recipes(slashed, {{"adapter.r", {"4", "8"}}});
+    QVERIFY(runs.ok());
+    QCOMPARE(runs->back().recipe.output_dir, std::string("runs/s-2"));
+  }
+
   void lists_are_parted_by_semicolons() {
     const auto field = parse_swept_field("adapter.target_modules=q_proj, v_proj; all-linear");
     QVERIFY(field.ok());

@@ -52,7 +52,7 @@ class TestForkRun : public QObject {
     longer.emplace_back("training.max_steps=7");
     VERIFY_OK(run(tiny.recipe("short", shorter)));
     VERIFY_OK(run(tiny.recipe("long", longer)));
-    const auto plan = plan_extension(tiny.root() / "short", 3, tiny.root() / "more");
+    const auto plan = plan_extension(tiny.root() / "short", 3, tiny.root() / "more/");
     QVERIFY(plan.ok());
     QCOMPARE(plan->differences.size(), std::size_t(0));
     QCOMPARE(plan->steps_after, std::int64_t(7));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/io/files.h"
+#include "engine/io/named_place.h"
 #include "engine/runs/run_folder.h"
 #include "ui/background.h"
 #include "ui/format.h"
@@ -98,7 +99,7 @@ void LabRuns::connect_bridge() {
 }
 
 fs::path LabRuns::root() const {
-  const fs::path beside = fs::path(workspace_.recipe().output_dir).parent_path();
+  const fs::path beside = named_place(workspace_.recipe().output_dir).parent_path();
   return (beside.empty() ? fs::path("runs") : beside) / "lab";
 }
 

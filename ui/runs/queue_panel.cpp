@@ -11,6 +11,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "engine/io/named_place.h"
 #include "engine/runs/run_notes.h"
 #include "ui/background.h"
 #include "ui/format.h"
@@ -232,7 +233,7 @@ bool QueuePanel::refused() {
 void QueuePanel::add_recipe() {
   if (refused()) return;
   const Recipe& recipe = workspace_.recipe();
-  const QString name = path_text(std::filesystem::path(recipe.output_dir).filename());
+  const QString name = path_text(named_place(recipe.output_dir).filename());
   const auto added = workspace_.queue().add({{recipe, name}}, kGroup);
   if (!added) banner_.show_error(added.error());
 }

@@ -9,6 +9,7 @@
 #include <QScrollArea>
 #include <QVBoxLayout>
 
+#include "engine/io/named_place.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
@@ -37,7 +38,7 @@ SweepDialog::SweepDialog(Workspace& workspace, const Recipe& recipe, QWidget* pa
   name_ = new QLineEdit(this);
   name_->setObjectName(QStringLiteral("sweepName"));
   name_->setMinimumWidth(320);
-  name_->setText(path_text(std::filesystem::path(recipe_.output_dir).filename()));
+  name_->setText(path_text(named_place(recipe_.output_dir).filename()));
   name_label_->setBuddy(name_);
   form->addRow(name_label_, name_);
   layout->addLayout(form);
@@ -98,9 +99,9 @@ Result<std::vector<SweptRecipe>> SweepDialog::runs() const {
     fields.push_back(std::move(field));
   }
   Recipe base = recipe_;
-  base.output_dir = (std::filesystem::path(recipe_.output_dir).parent_path() /
-                     name_->text().trimmed().toStdString())
-                        .string();
+  base.output_dir =
+      (named_place(recipe_.output_dir).parent_path() / name_->text().trimmed().toStdString())
+          .string();
   return sweep_recipes(base, fields);
 }
 
