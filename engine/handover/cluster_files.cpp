@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "engine/config/quantization_fields.h"
+#include "engine/io/named_place.h"
 
 namespace luthier::handover {
 
@@ -14,13 +15,16 @@ namespace {
 /// A whole model has to be on each card where it is packed.
 bool whole_on_each(const Recipe& recipe) { return !quantization_settings(recipe).is_null(); }
 
+/// accelerate makes plain data parallelism of FSDP's file on CPUs, and DeepSpeed is for cards.
+bool without_cards(const Recipe& recipe) { return recipe.training.device == "cpu"; }
+
 std::string accelerate_head(const Recipe& recipe, const ClusterSettings& cluster,
                             const std::string& type) {
   std::string text = "compute_environment: LOCAL_MACHINE\ndistributed_type: " + type +
                      "\nmachine_rank: 0\nnum_machines: 1\nnum_processes: " +
                      std::to_string(cluster.gpus_per_node) +
                      "\nmixed_precision: 'no'    # bf16 of the script decides\n";
-  if (recipe.training.device == "cpu") text += "use_cpu: true\n";
+  if (without_cards(recipe)) text += "use_cpu: true\n";
   return text;
 }
 
@@ -61,7 +65,7 @@ std::string deepspeed_json(int stage) {
 
 /// The run's folder as Slurm shows jobs.
 std::string job_name(const Recipe& recipe) {
-  std::string name = std::filesystem::path(recipe.output_dir).filename().string();
+  std::string name = named_place(recipe.output_dir).filename().string();
   std::replace_if(
       name.begin(), name.end(),
       [](unsigned char letter) { return !std::isalnum(letter) && letter != '-' && letter != '_'; },
@@ -73,10 +77,10 @@ std::string job_name(const Recipe& recipe) {
 
 std::vector<NamedText> accelerate_files(const Recipe& recipe, const ClusterSettings& cluster) {
   // On CPUs accelerate starts one rank; torchrun starts several.
-  const bool several = cluster.ranks() > 1 && recipe.training.device != "cpu";
+  const bool several = cluster.ranks() > 1 && !without_cards(recipe);
   std::vector<NamedText> files{
       {"ddp.yaml", accelerate_head(recipe, cluster, several ? "MULTI_GPU" : "'NO'")}};
-  if (whole_on_each(recipe)) return files;
+  if (whole_on_each(recipe) || without_cards(recipe)) return files;
   files.push_back({"fsdp.yaml", accelerate_head(recipe, cluster, "FSDP") + kFsdp});
   for (const int stage : {2, 3}) {
     const std::string name = "zero" + std::to_string(stage);
@@ -91,7 +95,7 @@ std::string sbatch_text(const Recipe& recipe, const ClusterSettings& cluster) {
   std::string text = "#!/bin/bash\n#SBATCH --job-name=" + job_name(recipe) +
                      "\n#SBATCH --nodes=" + std::to_string(cluster.nodes) +
                      "\n#SBATCH --ntasks-per-node=1\n";
-  if (recipe.training.device != "cpu")
+  if (!without_cards(recipe))
     text += "#SBATCH --gpus-per-node=" + std::to_string(cluster.gpus_per_node) + "\n";
   text += "#SBATCH --time=" + cluster.time + "\n#SBATCH --output=%x-%j.out\n#SBATCH --requeue\n";
   if (!cluster.partition.empty()) text += "#SBATCH --partition=" + cluster.partition + "\n";
@@ -126,6 +130,7 @@ std::string requirements_text(const Recipe& recipe, const ScriptFacts& facts) {
   if (bits || whole_on_each(recipe)) text += "bitsandbytes==0.50.2\n";
   if (optim.starts_with("schedule_free")) text += "schedulefree==1.4.1\n";
   const bool deepspeed = facts.cluster.sharding.starts_with("zero");
+  if (without_cards(recipe)) return text;
   return text + (deepspeed ? "" : "# for zero2 and zero3: ") + "deepspeed==0.19.8\n";
 }
 

@@ -55,6 +55,10 @@ Status check_cluster(const ClusterSettings& cluster, const Recipe& recipe) {
     return input_error("A packed base is whole on each card, and " + cluster.sharding +
                            " would share its numbers.",
                        "--sharding", "Write --sharding ddp, or leave quantization out.");
+  if (recipe.training.device == "cpu" && cluster.sharding != "ddp")
+    return input_error("The recipe is for the CPU (training.device), and " + cluster.sharding +
+                           " shares a model among cards.",
+                       "--sharding", "Write --sharding ddp, or set training.device to auto.");
   const std::int64_t batches = recipe.training.gradient_accumulation_steps;
   if (batches % cluster.ranks() == 0) return {};
   return input_error("A step of this run is " + std::to_string(batches) + " batches, which " +

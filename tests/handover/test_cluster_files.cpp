@@ -66,6 +66,19 @@ class TestClusterFiles : public QObject {
     QCOMPARE(accelerate_files(Recipe(), settings(1)).size(), std::size_t{6});
   }
 
+  /// What shares a model among cards is nothing for a recipe of the CPU.
+  void a_recipe_of_the_cpu_has_no_sharding() {
+    const Recipe recipe = parse_recipe("", "test", {"training.device=cpu"}).value();
+    QCOMPARE(accelerate_files(recipe, settings(1)).size(), std::size_t{1});
+    QVERIFY(requirements_text(recipe, ScriptFacts()).find("deepspeed") == std::string::npos);
+    for (const char* sharding : {"fsdp", "zero2", "zero3"}) {
+      const Status refused = check_cluster(with(&ClusterSettings::sharding, sharding), recipe);
+      QVERIFY(!refused);
+      QCOMPARE(refused.error().where, std::string("--sharding"));
+    }
+    QVERIFY(check_cluster(settings(1), recipe).ok());
+  }
+
   void the_batch_file_names_what_was_asked_for() {
     Recipe recipe;
     recipe.output_dir = "runs/my run;rm";
@@ -78,6 +91,8 @@ class TestClusterFiles : public QObject {
           "SLURM_NNODES * 4"})
       QVERIFY2(text.find(line) != std::string::npos, line);
     recipe.training.device = "cpu";
+    recipe.output_dir = "runs/my run/";  // a slash is no part of its name
+    QVERIFY(sbatch_text(recipe, {}).find("--job-name=my-run\n") != std::string::npos);
     QVERIFY(sbatch_text(recipe, {.gpus_per_node = 4}).find("--gpus-per-node") == std::string::npos);
   }
 };

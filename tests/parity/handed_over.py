@@ -181,7 +181,8 @@ def ranks_case(name):
     return case
 
 
-# On CPUs accelerate makes plain data parallelism of FSDP's file: here ranks are taken for those of cards.
+# On CPUs accelerate makes plain data parallelism of FSDP's file, and a recipe of the CPU has none: here
+# the recipe is of whatever device there is, and ranks are taken for those of cards.
 SHARDED = """import json, os, runpy
 from accelerate import PartialState
 from accelerate.state import AcceleratorState
@@ -211,7 +212,8 @@ def sharded_case(name, settings):
     the steps that one takes with twice the batches."""
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
-        path = write_recipe(world, checkpoint, answers(world, 8), settings)
+        path = write_recipe(world, checkpoint, answers(world, 8), settings | dict(
+            training=settings.get("training", {}) | dict(device="auto")))
         folder, _ = hand_over(world, path, "--gpus-per-node", "2", "--sharding", "fsdp")
         world.program.run("train", path)
         (folder / "sharded.py").write_text(SHARDED)
@@ -219,7 +221,8 @@ def sharded_case(name, settings):
             [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "accelerate/fsdp.yaml",
              "--main_process_port", "0", "sharded.py"],
             capture_output=True, text=True, cwd=folder,
-            env=os.environ | {"HF_DATASETS_CACHE": str(world.scratch / "cache")})
+            env=os.environ | {"HF_DATASETS_CACHE": str(world.scratch / "cache"), "ACCELERATE_USE_CPU": "true",
+                              "CUDA_VISIBLE_DEVICES": ""})
         if not result.same("accelerate's status", done.returncode, 0):
             result.problems.append(done.stderr[-2500:-900])
             return
@@ -251,7 +254,8 @@ def refused_case(world, result):
     for options, words in (((("--gpus-per-node", "3")), "(1, 2)"),
                            ((("--time", "soon")), "--time"), ((("--nodes", "0")), "--nodes"),
                            ((("--partition", "a b")), "--partition"),
-                           ((("--sharding", "tensor")), "tensor")):
+                           ((("--sharding", "tensor")), "tensor"),
+                           ((("--sharding", "fsdp")), "training.device")):
         ended = world.program.end("export", path, "--to", "trl", "--out", world.scratch / "no",
                                   *options)
         result.expect(ended.returncode != 0 and words in ended.stderr,
