@@ -191,12 +191,17 @@ Status FolderWriter::commit() {
     if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, final_.c_str(), RENAME_EXCHANGE) != 0) {
       if (errno != EINVAL && errno != ENOSYS)
         return system_error("Moving the finished folder into place failed", final_, errno);
+      // Not known to every file system. The old one is set aside first: to remove it takes long,
+      // and a kill meanwhile would leave neither.
+      const fs::path aside = temporary_.string() + "-old";
       std::error_code problem;
-      fs::remove_all(final_, problem);
-      if (problem)
-        return system_error("The folder that is to be replaced cannot be removed", final_,
-                            problem.value());
-      LUTHIER_CHECK(rename_path(temporary_, final_));
+      fs::remove_all(aside, problem);
+      LUTHIER_CHECK(rename_path(final_, aside));
+      if (const Status moved = rename_path(temporary_, final_); !moved) {
+        (void)rename_path(aside, final_);
+        return moved;
+      }
+      fs::remove_all(aside, problem);
     }
   }
   const fs::path parent = final_.has_parent_path() ? final_.parent_path() : fs::path(".");

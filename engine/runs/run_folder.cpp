@@ -11,6 +11,7 @@
 #include "engine/data/rollout_log.h"
 #include "engine/data/sample_log.h"
 #include "engine/io/system_error.h"
+#include "engine/runs/cut_lines.h"
 #include "engine/runs/metrics_file.h"
 #include "engine/runs/run_edits.h"
 #include "engine/runs/run_lock.h"
@@ -46,9 +47,11 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 /// Whether a run of ours would have made an entry of this name at the top of its folder.
 bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{
-      "recipe.yaml", "run.json",    "metrics.jsonl", "adapter",     "events.jsonl",
-      "model",       "checkpoints", kRolloutsFile,   "tensorboard", "value_model",
-      "generator",   kSamplesFile,  kRunLockName,    kRunNotesFile};
+      "recipe.yaml",       "run.json",    "metrics.jsonl", "adapter",
+      "events.jsonl",      "model",       "checkpoints",   kRolloutsFile,
+      "tensorboard",       "value_model", "generator",     "captioner",
+      kSamplesFile,        kRunLockName,  kRunNotesFile,   "teacher.safetensors",
+      "inputs.safetensors"};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -137,18 +140,10 @@ std::vector<Record> read_records(const fs::path& path, Read read) {
 /// Keeps the lines up to `step`, and later ones that `keep` wants.
 Status keep_up_to(const fs::path& path, std::int64_t step,
                   const std::function<bool(const Json&)>& keep = {}) {
-  std::error_code problem;
-  if (!fs::exists(path, problem)) return {};
-  LUTHIER_TRY(const std::string before, read_file(path, kMaxLinesBytes));
-  std::string kept;
-  each_line(path, [&](std::string_view line) {
-    const auto json = parse_json(line, path.string());
-    if (!json) return;
-    const auto at = json_int(*json, "step", path.string());
-    if (at && (*at <= step || (keep && keep(*json)))) kept.append(line).append("\n");
+  return keep_lines(path, [&](const Json& line) {
+    const auto at = json_int(line, "step", path.string());
+    return at && (*at <= step || (keep && keep(line)));
   });
-  if (kept == before) return {};
-  return write_file_atomically(path, kept);
 }
 
 bool is_edit_line(const Json& line) {
@@ -199,7 +194,7 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
         folder.string(),
         "Go on from it with --resume, choose another output_dir, or remove the folder.");
   }
-  for (const char* result : {"adapter", "model", "value_model", "generator"}) {
+  for (const char* result : {"adapter", "model", "value_model", "generator", "captioner"}) {
     if (fs::exists(folder / result, problem)) {
       return input_error("The folder holds a run's result, \"" + std::string(result) + "\".",
                          folder.string(), "Choose another output_dir, or move it away.");
@@ -209,8 +204,9 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
   LUTHIER_TRY(const std::vector<std::string> names, listed(folder));
   for (const std::string& name : names) {
     // What a person wrote about it is theirs, whatever becomes of the run.
-    const bool stays =
-        name == kRunLockName || name == kRunNotesFile || (keep_edits && name == "events.jsonl");
+    // Of the same run begun again, what a teacher was asked for hours stands, too.
+    const bool stays = name == kRunLockName || name == kRunNotesFile ||
+                       (keep_edits && (name == "events.jsonl" || name == "teacher.safetensors"));
     if (!stays) LUTHIER_CHECK(remove_leftover(folder / name));
   }
   RunManifest manifest;
