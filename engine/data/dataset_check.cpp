@@ -13,6 +13,7 @@
 
 #include "engine/base/first_fault.h"
 #include "engine/base/utf8.h"
+#include "engine/data/checked_rows.h"
 #include "engine/data/dataset.h"
 #include "engine/data/row_keys.h"
 #include "engine/data/row_kind.h"
@@ -86,8 +87,8 @@ struct Outcome {
 class Checker {
  public:
   Checker(const Dataset& dataset, const ChatProcessor& processor, const DatasetCheck& how,
-          Pictures& pictures)
-      : dataset_(dataset), processor_(processor), how_(how), pictures_(pictures) {}
+          Pictures& pictures, const RowWatch& watch)
+      : dataset_(dataset), processor_(processor), how_(how), pictures_(pictures), watch_(watch) {}
 
   Outcome check(std::size_t row) {
     row_ = row;
@@ -117,6 +118,7 @@ class Checker {
     const RowKind& kind = how_.kind ? *how_.kind : any_rows();
     auto conversation = kind.read(*json, dataset_.folder_of(row_), where(), &fault);
     if (!conversation) return add(row_fault_name(fault), conversation.error().sentence());
+    if (watch_) watch_(row_, *conversation);
     for (const detail::UnreadKey& unread : detail::unread_keys(*json))
       outcome_.near_keys.push_back(
           "The key \"" + shortened(unread.key, 60) + "\" is not read" +
@@ -217,6 +219,7 @@ class Checker {
   const ChatProcessor& processor_;
   const DatasetCheck& how_;
   Pictures& pictures_;
+  const RowWatch& watch_;
   std::size_t row_ = 0;
   Outcome outcome_;
 };
@@ -250,8 +253,9 @@ DatasetReport summed(const Dataset& dataset, std::vector<Outcome> outcomes) {
 
 }  // namespace
 
-Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor,
-                                    const DatasetCheck& how, const Progress& progress) {
+Result<DatasetReport> check_watched(const Dataset& dataset, const ChatProcessor& processor,
+                                    const DatasetCheck& how, const RowWatch& watch,
+                                    const Progress& progress) {
   const std::size_t rows = dataset.size();
   std::vector<Outcome> outcomes(rows);
   Pictures pictures;
@@ -271,10 +275,10 @@ Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor&
   std::vector<std::jthread> threads;
   for (std::size_t i = 1; i < helpers; ++i)
     threads.emplace_back([&] {
-      Checker checker(dataset, processor, how, pictures);
+      Checker checker(dataset, processor, how, pictures, watch);
       while (step(checker)) {}
     });
-  Checker checker(dataset, processor, how, pictures);
+  Checker checker(dataset, processor, how, pictures, watch);
   while (step(checker))
     if (progress && !progress(done, rows)) stop = true;
   threads.clear();  // joins
@@ -282,6 +286,11 @@ Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor&
   if (stop || (progress && !progress(rows, rows)))
     return interrupted_error("The data check was cancelled.");
   return summed(dataset, std::move(outcomes));
+}
+
+Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor,
+                                    const DatasetCheck& how, const Progress& progress) {
+  return check_watched(dataset, processor, how, {}, progress);
 }
 
 Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor,

@@ -9,14 +9,15 @@ namespace luthier {
 
 Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error,
                               const std::string& key,
-                              const std::function<bool(std::size_t, std::size_t)>& progress) {
+                              const std::function<bool(std::size_t, std::size_t)>& progress,
+                              const RowWatch& watch) {
   DatasetCheck how;
   how.loss_on = reader.loss_on;
   how.max_length = reader.max_length;
   how.decode = false;
   how.kind = reader.kind;
   LUTHIER_TRY(const DatasetReport report,
-              check_dataset(*reader.dataset, *reader.processor, how, progress));
+              check_watched(*reader.dataset, *reader.processor, how, watch, progress));
   std::set<std::int64_t> skipped;
   std::vector<std::string> warnings;
   for (const Finding& finding : report.findings) {

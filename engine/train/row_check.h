@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/batches/window_source.h"
+#include "engine/data/checked_rows.h"
 
 namespace luthier {
 
@@ -20,10 +21,11 @@ struct UsableRows {
 };
 
 /// Reads every row once and decodes no picture. `progress(done, total)` returns false to cancel.
-/// `key` is the recipe's ("dataset").
+/// `key` is the recipe's ("dataset"). `watch` may be empty.
 Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error,
                               const std::string& key,
-                              const std::function<bool(std::size_t, std::size_t)>& progress);
+                              const std::function<bool(std::size_t, std::size_t)>& progress,
+                              const RowWatch& watch = {});
 /// The rows of a dataset without those that a checkpoint says were skipped.
 UsableRows rows_without(std::size_t total, const std::vector<std::int64_t>& skipped);
 

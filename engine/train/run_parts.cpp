@@ -12,6 +12,7 @@
 #include "engine/device/device_facts.h"
 #include "engine/device/graph.h"
 #include "engine/device/product_library.h"
+#include "engine/io/named_place.h"
 #include "engine/methods/method.h"
 #include "engine/methods/module_selection.h"
 #include "engine/models/packing.h"
@@ -20,13 +21,14 @@
 #include "engine/objectives/learns_drawn_head.h"
 #include "engine/objectives/takes_other_rows.h"
 #include "engine/optim/optimizers.h"
+#include "engine/runs/cut_lines.h"
 #include "engine/train/answer_lengths.h"
 #include "engine/train/asked_rows.h"
 #include "engine/train/companion.h"
 #include "engine/train/eva_rows.h"
 #include "engine/train/rollout_file.h"
-#include "engine/train/row_media.h"
 #include "engine/train/run_parts.h"
+#include "engine/train/same_inputs.h"
 #include "engine/train/shared_run.h"
 
 namespace luthier {
@@ -46,11 +48,23 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
                              static_cast<double>(total));
     return !stopping();
   };
+  const auto looking = [&](std::size_t done, std::size_t total) {
+    if (done % 64 == 0)
+      run.observer.on_progress("Looking at what rows name", static_cast<double>(done),
+                               static_cast<double>(total));
+    return !stopping();
+  };
+  const auto watched = [](RowFiles& files) -> RowWatch {
+    return [&files](std::size_t row, const Conversation& read) { files.look(row, read); };
+  };
   const bool resumes = run.resumes();
+  run.files.emplace(run.reader);
   if (resumes && !(run.state.fork && run.state.fork->other_rows)) {
     run.rows = rows_without(run.reader.dataset->size(), run.state.skipped_rows);
+    LUTHIER_CHECK(run.files->look_at(run.rows.rows, looking));
   } else {
-    LUTHIER_TRY(run.rows, check_rows(run.reader, run.recipe.image.on_error, "dataset", progress));
+    LUTHIER_TRY(run.rows, check_rows(run.reader, run.recipe.image.on_error, "dataset", progress,
+                                     watched(*run.files)));
     for (std::size_t i = 0; i < std::min<std::size_t>(run.rows.warnings.size(), 10); ++i)
       log_warning(run.rows.warnings[i]);
     if (run.rows.warnings.size() > 10)
@@ -64,8 +78,9 @@ Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
   }
   if (!run.recipe.eval_dataset.empty()) {
     LUTHIER_TRY(run.eval_reader.dataset, open_rows(run.recipe, run.recipe.eval_dataset));
-    LUTHIER_TRY(run.eval_rows,
-                check_rows(run.eval_reader, run.recipe.image.on_error, "eval_dataset", progress));
+    run.eval_files.emplace(run.eval_reader);
+    LUTHIER_TRY(run.eval_rows, check_rows(run.eval_reader, run.recipe.image.on_error,
+                                          "eval_dataset", progress, watched(*run.eval_files)));
     if (run.eval_rows.rows.empty()) {
       return input_error("There is no usable row to evaluate on.", "eval_dataset",
                          "Name a file with usable rows, or leave eval_dataset out.");
@@ -87,9 +102,9 @@ RunManifest describe(const RunParts& run) {
   if (!run.resumes()) manifest.recorded_steps = run.runner->recorded() != nullptr;
   if (const std::size_t rows = run.observer.held_out_answers(); rows > 0)
     manifest.held_out_answers = static_cast<std::int64_t>(rows);
-  manifest.dtype = run.base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
+  manifest.dtype = dtype_name(run);
   manifest.model = run.recipe.model;
-  manifest.base_name = run.base.folder.filename().string();
+  manifest.base_name = named_place(run.base.folder).filename().string();
   manifest.strategy = run.recipe.strategy;
   manifest.objective = run.recipe.objective;
   manifest.step = run.state.step;
@@ -100,44 +115,31 @@ RunManifest describe(const RunParts& run) {
   return manifest;
 }
 
-/// Of the rows' file, and where rows name files of their own of these.
-Result<std::vector<std::string>> fingerprints_of(const RunParts& run, const RowReader& reader,
-                                                 const UsableRows& rows,
-                                                 const std::function<bool()>& stopping) {
-  const auto progress = [&](std::size_t done, std::size_t total) {
-    if (done % 64 == 0)
-      run.observer.on_progress("Looking at what rows name", static_cast<double>(done),
-                               static_cast<double>(total));
-    return !stopping();
-  };
-  LUTHIER_TRY(const std::string media, fingerprint_media(reader, rows.rows, progress));
-  std::vector<std::string> fingerprints{reader.dataset->fingerprint()};
-  if (!media.empty()) fingerprints.push_back(media);
-  return fingerprints;
-}
-
-Status prepare_folder(RunParts& run, const std::function<bool()>& stopping) {
+Status prepare_folder(RunParts& run) {
   RunManifest manifest = describe(run);
   LUTHIER_TRY(manifest.model_fingerprint, fingerprint_model(run.base.folder));
-  LUTHIER_TRY(manifest.dataset_fingerprints, fingerprints_of(run, run.reader, run.rows, stopping));
+  manifest.dataset_fingerprints = fingerprints_of(run.reader, run.rows, *run.files);
   manifest.eval_dataset_fingerprints.clear();
-  if (run.eval_reader.dataset) {
-    LUTHIER_TRY(manifest.eval_dataset_fingerprints,
-                fingerprints_of(run, run.eval_reader, run.eval_rows, stopping));
-  }
+  if (run.eval_reader.dataset)
+    manifest.eval_dataset_fingerprints =
+        fingerprints_of(run.eval_reader, run.eval_rows, *run.eval_files);
+  if (!run.resumes()) LUTHIER_CHECK(look_beside(run));
   if (run.ranks) {
     LUTHIER_CHECK(agree_on_inputs(run, manifest));
     LUTHIER_CHECK(run.ranks->join_cards(run.device));
   }
+  const RunInputs inputs{run.models_beside, run.files->marks(),
+                         run.eval_files ? run.eval_files->marks() : RowMarks()};
+  run.files.reset();
+  run.eval_files.reset();
   if (run.follows()) return {};
-  if (run.resumes() && run.begun->recorded)
-    LUTHIER_CHECK(check_same_inputs(*run.begun->recorded, manifest));
   if (!run.begun) {
     LUTHIER_TRY(run.begun, prepare_run(run.recipe));
   }
   const bool resumes = run.begun->kind == PreparedRun::Kind::Resume;
   run.seconds_before = resumes ? manifest.seconds : 0;
   if (resumes) run.last_loss = manifest.last_loss;
+  LUTHIER_CHECK(write_run_inputs(run.begun->folder.path(), inputs));
   run.log = std::make_unique<RunLog>(run.begun->folder, std::move(manifest));
   return run.log->write_state(RunState::Running);
 }
@@ -287,12 +289,17 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
       LUTHIER_TRY(now.model_fingerprint, fingerprint_model(run.base.folder));
       LUTHIER_CHECK(check_same_inputs(*run.begun->recorded, now));
     }
+    LUTHIER_CHECK(look_beside(run));
     LUTHIER_TRY(run.state, read_trainer_state(run.begun->checkpoint->path));
+    // A resume of before may have logged it and been killed then.
+    if (run.state.unlogged && !run.follows())
+      LUTHIER_CHECK(forget_logged_step(run.begun->folder.path(), run.state.step));
     if (!run.state.objective.is_null())
       LUTHIER_CHECK(
           run.objective->read_state(run.state.objective, run.begun->checkpoint->path.string()));
   }
   LUTHIER_CHECK(prepare_data(run, stopping));
+  if (resumes && run.begun->recorded && !run.follows()) LUTHIER_CHECK(check_same_rows(run));
   LUTHIER_TRY(run.plan, plan_steps(run.order ? run.order->places()
                                              : static_cast<std::int64_t>(run.rows.rows.size()),
                                    run.recipe.training, run.objective->generations()));
@@ -402,7 +409,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   if (run.recordable && fills_up)
     run.runner->fill_up(run.recipe.training.gradient_accumulation_steps, graphs_asked_for());
   if (stopping()) return interrupted_error();
-  LUTHIER_CHECK(prepare_folder(run, stopping));
+  LUTHIER_CHECK(prepare_folder(run));
   LUTHIER_CHECK(keep_asked(run));
   LUTHIER_CHECK(keep_again(run, stopping));
   LUTHIER_CHECK(go_on_with_samples(run));

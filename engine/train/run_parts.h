@@ -15,6 +15,7 @@
 #include "engine/runs/run_edits.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/row_check.h"
+#include "engine/train/run_inputs.h"
 #include "engine/train/run_log.h"
 #include "engine/train/step_runner.h"
 #include "engine/train/trainer.h"
@@ -60,6 +61,11 @@ struct RunParts {
   std::unique_ptr<Objective> objective;
   RowReader reader, eval_reader;
   UsableRows rows, eval_rows;
+  std::optional<RowFiles> files, eval_files;         ///< until the run has begun
+  std::map<std::string, std::string> models_beside;  ///< fingerprints, by their settings
+  /// Of a rank that follows: rank 0 keeps what a reference was asked beforehand, and it is read
+  /// there.
+  bool asked_at_leader = false;
   std::shared_ptr<const RowOrder> order;  ///< null: by shuffle alone
   StepPlan plan;
   Schedule schedule;

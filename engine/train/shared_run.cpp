@@ -256,8 +256,14 @@ Status agree_on_inputs(RunParts& run, const RunManifest& mine) {
     for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
     return text;
   };
+  std::vector<std::string> beside;
+  for (const auto& [setting, print] : run.models_beside) {
+    beside.push_back(setting);
+    beside.back() += " " + print;
+  }
   return run.ranks->agree(
       {{"model", mine.model_fingerprint},
+       {"model beside it", joined(beside)},
        {"dataset", joined(mine.dataset_fingerprints)},
        {"eval_dataset", joined(mine.eval_dataset_fingerprints)},
        {"training.dtype", mine.dtype},
