@@ -5,6 +5,8 @@
 // weighs the longer answer's surplus, WPO (Zhou et al. 2024) weighs pairs.
 #include <algorithm>
 
+#include "engine/objectives/asked_in_shares.h"
+#include "engine/objectives/asked_log_probs.h"
 #include "engine/objectives/dpo_losses.h"
 #include "engine/objectives/preference_losses.h"
 #include "engine/objectives/preference_objective.h"
@@ -24,7 +26,7 @@ struct DpoSettings {
   ReferenceMoves moves;
 };
 
-class Dpo : public PreferenceObjective {
+class Dpo : public PreferenceObjective, public AskedInShares {
  public:
   Dpo(DpoSettings settings, const Recipe& recipe)
       : PreferenceObjective(recipe, "dpo"), settings_(std::move(settings)) {}
@@ -35,10 +37,24 @@ class Dpo : public PreferenceObjective {
   bool asks_reference_beforehand() const override { return settings_.asks_beforehand; }
   ReferenceMoves reference_moves() const override { return settings_.moves; }
 
+  Status ask_beforehand(Policy& policy, const MicroBatch& rows, bool evaluation) override {
+    return take_answer(answer_beforehand(policy, rows), evaluation);
+  }
+  Json answer_beforehand(Policy& policy, const MicroBatch& rows) override {
+    return AskedLogProbs::ask(policy, rows, row_kind().order());
+  }
+  Status take_answer(const Json& said, bool evaluation) override {
+    asked_.take(said, evaluation);
+    answered_ = true;
+    return {};
+  }
+
   LossSum loss(Policy& policy, const Batch& batch) override {
     // Asked first, while what the policy's pass keeps for the backward is not there yet.
     std::optional<LogProbs> before;
-    if (!settings_.reference_free) before = policy.reference_log_probs(batch);
+    if (!settings_.reference_free)
+      before = answered_ ? asked_.of(batch, /*evaluation=*/!policy.trains())
+                         : policy.reference_log_probs(batch);
     const auto notes = routers().notes(policy.model(), batch);
     const LogProbs now = policy.log_probs(batch, /*temperature=*/1, notes);
     const Tensor reference = before ? answers(*before) : torch::zeros_like(now.lengths());
@@ -135,6 +151,8 @@ class Dpo : public PreferenceObjective {
   }
 
   const DpoSettings settings_;
+  AskedLogProbs asked_;
+  bool answered_ = false;  ///< it was asked about all rows
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "engine/io/files.h"
+#include "engine/io/named_place.h"
 #include "engine/io/probe.h"
 #include "engine/io/system_error.h"
 
@@ -112,7 +113,7 @@ std::vector<TeacherAnswer::Place> places_of(const Batch& batch) {
 }
 
 Result<std::unique_ptr<TeacherFileWriter>> TeacherFileWriter::begin(const fs::path& beside) {
-  const fs::path folder = beside.string() + ".teacher";
+  const fs::path folder = place_beside(beside, ".teacher");
   std::error_code problem;
   fs::remove_all(folder, problem);
   fs::create_directories(folder, problem);
@@ -172,13 +173,15 @@ Status TeacherFileWriter::finish(const fs::path& file, const TeacherFacts& facts
   };
   std::map<std::string, std::string> metadata{{"format", kFormat}};
   for (const Fact& fact : facts_in_file()) metadata[fact.key] = facts.*fact.value;
-  const fs::path whole = folder_ / "whole";
-  LUTHIER_CHECK(write_safetensors(whole, outlines, give, metadata));
-  std::error_code problem;
-  fs::rename(whole, file, problem);
-  if (!problem) return {};
-  return machine_error("What the teacher said cannot be put into its place: " + problem.message(),
-                       file.string());
+  // Beside its place: the run's folder may lead to another disk.
+  const fs::path partial = file.parent_path() / ("." + file.filename().string() + ".partial");
+  Status put = write_safetensors(partial, outlines, give, metadata);
+  if (put) put = sync_file(partial);
+  if (put) put = rename_path(partial, file);
+  if (put) return sync_folder(file.parent_path());
+  std::error_code ignored;
+  fs::remove(partial, ignored);
+  return put;
 }
 
 Result<std::shared_ptr<const TeacherFile>> TeacherFile::open(const fs::path& path) {

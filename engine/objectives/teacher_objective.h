@@ -32,6 +32,7 @@ class TeacherObjective : public Objective, public AskedInShares {
   const char* file_of_asked() const override { return top_k_ ? "teacher.safetensors" : nullptr; }
   Status ask_beforehand(Policy& policy, const MicroBatch& rows, bool evaluation) override;
   void keep_beside(const std::filesystem::path& place) override { beside_ = place; }
+  void leave_to_another() override { kept_elsewhere_ = true; }
   Json answer_beforehand(Policy& policy, const MicroBatch& rows) override;
   Status take_answer(const Json& said, bool evaluation) override;
   Status keep_asked(const std::filesystem::path& file, const AskedAbout& about) override;
@@ -51,6 +52,7 @@ class TeacherObjective : public Objective, public AskedInShares {
   std::filesystem::path beside_;  ///< of what was said so far
   const Divergence divergence_;
   const bool tells_entropy_;
+  bool kept_elsewhere_ = false;
   std::unique_ptr<TeacherFileWriter> asked_;
   std::shared_ptr<const TeacherFile> said_;
 };

@@ -3,11 +3,15 @@
 
 #include <algorithm>
 
+#include "engine/base/log.h"
 #include "engine/data/media_limits.h"
+#include "engine/io/named_place.h"
 #include "engine/io/probe.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/objectives/asked_in_shares.h"
+#include "engine/ranks/shared_place.h"
 #include "engine/ranks/shared_work.h"
+#include "engine/train/shared_run.h"
 
 namespace luthier {
 
@@ -83,7 +87,33 @@ Status ask_about(RunParts& run, const AskedRows& asked, const std::function<bool
 
 /// Beside the run's folder, of a rank that follows.
 std::filesystem::path own_place(const RunParts& run) {
-  return run.recipe.output_dir + ".rank-" + std::to_string(run.ranks->rank());
+  return place_beside(run.recipe.output_dir, ".rank-" + std::to_string(run.ranks->rank()));
+}
+
+/// Who keeps what is asked in a file: a rank that can read rank 0's needs none of its own.
+Status choose_keeper(RunParts& run, AskedInShares& shares) {
+  LUTHIER_TRY(const bool sees, sees_files_of_leader(*run.ranks, run.recipe.output_dir));
+  if (!run.follows()) return {};
+  run.asked_at_leader = sees;
+  if (sees)
+    shares.leave_to_another();
+  else
+    shares.keep_beside(own_place(run));
+  return {};
+}
+
+/// Rank 0's file is there, or why not; all ranks call it.
+Result<std::filesystem::path> file_of_leader(RunParts& run, const std::filesystem::path& file,
+                                             const Status& kept) {
+  std::error_code ignored;
+  const Json mine{{"file", std::filesystem::absolute(file, ignored).string()},
+                  {"fault", kept ? "" : kept.error().sentence()}};
+  LUTHIER_TRY(const std::string told, from_leader(*run.ranks, mine.dump()));
+  const Json heard = Json::parse(told, nullptr, false);
+  if (!heard.is_object()) return order_not_known(told);
+  if (const std::string fault = heard.value("fault", ""); !fault.empty() && run.follows())
+    return said_by(0, fault);
+  return std::filesystem::path(heard.value("file", ""));
 }
 
 }  // namespace
@@ -106,17 +136,23 @@ AskedAbout asked_about(const Recipe& recipe, const LoadedModel& base, const RowR
 }
 
 Status read_asked(RunParts& run) {
-  std::filesystem::path file = run.objective->asked_file();
+  const std::filesystem::path file = run.objective->asked_file();
+  if (!file.empty()) return run.objective->read_asked(file, about_of(run));
   const char* own = run.objective->file_of_asked();
-  if (file.empty() && own && run.resumes() && is_there(run.begun->folder.path() / own))
-    file = run.begun->folder.path() / own;
-  return file.empty() ? Status() : run.objective->read_asked(file, about_of(run));
+  if (!own || !run.begun || !is_there(run.begun->folder.path() / own)) return {};
+  if (run.ranks && !run.resumes()) return {};  // the others have no folder to read it in
+  const Status read = run.objective->read_asked(run.begun->folder.path() / own, about_of(run));
+  if (run.resumes()) return read;
+  // Begun again without a checkpoint: what does not fit any more is asked anew.
+  if (!read) log_warning(read.error().sentence());
+  return {};
 }
 
 Status ask_about_rows(RunParts& run, const std::function<bool()>& stopping) {
   if (!run.objective->asks_reference_beforehand()) return {};
-  if (auto* shares = dynamic_cast<AskedInShares*>(run.objective.get()); shares && run.follows())
-    shares->keep_beside(own_place(run));
+  if (auto* shares = dynamic_cast<AskedInShares*>(run.objective.get());
+      shares && run.ranks && run.objective->file_of_asked())
+    LUTHIER_CHECK(choose_keeper(run, *shares));
   const auto batch = static_cast<std::size_t>(run.recipe.training.per_device_train_batch_size);
   LUTHIER_CHECK(ask_about(run, {run.reader, run.rows.rows, batch, /*evaluation=*/false}, stopping));
   if (run.eval_reader.dataset)
@@ -129,8 +165,16 @@ Status ask_about_rows(RunParts& run, const std::function<bool()>& stopping) {
 Status keep_asked(RunParts& run) {
   const char* own = run.objective->file_of_asked();
   if (!own || !run.objective->asks_reference_beforehand()) return {};
-  if (!run.follows())
-    return run.objective->keep_asked(run.begun->folder.path() / own, about_of(run));
+  if (!run.follows()) {
+    const std::filesystem::path file = run.begun->folder.path() / own;
+    Status kept = run.objective->keep_asked(file, about_of(run));
+    if (run.ranks) {
+      LUTHIER_TRY(const std::filesystem::path told, file_of_leader(run, file, kept));
+    }
+    return kept;
+  }
+  LUTHIER_TRY(const std::filesystem::path theirs, file_of_leader(run, {}, {}));
+  if (run.asked_at_leader) return run.objective->read_asked(theirs, about_of(run));
   const std::filesystem::path file = own_place(run).string() + "." + own;
   const Status kept = run.objective->keep_asked(file, about_of(run));
   std::error_code ignored;

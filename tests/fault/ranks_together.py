@@ -9,6 +9,7 @@ import sys
 
 from tiny import CONFIG, FIXTURE, environment, make_model, makers, result
 
+FAMILIES = FIXTURE.parent / "models" / "families"
 HANGS = 900    # seconds that only a hang reaches
 LORA = "strategy: lora\nadapter: {r: 4, lora_alpha: 8, lora_dropout: 0.1, target_modules: all-linear}\n"
 OWN = {"step_seconds", "tokens_per_second", "memory"}    # of a machine, not of a run
@@ -26,6 +27,8 @@ CASES = {
     "gkd": ("model", "rows", LORA + "objective: gkd\ngkd: {teacher_model_name_or_path: judge, lmbda: 0.6, max_new_tokens: 6}\n"),
     "online_dpo": ("model", "prompts", LORA + "objective: online_dpo\nonline_dpo: {reward_model: judge, max_new_tokens: 6}\n"),
     "teacher_top_k": ("model", "rows", LORA + "objective: gkd\ngkd: {teacher_model_name_or_path: judge, lmbda: 0, teacher_top_k: 12}\n"),
+    "dpo-asked": ("model", "pairs", LORA + "objective: dpo\ndpo: {precompute_ref_log_probs: true}\n"),
+    "visual_alignment": ("eve", "rows", "strategy: full\nobjective: visual_alignment\nvisual_alignment: {teacher: tower/model}\n"),
     "xpo": ("model", "prompts", LORA + "objective: xpo\nxpo: {reward_model: judge, max_new_tokens: 6}\n"),
     "nash_md": ("model", "prompts", LORA + "objective: nash_md\nnash_md: {reward_model: judge, max_new_tokens: 6}\n"),
     "ppo": ("model", "prompts", LORA + "objective: ppo\nppo: {reward_model: judge, response_length: 6, num_mini_batches: 2, num_ppo_epochs: 2}\n"),
@@ -54,15 +57,46 @@ def prepare(root):
         (root / f"{kind}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
     (root / "program.py").write_text(PROGRAM)
     (root / "program.py").chmod(0o755)
+    make_eve(root)
+
+
+def make_eve(root):
+    """An EVE that is aligned with a CLIP, as its config.json has it, and that CLIP: a run's result."""
+    make_model(root / "eve")
+    llava = json.loads((root / "eve" / "config.json").read_text())
+    words = llava["text_config"]["vocab_size"]
+    own = json.loads((FAMILIES / "eve" / "config.json").read_text())
+    (root / "eve" / "config.json").write_text(json.dumps(own | {
+        "vocab_size": words, "image_token_id": llava["image_token_index"],
+        "alignment_config": {"hidden_size": 32, "image_size": 32, "layer_rate": 1}}))
+    shutil.copytree(root / "eve", root / "towers")
+    clip, pictures = (json.loads((FAMILIES / "clip" / name).read_text()) for name in ("config.json", "preprocessor_config.json"))
+    clip["text_config"] |= {"vocab_size": words, "eos_token_id": 2, "max_position_embeddings": 40}
+    clip["vision_config"] |= {"image_size": 32, "patch_size": 4}
+    pictures |= {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    (root / "towers" / "config.json").write_text(json.dumps(clip))
+    (root / "towers" / "preprocessor_config.json").write_text(json.dumps(pictures))
+    shutil.copy(FAMILIES / "eve" / "preprocessor_config.json", root / "eve")
+    for folder in ("eve", "towers"):
+        (root / folder / "processor_config.json").unlink()
+
+
+def teach(cli, root):
+    """What teaches and judges in the cases."""
+    for name, model, rows, objective in (("judge", "model", "pairs", "reward"), ("tower", "towers", "captions", "contrastive")):
+        file = root / f"{name}.yaml"
+        file.write_text(f"model: {root}/{model}\ninit: random\ndataset: {root}/{rows}.jsonl\noutput_dir: {root}/{name}\nstrategy: full\nobjective: {objective}\n"
+                        "training: {device: cpu, dtype: float32, max_steps: 2, per_device_train_batch_size: 2, gradient_accumulation_steps: 1, learning_rate: 1.0e-3}\n")
+        run_it([cli, "train", file], f"a model for {objective}")
 
 
 def written(root, name, out, accumulation, batch=2):
     model, rows, more = CASES[name]
     file, run = root / f"{out}.yaml", root / out
-    file.write_text(f"model: {root}/{model}\ninit: random\ndataset: {root}/{rows}.jsonl\noutput_dir: {run}\n{more.replace('judge', str(root / 'judge' / 'model'))}"
+    file.write_text(f"model: {root}/{model}\ninit: random\ndataset: {root}/{rows}.jsonl\noutput_dir: {run}\n{more.replace('judge', str(root / 'judge' / 'model')).replace('tower/model', str(root / 'tower' / 'model'))}"
                     f"training: {{device: cpu, dtype: float32, max_steps: 4, per_device_train_batch_size: {batch}, gradient_accumulation_steps: {accumulation}, "
                     "learning_rate: 2.0e-3, logging_steps: 1, save_steps: 1, save_total_limit: 9, gradient_checkpointing: false}\n"
-                    + (f"eval_dataset: {root}/{rows}.jsonl\n" if model == "clip" or name == "teacher_top_k" else ""))
+                    + (f"eval_dataset: {root}/{rows}.jsonl\n" if model == "clip" or name in ("teacher_top_k", "dpo-asked", "visual_alignment") else ""))
     return file, run
 
 
@@ -109,6 +143,9 @@ def case(cli, root, name, count, accumulation=1, resumed=()):
             break
     else:
         sys.exit(f"{name}: six times the starts chose other libraries")
+    left = sorted(path.name for path in root.glob(f"{out}*") if path.name.startswith(f"{out}."))
+    if left not in ([f"{out}.yaml"], []):
+        sys.exit(f"{name}: left beside the run's folder: {left}")
     for ranks in resumed:
         again = root / f"{out}-by-{ranks}"
         shutil.copytree(run, again)
@@ -175,14 +212,13 @@ def check(cli, root, quick):
     stages(cli, root, 2, resumed=() if quick else (3, 1))
     if quick:
         return
-    judge = root / "judge.yaml"
-    judge.write_text(f"model: {root}/model\ninit: random\ndataset: {root}/pairs.jsonl\noutput_dir: {root}/judge\nstrategy: full\nobjective: reward\n"
-                     "training: {device: cpu, dtype: float32, max_steps: 2, per_device_train_batch_size: 2, gradient_accumulation_steps: 1, learning_rate: 1.0e-3}\n")
-    run_it([cli, "train", judge], "a reward model")
+    teach(cli, root)
     case(cli, root, "contrastive", 2, resumed=(3, 1))
     case(cli, root, "contrastive-cached-full", 3, resumed=(2, 1))
     case(cli, root, "bco", 3, accumulation=2, resumed=(2, 1))
     case(cli, root, "grpo-of-two-steps", 2, resumed=(3, 1))
     for name in ("rloo", "gkd", "teacher_top_k", "online_dpo", "xpo", "nash_md"):
         case(cli, root, name, 3, resumed=(2, 1))
+    case(cli, root, "dpo-asked", 3, resumed=(2, 1))
+    case(cli, root, "visual_alignment", 2, accumulation=2, resumed=(3, 1))
     case(cli, root, "ppo", 3, accumulation=2, resumed=(2, 1))

@@ -5,6 +5,8 @@
 #include "tests/train/watched_run.h"
 
 #include "engine/io/files.h"
+#include "engine/io/probe.h"
+#include "engine/objectives/asked_in_shares.h"
 #include "engine/objectives/objective.h"
 #include "engine/objectives/teacher_file.h"
 #include "engine/train/row_loss.h"
@@ -101,6 +103,57 @@ class TestTeacherFile : public QObject {
     const auto opened = TeacherFile::open(root / "asked" / "teacher.safetensors");
     QVERIFY(opened.ok());
     QCOMPARE((*opened)->k(), std::int64_t{4});
+  }
+
+  /// What is asked lies beside the run's folder until it is whole, however that was written.
+  void a_folder_may_be_written_in_any_way() {
+    const Asked asked;
+    const fs::path root = asked.tiny.root();
+    const std::vector<std::string> few{"gkd.teacher_top_k=4"};
+    VERIFY_OK(run(asked.recipe("plain", few)));
+    for (const char* out : {"slash/", "./dot", "plain/../above"}) {
+      const Recipe recipe = asked.recipe(out, few);
+      VERIFY_OK(run(recipe));
+      QVERIFY2(differences(root / "plain", root / out).isEmpty(), out);
+      QCOMPARE(*read_file(root / out / "teacher.safetensors"),
+               *read_file(root / "plain" / "teacher.safetensors"));
+    }
+    for (const std::string& name : names_in(root)) QVERIFY(!name.ends_with(".teacher"));
+  }
+
+  /// Of a process whose answers another one keeps, nothing lies beside the run.
+  void what_another_keeps_is_not_kept() {
+    const Asked asked;
+    const Recipe recipe = asked.recipe("left", {"gkd.teacher_top_k=4"});
+    const Json said{{"places", {{0, 0, 0}}}};
+    for (const bool elsewhere : {true, false}) {
+      const auto objective = make_objective(recipe);
+      QVERIFY(objective.ok());
+      auto* shares = dynamic_cast<AskedInShares*>(objective->get());
+      QVERIFY(shares);
+      if (elsewhere) shares->leave_to_another();
+      QVERIFY(shares->take_answer(said, false).ok());
+      QCOMPARE(fs::exists(asked.tiny.root() / "left.teacher"), !elsewhere);
+    }
+  }
+
+  /// Killed before its first checkpoint, it begins anew in the folder that its answers lie in, and
+  /// asks nobody again.
+  void a_run_without_a_checkpoint_begins_again() {
+    const Asked asked;
+    const fs::path root = asked.tiny.root();
+    const Recipe recipe = asked.recipe("cut", {"gkd.teacher_top_k=4"});
+    VERIFY_OK(run(recipe, {}, [&](Watcher& watcher, TrainControl& control, LoadedModel&) {
+      watcher.at_step = [&](std::int64_t) { control.stop(false); };
+    }));
+    QVERIFY(fs::exists(root / "cut" / "teacher.safetensors"));
+    QVERIFY(checkpoint_steps(root / "cut").empty());
+    const auto asked_at = fs::last_write_time(root / "cut" / "teacher.safetensors");
+    VERIFY_OK(run(recipe, root / "cut"));
+    QVERIFY(fs::last_write_time(root / "cut" / "teacher.safetensors") == asked_at);
+    VERIFY_OK(run(asked.recipe("whole", {"gkd.teacher_top_k=4"})));
+    QVERIFY2(differences(root / "cut", root / "whole").isEmpty(),
+             qPrintable(differences(root / "cut", root / "whole")));
   }
 
   void runs_go_on_to_the_same_bytes_data() {
