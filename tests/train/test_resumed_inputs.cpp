@@ -143,7 +143,6 @@ class TestResumedInputs : public QObject {
       return picture_.string() + " (" + (tiny_->root() / "many.jsonl").string() + row;
     };
     QCOMPARE(after.rewritten_since(marks, {0, 1, 2}), named(": row 1); ") + named(": row 2); +1"));
-    +1 ");
   }
 
   /// A picture that no model of texts reads, and a word of a template that happens to be a path.
