@@ -6,6 +6,7 @@
 #include "engine/compare/result_folder.h"
 #include "engine/data/boxes/box_rows.h"
 #include "engine/io/files.h"
+#include "engine/io/output_place.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/vision/inline_picture.h"
 
@@ -238,11 +239,7 @@ Status write_comparison_html(const Comparison& comparison, const fs::path& file,
 }
 
 Status write_comparison(const Comparison& comparison, const fs::path& out) {
-  std::error_code problem;
-  fs::create_directories(out, problem);
-  if (problem) {
-    return machine_error("The folder cannot be made: " + problem.message() + ".", out.string());
-  }
+  LUTHIER_CHECK(make_output_folder(out));
   LUTHIER_CHECK(write_comparison_json(comparison, out / "comparison.json"));
   LUTHIER_CHECK(write_comparison_csv(comparison, out / "comparison.csv"));
   return write_comparison_html(comparison, out / "comparison.html");

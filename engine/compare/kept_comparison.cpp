@@ -9,6 +9,7 @@
 #include "engine/data/boxes/box_rows.h"
 #include "engine/data/row_kind.h"
 #include "engine/io/json.h"
+#include "engine/io/output_place.h"
 #include "engine/methods/adapter_notes.h"
 
 namespace luthier {
@@ -288,9 +289,7 @@ Result<fs::path> keep_comparison(const Comparison& comparison, const fs::path& r
   fs::path folder = run / kFolder / name;
   for (int i = 2; fs::exists(folder, problem); ++i)
     folder = run / kFolder / (name + " " + std::to_string(i));
-  fs::create_directories(folder, problem);
-  if (problem)
-    return machine_error("The folder cannot be made: " + problem.message() + ".", folder.string());
+  LUTHIER_CHECK(make_output_folder(folder));
   const fs::path file = folder / kFile;
   LUTHIER_CHECK(write_comparison_json(comparison, file, /*inline_pictures=*/true));
   return file;

@@ -53,11 +53,11 @@ const std::vector<UsualNames>& usual_names() {
        {"rejected", "rejected_response", "dispreferred", "worse", "answer_rejected", "lose"}},
       {"prompt",
        {"prompt", "question", "query", "instruction", "input", "user", "question_text", "problem",
-        "context"}},
+        "context", "q"}},
       {"completion",
        {"completion", "answer", "response", "output", "answers", "target", "caption", "captions",
         "text", "assistant", "label_text", "solution", "ground_truth", "description", "sentence",
-        "txt", "label"}},
+        "txt", "label", "a"}},
       {"system", {"system", "system_prompt"}}};
   return usual;
 }

@@ -174,10 +174,15 @@ Result<ColumnMap> column_map(const std::vector<std::string>& entries, const std:
                          "Write what the column is, an equals sign and its name: image=photo.");
     const std::string target = trimmed(entry.substr(0, equals));
     const auto& targets = column_targets();
-    if (std::find(targets.begin(), targets.end(), target) == targets.end())
+    if (std::find(targets.begin(), targets.end(), target) == targets.end()) {
+      const std::string near = nearest_name(target, targets);
+      std::string known;
+      for (const std::string& each : targets) known += (known.empty() ? "" : ", ") + each;
       return input_error("\"" + shortened(target, 60) + "\" is nothing that a column can be.",
                          "dataset_columns",
-                         "The nearest is " + nearest_name(target, targets) + ".");
+                         edit_distance(near, target) <= 3 ? "The nearest is " + near + "."
+                                                          : "It can be " + known + ".");
+    }
     if (!map.column_of(target).empty())
       return input_error("Two columns are said to be " + target + ".", "dataset_columns",
                          "Name one of them.");

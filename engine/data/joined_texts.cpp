@@ -140,7 +140,8 @@ Result<Example> ChatProcessor::encode_picture(const Conversation& conversation,
   const Row row{conversation.messages, where, fault, false, {}, {}, nullptr};
   if (image_tokens_.form != RowForm::PictureAlone)
     return row.error(RowFault::BadRow, "The model reads texts, and the row is a picture alone.",
-                     "Give it rows that it was made for.");
+                     "Write prompt and completion beside it, or name the columns that hold them "
+                     "(dataset_columns, dataset_prompt).");
   Example example;
   LUTHIER_TRY(example.images, load_pictures(row, outline));
   if (example.images.size() != 1)

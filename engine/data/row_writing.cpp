@@ -5,6 +5,7 @@
 
 #include "engine/data/boxes/box_rows.h"
 #include "engine/io/files.h"
+#include "engine/io/output_place.h"
 #include "engine/io/probe.h"
 #include "engine/vision/inline_picture.h"
 
@@ -105,7 +106,7 @@ Json moved_row(Json row, const fs::path& from, const fs::path& to) {
 }
 
 Status check_new_file(const fs::path& file) {
-  if (!is_there(file)) return {};
+  if (!is_there(file)) return check_output_file(file);
   return input_error("There is a file already.", file.string(),
                      "Choose another name for the rows.");
 }

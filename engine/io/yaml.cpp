@@ -124,6 +124,7 @@ class Reader : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    last_ = mark;
     // yaml-cpp makes single bytes of some escapes (\N).
     if (!is_utf8(value)) refuse(mark, "A text is not valid UTF-8.");
     if (tag.empty() || tag == "?") return scalar(mark, anchor, typed(value), value);
@@ -144,6 +145,8 @@ class Reader : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
   Json take() { return std::move(root_); }
+  /// Where the last text began.
+  const YAML::Mark& last_scalar() const { return last_; }
 
   std::string place(const YAML::Mark& mark) const {
     return mark.is_null() ? std::string()
@@ -217,7 +220,24 @@ class Reader : public YAML::EventHandler {
   const std::string& where_;
   std::vector<Frame> stack_;
   Json root_;
+  YAML::Mark last_ = YAML::Mark::null_mark();
 };
+
+/// Whether a quote that opens is never closed. yaml-cpp sees it only where no line end follows, and
+/// else takes all that is left of the file for one text.
+bool ends_within_quotes(const std::string& text, const std::string& where) {
+  const std::size_t last = text.find_last_not_of(" \t\r\n");
+  if (last == std::string::npos || text.find_first_of("\"'") == std::string::npos) return false;
+  try {
+    std::istringstream stream(text.substr(0, last + 1));
+    YAML::Parser parser(stream);
+    Reader reader(where);
+    while (parser.HandleNextDocument(reader)) continue;
+  } catch (const YAML::ParserException& problem) {
+    return problem.msg == YAML::ErrorMsg::EOF_IN_SCALAR;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -235,6 +255,10 @@ Result<Json> parse_yaml(const std::string& text, const std::string& where) {
     Json document = reader.take();
     if (parser.HandleNextDocument(reader))
       return input_error("The file holds more than one YAML document.", where, "Keep one.");
+    if (ends_within_quotes(text, where))
+      return input_error("This is not valid YAML" + reader.place(reader.last_scalar()) +
+                             ": a quote that opens here is never closed.",
+                         where, "Close it.");
     return document;
   } catch (const Refusal& refusal) {
     return refusal.error;

@@ -4,6 +4,7 @@
 
 #include "engine/data/row_kind.h"
 #include "engine/io/files.h"
+#include "engine/io/output_place.h"
 #include "engine/teaching/manners.h"
 #include "engine/teaching/teaching.h"
 
@@ -72,11 +73,7 @@ Result<ObjectiveLesson> make_objective_demo(const ObjectiveDemo& demo, const fs:
   LUTHIER_TRY(const auto train, answered_both_ways(teaching / "train.jsonl", pirate.train));
   const fs::path own = teaching / "heldout.jsonl";
   LUTHIER_TRY(const auto held_out, answered_both_ways(own, pirate.heldout));
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  if (failed)
-    return machine_error("The folder cannot be made: " + failed.message() + ".", folder.string(),
-                         "Name another one with --out.");
+  LUTHIER_CHECK(make_output_folder(folder));
   const RowKind& kind = row_kind_of(recipe);
   LUTHIER_CHECK(write_rows(train, kind, folder / "train.jsonl"));
   LUTHIER_CHECK(write_rows(held_out, kind, folder / "eval.jsonl"));

@@ -9,6 +9,7 @@
 
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/io/output_place.h"
 #include "engine/teaching/language.h"
 #include "engine/teaching/make.h"
 #include "engine/teaching/skeleton.h"
@@ -26,14 +27,6 @@ enum Stream : std::uint64_t {
   kTrainStream = 3,
   kHeldOutStream = 4
 };
-
-Status make_folder(const fs::path& folder) {
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  if (failed)
-    return machine_error("The folder cannot be made: " + failed.message() + ".", folder.string());
-  return {};
-}
 
 /// Pictures are many and can be made again: no fsync for each.
 Status write_picture(const fs::path& path, const Image& image) {
@@ -139,7 +132,7 @@ Status make_pretraining(const fs::path& work, const TeachingMakeOptions& options
                         const TeachingProgress& progress) {
   LUTHIER_CHECK(write_skeleton(work / "skeleton", options.seed));
   const fs::path folder = work / "pretrain";
-  LUTHIER_CHECK(make_folder(folder / "pictures"));
+  LUTHIER_CHECK(make_output_folder(folder / "pictures"));
   std::string rows;
   for (int i = 0; i < options.pretrain_rows; ++i) {
     if (i % 1000 == 0 && progress && !progress("pretraining rows", i, options.pretrain_rows))
@@ -177,8 +170,8 @@ Status make_tasks(const fs::path& teaching, const TeachingMakeOptions& options) 
   std::array<Task, 3> tasks = {{{"korean", Manner::Korean, {}, {}},
                                 {"json", Manner::Json, {}, {}},
                                 {"pirate", Manner::Pirate, {}, {}}}};
-  LUTHIER_CHECK(make_folder(teaching / "pictures" / "train"));
-  LUTHIER_CHECK(make_folder(teaching / "pictures" / "heldout"));
+  LUTHIER_CHECK(make_output_folder(teaching / "pictures" / "train"));
+  LUTHIER_CHECK(make_output_folder(teaching / "pictures" / "heldout"));
   const auto row = [](const std::string& picture, const std::string& prompt,
                       const std::string& reply) {
     return Json{{"messages",
@@ -217,7 +210,7 @@ Status make_tasks(const fs::path& teaching, const TeachingMakeOptions& options) 
   }
   LUTHIER_CHECK(write_file_atomically(teaching / "heldout.jsonl", plain));
   for (const Task& task : tasks) {
-    LUTHIER_CHECK(make_folder(teaching / "tasks" / task.name));
+    LUTHIER_CHECK(make_output_folder(teaching / "tasks" / task.name));
     LUTHIER_CHECK(
         write_file_atomically(teaching / "tasks" / task.name / "train.jsonl", task.train));
     LUTHIER_CHECK(

@@ -8,6 +8,7 @@
 
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/io/output_place.h"
 #include "engine/teaching/language.h"
 #include "engine/teaching/tokenizer_maker.h"
 
@@ -121,10 +122,7 @@ Json config_json(std::int64_t pieces) {
 const char* skeleton_template() { return kTemplate; }
 
 Status write_skeleton(const std::filesystem::path& folder, std::uint64_t seed) {
-  std::error_code failed;
-  std::filesystem::create_directories(folder, failed);
-  if (failed)
-    return machine_error("The folder cannot be made: " + failed.message() + ".", folder.string());
+  LUTHIER_CHECK(make_output_folder(folder));
   const TokenizerDraft draft = draft_tokenizer(seed);
   const auto pieces = static_cast<std::int64_t>(draft.pieces.size());
   LUTHIER_CHECK(write_tokenizer(draft, folder, kMaxPositions));

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/io/files.h"
+#include "engine/io/output_place.h"
 #include "engine/teaching/teaching.h"
 
 namespace luthier {
@@ -67,11 +68,7 @@ Result<StagesLesson> make_stages_demo(const fs::path& folder) {
   LUTHIER_TRY(const auto train, answered_both_ways(teaching / "train.jsonl", pirate.train));
   StagesLesson lesson{std::move(*staged), {}, own};
   LUTHIER_TRY(lesson.held_out, answered_both_ways(own, pirate.heldout));
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  if (failed)
-    return machine_error("The folder cannot be made: " + failed.message() + ".", folder.string(),
-                         "Name another one with --out.");
+  LUTHIER_CHECK(make_output_folder(folder));
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const auto& [name, line_of] = stages[i];
     const fs::path rows = folder / (name + ".jsonl"), held_out = folder / (name + "-heldout.jsonl");

@@ -8,6 +8,7 @@
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/io/output_place.h"
 #include "engine/io/safetensors.h"
 #include "engine/teaching/objective_demo.h"
 
@@ -38,11 +39,7 @@ Status make_student(const std::filesystem::path& teacher, const std::filesystem:
                        (teacher / "config.json").string() + ": text_config.num_hidden_layers");
   const std::int64_t gone = layers.get<std::int64_t>() - 2;
   layers = layers.get<std::int64_t>() - 1;
-  std::error_code failed;
-  std::filesystem::create_directories(folder, failed);
-  if (failed)
-    return machine_error("The folder cannot be made: " + failed.message() + ".", folder.string(),
-                         "Name another one with --out.");
+  LUTHIER_CHECK(make_output_folder(folder));
   std::vector<std::vector<std::byte>> kept;
   std::vector<TensorToWrite> tensors;
   kept.reserve(files.tensors().size());

@@ -104,6 +104,11 @@ class TestYaml : public QObject {
     QTest::newRow("two documents") << QByteArray("a: 1\n---\nb: 2\n") << "more than one";
     QTest::newRow("tabs") << QByteArray("a:\n\t- x\n") << "line 2";
     QTest::newRow("open bracket") << QByteArray("a: [1, 2\n") << "not valid YAML";
+    QTest::newRow("open quote at the end") << QByteArray("a: \"b") << "line 1, column 4";
+    QTest::newRow("open quote before a line end")
+        << QByteArray("a: 1\nb: \"c\nd: 2\n") << "line 2, column 4: a quote that opens here";
+    QTest::newRow("open single quote") << QByteArray("a: 'it''s\n\n") << "never closed";
+    QTest::newRow("open quote in a list") << QByteArray("- a\n- \"b\n") << "line 2, column 3";
     QTest::newRow("deep flow") << "a: " + QByteArray(200, '[') + QByteArray(200, ']') << "deep";
     QTest::newRow("deep block") << QByteArray("- ").repeated(2000) << "deep";
     QTest::newRow("not UTF-8") << QByteArray("a: \xff\n") << "UTF-8";
@@ -111,6 +116,14 @@ class TestYaml : public QObject {
     QTest::newRow("surrogate") << QByteArray("a: \"\\uD800\"") << "recipe.yaml";
     QTest::newRow("zero byte") << QByteArray("a: \0x\n", 7) << "UTF-8";
     QTest::newRow("too large") << QByteArray((4 << 20) + 1, '#') << "bytes";
+  }
+
+  void quotes_over_several_lines_are_closed() {
+    const auto parsed =
+        parse_yaml("a: \"b\n  c\"\nd: 'it''s'\ne: |\n  \"not a quote\nf: it's\n", "recipe.yaml");
+    QVERIFY2(parsed.ok(), parsed ? "" : parsed.error().sentence().c_str());
+    QCOMPARE((*parsed)["a"].get<std::string>(), std::string("b c"));
+    QCOMPARE((*parsed)["e"].get<std::string>(), std::string("\"not a quote\n"));
   }
 
   void refuses() {

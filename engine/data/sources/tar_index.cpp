@@ -144,6 +144,9 @@ Result<TarMember> next_member(std::string_view archive, std::uint64_t at,
     }
     at = next;
   }
+  const std::string_view rest = archive.substr(std::min<std::uint64_t>(at, archive.size()));
+  if (rest.find_first_not_of('\0') != std::string_view::npos)
+    return broken_archive(where, "it ends within a header", at);
   return TarMember{};
 }
 
