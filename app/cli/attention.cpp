@@ -10,6 +10,7 @@
 #include "engine/compare/base_columns.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/result_folder.h"
+#include "engine/io/output_place.h"
 #include "engine/methods/adapter_notes.h"
 
 namespace luthier::cli {
@@ -61,6 +62,7 @@ Status attention(const AttentionOptions& o) {
     return input_error("The file has " + std::to_string(samples.size()) + " rows.", "--row",
                        "Choose one of them, from 1.");
   LUTHIER_TRY(const auto columns, columns_of(o));
+  LUTHIER_CHECK(check_output_file(o.out));
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;

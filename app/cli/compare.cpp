@@ -14,6 +14,7 @@
 #include "engine/compare/result_folder.h"
 #include "engine/compare/reward_scores.h"
 #include "engine/compare/scores.h"
+#include "engine/io/output_place.h"
 #include "engine/models/loaded_model.h"
 #include "engine/objectives/reward_model.h"
 #include "engine/session/run_observer.h"
@@ -123,8 +124,21 @@ Status keep_stopped(const Comparison& comparison, const fs::path& out) {
                            (out / "comparison.html").string() + ".");
 }
 
+/// Whose answers can be asked about: the base, a column, the router's, or the samples' own.
+Status check_scored(const CompareOptions& o, const Named& results) {
+  if (o.score_answer.empty() || o.score_answer == "expected" || o.score_answer == "base") return {};
+  if (!o.router.empty() && o.score_answer == "router") return {};
+  std::vector<std::string> known{"base"};
+  for (const auto& [name, folder] : results) known.push_back(name);
+  if (std::find(known.begin(), known.end(), o.score_answer) != known.end()) return {};
+  return input_error("There is no column \"" + o.score_answer + "\" whose answers could be scored.",
+                     "--score-answer", "Name a column, or \"expected\".");
+}
+
 Status compare(const CompareOptions& o) {
   LUTHIER_TRY(const Named results, named_folders(o.adapters));
+  LUTHIER_CHECK(check_scored(o, results));
+  LUTHIER_CHECK(check_output_folder(o.out));
   LUTHIER_CHECK(check_pattern(o.pattern));
   ResultFolder reward;
   if (!o.reward.empty()) {

@@ -97,6 +97,7 @@ Action add_data(CLI::App& app) {
   sub->add_option("--model", o->model, "The checkpoint whose tokenizer and processor count")
       ->required();
   sub->add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
+      ->check(CLI::Range(0, 16'777'216))
       ->capture_default_str();
   sub->add_option("--loss-on", o->loss_on, "completion, assistant or all")
       ->check(CLI::IsMember({"completion", "assistant", "all"}))

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/data_columns.h"
 
+#include <algorithm>
+
 #include "app/cli/data.h"
+#include "engine/base/utf8.h"
 #include "engine/config/kinds.h"
 #include "engine/data/row_kind.h"
 
@@ -60,9 +63,40 @@ void add_row_options(CLI::App& app, RowOptions& o) {
       ->check(CLI::IsMember(objectives));
 }
 
+Error no_such_column(const Dataset& dataset, const std::string& column, const std::string& where) {
+  std::vector<std::string> known;
+  for (const ColumnFacts& facts : survey_columns(dataset).columns) known.push_back(facts.name);
+  std::string hint = "Columns are named as the rows have them: see data columns.";
+  if (!known.empty() && known.size() <= 12) {
+    hint = "The rows have";
+    for (const std::string& name : known) hint += (name == known.front() ? " " : ", ") + name;
+    hint += ".";
+  }
+  return input_error("No row has the column \"" + shortened(column, 60) + "\".", where, hint);
+}
+
+namespace {
+
+/// That each column of the map is one: a name that is wrong would leave the rows as they are.
+Status check_columns(const ColumnMap& columns, const Dataset& dataset) {
+  constexpr std::size_t kLookedAt = 64;
+  const std::size_t rows = std::min(kLookedAt, dataset.size());
+  for (const auto& [target, column] : columns.columns) {
+    bool there = false;
+    for (std::size_t i = 0; i < rows && !there; ++i)
+      if (const auto row = dataset.unmapped_row(i)) there = column_value(*row, column) != nullptr;
+    if (!there && rows > 0) return no_such_column(dataset, column, "--columns");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Dataset>> open_rows(const RowOptions& o) {
   LUTHIER_TRY(const ColumnMap columns, column_map(o.columns, o.question, o.answer));
-  return Dataset::open({o.dataset}, o.image_folder, columns);
+  LUTHIER_TRY(auto dataset, Dataset::open({o.dataset}, o.image_folder, columns));
+  LUTHIER_CHECK(check_columns(columns, *dataset));
+  return dataset;
 }
 
 const RowKind& row_kind_of(const RowOptions& o) {

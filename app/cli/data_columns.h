@@ -20,6 +20,8 @@ struct RowOptions {
 /// DATASET, --image-folder, --columns, --question, --answer and --objective.
 void add_row_options(CLI::App& app, RowOptions& options);
 Result<std::shared_ptr<const Dataset>> open_rows(const RowOptions& options);
+/// That no row has this column, which `where` names, with the nearest one that they have.
+Error no_such_column(const Dataset& dataset, const std::string& column, const std::string& where);
 /// Of the objective that was named, else whichever a row fits.
 const RowKind& row_kind_of(const RowOptions& options);
 

@@ -124,6 +124,7 @@ Action add_data_select(CLI::App& app) {
       ->check(CLI::IsMember({"completion", "assistant", "all"}))
       ->capture_default_str();
   app.add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
+      ->check(CLI::Range(0, 16'777'216))
       ->capture_default_str();
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of the rows start (else beside their file)");

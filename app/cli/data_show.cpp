@@ -9,6 +9,7 @@
 #include "engine/data/boxes/box_rows.h"
 #include "engine/data/row_kind.h"
 #include "engine/io/files.h"
+#include "engine/io/output_place.h"
 #include "engine/models/loaded_model.h"
 #include "engine/train/token_losses.h"
 
@@ -26,9 +27,7 @@ struct ShowVerbOptions {
 
 /// Each frame as a picture file: picture-1-frame-1.png.
 Status write_frames(const InspectedRow& row, const std::string& folder) {
-  std::error_code problem;
-  std::filesystem::create_directories(folder, problem);
-  if (problem) return machine_error("The folder cannot be made: " + problem.message(), folder);
+  LUTHIER_CHECK(make_output_folder(folder));
   for (std::size_t i = 0; i < row.pictures.size(); ++i) {
     for (std::size_t at = 0; at < row.pictures[i].frames.size(); ++at) {
       const ShownFrame& frame = row.pictures[i].frames[at];
@@ -141,6 +140,7 @@ Action add_data_show(CLI::App& app) {
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths start (else beside the dataset's file)");
   app.add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
+      ->check(CLI::Range(0, 16'777'216))
       ->capture_default_str();
   std::vector<std::string> objectives;
   for (const ObjectiveKind& kind : objective_kinds()) objectives.emplace_back(kind.name);

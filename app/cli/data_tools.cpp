@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Looking at a dataset and writing a better one: statistics, search, a cleaned copy, splits. The
 // original is never written.
+#include <atomic>
 #include <cmath>
 #include <memory>
 #include <set>
@@ -12,6 +13,7 @@
 #include "engine/data/row_writing.h"
 #include "engine/data/tools/dataset_copy.h"
 #include "engine/data/tools/dataset_statistics.h"
+#include "engine/data/tools/finding_kinds.h"
 #include "engine/data/tools/near_duplicates.h"
 #include "engine/data/tools/row_fixes.h"
 #include "engine/data/tools/row_search.h"
@@ -109,10 +111,26 @@ Result<RowQuery> query_of(const std::string& text, const std::vector<std::string
   return query;
 }
 
+/// Where nothing was found: whether that is because no row has a column that is asked about.
+Status check_conditions(const Dataset& dataset, const RowQuery& query) {
+  for (const RowCondition& condition : query.conditions) {
+    std::atomic<bool> there = false;
+    LUTHIER_CHECK(for_rows(dataset.size(), tools_go_on,
+                           [&](std::size_t first, std::size_t last, std::size_t) {
+                             for (std::size_t row = first; row < last && !there; ++row)
+                               if (const auto json = dataset.row(row))
+                                 if (column_value(*json, condition.column)) there = true;
+                           }));
+    if (!there) return no_such_column(dataset, condition.column, "--where");
+  }
+  return {};
+}
+
 Status search(const SearchOptions& o) {
   LUTHIER_TRY(const RowQuery query, query_of(o.text, o.where));
   LUTHIER_TRY(const auto dataset, open_rows(o.rows));
   LUTHIER_TRY(const auto found, find_rows(*dataset, query, tools_go_on));
+  if (found.empty()) LUTHIER_CHECK(check_conditions(*dataset, query));
   if (o.json) {
     Json rows = Json::array();
     for (const std::size_t row : found) rows.push_back(row + 1);
@@ -249,6 +267,7 @@ Status clean(const CleanOptions& o) {
   request.rows = kept_rows(*dataset, made.edits);
   if (!query.empty()) {
     LUTHIER_TRY(const RowList found, find_rows(*dataset, query, tools_go_on));
+    if (found.empty()) LUTHIER_CHECK(check_conditions(*dataset, query));
     RowList both;
     std::set_intersection(request.rows.begin(), request.rows.end(), found.begin(), found.end(),
                           std::back_inserter(both));
@@ -290,6 +309,10 @@ struct SplitOptions {
 Status split(const SplitOptions& o) {
   LUTHIER_CHECK(check_new_file(o.train));
   LUTHIER_CHECK(check_new_file(o.validation));
+  if (std::filesystem::path(o.train).lexically_normal() ==
+      std::filesystem::path(o.validation).lexically_normal())
+    return input_error("Both parts would go into one file.", o.validation,
+                       "Name another one with --validation.");
   LUTHIER_TRY(const auto dataset, open_rows(o.rows));
   const RowList rows = kept_rows(*dataset, {});
   std::vector<std::string> strata;
@@ -301,8 +324,14 @@ Status split(const SplitOptions& o) {
     return input_error("One row cannot be split.", o.rows.dataset, "Give a dataset of more rows.");
   LUTHIER_TRY(const CopyReport train,
               copy_rows(*dataset, {parts.train}, o.train, any_rows(), tools_go_on));
-  LUTHIER_TRY(const CopyReport validation,
-              copy_rows(*dataset, {parts.validation}, o.validation, any_rows(), tools_go_on));
+  const auto second =
+      copy_rows(*dataset, {parts.validation}, o.validation, any_rows(), tools_go_on);
+  if (!second) {  // half of a split is none
+    std::error_code ignored;
+    std::filesystem::remove(o.train, ignored);
+    return second.error();
+  }
+  const CopyReport& validation = *second;
   if (o.json) {
     print_json({{"train", o.train},
                 {"train_rows", train.written},
@@ -348,8 +377,10 @@ Action add_data_clean(CLI::App& app) {
   app.add_option("--model", o->model,
                  "The checkpoint by which rows are checked; unusable ones are dropped");
   app.add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
+      ->check(CLI::Range(0, 16'777'216))
       ->capture_default_str();
-  app.add_option("--drop", o->drop, "Findings whose rows are dropped (else all unusable rows)");
+  app.add_option("--drop", o->drop, "Findings whose rows are dropped (else all unusable rows)")
+      ->check(CLI::IsMember(finding_kinds()));
   app.add_option("--fix", o->fix,
                  "Findings that are put right: image_marks unknown_key "
                  "missing_image")
@@ -362,7 +393,8 @@ Action add_data_clean(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--text", o->text, "Only rows that hold this text");
   app.add_option("--where", o->where, "Only rows that meet these conditions, as search has them");
-  app.add_option("--sample", o->sample, "At most so many rows, drawn by the seed");
+  app.add_option("--sample", o->sample, "At most so many rows, drawn by the seed")
+      ->check(CLI::Range(1, 1'000'000'000));
   app.add_option("--seed", o->seed, "Of the draw")->capture_default_str();
   app.add_option("--variants", o->variants,
                  "So often each row with pictures comes once more, its pictures lighter or darker, "

@@ -9,6 +9,7 @@
 #include "engine/compare/documents.h"
 #include "engine/compare/result_folder.h"
 #include "engine/config/kinds.h"
+#include "engine/io/output_place.h"
 #include "engine/models/loaded_model.h"
 #include "engine/session/headless.h"
 #include "engine/teaching/teaching.h"
@@ -17,13 +18,7 @@ namespace luthier::cli {
 
 namespace fs = std::filesystem;
 
-Status make_demo_folder(const fs::path& folder) {
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  if (!failed) return {};
-  return machine_error("The folder cannot be made: " + failed.message() + ".", folder.string(),
-                       "Name another one with --out.");
-}
+Status make_demo_folder(const fs::path& folder) { return make_output_folder(folder); }
 
 Result<fs::path> tune_for_demo(const std::string& title, const Recipe& recipe) {
   const DemoClock clock;

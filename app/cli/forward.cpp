@@ -14,6 +14,7 @@
 #include "engine/data/row_kind.h"
 #include "engine/device/failure.h"
 #include "engine/io/files.h"
+#include "engine/io/output_place.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/routed_adapters.h"
 #include "engine/models/backward_writer.h"
@@ -202,6 +203,7 @@ Status forward_together(const ForwardOptions& o, LoadedModel& loaded) {
 }
 
 Status forward(const ForwardOptions& o) try {
+  LUTHIER_CHECK(check_output_file(o.out));
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;

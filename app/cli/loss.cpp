@@ -2,12 +2,14 @@
 // The loss that a recipe gives some rows, with everything that an oracle wants to compare.
 #include <memory>
 
+#include "app/cli/recipe_place.h"
 #include "app/cli/tensor_output.h"
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
 #include "engine/config/recipe_help.h"
 #include "engine/config/rollouts.h"
 #include "engine/device/failure.h"
+#include "engine/io/output_place.h"
 #include "engine/methods/adapter.h"
 #include "engine/session/run_observer.h"
 #include "engine/train/row_loss.h"
@@ -22,6 +24,7 @@ struct LossOptions {
 };
 
 Status loss(const LossOptions& o) try {
+  LUTHIER_CHECK(check_output_file(o.out));
   std::vector<std::string> settings = o.set;
   settings.push_back("dataset=" + Json::array({o.rows}).dump());
   LUTHIER_TRY(Recipe recipe, read_recipe(o.recipe, settings));
@@ -59,7 +62,7 @@ Action add_loss(CLI::App& app) {
   app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
       ->allow_extra_args(false);
   app.footer(recipe_help());
-  return [o] { return loss(*o); };
+  return [o] { return in_recipe_file(loss(*o), o->recipe); };
 }
 
 }  // namespace luthier::cli

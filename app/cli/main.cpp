@@ -7,12 +7,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <thread>
 #include <vector>
 
 #include "app/cli/lab/lab_verbs.h"
+#include "app/cli/option_words.h"
 #include "engine/base/log.h"
 #include "engine/base/open_files.h"
 #include "engine/base/text.h"
@@ -33,10 +35,11 @@ std::stop_source& stop_source() {
   return *source;
 }
 
-/// Ctrl+C and SIGTERM are waited for by a thread of their own and blocked in all others, which
-/// inherit that: a handler would run on the stack of whatever thread is interrupted, and oneDNN's
-/// generated products keep their stack pointer in heap memory, which such a call writes over. The
-/// first signal asks, the second one ends at once (a run resumes from its newest checkpoint).
+/// Ctrl+C, SIGTERM and the end of the terminal (where nohup does not keep it away) are waited for
+/// by a thread of their own and blocked in all others, which inherit that: a handler would run on
+/// the stack of whatever thread is interrupted, and oneDNN's generated products keep their stack
+/// pointer in heap memory, which such a call writes over. The first signal asks, the second one
+/// ends at once (a run resumes from its newest checkpoint).
 void wait_for_interrupts() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -44,6 +47,9 @@ void wait_for_interrupts() {
     std::signal(signal, SIG_DFL);  // a shell's background job is started with SIGINT ignored
     sigaddset(&signals, signal);
   }
+  struct sigaction hangup {};
+  if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+    sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::thread([signals] {
     int signal = 0;
@@ -86,13 +92,14 @@ int written(int status) {
 }
 
 /// What is wrong with the words of a verb, and where its options are told.
-int refuse(const CLI::App& app, const CLI::ParseError& problem) {
+int refuse(const CLI::App& app, const std::function<std::string(const CLI::App&)>& fault) {
   const CLI::App* verb = &app;
-  std::string words = "luthier-cli", said = problem.what();
+  std::string words = "luthier-cli", said;
   while (!verb->get_subcommands().empty()) {
     verb = verb->get_subcommands().front();
     words += " " + verb->get_name();
   }
+  said = fault(*verb);
   // CLI11 says that one is required, and not which there are.
   const auto parts = verb->get_subcommands([](const CLI::App*) { return true; });
   if (verb != &app && !parts.empty() && said.find("subcommand") != std::string::npos) {
@@ -201,8 +208,12 @@ int run(int argc, char** argv) {
     app.parse(words);
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return written(app.exit(problem));
-    return refuse(app, problem);
+    return refuse(app, [&](const CLI::App& given) { return refused_words(given, problem); });
   }
+  const CLI::App* chosen = &app;
+  while (!chosen->get_subcommands().empty()) chosen = chosen->get_subcommands().front();
+  if (const auto fault = wrong_number(*chosen))
+    return refuse(app, [&](const CLI::App&) { return *fault; });
   const Ending ending = actions.at(app.get_subcommands().front())();
   if (const int unwritten = written(0)) return unwritten;
   if (ending.status) return ending.exit_status;
@@ -227,6 +238,7 @@ int run_guarded(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   luthier::cli::wait_for_interrupts();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error to be told
   luthier::allow_many_open_files();
   luthier::install_counting_allocator();
   const int status = luthier::cli::run_guarded(argc, argv);

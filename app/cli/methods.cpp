@@ -148,7 +148,11 @@ Status compare_methods(const MethodsOptions& o) {
   if (!o.only.empty()) {
     Recipe named = base;
     for (const std::string& name : o.only)
-      LUTHIER_CHECK(set_field(named, "strategy", name));  // says which names there are
+      if (Status known = set_field(named, "strategy", name); !known) {
+        Error error = known.error();  // which says which names there are
+        error.where = "--only";
+        return error;
+      }
     std::erase_if(choices, [&](const MethodChoice& choice) {
       return std::find(o.only.begin(), o.only.end(), choice.method) == o.only.end();
     });

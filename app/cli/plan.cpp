@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/cli/recipe_place.h"
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
 #include "engine/device/card_choice.h"
@@ -88,7 +89,9 @@ Status plan_verb(const std::string& path, const std::vector<std::string>& set, b
       show(stages, *staged);
     return {};
   }
-  LUTHIER_TRY(const Recipe recipe, read_recipe(path, set));
+  LUTHIER_TRY(Recipe recipe, read_recipe(path, set));
+  // Nothing is written, so a recipe needs no folder for its run here.
+  if (recipe.output_dir.empty()) recipe.output_dir = "runs/planned";
   LUTHIER_TRY(const MemoryForecast forecast, plan(recipe, ranks));
   if (json)
     print_json(to_json(forecast));
@@ -120,8 +123,10 @@ Action add_plan(CLI::App& app) {
       ->check(CLI::IsMember(shard_words()))
       ->capture_default_str();
   return [o] {
-    return plan_verb(o->recipe, o->set, o->json,
-                     {o->ranks, o->ranks > 1 ? shards_of(o->shard) : Shards(), o->ranks});
+    return in_recipe_file(
+        plan_verb(o->recipe, o->set, o->json,
+                  {o->ranks, o->ranks > 1 ? shards_of(o->shard) : Shards(), o->ranks}),
+        o->recipe);
   };
 }
 

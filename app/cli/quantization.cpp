@@ -43,6 +43,12 @@ Result<Json> quantization_settings(const CLI::App& app, const QuantizationOption
   if (!eight && app.count(kOfEight) > 0)
     return input_error("This means nothing without --load-in-8bit.", kOfEight);
   if (!four && !eight) return Json();
+  if (four && eight)
+    return input_error("Weights are packed to four bits or to eight, not to both.", kEight,
+                       std::string("Leave out ") + kFour + " or " + kEight + ".");
+  if (four && options.quant_type != "nf4" && options.quant_type != "fp4")
+    return input_error("\"" + options.quant_type + "\" is nothing that four bits stand for.",
+                       kOfFour[0], "Use nf4 or fp4.");
   Json settings{{"quant_method", "bitsandbytes"}, {"llm_int8_skip_modules", nullptr}};
   if (four) {
     settings["load_in_4bit"] = true;

@@ -25,6 +25,12 @@ std::string short_number(const std::optional<double>& value) {
 }
 
 Status list_runs_of(const std::string& folder, const std::string& tag, bool json) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
+    return input_error(std::filesystem::exists(folder, ignored)
+                           ? "This is a file, and a folder of runs is needed."
+                           : "There is no such folder.",
+                       folder, "Name the folder that holds runs.");
   const std::vector<RunSummary> runs = list_runs(folder);
   std::vector<std::optional<RunParent>> parents;
   for (const RunSummary& run : runs) parents.push_back(read_run_parent(run.path));

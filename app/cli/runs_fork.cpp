@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/cli/runs.h"
+#include "app/cli/shell_word.h"
 #include "engine/config/sweep.h"
 #include "engine/io/probe.h"
 #include "engine/session/fork_run.h"
@@ -17,8 +18,8 @@ namespace {
 void tell_fork(const RunFolder& run) {
   const std::string folder = run.path().string();
   print_line(folder);
-  std::fprintf(stderr, "Start it with: luthier-cli train %s/recipe.yaml --resume %s\n",
-               folder.c_str(), folder.c_str());
+  std::fprintf(stderr, "Start it with: luthier-cli train %s --resume %s\n",
+               as_shell_word(folder + "/recipe.yaml").c_str(), as_shell_word(folder).c_str());
 }
 
 Status sweep_of(const std::string& path, const std::vector<std::string>& set,

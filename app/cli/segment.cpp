@@ -8,6 +8,7 @@
 #include "app/cli/verbs.h"
 #include "engine/compare/segment.h"
 #include "engine/io/files.h"
+#include "engine/io/output_place.h"
 #include "engine/methods/adapter.h"
 #include "engine/models/loaded_model.h"
 
@@ -37,11 +38,7 @@ std::string percent_of(double share) {
 Status tell_maps(const SegmentOptions& o, const std::vector<SegmentPrompt>& prompts,
                  const std::vector<ProbabilityMap>& maps) {
   const std::filesystem::path folder = o.out;
-  std::error_code failed;
-  std::filesystem::create_directories(folder, failed);
-  if (failed)
-    return machine_error("The folder cannot be made: " + failed.message() + ".", o.out,
-                         "Name another one with --out.");
+  LUTHIER_CHECK(make_output_folder(folder));
   LUTHIER_TRY(const Image picture, decode_image(o.image));
   Json told = Json::array();
   for (std::size_t i = 0; i < maps.size(); ++i) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <memory>
 
+#include "app/cli/recipe_place.h"
 #include "app/cli/verbs.h"
 #include "engine/data/media_limits.h"
 #include "engine/models/loaded_model.h"
@@ -78,7 +79,7 @@ Action add_step(CLI::App& app) {
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   app.add_flag("--json", o->json, "One JSON document on stdout");
-  return [o] { return step_slowly(*o); };
+  return [o] { return in_recipe_file(step_slowly(*o), o->recipe); };
 }
 
 }  // namespace luthier::cli

@@ -19,7 +19,7 @@ Action add_tokenize(CLI::App& app) {
   auto* text = app.add_option("--text", o->text,
                               "The text; special tokens are added as the tokenizer does by itself")
                    ->expected(0, 1);
-  app.add_option("INPUT", o->dash, "- reads the text from stdin")->check(CLI::IsMember({"-"}));
+  app.add_option("INPUT", o->dash, "- reads the text from stdin");
   app.add_flag("--json", o->json, "Accepted for symmetry: the output is always one JSON document");
   return [o, text]() -> Status {
     auto loaded = Tokenizer::load(o->model);
@@ -29,7 +29,8 @@ Action add_tokenize(CLI::App& app) {
     std::string input = o->text;
     if (text->count() == 0) {
       if (o->dash != "-")
-        return input_error("There is no text.", "tokenize",
+        return input_error(o->dash.empty() ? "There is no text." : "This is no option's value.",
+                           o->dash.empty() ? "tokenize" : o->dash,
                            "Give --text TEXT, or - to read it from stdin.");
       input.assign(std::istreambuf_iterator<char>(std::cin), {});
     }

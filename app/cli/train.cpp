@@ -9,6 +9,8 @@
 #include <memory>
 #include <variant>
 
+#include "app/cli/recipe_place.h"
+#include "app/cli/shell_word.h"
 #include "app/cli/verbs.h"
 #include "engine/base/log.h"
 #include "engine/base/text.h"
@@ -113,7 +115,7 @@ Status tell_result(const RunResult& result) {
     const std::string saved =
         result.saved ? "saved" : "the last steps were not finite and are not saved";
     return interrupted_error("Interrupted; " + saved + ". Go on with --resume " +
-                             result.folder.string() + ".");
+                             as_shell_word(result.folder.string()) + ".");
   }
   return {};
 }
@@ -205,8 +207,10 @@ Action add_train(CLI::App& app) {
       ->capture_default_str();
   app.footer(recipe_help());
   return [o]() -> Status {
+    std::signal(SIGPIPE, SIG_IGN);  // a run outlives who read its progress
     LUTHIER_TRY(const auto program, name_reward_program(o->program));  // while the run lasts
-    return train(o->recipe, o->set, o->resume, o->edits, o->wait, shards_of(o->shard));
+    return in_recipe_file(
+        train(o->recipe, o->set, o->resume, o->edits, o->wait, shards_of(o->shard)), o->recipe);
   };
 }
 

@@ -98,6 +98,7 @@ IN_PART = (
     "qlora",
     "hostile_folders",
     "hostile_verbs",
+    "hostile_words",
     "grouped",
     "encoders",
     "encoder_classes",
