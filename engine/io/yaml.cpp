@@ -263,6 +263,10 @@ Result<Json> parse_yaml(const std::string& text, const std::string& where) {
   } catch (const Refusal& refusal) {
     return refusal.error;
   } catch (const YAML::Exception& problem) {
+    if (problem.msg == YAML::ErrorMsg::EOF_IN_SCALAR)
+      return input_error("This is not valid YAML" + reader.place(problem.mark) +
+                             ": a quote that opens before this is never closed.",
+                         where, "Close it.");
     return input_error("This is not valid YAML" + reader.place(problem.mark) + ": " +
                            shortened(problem.msg, 200) + ".",
                        where);

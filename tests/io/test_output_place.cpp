@@ -49,7 +49,7 @@ class TestOutputPlace : public QObject {
   }
 
   void where_nothing_can_be_written() {
-    const Status told = check_output_folder("/proc/none/of/this");
+    const Status told = make_output_folder("/proc/none/of/this");
     QVERIFY(!told.ok());
     QCOMPARE(told.error().exit_status(), 2);
   }
