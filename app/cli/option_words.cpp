@@ -112,7 +112,11 @@ std::string unexpected_words(const CLI::App& verb, const CLI::ParseError& proble
     const std::string name = word.substr(0, word.find('='));
     const std::string near = nearest_name(name, known);
     const bool close = edit_distance(near, name) <= std::max<std::size_t>(1, (name.size() - 2) / 2);
-    return "there is no option \"" + name + "\"." + (close ? " Did you mean " + near + "?" : "");
+    const bool settings = verb.get_option_no_throw("--set") != nullptr;
+    return "there is no option \"" + name + "\"." +
+           (close      ? " Did you mean " + near + "?"
+            : settings ? " A recipe's setting stands behind --set: --set training.max_steps=10."
+                       : "");
   }
   return problem.what();
 }

@@ -45,6 +45,16 @@ bool only_asked(int argc, char** argv) {
   return false;
 }
 
+/// That there is nothing to draw on, which Qt would end the program for with an abort.
+std::optional<luthier::Error> no_display(int argc, char** argv) {
+  for (const char* variable : {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"})
+    if (!qEnvironmentVariableIsEmpty(variable)) return std::nullopt;
+  for (int i = 1; i < argc; ++i)
+    if (QByteArray(argv[i]).contains("-platform")) return std::nullopt;
+  return luthier::machine_error("There is no display for a window.", "DISPLAY",
+                                "luthier-cli does the same without one.");
+}
+
 int take_pictures(const luthier::GuiOptions& options) {
   using namespace luthier;
   PictureOptions wanted{QFileInfo(options.screenshots).absoluteFilePath(), options.sizes, {}, {}};
@@ -63,6 +73,7 @@ int run(int argc, char** argv, luthier::Anew& anew) {
   using namespace luthier;
   QCoreApplication::setApplicationVersion(QStringLiteral(LUTHIER_VERSION));
   if (only_asked(argc, argv)) parse_options(QCoreApplication(argc, argv));
+  if (const auto lacking = no_display(argc, argv)) return say(*lacking);
   QApplication app(argc, argv);
   QApplication::setApplicationName(QStringLiteral("luthier"));
   QApplication::setOrganizationName(QStringLiteral("luthier"));
@@ -100,6 +111,26 @@ int run(int argc, char** argv, luthier::Anew& anew) {
     else
       desk->come_back();
   }
+  int result = 0;
+  Workspace& workspace = window.workspace();
+  if (options.exit_when_done) {
+    QObject::connect(&workspace.bridge(), &SessionBridge::run_ended, &app,
+                     [&](const RunEnded& event) {
+                       if (event.error && result == 0) result = say(*event.error);
+                       QTimer::singleShot(0, &app, &QApplication::quit);
+                     });
+    const auto give_up = [&](const Error& error) {
+      if (result != 0) return;  // told already
+      result = say(error);
+      QTimer::singleShot(0, &app, &QApplication::quit);
+    };
+    QObject::connect(&workspace, &Workspace::launch_refused, &app, give_up);
+    QObject::connect(&workspace.bridge(), &SessionBridge::command_failed, &app,
+                     [give_up](const CommandFailed& event) {
+                       if (event.command == "load_model" || event.command == "launch")
+                         give_up(event.error);
+                     });
+  }
   window.show();
   if (options.demo) {
     if (const Status opened = open_demo(window, 0, QStringLiteral("runs"), 0); !opened)
@@ -112,27 +143,8 @@ int run(int argc, char** argv, luthier::Anew& anew) {
       return say(opened.error());
   }
 
-  int result = 0;
-  Workspace& workspace = window.workspace();
   anew.follow(window, options.language, options.theme);
   LoopMeter meter(window, options.walk);
-  if (options.exit_when_done) {
-    QObject::connect(&workspace.bridge(), &SessionBridge::run_ended, &app,
-                     [&](const RunEnded& event) {
-                       result = event.error ? say(*event.error) : 0;
-                       QTimer::singleShot(0, &app, &QApplication::quit);
-                     });
-    const auto give_up = [&](const Error& error) {
-      result = say(error);
-      QTimer::singleShot(0, &app, &QApplication::quit);
-    };
-    QObject::connect(&workspace, &Workspace::launch_refused, &app, give_up);
-    QObject::connect(&workspace.bridge(), &SessionBridge::command_failed, &app,
-                     [give_up](const CommandFailed& event) {
-                       if (event.command == "load_model" || event.command == "launch")
-                         give_up(event.error);
-                     });
-  }
   if (options.launch) {
     // As soon as the model stands; a launch loads it by itself when none is being loaded.
     auto* once = new QObject(&app);

@@ -9,6 +9,15 @@
 
 namespace luthier {
 
+namespace {
+
+[[noreturn]] void refuse_option(const QString& what) {
+  std::fprintf(stderr, "luthier: %s\nRun luthier --help for its options.\n", qPrintable(what));
+  std::exit(2);
+}
+
+}  // namespace
+
 GuiOptions parse_options(const QCoreApplication& app) {
   QCommandLineParser parser;
   parser.setApplicationDescription(
@@ -62,7 +71,22 @@ GuiOptions parse_options(const QCoreApplication& app) {
   flow.setFlags(QCommandLineOption::HiddenFromHelp);
   parser.addOptions(
       {demo, lang, theme, shots, steps, size, resume, launch, leave, bench, walk, flow});
+  // Qt's own way out of words that it does not know has the status 1.
+  if (!parser.parse(QCoreApplication::arguments())) refuse_option(parser.errorText());
   parser.process(app);
+  const auto one_of = [&](const QCommandLineOption& option, const QStringList& known) {
+    const QString given = parser.value(option);
+    if (given.isEmpty() && !parser.isSet(option)) return;
+    if (!known.contains(given))
+      refuse_option(QStringLiteral("--%1: must be one of %2, but is \"%3\".")
+                        .arg(option.names().constLast(), known.join(QStringLiteral(", ")), given));
+  };
+  one_of(lang, {QStringLiteral("en"), QStringLiteral("ko")});
+  one_of(theme, {QStringLiteral("system"), QStringLiteral("light"), QStringLiteral("dark")});
+  if (bool number = false;
+      parser.isSet(steps) && (parser.value(steps).toInt(&number) < 1 || !number))
+    refuse_option(QStringLiteral("--steps: must be a number of steps from 1, but is \"%1\".")
+                      .arg(parser.value(steps)));
   GuiOptions options;
   if (!parser.positionalArguments().isEmpty()) options.open = parser.positionalArguments().first();
   options.demo = parser.isSet(demo);
@@ -74,11 +98,8 @@ GuiOptions parse_options(const QCoreApplication& app) {
   for (const QString& each : parser.value(size).split(QLatin1Char(','))) {
     const QStringList sides = each.split(QLatin1Char('x'));
     const QSize given = sides.size() == 2 ? QSize(sides[0].toInt(), sides[1].toInt()) : QSize();
-    if (given.isEmpty()) {
-      std::fprintf(stderr, "luthier: --size: \"%s\" is no size; write it like 1280x800.\n",
-                   qPrintable(each));
-      std::exit(2);
-    }
+    if (given.isEmpty())
+      refuse_option(QStringLiteral("--size: \"%1\" is no size; write it like 1280x800.").arg(each));
     options.sizes << given;
   }
   options.launch = parser.isSet(launch);

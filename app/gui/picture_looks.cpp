@@ -9,6 +9,8 @@
 #include <QThread>
 
 #include "app/gui/picture_home.h"
+#include "engine/io/output_place.h"
+#include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
 
@@ -56,8 +58,7 @@ Status PictureLooks::make_folders() const {
   for (const QSize& size : options_.sizes)
     for (const QString& language : options_.languages)
       for (const QString& theme : options_.themes)
-        if (const QString folder = folder_of(size, language, theme); !QDir().mkpath(folder))
-          return machine_error("The folder cannot be made.", folder.toStdString());
+        LUTHIER_CHECK(make_output_folder(to_path(folder_of(size, language, theme))));
   return {};
 }
 

@@ -37,6 +37,7 @@ def words_case(world, result):
     compare = "compare", model, "--samples", data
     for what, named, *command in (
             ("a misspelt option", ("--jsno", "Did you mean --json?"), "info", model, "--jsno"),
+            ("a setting as an option", ("--lr", "--set"), "train", recipe, "--lr", "3"),
             ("no option's value", ("hello", "--text"), "tokenize", model, "hello"),
             ("no number", ("--max-pixels", '"abc"'), *generate, "--max-pixels", "abc"),
             ("too large a number", ("--max-new-tokens", "too large"), *generate,

@@ -5,6 +5,7 @@
 #include <QCoreApplication>
 #include <QPixmap>
 #include <algorithm>
+#include <utility>
 
 #include "ui/data/finding_words.h"
 #include "ui/format.h"
@@ -204,20 +205,26 @@ QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
   if (broken_.count(name))
     return themed_icon(QStringLiteral("warning"), colours().error).pixmap(24, 24);
   if (const auto found = pictures_.find(name); found != pictures_.end()) return found->second;
-  pictures_[name] = QPixmap();
+  std::set<std::size_t>& rows = awaited_[name];
+  const bool on_its_way = !rows.empty();
+  rows.insert(row);
+  if (on_its_way) return {};
   auto* self = const_cast<RowModel*>(this);
-  const auto show = [self, name, row](const QImage& image, const QString&) {
+  const auto show = [self, name](const QImage& image, const QString&) {
     if (image.isNull())
       self->broken_.insert(name);
     else
       self->pictures_[name] = QPixmap::fromImage(image);
-    self->tell(row, Picture);
+    for (const std::size_t each : std::exchange(self->awaited_[name], {}))
+      self->tell(each, Picture);
+    self->awaited_.erase(name);
   };
   if (shown->kind == ContentPart::Kind::Image)
     load_picture(name, kEdge, self, show);
   else
     load_film(shown->film, 1, kEdge, self, show);
-  return pictures_[name];
+  const auto found = pictures_.find(name);
+  return found != pictures_.end() ? QVariant(found->second) : QVariant();
 }
 
 QVariant RowModel::data(const QModelIndex& index, int role) const {

@@ -68,6 +68,8 @@ class RowModel : public QAbstractTableModel {
   mutable std::list<std::size_t> used_;  ///< blocks, last used first
   mutable std::map<QString, QPixmap> pictures_;
   std::set<QString> broken_;  ///< pictures that cannot be read
+  /// Pictures that are being read, and the rows that show them: one picture may be many rows'.
+  mutable std::map<QString, std::set<std::size_t>> awaited_;
   FindingList findings_;
   std::optional<std::vector<std::size_t>> order_;  ///< what is shown
   std::vector<int> places_;                        ///< of every row in it; -1: it is not shown

@@ -37,6 +37,18 @@ namespace {
 constexpr int kSearchMilliseconds = 500;
 constexpr const char* kUnknownKey = "unknown_key";
 
+/// Whether a map says something of this table: one that was chosen for another names columns that
+/// this one lacks.
+bool of_these(const ColumnMap& map, const ColumnSurvey& survey) {
+  if (map.columns.empty()) return !map.empty();
+  return std::any_of(map.columns.begin(), map.columns.end(), [&](const auto& one) {
+    const std::string name = one.second.substr(0, one.second.find('.'));
+    return std::any_of(survey.columns.begin(), survey.columns.end(), [&](const ColumnFacts& facts) {
+      return facts.name == one.second || facts.name == name;
+    });
+  });
+}
+
 }  // namespace
 
 RowTools::RowTools(Workspace& workspace, RowModel& rows, QWidget* parent)
@@ -143,10 +155,10 @@ void RowTools::set_recipe(const Recipe& recipe, const std::vector<std::string>& 
   found_.reset();
   shown_ = ++applied_;
   disconnect(copy_waits_);
+  search_->clear();  // not quietly: its button to clear it goes by the signal
   pause_->stop();
   {
-    const QSignalBlocker quiet(search_), quiet_findings(only_findings_), quiet_order(order_);
-    search_->clear();
+    const QSignalBlocker quiet_findings(only_findings_), quiet_order(order_);
     only_findings_->setChecked(false);
     order_->setCurrentIndex(InFileOrder);
   }
@@ -174,7 +186,7 @@ void RowTools::look_at_columns() {
         for (const ColumnFacts& facts : looked->survey.columns)
           if (facts.kind == "text" || facts.kind == "number") columns_.push_back(facts.name);
         const auto map = column_map(recipe_);
-        if (map && map->empty() && !looked->guess.empty()) emit columns_wanted();
+        if (map && !of_these(*map, looked->survey) && !looked->guess.empty()) emit columns_wanted();
       });
 }
 
@@ -195,7 +207,8 @@ void RowTools::open_columns() {
           connect(columns_dialog_, &ColumnsDialog::chosen, this, &RowTools::columns_chosen);
         }
         const auto map = column_map(recipe_);
-        columns_dialog_->show_columns(*looked, map ? *map : ColumnMap(), row_kind_of(recipe_));
+        const bool known = map && of_these(*map, looked->survey);
+        columns_dialog_->show_columns(*looked, known ? *map : ColumnMap(), row_kind_of(recipe_));
       });
 }
 

@@ -51,9 +51,7 @@ void SettingRows::add(const std::string& key) {
   line.field->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   line.field->setMinimumContentsLength(20);
   for (const std::string& each : keys_) {
-    const auto described = std::find_if(recipe_fields().begin(), recipe_fields().end(),
-                                        [&](const auto& field) { return field.key == each; });
-    line.field->addItem(recipe_text(described->label), QString::fromStdString(each));
+    line.field->addItem(QString(), QString::fromStdString(each));
     line.field->setItemData(line.field->count() - 1, QString::fromStdString(each), Qt::ToolTipRole);
   }
   line.value = new QLineEdit(line.holder);
@@ -77,7 +75,14 @@ void SettingRows::add(const std::string& key) {
   connect(line.value, &QLineEdit::textChanged, this, &SettingRows::changed);
   connect(line.remove, &QToolButton::clicked, this,
           [this, holder = line.holder] { remove(holder); });
-  on_language(line.holder, [line] {
+  on_language(line.holder, [this, line] {
+    const QSignalBlocker quiet(line.field);
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      const auto described = std::find_if(recipe_fields().begin(), recipe_fields().end(),
+                                          [&](const auto& field) { return field.key == keys_[i]; });
+      line.field->setItemText(static_cast<int>(i), recipe_text(described->label));
+    }
+    line.field->setEditText(line.field->itemText(line.field->currentIndex()));
     line.field->setAccessibleName(tr("Setting"));
     line.value->setAccessibleName(tr("Value"));
     line.remove->setToolTip(tr("Take this setting out"));

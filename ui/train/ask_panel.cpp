@@ -177,8 +177,7 @@ void AskPanel::ask() {
   for (const std::string& name : workspace_.columns_to_ask()) request.columns.push_back(name);
   asked.columns = request.columns;
   const auto& run = workspace_.run();
-  if (run && !run->ended && !run->lines.empty())
-    asked.step = tr("at step %1").arg(run->lines.back().step);
+  if (run && !run->ended && !run->lines.empty()) asked.step = run->lines.back().step;
   const RequestId id = workspace_.session().answer(std::move(request));
   asked_[id] = std::move(asked);
   while (asked_.size() > kMostKept) asked_.erase(asked_.begin());
@@ -200,7 +199,8 @@ void AskPanel::render() {
     html += QStringLiteral(
                 "<p style='margin:0 0 2px 0'><b>%1</b> <span style='color:%2'>%3</span></p><table "
                 "cellspacing=0 cellpadding=2>")
-                .arg(asked.question.toHtmlEscaped(), muted, asked.step);
+                .arg(asked.question.toHtmlEscaped(), muted,
+                     asked.step ? tr("at step %1").arg(*asked.step) : QString());
     for (std::size_t i = 0; i < asked.columns.size(); ++i) {
       const auto answer = asked.answers.find(i);
       const QString name = !asked.columns[i] ? tr("base")

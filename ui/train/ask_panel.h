@@ -24,7 +24,8 @@ class AskPanel : public QWidget {
 
  private:
   struct Asked {
-    QString question, step;
+    QString question;
+    std::optional<std::int64_t> step;  ///< of the run that trained then
     std::vector<std::optional<std::string>> columns;
     std::map<std::size_t, QString> answers;
     QString error;

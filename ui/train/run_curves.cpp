@@ -84,7 +84,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   connect(&timer_, &QTimer::timeout, this, [this] {
     if (isVisible()) rebuild();
   });
-  connect(&Theme::instance(), &Theme::changed, this, &RunCurves::changed);
+  connect(&Theme::instance(), &Theme::changed, this, &RunCurves::looks_changed);
   on_language(this, [this] {
     loss_->set_title(tr("Loss"));
     figures_->set_title(tr("Figures"));
@@ -93,7 +93,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
     rate_->set_title(tr("Learning rate"));
     norm_->set_title(tr("Gradient norm"));
     speed_->set_title(tr("Tokens/s"));
-    changed();
+    looks_changed();
   });
 }
 
@@ -161,6 +161,13 @@ void RunCurves::make_controls() {
   });
   connect(clip_, &QCheckBox::toggled, this, &RunCurves::changed);
   connect(ema_, &QSlider::valueChanged, this, &RunCurves::changed);
+}
+
+/// What is drawn anew in other words or colours does not wait.
+void RunCurves::looks_changed() {
+  timer_.stop();
+  since_drawn_.invalidate();
+  changed();
 }
 
 void RunCurves::changed() {

@@ -30,6 +30,7 @@ class RunCurves : public QWidget {
   /// The series to draw; the vector may be changed in place, then call changed().
   std::vector<RunSeries>& series() { return series_; }
   void changed();
+  void looks_changed();
   /// Below this height the small plots stand back, so that the loss can be read.
   void set_room_for_small(int height, int behind = 0);
   /// A person may drag the borders between plots; more widgets can go below.
