@@ -7974,6 +7974,10 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <source>Prompt, retrieve or train, and how, with the reasons</source>
             <translation>Prompt, retrieve or train, and how, with the reasons</translation>
         </message>
+        <message>
+            <source>T&amp;ools</source>
+            <translation>T&amp;ools</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MaskView</name>

@@ -7940,6 +7940,10 @@ A second card can stand beside it: both see the same scenes, as many rows each. 
             <source>Prompt, retrieve or train, and how, with the reasons</source>
             <translation>프롬프트, 검색, 학습 중 무엇을 어떻게 할지, 이유와 함께</translation>
         </message>
+        <message>
+            <source>T&amp;ools</source>
+            <translation>도구(&amp;O)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::MaskView</name>

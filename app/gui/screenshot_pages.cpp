@@ -252,7 +252,7 @@ bool Screenshots::show_lab() {
 }
 
 bool Screenshots::show_advice() {
-  if (!click("labAdvice")) return false;
+  if (!choose("labAdvice")) return false;
   auto* task = window_.findChild<QComboBox*>(QStringLiteral("adviceTask"));
   task->setCurrentIndex(task->findData(QStringLiteral("manner")));
   window_.findChild<QLineEdit*>(QStringLiteral("adviceRows"))->setText(QStringLiteral("2K"));
@@ -260,7 +260,7 @@ bool Screenshots::show_advice() {
 }
 
 bool Screenshots::show_composer() {
-  if (!click("labCompose")) return false;
+  if (!choose("labCompose")) return false;
   const auto* sums = window_.findChild<QLabel*>(QStringLiteral("composeSums"));
   return wait_until("the drawing", [&] { return !sums->text().isEmpty(); }) &&
          save_dialog("composeWindow", "lab-compose");
@@ -268,16 +268,18 @@ bool Screenshots::show_composer() {
 
 /// A sweep of seconds, trained here, and the law that it comes to.
 bool Screenshots::show_laws() {
-  if (!click("labLaws")) return false;
+  if (!choose("labLaws")) return false;
   auto* laws = window_.findChild<LawsWindow*>();
   window_.findChild<QLineEdit*>(QStringLiteral("lawsSizes"))->setText(QStringLiteral("16, 24, 32"));
   window_.findChild<QLineEdit*>(QStringLiteral("lawsTokens"))
       ->setText(QStringLiteral("16K, 64K, 256K"));
   const auto* words = window_.findChild<QLabel*>(QStringLiteral("lawsWords"));
   return click("lawsSweep") &&
-         wait_until("the sweep", [&] {
-           return !laws->sweeps() && words->text().contains(QStringLiteral("("));
-         }) &&
+         wait_until("the sweep",
+                    [&] {
+                      return !laws->sweeps() && words->text().contains(QRegularExpression(
+                                                    QStringLiteral("α [^\n]*\\(")));
+                    }) &&
          save_dialog("lawsWindow", "lab-laws");
 }
 

@@ -23,7 +23,7 @@ class TestAdviceWindow : public QObject {
     QVERIFY(luthier::test::wait_for_window(window_.get()));
     person_ = std::make_unique<Person>(*window_);
     window_->show_page(PageId::Lab);
-    QVERIFY(person_->click("labAdvice"));
+    QVERIFY(person_->choose("labTools", "labAdvice"));
     advice_ = window_->findChild<AdviceWindow*>();
     QVERIFY(advice_ && advice_->isVisible());
   }

@@ -25,7 +25,7 @@ class TestComposeWindow : public QObject {
     person_ = std::make_unique<Person>(*window_);
     QVERIFY(window_->workspace().set_field("output_dir", desk_.run("first").toStdString()).ok());
     window_->show_page(PageId::Lab);
-    QVERIFY(person_->click("labCompose"));
+    QVERIFY(person_->choose("labTools", "labCompose"));
     compose_ = window_->findChild<ComposeWindow*>();
     QVERIFY(compose_ && compose_->isVisible());
   }

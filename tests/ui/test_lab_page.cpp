@@ -198,7 +198,7 @@ void TestLabPage::pictures_and_texts_are_compared() {
   const std::filesystem::path before = workspace.model()->summary.folder;
   workspace.load_model(path_text(model));
   WAIT_UNTIL(stands(model));
-  QVERIFY(person_->click("labLikeness"));
+  QVERIFY(person_->choose("labTools", "labLikeness"));
   auto* window = window_->findChild<LikenessWindow*>();
   QVERIFY(window && window->isVisible());
   auto* table = person_->find<QTableWidget>("likenessTable");

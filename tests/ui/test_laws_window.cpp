@@ -31,7 +31,7 @@ class TestLawsWindow : public QObject {
   }
 
   void a_sweep_stops_and_goes_on() {
-    QVERIFY(person_->click("labLaws"));
+    QVERIFY(person_->choose("labTools", "labLaws"));
     laws_ = window_->findChild<LawsWindow*>();
     QVERIFY(laws_ && laws_->isVisible());
     // Beside the lab's other runs, and nothing is there yet.

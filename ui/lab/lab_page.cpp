@@ -4,10 +4,12 @@
 #include <QComboBox>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMenu>
 #include <QPushButton>
 #include <QScrollArea>
 #include <QSignalBlocker>
 #include <QSpinBox>
+#include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <utility>
@@ -105,14 +107,21 @@ QWidget* LabPage::make_bar() {
   seed_label_->setBuddy(seed_);
   rows_ = muted_label(bar, 0.88);
   rows_->setWordWrap(false);
-  likeness_ = new QPushButton(bar);
-  likeness_->setObjectName(QStringLiteral("labLikeness"));
-  laws_ = new QPushButton(bar);
-  laws_->setObjectName(QStringLiteral("labLaws"));
-  advice_ = new QPushButton(bar);
-  advice_->setObjectName(QStringLiteral("labAdvice"));
-  compose_ = new QPushButton(bar);
-  compose_->setObjectName(QStringLiteral("labCompose"));
+  tools_ = new QToolButton(bar);
+  tools_->setObjectName(QStringLiteral("labTools"));
+  tools_->setPopupMode(QToolButton::InstantPopup);
+  auto* menu = new QMenu(tools_);
+  menu->setToolTipsVisible(true);
+  const auto tool = [menu](const char* name) {
+    auto* action = menu->addAction(QString());
+    action->setObjectName(QLatin1String(name));
+    return action;
+  };
+  advice_ = tool("labAdvice");
+  compose_ = tool("labCompose");
+  laws_ = tool("labLaws");
+  likeness_ = tool("labLikeness");
+  tools_->setMenu(menu);
   train_ = new QPushButton(bar);
   train_->setObjectName(QStringLiteral("labTrain"));
   stop_ = new QPushButton(bar);
@@ -121,10 +130,7 @@ QWidget* LabPage::make_bar() {
                                                        seed_label_, seed_, rows_})
     row->addWidget(each);
   row->addStretch(1);
-  row->addWidget(advice_);
-  row->addWidget(compose_);
-  row->addWidget(laws_);
-  row->addWidget(likeness_);
+  row->addWidget(tools_);
   row->addWidget(stop_);
   row->addWidget(train_);
   connect(beside_, &QComboBox::activated, this, &LabPage::open_beside);
@@ -134,16 +140,16 @@ QWidget* LabPage::make_bar() {
   });
   connect(train_, &QPushButton::clicked, this, &LabPage::train);
   connect(stop_, &QPushButton::clicked, this, [this] { runs_->stop(); });
-  connect(likeness_, &QPushButton::clicked, this,
+  connect(likeness_, &QAction::triggered, this,
           [this] { LikenessWindow::of(workspace(), this)->open_here(); });
-  connect(advice_, &QPushButton::clicked, this, [this] {
+  connect(advice_, &QAction::triggered, this, [this] {
     AdviceWindow* window = AdviceWindow::of(workspace(), this);
     connect(window, &AdviceWindow::go_to, this, &Page::go_to, Qt::UniqueConnection);
     window->open_here();
   });
-  connect(compose_, &QPushButton::clicked, this,
+  connect(compose_, &QAction::triggered, this,
           [this] { ComposeWindow::of(workspace(), runs_->root(), this)->open_here(); });
-  connect(laws_, &QPushButton::clicked, this,
+  connect(laws_, &QAction::triggered, this,
           [this] { LawsWindow::of(runs_->root(), this)->open_here(); });
   return bar;
 }
@@ -235,6 +241,7 @@ void LabPage::retranslate() {
   seed_->setToolTip(tr("Of scenes, weights and order: the same seed gives the same run"));
   stop_->setText(tr("&Stop"));
   likeness_->setText(tr("Pictures and te&xts…"));
+  tools_->setText(tr("T&ools"));
   advice_->setText(tr("What to tr&y…"));
   advice_->setToolTip(tr("Prompt, retrieve or train, and how, with the reasons"));
   compose_->setText(tr("&Compose…"));

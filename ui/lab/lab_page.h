@@ -9,10 +9,12 @@
 #include "ui/lab/lab_runs.h"
 #include "ui/page.h"
 
+class QAction;
 class QComboBox;
 class QLabel;
 class QPushButton;
 class QSpinBox;
+class QToolButton;
 
 namespace luthier {
 
@@ -44,7 +46,9 @@ class LabPage : public Page {
   QLabel *beside_label_, *steps_label_, *seed_label_, *rows_;
   QComboBox* beside_;
   QSpinBox *steps_, *seed_;
-  QPushButton *train_, *stop_, *likeness_, *laws_, *compose_, *advice_;
+  QPushButton *train_, *stop_;
+  QToolButton* tools_;
+  QAction *advice_, *compose_, *laws_, *likeness_;
   bool visited_ = false, steps_by_hand_ = false;
 };
 
