@@ -97,8 +97,12 @@ bool of_pictures_alone(const Json& config) {
 }
 
 Status check_companions(const fs::path& folder, const Json& config, bool takes_pictures) {
-  if (!(takes_pictures && of_pictures_alone(config)) && !inside(folder, "tokenizer.json") &&
-      !inside(folder, "tokenizer.model") && !inside(folder, "spiece.model")) {
+  constexpr std::array kOfTokenizers{
+      "tokenizer.json", "tokenizer.model", "spiece.model",           "spm.model",
+      "vocab.txt",      "vocab.json",      "sentencepiece.bpe.model"};
+  const auto stands = [&](const char* name) { return static_cast<bool>(inside(folder, name)); };
+  if (!(takes_pictures && of_pictures_alone(config)) &&
+      std::none_of(kOfTokenizers.begin(), kOfTokenizers.end(), stands)) {
     return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.",
                        folder.string(), "Copy the tokenizer's files beside the weights.");
   }

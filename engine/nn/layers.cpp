@@ -151,9 +151,10 @@ Tensor EmbeddingImpl::lookup(const Tensor& ids) const {
 }
 
 Result<Activation> parse_activation(const std::string& name, const std::string& where) {
-  if (name == "gelu") return Activation::Gelu;
-  if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast")
-    return Activation::GeluTanh;
+  if (name == "gelu" || name == "gelu_python") return Activation::Gelu;
+  for (const char* of_tanh :
+       {"gelu_pytorch_tanh", "gelu_new", "gelu_fast", "gelu_accurate", "gelu_python_tanh"})
+    if (name == of_tanh) return Activation::GeluTanh;
   if (name == "quick_gelu") return Activation::QuickGelu;
   if (name == "silu" || name == "swish") return Activation::Silu;
   if (name == "relu") return Activation::Relu;

@@ -21,9 +21,11 @@ namespace {
 std::string model_key(const Recipe& recipe) {
   const fs::path folder = recipe.model;
   std::string key;
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model", "spiece.model",
-                           "chat_template.jinja", "tokenizer_config.json", "processor_config.json",
-                           "preprocessor_config.json", "video_preprocessor_config.json"}) {
+  for (const char* name :
+       {"config.json", "tokenizer.json", "tokenizer.model", "spiece.model", "spm.model",
+        "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "chat_template.jinja",
+        "tokenizer_config.json", "processor_config.json", "preprocessor_config.json",
+        "video_preprocessor_config.json"}) {
     key += path_stamp(folder / name);
   }
   return key + pixels_text(media_limits(recipe));

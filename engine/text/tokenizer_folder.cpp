@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Loading a checkpoint folder's tokenizer. tokenizer.json is the truth where it stands; a few
 // classes of transformers 5.17 build their pipeline anew around its vocabulary, and those are
-// followed.
+// followed. Where it does not, a vocabulary's own files and their class are (vocabulary_files.h).
 #include "engine/io/files.h"
 #include "engine/text/json_fields.h"
 #include "engine/text/sentencepiece_tokenizer.h"
 #include "engine/text/tokenizer_config.h"
 #include "engine/text/tokenizer_json.h"
+#include "engine/text/vocabulary_files.h"
 #include "engine/text/word_patterns.h"
 
 namespace luthier {
@@ -205,23 +206,9 @@ SpecialTokens special_tokens(const TokenizerConfig& config, const Tokenizer& tok
   return special;
 }
 
-Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder) {
-  const std::string where = (folder / "tokenizer.json").string();
-  LUTHIER_TRY(const std::string text, read_file(folder / "tokenizer.json", 256u << 20));
-  LUTHIER_TRY(SortedJson root, parse_sorted_json(text, where));
-  std::vector<AddedToken> own;
-  if (const SortedJson* added = find_field(root, "added_tokens"); added && added->is_array()) {
-    for (const SortedJson& entry : *added) {
-      LUTHIER_TRY(AddedToken token, read_added_token(entry, where + ": added_tokens", false));
-      own.push_back(std::move(token));
-    }
-  }
-  LUTHIER_TRY(TokenizerConfig config, TokenizerConfig::read(folder, own));
-  if (const SortedJson* padding = find_field(root, "padding")) {
-    LUTHIER_TRY(const std::string pad,
-                string_field(*padding, "pad_token", where + ": padding", ""));
-    if (!pad.empty()) config.set_default("pad_token", pad);
-  }
+/// Of tokenizer.json's content, or of what stands for it. `where` names the file.
+Result<std::unique_ptr<Tokenizer>> load_root(SortedJson root, TokenizerConfig config,
+                                             const std::string& where) {
   const std::string name = config.effective_class();
   apply_class(name, root, config);
   LUTHIER_TRY(auto tokenizer, JsonTokenizer::from_json(root, where));
@@ -264,6 +251,26 @@ Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));
 }
 
+Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder) {
+  const std::string where = (folder / "tokenizer.json").string();
+  LUTHIER_TRY(const std::string text, read_file(folder / "tokenizer.json", 256u << 20));
+  LUTHIER_TRY(SortedJson root, parse_sorted_json(text, where));
+  std::vector<AddedToken> own;
+  if (const SortedJson* added = find_field(root, "added_tokens"); added && added->is_array()) {
+    for (const SortedJson& entry : *added) {
+      LUTHIER_TRY(AddedToken token, read_added_token(entry, where + ": added_tokens", false));
+      own.push_back(std::move(token));
+    }
+  }
+  LUTHIER_TRY(TokenizerConfig config, TokenizerConfig::read(folder, own));
+  if (const SortedJson* padding = find_field(root, "padding")) {
+    LUTHIER_TRY(const std::string pad,
+                string_field(*padding, "pad_token", where + ": padding", ""));
+    if (!pad.empty()) config.set_default("pad_token", pad);
+  }
+  return load_root(std::move(root), std::move(config), where);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& folder) {
@@ -277,13 +284,17 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& 
     }
   }
   if (std::filesystem::exists(folder / "tokenizer.json", error)) return load_json(folder);
+  LUTHIER_TRY(TokenizerConfig config, TokenizerConfig::read(folder, {}));
+  LUTHIER_TRY(auto files, read_vocabulary_files(folder, config));
+  if (files) return load_root(std::move(files->root), std::move(config), files->file.string());
   if (std::filesystem::exists(folder / "tokenizer.model", error)) {
-    LUTHIER_TRY(const TokenizerConfig config, TokenizerConfig::read(folder, {}));
     LUTHIER_TRY(const std::string model, read_file(folder / "tokenizer.model", 256u << 20));
     return load_sentencepiece(model, (folder / "tokenizer.model").string(), config);
   }
-  return input_error("The folder has neither tokenizer.json nor tokenizer.model.", folder.string(),
-                     "Copy the tokenizer's files beside the weights.");
+  return input_error(
+      "The folder has neither tokenizer.json nor tokenizer.model, nor a vocabulary's files whose "
+      "class is known.",
+      folder.string(), "Copy the tokenizer's files beside the weights.");
 }
 
 }  // namespace luthier
