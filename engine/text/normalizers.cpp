@@ -150,7 +150,7 @@ void strip(AlignedText& text, bool left, bool right) {
 void bert_clean(AlignedText& text) {
   map_characters(text, [](std::string& out, char32_t c) {
     const bool blank = c == '\t' || c == '\n' || c == '\r';
-    if (c == 0 || c == 0xFFFD || (!blank && is_other(c))) return;
+    if (c == 0 || c == 0xFFFD || (!blank && is_control_or_private(c))) return;
     utf8_append(out, blank || is_space(c) ? U' ' : c);
   });
 }

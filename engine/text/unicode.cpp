@@ -182,6 +182,12 @@ bool is_other(char32_t c) {
          kind == UTF8PROC_CATEGORY_CN;
 }
 
+bool is_control_or_private(char32_t c) {
+  const bool later = c == 0x890 || c == 0x891 || c == 0x8E2 || c == 0x110CD ||
+                     (c >= 0x13430 && c <= 0x1343F);  // formats since Unicode 9
+  return is_other(c) && category(c) != UTF8PROC_CATEGORY_CN && !later;
+}
+
 bool is_cjk_ideograph(char32_t c) {
   return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
          (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||

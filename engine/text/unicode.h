@@ -29,6 +29,9 @@ bool is_punctuation(char32_t character);      ///< ASCII punctuation or general 
 bool is_mark(char32_t character);             ///< general category M*
 bool is_nonspacing_mark(char32_t character);  ///< general category Mn
 bool is_other(char32_t character);            ///< general category C*
+/// Of is_other those that Unicode 8 has as controls, formats or for private use, which the
+/// `unicode_categories` of the tokenizers library ends with: an unassigned one is none of them.
+bool is_control_or_private(char32_t character);
 bool is_cjk_ideograph(char32_t character);
 /// Appends the lower-case form, which may be more than one character.
 void append_lower(std::string& text, char32_t character);

@@ -44,7 +44,7 @@ DEBERTA = SMALL | dict(relative_attention=True, pos_att_type=["p2c", "c2p"], typ
                        max_relative_positions=-1)
 SPECS = {
     "bert-plain": Spec(SMALL),
-    "bert-old": Spec({**SMALL, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5,
+    "bert-old": Spec({**SMALL, "hidden_act": "gelu_accurate", "layer_norm_eps": 1e-5,
                       "type_vocab_size": 3, "num_attention_heads": 3}, "float16", old=True),
     "bert-relu": Spec({**SMALL, "tie_word_embeddings": False, "hidden_act": "relu"}, "bfloat16"),
     "roberta-plain": Spec(ROBERTA, kind=KINDS["roberta"]),
@@ -194,6 +194,14 @@ def info_case(name):
         result.same("parameters", got["parameters"], sum(parameter.numel() for parameter in whole.parameters()))
         result.same("parts", list(got["parts"]), ["language_model"])
     return case
+
+
+def cleaned_case(world, result):
+    """BERT's normalizer drops controls, formats and private characters, of those that it knows, and keeps what is unassigned."""
+    folder = make("bert-plain", world.checkpoints)
+    words = AutoTokenizer.from_pretrained(folder)
+    for text in ("x\uffffy", "a\u0378b \ud7ff", "\u08e2x\u0890", "a\u00ad\u200bb\ue000c\x07d", "\U0001343f\U00013430a\U000110cd"):
+        result.same(f"ids of {text!r}", world.program.json("tokenize", folder, "--text", text)["ids"], words(text)["input_ids"])
 
 
 def refused_case(world, result):
@@ -415,7 +423,7 @@ def cases(everything=False):
               "encoder/bert-old/mlm-full": train_case("bert-old", "full", mlm_probability=0.4,
                                                       mask_replace_prob=0.5,
                                                       random_replace_prob=0.5),
-              "encoder/refused": refused_case}
+              "encoder/refused": refused_case, "encoder/cleaned": cleaned_case}
     found |= {"encoder/deberta-enhanced/forward": forward_case("deberta-enhanced", 3), "encoder/deberta-enhanced/loss": loss_case("deberta-enhanced"),
               "encoder/deberta-enhanced/mlm-full": train_case("deberta-enhanced", "full", mlm_probability=0.3),
               "encoder/forecast/enhanced/full": forecast_case("enhanced-larger", "full"), "encoder/deberta-enhanced/refused": refused_decoder_case}

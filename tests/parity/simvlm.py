@@ -39,7 +39,8 @@ class Spec:
 
 
 SPECS = {
-    "simvlm-plain": Spec(),
+    # behind no relu the last map's gradient comes with its channels side by side
+    "simvlm-plain": Spec({**STEM, "hidden_act": "gelu"}),
     "simvlm-tied": Spec({**STEM, "layer_type": "bottleneck", "hidden_sizes": [16, 32, 32], "depths": [1, 1, 2]},
                         {**TEXT, "tie_word_embeddings": True, "num_key_value_heads": 4}, 56, "bfloat16"),
     "simvlm-larger": Spec({**STEM, "embedding_size": 16, "hidden_sizes": [32, 64, 96]},

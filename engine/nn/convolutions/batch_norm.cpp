@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/convolutions/batch_norm.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 namespace luthier {
 
 using torch::Tensor;
@@ -8,6 +10,18 @@ using torch::Tensor;
 namespace {
 
 thread_local bool batch_statistics_wanted = false;
+
+/// x itself, and its gradient channel by channel in memory. ATen's batch norm reads the gradient of
+/// one picture so whatever its strides say, where the picture's own stride is not the product of
+/// the others': what a tower's places, side by side, hand back.
+class OnePictureFunction : public torch::autograd::Function<OnePictureFunction> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext*, const Tensor& x) { return x.view_as(x); }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
+                                                 torch::autograd::variable_list gradients) {
+    return {gradients[0].contiguous()};
+  }
+};
 
 }  // namespace
 
@@ -37,9 +51,11 @@ Tensor BatchNormImpl::forward(const Tensor& x) {
     num_batches_tracked.add_(1);
   }
   const auto floats = [](const Tensor& tensor) { return tensor.to(torch::kFloat32); };
-  return at::batch_norm(floats(x), floats(weight), floats(bias), running_mean, running_var,
-                        learning, momentum_, epsilon_, /*cudnn_enabled=*/true)
-      .to(x.scalar_type());
+  const Tensor normed =
+      at::batch_norm(floats(x), floats(weight), floats(bias), running_mean, running_var, learning,
+                     momentum_, epsilon_, /*cudnn_enabled=*/true)
+          .to(x.scalar_type());
+  return x.size(0) == 1 && normed.requires_grad() ? OnePictureFunction::apply(normed) : normed;
 }
 
 std::map<std::string, torch::ScalarType> statistics_types(const torch::nn::Module& model) {
