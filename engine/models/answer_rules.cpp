@@ -15,6 +15,13 @@ struct Sources {
   std::int64_t vocabulary = 0;
 };
 
+/// Whether the model inside is asked by itself, as transformers' BLIP, BLIP-2 and InstructBLIP do:
+/// it goes by its own section, and the folder's generation_config.json is left unread.
+bool asks_inner_model(const Json& config) {
+  const auto type = config.find("model_type");
+  return config.contains("qformer_config") || (type != config.end() && *type == "blip");
+}
+
 Result<Sources> open_sources(const std::filesystem::path& folder, const Json& config,
                              std::int64_t vocabulary) {
   Sources sources;
@@ -25,6 +32,10 @@ Result<Sources> open_sources(const std::filesystem::path& folder, const Json& co
     sources.names.push_back((folder / name).string());
   };
   std::error_code ignored;
+  if (asks_inner_model(config)) {
+    if (config.contains("text_config")) add(config["text_config"], "config.json: text_config");
+    return sources;
+  }
   if (std::filesystem::exists(folder / "generation_config.json", ignored)) {
     LUTHIER_TRY(const Json generation, read_json_file(folder / "generation_config.json"));
     add(generation, "generation_config.json");

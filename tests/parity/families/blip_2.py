@@ -169,6 +169,9 @@ class Blip2(Family):
 
     def finish(self, path, spec):
         super().finish(path, spec)
+        # The language model is asked by itself and goes by its own section: this is left unread.
+        write(path / "generation_config.json", read(path / "generation_config.json") | {
+            "repetition_penalty": 1.4, "no_repeat_ngram_size": 2})
         if not spec.old_layout:
             return
         config = read(path / "config.json")
