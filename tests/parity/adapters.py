@@ -112,10 +112,13 @@ def without_untied(checkpoint, got, wanted):
     which it warns of itself; ours gives the head a weight of its own, so that the answers stay
     (tied_case)."""
     base, embedding = checkpoint.model().state_dict(), checkpoint.family.embedding
-    tied = torch.equal(base["lm_head.weight"], base[embedding])
-    if not tied or torch.equal(got["lm_head.weight"], got[embedding]):
+    head = next((key for key in base if key.endswith("lm_head.weight")), embedding)
+    embedding = embedding if embedding in base else next(     # of another decoder than the first's
+        key for key in base if key.endswith("embed_tokens.weight"))
+    tied = torch.equal(base[head], base[embedding])
+    if not tied or torch.equal(got[head], got[embedding]):
         return got, wanted
-    ends = ("lm_head.weight", embedding)
+    ends = (head, embedding)
     changed = [end for end in ends if not torch.equal(got[end].float(), base[end])]
     kept = [end for end in ends if end not in changed]
     return tuple({key: tensor for key, tensor in each.items() if key not in kept}

@@ -10,6 +10,7 @@ from peft import (AdaLoraConfig, BOFTConfig, FourierFTConfig, HRAConfig, IA3Conf
                   LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PrefixTuningConfig,
                   PromptEncoderConfig, PromptEncoderReparameterizationType, PromptTuningConfig,
                   TrainableTokensConfig, VeraConfig)
+from transformers.pytorch_utils import Conv1D
 
 WIDTHS = (1, 2, 3, 4, 5, 8)
 
@@ -52,7 +53,7 @@ class Places:
         self.family, self.linears, self.norms, self.convolutions = family, [], [], []
         for name, module in model.named_modules():
             kind = type(module).__name__
-            if isinstance(module, torch.nn.Linear):
+            if isinstance(module, torch.nn.Linear | Conv1D):
                 self.linears.append(name)
             elif isinstance(module, torch.nn.Conv2d | torch.nn.Conv3d):
                 self.convolutions.append(name)
