@@ -44,7 +44,7 @@ class VisualAlignment : public Objective {
   }
   Status fits(const LoadedModel& base) const override {
     LUTHIER_CHECK(Objective::fits(base));
-    if (patch_alignment_of(*base.model)) return {};
+    if (patch_alignment_of(*base.model)) return read_teacher(base);
     return input_error(
         "A model of type " + std::string(base.family->model_type) +
             " as it is stored has no layers that are aligned with a tower's patches.",
@@ -54,19 +54,10 @@ class VisualAlignment : public Objective {
   }
   std::int64_t count(const MicroBatch& rows) const override { return rows.labels(); }
 
-  /// The teacher is read before the first loss.
+  /// Where nobody has asked whether it fits: the teacher is read before the first loss.
   bool rolls_out() const override { return true; }
   Status roll_out(Policy& policy, MicroBatch&, std::uint64_t) override {
-    if (teacher_.model) return {};
-    LoadOptions options;
-    options.device = policy.base().model->device().str();
-    auto loaded = load_model(folder_, options);
-    if (!loaded) return of_teacher(loaded.error());
-    const PatchAlignment& student = *patch_alignment_of(policy.model());
-    const Status alike = student.check_teacher(policy.base(), *loaded);
-    if (!alike) return of_teacher(alike.error());
-    teacher_ = loaded.take();
-    return {};
+    return read_teacher(policy.base());
   }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
@@ -105,6 +96,18 @@ class VisualAlignment : public Objective {
   }
 
  private:
+  /// Once, and held against the model: another's sizes are refused before any work.
+  Status read_teacher(const LoadedModel& base) const {
+    if (teacher_.model) return {};
+    LoadOptions options;
+    options.device = base.model->device().str();
+    auto loaded = load_model(folder_, options);
+    if (!loaded) return of_teacher(loaded.error());
+    const Status alike = patch_alignment_of(*base.model)->check_teacher(base, *loaded);
+    if (!alike) return of_teacher(alike.error());
+    teacher_ = loaded.take();
+    return {};
+  }
   /// Of the patches that show something: [patches, width] float32, without a graph.
   Tensor teacher_states(const PatchAlignment& student, const ModelInput& input,
                         std::vector<std::int64_t>& of_each) {
@@ -121,7 +124,7 @@ class VisualAlignment : public Objective {
 
   const std::string folder_;
   const double weight_;
-  LoadedModel teacher_;
+  mutable LoadedModel teacher_;
   mutable std::optional<ModelGeometry> sizes_;  ///< the teacher's, once they were asked for
 };
 

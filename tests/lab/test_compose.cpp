@@ -155,6 +155,15 @@ class TestCompose : public QObject {
     QVERIFY(has(said("qformer", "qformer_config.hidden_size", -3),
                 {"--set qformer_config.hidden_size: hidden_size is -3"}));
     QVERIFY(has(said("qformer", "qformer_config.hidden_size", 7), {"qformer_config"}));
+    // Before anything is drawn: numbers are multiplied there.
+    constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+    QVERIFY(
+        has(said("prefix-mlp", "prefix_length", kHuge), {"--set prefix_length", "prefix_length"}));
+    ComposeOrder aligned = order_of("encoder-free", "");
+    aligned.fields = {{"alignment_config", {{"image_size", kHuge}, {"layer_rate", 1}}}};
+    QVERIFY(has(refusal(aligned), {"--set alignment_config: image_size is"}));
+    aligned.fields = {{"patch_stride", kHuge}};
+    QVERIFY(has(refusal(aligned), {"--set patch_stride: patch_stride is"}));
     QVERIFY(has(said("resampler", "alpha_type", "foo"), {"--set alpha_type: \"foo\""}));
     // Fields that stand in no config.json that is made, and are read all the same.
     QCOMPARE(said("mlp", "multimodal_projector_bias", false), std::string());

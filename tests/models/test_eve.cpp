@@ -71,6 +71,30 @@ class TestEve : public QObject {
     QTest::newRow("positions") << R"({"image_size": 512})"
                                << "image_size";
   }
+  /// Both files say whether CLIP's picture stands beside a picture's own patches.
+  void a_teachers_picture_goes_by_the_aligning_layers() {
+    const Json aligned = {{"hidden_size", 16}, {"image_size", 32}, {"layer_rate", 1}};
+    for (const bool layers : {false, true}) {
+      for (const bool picture : {false, true}) {
+        QTemporaryDir scratch;
+        const std::filesystem::path folder =
+            std::filesystem::path(scratch.path().toStdString()) / "model";
+        write_changed(eve_family, folder, "preprocessor_config.json",
+                      {{"teacher_picture", picture}});  // else it goes by config.json
+        if (layers) {
+          const Json config = *read_json_file(folder / "config.json");
+          std::ofstream(folder / "config.json")
+              << merged(config, {{"alignment_config", aligned}}).dump();
+        }
+        const auto tokens = tokens_of(eve_family, folder);
+        QCOMPARE(tokens.ok(), layers == picture);
+        if (!tokens.ok())
+          QVERIFY2(tokens.error().where.ends_with("preprocessor_config.json: teacher_picture"),
+                   tokens.error().sentence().c_str());
+      }
+    }
+  }
+
   void a_processor_belongs_to_its_model() {
     QFETCH(QString, patch);
     QFETCH(QString, field);

@@ -447,6 +447,7 @@ def refused_case(world, result):
             objective="visual_alignment", visual_alignment=dict(teacher=str(teacher)), training=dict(max_steps=1, device="cpu", dtype="float32"))))
         told = world.program.end("train", world.scratch / "recipe.yaml")
         result.expect(told.returncode == 2 and wanted in told.stderr, f"{wanted}: {told.returncode} {told.stderr}")
+        result.expect(not (world.scratch / "run").exists(), f"{wanted}: refused in mid-run")
 
 
 STAGE_ONE = dict(vision_tower=False, projector=False, language_model=True)

@@ -234,9 +234,10 @@ Result<PlannedComposition> plan_halves(const ComposeOrder& order) {
   Composition& shown = planned.shown;
   LUTHIER_TRY(const Json made, row.configure(parts));
   LUTHIER_TRY(shown.config, with_set_fields(made, parts, row));
-  LUTHIER_TRY(planned.draft, row.lay_out(parts, shown.config));
+  // The family first: it bounds what the drawing multiplies.
   LUTHIER_TRY(planned.family, find_family(shown.config, "config.json"));
   LUTHIER_TRY(const Plan plan, planned.family->read(shown.config, ""));
+  LUTHIER_TRY(planned.draft, row.lay_out(parts, shown.config));
   planned.shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
   LUTHIER_CHECK(place_tensors_of(planned, plan, parts.rows_lacking));
 

@@ -95,9 +95,9 @@ bool is_read(Json config, const std::string& name, const ConnectorParts& parts,
   if (!place) return false;
   (*place)[own] = no_value;
   try {
-    if (!row.lay_out(parts, config)) return true;
+    // The family first: it bounds what the drawing multiplies.
     const auto family = find_family(config, kToBeWritten);
-    return !family || !(*family)->read(config, "");
+    return !family || !(*family)->read(config, "") || !row.lay_out(parts, config);
   } catch (const Json::exception&) {  // as a value of another type is taken for
     return true;
   }

@@ -11,34 +11,17 @@
 // patches.
 #include <array>
 #include <cmath>
-#include <optional>
 
-#include "engine/models/config_numbers.h"
-#include "engine/models/eve/patch_aligner.h"
+#include "engine/models/eve/eve_options.h"
 #include "engine/models/patch_alignment.h"
-#include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
 #include "engine/nn/module_cost.h"
-#include "engine/vision/processor_settings.h"
 
 namespace luthier {
 
 namespace eve {
 
 using torch::Tensor;
-
-struct Options {
-  DecoderOptions text;
-  TokenizerSizes vision;
-  std::optional<AlignerSizes> aligner;
-  TokenId image_token_id = -1;
-  bool tie_word_embeddings = false;
-
-  /// The teacher's patches along its picture; 0: there is none.
-  std::int64_t teacher_side() const {
-    return aligner ? aligner->image_size / vision.patch_stride : 0;
-  }
-};
 
 /// What prepare() sets aside.
 constexpr const char* kAlignedPlaces = "aligned_places";
@@ -262,85 +245,6 @@ Status Eve::check_teacher(const LoadedModel& model, const LoadedModel& teacher) 
                          (teacher.folder / "preprocessor_config.json").string() + ": image_mean",
                          "image_mean and image_std must be the same in both folders.");
   return {};
-}
-
-Result<Options> read_options(const Json& config, const std::string& where) {
-  Options o;
-  Json text = config;
-  text["model_type"] = "llama";
-  LUTHIER_TRY(o.text, read_decoder_options(text, where));
-  o.tie_word_embeddings = o.text.tie_word_embeddings;
-  LUTHIER_CHECK(read_in_range(config, "mm_hidden_size", where, 1, 1 << 20, o.vision.width));
-  if (o.vision.width % kHeads != 0)
-    return input_error("The patch embedding's " + std::to_string(o.vision.width) +
-                           " numbers do not divide into " + std::to_string(kHeads) + " heads.",
-                       where + ": mm_hidden_size",
-                       "It must be a multiple of " + std::to_string(kHeads) + ".");
-  LUTHIER_CHECK(read_in_range(config, "patch_stride", where, 1, 1 << 10, o.vision.patch_stride));
-  LUTHIER_CHECK(read_in_range(config, "conv_stride", where, 1, 64, o.vision.conv_stride));
-  LUTHIER_TRY(const std::string projector,
-              json_string(config, "mm_projector_type", where, "mlp2x_gelu"));
-  if (projector != "mlp2x_gelu")
-    return input_error("The projector \"" + projector + "\" is not one that Luthier makes here.",
-                       where + ": mm_projector_type", "EVE's is mlp2x_gelu.");
-  if (config.contains("alignment_config")) {
-    LUTHIER_TRY(const Json own, config_section(config, "alignment_config", where));
-    const std::string at = where + ": alignment_config";
-    AlignerSizes sizes;
-    LUTHIER_CHECK(read_in_range(own, "hidden_size", at, 1, 1 << 16, sizes.width));
-    LUTHIER_CHECK(read_in_range(own, "image_size", at, 1, 1 << 14, sizes.image_size));
-    LUTHIER_CHECK(
-        read_in_range(own, "layer_rate", at, 1, o.text.num_hidden_layers, sizes.layer_rate));
-    if (sizes.width % kHeads != 0)
-      return input_error("The teacher's " + std::to_string(sizes.width) +
-                             " numbers do not divide into " + std::to_string(kHeads) + " heads.",
-                         at + ": hidden_size",
-                         "It must be a multiple of " + std::to_string(kHeads) + ".");
-    if (sizes.image_size % o.vision.patch_stride != 0)
-      return input_error(std::to_string(sizes.image_size) + " is no multiple of " +
-                             std::to_string(o.vision.patch_stride) + ".",
-                         at + ": image_size", "It must be a multiple of patch_stride.");
-    o.aligner = sizes;
-  }
-  constexpr std::int64_t kMostIds = 1 << 24;
-  LUTHIER_TRY(o.image_token_id,
-              read_image_token(config, {"image_token_id"}, o.text.vocab_size, kMostIds, where));
-  return o;
-}
-
-/// The authors' files call the processor a CLIPFeatureExtractor, whose fields theirs stand beside.
-ProcessorDefaults picture_processor(const Options& o) {
-  Json settings = {{"image_processor_type", "EveImageProcessor"}};
-  if (o.aligner) settings["teacher_picture"] = true;
-  return {"EveImageProcessor", std::move(settings)};
-}
-
-/// A class token, and rows of squares with what ends each.
-Result<ImageTokens> image_tokens(const Options& o, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const auto settings, detail::read_picture_settings(folder, picture_processor(o)));
-  const auto check = [&](const char* key, std::int64_t standard, std::int64_t own) {
-    return check_processor_number(settings.config, settings.where, key, standard, own);
-  };
-  LUTHIER_CHECK(check("patch_stride", 14, o.vision.patch_stride));
-  LUTHIER_CHECK(check("conv_stride", 2, o.vision.conv_stride));
-  if (o.aligner) LUTHIER_CHECK(check("image_size_clip", 336, o.aligner->image_size));
-  LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
-  constexpr int kSquareEdge = 64;  // a square picture has the most tokens
-  LUTHIER_TRY(const PixelValues outline,
-              outline_of(*processor, kSquareEdge, kSquareEdge, settings.where));
-  const std::int64_t most = squares_of(outline.grid, o.vision.conv_stride).tokens(),
-                     positions = o.text.rotary.max_position_embeddings;
-  if (most >= positions)
-    return input_error("A square picture is " + std::to_string(most) +
-                           " tokens, and the language model has positions for " +
-                           std::to_string(positions) + ".",
-                       settings.where + ": image_size", "Make image_size smaller.");
-  ImageTokens tokens;
-  LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "image_token", "<image>"));
-  tokens.expand = [mark = tokens.mark, side = o.vision.conv_stride](const PixelValues& pixels) {
-    return repeated(mark, squares_of(pixels.grid, side).tokens());
-  };
-  return tokens;
 }
 
 Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
