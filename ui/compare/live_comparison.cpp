@@ -7,8 +7,8 @@
 #include <numeric>
 #include <set>
 
-#include "engine/compare/box_scores.h"
 #include "engine/compare/scores.h"
+#include "ui/background.h"
 
 namespace luthier {
 
@@ -331,8 +331,8 @@ void LiveComparison::cancel() {
 }
 
 bool LiveComparison::running() const {
-  return std::any_of(requests_.begin(), requests_.end(),
-                     [](const auto& each) { return !each.second.cancelled; });
+  return unscored_ > 0 || std::any_of(requests_.begin(), requests_.end(),
+                                      [](const auto& each) { return !each.second.cancelled; });
 }
 
 void LiveComparison::take(const AnswerUpdate& event) {
@@ -350,8 +350,33 @@ void LiveComparison::take(const AnswerUpdate& event) {
   answer.seconds = event.seconds;
   if (event.final) answer.finish = event.finish;
   if (answer.begun()) fading_.erase({row, column});
-  put_answer(data_, row, column, std::move(answer));
+  auto boxes = box_answer(data_, row, column, answer);
+  if (!boxes) {
+    put_answer(data_.rows[row], column, std::move(answer));
+  } else {
+    data_.rows[row].answers[column] = std::move(answer);
+    score_boxes(row, column, *std::move(boxes));
+  }
   emit answer_changed(row, column);
+}
+
+void LiveComparison::score_boxes(std::size_t row, std::size_t column, BoxAnswer answer) {
+  ++unscored_;
+  in_background_of(
+      this, [answer = std::move(answer)] { return box_scores(answer); },
+      [this, row, asked = versions_[column]](std::map<std::string, double> scores) {
+        --unscored_;
+        const auto version = std::find(versions_.begin(), versions_.end(), asked);
+        const auto place = static_cast<std::size_t>(version - versions_.begin());
+        if (version != versions_.end() && row < data_.rows.size() &&
+            data_.rows[row].answers[place].whole()) {
+          data_.rows[row].answers[place].scores.merge(scores);  // a reward may stand there already
+          emit answer_changed(row, place);
+        }
+        if (unscored_ > 0 || !requests_.empty()) return;
+        count_all();
+        emit running_changed();
+      });
 }
 
 void LiveComparison::end(const RequestDone& event) {

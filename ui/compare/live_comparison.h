@@ -7,7 +7,7 @@
 #include <QObject>
 #include <map>
 
-#include "engine/compare/comparison.h"
+#include "engine/compare/box_scores.h"
 #include "ui/workspace.h"
 
 namespace luthier {
@@ -51,7 +51,7 @@ class LiveComparison : public QObject {
   void run();
   /// Ends what is asked; answers that are whole stay.
   void cancel();
-  /// Something is asked that nobody has cancelled.
+  /// Something is asked that nobody has cancelled, or an answer is not scored yet.
   bool running() const;
 
   /// A reward model that a run has left: every answer gets its reward, one that comes later once
@@ -72,6 +72,8 @@ class LiveComparison : public QObject {
   void follow_columns();
   void follow_model();
   void take(const AnswerUpdate& event);
+  /// Off the window's thread: the model's folder and a picture are looked at for it.
+  void score_boxes(std::size_t row, std::size_t column, BoxAnswer answer);
   void end(const RequestDone& event);
   /// Asks the columns for what they lack.
   void ask(const std::vector<std::size_t>& columns);
@@ -100,6 +102,7 @@ class LiveComparison : public QObject {
   std::vector<std::uint64_t> versions_;
   std::uint64_t next_version_ = 1;
   std::map<RequestId, Asked> requests_;
+  std::size_t unscored_ = 0;  ///< answers to rows of boxes whose scores are on their way
   std::map<std::pair<std::size_t, std::size_t>, ComparisonAnswer> fading_;  ///< by row and column
   RequestId scoring_ = 0;                      ///< 0: the reward model is not being asked
   std::vector<std::uint64_t> scored_columns_;  ///< versions of what it is asked about

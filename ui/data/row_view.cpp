@@ -14,6 +14,7 @@
 
 #include "engine/data/boxes/box_rows.h"
 #include "engine/vision/inline_picture.h"
+#include "ui/background.h"
 #include "ui/data/drawn_boxes.h"
 #include "ui/data/finding_words.h"
 #include "ui/format.h"
@@ -49,12 +50,11 @@ struct PictureBoxes {
   ImageSize picture;  ///< in whose pixels they are
 };
 
-PictureBoxes boxes_on(const Conversation& row, const ContentPart& part) {
-  PictureBoxes on;
-  if (!holds_boxes(row)) return on;
-  const auto size = read_image_size(part.image);
-  if (!size) return on;
-  return {boxes_of(row), *size};
+/// Reads the picture's header: off the window's thread.
+PictureBoxes boxes_on(const std::vector<LabelledBox>& boxes, const std::filesystem::path& picture) {
+  const auto size = read_image_size(picture);
+  if (!size) return {};
+  return {boxes, *size};
 }
 
 /// Puts what was loaded into the label, or why nothing was.
@@ -73,6 +73,17 @@ auto filling(QLabel* label, int edge, const PictureBoxes& on = {}) {
     draw_boxes(shown, on.boxes, on.picture);
     label->setPixmap(QPixmap::fromImage(shown));
   };
+}
+
+/// With the boxes that the row has on it.
+void load_with_boxes(const std::filesystem::path& picture, std::vector<LabelledBox> boxes,
+                     QLabel* label) {
+  const auto load = [picture, label](const PictureBoxes& on) {
+    load_picture(path_text(picture), kPictureEdge, label, filling(label, kPictureEdge, on));
+  };
+  if (boxes.empty()) return load({});
+  in_background_of(
+      label, [picture, boxes = std::move(boxes)] { return boxes_on(boxes, picture); }, load);
 }
 
 QString role_text(const std::string& role) {
@@ -173,8 +184,7 @@ void RowView::show_pictures() {
       QLabel* label = add_shown(part.kind == ContentPart::Kind::Image ? picture_name(part.image)
                                                                       : film_name(part.film));
       if (part.kind == ContentPart::Kind::Image)
-        load_picture(path_text(part.image), kPictureEdge, label,
-                     filling(label, kPictureEdge, boxes_on(row_.conversation, part)));
+        load_with_boxes(part.image, boxes_of(row_.conversation), label);
       else
         load_film(part.film, kShownFrames, kFrameEdge, label, filling(label, kFrameEdge));
     }

@@ -2,6 +2,7 @@
 #include "ui/merge/live_merge.h"
 
 #include "engine/compare/box_scores.h"
+#include "ui/background.h"
 #include "ui/sample_source.h"
 
 namespace luthier {
@@ -44,12 +45,31 @@ LiveMerge::LiveMerge(Workspace& workspace, QObject* parent)
     if (event.final) answer.finish = event.finish;
     const auto& model = workspace_.model();
     data_.model = model ? model->summary.folder : std::filesystem::path();
-    put_answer(data_, event.sample, 0, std::move(answer));
+    auto boxes = box_answer(data_, event.sample, 0, answer);
+    if (!boxes) {
+      put_answer(data_.rows[event.sample], 0, std::move(answer));
+    } else {
+      data_.rows[event.sample].answers.front() = std::move(answer);
+      score_boxes(event.sample, *std::move(boxes));
+    }
     if (event.final) ++answered_;
     emit answer_changed(event.sample);
   });
   connect(&bridge, &SessionBridge::request_done, this, &LiveMerge::end);
   take_samples();
+}
+
+void LiveMerge::score_boxes(std::size_t row, BoxAnswer answer) {
+  ++unscored_;
+  in_background_of(
+      this, [answer = std::move(answer)] { return box_scores(answer); },
+      [this, row, asked = request_](std::map<std::string, double> scores) {
+        if (asked != request_) return;  // and so are the others that were counted with it
+        --unscored_;
+        if (row < data_.rows.size()) data_.rows[row].answers.front().scores = std::move(scores);
+        emit answer_changed(row);
+        if (unscored_ == 0 && ended_) end(*ended_);
+      });
 }
 
 void LiveMerge::take_samples() {
@@ -78,6 +98,8 @@ void LiveMerge::ask(const MergeRecipe& recipe) {
 void LiveMerge::cancel() {
   if (request_ != 0) workspace_.session().cancel(request_);
   request_ = 0;
+  unscored_ = 0;
+  ended_.reset();
 }
 
 void LiveMerge::forget() {
@@ -93,14 +115,21 @@ void LiveMerge::forget() {
 
 void LiveMerge::end(const RequestDone& event) {
   if (request_ == 0 || event.request != request_) return;
+  if (unscored_ > 0 && !event.error && !event.cancelled) {
+    ended_ = event;  // once all answers have their scores
+    return;
+  }
+  const RequestDone ended = event;  // may be what waited
   request_ = 0;
-  if (event.error || event.cancelled) {
+  unscored_ = 0;
+  ended_.reset();
+  if (ended.error || ended.cancelled) {
     // What is shown would be another merge's.
     made_.reset();
     proof_.reset();
     for (ComparisonRow& row : data_.rows) row.answers.front() = {};
     emit rows_changed();
-    if (event.error) emit failed(*event.error);
+    if (ended.error) emit failed(*ended.error);
   } else if (made_ && asked_) {
     std::erase_if(tried_, [&](const TriedMerge& each) { return same_merge(each.recipe, *asked_); });
     TriedMerge tried{*asked_, made_->rank, scores(), {}};

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/compare/comparison.h"
+#include "engine/compare/box_scores.h"
 #include "ui/workspace.h"
 
 namespace luthier {
@@ -55,6 +55,8 @@ class LiveMerge : public QObject {
 
  private:
   void take_samples();
+  /// Off the window's thread: the model's folder and a picture are looked at for it.
+  void score_boxes(std::size_t row, BoxAnswer answer);
   void end(const RequestDone& event);
 
   Workspace& workspace_;
@@ -62,6 +64,8 @@ class LiveMerge : public QObject {
   std::optional<MergeRecipe> asked_;
   RequestId request_ = 0;
   std::size_t answered_ = 0;
+  std::size_t unscored_ = 0;          ///< answers to rows of boxes whose scores are on their way
+  std::optional<RequestDone> ended_;  ///< that waits for them
   std::optional<MergeMade> made_;
   std::optional<MergeProved> proof_;
   std::vector<TriedMerge> tried_;

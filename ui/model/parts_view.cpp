@@ -7,6 +7,7 @@
 #include <QPainter>
 #include <QVBoxLayout>
 
+#include "ui/background.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -81,7 +82,16 @@ void PartsView::show_summary(const ModelSummary& summary, const PixelLimits& lim
       limits.min_pixels == limits_.min_pixels && limits.max_pixels == limits_.max_pixels;
   summary_ = summary;
   limits_ = limits;
-  if (!same) facts_ = picture_facts(summary, limits);
+  if (!same) {  // read off this thread: a disk may be slow
+    facts_ = {};
+    in_background_of(
+        this, [summary, limits] { return picture_facts(summary, limits); },
+        [this, asked = ++asked_](const PictureReading& facts) {
+          if (asked != asked_) return;
+          facts_ = facts;
+          refresh();
+        });
+  }
   refresh();
 }
 

@@ -45,6 +45,7 @@ class PartsView : public QWidget {
   ModelSummary summary_;
   PixelLimits limits_;
   PictureReading facts_;
+  int asked_ = 0;  ///< how often they were read
   PartBox *tower_, *projector_, *decoder_;
   QLabel *picture_, *patches_, *tokens_;
 };
