@@ -226,9 +226,20 @@ def discriminator_case(world, result):
         result.close(f"grad.{key}", got[f"grad.{key}"], parameter.grad, 1e-4, "zero grad" if silent else "grad", largest if silent else 0.0)
 
 
+def one_kind_case(world, result):
+    """Two texts a row where the model knows one kind of token: a sentence that says so (transformers: IndexError)."""
+    SPECS["bert-one-kind"] = Spec("bert", SMALL | dict(type_vocab_size=1))
+    folder, rows = make("bert-one-kind", "rows", world.checkpoints), rows_of("bert-one-kind", "rows", 5)
+    (world.scratch / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    ended = world.program.end("loss", recipe_of(world, folder, "full", training=dict(device="cpu", dtype="float32")), "--rows", world.scratch / "rows.jsonl", "--out",
+                              world.scratch / "out.safetensors")
+    result.expect(ended.returncode > 0 and "type_vocab_size" in ended.stderr, f"exit {ended.returncode}: {ended.stderr.strip()[-300:]}")
+
+
 def cases(_all=False):
     found = {f"encoder-classes/{name}/{of}": loss_case(name, of) for name in SPECS for of in ("rows", "tokens")}
     found["encoder-classes/discriminator"] = discriminator_case
+    found["encoder-classes/one-kind"] = one_kind_case
     for name, of, strategy in (("bert-classes", "rows", "full"), ("bert-classes", "tokens", "lora"), ("roberta-classes", "rows", "lora"),
                                ("albert-classes", "rows", "full"), ("electra-classes", "rows", "lora"), ("electra-classes", "tokens", "full"),
                                ("deberta-classes", "rows", "full"), ("deberta-classes", "rows", "lora")):

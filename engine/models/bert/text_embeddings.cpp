@@ -41,6 +41,11 @@ Tensor TextEmbeddings::positions_of(const Tensor& ids, const RowLayout& rows) co
 Tensor TextEmbeddings::forward(const Tensor& ids, const Tensor& types, const RowLayout& rows,
                                std::int64_t before) const {
   Tensor sum = words->forward(ids);
+  // On another device prepare() has looked at them, before they went there.
+  if (types_ && types.defined() && types.is_cpu() && types.numel() > 0)
+    TORCH_CHECK(types.max().item<std::int64_t>() < tables_.types,
+                "a second text's tokens are of another kind than the first's, and the model knows ",
+                tables_.types, " (type_vocab_size of its config.json): give rows of one text");
   if (types_) sum = sum + types_->forward(types.defined() ? types : torch::zeros_like(ids));
   if (positions_ && !tables_.positions_apart) {
     // Of rows that stand the lengths are the device's; they were cut to the positions.
