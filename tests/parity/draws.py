@@ -216,15 +216,17 @@ def draw_qwen(rng, family):
     if family == "qwen3_vl_moe":
         layers, experts = options["num_hidden_layers"], rng.randint(1, 12)
         options |= dict(num_experts=experts, num_experts_per_tok=rng.randint(1, min(4, experts)),
-                        moe_intermediate_size=rng.randint(5, 60),
+                        moe_intermediate_size=8 * rng.randint(1, 7),
                         decoder_sparse_step=rng.choice([1, 1, 2]),
                         mlp_only_layers=rng.sample(range(layers), rng.randint(0, layers - 1)))
     if family == "qwen3_5_moe":
         experts = rng.randint(1, 12)
         options |= dict(num_experts=experts, num_experts_per_tok=rng.randint(1, min(4, experts)),
-                        moe_intermediate_size=rng.randint(5, 60),
-                        shared_expert_intermediate_size=rng.randint(5, 60))
+                        moe_intermediate_size=8 * rng.randint(1, 7),
+                        shared_expert_intermediate_size=8 * rng.randint(1, 7))
         options.pop("intermediate_size")
+    if family.endswith("_moe"):     # narrow products of transformers' experts want eights
+        options["hidden_size"] = 8 * rng.randint(3, 8)
     if third:
         options["attention_bias"] = rng.random() < 0.3
     elif rng.random() < 0.4:
