@@ -9,6 +9,7 @@
 #include "app/cli/quantization.h"
 #include "app/cli/tensor_output.h"
 #include "app/cli/verbs.h"
+#include "app/cli/wanted_gradients.h"
 #include "engine/base/text.h"
 #include "engine/batches/batch.h"
 #include "engine/data/row_kind.h"
@@ -18,9 +19,10 @@
 #include "engine/methods/adapter.h"
 #include "engine/methods/routed_adapters.h"
 #include "engine/models/backward_writer.h"
+#include "engine/models/class_forward.h"
+#include "engine/models/load_without_processor.h"
 #include "engine/models/pictures/feature_maps.h"
 #include "engine/models/smoothed_labels.h"
-#include "engine/models/stored_tensor.h"
 #include "engine/models/two_towers/pair_loss.h"
 
 namespace luthier::cli {
@@ -28,39 +30,12 @@ namespace luthier::cli {
 namespace {
 
 struct ForwardOptions {
-  std::string model, input, image_folder, out, device = "auto", dtype = "auto";
-  std::vector<std::string> adapters, gradients;
+  std::string model, input, tensors, image_folder, out, device = "auto", dtype = "auto";
+  std::vector<std::string> adapters, gradients, options;
   MediaLimits pixels;
   QuantizationOptions packing;
   Json quantization;  ///< what they ask for
 };
-
-struct Wanted {
-  std::string asked;
-  torch::Tensor parameter;
-};
-
-/// The tensors whose gradients are asked for, under any name that the checkpoint may use; `adapter`
-/// means all that the adapter trains, by the keys of its file.
-Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded, const Adapter* adapter,
-                                            const std::vector<std::string>& names) {
-  std::vector<Wanted> wanted;
-  const auto parameters = loaded.model->named_parameters();
-  for (const std::string& name : names) {
-    if (name == "adapter" && adapter) {
-      LUTHIER_CHECK(adapter->check_trainable());
-      for (const auto& [key, tensor] : adapter->tensors()) wanted.push_back({key, tensor});
-      continue;
-    }
-    const torch::Tensor* found = parameters.find(loaded.family->memory_name(name));
-    if (!found) found = parameters.find(name);
-    if (!found)
-      return input_error("The checkpoint has no tensor " + name + ".", "--grad",
-                         "`luthier-cli info MODEL` lists the modules.");
-    wanted.push_back({name, *found});
-  }
-  return wanted;
-}
 
 /// The row of --input, or its list of rows, which may be of any kind; of a row's sequences the
 /// first is looked at.
@@ -202,14 +177,62 @@ Status forward_together(const ForwardOptions& o, LoadedModel& loaded) {
                                {"loss", at::stack(losses)}});
 }
 
-Status forward(const ForwardOptions& o) try {
-  LUTHIER_CHECK(check_output_file(o.out));
+LoadOptions load_as(const ForwardOptions& o) {
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;
   load.pixels = o.pixels;
   load.quantization = o.quantization;
   load.go_on = [](double) { return !interrupted().stop_requested(); };
+  return load;
+}
+
+/// As transformers' class is called: --tensors and --option in place of rows.
+Status forward_by_tensors(const ForwardOptions& o) {
+  if (o.adapters.size() > 1)
+    return input_error("Several adapters share a batch for logits of one text alone.", "--adapter",
+                       "Give one adapter with --tensors.");
+  ClassArguments arguments;
+  arguments.where = o.tensors;
+  LUTHIER_TRY(arguments.tensors, read_tensor_file(o.tensors));
+  for (const std::string& text : o.options) {
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      return input_error("\"" + text + "\" is not NAME=VALUE.", "--option",
+                         "Write --option return_loss=true.");
+    arguments.options[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  LUTHIER_TRY(LoadedModel loaded, load_without_processor(o.model, load_as(o)));
+  std::shared_ptr<Adapter> adapter;
+  if (!o.adapters.empty()) {
+    LUTHIER_TRY(adapter, load_adapter(loaded, o.adapters.front()));
+    adapter->activate();
+  }
+  LUTHIER_TRY(const WantedGradients wanted,
+              WantedGradients::find(loaded, adapter.get(), o.gradients));
+  const torch::AutoGradMode mode(!wanted.empty());
+  LUTHIER_TRY(ClassOutputs outputs, class_forward(loaded, arguments));
+  if (!wanted.empty()) {
+    if (!outputs.loss.defined() || !outputs.loss.requires_grad())
+      return input_error("Without a loss there are no gradients.", "--grad",
+                         "Give labels, or --option return_loss=true to models of two towers.");
+    outputs.loss.backward();
+  }
+  wanted.add_to(outputs.named);
+  for (auto& [name, tensor] : outputs.named) tensor = tensor.detach();
+  return write_tensors(o.out, std::move(outputs.named));
+}
+
+Status forward(const ForwardOptions& o) try {
+  LUTHIER_CHECK(check_output_file(o.out));
+  if (o.input.empty() == o.tensors.empty())
+    return input_error("A forward pass is of rows, or of tensors.", "--input, --tensors",
+                       "Give one of the two.");
+  if (!o.tensors.empty()) return forward_by_tensors(o);
+  if (!o.options.empty())
+    return input_error("Options are a class's, which is called by tensors.", "--option",
+                       "Leave it out, or give --tensors in place of --input.");
+  const LoadOptions load = load_as(o);
   LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
   if (o.adapters.size() > 1) return forward_together(o, loaded);
   std::shared_ptr<Adapter> adapter;
@@ -236,8 +259,8 @@ Status forward(const ForwardOptions& o) try {
                            " writes one text from another, and a row given here is one text.",
                        o.model, "luthier-cli loss shows what a recipe's objective makes of rows.");
   LUTHIER_CHECK(check_rows(*loaded.model, examples, o.input));
-  LUTHIER_TRY(const auto wanted, find_parameters(loaded, adapter.get(), o.gradients));
-  for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
+  LUTHIER_TRY(const WantedGradients wanted,
+              WantedGradients::find(loaded, adapter.get(), o.gradients));
 
   const ModelInput cpu = collate(examples);
   const ModelInput input = to_device(cpu, loaded.model->device());
@@ -260,13 +283,7 @@ Status forward(const ForwardOptions& o) try {
   }
   results.emplace_back(outcome.name, outcome.logits);
   results.emplace_back("loss", outcome.loss.reshape({1}));
-  for (const Wanted& each : wanted) {
-    const torch::Tensor gradient = each.parameter.grad();
-    const torch::Tensor known = gradient.defined()
-                                    ? gradient.to(torch::kFloat32)
-                                    : torch::zeros(each.parameter.sizes(), torch::kFloat32);
-    results.emplace_back("grad." + each.asked, as_stored(*loaded.family, each.asked, known));
-  }
+  wanted.add_to(results);
   return write_tensors(o.out, std::move(results));
 } catch (const std::exception& problem) {
   return device_failure(
@@ -281,11 +298,16 @@ Status forward(const ForwardOptions& o) try {
 Action add_forward(CLI::App& app) {
   const auto o = std::make_shared<ForwardOptions>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
-  app.add_option(
-         "--input", o->input,
-         "A JSON file with a row (messages, or what else a row may be), or with a list of rows for "
-         "a model that compares them")
-      ->required();
+  app.add_option("--input", o->input,
+                 "A JSON file with a row (messages, or what else a row may be), or with a list of "
+                 "rows for a model that compares them");
+  app.add_option("--tensors", o->tensors,
+                 "In place of --input: a safetensors file of what transformers' class is called "
+                 "with, by the names of its arguments; --out gets its outputs by their names");
+  app.add_option("--option", o->options,
+                 "NAME=VALUE: a scalar that the class is called with, as return_loss=true (several "
+                 "times)")
+      ->allow_extra_args(false);
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--out", o->out, "The safetensors file to write")->required();
@@ -294,7 +316,8 @@ Action add_forward(CLI::App& app) {
                  "gradients)")
       ->allow_extra_args(false);
   app.add_option("--grad", o->gradients,
-                 "A tensor whose gradient of the loss to write (may stand several times)")
+                 "A tensor whose gradient of the loss to write (may stand several times); all: of "
+                 "every tensor that has one")
       ->allow_extra_args(false);
   add_pixel_options(app, o->pixels);
   add_quantization_options(app, o->packing, /*switched=*/true);

@@ -12,6 +12,7 @@
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/load_without_processor.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/open_weights.h"
 #include "engine/models/own_end.h"
@@ -158,9 +159,34 @@ Status check_processor(const ChatProcessor& processor, const ModelGeometry& geom
                      settings, "Processor and weights do not belong together.");
 }
 
-/// `sharding`: null, it stays in this process.
+/// What goes by the folder's tokenizer and picture processor.
+Status read_words(const std::filesystem::path& folder, LoadedModel& loaded) {
+  LUTHIER_CHECK(check_processor(*loaded.processor, loaded.model->geometry(), folder));
+  LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, loaded.processor->tokenizer()));
+  if (const auto* ends = dynamic_cast<const OwnEnd*>(loaded.model.get()))
+    loaded.eos_ids = {ends->end_token()};
+  LUTHIER_TRY(loaded.answer_rules,
+              read_answer_rules(folder, loaded.config, loaded.model->geometry().vocab_size));
+  return {};
+}
+
+/// What fills texts up: the tokenizer's, else config.json's.
+TokenId padding_of(const LoadedModel& loaded) {
+  if (loaded.processor) {
+    const SpecialTokens& special = loaded.processor->tokenizer().special();
+    return special.pad.value_or(special.eos.value_or(0));
+  }
+  for (const Json* part : {&loaded.config, loaded.config.contains("text_config")
+                                               ? &loaded.config["text_config"]
+                                               : &loaded.config})
+    if (const auto pad = part->find("pad_token_id"); pad != part->end() && pad->is_number_integer())
+      return pad->get<TokenId>();
+  return 0;
+}
+
+/// `sharding`: null, it stays in this process. `words`: its tokenizer and picture processor, too.
 Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const LoadOptions& options,
-                                  const Sharding* sharding) try {
+                                  const Sharding* sharding, bool words = true) try {
   LUTHIER_CHECK(check_model_folder(folder));
   LoadedModel loaded;
   loaded.folder = folder;
@@ -172,7 +198,9 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
   LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype(options.dtype, device));
   LUTHIER_TRY(const Plan plan, loaded.family->read(loaded.config, folder));
   // Before weights are read, so that a folder whose processor is wrong says so at once.
-  LUTHIER_TRY(loaded.processor, make_processor(plan, folder, options.pixels));
+  if (words) {
+    LUTHIER_TRY(loaded.processor, make_processor(plan, folder, options.pixels));
+  }
   const auto tensors = torch::TensorOptions().device(device).dtype(dtype);
 
   // On the meta device first: shapes are checked against the files before memory is taken.
@@ -230,16 +258,9 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
     loaded.drawn = true;
     loaded.stored_dtype = "F32";
   }
-  LUTHIER_CHECK(check_processor(*loaded.processor, loaded.model->geometry(), folder));
-  LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, loaded.processor->tokenizer()));
-  if (const auto* ends = dynamic_cast<const OwnEnd*>(loaded.model.get()))
-    loaded.eos_ids = {ends->end_token()};
-  LUTHIER_TRY(loaded.answer_rules,
-              read_answer_rules(folder, loaded.config, loaded.model->geometry().vocab_size));
-  if (auto* padded = dynamic_cast<PaddedTexts*>(loaded.model.get())) {
-    const SpecialTokens& special = loaded.processor->tokenizer().special();
-    padded->set_padding(special.pad.value_or(special.eos.value_or(0)));
-  }
+  if (words) LUTHIER_CHECK(read_words(folder, loaded));
+  if (auto* padded = dynamic_cast<PaddedTexts*>(loaded.model.get()))
+    padded->set_padding(padding_of(loaded));
   loaded.model->eval();
   return loaded;
 } catch (const std::exception& problem) {
@@ -254,6 +275,11 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
 
 Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOptions& options) {
   return load_or_shard(folder, options, nullptr);
+}
+
+Result<LoadedModel> load_without_processor(const std::filesystem::path& folder,
+                                           const LoadOptions& options) {
+  return load_or_shard(folder, options, nullptr, /*words=*/false);
 }
 
 Result<LoadedModel> load_sharded(const std::filesystem::path& folder, const LoadOptions& options,

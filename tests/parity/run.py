@@ -136,6 +136,7 @@ IN_PART = (
     "openvla",
     "longer_texts",
     "published_templates",
+    "by_tensors",
     "vocabulary_files",
     "gguf_files",
     "handed_over",
