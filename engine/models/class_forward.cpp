@@ -5,6 +5,7 @@
 #include <array>
 
 #include "engine/models/bert/pair_judge.h"
+#include "engine/models/clipseg/segmenter.h"
 #include "engine/models/pictures/feature_maps.h"
 #include "engine/models/smoothed_labels.h"
 #include "engine/models/two_towers/pair_loss.h"
@@ -63,8 +64,10 @@ class ClassCall {
       LUTHIER_CHECK(rebuild(*rebuilder));
     } else if (TwoTowers* towers = model_.two_towers()) {
       LUTHIER_CHECK(compare(*towers));
+    } else if (auto* segmenter = dynamic_cast<Segmenter*>(&model_)) {
+      LUTHIER_CHECK(segment(*segmenter));
     } else if (SequenceToSequence* pair = model_.sequence_to_sequence()) {
-      LUTHIER_CHECK(rewrite(*pair));
+      LUTHIER_CHECK(is_captioner() ? describe(*pair) : rewrite(*pair));
     } else if (Classifier* classifier = model_.output_head() ? nullptr : model_.classifier()) {
       LUTHIER_CHECK(classify(*classifier));
     } else if (Encoder* encoder = model_.encoder()) {
@@ -106,10 +109,16 @@ class ClassCall {
   }
   /// Whether the head tells replaced tokens (ELECTRA's, DeBERTa v3's).
   bool is_discriminator() const {
-    const Json classes = loaded_.config.value("architectures", Json::array());
-    if (!classes.is_array() || classes.empty()) return false;
-    return classes[0] == "ElectraForPreTraining" || classes[0] == "ReplacedTokenDetectionModel";
+    const std::string name = architecture();
+    return name == "ElectraForPreTraining" || name == "ReplacedTokenDetectionModel";
   }
+  std::string architecture() const {
+    const Json classes = loaded_.config.value("architectures", Json::array());
+    const bool named = classes.is_array() && !classes.empty() && classes[0].is_string();
+    return named ? classes[0].get<std::string>() : std::string();
+  }
+  /// Whose input_ids are what is written of a picture, and not what is read.
+  bool is_captioner() const { return architecture() == "BlipForConditionalGeneration"; }
   bool asks(const char* option) const {
     const auto found = given_.options.find(option);
     return found != given_.options.end() && (found->second == "true" || found->second == "1");
@@ -328,7 +337,61 @@ class ClassCall {
     add("logits", logits.view({count, ids.size(1), -1}));
     if (source && memory.states.size(0) == there.source_ids.size(0))
       add("encoder_last_hidden_state", source->put_back(memory.states));
+    if (!source && memory.states.size(0) % count == 0)
+      add("encoder_last_hidden_state", memory.states.view({count, -1, memory.states.size(1)}));
     if (labels) out_.loss = entropy(logits, labels->to(torch::kInt64).reshape({-1}));
+    return {};
+  }
+
+  /// A text behind its picture: each token by those before it.
+  Status describe(SequenceToSequence& writer) {
+    LUTHIER_TRY(const FilledUp rows, rows_of("input_ids", "attention_mask"));
+    LUTHIER_CHECK(wanted("pixel_values"));
+    ModelInput input;
+    LUTHIER_CHECK(put_pictures(input));
+    if (static_cast<std::int64_t>(input.pictures.size()) != rows.rows())
+      return shape_error("pixel_values", "one picture a row");
+    put_rows(rows, input);
+    if (find("labels")) {
+      LUTHIER_TRY(const Tensor labels, labels_like(rows.ids, "input_ids'"));
+      input.labels = rows.taken(labels);
+    }
+    const ModelInput there = ready(std::move(input));
+    const RowStates memory = writer.encode(there);
+    const Tensor logits =
+        model_.output_head()->forward(writer.decode(there, memory, nullptr)).to(torch::kFloat32);
+    const Tensor seen = memory.states.view({rows.rows(), -1, memory.states.size(1)});
+    add("logits", rows.put_back(logits));
+    add("image_embeds", seen);
+    add("last_hidden_state", seen);
+    if (find("labels")) {
+      const NextLabels next = next_labels(there);
+      out_.loss = entropy(logits.index_select(0, next.places), next.labels);
+    }
+    return {};
+  }
+
+  /// Each text is about its own picture.
+  Status segment(Segmenter& segmenter) {
+    LUTHIER_TRY(const FilledUp rows, rows_of("input_ids", "attention_mask"));
+    LUTHIER_CHECK(wanted("pixel_values"));
+    ModelInput input;
+    put_rows(rows, input);
+    LUTHIER_CHECK(put_pictures(input));
+    if (static_cast<std::int64_t>(input.pictures.size()) != rows.rows())
+      return shape_error("pixel_values", "one picture a row");
+    Segmenter::Rows about;
+    for (std::int64_t row = 0; row < rows.rows(); ++row) {
+      about.pictures.push_back(row);
+      about.prompts.push_back(-1);
+    }
+    const Tensor logits = segmenter.segment(ready(std::move(input)), about);
+    add("logits", logits);
+    if (const Tensor* labels = find("labels")) {
+      if (labels->sizes() != logits.sizes()) return shape_error("labels", "the logits'");
+      out_.loss = at::binary_cross_entropy_with_logits(
+          logits, labels->to(logits.device(), torch::kFloat32));
+    }
     return {};
   }
 

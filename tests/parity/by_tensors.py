@@ -192,6 +192,72 @@ SYSTEMS = {
 }
 
 
+def pictured(side, labels=True):
+    return lambda config: {"pixel_values": pixels(2, side)} | ({"labels": torch.tensor([2, 0])} if labels else {})
+
+
+def captions(config):
+    given, mask = ids(2, 9, 80), padded(2, 9, 9, 6)
+    return {"pixel_values": pixels(2, 24), "input_ids": given.masked_fill(mask == 0, 0), "attention_mask": mask, "labels": given.masked_fill(mask == 0, -100)}
+
+
+def shown(config):
+    labels = ids(2, 7, 80)
+    labels[1, 5:] = -100
+    return {"pixel_values": pixels(2, 24), "labels": labels}
+
+
+def prefixed(config):
+    """What sees itself both ways is of type 0 (PaliGemma)."""
+    given = seen(24, 9)(config)
+    given["token_type_ids"] = (torch.arange(15) > 10).long().expand(3, 15) * given["attention_mask"]
+    given["input_ids"][:2, :9], given["labels"][:, :11] = config.image_token_id, -100
+    given["input_ids"][:2, 9] = 5
+    return {key: value[:2].contiguous() for key, value in given.items()}
+
+
+def blip():
+    text = dict(vocab_size=90, hidden_size=32, encoder_hidden_size=32, intermediate_size=48, projection_dim=20, num_hidden_layers=2, num_attention_heads=4,
+                max_position_embeddings=40, bos_token_id=86, eos_token_id=3, pad_token_id=0, sep_token_id=3, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    return t.BlipConfig(text_config=text, vision_config=dict(hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, image_size=24,
+                                                             patch_size=8), projection_dim=20, image_text_hidden_size=20)
+
+
+def vit_and_gpt2():
+    return t.VisionEncoderDecoderConfig.from_encoder_decoder_configs(t.ViTConfig(**VIT), t.GPT2Config(**GPT2, add_cross_attention=True, is_decoder=True),
+                                                                     decoder_start_token_id=1, pad_token_id=0)
+
+
+def paligemma():
+    text = decoder(t.GemmaConfig, num_key_value_heads=1, head_dim=8)().to_dict()
+    tower = dict(model_type="siglip_vision_model", hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=24, patch_size=8,
+                 projection_dim=32)
+    return t.PaliGemmaConfig(text_config=text, vision_config=tower, image_token_index=88, projection_dim=32, hidden_size=32)
+
+
+def clipseg():
+    parts = two(t.CLIPSegConfig, {}, {}, projection_dim=20, extract_layers=[0, 1], reduce_dim=16, decoder_num_attention_heads=4, decoder_intermediate_size=24)
+    return parts()
+
+
+SYSTEMS |= {
+    "dinov2": System(t.Dinov2ForImageClassification, lambda: t.Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, mlp_ratio=2, image_size=24,
+                                                                            patch_size=8, num_labels=3), pictured(24)),
+    "swin": System(t.SwinForImageClassification, lambda: t.SwinConfig(image_size=32, patch_size=4, embed_dim=16, depths=[1, 2], num_heads=[2, 4], window_size=4,
+                                                                      drop_path_rate=0.0, num_labels=3), pictured(32)),
+    "sam": System(t.SamVisionModel, lambda: t.SamVisionConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8,
+                                                              output_channels=16, window_size=2, global_attn_indexes=[1], mlp_ratio=2.0), pictured(32, labels=False)),
+    "opt": System(t.OPTForCausalLM, lambda: t.OPTConfig(vocab_size=90, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, ffn_dim=48,
+                                                        max_position_embeddings=40, word_embed_proj_dim=32, dropout=0.0), next_words),
+    "qwen3_5": System(t.Qwen3_5ForCausalLM, decoder(t.Qwen3_5TextConfig, head_dim=16, linear_num_value_heads=4, linear_num_key_heads=2, linear_key_head_dim=8,
+                                                    linear_value_head_dim=8, layer_types=["linear_attention", "full_attention"]), next_words),
+    "paligemma": System(t.PaliGemmaForConditionalGeneration, paligemma, prefixed, without=("image_hidden_states",)),
+    "blip": System(t.BlipForConditionalGeneration, blip, captions),
+    "vit-gpt2": System(t.VisionEncoderDecoderModel, vit_and_gpt2, shown),
+    "clipseg": System(t.CLIPSegForImageSegmentation, clipseg, pictures_and_texts(24), without=("conditional_embeddings", "pooled_output")),
+}
+
+
 def draw(model, seed):
     """Weights of a size at which every block matters; scalars (a temperature) stay as they start."""
     generator = torch.Generator().manual_seed(seed)

@@ -90,7 +90,8 @@ def hangup_case(world, result):
     def logged():
         return len((run / "metrics.jsonl").read_text().splitlines())
 
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    process = subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # a harness under nohup ignores it
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
     process.stderr.readline()
     process.stderr.close()
