@@ -83,7 +83,8 @@ Result<ImageTokens> image_tokens(const Options& o, const std::filesystem::path& 
   LUTHIER_CHECK(check("patch_stride", 14, o.vision.patch_stride));
   LUTHIER_CHECK(check("conv_stride", 2, o.vision.conv_stride));
   if (o.aligner) LUTHIER_CHECK(check("image_size_clip", 336, o.aligner->image_size));
-  LUTHIER_TRY(const auto file, detail::read_picture_settings(folder, {"EveImageProcessor", {}}));
+  LUTHIER_TRY(const auto file,
+              detail::read_picture_settings(folder, {"EveImageProcessor", Json::object()}));
   LUTHIER_CHECK(check_teacher_picture(o, file.config, file.where));
   LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
   constexpr int kSquareEdge = 64;  // a square picture has the most tokens
