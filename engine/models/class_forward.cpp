@@ -20,6 +20,7 @@ constexpr std::array kTensors{"input_ids",
                               "attention_mask",
                               "token_type_ids",
                               "pixel_values",
+                              "pixel_attention_mask",
                               "labels",
                               "decoder_input_ids",
                               "decoder_attention_mask",
@@ -117,6 +118,10 @@ class ClassCall {
     const bool named = classes.is_array() && !classes.empty() && classes[0].is_string();
     return named ? classes[0].get<std::string>() : std::string();
   }
+  bool pixels_stand_in_rows() const {
+    const std::string type = loaded_.family->model_type;
+    return type == "idefics3" || type == "smolvlm";
+  }
   /// Whose input_ids are what is written of a picture, and not what is read.
   bool is_captioner() const { return architecture() == "BlipForConditionalGeneration"; }
   bool asks(const char* option) const {
@@ -168,6 +173,10 @@ class ClassCall {
   Status put_pictures(ModelInput& input) const {
     const Tensor* pixels = find("pixel_values");
     if (!pixels) return {};
+    if (const Tensor* seen = find("pixel_attention_mask");
+        seen && !seen->to(torch::kBool).all().item<bool>())
+      return input_error("Pictures are taken whole here.", given_.where + ": pixel_attention_mask",
+                         "Give pictures without an edge that only fills them up.");
     input.pixel_values = pixels->to(torch::kFloat32);
     if (const Tensor* grids = find("image_grid_thw")) {
       if (grids->dim() != 2 || grids->size(1) != 3)
@@ -181,6 +190,15 @@ class ClassCall {
       }
       if (pixels->dim() != 2 || pixels->size(0) != all)
         return shape_error("pixel_values", "the patches that image_grid_thw counts");
+      return {};
+    }
+    if (pixels->dim() == 5 && pixels_stand_in_rows()) {
+      // [rows, tiles, 3, height, width]: tiles that are black all over only fill a row up.
+      const Tensor tiles = input.pixel_values.flatten(0, 1);
+      input.pixel_values =
+          tiles.index_select(0, tiles.flatten(1).ne(0).any(1).nonzero().squeeze(1));
+      for (std::int64_t i = 0; i < input.pixel_values.size(0); ++i)
+        input.pictures.push_back({1, {}});
       return {};
     }
     if (pixels->dim() != 4) return shape_error("pixel_values", "[pictures, 3, height, width]");

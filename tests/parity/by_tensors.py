@@ -240,7 +240,59 @@ def clipseg():
     return parts()
 
 
+WORDS = dict(vocab_size=90, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=56, max_position_embeddings=64)
+MARKS = dict(image_token_id=86, video_token_id=87, vision_start_token_id=84, vision_end_token_id=85)
+TOWER = dict(depth=2, hidden_size=32, intermediate_size=40, num_heads=4, out_hidden_size=32, patch_size=4, spatial_merge_size=2, temporal_patch_size=2)
+PATCHES = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2)
+
+
+def turned(sections, **more):
+    return dict(rope_parameters=dict(rope_type="default", rope_theta=10000.0, mrope_section=sections) | more)
+
+
+def qwen2_5_vl():
+    return t.Qwen2_5_VLConfig(text_config=WORDS | turned([1, 1, 2]), vision_config=TOWER | dict(window_size=16, fullatt_block_indexes=[1]), **MARKS)
+
+
+def qwen3_vl():
+    return t.Qwen3VLConfig(text_config=WORDS | turned([2, 1, 1], mrope_interleaved=True) | dict(head_dim=8),
+                           vision_config=TOWER | dict(num_position_embeddings=16, deepstack_visual_indexes=[0]), **MARKS)
+
+
+def gemma3():
+    return t.Gemma3Config(text_config=WORDS | dict(head_dim=8, sliding_window=6), vision_config=PATCHES | dict(image_size=24, patch_size=8), mm_tokens_per_image=1,
+                          image_token_id=88, boi_token_index=86, eoi_token_index=87)
+
+
+def typed(config):
+    given = seen(24, 1)(config)
+    return given | {"token_type_ids": (given["input_ids"] == config.image_token_id).long()}
+
+
+def internvl():
+    return t.InternVLConfig(text_config=dict(model_type="qwen2") | WORDS, vision_config=PATCHES | dict(image_size=[24, 24], patch_size=[6, 6]), image_token_id=88,
+                            image_seq_length=4, downsample_ratio=0.5)
+
+
+def smolvlm():
+    return t.SmolVLMConfig(text_config=dict(model_type="llama", pad_token_id=0) | WORDS, vision_config=PATCHES | dict(image_size=24, patch_size=6), image_token_id=88,
+                           scale_factor=2, pad_token_id=0)
+
+
+def tiles(config):
+    """Rows of one tile or of none, filled up with black ones."""
+    given, values = next_words(config), torch.zeros(3, 2, 3, 24, 24)
+    given["input_ids"][:2, 1:5], given["labels"][:, :5] = config.image_token_id, -100
+    values[:2, 0] = pixels(2, 24)
+    return given | {"pixel_values": values}
+
+
 SYSTEMS |= {
+    "qwen2_5_vl": System(t.Qwen2_5_VLForConditionalGeneration, qwen2_5_vl, patches, without=("rope_deltas",)),
+    "qwen3_vl": System(t.Qwen3VLForConditionalGeneration, qwen3_vl, patches, without=("rope_deltas",)),
+    "gemma3-pictures": System(t.Gemma3ForConditionalGeneration, gemma3, typed, without=("image_hidden_states",)),
+    "internvl": System(t.InternVLForConditionalGeneration, internvl, seen(24, 4), without=("image_hidden_states",)),
+    "smolvlm": System(t.SmolVLMForConditionalGeneration, smolvlm, tiles, without=("image_hidden_states",)),
     "dinov2": System(t.Dinov2ForImageClassification, lambda: t.Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, mlp_ratio=2, image_size=24,
                                                                             patch_size=8, num_labels=3), pictured(24)),
     "swin": System(t.SwinForImageClassification, lambda: t.SwinConfig(image_size=32, patch_size=4, embed_dim=16, depths=[1, 2], num_heads=[2, 4], window_size=4,
