@@ -5,6 +5,8 @@
 #include <array>
 #include <charconv>
 
+#include "engine/data/named_class.h"
+
 namespace luthier {
 
 namespace {
@@ -71,11 +73,7 @@ std::string listed(const ClassOptions& classes) {
 
 Result<std::optional<ClassOptions>> read_class_options(const Json& config,
                                                        const std::string& where) {
-  const auto list = config.find("architectures");
-  const bool named =
-      list != config.end() && list->is_array() && !list->empty() && list->front().is_string();
-  if (!named) return std::optional<ClassOptions>();
-  const std::string name = list->front().get<std::string>();
+  const std::string name = named_class(config);
   const auto end = std::find_if(kEnds.begin(), kEnds.end(),
                                 [&](const auto& each) { return name.ends_with(each.first); });
   if (end == kEnds.end()) return std::optional<ClassOptions>();

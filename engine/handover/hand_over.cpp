@@ -10,6 +10,7 @@
 #include "engine/config/stages.h"
 #include "engine/data/columns.h"
 #include "engine/data/media_limits.h"
+#include "engine/data/named_class.h"
 #include "engine/handover/cluster_files.h"
 #include "engine/handover/start.h"
 #include "engine/io/companion_files.h"
@@ -80,11 +81,7 @@ bool is_identifier(const std::string& text) {
 
 /// transformers' class of the checkpoint, as its config.json says.
 std::string architecture_of(const Json& config, bool reads_pictures) {
-  const auto named = config.find("architectures");
-  if (named != config.end() && named->is_array() && !named->empty() && named->front().is_string()) {
-    std::string name = named->front().get<std::string>();
-    if (is_identifier(name)) return name;
-  }
+  if (std::string name = named_class(config); is_identifier(name)) return name;
   return reads_pictures ? "AutoModelForImageTextToText" : "AutoModelForCausalLM";
 }
 

@@ -172,16 +172,9 @@ Status read_words(const std::filesystem::path& folder, LoadedModel& loaded) {
 
 /// What fills texts up: the tokenizer's, else config.json's.
 TokenId padding_of(const LoadedModel& loaded) {
-  if (loaded.processor) {
-    const SpecialTokens& special = loaded.processor->tokenizer().special();
-    return special.pad.value_or(special.eos.value_or(0));
-  }
-  for (const Json* part : {&loaded.config, loaded.config.contains("text_config")
-                                               ? &loaded.config["text_config"]
-                                               : &loaded.config})
-    if (const auto pad = part->find("pad_token_id"); pad != part->end() && pad->is_number_integer())
-      return pad->get<TokenId>();
-  return 0;
+  if (!loaded.processor) return padding_by_config(loaded.config);
+  const SpecialTokens& special = loaded.processor->tokenizer().special();
+  return special.pad.value_or(special.eos.value_or(0));
 }
 
 /// `sharding`: null, it stays in this process. `words`: its tokenizer and picture processor, too.
@@ -275,6 +268,14 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
 
 Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOptions& options) {
   return load_or_shard(folder, options, nullptr);
+}
+
+TokenId padding_by_config(const Json& config) {
+  const auto text = config.find("text_config");
+  for (const Json* part : {&config, text != config.end() ? &*text : &config})
+    if (const auto pad = part->find("pad_token_id"); pad != part->end() && pad->is_number_integer())
+      return pad->get<TokenId>();
+  return 0;
 }
 
 Result<LoadedModel> load_without_processor(const std::filesystem::path& folder,

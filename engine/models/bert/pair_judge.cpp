@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/bert/pair_judge.h"
+#include "engine/data/named_class.h"
 
 #include <array>
 #include <string_view>
@@ -26,12 +27,10 @@ const char* pretraining_class(const std::string& model_type) {
 }
 
 bool names_pretraining_class(const Json& config) {
-  const auto list = config.find("architectures");
   const auto type = config.find("model_type");
-  if (list == config.end() || !list->is_array() || list->empty()) return false;
-  if (type == config.end() || !type->is_string() || !list->front().is_string()) return false;
+  if (type == config.end() || !type->is_string()) return false;
   const char* name = pretraining_class(type->get<std::string>());
-  return name && list->front().get<std::string>() == name;
+  return name && named_class(config) == name;
 }
 
 }  // namespace luthier

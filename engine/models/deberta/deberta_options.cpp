@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/base/text.h"
+#include "engine/data/named_class.h"
 #include "engine/models/bert/text_encoder.h"
 #include "engine/models/config_numbers.h"
 
@@ -67,9 +68,7 @@ Status read_distances(const Json& config, const std::string& where, std::int64_t
 
 /// The authors' class of v3's discriminator, of which transformers has none.
 bool is_discriminator(const Json& config) {
-  const auto list = config.find("architectures");
-  return list != config.end() && list->is_array() && !list->empty() &&
-         list->front() == kDiscriminatorClass;
+  return named_class(config) == kDiscriminatorClass;
 }
 
 /// After the tables and layers are read.

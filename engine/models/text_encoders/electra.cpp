@@ -4,6 +4,7 @@
 // own; its discriminator as ElectraForPreTraining, which tells replaced tokens from others; and its
 // heads of classes.
 #include "engine/models/bert/text_encoder.h"
+#include "engine/data/named_class.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/family.h"
 
@@ -29,9 +30,7 @@ constexpr TextEncoderNames kDiscriminatorNames = [] {
 }();
 
 bool is_discriminator(const Json& config) {
-  const auto list = config.find("architectures");
-  return list != config.end() && list->is_array() && !list->empty() &&
-         list->front() == "ElectraForPreTraining";
+  return named_class(config) == "ElectraForPreTraining";
 }
 
 Result<Plan> read_electra(const Json& config, const std::filesystem::path& folder) {
