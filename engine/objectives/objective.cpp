@@ -54,11 +54,6 @@ Status Objective::fits(const LoadedModel& base) const {
                      "objective", "Choose an objective for such models, as mlm is for encoders.");
 }
 
-Status Objective::ask_beforehand(Policy& policy, const MicroBatch& rows, bool evaluation) {
-  policy.ask_beforehand(rows, row_kind().order(), evaluation);
-  return {};
-}
-
 RowLengths lengths_when_drawn(std::vector<std::int64_t> lengths, std::int64_t labels,
                               std::int64_t longest, bool always) {
   const auto rows = std::max<std::int64_t>(1, static_cast<std::int64_t>(lengths.size()));

@@ -113,9 +113,12 @@ class Objective {
   virtual bool reference_teaches() const { return false; }
   /// Whether the reference is asked about all rows before the first step, and let go of then.
   virtual bool asks_reference_beforehand() const { return false; }
-  /// Asks about these rows, beforehand.
-  virtual Status ask_beforehand(Policy& policy, const MicroBatch& rows, bool evaluation);
-  /// The file in the run's folder in which the answers are kept; null: the policy has them.
+  /// Asks about these rows, beforehand, and keeps the answers.
+  virtual Status ask_beforehand(Policy& /*policy*/, const MicroBatch& /*rows*/,
+                                bool /*evaluation*/) {
+    return {};
+  }
+  /// The file in the run's folder in which the answers are kept; null: they stay in memory.
   virtual const char* file_of_asked() const { return nullptr; }
   /// The file that the settings name in the place of the reference; empty: none.
   virtual std::string asked_file() const { return {}; }

@@ -142,43 +142,12 @@ TeacherStates Policy::reference_states(const Batch& batch) {
   return std::move(*states);
 }
 
-void Policy::ask_beforehand(const MicroBatch& rows, SequenceOrder order, bool evaluation) {
-  const Batch made = batch(rows, order, BatchMaker::Pass::Evaluation);
-  const LogProbs found = by_reference(made, /*temperature=*/1, nullptr, nullptr);
-  const std::vector<torch::Tensor> each =
-      found.values.log_probs.to(torch::kCPU).split_with_sizes(found.counts);
-  Asked& asked = evaluation ? asked_of_evaluation_ : asked_of_training_;
-  for (std::size_t i = 0; i < each.size(); ++i) {
-    const Batch::Sequence& place = made.sequences[i];
-    std::vector<torch::Tensor>& of_row = asked[rows.rows[place.row]];
-    of_row.resize(rows.encoded[place.row].sequences.size());
-    of_row[place.number] = each[i].clone();
-  }
-}
-
 void Policy::let_go_of_reference() {
   reference_.reset();
   reference_maker_.reset();
 }
 
-LogProbs Policy::asked_beforehand(const Batch& batch) const {
-  const Asked& asked = trains() ? asked_of_training_ : asked_of_evaluation_;
-  LogProbs result;
-  std::vector<torch::Tensor> each;
-  for (const Batch::Sequence& place : batch.sequences) {
-    const auto found = asked.find(batch.rows->rows[place.row]);
-    TORCH_CHECK(found != asked.end(), "row ", batch.rows->rows[place.row] + 1,
-                " was broken when the reference was asked about all rows");
-    each.push_back(found->second[place.number]);
-    result.counts.push_back(each.back().size(0));
-  }
-  result.values.log_probs = at::cat(each).to(batch.input.input_ids.device());
-  return result;
-}
-
 LogProbs Policy::reference_log_probs(const Batch& batch, double temperature) {
-  if (!reference_ && temperature == 1 && !asked_of_training_.empty())
-    return asked_beforehand(batch);
   return by_reference(batch, temperature, nullptr, nullptr);
 }
 

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -76,18 +75,13 @@ class Policy {
   /// Of a batch and of one that was made beside it.
   std::pair<LogProbs, LogProbs> reference_log_probs_of_both(const Batch& batch,
                                                             const Batch& beside);
-  /// Asks the reference about these rows once and for all: of the training or of the evaluation
-  /// dataset, by their numbers there.
-  void ask_beforehand(const MicroBatch& rows, SequenceOrder order, bool evaluation);
-  /// From here on what was asked beforehand is all that is known of the reference.
+  /// From here on what was asked beforehand, which the objective has, is all that is known of the
+  /// reference.
   void let_go_of_reference();
   /// Whether the batch that was made last is trained on.
   bool trains() const { return pass_ != BatchMaker::Pass::Evaluation; }
 
  private:
-  /// [labels] on the CPU of each row's sequences, by the row's number.
-  using Asked = std::unordered_map<std::int64_t, std::vector<torch::Tensor>>;
-  LogProbs asked_beforehand(const Batch& batch) const;
   /// Lets whoever stands behind the reference look at the batch as it takes it.
   void ask_reference(const Batch& batch,
                      const std::function<void(Model& model, const Batch& own)>& ask);
@@ -103,7 +97,6 @@ class Policy {
   std::shared_ptr<Reference> reference_;
   std::unique_ptr<BatchMaker> reference_maker_;  ///< where its pictures go another way
   BatchMaker::Pass pass_ = BatchMaker::Pass::Training;
-  Asked asked_of_training_, asked_of_evaluation_;
 };
 
 /// The tokens of any batch as the contract's `loss` verb writes them: input_ids, attention_mask and
