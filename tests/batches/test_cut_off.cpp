@@ -5,7 +5,7 @@
 #include "engine/models/loaded_model.h"
 
 // After LibTorch, whose names Qt's keywords would break.
-#include "tests/train/tiny_run.h"
+#include "tests/train/tiny_gpt2.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -13,21 +13,6 @@ using namespace luthier::test;
 namespace {
 
 constexpr std::size_t kPositions = 24;
-
-/// A GPT-2 of the fixture's words, without weights.
-fs::path make_gpt2(const TinyRun& tiny) {
-  const fs::path folder = tiny.root() / "gpt2";
-  fs::create_directories(folder);
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"})
-    fs::copy_file(fixture() / "llava" / name, folder / name);
-  const Json llava = *read_json_file(tiny.root() / "model" / "config.json");
-  const Json own = {{"model_type", "gpt2"}, {"vocab_size", llava["text_config"]["vocab_size"]},
-                    {"n_embd", 16},         {"n_layer", 1},
-                    {"n_head", 2},          {"n_positions", kPositions},
-                    {"bos_token_id", 1},    {"eos_token_id", 2}};
-  write_text(folder / "config.json", own.dump());
-  return folder;
-}
 
 }  // namespace
 
@@ -44,7 +29,7 @@ class TestCutOff : public QObject {
   void what_is_cut_is_shown() {
     QFETCH(int, max_length);
     TinyRun tiny;
-    const fs::path model = make_gpt2(tiny);
+    const fs::path model = make_gpt2(tiny, kPositions);
     std::string text;
     for (int i = 0; i < 60; ++i) text += "qzxjk"[i % 5];
     write_text(tiny.root() / "texts.jsonl", Json{{"text", text}}.dump() + "\n");

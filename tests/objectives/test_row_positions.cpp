@@ -2,6 +2,7 @@
 // A model that looks positions up (GPT-2) has no row beyond them: a text that fills them exactly
 // keeps out its end, and an answer that would outgrow them is refused before anything is decoded or
 // learned, by the setting's name.
+#include "tests/train/tiny_gpt2.h"
 #include "tests/train/watched_run.h"
 
 #include "engine/compare/compare.h"
@@ -17,21 +18,6 @@ namespace {
 
 constexpr std::int64_t kPositions = 24;
 
-/// A GPT-2 of the fixture's words.
-fs::path make_gpt2(const TinyRun& tiny) {
-  const fs::path folder = tiny.root() / "gpt2";
-  fs::create_directories(folder);
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"})
-    fs::copy_file(fixture() / "llava" / name, folder / name);
-  const Json config = *read_json_file(tiny.root() / "model" / "config.json");
-  const Json own = {{"model_type", "gpt2"}, {"vocab_size", config["text_config"]["vocab_size"]},
-                    {"n_embd", 16},         {"n_layer", 1},
-                    {"n_head", 2},          {"n_positions", kPositions},
-                    {"bos_token_id", 1},    {"eos_token_id", 2}};
-  write_text(folder / "config.json", own.dump());
-  return folder;
-}
-
 }  // namespace
 
 class TestRowPositions : public QObject {
@@ -40,7 +26,7 @@ class TestRowPositions : public QObject {
  private slots:
   void initTestCase() {
     at::set_num_threads(1);
-    model_ = make_gpt2(tiny_);
+    model_ = make_gpt2(tiny_, kPositions);
     auto loaded = load(tiny_.recipe("run", {"model=" + model_.string()}));
     QVERIFY2(loaded.ok(), loaded ? "" : loaded.error().sentence().c_str());
     base_ = std::make_unique<LoadedModel>(loaded.take());

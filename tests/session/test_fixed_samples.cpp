@@ -3,6 +3,7 @@
 // step, by the setting's name, where they would be left unanswered at each evaluation.
 #include "engine/session/headless.h"
 
+#include "tests/train/tiny_gpt2.h"
 #include "tests/train/watched_run.h"
 
 using namespace luthier;
@@ -21,16 +22,7 @@ class TestFixedSamples : public QObject {
     QFETCH(QString, setting);
     at::set_num_threads(1);
     TinyRun tiny;
-    const fs::path model = tiny.root() / "gpt2";
-    fs::create_directories(model);
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"})
-      fs::copy_file(fixture() / "llava" / name, model / name);
-    const Json llava = *read_json_file(tiny.root() / "model" / "config.json");
-    const Json own = {{"model_type", "gpt2"}, {"vocab_size", llava["text_config"]["vocab_size"]},
-                      {"n_embd", 16},         {"n_layer", 1},
-                      {"n_head", 2},          {"n_positions", 128},
-                      {"bos_token_id", 1},    {"eos_token_id", 2}};
-    write_text(model / "config.json", own.dump());
+    const fs::path model = make_gpt2(tiny, 128);
     const Json row = {{"prompt", "It"}, {"completion", "It."}};
     write_text(tiny.root() / "texts.jsonl", row.dump() + "\n" + row.dump() + "\n");
     const std::string rows = (tiny.root() / "texts.jsonl").string(), key = setting.toStdString();

@@ -6,6 +6,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/runs/run_notes.h"
 #include "engine/runs/run_parent.h"
+#include "tests/train/tiny_gpt2.h"
 #include "tests/train/watched_run.h"
 
 using namespace luthier;
@@ -110,16 +111,7 @@ class TestForkRun : public QObject {
   /// As a run from the start is: a fork may ask for longer answers than its parent did.
   void a_fork_is_held_against_the_positions() {
     TinyRun tiny;
-    const fs::path model = tiny.root() / "gpt2";
-    fs::create_directories(model);
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"})
-      fs::copy_file(fixture() / "llava" / name, model / name);
-    const Json llava = *read_json_file(tiny.root() / "model" / "config.json");
-    const Json own = {{"model_type", "gpt2"}, {"vocab_size", llava["text_config"]["vocab_size"]},
-                      {"n_embd", 16},         {"n_layer", 1},
-                      {"n_head", 2},          {"n_positions", 128},
-                      {"bos_token_id", 1},    {"eos_token_id", 2}};
-    write_text(model / "config.json", own.dump());
+    const fs::path model = make_gpt2(tiny, 128);
     const std::string prompt = Json{{"prompt", "It"}}.dump() + "\n";
     write_text(tiny.root() / "prompts.jsonl", prompt + prompt);
     VERIFY_OK(run(tiny.recipe(
