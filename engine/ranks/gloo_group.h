@@ -11,6 +11,9 @@
 
 namespace luthier {
 
+/// Of a word that comes when it comes, or never: a person may have paused the run.
+inline constexpr std::chrono::hours kEver{24 * 365};
+
 /// Whether all ranks of a run with this address are on one machine.
 bool is_loopback(const std::string& address);
 

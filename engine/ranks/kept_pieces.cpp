@@ -4,14 +4,13 @@
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
+#include "engine/ranks/gloo_group.h"
 
 namespace luthier {
 
 namespace {
 
 constexpr int kQuestion = 1, kPiece = 2;  ///< tags
-/// A question comes when it comes: a person may have paused the run.
-constexpr std::chrono::hours kEver{24 * 365};
 
 }  // namespace
 

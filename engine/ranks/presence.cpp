@@ -5,13 +5,13 @@
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
+#include "engine/ranks/gloo_group.h"
 
 namespace luthier {
 
 namespace {
 
 constexpr int kTag = 3;
-constexpr std::chrono::hours kEverListening{24 * 365};
 
 }  // namespace
 
@@ -24,7 +24,7 @@ Presence::Presence(c10::intrusive_ptr<c10d::Backend> group, int rank, int size)
     const auto work = words_.emplace_back(group_->recv(word, other, kTag));
     threads_.emplace_back([this, other, work] {
       try {
-        work->wait(std::chrono::milliseconds(kEverListening));
+        work->wait(std::chrono::milliseconds(kEver));
       } catch (const std::exception& failure) {
         const std::lock_guard again(mutex_);
         if (stopped_) return;

@@ -103,6 +103,20 @@ std::uint16_t mark_of(std::uint64_t number) {
   return static_cast<std::uint16_t>(1 + mixed_bits(number) % 0xffff);
 }
 
+/// Of these rows those whose mark was another; none where nobody had looked.
+template <class Number>
+std::vector<std::size_t> others(const std::vector<std::uint16_t>& before,
+                                const std::vector<Number>& now,
+                                const std::vector<std::int64_t>& rows) {
+  std::vector<std::size_t> found;
+  if (before.size() != now.size()) return found;
+  for (const std::int64_t row : rows) {
+    const auto at = static_cast<std::size_t>(row);
+    if (before[at] != mark_of(now[at])) found.push_back(at);
+  }
+  return found;
+}
+
 }  // namespace
 
 /// Rows that name one file mostly stand together: of the last files what was found is known.
@@ -245,24 +259,12 @@ std::string RowFiles::named(const std::vector<std::size_t>& found) const {
 
 std::string RowFiles::changed_since(const RowMarks& before,
                                     const std::vector<std::int64_t>& rows) const {
-  std::vector<std::size_t> found;
-  if (before.contents.size() != contents_.size()) return {};
-  for (const std::int64_t row : rows) {
-    const auto at = static_cast<std::size_t>(row);
-    if (before.contents[at] != mark_of(contents_[at])) found.push_back(at);
-  }
-  return named(found);
+  return named(others(before.contents, contents_, rows));
 }
 
 std::string RowFiles::rewritten_since(const RowMarks& before,
                                       const std::vector<std::int64_t>& rows) const {
-  std::vector<std::size_t> found;
-  if (before.times.size() != times_.size()) return {};
-  for (const std::int64_t row : rows) {
-    const auto at = static_cast<std::size_t>(row);
-    if (before.times[at] != mark_of(times_[at])) found.push_back(at);
-  }
-  return named(found);
+  return named(others(before.times, times_, rows));
 }
 
 bool compares_row_files(const std::string& fingerprint) {

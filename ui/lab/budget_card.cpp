@@ -2,7 +2,6 @@
 #include "ui/lab/budget_card.h"
 
 #include <QHBoxLayout>
-#include <QHeaderView>
 #include <QLabel>
 #include <QLineEdit>
 #include <QTableWidget>
@@ -11,7 +10,7 @@
 #include "ui/language.h"
 #include "ui/messages.h"
 #include "ui/theme.h"
-#include "ui/widgets/copied_table.h"
+#include "ui/widgets/word_table.h"
 
 namespace luthier {
 
@@ -19,25 +18,6 @@ namespace {
 constexpr int kBudgetWidth = 140;
 enum PlanColumn { kLaw, kPlanWeights, kPlanTokens, kEach, kPlanLoss, kPlanColumns };
 }  // namespace
-
-QTableWidget* table_of_words(int columns, const QString& name, QWidget* parent) {
-  auto* table = new QTableWidget(0, columns, parent);
-  table->setObjectName(name);
-  table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-  table->setSelectionBehavior(QAbstractItemView::SelectRows);
-  table->verticalHeader()->hide();
-  table->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
-  make_copied(table);
-  return table;
-}
-
-void set_words(QTableWidget* table, int row, const QStringList& words) {
-  for (int column = 0; column < words.size(); ++column) {
-    auto* item = new QTableWidgetItem(words[column]);
-    if (column > 0) item->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
-    table->setItem(row, column, item);
-  }
-}
 
 BudgetCard::BudgetCard(QWidget* parent) : Card(parent) {
   label_ = new QLabel(this);

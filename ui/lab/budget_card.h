@@ -30,9 +30,4 @@ class BudgetCard : public Card {
   QTableWidget* laws_;
 };
 
-/// A table to be read and copied.
-QTableWidget* table_of_words(int columns, const QString& name, QWidget* parent);
-/// Words of a row, numbers at the right.
-void set_words(QTableWidget* table, int row, const QStringList& words);
-
 }  // namespace luthier

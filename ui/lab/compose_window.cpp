@@ -20,13 +20,13 @@
 
 #include "ui/background.h"
 #include "ui/format.h"
-#include "ui/lab/budget_card.h"
 #include "ui/lab/compose_drawing.h"
 #include "ui/language.h"
 #include "ui/messages.h"
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/splitter.h"
+#include "ui/widgets/word_table.h"
 
 namespace luthier {
 

@@ -24,6 +24,7 @@
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/splitter.h"
+#include "ui/widgets/word_table.h"
 
 namespace luthier {
 
