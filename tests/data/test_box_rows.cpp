@@ -255,7 +255,7 @@ class TestBoxRows : public QObject {
     QCOMPARE((*opened)->size(), std::size_t(1));
     const auto row = (*opened)->row(0);
     QVERIFY(row);
-    QCOMPARE((*row)["boxes"], Json({box("cube", {5.0, 3.5, 25.0, 18.5})}));
+    QCOMPARE((*row)["boxes"], Json::array({box("cube", {5.0, 3.5, 25.0, 18.5})}));
     QVERIFY((*opened)->read(0));
   }
 
