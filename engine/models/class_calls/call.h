@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One call of a class of transformers: what it was given, and what it has given so far. Each way a
+// model is called is a function of its own, which class_forward.cpp chooses among.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "engine/models/class_arguments.h"
+#include "engine/models/class_forward.h"
+
+namespace luthier {
+
+class Segmenter;
+
+struct ClassCall {
+  LoadedModel& loaded;
+  Model& model;
+  const GivenArguments given;
+  const std::string name;  ///< transformers' name of the class, as config.json has it
+  ClassOutputs out;
+
+  bool is_one_of(std::initializer_list<std::string_view> types) const;
+  /// `value` among what is written, in float32.
+  void add(const std::string& output, const torch::Tensor& value);
+  /// On the model's device; without labels where none were given.
+  ModelInput ready(ModelInput input) const;
+  /// Over all labels but those left out, smoothed where the model says so.
+  torch::Tensor entropy(const torch::Tensor& logits, const torch::Tensor& labels) const;
+  /// Logits and loss of a text that is written on: each token by those before it.
+  void add_written(const FilledUp& rows, const ModelInput& input, const torch::Tensor& states);
+};
+
+namespace class_calls {
+
+/// Texts: a decoder goes on, an encoder restores words, a head tells rows or tokens apart.
+Status go_on(ClassCall& call, Causal& causal);
+Status restore(ClassCall& call, Encoder& encoder);
+Status classify(ClassCall& call, Classifier& classifier);
+/// What is read becomes what is written; `describe`: a text behind its picture.
+Status rewrite(ClassCall& call, SequenceToSequence& pair);
+Status describe(ClassCall& call, SequenceToSequence& writer);
+/// Pictures, alone and beside texts.
+Status segment(ClassCall& call, Segmenter& segmenter);
+Status compare(ClassCall& call, TwoTowers& towers);
+Status rebuild(ClassCall& call, PatchRebuilder& rebuilder);
+
+}  // namespace class_calls
+
+}  // namespace luthier

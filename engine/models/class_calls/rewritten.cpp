@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/data/named_class.h"
+#include "engine/models/class_calls/call.h"
+#include "engine/models/load_without_processor.h"
+
+namespace luthier::class_calls {
+
+using torch::Tensor;
+
+namespace {
+
+/// Labels, each behind the token before it; the first behind the start. mBART's begin with their
+/// last token, which names a language.
+Tensor shifted(const ClassCall& call, const Tensor& labels, TokenId start) {
+  const TokenId padding = padding_by_config(call.loaded.config);
+  const Tensor filled = labels.masked_fill(labels == kIgnoreLabel, padding);
+  Tensor first = torch::full({labels.size(0), 1}, start, torch::kInt64);
+  if (call.is_one_of({"mbart"}))
+    first = filled.gather(1, filled.ne(padding).sum(1, /*keepdim=*/true).sub_(1).clamp_min_(0));
+  return torch::cat({first, filled.slice(1, 0, labels.size(1) - 1)}, 1);
+}
+
+}  // namespace
+
+Status rewrite(ClassCall& call, SequenceToSequence& pair) {
+  ModelInput input;
+  LUTHIER_CHECK(call.given.put_pictures(input));
+  std::optional<FilledUp> source;
+  if (call.given.find("input_ids") || input.pictures.empty()) {
+    LUTHIER_TRY(source, call.given.text_rows());
+    input.source_ids = source->taken(source->ids);
+    input.source_lengths = source->lengths;
+  } else {
+    input.source_ids =
+        torch::full({static_cast<std::int64_t>(input.pictures.size())}, kPictureRow, torch::kInt64);
+    input.source_lengths.assign(input.pictures.size(), 1);
+  }
+  Tensor ids;
+  const Tensor* labels = call.given.find("labels");
+  if (labels && labels->dim() != 2) return call.given.shape_error("labels", "[rows, length]");
+  if (const Tensor* given = call.given.find("decoder_input_ids")) {
+    ids = given->to(torch::kInt64);
+  } else if (labels) {
+    ids = shifted(call, labels->to(torch::kInt64), pair.start_token());
+  } else {
+    return input_error("The decoder reads decoder_input_ids, or labels to make them of.",
+                       call.given.where(), "Add one of them to the file.");
+  }
+  const auto count = static_cast<std::int64_t>(input.source_lengths.size());
+  if (ids.dim() != 2 || ids.size(0) != count)
+    return call.given.shape_error("decoder_input_ids", "[rows, length]");
+  if (labels && labels->sizes() != ids.sizes())
+    return call.given.shape_error("labels", "decoder_input_ids'");
+  if (const Tensor* mask = call.given.find("decoder_attention_mask");
+      mask && !mask->to(torch::kBool).all().item<bool>())
+    return input_error("A decoder's rows are taken whole here.",
+                       call.given.where() + ": decoder_attention_mask",
+                       "Leave it out: what fills rows up stands behind all that is asked for.");
+  input.input_ids = ids.reshape({-1});
+  input.lengths.assign(static_cast<std::size_t>(count), ids.size(1));
+  input.prompt_lengths.assign(static_cast<std::size_t>(count), 0);
+  const ModelInput there = call.ready(std::move(input));
+  const RowStates memory = pair.encode(there);
+  const Tensor logits =
+      call.model.output_head()->forward(pair.decode(there, memory, nullptr)).to(torch::kFloat32);
+  call.add("logits", logits.view({count, ids.size(1), -1}));
+  if (source && memory.states.size(0) == there.source_ids.size(0))
+    call.add("encoder_last_hidden_state", source->put_back(memory.states));
+  if (!source && memory.states.size(0) % count == 0)
+    call.add("encoder_last_hidden_state", memory.states.view({count, -1, memory.states.size(1)}));
+  if (labels) call.out.loss = call.entropy(logits, labels->to(torch::kInt64).reshape({-1}));
+  return {};
+}
+
+/// A text behind its picture.
+Status describe(ClassCall& call, SequenceToSequence& writer) {
+  LUTHIER_TRY(const FilledUp rows, call.given.text_rows());
+  ModelInput input;
+  call.given.put_rows(rows, input);
+  LUTHIER_CHECK(call.given.put_own_pictures(rows, input));
+  LUTHIER_CHECK(call.given.put_labels(rows, input));
+  const ModelInput there = call.ready(std::move(input));
+  const RowStates memory = writer.encode(there);
+  call.add_written(rows, there, writer.decode(there, memory, nullptr));
+  const Tensor seen = memory.states.view({rows.rows(), -1, memory.states.size(1)});
+  call.add("image_embeds", seen);
+  call.add("last_hidden_state", seen);
+  return {};
+}
+
+}  // namespace luthier::class_calls
