@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Best fit within an eighth of the size. A miss keeps what pages it can, since each fresh one costs
-// the system a fault: a larger block is cut in two, else the largest one is made longer, and of
-// what is too much under the mark only so much is given back.
+// Best fit within an eighth of the size; a larger block is cut in two, and neighbours that wait
+// become one again. Of what is too much under the mark only so much is given back, since each fresh
+// page costs the system a fault.
 #include "engine/device/block_pool.h"
 
 #include <sys/mman.h>
@@ -14,24 +14,88 @@ namespace {
 constexpr std::size_t kStep =
     64u << 10;  // sizes are rounded up to it, so that nearly equal tensors share blocks
 
-}  // namespace
+constexpr std::size_t kHugePage = 2u << 20;
+constexpr std::size_t kMappedAtOnce = 32u << 20;
+/// Of what was in use at once, one part in so many may lie in holes beside it. Without them each
+/// step gives pages back and asks for fresh ones.
+constexpr std::size_t kHoles = 32;
 
-void BlockPool::wait(char* block, std::size_t size) {
-  waiting_.emplace(size, block);
-  waiting_bytes_ += size;
+char* map_pages(std::size_t bytes) {
+  void* const there =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return there == MAP_FAILED ? nullptr : static_cast<char*>(there);
 }
 
-BlockPool::Piece BlockPool::fetch(Waiting::iterator place) {
-  const Piece piece{static_cast<char*>(place->second), place->first};
+/// `bytes`, a multiple of the huge page, from where one begins; null when the system has none.
+char* map_huge_pages(std::size_t bytes) {
+  char* const there = map_pages(bytes + kHugePage);
+  if (!there) return nullptr;
+  const std::size_t before = (kHugePage - reinterpret_cast<std::uintptr_t>(there)) % kHugePage;
+  if (before > 0) munmap(there, before);
+  munmap(there + before + bytes, kHugePage - before);
+  (void)madvise(there + before, bytes, MADV_HUGEPAGE);  // a wish
+  return there + before;
+}
+
+}  // namespace
+
+void* FreshMemory::take(std::size_t bytes) {
+  if (bytes > left_) {
+    const std::size_t whole = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    const std::size_t size = std::max(whole, kMappedAtOnce);
+    char* const there = map_huge_pages(size);
+    if (!there) return map_pages(bytes);
+    if (size - bytes <= left_) {
+      if (size > bytes) munmap(there + bytes, size - bytes);
+      return there;
+    }
+    if (left_ > 0) munmap(rest_, left_);
+    rest_ = there;
+    left_ = size;
+  }
+  char* const piece = rest_;
+  rest_ += bytes;
+  left_ -= bytes;
+  return piece;
+}
+
+void BlockPool::wait(char* block, std::size_t size) {
+  waiting_bytes_ += size;
+  auto behind = waiting_.lower_bound(block);
+  if (behind != waiting_.end() && block + size == behind->first) {
+    size += behind->second;
+    by_size_.erase({behind->second, behind->first});
+    behind = waiting_.erase(behind);
+  }
+  if (behind != waiting_.begin()) {
+    const auto before = std::prev(behind);
+    if (before->first + before->second == block) {
+      by_size_.erase({before->second, before->first});
+      before->second += size;
+      by_size_.insert({before->second, before->first});
+      return;
+    }
+  }
+  waiting_.emplace_hint(behind, block, size);
+  by_size_.insert({size, block});
+}
+
+BlockPool::Piece BlockPool::fetch(Places::iterator place) {
+  const Piece piece{place->first, place->second};
   waiting_bytes_ -= piece.size;
+  by_size_.erase({piece.size, piece.start});
   waiting_.erase(place);
   return piece;
+}
+
+BlockPool::Piece BlockPool::fetch_largest() {
+  return fetch(waiting_.find(by_size_.rbegin()->second));
 }
 
 void BlockPool::unmap_until(std::size_t target) {
   while (!waiting_.empty() && used_bytes_ + waiting_bytes_ > target) {
     const std::size_t over = used_bytes_ + waiting_bytes_ - target;
-    const Piece piece = fetch(std::prev(waiting_.end()));
+    const Piece piece = fetch_largest();
     const std::size_t kept = piece.size - std::min(piece.size, over);
     munmap(piece.start + kept, piece.size - kept);
     if (kept > 0) wait(piece.start, kept);
@@ -39,42 +103,28 @@ void BlockPool::unmap_until(std::size_t target) {
 }
 
 void* BlockPool::mapped(std::size_t wanted) {
-  unmap_until(std::max(most_used_, used_bytes_ + wanted) - wanted);
-  void* block = nullptr;
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    block = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block != MAP_FAILED) return block;
-    unmap_until(0);
-  }
-  return nullptr;
-}
-
-void* BlockPool::lengthened(std::size_t wanted) {
-  if (waiting_.empty()) return nullptr;
-  const Piece piece = fetch(std::prev(waiting_.end()));
-  unmap_until(std::max(most_used_, used_bytes_ + wanted) - wanted);
-  void* const block = mremap(piece.start, piece.size, wanted, MREMAP_MAYMOVE);
-  if (block != MAP_FAILED) return block;
-  munmap(piece.start, piece.size);
-  return nullptr;
+  unmap_until(std::max(most_used_ + most_used_ / kHoles / kStep * kStep, used_bytes_ + wanted) -
+              wanted);
+  if (void* const block = fresh_.take(wanted)) return block;
+  unmap_until(0);
+  return fresh_.take(wanted);
 }
 
 void* BlockPool::take(std::size_t bytes, std::size_t& size) {
   const std::size_t wanted = (bytes + kStep - 1) / kStep * kStep;
   const std::lock_guard lock(mutex_);
   void* block = nullptr;
-  const auto fit = waiting_.lower_bound(wanted);
+  const auto fit = by_size_.lower_bound({wanted, nullptr});
   size = wanted;
-  if (fit != waiting_.end()) {
-    const Piece piece = fetch(fit);
+  if (fit != by_size_.end()) {
+    const Piece piece = fetch(waiting_.find(fit->second));
     block = piece.start;
     if (piece.size <= wanted + wanted / 8)
       size = piece.size;
     else
       wait(piece.start + wanted, piece.size - wanted);
   } else {
-    block = lengthened(wanted);
-    if (!block) block = mapped(wanted);
+    block = mapped(wanted);
     if (!block) return nullptr;
   }
   used_.emplace(block, size);

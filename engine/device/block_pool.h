@@ -2,17 +2,33 @@
 // Large blocks of memory for tensors on the CPU. The C library would either give each back to the
 // system when it is freed (and the next step pays for fresh pages again) or keep holes between them
 // (a third more memory than the tensors need). Here freed blocks wait for the next request, whole
-// where it is of about their size and else cut or lengthened, and what is mapped never exceeds the
-// most that was ever in use at once.
+// where it is of about their size and else cut, and what is mapped exceeds the most that was ever
+// in use at once by a thirty-second part at most.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <unordered_map>
+#include <utility>
 
 namespace luthier {
+
+/// Memory that was never used, cut one piece after another from mappings that begin on a huge page
+/// and ask for such (madvise): a tensor that is read from end to end then misses the TLB once in
+/// 2 MiB and not once in 4 KiB, and one fault brings 512 pages.
+class FreshMemory {
+ public:
+  /// A page-aligned piece of `bytes`, a multiple of the page; null when the system has none. What
+  /// is cut off is the caller's to unmap.
+  void* take(std::size_t bytes);
+
+ private:
+  char* rest_ = nullptr;
+  std::size_t left_ = 0;
+};
 
 class BlockPool {
  public:
@@ -28,24 +44,26 @@ class BlockPool {
   void trim();
 
  private:
-  using Waiting = std::multimap<std::size_t, void*>;
+  using Places = std::map<char*, std::size_t>;
   struct Piece {
     char* start;
     std::size_t size;
   };
 
+  /// What lies beside another that waits becomes one with it.
   void wait(char* block, std::size_t size);
-  Piece fetch(Waiting::iterator place);
+  Piece fetch(Places::iterator place);
+  Piece fetch_largest();
   /// Returns waiting memory to the system until no more than `target` is mapped.
   void unmap_until(std::size_t target);
   /// A block of fresh memory, or null.
   void* mapped(std::size_t wanted);
-  /// The largest waiting block, which is shorter than `wanted`, made so long; null: there is none.
-  void* lengthened(std::size_t wanted);
 
   std::mutex mutex_;
+  FreshMemory fresh_;
   std::unordered_map<void*, std::size_t> used_;
-  Waiting waiting_;  ///< by size
+  Places waiting_;                                   ///< where each begins, and how long it is
+  std::set<std::pair<std::size_t, char*>> by_size_;  ///< the same
   std::size_t used_bytes_ = 0, waiting_bytes_ = 0, most_used_ = 0;
 };
 
