@@ -164,7 +164,7 @@ Tensor attend_newest(const Tensor& q, const Tensor& k, const Tensor& v, const At
   const auto [key, value] =
       k.defined() ? cache.append(layer, k.unsqueeze(2), v.unsqueeze(2)) : cache.held(layer, 1);
   const double scale = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(q.size(2)));
-  return token_attention(q, key, value, first_seen(cache, rule, q), scale);
+  return token_attention(q, key, value, first_seen(cache, rule, q), cache.alike(), scale);
 }
 
 /// x [batch, kv_heads, keys, head_dim] with `first` [count, kv_heads, head_dim] in front of each

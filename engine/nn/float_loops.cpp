@@ -179,23 +179,27 @@ LUTHIER_AVX512 void make_scores(const float* query, Rows keys, std::int64_t coun
         sum[j] = _mm512_fmadd_ps(own, _mm512_loadu_ps(beside[j] + i), sum[j]);
       }
     }
-    _mm_store_ps(scores + key, four_sums(sum[0], sum[1], sum[2], sum[3]));
+    _mm_storeu_ps(scores + key, four_sums(sum[0], sum[1], sum[2], sum[3]));
   }
 }
 
-/// `Registers` · 16 columns of scale · Σ powers · values.
+/// `Registers` · 16 columns, from `column` on, of scale · Σ powers · values.
 template <int Registers>
-LUTHIER_AVX512 void mix_values(const float* powers, Rows values, std::int64_t count, float scale,
-                               float* to) {
+LUTHIER_AVX512 void mix_values(const float* powers, const TokenHead& head, std::int64_t column,
+                               float scale, float* to) {
   __m512 sum[Registers];
 #pragma GCC unroll 4
   for (int i = 0; i < Registers; ++i) sum[i] = _mm512_setzero_ps();
-  for (std::int64_t key = 0; key < count; ++key, values.start += values.stride) {
-    const __m512 power = _mm512_set1_ps(powers[key]);
+  for (const TokenKeys* keys : {&head.first, &head.others}) {
+    const std::int64_t stride = keys->v.stride;
+    const float* value = keys->v.start + column;
+    for (std::int64_t key = 0; key < keys->count; ++key, value += stride) {
+      const __m512 power = _mm512_set1_ps(*powers++);
 #pragma GCC unroll 4
-    for (int i = 0; i < Registers; ++i) {
-      __builtin_prefetch(values.start + kKeysAhead * values.stride + i * kRegister);
-      sum[i] = _mm512_fmadd_ps(power, _mm512_loadu_ps(values.start + i * kRegister), sum[i]);
+      for (int i = 0; i < Registers; ++i) {
+        __builtin_prefetch(value + kKeysAhead * stride + i * kRegister);
+        sum[i] = _mm512_fmadd_ps(power, _mm512_loadu_ps(value + i * kRegister), sum[i]);
+      }
     }
   }
 #pragma GCC unroll 4
@@ -252,24 +256,26 @@ void attend(const HeadForward& head, void* scratch) {
 }
 
 std::int64_t attend_token_scratch(std::int64_t keys) {
-  return padded(keys) * static_cast<std::int64_t>(sizeof(float));
+  // Scores are made four at a time, those of the first keys before the others'.
+  return padded(keys + 3) * static_cast<std::int64_t>(sizeof(float));
 }
 
 void attend_token(const TokenHead& head, void* scratch) {
   auto* const scores = static_cast<float*>(scratch);
+  const std::int64_t keys = head.first.count + head.others.count;
   for (std::int64_t query = 0; query < head.count; ++query) {
-    make_scores(head.queries + query * head.size, head.k, head.keys, head.size, scores);
+    const float* const own = head.queries + query * head.size;
+    make_scores(own, head.first.k, head.first.count, head.size, scores);
+    make_scores(own, head.others.k, head.others.count, head.size, scores + head.first.count);
     float sum = 0;
-    make_powers(scores, {0, static_cast<std::int32_t>(head.keys)}, padded(head.keys), head.scale,
-                &sum);
+    make_powers(scores, {0, static_cast<std::int32_t>(keys)}, padded(keys), head.scale, &sum);
     float* const to = head.result + query * head.size;
     for (std::int64_t i = 0; i < head.size; i += 4 * kRegister) {
-      const Rows values{head.v.start + i, head.v.stride};
       switch (std::min<std::int64_t>(4, (head.size - i) / kRegister)) {
-        case 1: mix_values<1>(scores, values, head.keys, 1 / sum, to + i); break;
-        case 2: mix_values<2>(scores, values, head.keys, 1 / sum, to + i); break;
-        case 3: mix_values<3>(scores, values, head.keys, 1 / sum, to + i); break;
-        default: mix_values<4>(scores, values, head.keys, 1 / sum, to + i);
+        case 1: mix_values<1>(scores, head, i, 1 / sum, to + i); break;
+        case 2: mix_values<2>(scores, head, i, 1 / sum, to + i); break;
+        case 3: mix_values<3>(scores, head, i, 1 / sum, to + i); break;
+        default: mix_values<4>(scores, head, i, 1 / sum, to + i);
       }
     }
   }

@@ -25,13 +25,19 @@ std::int64_t attend_scratch(std::int64_t length, std::int64_t size);
 /// Writes the result and the log of sums.
 void attend(const HeadForward& head, void* scratch);
 
+/// Keys and values that lie together.
+struct TokenKeys {
+  Rows k, v;
+  std::int64_t count = 0;
+};
+
 /// The newest token's queries that share one head of keys, [queries][size], one behind the other,
-/// which see `keys` of these; scale > 0.
+/// which see the first keys and then the others; scale > 0.
 struct TokenHead {
   const float* queries = nullptr;
-  Rows k, v;
+  TokenKeys first, others;
   float* result = nullptr;  ///< as the queries
-  std::int64_t count = 0, keys = 0, size = 0;
+  std::int64_t count = 0, size = 0;
   float scale = 1;
 };
 std::int64_t attend_token_scratch(std::int64_t keys);

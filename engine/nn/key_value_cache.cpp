@@ -48,21 +48,43 @@ void KeyValueCache::advance(std::int64_t count) {
   if (!stands()) length_ += count;
 }
 
+std::vector<KeyValueCache::Alike> KeyValueCache::alike_of(
+    std::span<const std::int64_t> rows) const {
+  std::map<std::int64_t, int> named;
+  for (const std::int64_t row : rows) ++named[row];
+  // The row of this cache and the place: who has both in common begins alike.
+  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> first;
+  std::vector<Alike> made;
+  bool shared = false;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto own = static_cast<std::int64_t>(i);
+    Alike source{rows[i], named[rows[i]] > 1 ? length_ : 0};
+    if (source.until == 0 && !alike_.empty()) source = alike_[static_cast<std::size_t>(rows[i])];
+    const auto [place, is_first] = first.try_emplace({source.row, source.until}, own);
+    made.push_back({place->second, source.until});
+    shared = shared || !is_first;
+  }
+  return shared ? made : std::vector<Alike>();
+}
+
 void KeyValueCache::select(const Tensor& rows) {
   // What is before all rows that stay goes.
   std::int64_t before = 0;
-  if (ragged()) {
-    std::vector<std::int64_t> begins;
+  if (ragged() || (rows.is_cpu() && !stands())) {
     const Tensor here = rows.to(torch::kCPU).contiguous();
-    for (std::int64_t i = 0; i < here.numel(); ++i)
-      begins.push_back(
-          begins_.at(static_cast<std::size_t>(here.const_data_ptr<std::int64_t>()[i])));
+    const std::span kept(here.const_data_ptr<std::int64_t>(),
+                         static_cast<std::size_t>(here.numel()));
+    alike_ = alike_of(kept);
+    std::vector<std::int64_t> begins;
+    for (const std::int64_t row : kept)
+      begins.push_back(ragged() ? begins_.at(static_cast<std::size_t>(row)) : 0);
     before = begins.empty() ? 0 : *std::min_element(begins.begin(), begins.end());
     for (std::int64_t& begin : begins) begin -= before;
     begins_ = std::move(begins);
     if (std::all_of(begins_.begin(), begins_.end(), [](std::int64_t begin) { return begin == 0; }))
       begins_.clear();
     length_ -= before, capacity_ -= before;
+    for (Alike& each : alike_) each.until -= before;
   }
   const auto keep = [&](Tensor& tensor, std::int64_t from = 0) {
     if (!tensor.defined()) return;
@@ -115,6 +137,17 @@ void KeyValueCache::join(const std::vector<Joining>& others, std::int64_t more) 
                      parts.back().begin + parts.back().count, count, shift});
     begins.insert(begins.end(), each.rows.size(), shift);
   }
+  std::vector<Alike> alike(static_cast<std::size_t>(all));
+  const auto put_alike = [&alike](const std::vector<Alike>& of, const Part& part) {
+    for (std::int64_t row = 0; row < part.count; ++row) {
+      const Alike each = of.empty() ? Alike{row, 0} : of[static_cast<std::size_t>(row)];
+      alike[static_cast<std::size_t>(part.begin + row)] = {part.begin + each.row,
+                                                           each.until + part.shift};
+    }
+  };
+  put_alike(alike_, parts[0]);
+  for (std::size_t i = 0; i < others.size(); ++i)
+    put_alike(others[i].cache->alike_of(others[i].rows), parts[i + 1]);
   const auto of_part = [](const Tensor& tensor, const Part& part) {
     return part.rows.defined() ? tensor.index_select(0, part.rows.to(tensor.device())) : tensor;
   };
@@ -158,6 +191,7 @@ void KeyValueCache::join(const std::vector<Joining>& others, std::int64_t more) 
   }
   position_offsets = at::cat(offsets);
   begins_ = std::move(begins);
+  alike_ = std::move(alike);
   length_ = longest, capacity_ = room;
   if (std::all_of(begins_.begin(), begins_.end(), [](std::int64_t begin) { return begin == 0; }))
     begins_.clear();

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,13 @@ class KeyValueCache {
   bool joinable() const { return can_join && !stands() && across_.empty(); }
   /// Rows of several lengths: they go on by a token of each, which sees its own row by mask().
   bool ragged() const { return !begins_.empty(); }
+  /// Rows that came of one row of a prompt: a row's keys and values before place `until` are those
+  /// of `row` too, which is read once for all of them.
+  struct Alike {
+    std::int64_t row, until;
+  };
+  /// One for each row, of one that grows on a CPU; empty: none has another's.
+  const std::vector<Alike>& alike() const { return alike_; }
 
   /// What a row's next position is ahead of length() (positions of pictures may be fewer than
   /// their tokens, and a shorter row begins later): [batch] int64, or undefined for 0.
@@ -99,6 +107,8 @@ class KeyValueCache {
 
  private:
   std::int64_t rows() const;
+  /// Of these rows, as they lie one behind the other then: which begin alike.
+  std::vector<Alike> alike_of(std::span<const std::int64_t> rows) const;
   torch::Tensor ragged_mask(std::int64_t near, const torch::Tensor& like) const;
 
   std::vector<torch::Tensor> keys_, values_;
@@ -106,6 +116,7 @@ class KeyValueCache {
   std::map<std::int64_t, CarriedState> carried_;                            ///< by layer
   std::int64_t capacity_, length_ = 0;
   std::vector<std::int64_t> begins_;  ///< the place of each row's first key; empty: all 0
+  std::vector<Alike> alike_;
   torch::Tensor key_places_;                     ///< 0, 1, 2, …: [capacity] int64
   std::map<std::int64_t, torch::Tensor> masks_;  ///< of this step, by window; 0: none
 };

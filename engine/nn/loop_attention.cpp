@@ -188,26 +188,38 @@ bool token_loops_take(const Tensor& q) {
 }
 
 Tensor token_attention(const Tensor& q, const Tensor& k, const Tensor& v,
-                       const std::vector<std::int64_t>& first, double scale) {
+                       const std::vector<std::int64_t>& first,
+                       const std::vector<KeyValueCache::Alike>& alike, double scale) {
   const Tensor queries = q.contiguous(), result = torch::empty_like(queries);
-  const std::int64_t heads = k.size(1), keys = k.size(2), size = q.size(2),
+  const std::int64_t rows = q.size(0), heads = k.size(1), keys = k.size(2), size = q.size(2),
                      together = q.size(1) / heads;
   constexpr std::int64_t kPiece = 1 << 17;  // multiplications that are worth a thread
   const std::int64_t grain =
       std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(1, together * keys * size));
-  for_pieces(0, q.size(0) * heads, grain, [&](std::int64_t begin, std::int64_t end) {
+  const auto part = [&](std::int64_t row, std::int64_t head, std::int64_t begin, std::int64_t end) {
+    floats::TokenKeys made{head_of<floats::Rows>(k, row, head), head_of<floats::Rows>(v, row, head),
+                           end - begin};
+    made.k.start += begin * made.k.stride, made.v.start += begin * made.v.stride;
+    return made;
+  };
+  // Head by head: rows that begin alike find one another's keys in the second cache.
+  for_pieces(0, rows * heads, grain, [&](std::int64_t begin, std::int64_t end) {
     const Tensor scratch = torch::empty({floats::attend_token_scratch(keys)}, torch::kByte);
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t row = i / heads, hidden = first[static_cast<std::size_t>(row)];
-      floats::TokenHead head;
-      head.queries = queries.const_data_ptr<float>() + i * together * size;
-      head.k = head_of<floats::Rows>(k, row, i % heads);
-      head.v = head_of<floats::Rows>(v, row, i % heads);
-      head.k.start += hidden * head.k.stride, head.v.start += hidden * head.v.stride;
-      head.result = result.mutable_data_ptr<float>() + i * together * size;
-      head.count = together, head.keys = keys - hidden, head.size = size;
-      head.scale = static_cast<float>(scale);
-      floats::attend_token(head, scratch.mutable_data_ptr());
+      const std::int64_t head = i / rows, row = i % rows,
+                         hidden = first[static_cast<std::size_t>(row)],
+                         place = (row * heads + head) * together * size;
+      const auto [other, until] =
+          alike.empty() ? KeyValueCache::Alike{row, 0} : alike[static_cast<std::size_t>(row)];
+      const std::int64_t own = std::clamp(until, hidden, keys);
+      floats::TokenHead newest;
+      newest.queries = queries.const_data_ptr<float>() + place;
+      newest.first = part(other, head, hidden, own);
+      newest.others = part(row, head, own, keys);
+      newest.result = result.mutable_data_ptr<float>() + place;
+      newest.count = together, newest.size = size;
+      newest.scale = static_cast<float>(scale);
+      floats::attend_token(newest, scratch.mutable_data_ptr());
     }
   });
   return result.view({q.size(0), -1});

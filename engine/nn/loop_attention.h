@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/device/torch.h"
+#include "engine/nn/key_value_cache.h"
 
 namespace luthier {
 
@@ -30,9 +31,10 @@ bool token_loops_take(const torch::Tensor& q);
 /// The newest token of each row over the row's keys: q [rows, heads, head_dim], k and v [rows,
 /// kv_heads, keys, head_dim], numbers of a head side by side → [rows, heads · head_dim]. Keys are
 /// read as they lie and not repeated for queries that share them. `first` [rows]: the first key
-/// that each row sees; it sees one at least. What a row comes to goes by those keys alone.
+/// that each row sees; it sees one at least. What a row comes to goes by those keys alone. `alike`
+/// [rows], or none: keys that several rows have are read of one, while they are near.
 torch::Tensor token_attention(const torch::Tensor& q, const torch::Tensor& k,
                               const torch::Tensor& v, const std::vector<std::int64_t>& first,
-                              double scale);
+                              const std::vector<KeyValueCache::Alike>& alike, double scale);
 
 }  // namespace luthier

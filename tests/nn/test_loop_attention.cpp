@@ -212,7 +212,7 @@ class TestLoopAttention : public QObject {
       QSKIP("This processor has no AVX-512.");
     }
     const double scale = 0.9 / std::sqrt(static_cast<double>(size));
-    const Tensor made = token_attention(q, k, v, first, scale);
+    const Tensor made = token_attention(q, k, v, first, {}, scale);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t begin = first[static_cast<std::size_t>(row)];
       const auto own = [&](const Tensor& x) {
@@ -227,7 +227,7 @@ class TestLoopAttention : public QObject {
       QVERIFY2(off < 1.5e-6, qPrintable(QString::number(off)));
       // To the bit what it is without the others and what is hidden.
       QVERIFY(torch::equal(token_attention(q.narrow(0, row, 1), k.narrow(0, row, 1).slice(2, begin),
-                                           v.narrow(0, row, 1).slice(2, begin), {0}, scale)[0],
+                                           v.narrow(0, row, 1).slice(2, begin), {0}, {}, scale)[0],
                            made[row]));
     }
     QVERIFY(!token_loops_take(q.to(torch::kFloat64)) && !token_loops_take(q.to(torch::kBFloat16)));
@@ -279,6 +279,64 @@ class TestLoopAttention : public QObject {
     };
     const double off = share_off(decoded(torch::kFloat32), decoded(torch::kFloat64));
     QVERIFY2(off < 1.5e-6, qPrintable(QString::number(off)));
+  }
+
+  /// A prompt's keys are read of one row for all that came of it, to the same bits.
+  void rows_of_one_prompt_share_its_keys() {
+    const c10::InferenceMode inference;
+    const std::int64_t rows = 5, heads = 2, keys = 43, size = 48;
+    const Tensor q = torch::randn({rows, 2 * heads, size});
+    if (!token_loops_take(q)) QSKIP("This processor has no AVX-512.");
+    const auto drawn = [&] { return torch::randn({rows, heads, keys, size}); };
+    Tensor k = drawn(), v = drawn();
+    // The second and fourth begin as the first, the last as the third.
+    const std::vector<KeyValueCache::Alike> alike{{0, 30}, {0, 30}, {2, 41}, {0, 30}, {2, 41}};
+    const std::vector<std::int64_t> first{3, 3, 0, 3, 40};
+    for (Tensor* x : {&k, &v})
+      for (std::size_t row = 0; row < alike.size(); ++row)
+        x->select(0, static_cast<std::int64_t>(row))
+            .slice(1, 0, alike[row].until)
+            .copy_(x->select(0, alike[row].row).slice(1, 0, alike[row].until));
+    const Tensor wanted = token_attention(q, k, v, first, {}, 0.2);
+    for (Tensor* x : {&k, &v})  // and nobody else's
+      for (const std::int64_t row : {1, 3, 4})
+        x->select(0, row).slice(1, 0, 30).fill_(std::numeric_limits<double>::quiet_NaN());
+    k.select(0, 4).slice(1, 30, 41).fill_(0);
+    QVERIFY(torch::equal(token_attention(q, k, v, first, alike, 0.2), wanted));
+  }
+
+  void a_cache_knows_which_rows_begin_alike() {
+    const c10::InferenceMode inference;
+    const auto filled = [](std::int64_t rows, std::int64_t tokens) {
+      KeyValueCache cache(1, 20);
+      const Tensor x = torch::randn({rows, 1, tokens, 16});
+      cache.append(0, x, x);
+      cache.advance(tokens);
+      return cache;
+    };
+    using Places = std::vector<std::pair<std::int64_t, std::int64_t>>;
+    const auto told = [](const KeyValueCache& cache) {
+      Places made;
+      for (const auto& each : cache.alike()) made.emplace_back(each.row, each.until);
+      return made;
+    };
+    KeyValueCache cache = filled(3, 6);
+    cache.select(torch::tensor({2, 0}, torch::kInt64));
+    QCOMPARE(told(cache), Places());
+    cache.select(torch::tensor({0, 1, 0, 1}, torch::kInt64));
+    QCOMPARE(told(cache), (Places{{0, 6}, {1, 6}, {0, 6}, {1, 6}}));
+    const Tensor next = torch::randn({4, 1, 1, 16});
+    cache.append(0, next, next);
+    cache.advance(1);
+    // The first of both is done, and one row forks once more.
+    cache.select(torch::tensor({2, 3, 3, 1}, torch::kInt64));
+    QCOMPARE(told(cache), (Places{{0, 6}, {1, 7}, {1, 7}, {3, 6}}));
+    // What comes in is longer: all places move.
+    const KeyValueCache other = filled(2, 9);
+    cache.join({{&other, {1, 0, 1}}}, 3);
+    QCOMPARE(told(cache), (Places{{0, 8}, {1, 9}, {1, 9}, {3, 8}, {4, 9}, {5, 0}, {4, 9}}));
+    cache.select(torch::tensor({1, 2}, torch::kInt64));
+    QCOMPARE(told(cache), (Places{{0, 7}, {0, 7}}));  // two places before them went
   }
 
   /// A block with others in between is no stretch: LibTorch's way, by a mask.
