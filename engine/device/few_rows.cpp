@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Four rows of the weight beside up to six of x at a time: as many sums as registers hold, and each
-// number that is read takes part in several of them. Some rows of x, which the first cache holds,
-// pass a piece of the weight, which the second one holds, and meanwhile the next piece comes near:
-// the first to pass would wait for memory, and the others leave it idle.
+// number that is read takes part in several of them. Some rows of x pass a piece of the weight, and
+// the first cache holds both; meanwhile the next piece comes into the second: the first to pass
+// would wait for memory, and the others leave it idle.
 #include "engine/device/few_rows.h"
 
 #include <algorithm>
@@ -20,8 +20,8 @@ constexpr int kBeside = 4, kTall = 6;
 constexpr std::int64_t kLanes = 16;
 /// Multiplications that are worth a thread: some tens of microseconds.
 constexpr std::int64_t kPiece = 1 << 18;
-/// Numbers of a weight that stay in a core's second cache while all rows of x pass them.
-constexpr std::int64_t kNear = 1 << 15;
+/// Numbers of a weight that stay in a core's first cache while all rows of x pass them.
+constexpr std::int64_t kNear = 1 << 12;
 
 /// Rows of the weight that come near while others are at work.
 struct Ahead {
