@@ -161,7 +161,21 @@ Result<CheckpointFiles> CheckpointFiles::open(const fs::path& folder) {
 std::optional<TensorView> CheckpointFiles::find(const std::string& name) const {
   const auto found = file_of_.find(name);
   if (found == file_of_.end()) return std::nullopt;
-  return files_[found->second].find(name);
+  const SafetensorsFile& file = files_[found->second];
+  const auto whole = file.find(name);
+  return whole || before_.empty() ? whole : file.find(name.substr(before_.size()));
+}
+
+void CheckpointFiles::put_before(const std::string& beginning) {
+  const auto renamed = [&](auto& map) {
+    std::remove_reference_t<decltype(map)> made;
+    for (auto& [name, value] : map)
+      made.emplace(name.starts_with(beginning) ? name : beginning + name, std::move(value));
+    map = std::move(made);
+  };
+  if (beginning.empty()) return;
+  before_ = beginning;
+  renamed(tensors_), renamed(file_of_);
 }
 
 std::uint64_t CheckpointFiles::total_bytes() const {

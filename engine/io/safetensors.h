@@ -112,8 +112,11 @@ class CheckpointFiles {
   const std::vector<SafetensorsFile>& files() const { return files_; }
   std::uint64_t total_bytes() const;
   Status check_unchanged() const;  ///< of every file
+  /// All tensors but those whose names begin so are known by names that do.
+  void put_before(const std::string& beginning);
 
  private:
+  std::string before_;  ///< what files' own names may lack
   std::vector<SafetensorsFile> files_;
   std::map<std::string, TensorInfo> tensors_;
   std::map<std::string, std::size_t> file_of_;

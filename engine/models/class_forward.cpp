@@ -2,12 +2,40 @@
 #include "engine/models/class_forward.h"
 
 #include "engine/data/named_class.h"
+#include "engine/models/body_class.h"
 #include "engine/models/class_calls/call.h"
+#include "engine/models/clip/clip_text.h"
 #include "engine/models/clipseg/segmenter.h"
 #include "engine/models/load_without_processor.h"
 #include "engine/models/pictures/feature_maps.h"
+#include "engine/models/pictures/picture_body.h"
 
 namespace luthier {
+
+namespace {
+
+/// Input error: a class whose head the model lacks here would be called as one with another head.
+Status check_head(const ClassCall& call) {
+  if (call.model.classifier()) return {};
+  for (const char* head : {"ForSequenceClassification", "ForTokenClassification",
+                           "ForQuestionAnswering", "ForMultipleChoice", "ForImageClassification",
+                           "DoubleHeadsModel", "ForAudioClassification"})
+    if (call.name.ends_with(head))
+      return input_error("The head of " + call.name + " is not built here.",
+                         (call.loaded.folder / "config.json").string() + ": architectures",
+                         "docs/by-tensors.md lists the classes that are.");
+  return {};
+}
+
+/// CLIP's or SigLIP's tower of texts, where the class is that alone; else null.
+ClipTextTower* text_tower(const ClassCall& call) {
+  if (call.name.find("TextModel") == std::string::npos) return nullptr;
+  for (const auto& module : call.model.modules(/*include_self=*/false))
+    if (auto* tower = dynamic_cast<ClipTextTower*>(module.get())) return tower;
+  return nullptr;
+}
+
+}  // namespace
 
 Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& arguments) {
   const std::string_view type = loaded.family->model_type;
@@ -15,9 +43,15 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
                  *loaded.model,
                  GivenArguments(arguments, type == "idefics3" || type == "smolvlm"),
                  named_class(loaded.config),
+                 is_body_class(named_class(loaded.config)),
                  {}};
   LUTHIER_CHECK(call.given.check_names());
-  if (PatchRebuilder* rebuilder = call.model.patch_rebuilder()) {
+  LUTHIER_CHECK(check_head(call));
+  if (PictureBody* body = call.body ? picture_body(call.model) : nullptr) {
+    LUTHIER_CHECK(class_calls::picture_states(call, *body));
+  } else if (ClipTextTower* tower = text_tower(call)) {
+    LUTHIER_CHECK(class_calls::text_states(call, *tower));
+  } else if (PatchRebuilder* rebuilder = call.model.patch_rebuilder()) {
     LUTHIER_CHECK(class_calls::rebuild(call, *rebuilder));
   } else if (TwoTowers* towers = call.model.two_towers()) {
     LUTHIER_CHECK(class_calls::compare(call, *towers));

@@ -6,12 +6,14 @@
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
+#include "engine/data/named_class.h"
 #include "engine/device/failure.h"
 #include "engine/device/threads.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/body_class.h"
 #include "engine/models/load_without_processor.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/open_weights.h"
@@ -41,9 +43,11 @@ void warn_of_broken(const std::string& where) {
               "it is not either. The file is damaged, or was saved after its training diverged.");
 }
 
+/// `body`: the class whose folders lack heads, where that is asked for; else empty.
 Status load_weights(Model& model, const Family& family, const CheckpointFiles& files,
                     const PackingPlan& packing, const torch::TensorOptions& options,
-                    const std::string& where, const std::function<bool(double)>& go_on) {
+                    const std::string& where, const std::string& body,
+                    const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
   const auto sharded = sharded_of(model);
   const double total = static_cast<double>(std::max<std::uint64_t>(1, files.total_bytes()));
@@ -61,6 +65,10 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
   for (auto& item : model.named_parameters()) {
     if (may_lack(item.key()) && !names.contains(item.key())) {
       item.value().fill_(fixed.at(item.key()));
+      continue;
+    }
+    if (class_lacks(body, item.key()) && !names.contains(item.key())) {
+      item.value().zero_();
       continue;
     }
     LUTHIER_TRY(
@@ -186,10 +194,12 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
   loaded.pixels = options.pixels;
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(loaded.config, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(loaded.family, find_family(loaded.config, where));
+  const std::string body = words ? std::string() : named_class(loaded.config);
+  const Json config = words ? loaded.config : config_with_heads(loaded.config);
+  LUTHIER_TRY(loaded.family, find_family(config, where));
   LUTHIER_TRY(const torch::Device device, choose_device(options.device));
   LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype(options.dtype, device));
-  LUTHIER_TRY(const Plan plan, loaded.family->read(loaded.config, folder));
+  LUTHIER_TRY(const Plan plan, loaded.family->read(config, folder));
   // Before weights are read, so that a folder whose processor is wrong says so at once.
   if (words) {
     LUTHIER_TRY(loaded.processor, make_processor(plan, folder, options.pixels));
@@ -219,7 +229,8 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
     }
     for (const auto& item : shapes->named_parameters()) {
       // Packed ones have a shape of their own.
-      if (names.contains(item.key()) || may_lack(item.key())) continue;
+      if (names.contains(item.key()) || may_lack(item.key()) || class_lacks(body, item.key()))
+        continue;
       LUTHIER_CHECK(StoredParameter::find({*loaded.family, files, names, folder.string()},
                                           item.key(), item.value().sizes()));
     }
@@ -234,7 +245,7 @@ Result<LoadedModel> load_or_shard(const std::filesystem::path& folder, const Loa
       loaded.model = plan.build(tensors, head);
     }
     LUTHIER_CHECK(load_weights(*loaded.model, *loaded.family, files, packing, tensors,
-                               folder.string(), options.go_on));
+                               folder.string(), body, options.go_on));
     if (sharding) LUTHIER_CHECK(sharded_of(*loaded.model)->open());
     if (packing) loaded.quantization = packing.settings;
   } else {

@@ -2,6 +2,7 @@
 #include "engine/models/open_weights.h"
 
 #include "engine/hub/folder_kind.h"
+#include "engine/models/body_class.h"
 #include "engine/models/layer_count.h"
 
 namespace luthier {
@@ -10,6 +11,7 @@ Result<CheckpointFiles> open_weights(const std::filesystem::path& folder, const 
                                      const Family& family, const Model& shapes) {
   auto files = CheckpointFiles::open(folder);
   LUTHIER_CHECK(check_weights(folder, config, files));
+  files->put_before(before_tower_names(config));
   LUTHIER_CHECK(check_layers(shapes, family, files->tensors(), config, folder));
   return files;
 }

@@ -331,9 +331,7 @@ def own_places(inputs, value):
     return value[mask.bool()] if along else value
 
 
-def forward_case(name):
-    system = SYSTEMS[name]
-
+def forward_case(name, system):
     def case(world, result):
         folder, given, out = world.scratch / "model", world.scratch / "given.safetensors", world.scratch / "out.safetensors"
         config = system.config()
@@ -391,5 +389,5 @@ def refused_case(world, result):
 
 
 def cases(everything=False):
-    found = {f"by-tensors/{name}": forward_case(name) for name, system in SYSTEMS.items() if everything or system.core}
+    found = {f"by-tensors/{name}": forward_case(name, system) for name, system in SYSTEMS.items() if everything or system.core}
     return found | {"by-tensors/refused": refused_case}

@@ -137,6 +137,7 @@ IN_PART = (
     "longer_texts",
     "published_templates",
     "by_tensors",
+    "by_tensors_bodies",
     "vocabulary_files",
     "gguf_files",
     "handed_over",

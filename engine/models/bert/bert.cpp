@@ -33,7 +33,8 @@ Result<Plan> read_bert(const Json& config, const std::filesystem::path& folder) 
 }  // namespace
 
 extern const Family bert_family;
-const Family bert_family = text_encoder_family(
-    "bert", read_bert, {"BertForSequenceClassification", "BertForTokenClassification"});
+const Family bert_family =
+    text_encoder_family("bert", read_bert, within_body_of<kBertNames>,
+                        {"BertForSequenceClassification", "BertForTokenClassification"});
 
 }  // namespace luthier

@@ -193,10 +193,18 @@ Plan text_encoder_plan(const TextEncoderOptions& options) {
 
 Family text_encoder_family(const char* model_type,
                            Result<Plan> (*read)(const Json&, const std::filesystem::path&),
+                           std::string (*memory_name)(const std::string& stored),
                            const ClassHeads& class_heads) {
-  Family family{model_type, /*takes_pictures=*/false, read, text_encoder_memory_name, same_name};
+  Family family{model_type, /*takes_pictures=*/false, read, memory_name, same_name};
   family.class_heads = class_heads;
   return family;
+}
+
+std::string within_text_body(const char* body, const std::string& stored) {
+  const std::string name = text_encoder_memory_name(stored);
+  for (const char* first : {"embeddings.", "encoder.", "embeddings_project.", "pooler."})
+    if (name.starts_with(first)) return std::string(body) + "." + name;
+  return name;
 }
 
 std::string text_encoder_memory_name(const std::string& stored) {

@@ -98,12 +98,19 @@ void check_token_types(const ModelInput& input, std::int64_t types);
 /// The plan of a configuration that read_text_encoder has read.
 Plan text_encoder_plan(const TextEncoderOptions& options);
 
-/// Its row in the table.
+/// Its row in the table. `memory_name`: within_body_of its names.
 Family text_encoder_family(const char* model_type,
                            Result<Plan> (*read)(const Json&, const std::filesystem::path&),
+                           std::string (*memory_name)(const std::string& stored),
                            const ClassHeads& class_heads);
 
 /// The oldest files say gamma and beta for a norm's weight and bias.
 std::string text_encoder_memory_name(const std::string& stored);
+/// The same, and files of a body alone (BertModel) lack its name before their tensors'.
+std::string within_text_body(const char* body, const std::string& stored);
+template <const TextEncoderNames& Names>
+std::string within_body_of(const std::string& stored) {
+  return within_text_body(Names.body, stored);
+}
 
 }  // namespace luthier

@@ -12,6 +12,8 @@
 
 namespace luthier {
 
+class ClipTextTower;
+class PictureBody;
 class Segmenter;
 
 struct ClassCall {
@@ -19,6 +21,8 @@ struct ClassCall {
   Model& model;
   const GivenArguments given;
   const std::string name;  ///< transformers' name of the class, as config.json has it
+  /// It gives states, and no scores.
+  const bool body;
   ClassOutputs out;
 
   bool is_one_of(std::initializer_list<std::string_view> types) const;
@@ -42,9 +46,14 @@ Status classify(ClassCall& call, Classifier& classifier);
 Status rewrite(ClassCall& call, SequenceToSequence& pair);
 Status describe(ClassCall& call, SequenceToSequence& writer);
 /// Pictures, alone and beside texts.
+Status picture_states(ClassCall& call, PictureBody& body);
+Status text_states(ClassCall& call, ClipTextTower& tower);
 Status segment(ClassCall& call, Segmenter& segmenter);
 Status compare(ClassCall& call, TwoTowers& towers);
 Status rebuild(ClassCall& call, PatchRebuilder& rebuilder);
+
+/// pooler_output of rows' or pictures' first states [.., hidden], where the folder has a pooler.
+Status add_pooled(ClassCall& call, const torch::Tensor& first);
 
 }  // namespace class_calls
 

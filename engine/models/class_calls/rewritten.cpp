@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <cmath>
+
 #include "engine/data/named_class.h"
 #include "engine/models/class_calls/call.h"
 #include "engine/models/load_without_processor.h"
@@ -20,6 +22,15 @@ Tensor shifted(const ClassCall& call, const Tensor& labels, TokenId start) {
   return torch::cat({first, filled.slice(1, 0, labels.size(1) - 1)}, 1);
 }
 
+/// What the decoder's states are multiplied by on their way to the head: T5's, where the head
+/// shares the words' table, and of a class without a head not.
+double scale_of_states(const LoadedModel& loaded) {
+  if (std::string_view(loaded.family->model_type) != "t5") return 1;
+  const bool tied = loaded.config.value("tie_word_embeddings", true);
+  if (!loaded.config.value("scale_decoder_outputs", tied)) return 1;
+  return std::pow(loaded.config.value("d_model", 512.0), -0.5);
+}
+
 }  // namespace
 
 Status rewrite(ClassCall& call, SequenceToSequence& pair) {
@@ -34,6 +45,16 @@ Status rewrite(ClassCall& call, SequenceToSequence& pair) {
     input.source_ids =
         torch::full({static_cast<std::int64_t>(input.pictures.size())}, kPictureRow, torch::kInt64);
     input.source_lengths.assign(input.pictures.size(), 1);
+  }
+  if (call.name == "T5EncoderModel") {
+    if (!source) return call.given.wanted("input_ids").error();
+    // Nothing is written: each row is its start.
+    input.input_ids = torch::full({source->rows()}, pair.start_token(), torch::kInt64);
+    input.lengths.assign(source->lengths.size(), 1);
+    input.prompt_lengths.assign(source->lengths.size(), 0);
+    const ModelInput there = call.ready(std::move(input));
+    call.add("last_hidden_state", source->put_back(pair.encode(there).states));
+    return {};
   }
   Tensor ids;
   const Tensor* labels = call.given.find("labels");
@@ -61,14 +82,16 @@ Status rewrite(ClassCall& call, SequenceToSequence& pair) {
   input.prompt_lengths.assign(static_cast<std::size_t>(count), 0);
   const ModelInput there = call.ready(std::move(input));
   const RowStates memory = pair.encode(there);
-  const Tensor logits =
-      call.model.output_head()->forward(pair.decode(there, memory, nullptr)).to(torch::kFloat32);
-  call.add("logits", logits.view({count, ids.size(1), -1}));
+  const Tensor states = pair.decode(there, memory, nullptr);
+  const Tensor logits = call.body ? states / scale_of_states(call.loaded)
+                                  : call.model.output_head()->forward(states).to(torch::kFloat32);
+  call.add(call.body ? "last_hidden_state" : "logits", logits.view({count, ids.size(1), -1}));
   if (source && memory.states.size(0) == there.source_ids.size(0))
     call.add("encoder_last_hidden_state", source->put_back(memory.states));
   if (!source && memory.states.size(0) % count == 0)
     call.add("encoder_last_hidden_state", memory.states.view({count, -1, memory.states.size(1)}));
-  if (labels) call.out.loss = call.entropy(logits, labels->to(torch::kInt64).reshape({-1}));
+  if (labels && !call.body)
+    call.out.loss = call.entropy(logits, labels->to(torch::kInt64).reshape({-1}));
   return {};
 }
 

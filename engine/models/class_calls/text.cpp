@@ -46,7 +46,7 @@ Status go_on(ClassCall& call, Causal& causal) {
   }
   const ModelInput there = call.ready(std::move(input));
   const Tensor states = causal.decode(causal.embed(there), nullptr);
-  if (call.model.output_head())
+  if (call.model.output_head() && !call.body)
     call.add_written(rows, there, states);
   else
     call.add("last_hidden_state", rows.put_back(states));
@@ -59,12 +59,25 @@ Status restore(ClassCall& call, Encoder& encoder) {
   call.given.put_rows(rows, input);
   LUTHIER_CHECK(call.given.put_types(rows, input));
   LUTHIER_CHECK(call.given.put_pictures(input));
-  LUTHIER_CHECK(call.given.put_labels(rows, input));
+  const bool next_sentence = call.name == "BertForNextSentencePrediction";
+  if (!next_sentence) LUTHIER_CHECK(call.given.put_labels(rows, input));
   const ModelInput there = call.ready(std::move(input));
   const Tensor states = encoder.encode(there);
   const Linear head = call.model.output_head();
-  if (!head) {
-    call.add("last_hidden_state", rows.put_back(states));
+  if (!head || call.body) {
+    const Tensor each = rows.put_back(states);
+    call.add("last_hidden_state", each);
+    return call.body ? add_pooled(call, each.select(1, 0)) : Status();
+  }
+  if (PairJudge* judge = next_sentence ? pair_judge(call.model) : nullptr) {
+    const Tensor logits = judge->judge_pairs(states, row_layout(there)).to(torch::kFloat32);
+    call.add("logits", logits);
+    const Tensor* labels = call.given.find("labels");
+    if (!labels) return {};
+    if (labels->numel() != rows.rows()) return call.given.shape_error("labels", "[rows]");
+    call.out.loss =
+        at::cross_entropy_loss(logits, labels->reshape({-1}).to(logits.device(), torch::kInt64), {},
+                               at::Reduction::Mean, kIgnoreLabel);
     return {};
   }
   PairJudge* judge = pair_judge(call.model);

@@ -126,14 +126,23 @@ ClipTextTower::ClipTextTower(const ClipTextOptions& o, const torch::TensorOption
                                 LayerNorm(o.sizes.hidden_size, o.sizes.layer_norm_eps, t));
 }
 
-Tensor ClipTextTower::forward(const Tensor& ids, const RowLayout& layout, std::int64_t rows,
-                              bool checkpointing) {
+Tensor ClipTextTower::through(const Tensor& ids, const RowLayout& layout, bool checkpointing) {
   Tensor x = embeddings_->forward(ids, layout);
   for (const auto& layer : layers_) {
     const auto run = [&layer, layout](const Tensor& in) { return layer->forward(in, layout); };
     x = checkpointing ? checkpointed(run, x) : run(x);
   }
+  return x;
+}
+
+Tensor ClipTextTower::forward(const Tensor& ids, const RowLayout& layout, std::int64_t rows,
+                              bool checkpointing) {
+  const Tensor x = through(ids, layout, checkpointing);
   return final_norm_(x.index_select(0, ends(ids, layout.lengths(), rows)));
+}
+
+Tensor ClipTextTower::states(const Tensor& ids, const RowLayout& layout, bool checkpointing) {
+  return final_norm_(through(ids, layout, checkpointing));
 }
 
 /// The first end token of each row, its first token where there is none. Older files name the id 2,

@@ -31,6 +31,10 @@ class ClipTextTower : public torch::nn::Module {
   /// their end tokens (or their last), after the last norm: [rows, hidden].
   torch::Tensor forward(const torch::Tensor& ids, const RowLayout& layout, std::int64_t rows,
                         bool checkpointing);
+  /// All states after the last norm, [tokens, hidden], and the places of those.
+  torch::Tensor states(const torch::Tensor& ids, const RowLayout& layout, bool checkpointing);
+  torch::Tensor ends(const torch::Tensor& ids, const std::vector<std::int64_t>& lengths,
+                     std::int64_t rows) const;
   /// Its stages, from the ids to the states of so many rows; whether a gradient is wanted of those.
   /// The pass's rows are shaped as the tower meets them.
   bool add_cost(const Pass& pass, std::int64_t rows, PassCost& cost) const;
@@ -40,8 +44,7 @@ class ClipTextTower : public torch::nn::Module {
  private:
   class Embeddings;
   class Layer;
-  torch::Tensor ends(const torch::Tensor& ids, const std::vector<std::int64_t>& lengths,
-                     std::int64_t rows) const;
+  torch::Tensor through(const torch::Tensor& ids, const RowLayout& layout, bool checkpointing);
 
   std::shared_ptr<Embeddings> embeddings_;
   std::vector<std::shared_ptr<Layer>> layers_;

@@ -233,15 +233,14 @@ std::string deberta_memory_name(const std::string& stored) {
   constexpr std::string_view kSpelled = "mask_predictions.classifier.";
   if (stored.starts_with(kSpelled))
     return "mask_predictions.classifer." + stored.substr(kSpelled.size());
-  return text_encoder_memory_name(stored);
+  // Its pooler stands beside its body.
+  return stored.starts_with("pooler.") ? stored : within_text_body("deberta", stored);
 }
 
 Family deberta_family() {
-  Family family = text_encoder_family(
-      "deberta-v2", read_deberta,
+  return text_encoder_family(
+      "deberta-v2", read_deberta, deberta_memory_name,
       {"DebertaV2ForSequenceClassification", "DebertaV2ForTokenClassification"});
-  family.memory_name = deberta_memory_name;
-  return family;
 }
 
 }  // namespace

@@ -110,6 +110,8 @@ Tensor SamTower::maps(const Tensor& pixels) {
 
 Tensor SamTower::vectors(const Tensor& pixels) { return maps(pixels).mean({2, 3}); }
 
+PictureStates SamTower::states_of(const Tensor& pixels) { return {maps(pixels), Tensor()}; }
+
 TowerCost SamTower::cost(const Pass& pass) const {
   TowerCost cost;
   const std::int64_t frames = pass.pictures.frames;

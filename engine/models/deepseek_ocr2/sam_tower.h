@@ -20,6 +20,7 @@ class SamTower : public PictureBody, public FeatureMaps {
   /// The neck's: pixels [frames, 3, edge, edge] → [frames, neck, side, side].
   torch::Tensor maps(const torch::Tensor& pixels) override;
   torch::Tensor vectors(const torch::Tensor& pixels) override;
+  PictureStates states_of(const torch::Tensor& pixels) override;
   std::int64_t width() const override { return options_.neck; }
   TowerCost cost(const Pass& pass) const override;
   ModelGeometry geometry() const override;

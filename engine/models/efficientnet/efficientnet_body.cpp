@@ -176,11 +176,18 @@ EfficientnetBody::EfficientnetBody(const EfficientnetOptions& o, const torch::Te
   width_ = last;
 }
 
-Tensor EfficientnetBody::vectors(const Tensor& pixels) {
+Tensor EfficientnetBody::map(const Tensor& pixels) {
   Tensor x = stem_->forward(pixels);
   for (const auto& block : blocks_) x = block->forward(x);
   if (top_convolution_) x = convolve(top_convolution_, top_norm_, options.hidden_act, x);
-  return options.max_pooling ? x.amax({2, 3}) : x.mean({2, 3});
+  return x;
+}
+
+Tensor EfficientnetBody::vectors(const Tensor& pixels) { return states_of(pixels).pooled; }
+
+PictureStates EfficientnetBody::states_of(const Tensor& pixels) {
+  const Tensor last = map(pixels);
+  return {last, options.max_pooling ? last.amax({2, 3}) : last.mean({2, 3})};
 }
 
 TowerCost EfficientnetBody::cost(const Pass& pass) const {

@@ -73,6 +73,12 @@ class PictureModel : public Model, public Classifier, public PictureTower, publi
 
 }  // namespace
 
+PictureBody* picture_body(const Model& model) {
+  for (const auto& module : model.modules(/*include_self=*/false))
+    if (auto* body = dynamic_cast<PictureBody*>(module.get())) return body;
+  return nullptr;
+}
+
 void add_body_cost(const TowerCost& body, const Pass& pass, std::int64_t vectors, PassCost& cost) {
   if (body.trains) return body.add_to(cost, vectors);
   std::int64_t work = 0;

@@ -14,17 +14,27 @@
 
 namespace luthier {
 
+/// What transformers' class without a head gives of pictures.
+struct PictureStates {
+  torch::Tensor last;    ///< last_hidden_state, as the class lays it out
+  torch::Tensor pooled;  ///< pooler_output; undefined: a product that the body lacks makes it
+};
+
 class PictureBody : public ParameterModule {
  public:
   std::string type_name() const override { return "Parameter"; }
   /// pixels [pictures, 3, height, width] → [pictures, width], what a head of classes takes.
   virtual torch::Tensor vectors(const torch::Tensor& pixels) = 0;
   virtual std::int64_t width() const = 0;
+  virtual PictureStates states_of(const torch::Tensor& pixels) = 0;
   /// From the pixels on to those vectors.
   virtual TowerCost cost(const Pass& pass) const = 0;
   /// Its sizes; the frame's height and width where it takes no other.
   virtual ModelGeometry geometry() const = 0;
 };
+
+/// The model's body; null: it is no model of pictures alone.
+PictureBody* picture_body(const Model& model);
 
 /// Adds a body's stages; where nothing in it trains, its vectors alone, of so many bytes, and what
 /// one picture is made of on its way, since a fixed body reads one at a time, or what all are made

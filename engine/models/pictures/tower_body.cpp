@@ -14,6 +14,13 @@ Tensor TowerBody::vectors(const Tensor& pixels) {
   return tower_->last_hidden_state(pixels).mean(1);
 }
 
+PictureStates TowerBody::states_of(const Tensor& pixels) {
+  const Tensor last =
+      classed() ? tower_->forward(pixels, {-1}).front() : tower_->last_hidden_state(pixels);
+  if (classed()) return {last, tower_->pooled_of(last)};
+  return {last, tower_->options.pooling_head ? tower_->pooled(pixels) : Tensor()};
+}
+
 TowerCost TowerBody::cost(const Pass& pass) const {
   const VisionTowerOptions& o = tower_->options;
   return tower_->cost(pass, pass.pictures.frames * o.tokens(), o.num_hidden_layers,

@@ -13,6 +13,7 @@ class TowerBody : public PictureBody {
  public:
   TowerBody(const VisionTowerOptions& options, const torch::TensorOptions& tensors);
   torch::Tensor vectors(const torch::Tensor& pixels) override;
+  PictureStates states_of(const torch::Tensor& pixels) override;
   std::int64_t width() const override { return tower_->options.hidden_size; }
   TowerCost cost(const Pass& pass) const override;
   ModelGeometry geometry() const override;

@@ -33,6 +33,10 @@ class ResnetBody : public PictureBody {
   /// pixels [pictures, 3, height, width] → the last map [pictures, channels, rows, columns].
   torch::Tensor map(const torch::Tensor& pixels);
   torch::Tensor vectors(const torch::Tensor& pixels) override { return map(pixels).mean({2, 3}); }
+  PictureStates states_of(const torch::Tensor& pixels) override {
+    const torch::Tensor last = map(pixels);
+    return {last, last.mean({2, 3}, /*keepdim=*/true)};
+  }
   std::int64_t width() const override { return options_.hidden_sizes.back(); }
   TowerCost cost(const Pass& pass) const override;
   ModelGeometry geometry() const override;

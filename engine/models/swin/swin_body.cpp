@@ -195,6 +195,11 @@ Tensor SwinBody::vectors(const Tensor& pixels) {
   return norm_->forward(through(begin(pixels), 0, layers())).mean({1, 2});
 }
 
+PictureStates SwinBody::states_of(const Tensor& pixels) {
+  const Tensor last = norm_->forward(through(begin(pixels), 0, layers())).flatten(1, 2);
+  return {last, last.mean(1)};
+}
+
 void SwinBody::add_beginning(const StepTerms& terms, const SwinFrames& frames,
                              TowerCost& cost) const {
   const SwinMap first = map_of(0, frames);

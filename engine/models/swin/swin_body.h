@@ -81,6 +81,7 @@ class SwinBody : public PictureBody {
   TrainedShare of_norm(const StepTerms& terms) const { return terms.of(*norm_); }
 
   torch::Tensor vectors(const torch::Tensor& pixels) override;
+  PictureStates states_of(const torch::Tensor& pixels) override;
   std::int64_t width() const override { return options_.width(options_.depths.size() - 1); }
   TowerCost cost(const Pass& pass) const override;
   ModelGeometry geometry() const override;

@@ -40,7 +40,8 @@ Result<Plan> read_albert(const Json& config, const std::filesystem::path& folder
 }  // namespace
 
 extern const Family albert_family;
-const Family albert_family = text_encoder_family(
-    "albert", read_albert, {"AlbertForSequenceClassification", "AlbertForTokenClassification"});
+const Family albert_family =
+    text_encoder_family("albert", read_albert, within_body_of<kAlbertNames>,
+                        {"AlbertForSequenceClassification", "AlbertForTokenClassification"});
 
 }  // namespace luthier

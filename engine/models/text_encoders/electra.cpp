@@ -3,8 +3,8 @@
 // as ElectraForMaskedLM of transformers 5.17, whose head is always a gelu's and has a bias of its
 // own; its discriminator as ElectraForPreTraining, which tells replaced tokens from others; and its
 // heads of classes.
-#include "engine/models/bert/text_encoder.h"
 #include "engine/data/named_class.h"
+#include "engine/models/bert/text_encoder.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/family.h"
 
@@ -29,9 +29,7 @@ constexpr TextEncoderNames kDiscriminatorNames = [] {
   return names;
 }();
 
-bool is_discriminator(const Json& config) {
-  return named_class(config) == "ElectraForPreTraining";
-}
+bool is_discriminator(const Json& config) { return named_class(config) == "ElectraForPreTraining"; }
 
 Result<Plan> read_electra(const Json& config, const std::filesystem::path& folder) {
   const std::string where = (folder / "config.json").string();
@@ -56,7 +54,8 @@ Result<Plan> read_electra(const Json& config, const std::filesystem::path& folde
 }  // namespace
 
 extern const Family electra_family;
-const Family electra_family = text_encoder_family(
-    "electra", read_electra, {"ElectraForSequenceClassification", "ElectraForTokenClassification"});
+const Family electra_family =
+    text_encoder_family("electra", read_electra, within_body_of<kElectraNames>,
+                        {"ElectraForSequenceClassification", "ElectraForTokenClassification"});
 
 }  // namespace luthier

@@ -48,11 +48,12 @@ Result<Plan> read_xlm_roberta(const Json& config, const std::filesystem::path& f
 }  // namespace
 
 extern const Family roberta_family;
-const Family roberta_family = text_encoder_family(
-    "roberta", read_roberta, {"RobertaForSequenceClassification", "RobertaForTokenClassification"});
+const Family roberta_family =
+    text_encoder_family("roberta", read_roberta, within_body_of<kRobertaNames>,
+                        {"RobertaForSequenceClassification", "RobertaForTokenClassification"});
 extern const Family xlm_roberta_family;
 const Family xlm_roberta_family = text_encoder_family(
-    "xlm-roberta", read_xlm_roberta,
+    "xlm-roberta", read_xlm_roberta, within_body_of<kRobertaNames>,
     {"XLMRobertaForSequenceClassification", "XLMRobertaForTokenClassification"});
 
 }  // namespace luthier

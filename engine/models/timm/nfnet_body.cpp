@@ -230,10 +230,17 @@ NfnetBody::NfnetBody(const NfnetOptions& o, const torch::TensorOptions& t) : opt
       ScaledConvolution(ScaledConvolutionShape{in, o.features, 1, 1, 1, o.epsilon}, t));
 }
 
-Tensor NfnetBody::vectors(const Tensor& pixels) {
+Tensor NfnetBody::map(const Tensor& pixels) {
   Tensor x = stem_->forward(pixels);
   for (const auto& block : blocks_) x = block->forward(x);
-  return activate_scaled(final_->forward(x), options_.activation).mean({2, 3});
+  return activate_scaled(final_->forward(x), options_.activation);
+}
+
+Tensor NfnetBody::vectors(const Tensor& pixels) { return map(pixels).mean({2, 3}); }
+
+PictureStates NfnetBody::states_of(const Tensor& pixels) {
+  const Tensor last = map(pixels);
+  return {last, last.mean({2, 3})};
 }
 
 TowerCost NfnetBody::cost(const Pass& pass) const {

@@ -34,6 +34,9 @@ class NfnetBody : public PictureBody {
  public:
   NfnetBody(const NfnetOptions& options, const torch::TensorOptions& tensors);
   torch::Tensor vectors(const torch::Tensor& pixels) override;
+  PictureStates states_of(const torch::Tensor& pixels) override;
+  /// The last map, [pictures, channels, rows, columns].
+  torch::Tensor map(const torch::Tensor& pixels);
   std::int64_t width() const override { return options_.features; }
   TowerCost cost(const Pass& pass) const override;
   ModelGeometry geometry() const override;

@@ -109,6 +109,12 @@ Tensor PictureTransformer::vectors(const Tensor& pixels) {
   return at::cat({first, all.slice(1, 1 + options.registers).mean(1)}, 1);
 }
 
+PictureStates PictureTransformer::states_of(const Tensor& pixels) {
+  const Tensor last = states(pixels);
+  // DINOv2's is the first token's state as it is.
+  return {last, options.mean_beside ? last.select(1, 0) : Tensor()};
+}
+
 TowerCost PictureTransformer::cost(const Pass& pass) const {
   const StepTerms& terms = pass.terms;
   const std::int64_t frames = pass.pictures.frames, side = options.patch_size;

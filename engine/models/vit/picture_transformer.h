@@ -32,6 +32,7 @@ class PictureTransformer : public PictureBody {
   /// The last layer's states after the norm: [pictures, 1 + registers + patches, hidden].
   torch::Tensor states(const torch::Tensor& pixels);
   torch::Tensor vectors(const torch::Tensor& pixels) override;
+  PictureStates states_of(const torch::Tensor& pixels) override;
   std::int64_t width() const override {
     return options.hidden_size * (options.mean_beside ? 2 : 1);
   }
