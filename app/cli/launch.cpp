@@ -101,12 +101,13 @@ int told_status(int rank, int raw) {
   return 128 + signal;
 }
 
-/// Until all have ended. An interrupt goes to rank 0, which ends the run for all. A second one ends
-/// this process, and with it all ranks (train.cpp).
+/// Until all have ended. An interrupt goes to rank 0, which ends the run for all, and after its end
+/// to those who had not met it yet. A second one ends this process, and with it all ranks
+/// (train.cpp).
 void wait_for_all(std::vector<Started>& ranks) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::seconds kLastWords{90};
-  bool told = false;
+  bool told = false, late = false, told_others = false;
   std::optional<Clock::time_point> leaderless;
   for (;;) {
     bool running = false;
@@ -126,10 +127,13 @@ void wait_for_all(std::vector<Started>& ranks) {
         if (!each.status && Clock::now() - *leaderless > kLastWords) kill(each.process, SIGKILL);
     }
     if (interrupted().stop_requested() && !std::exchange(told, true)) {
-      const bool leads = !ranks.front().status;
-      for (std::size_t rank = 0; rank < (leads ? 1 : ranks.size()); ++rank)
-        if (!ranks[rank].status) kill(ranks[rank].process, SIGTERM);
+      late = ranks.front().status.has_value();
+      if (!late) kill(ranks.front().process, SIGTERM);
     }
+    const std::optional<int> lead = ranks.front().status;
+    if (told && lead && (*lead != 0 || late) && !std::exchange(told_others, true))
+      for (const Started& each : ranks)
+        if (!each.status) kill(each.process, SIGTERM);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What stands behind Ranks. Keys of the store: here/R (rank R has come), verdict (rank 0's, of who
 // has), order/K, fault/R (why rank R ended), alive/R (it answered the roll call), bye/R (it heard
-// the last order).
+// the last order, or a verdict that ends the run).
 #pragma once
 
 #include <algorithm>
@@ -78,6 +78,7 @@ struct Ranks::Impl {
     }
     return true;
   }
+  void say_verdict(const std::string& fault, int ranks);
   /// Asked while cards wait for one another, which by themselves do not end.
   NcclLine::GoOn while_there() const {
     return [this, until = Clock::now() + limits.answer]() -> Status {

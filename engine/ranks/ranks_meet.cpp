@@ -8,8 +8,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <future>
+#include <stdexcept>
 #include <string_view>
+#include <thread>
 
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -52,10 +56,55 @@ int listen_here(int port) {
   return -1;
 }
 
+/// c10d tells, with a backtrace, of each line that ends. What follows of it is said in sentences;
+/// who wants both sets TORCH_CPP_LOG_LEVEL, which c10d reads by itself.
+void quiet_c10d() {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+}
+
+/// The store that rank 0 serves. c10d's way to it cannot be interrupted, and waits without end for
+/// a port that takes a line and says nothing, so a thread goes it, which is left behind where that
+/// is so: the process ends then. Throws what c10d says, or that nothing answered.
+c10::intrusive_ptr<c10d::TCPStore> found_store(const std::string& address,
+                                               const c10d::TCPStoreOptions& options,
+                                               const std::function<bool()>& go_on) {
+  using Store = c10::intrusive_ptr<c10d::TCPStore>;
+  constexpr std::chrono::milliseconds kLook{100};
+  constexpr std::chrono::seconds kGrace{2};  // c10d's own sentence comes first where it has one
+  const auto until = std::chrono::steady_clock::now() + options.timeout + kGrace;
+  const auto promise = std::make_shared<std::promise<Store>>();
+  std::future<Store> found = promise->get_future();
+  std::thread([promise, address, options] {
+    try {
+      promise->set_value(c10::make_intrusive<c10d::TCPStore>(address, options));
+    } catch (...) {
+      promise->set_exception(std::current_exception());
+    }
+  }).detach();
+  while (found.wait_for(kLook) != std::future_status::ready) {
+    if (go_on && !go_on()) throw std::runtime_error("interrupted");
+    if (std::chrono::steady_clock::now() >= until)
+      throw std::runtime_error("what listens there does not answer");
+  }
+  return found.get();
+}
+
 }  // namespace
+
+/// Rank 0's word on who has come. Where it is the end, the store goes with rank 0: whoever has come
+/// hears it first.
+void Ranks::Impl::say_verdict(const std::string& fault, int ranks) {
+  constexpr std::chrono::seconds kHeard{10};
+  set("verdict", fault);
+  if (fault.empty()) return;
+  const Clock::time_point until = Clock::now() + kHeard;
+  for (int rank = 1; rank < ranks; ++rank)
+    if (has(numbered("here", rank))) waited(numbered("bye", rank), until);
+}
 
 Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLimits& limits,
                                            const std::function<bool()>& go_on) {
+  quiet_c10d();
   std::signal(SIGPIPE, SIG_IGN);  // a rank that is gone is an error of the write to it
   const std::string where = place.address + ":" + std::to_string(place.port);
   const auto until = Impl::Clock::now() + limits.come;
@@ -76,17 +125,18 @@ Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLim
     if (listening < 0) return cannot_listen(std::strerror(errno));
     options.masterListenFd = listening;
   }
+  const auto interrupted = [&] { return go_on && !go_on(); };
   try {
-    auto store = c10::make_intrusive<c10d::TCPStore>(place.address, options);
+    auto store = found_store(place.address, options, go_on);
     impl->store = c10::make_intrusive<c10d::PrefixStore>("luthier" + place.attempt, store);
   } catch (const std::exception& failure) {
+    if (interrupted()) return interrupted_error();
     if (serves) return cannot_listen(first_line(failure.what()));
     return machine_error(
         "Rank " + std::to_string(place.rank) + " found no rank 0 at " + where + " within " +
             std::to_string(limits.come.count()) + " s (" + first_line(failure.what()) + ").",
         "MASTER_ADDR, MASTER_PORT", "Start rank 0, and see that this machine reaches it there.");
   }
-  const auto interrupted = [&] { return go_on && !go_on(); };
   try {
     const Json here = {{"speech", kSpeech},
                        {"version", luthier_version()},
@@ -115,7 +165,7 @@ Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLim
         fault = rank_list(missing) + " of " + std::to_string(place.size) + " did not come within " +
                 std::to_string(limits.come.count()) + " s.";
       if (interrupted()) fault = "Rank 0 was interrupted.";
-      impl->set("verdict", fault);
+      impl->say_verdict(fault, place.size);
       if (interrupted()) return interrupted_error();
       if (!fault.empty())
         return machine_error(fault, where,
@@ -128,12 +178,16 @@ Result<std::shared_ptr<Ranks>> Ranks::meet(const RankPlace& place, const RankLim
                              where);
       }
       const std::string fault = impl->get("verdict");
-      if (!fault.empty()) return machine_error(fault, where);
+      if (!fault.empty()) {
+        impl->set(numbered("bye", place.rank), "");
+        return machine_error(fault, where);
+      }
     }
     impl->group = gloo_group(c10::make_intrusive<c10d::PrefixStore>("gloo", impl->store),
                              place.rank, place.size, place.address, limits.come);
     impl->group->setTimeout(limits.answer);
   } catch (const std::exception& failure) {
+    if (interrupted()) return interrupted_error();
     return machine_error("Rank " + std::to_string(place.rank) +
                              " lost the others while they met (" + first_line(failure.what()) +
                              ").",

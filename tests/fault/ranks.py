@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import ranks_interrupted
 import ranks_together
 from tiny import environment, make_rows, makers, recipe, result
 
@@ -416,6 +417,8 @@ def check(cli, root, quick):
     make_pairs(root)
     whole = equal_bytes(cli, root, "lora", "lora", 2)
     refused(cli, root)
+    ranks_interrupted.check(cli, settings(root, "interrupted", "lora", 1)[0], environment,
+                            rank_environment, free_port)
     file, again = settings(root, whole.name, "lora", 2)
     run_it([cli, "launch", "--nproc", 2, file, "--resume", again], "a run that has ended")
     print("ok   ranks, a run that has ended is told as ended", flush=True)
