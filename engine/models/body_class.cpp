@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "engine/data/named_class.h"
 
@@ -18,14 +19,22 @@ constexpr std::string_view kNextSentence = "BertForNextSentencePrediction",
 constexpr std::array<std::string_view, 4> kWithHeads{"LMHeadModel", "DoubleHeadsModel",
                                                      "EncoderDecoderModel", "DetectionModel"};
 /// What heads begin with, over all families.
-constexpr std::array<std::string_view, 8> kHeads{"cls.",
-                                                 "lm_head.",
-                                                 "predictions.",
-                                                 "generator_predictions.",
-                                                 "generator_lm_head.",
-                                                 "lm_predictions.",
-                                                 "classifier",
-                                                 "sop_classifier."};
+constexpr std::array<std::string_view, 10> kHeads{"cls.",
+                                                  "lm_head.",
+                                                  "predictions.",
+                                                  "generator_predictions.",
+                                                  "generator_lm_head.",
+                                                  "lm_predictions.",
+                                                  "answer_head.",
+                                                  "obj_predict_head.",
+                                                  "classifier",
+                                                  "sop_classifier."};
+
+/// Families that ask for a class: that of pretraining, which has all parts.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWholeClasses{
+    {{kNextSentence, "BertForPreTraining"},
+     {"VisualBertModel", "VisualBertForPreTraining"},
+     {"LxmertModel", "LxmertForPreTraining"}}};
 
 /// A tower's own folder, and the model that has it.
 struct TowerClass {
@@ -74,7 +83,8 @@ bool is_body_class(const std::string& architecture) {
 Json config_with_heads(const Json& config) {
   Json made = config;
   const std::string name = named_class(config);
-  if (name == kNextSentence) made["architectures"] = Json::array({"BertForPreTraining"});
+  for (const auto& [body, whole] : kWholeClasses)
+    if (name == body) made["architectures"] = Json::array({whole});
   if (name == kEncoderOfT5) made["is_encoder_decoder"] = true;
   const TowerClass* const tower = tower_class(config);
   if (!tower) return made;

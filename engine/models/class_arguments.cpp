@@ -22,8 +22,17 @@ constexpr std::array kTensors{"input_ids",
                               "sentence_order_label",
                               "noise",
                               "image_grid_thw",
-                              "mm_token_type_ids"};
-constexpr std::array kOptions{"return_loss"};
+                              "image_sizes",
+                              "mm_token_type_ids",
+                              "visual_embeds",
+                              "visual_attention_mask",
+                              "visual_token_type_ids",
+                              "sentence_image_labels",
+                              "visual_feats",
+                              "visual_pos",
+                              "matched_label",
+                              "ans"};
+constexpr std::array kOptions{"return_loss", "use_itm_head"};
 
 template <std::size_t Count>
 std::string listed(const std::array<const char*, Count>& names) {
@@ -63,9 +72,10 @@ Result<Tensor> GivenArguments::wanted(const char* name) const {
                      given_.where, "Add it to the file.");
 }
 
-bool GivenArguments::asks(const char* option) const {
+bool GivenArguments::asks(const char* option, bool unless_given) const {
   const auto found = given_.options.find(option);
-  return found != given_.options.end() && (found->second == "true" || found->second == "1");
+  if (found == given_.options.end()) return unless_given;
+  return found->second == "true" || found->second == "1";
 }
 
 Error GivenArguments::shape_error(const std::string& name, const std::string& wanted) const {
@@ -132,6 +142,41 @@ Status GivenArguments::put_grids(const Tensor& grids, ModelInput& input) const {
   return {};
 }
 
+Status GivenArguments::put_tiles(const Tensor& sizes, ModelInput& input) const {
+  std::vector<Tensor> kept;
+  for (std::int64_t i = 0; i < sizes.size(0); ++i) {
+    const Tensor tiles = input.pixel_values[i];
+    const Tensor there = tiles.flatten(1).ne(0).any(1).nonzero();
+    const std::int64_t count = there.numel() > 0 ? there.max().item<std::int64_t>() + 1 : 1;
+    kept.push_back(tiles.slice(0, 0, count));
+    const std::int64_t* size = sizes.const_data_ptr<std::int64_t>() + 2 * i;
+    input.pictures.push_back({count, {size[0], size[1]}});
+  }
+  input.pixel_values = at::cat(kept);
+  return {};
+}
+
+Status GivenArguments::put_patches(const Tensor& sizes, ModelInput& input) const {
+  const std::int64_t side = pictures_.patch;
+  std::vector<Tensor> patches;
+  for (std::int64_t i = 0; i < sizes.size(0); ++i) {
+    const std::int64_t* size = sizes.const_data_ptr<std::int64_t>() + 2 * i;
+    const std::int64_t rows = size[0] / side, columns = size[1] / side;
+    if (rows < 1 || columns < 1 || size[0] > input.pixel_values.size(2) ||
+        size[1] > input.pixel_values.size(3))
+      return shape_error("pixel_values", "the sizes that image_sizes names");
+    patches.push_back(input.pixel_values[i]
+                          .slice(1, 0, rows * side)
+                          .slice(2, 0, columns * side)
+                          .reshape({3, rows, side, columns, side})
+                          .permute({1, 3, 0, 2, 4})
+                          .reshape({rows * columns, 3 * side * side}));
+    input.pictures.push_back({rows * columns, {1, rows, columns}});
+  }
+  input.pixel_values = at::cat(patches);
+  return {};
+}
+
 Status GivenArguments::put_pictures(ModelInput& input) const {
   const Tensor* pixels = find("pixel_values");
   if (!pixels) return {};
@@ -141,7 +186,14 @@ Status GivenArguments::put_pictures(ModelInput& input) const {
                        "Give pictures without an edge that only fills them up.");
   input.pixel_values = pixels->to(torch::kFloat32);
   if (const Tensor* grids = find("image_grid_thw")) return put_grids(*grids, input);
-  if (pixels->dim() == 5 && tiles_in_rows_) {
+  if (const Tensor* sizes = find("image_sizes")) {
+    if (sizes->dim() != 2 || sizes->size(1) != 2 || sizes->size(0) != pixels->size(0))
+      return shape_error("image_sizes", "[pictures, 2]");
+    const Tensor whole = sizes->to(torch::kInt64).contiguous();
+    if (pixels->dim() == 5) return put_tiles(whole, input);
+    if (pixels->dim() == 4 && pictures_.patch > 0) return put_patches(whole, input);
+  }
+  if (pixels->dim() == 5 && pictures_.tiles_in_rows) {
     // [rows, tiles, 3, height, width]: tiles that are black all over only fill a row up.
     const Tensor tiles = input.pixel_values.flatten(0, 1);
     input.pixel_values = tiles.index_select(0, tiles.flatten(1).ne(0).any(1).nonzero().squeeze(1));

@@ -24,11 +24,17 @@ struct FilledUp {
   torch::Tensor put_back(const torch::Tensor& tokens) const;
 };
 
+/// How a class's pictures lie, beside one frame each.
+struct ClassPictures {
+  bool tiles_in_rows = false;  ///< pixel_values may be [rows, tiles, 3, height, width]
+  /// Of a tower that takes pictures of any size, filled up to the largest: a patch's side; else 0.
+  std::int64_t patch = 0;
+};
+
 class GivenArguments {
  public:
-  /// `tiles_in_rows`: pixel_values may be [rows, tiles, 3, height, width].
-  GivenArguments(const ClassArguments& given, bool tiles_in_rows)
-      : given_(given), tiles_in_rows_(tiles_in_rows) {}
+  GivenArguments(const ClassArguments& given, const ClassPictures& pictures)
+      : given_(given), pictures_(pictures) {}
 
   /// Input error: what no class is given here.
   Status check_names() const;
@@ -36,7 +42,7 @@ class GivenArguments {
   /// Null: it is not given.
   const torch::Tensor* find(const char* name) const;
   Result<torch::Tensor> wanted(const char* name) const;
-  bool asks(const char* option) const;
+  bool asks(const char* option, bool unless_given = false) const;
   Error shape_error(const std::string& name, const std::string& wanted) const;
 
   /// input_ids with attention_mask; where there is none all places are the rows' own.
@@ -53,10 +59,14 @@ class GivenArguments {
   void put_picture_rows(ModelInput& input) const;
 
  private:
+  /// [pictures, 3, height, width] of which image_sizes says what is theirs → their patches.
+  Status put_patches(const torch::Tensor& sizes, ModelInput& input) const;
+  /// [pictures, tiles, 3, height, width], filled up with tiles of zeros.
+  Status put_tiles(const torch::Tensor& sizes, ModelInput& input) const;
   Status put_grids(const torch::Tensor& grids, ModelInput& input) const;
 
   const ClassArguments& given_;
-  const bool tiles_in_rows_;
+  const ClassPictures pictures_;
 };
 
 }  // namespace luthier

@@ -9,6 +9,8 @@
 #include "engine/models/load_without_processor.h"
 #include "engine/models/pictures/feature_maps.h"
 #include "engine/models/pictures/picture_body.h"
+#include "engine/models/two_towers/pair_matcher.h"
+#include "engine/models/visual_bert/region_reader.h"
 
 namespace luthier {
 
@@ -16,7 +18,7 @@ namespace {
 
 /// Input error: a class whose head the model lacks here would be called as one with another head.
 Status check_head(const ClassCall& call) {
-  if (call.model.classifier()) return {};
+  if (call.model.classifier() || region_reader(call.model)) return {};
   for (const char* head : {"ForSequenceClassification", "ForTokenClassification",
                            "ForQuestionAnswering", "ForMultipleChoice", "ForImageClassification",
                            "DoubleHeadsModel", "ForAudioClassification"})
@@ -25,6 +27,15 @@ Status check_head(const ClassCall& call) {
                          (call.loaded.folder / "config.json").string() + ": architectures",
                          "docs/by-tensors.md lists the classes that are.");
   return {};
+}
+
+ClassPictures pictures_of(const LoadedModel& loaded) {
+  const std::string_view type = loaded.family->model_type;
+  ClassPictures pictures;
+  pictures.tiles_in_rows = type == "idefics3" || type == "smolvlm";
+  if (type == "mistral3" && loaded.config.contains("vision_config"))
+    pictures.patch = loaded.config["vision_config"].value("patch_size", std::int64_t{16});
+  return pictures;
 }
 
 /// CLIP's or SigLIP's tower of texts, where the class is that alone; else null.
@@ -41,7 +52,7 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
   const std::string_view type = loaded.family->model_type;
   ClassCall call{loaded,
                  *loaded.model,
-                 GivenArguments(arguments, type == "idefics3" || type == "smolvlm"),
+                 GivenArguments(arguments, pictures_of(loaded)),
                  named_class(loaded.config),
                  is_body_class(named_class(loaded.config)),
                  {}};
@@ -51,8 +62,13 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
     LUTHIER_CHECK(class_calls::picture_states(call, *body));
   } else if (ClipTextTower* tower = text_tower(call)) {
     LUTHIER_CHECK(class_calls::text_states(call, *tower));
+  } else if (RegionReader* reader = region_reader(call.model)) {
+    LUTHIER_CHECK(class_calls::read_regions(call, *reader));
   } else if (PatchRebuilder* rebuilder = call.model.patch_rebuilder()) {
     LUTHIER_CHECK(class_calls::rebuild(call, *rebuilder));
+  } else if (auto* matcher = dynamic_cast<PairMatcher*>(&call.model);
+             matcher && call.name == "BlipForImageTextRetrieval") {
+    LUTHIER_CHECK(class_calls::match_pairs(call, *call.model.two_towers(), *matcher));
   } else if (TwoTowers* towers = call.model.two_towers()) {
     LUTHIER_CHECK(class_calls::compare(call, *towers));
   } else if (auto* segmenter = dynamic_cast<Segmenter*>(&call.model)) {

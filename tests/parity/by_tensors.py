@@ -327,6 +327,10 @@ def draw(model, seed):
 def own_places(inputs, value):
     """Of outputs that stand along the rows, what is the rows' own."""
     mask = inputs.get("attention_mask")
+    if mask is not None and "visual_attention_mask" in inputs and value.dim() >= 2 and value.shape[1] > mask.shape[1]:
+        mask = torch.cat([mask, inputs["visual_attention_mask"]], 1)
+    seen = inputs.get("visual_attention_mask")
+    mask = seen if seen is not None and value.dim() >= 2 and value.shape[:2] == seen.shape else mask
     along = mask is not None and value.dim() >= 2 and value.shape[:2] == mask.shape
     return value[mask.bool()] if along else value
 

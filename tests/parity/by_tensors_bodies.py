@@ -5,7 +5,8 @@ import transformers as t
 
 from pictures_alone import STAGES
 
-from by_tensors import BART, BERT, GPT2, T5, VIT, System, decoder, encoder, forward_case, ids, masked_words, next_words, padded, pictured, pictures_and_texts, pixels, two, words
+from by_tensors import (BART, BERT, GPT2, PATCHES, T5, VIT, WORDS, System, blip, captions, decoder, encoder, forward_case, ids, masked_words, next_words, padded, pictured,
+                        pictures_and_texts, pixels, two, words)
 
 
 def read(inputs):
@@ -77,6 +78,104 @@ SYSTEMS = {
 def efficient(**more):
     return t.EfficientNetConfig(image_size=32, width_coefficient=0.5, depth_coefficient=1.0, hidden_dim=640, dropout_rate=0.0,
                                 drop_connect_rate=0.0, **STAGES, **more)
+
+
+REGIONS = dict(vocab_size=90, hidden_size=32, num_attention_heads=4, intermediate_size=56, max_position_embeddings=40, hidden_dropout_prob=0.0,
+               attention_probs_dropout_prob=0.0)
+
+
+def seen_regions(labels=True, answers=None):
+    """VisualBERT's: words and, behind them, regions, some of which only fill a row up."""
+    def inputs(config):
+        given = read(masked_words)(config) | {"visual_embeds": torch.randn(3, 5, 20, generator=torch.Generator().manual_seed(5)), "visual_attention_mask": padded(3, 5, 5, 3, 4),
+                                              "visual_token_type_ids": torch.ones(3, 5, dtype=torch.int64)}
+        if answers:
+            given["labels"] = torch.softmax(torch.randn(3, answers, generator=torch.Generator().manual_seed(6)), -1)
+        elif labels:
+            chosen = (torch.arange(17) % 4 == 1) & given["attention_mask"].bool()
+            words = ids(3, 17, config.vocab_size, seed=4).masked_fill(~chosen, -100)
+            given |= {"labels": torch.cat([words, torch.full((3, 5), -100)], 1), "sentence_image_labels": torch.tensor([0, 1, 0])}
+        return given
+    return inputs
+
+
+def found_regions(labels=True, answers=False):
+    """LXMERT's, with their boxes."""
+    def inputs(config):
+        given = masked_words(config) | {"visual_feats": torch.randn(3, 5, 20, generator=torch.Generator().manual_seed(5)), "visual_attention_mask": padded(3, 5, 5, 3, 4),
+                                        "visual_pos": torch.rand(3, 5, 4, generator=torch.Generator().manual_seed(6))}
+        if answers or not labels:
+            given.pop("labels")
+        if answers:
+            given["labels"] = torch.tensor([2, 0, 4])
+        elif labels:
+            given |= {"matched_label": torch.tensor([1, 0, 1]), "ans": torch.tensor([3, 1, 0])}
+        return given
+    return inputs
+
+
+def visual_bert(**more):
+    return t.VisualBertConfig(**REGIONS, num_hidden_layers=2, visual_embedding_dim=20, **more)
+
+
+def lxmert(**more):
+    return t.LxmertConfig(**REGIONS, l_layers=2, x_layers=2, r_layers=1, visual_feat_dim=20, num_qa_labels=5, num_object_labels=11, num_attr_labels=7, **more)
+
+
+def captioned(config):
+    return {key: value for key, value in captions(config).items() if key != "labels"}
+
+
+def llava_next():
+    return t.LlavaNextConfig(text_config=decoder(t.LlamaConfig, max_position_embeddings=99)(), vision_config=t.CLIPVisionConfig(
+        hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=3, image_size=24, patch_size=8), image_token_index=88, image_seq_length=9,
+        image_grid_pinpoints=[[24, 48], [48, 24], [48, 48]])
+
+
+def mistral3():
+    return t.Mistral3Config(text_config=dict(model_type="mistral") | WORDS, vision_config=dict(model_type="pixtral", image_size=64, patch_size=8, head_dim=8) | PATCHES,
+                            image_token_index=88, spatial_merge_size=2)
+
+
+def marked(given, counts, config):
+    """Rows that begin with so many places for a picture's states."""
+    mark = config.image_token_id
+    for row, count in enumerate(counts):
+        given["input_ids"][row, 1:1 + count], given["labels"][row, :1 + count] = mark, -100
+    return given
+
+
+def long_words(config, length):
+    given, mask = ids(2, length, config.get_text_config().vocab_size - 10), padded(2, length, length, length - 4)
+    return {"input_ids": given, "attention_mask": mask, "labels": given.masked_fill(mask == 0, -100)}
+
+
+def tiled(config):
+    """Two pictures of other sizes: 1 + 2 tiles, of which the padding falls away, and 1 + 4."""
+    values = torch.randn(2, 5, 3, 24, 24, generator=torch.Generator().manual_seed(9))
+    values[0, 3:] = 0
+    sizes = torch.tensor([[20, 46], [40, 44]])
+    return marked(long_words(config, 75), (9 + 3 * 7, 9 + 6 * 7), config) | {"pixel_values": values, "image_sizes": sizes}
+
+
+def any_size(config):
+    values = torch.randn(2, 3, 48, 64, generator=torch.Generator().manual_seed(9))
+    values[0, :, 32:], values[1, :, :, 32:] = 0, 0
+    return marked(long_words(config, 20), (8, 6), config) | {"pixel_values": values, "image_sizes": torch.tensor([[32, 64], [48, 32]])}
+
+
+SYSTEMS |= {
+    "llava_next": System(t.LlavaNextForConditionalGeneration, llava_next, tiled, without=("image_hidden_states",)),
+    "mistral3": System(t.Mistral3ForConditionalGeneration, mistral3, any_size, without=("image_hidden_states",)),
+    "blip-matching": System(t.BlipForImageTextRetrieval, blip, captioned, without=("question_embeds",)),
+    "blip-points": System(t.BlipForImageTextRetrieval, blip, captioned, dict(use_itm_head=False), without=("question_embeds",)),
+    "visual-bert": System(t.VisualBertForPreTraining, visual_bert, seen_regions(), core=True),
+    "visual-bert-answers": System(t.VisualBertForQuestionAnswering, lambda: visual_bert(num_labels=6), seen_regions(answers=6)),
+    "visual-bert-body": System(t.VisualBertModel, visual_bert, seen_regions(labels=False)),
+    "lxmert": System(t.LxmertForPreTraining, lxmert, found_regions()),
+    "lxmert-answers": System(t.LxmertForQuestionAnswering, lxmert, found_regions(answers=True)),
+    "lxmert-body": System(t.LxmertModel, lxmert, found_regions(labels=False)),
+}
 
 
 def cases(everything=False):

@@ -90,8 +90,8 @@ class Retriever : public Model,
   Tensor match(const ModelInput& input, const Pairs& pairs) override {
     const PairTexts texts = texts_of(pairs, input);
     const Tensor begins = texts.begins();
-    const Tensor ids = input.input_ids.index_select(0, texts.words)
-                           .index_fill(0, begins, options_.encoder_start());
+    Tensor ids = input.input_ids.index_select(0, texts.words);
+    if (!pairs.as_they_begin) ids = ids.index_fill(0, begins, options_.encoder_start());
     const Tensor seen = states_of(input).index_select(0, texts.pictures).flatten(0, 1);
     const RowStates memory = memory_of(options_, seen, pairs.pictures.size(), texts.lengths.size());
     const Tensor states = text_encoder_->forward(ids, RowLayout(texts.lengths), &memory, nullptr,

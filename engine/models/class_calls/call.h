@@ -14,6 +14,8 @@ namespace luthier {
 
 class ClipTextTower;
 class PictureBody;
+class PairMatcher;
+class RegionReader;
 class Segmenter;
 
 struct ClassCall {
@@ -48,8 +50,11 @@ Status describe(ClassCall& call, SequenceToSequence& writer);
 /// Pictures, alone and beside texts.
 Status picture_states(ClassCall& call, PictureBody& body);
 Status text_states(ClassCall& call, ClipTextTower& tower);
+Status read_regions(ClassCall& call, RegionReader& reader);
 Status segment(ClassCall& call, Segmenter& segmenter);
 Status compare(ClassCall& call, TwoTowers& towers);
+/// BLIP's retrieval: each text beside its own picture, or all beside all by their points.
+Status match_pairs(ClassCall& call, TwoTowers& towers, PairMatcher& matcher);
 Status rebuild(ClassCall& call, PatchRebuilder& rebuilder);
 
 /// pooler_output of rows' or pictures' first states [.., hidden], where the folder has a pooler.

@@ -2,6 +2,7 @@
 #include "engine/models/class_calls/call.h"
 #include "engine/models/clipseg/segmenter.h"
 #include "engine/models/two_towers/pair_loss.h"
+#include "engine/models/two_towers/pair_matcher.h"
 
 namespace luthier::class_calls {
 
@@ -47,6 +48,33 @@ Status compare(ClassCall& call, TwoTowers& towers) {
     return input_error("A loss is of as many pictures as texts.", call.given.where(),
                        "Leave return_loss out.");
   call.out.loss = pair_loss(towers, logits) / logits.size(0);
+  return {};
+}
+
+Status match_pairs(ClassCall& call, TwoTowers& towers, PairMatcher& matcher) {
+  LUTHIER_TRY(const FilledUp rows, call.given.text_rows());
+  LUTHIER_CHECK(call.given.wanted("pixel_values"));
+  ModelInput input;
+  call.given.put_rows(rows, input);
+  LUTHIER_CHECK(call.given.put_pictures(input));
+  const bool matches = call.given.asks("use_itm_head", /*unless_given=*/true);
+  const auto pictures = static_cast<std::int64_t>(input.pictures.size());
+  if (matches && pictures != rows.rows())
+    return call.given.shape_error("pixel_values", "one picture a row");
+  const ModelInput there = call.ready(std::move(input));
+  if (matches) {
+    PairMatcher::Pairs pairs;
+    for (std::int64_t row = 0; row < rows.rows(); ++row)
+      pairs.texts.push_back(row), pairs.pictures.push_back(row);
+    pairs.as_they_begin = true;
+    call.add("itm_score", matcher.match(there, pairs));
+  } else {
+    call.add("itm_score", at::matmul(towers.image(there), towers.text(there, rows.rows()).t()));
+  }
+  if (PictureTower* tower = call.model.picture_tower()) {
+    const Tensor seen = tower->tower(there);
+    call.add("last_hidden_state", seen.view({pictures, -1, seen.size(-1)}));
+  }
   return {};
 }
 

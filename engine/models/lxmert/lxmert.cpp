@@ -408,7 +408,8 @@ Result<Plan> read_lxmert(const Json& config, const std::filesystem::path& folder
 
 extern const Family lxmert_family;
 const Family lxmert_family = [] {
-  Family family{"lxmert", /*takes_pictures=*/false, read_lxmert, text_encoder_memory_name,
+  Family family{"lxmert", /*takes_pictures=*/false, read_lxmert,
+                [](const std::string& stored) { return within_text_body("lxmert", stored); },
                 same_name};
   family.class_heads.rows = "LxmertForQuestionAnswering";
   return family;

@@ -15,6 +15,8 @@ class PairMatcher {
   /// The i-th pair: row texts[i]'s text beside the input's picture pictures[i].
   struct Pairs {
     std::vector<std::int64_t> texts, pictures;
+    /// Texts begin with the token that they have, and not with the one that says what is asked.
+    bool as_they_begin = false;
   };
   virtual ~PairMatcher() = default;
   /// → [pairs, 2]: the logits of not belonging together, and of doing so.

@@ -285,7 +285,8 @@ Result<Plan> read_visual_bert(const Json& config, const std::filesystem::path& f
 
 extern const Family visual_bert_family;
 const Family visual_bert_family = [] {
-  Family family{"visual_bert", /*takes_pictures=*/false, read_visual_bert, text_encoder_memory_name,
+  Family family{"visual_bert", /*takes_pictures=*/false, read_visual_bert,
+                [](const std::string& stored) { return within_text_body("visual_bert", stored); },
                 same_name};
   family.class_heads.rows = kVisualAnswers;
   return family;
