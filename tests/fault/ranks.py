@@ -168,7 +168,8 @@ def sharded_base(cli, root, base, quick):
         for path in sorted((whole / "checkpoints").rglob("*.safetensors")):
             if path.read_bytes() != (run / path.relative_to(whole)).read_bytes():
                 sys.exit(f"{name}: {path.relative_to(whole)} is another one")
-        for resumed, shards in ((count, True), (1, False)) + (() if quick else ((3, True), (2, False))):
+        again = ((count, True), (1, False)) + (() if quick else ((3, True), (2, False)))
+        for resumed, shards in dict.fromkeys(again):
             copy = root / f"{name}-again-{resumed}-{shards}"
             shutil.copytree(run, copy)
             for result_folder in ("adapter", "model"):
