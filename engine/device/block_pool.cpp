@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Best fit within an eighth of the size; a larger block is cut in two, and neighbours that wait
-// become one again. Of what is too much under the mark only so much is given back, since each fresh
-// page costs the system a fault.
+// Best fit; a larger block is cut in two, and neighbours that wait become one again. Of what is too
+// much under the mark only so much is given back, since each fresh page costs the system a fault.
 #include "engine/device/block_pool.h"
 
 #include <sys/mman.h>
@@ -119,10 +118,7 @@ void* BlockPool::take(std::size_t bytes, std::size_t& size) {
   if (fit != by_size_.end()) {
     const Piece piece = fetch(waiting_.find(fit->second));
     block = piece.start;
-    if (piece.size <= wanted + wanted / 8)
-      size = piece.size;
-    else
-      wait(piece.start + wanted, piece.size - wanted);
+    if (piece.size > wanted) wait(piece.start + wanted, piece.size - wanted);
   } else {
     block = mapped(wanted);
     if (!block) return nullptr;

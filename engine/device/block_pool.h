@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Large blocks of memory for tensors on the CPU. The C library would either give each back to the
 // system when it is freed (and the next step pays for fresh pages again) or keep holes between them
-// (a third more memory than the tensors need). Here freed blocks wait for the next request, whole
-// where it is of about their size and else cut, and what is mapped exceeds the most that was ever
-// in use at once by a thirty-second part at most.
+// (a third more memory than the tensors need). Here freed blocks wait for the next request and are
+// cut for it, and what is mapped exceeds the most that was ever in use at once by a thirty-second
+// part at most.
 #pragma once
 
 #include <cstddef>
