@@ -3,6 +3,8 @@
 // index is believed only where the shards agree.
 #include <algorithm>
 #include <set>
+#include <type_traits>
+#include <utility>
 
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
