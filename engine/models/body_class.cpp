@@ -7,13 +7,14 @@
 #include <utility>
 
 #include "engine/data/named_class.h"
+#include "engine/models/head_of_class.h"
 
 namespace luthier {
 
 namespace {
 
 constexpr std::string_view kNextSentence = "BertForNextSentencePrediction",
-                           kEncoderOfT5 = "T5EncoderModel";
+                           kEncoderOfT5 = "T5EncoderModel", kEncoderOfMae = "ViTMAEModel";
 
 /// Names that end as a body's does, of classes that have heads.
 constexpr std::array<std::string_view, 4> kWithHeads{"LMHeadModel", "DoubleHeadsModel",
@@ -109,6 +110,8 @@ bool class_lacks(const std::string& architecture, const std::string& name) {
   const auto begins = [&name](std::string_view with) { return name.starts_with(with); };
   if (architecture == kNextSentence) return begins("cls.predictions.");
   if (architecture == kEncoderOfT5 && begins("decoder.")) return true;
+  if (architecture == kEncoderOfMae) return begins("decoder.");
+  if (head_replaces(architecture, name)) return true;
   if (architecture.find("Text") != std::string::npos &&
       std::any_of(kBesideTexts.begin(), kBesideTexts.end(), begins))
     return true;

@@ -22,7 +22,24 @@ constexpr std::array kTensors{"input_ids",
                               "sentence_order_label",
                               "noise",
                               "image_grid_thw",
+                              "pixel_values_videos",
+                              "video_grid_thw",
+                              "second_per_grid_ts",
                               "image_sizes",
+                              "batch_num_images",
+                              "image_attention_mask",
+                              "image_pixel_values",
+                              "image_patches",
+                              "image_position_ids",
+                              "target_sizes",
+                              "spatial_shapes",
+                              "pixel_values_local",
+                              "num_local_patches",
+                              "aspect_ratio_ids",
+                              "aspect_ratio_mask",
+                              "cross_attention_mask",
+                              "qformer_input_ids",
+                              "qformer_attention_mask",
                               "mm_token_type_ids",
                               "visual_embeds",
                               "visual_attention_mask",
@@ -31,8 +48,11 @@ constexpr std::array kTensors{"input_ids",
                               "visual_feats",
                               "visual_pos",
                               "matched_label",
-                              "ans"};
-constexpr std::array kOptions{"return_loss", "use_itm_head"};
+                              "ans",
+                              "start_positions",
+                              "end_positions",
+                              "bool_masked_pos"};
+constexpr std::array kOptions{"return_loss", "use_itm_head", "use_image_text_matching_head"};
 
 template <std::size_t Count>
 std::string listed(const std::array<const char*, Count>& names) {
@@ -41,7 +61,18 @@ std::string listed(const std::array<const char*, Count>& names) {
   return text;
 }
 
+/// Of a configuration that a model has been made of.
+std::int64_t whole_number(const Json& section, const std::string& key, std::int64_t fallback) {
+  const auto found = section.find(key);
+  return found == section.end() || !found->is_number_integer() ? fallback
+                                                               : found->get<std::int64_t>();
+}
+
 }  // namespace
+
+TokenId token_of(const Json& config, const std::string& name) {
+  return whole_number(config, name + "_id", whole_number(config, name + "_index", -1));
+}
 
 Tensor FilledUp::put_back(const Tensor& tokens) const {
   std::vector<std::int64_t> shape{ids.size(0), ids.size(1)};
@@ -83,8 +114,7 @@ Error GivenArguments::shape_error(const std::string& name, const std::string& wa
                      "Give it as the class takes it.");
 }
 
-Result<FilledUp> GivenArguments::text_rows() const {
-  constexpr const char *ids = "input_ids", *mask = "attention_mask";
+Result<FilledUp> GivenArguments::text_rows(const char* ids, const char* mask) const {
   LUTHIER_TRY(const Tensor given, wanted(ids));
   if (given.dim() != 2 || given.numel() == 0) return shape_error(ids, "[rows, length]");
   FilledUp rows{given.to(torch::kInt64), torch::ones_like(given, torch::kBool), {}};
@@ -128,87 +158,114 @@ Status GivenArguments::put_labels(const FilledUp& rows, ModelInput& input) const
   return {};
 }
 
-Status GivenArguments::put_grids(const Tensor& grids, ModelInput& input) const {
-  if (grids.dim() != 2 || grids.size(1) != 3) return shape_error("image_grid_thw", "[pictures, 3]");
+bool GivenArguments::has_pictures() const {
+  for (const char* name :
+       {"pixel_values", "image_pixel_values", "image_patches", "pixel_values_videos"})
+    if (find(name)) return true;
+  return false;
+}
+
+Result<std::vector<GivenMedium>> GivenArguments::media(const char* pixels_name,
+                                                       const char* grids_name,
+                                                       const Json& config) const {
+  std::vector<GivenMedium> media;
+  const Tensor* pixels = find(pixels_name);
+  if (!pixels) return media;
+  LUTHIER_TRY(const Tensor grids, wanted(grids_name));
+  if (grids.dim() != 2 || grids.size(1) != 3) return shape_error(grids_name, "[pictures, 3]");
+  const auto vision = config.find("vision_config");
+  const std::int64_t merge =
+      vision == config.end() ? 2 : whole_number(*vision, "spatial_merge_size", 2);
   const Tensor whole = grids.to(torch::kInt64).contiguous();
   std::int64_t all = 0;
   for (std::int64_t i = 0; i < whole.size(0); ++i) {
     const std::int64_t* grid = whole.const_data_ptr<std::int64_t>() + 3 * i;
-    input.pictures.push_back({grid[0] * grid[1] * grid[2], {grid[0], grid[1], grid[2]}});
-    all += input.pictures.back().rows;
+    const std::int64_t rows = grid[0] * grid[1] * grid[2];
+    const bool divides =
+        grid[0] > 0 && grid[1] > 0 && grid[2] > 0 && grid[1] % merge == 0 && grid[2] % merge == 0;
+    if (!divides || pixels->dim() != 2 || all + rows > pixels->size(0))
+      return shape_error(pixels_name, "the patches that " + std::string(grids_name) + " counts");
+    media.push_back({{rows, {grid[0], grid[1], grid[2]}},
+                     pixels->slice(0, all, all + rows).to(torch::kFloat32),
+                     rows / (merge * merge)});
+    all += rows;
   }
-  if (input.pixel_values.dim() != 2 || input.pixel_values.size(0) != all)
-    return shape_error("pixel_values", "the patches that image_grid_thw counts");
+  if (pixels->size(0) == all) return media;
+  return shape_error(pixels_name, "the patches that " + std::string(grids_name) + " counts");
+}
+
+Status GivenArguments::put_media(const std::vector<GivenMedium>& pictures,
+                                 const std::vector<GivenMedium>& films, const Json& config,
+                                 ModelInput& input) const {
+  std::vector<Tensor> pixels;
+  const auto put = [&](const GivenMedium& medium) {
+    input.pictures.push_back(medium.facts);
+    pixels.push_back(medium.pixels);
+  };
+  if (films.empty() || pictures.empty()) {
+    for (const GivenMedium& medium : films.empty() ? pictures : films) put(medium);
+  } else {
+    struct Kind {
+      const std::vector<GivenMedium>& media;
+      std::int64_t token;
+      std::size_t next = 0;
+      std::int64_t open = 0;  // places that are still to come of the one before `next`
+    };
+    std::array kinds{Kind{pictures, token_of(config, "image_token")},
+                     Kind{films, token_of(config, "video_token")}};
+    const Tensor ids = input.input_ids.contiguous();
+    for (std::int64_t i = 0; i < ids.numel(); ++i)
+      for (Kind& kind : kinds) {
+        if (ids.const_data_ptr<std::int64_t>()[i] != kind.token) continue;
+        if (kind.open == 0) {
+          if (kind.next == kind.media.size())
+            return shape_error("input_ids", "as many places as pictures and films have");
+          kind.open = kind.media[kind.next].tokens;
+          put(kind.media[kind.next++]);
+        }
+        --kind.open;
+      }
+    for (const Kind& kind : kinds)
+      if (kind.open > 0 || kind.next < kind.media.size())
+        return shape_error("input_ids", "as many places as pictures and films have");
+  }
+  if (!pixels.empty()) input.pixel_values = pixels.size() == 1 ? pixels.front() : at::cat(pixels);
   return {};
 }
 
-Status GivenArguments::put_tiles(const Tensor& sizes, ModelInput& input) const {
-  std::vector<Tensor> kept;
-  for (std::int64_t i = 0; i < sizes.size(0); ++i) {
-    const Tensor tiles = input.pixel_values[i];
-    const Tensor there = tiles.flatten(1).ne(0).any(1).nonzero();
-    const std::int64_t count = there.numel() > 0 ? there.max().item<std::int64_t>() + 1 : 1;
-    kept.push_back(tiles.slice(0, 0, count));
-    const std::int64_t* size = sizes.const_data_ptr<std::int64_t>() + 2 * i;
-    input.pictures.push_back({count, {size[0], size[1]}});
-  }
-  input.pixel_values = at::cat(kept);
+Status GivenArguments::put_frames(const Tensor& pixels, ModelInput& input) const {
+  if (pixels.dim() != 4) return shape_error("pixel_values", "[pictures, 3, height, width]");
+  input.pixel_values = pixels.to(torch::kFloat32);
+  input.pictures.assign(static_cast<std::size_t>(pixels.size(0)), PictureFacts{1, {}});
   return {};
 }
 
-Status GivenArguments::put_patches(const Tensor& sizes, ModelInput& input) const {
-  const std::int64_t side = pictures_.patch;
-  std::vector<Tensor> patches;
-  for (std::int64_t i = 0; i < sizes.size(0); ++i) {
-    const std::int64_t* size = sizes.const_data_ptr<std::int64_t>() + 2 * i;
-    const std::int64_t rows = size[0] / side, columns = size[1] / side;
-    if (rows < 1 || columns < 1 || size[0] > input.pixel_values.size(2) ||
-        size[1] > input.pixel_values.size(3))
-      return shape_error("pixel_values", "the sizes that image_sizes names");
-    patches.push_back(input.pixel_values[i]
-                          .slice(1, 0, rows * side)
-                          .slice(2, 0, columns * side)
-                          .reshape({3, rows, side, columns, side})
-                          .permute({1, 3, 0, 2, 4})
-                          .reshape({rows * columns, 3 * side * side}));
-    input.pictures.push_back({rows * columns, {1, rows, columns}});
+Status GivenArguments::put_frames_or_patches(const Json& config, ModelInput& input) const {
+  if (find("image_grid_thw") || find("video_grid_thw")) {
+    LUTHIER_TRY(const auto pictures, media("pixel_values", "image_grid_thw", config));
+    LUTHIER_TRY(auto films, media("pixel_values_videos", "video_grid_thw", config));
+    const Tensor* seconds = find("second_per_grid_ts");
+    if (seconds && seconds->numel() != std::ssize(films))
+      return shape_error("second_per_grid_ts", "[films]");
+    for (std::size_t i = 0; i < films.size(); ++i)
+      films[i].facts.step_seconds =
+          seconds ? seconds->flatten()[static_cast<std::int64_t>(i)].item<double>() : 1.0;
+    return put_media(pictures, films, config, input);
   }
-  input.pixel_values = at::cat(patches);
-  return {};
-}
-
-Status GivenArguments::put_pictures(ModelInput& input) const {
-  const Tensor* pixels = find("pixel_values");
-  if (!pixels) return {};
+  LUTHIER_TRY(const Tensor pixels, wanted("pixel_values"));
   if (const Tensor* seen = find("pixel_attention_mask");
       seen && !seen->to(torch::kBool).all().item<bool>())
     return input_error("Pictures are taken whole here.", given_.where + ": pixel_attention_mask",
                        "Give pictures without an edge that only fills them up.");
-  input.pixel_values = pixels->to(torch::kFloat32);
-  if (const Tensor* grids = find("image_grid_thw")) return put_grids(*grids, input);
-  if (const Tensor* sizes = find("image_sizes")) {
-    if (sizes->dim() != 2 || sizes->size(1) != 2 || sizes->size(0) != pixels->size(0))
-      return shape_error("image_sizes", "[pictures, 2]");
-    const Tensor whole = sizes->to(torch::kInt64).contiguous();
-    if (pixels->dim() == 5) return put_tiles(whole, input);
-    if (pixels->dim() == 4 && pictures_.patch > 0) return put_patches(whole, input);
-  }
-  if (pixels->dim() == 5 && pictures_.tiles_in_rows) {
-    // [rows, tiles, 3, height, width]: tiles that are black all over only fill a row up.
-    const Tensor tiles = input.pixel_values.flatten(0, 1);
-    input.pixel_values = tiles.index_select(0, tiles.flatten(1).ne(0).any(1).nonzero().squeeze(1));
-  } else if (pixels->dim() != 4) {
-    return shape_error("pixel_values", "[pictures, 3, height, width]");
-  }
-  input.pictures.assign(static_cast<std::size_t>(input.pixel_values.size(0)), PictureFacts{1, {}});
-  return {};
+  return put_frames(pixels, input);
 }
 
-Status GivenArguments::put_own_pictures(const FilledUp& rows, ModelInput& input) const {
-  LUTHIER_CHECK(wanted("pixel_values"));
-  LUTHIER_CHECK(put_pictures(input));
-  if (std::ssize(input.pictures) == rows.rows()) return {};
-  return shape_error("pixel_values", "one picture a row");
+Result<Tensor> GivenArguments::image_sizes(std::int64_t pictures) const {
+  LUTHIER_TRY(const Tensor sizes, wanted("image_sizes"));
+  const Tensor whole = sizes.to(torch::kInt64).reshape({-1, sizes.size(-1)}).contiguous();
+  if (whole.size(1) == 2 && whole.size(0) == pictures && whole.gt(0).all().item<bool>())
+    return whole;
+  return shape_error("image_sizes", "[pictures, 2]");
 }
 
 void GivenArguments::put_picture_rows(ModelInput& input) const {

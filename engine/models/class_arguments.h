@@ -24,17 +24,19 @@ struct FilledUp {
   torch::Tensor put_back(const torch::Tensor& tokens) const;
 };
 
-/// How a class's pictures lie, beside one frame each.
-struct ClassPictures {
-  bool tiles_in_rows = false;  ///< pixel_values may be [rows, tiles, 3, height, width]
-  /// Of a tower that takes pictures of any size, filled up to the largest: a patch's side; else 0.
-  std::int64_t patch = 0;
+/// A picture or a film as it stands in the text.
+struct GivenMedium {
+  PictureFacts facts;
+  torch::Tensor pixels;
+  std::int64_t tokens = 0;  ///< places of it
 };
+
+/// Of `name`_id or, as older files call it, `name`_index; −1: config.json names none.
+TokenId token_of(const Json& config, const std::string& name);
 
 class GivenArguments {
  public:
-  GivenArguments(const ClassArguments& given, const ClassPictures& pictures)
-      : given_(given), pictures_(pictures) {}
+  explicit GivenArguments(const ClassArguments& given) : given_(given) {}
 
   /// Input error: what no class is given here.
   Status check_names() const;
@@ -46,27 +48,32 @@ class GivenArguments {
   Error shape_error(const std::string& name, const std::string& wanted) const;
 
   /// input_ids with attention_mask; where there is none all places are the rows' own.
-  Result<FilledUp> text_rows() const;
+  Result<FilledUp> text_rows(const char* ids = "input_ids",
+                             const char* mask = "attention_mask") const;
   void put_rows(const FilledUp& rows, ModelInput& input) const;
   Status put_types(const FilledUp& rows, ModelInput& input) const;
   /// `labels` of the rows' own places, where they are given: input.labels.
   Status put_labels(const FilledUp& rows, ModelInput& input) const;
-  /// Pictures as the class takes them. Several patches of one go by image_grid_thw.
-  Status put_pictures(ModelInput& input) const;
-  /// The same where each row is about one of its own.
-  Status put_own_pictures(const FilledUp& rows, ModelInput& input) const;
+  /// Whether there are pictures or films among what is given.
+  bool has_pictures() const;
+  /// pixel_values as most classes take them: a frame each, [pictures, 3, height, width], or patches
+  /// of several pictures and films by image_grid_thw and video_grid_thw.
+  Status put_frames_or_patches(const Json& config, ModelInput& input) const;
+  Status put_frames(const torch::Tensor& pixels, ModelInput& input) const;
+  /// Pictures and films in the order in which the text has them.
+  Status put_media(const std::vector<GivenMedium>& pictures, const std::vector<GivenMedium>& films,
+                   const Json& config, ModelInput& input) const;
+  /// [pictures, 2] int64: height and width in pixels of each.
+  Result<torch::Tensor> image_sizes(std::int64_t pictures) const;
   /// Of models that read pictures alone: a row each.
   void put_picture_rows(ModelInput& input) const;
 
  private:
-  /// [pictures, 3, height, width] of which image_sizes says what is theirs → their patches.
-  Status put_patches(const torch::Tensor& sizes, ModelInput& input) const;
-  /// [pictures, tiles, 3, height, width], filled up with tiles of zeros.
-  Status put_tiles(const torch::Tensor& sizes, ModelInput& input) const;
-  Status put_grids(const torch::Tensor& grids, ModelInput& input) const;
+  /// Of image_grid_thw or video_grid_thw and the pixels that go with it.
+  Result<std::vector<GivenMedium>> media(const char* pixels, const char* grids,
+                                         const Json& config) const;
 
   const ClassArguments& given_;
-  const ClassPictures pictures_;
 };
 
 }  // namespace luthier

@@ -6,11 +6,13 @@
 #include "engine/models/class_calls/call.h"
 #include "engine/models/clip/clip_text.h"
 #include "engine/models/clipseg/segmenter.h"
+#include "engine/models/head_of_class.h"
 #include "engine/models/load_without_processor.h"
 #include "engine/models/pictures/feature_maps.h"
 #include "engine/models/pictures/picture_body.h"
 #include "engine/models/two_towers/pair_matcher.h"
 #include "engine/models/visual_bert/region_reader.h"
+#include "engine/models/vit/picture_transformer.h"
 
 namespace luthier {
 
@@ -18,24 +20,15 @@ namespace {
 
 /// Input error: a class whose head the model lacks here would be called as one with another head.
 Status check_head(const ClassCall& call) {
-  if (call.model.classifier() || region_reader(call.model)) return {};
+  if (call.model.classifier() || region_reader(call.model) || head_of_class(call.model)) return {};
   for (const char* head : {"ForSequenceClassification", "ForTokenClassification",
                            "ForQuestionAnswering", "ForMultipleChoice", "ForImageClassification",
                            "DoubleHeadsModel", "ForAudioClassification"})
-    if (call.name.ends_with(head))
+    if (call.name.ends_with(head) && call.name != "BlipForQuestionAnswering")
       return input_error("The head of " + call.name + " is not built here.",
                          (call.loaded.folder / "config.json").string() + ": architectures",
                          "docs/by-tensors.md lists the classes that are.");
   return {};
-}
-
-ClassPictures pictures_of(const LoadedModel& loaded) {
-  const std::string_view type = loaded.family->model_type;
-  ClassPictures pictures;
-  pictures.tiles_in_rows = type == "idefics3" || type == "smolvlm";
-  if (type == "mistral3" && loaded.config.contains("vision_config"))
-    pictures.patch = loaded.config["vision_config"].value("patch_size", std::int64_t{16});
-  return pictures;
 }
 
 /// CLIP's or SigLIP's tower of texts, where the class is that alone; else null.
@@ -52,7 +45,7 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
   const std::string_view type = loaded.family->model_type;
   ClassCall call{loaded,
                  *loaded.model,
-                 GivenArguments(arguments, pictures_of(loaded)),
+                 GivenArguments(arguments),
                  named_class(loaded.config),
                  is_body_class(named_class(loaded.config)),
                  {}};
@@ -60,6 +53,11 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
   LUTHIER_CHECK(check_head(call));
   if (PictureBody* body = call.body ? picture_body(call.model) : nullptr) {
     LUTHIER_CHECK(class_calls::picture_states(call, *body));
+  } else if (HeadOfClass* head = head_of_class(call.model)) {
+    auto* transformer = dynamic_cast<PictureTransformer*>(picture_body(call.model));
+    LUTHIER_CHECK(transformer ? class_calls::uncover(call, *transformer, *head)
+                  : call.name.ends_with("QuestionAnswering") ? class_calls::find_answer(call, *head)
+                                                             : class_calls::score(call, *head));
   } else if (ClipTextTower* tower = text_tower(call)) {
     LUTHIER_CHECK(class_calls::text_states(call, *tower));
   } else if (RegionReader* reader = region_reader(call.model)) {
@@ -67,7 +65,7 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
   } else if (PatchRebuilder* rebuilder = call.model.patch_rebuilder()) {
     LUTHIER_CHECK(class_calls::rebuild(call, *rebuilder));
   } else if (auto* matcher = dynamic_cast<PairMatcher*>(&call.model);
-             matcher && call.name == "BlipForImageTextRetrieval") {
+             matcher && call.name.ends_with("ForImageTextRetrieval")) {
     LUTHIER_CHECK(class_calls::match_pairs(call, *call.model.two_towers(), *matcher));
   } else if (TwoTowers* towers = call.model.two_towers()) {
     LUTHIER_CHECK(class_calls::compare(call, *towers));
@@ -75,9 +73,9 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
     LUTHIER_CHECK(class_calls::segment(call, *segmenter));
   } else if (SequenceToSequence* pair = call.model.sequence_to_sequence()) {
     // A captioner's input_ids are what is written of a picture, and not what is read.
-    const bool describes = call.name == "BlipForConditionalGeneration";
-    LUTHIER_CHECK(describes ? class_calls::describe(call, *pair)
-                            : class_calls::rewrite(call, *pair));
+    LUTHIER_CHECK(call.name == "BlipForConditionalGeneration" ? class_calls::describe(call, *pair)
+                  : call.name == "BlipForQuestionAnswering"   ? class_calls::answer(call, *pair)
+                                                              : class_calls::rewrite(call, *pair));
   } else if (Classifier* classifier =
                  call.model.output_head() ? nullptr : call.model.classifier()) {
     LUTHIER_CHECK(class_calls::classify(call, *classifier));

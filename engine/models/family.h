@@ -80,6 +80,19 @@ struct ClassHeads {
   }
 };
 
+class GivenArguments;
+
+/// How a family's class of transformers is called by tensors, and what it gives of its pictures
+/// (models/class_forward.h).
+struct ByTensors {
+  /// What it is given of pictures; null: a frame each, or patches by image_grid_thw.
+  Status (*pictures)(const GivenArguments& given, const Json& config, ModelInput& input) = nullptr;
+  /// What pictures became on their way into the text, as `image_hidden_states`: all rows one below
+  /// the other, or frame by frame.
+  enum class States { None, Flat, ByFrame, ByRow } image_hidden_states = States::None;
+  bool rope_deltas = false;  ///< and how far positions are ahead of a row's length
+};
+
 /// A row of the table of families.
 struct Family {
   const char* model_type;
@@ -107,6 +120,7 @@ struct Family {
   /// read.
   void (*leave_out)(Json& config) = nullptr;
   ClassHeads class_heads = {};
+  ByTensors by_tensors = {};
 };
 const std::vector<Family>& families();
 /// For who looks through folders without loading them.

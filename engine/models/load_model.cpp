@@ -14,6 +14,7 @@
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/body_class.h"
+#include "engine/models/head_of_class.h"
 #include "engine/models/load_without_processor.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/open_weights.h"
@@ -291,7 +292,9 @@ TokenId padding_by_config(const Json& config) {
 
 Result<LoadedModel> load_without_processor(const std::filesystem::path& folder,
                                            const LoadOptions& options) {
-  return load_or_shard(folder, options, nullptr, /*words=*/false);
+  LUTHIER_TRY(LoadedModel loaded, load_or_shard(folder, options, nullptr, /*words=*/false));
+  LUTHIER_CHECK(hang_head_of_class(loaded));
+  return loaded;
 }
 
 Result<LoadedModel> load_sharded(const std::filesystem::path& folder, const LoadOptions& options,

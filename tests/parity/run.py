@@ -138,6 +138,8 @@ IN_PART = (
     "published_templates",
     "by_tensors",
     "by_tensors_bodies",
+    "by_tensors_families",
+    "by_tensors_heads",
     "vocabulary_files",
     "gguf_files",
     "handed_over",

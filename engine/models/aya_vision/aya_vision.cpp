@@ -223,7 +223,11 @@ Result<AyaVisionOptions> read_aya_vision_options(const Json& config, const std::
   return o;
 }
 
-const Family aya_vision_family{"aya_vision", true, read_aya_vision, llava_memory_name,
-                               llava_stored_name};
+const Family aya_vision_family{.model_type = "aya_vision",
+                               .takes_pictures = true,
+                               .read = read_aya_vision,
+                               .memory_name = llava_memory_name,
+                               .stored_name = llava_stored_name,
+                               .by_tensors = {.image_hidden_states = ByTensors::States::ByFrame}};
 
 }  // namespace luthier

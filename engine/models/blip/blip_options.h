@@ -37,6 +37,10 @@ struct Options {
   std::int64_t states() const { return vision.tokens(); }  ///< of a picture
 };
 
+/// ModelInput::aside: the places of [ENC] in what is read with a picture; who puts it there himself
+/// says which texts begin so, else all do.
+inline constexpr const char* kReadStarts = "starts";
+
 /// An Input error names `where` and the field.
 Result<Options> read_options(const Json& config, const std::string& where);
 

@@ -16,7 +16,7 @@ using torch::Tensor;
 namespace {
 
 /// What prepare() sets aside.
-constexpr const char *kWritten = "across", *kRead = "read", *kStarts = "starts";
+constexpr const char *kWritten = "across", *kRead = "read", *kStarts = kReadStarts;
 
 constexpr PredictionNames kPredictions{"cls.predictions.transform.dense",
                                        "cls.predictions.transform.LayerNorm",
@@ -72,7 +72,7 @@ class Writer : public Model,
     set_across_aside(read, RowLayout(shown_to(input, input.source_lengths.size())), input.aside,
                      kRead);
     set_across_aside(written, read, input.aside, kWritten);
-    input.aside[kStarts] = row_starts(input.source_lengths);
+    if (!input.aside.contains(kStarts)) input.aside[kStarts] = row_starts(input.source_lengths);
   }
 
   Tensor tower(const ModelInput& input) override {

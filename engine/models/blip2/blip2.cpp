@@ -8,6 +8,7 @@
 #include "engine/models/blip2/blip2_model.h"
 #include "engine/models/blip2/blip2_retriever.h"
 #include "engine/models/blip2/blip2_t5.h"
+#include "engine/models/class_arguments.h"
 #include "engine/models/family.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/two_towers/two_tower_parts.h"
@@ -157,6 +158,18 @@ Result<Plan> read_blip2(const Json& config, const std::filesystem::path& folder)
   return read_plan(config, folder, /*instructed=*/false);
 }
 
+/// A picture a row, and the instruction as the Q-Former's own tokens.
+Status instructblip_given(const GivenArguments& given, const Json&, ModelInput& input) {
+  LUTHIER_TRY(const torch::Tensor pixels, given.wanted("pixel_values"));
+  LUTHIER_CHECK(given.put_frames(pixels, input));
+  LUTHIER_TRY(const FilledUp words, given.text_rows("qformer_input_ids", "qformer_attention_mask"));
+  if (words.rows() != pixels.size(0))
+    return given.shape_error("qformer_input_ids", "[pictures, length]");
+  input.source_ids = words.taken(words.ids);
+  input.source_lengths = words.lengths;
+  return {};
+}
+
 Result<Plan> read_instructblip(const Json& config, const std::filesystem::path& folder) {
   return read_plan(config, folder, /*instructed=*/true);
 }
@@ -167,7 +180,11 @@ extern const Family blip_2_family;
 const Family blip_2_family{
     "blip-2", /*takes_pictures=*/true, read_blip2, same_name, same_name, nullptr, untie_blip2};
 extern const Family instructblip_family;
-const Family instructblip_family{"instructblip", /*takes_pictures=*/true, read_instructblip,
-                                 same_name, same_name};
+const Family instructblip_family{.model_type = "instructblip",
+                                 .takes_pictures = true,
+                                 .read = read_instructblip,
+                                 .memory_name = same_name,
+                                 .stored_name = same_name,
+                                 .by_tensors = {instructblip_given}};
 
 }  // namespace luthier

@@ -47,7 +47,7 @@ Status add_pooled(ClassCall& call, const Tensor& first) {
 Status picture_states(ClassCall& call, PictureBody& body) {
   LUTHIER_CHECK(call.given.wanted("pixel_values"));
   ModelInput input;
-  LUTHIER_CHECK(call.given.put_pictures(input));
+  LUTHIER_CHECK(call.put_pictures(input));
   const PictureStates states = body.states_of(input.pixel_values.to(call.model.device()));
   call.add("last_hidden_state", states.last);
   if (states.pooled.defined())

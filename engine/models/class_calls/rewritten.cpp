@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "engine/data/named_class.h"
+#include "engine/models/blip/blip_options.h"
 #include "engine/models/class_calls/call.h"
 #include "engine/models/load_without_processor.h"
 
@@ -35,7 +36,7 @@ double scale_of_states(const LoadedModel& loaded) {
 
 Status rewrite(ClassCall& call, SequenceToSequence& pair) {
   ModelInput input;
-  LUTHIER_CHECK(call.given.put_pictures(input));
+  LUTHIER_CHECK(call.put_pictures(input));
   std::optional<FilledUp> source;
   if (call.given.find("input_ids") || input.pictures.empty()) {
     LUTHIER_TRY(source, call.given.text_rows());
@@ -100,7 +101,7 @@ Status describe(ClassCall& call, SequenceToSequence& writer) {
   LUTHIER_TRY(const FilledUp rows, call.given.text_rows());
   ModelInput input;
   call.given.put_rows(rows, input);
-  LUTHIER_CHECK(call.given.put_own_pictures(rows, input));
+  LUTHIER_CHECK(call.put_own_pictures(rows, input));
   LUTHIER_CHECK(call.given.put_labels(rows, input));
   const ModelInput there = call.ready(std::move(input));
   const RowStates memory = writer.encode(there);
@@ -108,6 +109,35 @@ Status describe(ClassCall& call, SequenceToSequence& writer) {
   const Tensor seen = memory.states.view({rows.rows(), -1, memory.states.size(1)});
   call.add("image_embeds", seen);
   call.add("last_hidden_state", seen);
+  return {};
+}
+
+Status answer(ClassCall& call, SequenceToSequence& writer) {
+  LUTHIER_TRY(const FilledUp questions, call.given.text_rows());
+  ModelInput input;
+  input.source_ids = questions.taken(questions.ids);
+  input.source_lengths = questions.lengths;
+  LUTHIER_CHECK(call.put_own_pictures(questions, input));
+  // The question begins as it is given.
+  input.aside[blip::kReadStarts] = torch::empty({0}, torch::kInt64);
+  const Tensor* const labels = call.given.find("labels");
+  const char* const written = call.given.find("decoder_input_ids") ? "decoder_input_ids" : "labels";
+  LUTHIER_TRY(const FilledUp rows, call.given.text_rows(written, "decoder_attention_mask"));
+  if (rows.rows() != questions.rows()) return call.given.shape_error(written, "[rows, length]");
+  if (labels && labels->sizes() != rows.ids.sizes())
+    return call.given.shape_error("labels", "decoder_input_ids'");
+  call.given.put_rows(rows, input);
+  LUTHIER_CHECK(call.given.put_labels(rows, input));
+  const ModelInput there = call.ready(std::move(input));
+  const RowStates memory = writer.encode(there);
+  const Tensor logits = call.model.output_head()->forward(writer.decode(there, memory, nullptr));
+  const Tensor seen =
+      call.model.picture_tower()->tower(there).view({questions.rows(), -1, memory.states.size(1)});
+  call.add("image_embeds", seen);
+  call.add("last_hidden_state", seen);
+  if (!labels) return {};
+  const NextLabels next = next_labels(there);
+  call.out.loss = call.entropy(logits.index_select(0, next.places), next.labels);
   return {};
 }
 

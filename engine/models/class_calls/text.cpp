@@ -35,7 +35,7 @@ Status go_on(ClassCall& call, Causal& causal) {
   LUTHIER_TRY(const FilledUp rows, call.given.text_rows());
   ModelInput input;
   call.given.put_rows(rows, input);
-  LUTHIER_CHECK(call.given.put_pictures(input));
+  LUTHIER_CHECK(call.put_pictures(input));
   LUTHIER_CHECK(call.given.put_labels(rows, input));
   // What sees itself both ways is told from what is written by its type (PaliGemma).
   if (const Tensor* types = call.given.find("token_type_ids");
@@ -45,7 +45,9 @@ Status go_on(ClassCall& call, Causal& causal) {
       input.prompt_lengths[row] = prompts[static_cast<std::int64_t>(row)].item<std::int64_t>();
   }
   const ModelInput there = call.ready(std::move(input));
-  const Tensor states = causal.decode(causal.embed(there), nullptr);
+  const TokenSequence sequence = causal.embed(there);
+  call.add_picture_states(there, sequence);
+  const Tensor states = causal.decode(sequence, nullptr);
   if (call.model.output_head() && !call.body)
     call.add_written(rows, there, states);
   else
@@ -58,7 +60,7 @@ Status restore(ClassCall& call, Encoder& encoder) {
   ModelInput input;
   call.given.put_rows(rows, input);
   LUTHIER_CHECK(call.given.put_types(rows, input));
-  LUTHIER_CHECK(call.given.put_pictures(input));
+  LUTHIER_CHECK(call.put_pictures(input));
   const bool next_sentence = call.name == "BertForNextSentencePrediction";
   if (!next_sentence) LUTHIER_CHECK(call.given.put_labels(rows, input));
   const ModelInput there = call.ready(std::move(input));
@@ -90,7 +92,7 @@ Status restore(ClassCall& call, Encoder& encoder) {
 Status classify(ClassCall& call, Classifier& classifier) {
   const ClassOptions& classes = classifier.classes();
   ModelInput input;
-  LUTHIER_CHECK(call.given.put_pictures(input));
+  LUTHIER_CHECK(call.put_pictures(input));
   std::optional<FilledUp> rows;
   if (classes.of == ClassOptions::Of::Picture) {
     LUTHIER_CHECK(call.given.wanted("pixel_values"));
@@ -108,28 +110,12 @@ Status classify(ClassCall& call, Classifier& classifier) {
   // Its two numbers are 0 and what the class says: that a token was replaced.
   if (replaced) logits = logits.select(1, 1);
   call.add("logits", tokens ? rows->put_back(logits) : logits);
+  if (!replaced) return call.add_class_loss(classes, logits, rows ? &*rows : nullptr);
   const Tensor* labels = call.given.find("labels");
   if (!labels) return {};
-  Tensor goals = *labels;
-  if (tokens) {
-    if (goals.sizes() != rows->ids.sizes()) return call.given.shape_error("labels", "input_ids'");
-    goals = rows->taken(goals);
-  }
-  goals = goals.to(logits.device());
-  if (replaced) {
-    call.out.loss = at::binary_cross_entropy_with_logits(logits, goals.to(torch::kFloat32));
-  } else if (classes.says == ClassOptions::Says::One) {
-    if (goals.dim() != 1 || goals.size(0) != logits.size(0))
-      return call.given.shape_error("labels", tokens ? "input_ids'" : "[rows]");
-    call.out.loss = call.entropy(logits, goals.to(torch::kInt64));
-  } else if (goals.numel() != logits.numel()) {
-    return call.given.shape_error("labels", "the logits'");
-  } else if (classes.says == ClassOptions::Says::Several) {
-    call.out.loss =
-        at::binary_cross_entropy_with_logits(logits, goals.to(torch::kFloat32).view_as(logits));
-  } else {
-    call.out.loss = at::mse_loss(logits, goals.to(torch::kFloat32).view_as(logits));
-  }
+  if (labels->sizes() != rows->ids.sizes()) return call.given.shape_error("labels", "input_ids'");
+  call.out.loss = at::binary_cross_entropy_with_logits(
+      logits, rows->taken(*labels).to(logits.device(), torch::kFloat32));
   return {};
 }
 

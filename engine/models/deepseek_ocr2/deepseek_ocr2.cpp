@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/deepseek_ocr2/text_options.h"
 #include "engine/models/expert_names.h"
 #include "engine/models/processor_files.h"
@@ -147,6 +148,39 @@ Result<ImageTokens> deepseek_image_tokens(const DeepseekOcr2Options& o,
   return tokens;
 }
 
+/// Whole pictures, and the tiles of all of them, of which num_local_patches says how many are
+/// whose.
+Status deepseek_given(const GivenArguments& given, const Json& config, ModelInput& input) {
+  constexpr const char *kTiles = "pixel_values_local", *kCounts = "num_local_patches";
+  LUTHIER_TRY(const Tensor wholes, given.wanted("pixel_values"));
+  const auto squares = [](const Tensor& frames) {
+    return frames.dim() == 4 && frames.size(1) == 3 && frames.size(2) == frames.size(3);
+  };
+  if (!squares(wholes)) return given.shape_error("pixel_values", "[pictures, 3, edge, edge]");
+  const std::int64_t square = wholes.size(3);
+  const Tensor* tiles = given.find(kTiles);
+  if (tiles && !squares(*tiles)) return given.shape_error(kTiles, "[tiles, 3, edge, edge]");
+  Tensor counts = torch::zeros({wholes.size(0)}, torch::kInt64);
+  if (tiles) {
+    LUTHIER_TRY(counts, given.wanted(kCounts));
+    counts = counts.to(torch::kInt64).contiguous();
+  }
+  if (counts.dim() != 1 || counts.size(0) != wholes.size(0) || counts.lt(0).any().item<bool>() ||
+      counts.sum().item<std::int64_t>() != (tiles ? tiles->size(0) : 0))
+    return given.shape_error(kCounts, "the tiles of each picture");
+  std::vector<GivenMedium> pictures;
+  std::int64_t first = 0;
+  for (std::int64_t i = 0; i < wholes.size(0); ++i) {
+    const std::int64_t count = counts.const_data_ptr<std::int64_t>()[i];
+    Tensor pixels = wholes[i].flatten();
+    if (count > 0) pixels = at::cat({tiles->slice(0, first, first + count).flatten(), pixels});
+    pictures.push_back({{pixels.numel(), {1, count, count > 0 ? tiles->size(3) : square, square}},
+                        pixels.to(torch::kFloat32)});
+    first += count;
+  }
+  return given.put_media(pictures, {}, config, input);
+}
+
 Result<Plan> read_deepseek_ocr2(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const DeepseekOcr2Options options,
               read_deepseek_ocr2_options(config, (folder / "config.json").string()));
@@ -204,6 +238,7 @@ const Family deepseek_ocr2_family = [] {
   Family family{"deepseek_ocr2", true, read_deepseek_ocr2, deepseek_ocr2_memory_name,
                 deepseek_ocr2_stored_name};
   family.pieces_of = pieces_of_experts;
+  family.by_tensors = {deepseek_given, ByTensors::States::Flat};
   return family;
 }();
 

@@ -242,7 +242,11 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 }  // namespace florence2
 
 extern const Family florence2_family;
-const Family florence2_family{"florence2", /*takes_pictures=*/true, florence2::read, same_name,
-                              same_name};
+const Family florence2_family{.model_type = "florence2",
+                              .takes_pictures = true,
+                              .read = florence2::read,
+                              .memory_name = same_name,
+                              .stored_name = same_name,
+                              .by_tensors = {.image_hidden_states = ByTensors::States::ByFrame}};
 
 }  // namespace luthier

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
@@ -105,6 +106,18 @@ Result<ImageTokens> fuyu_image_tokens(const FuyuModelOptions& options,
   return tokens;
 }
 
+/// Patches of all pictures, one behind the other, as the rows have places for them.
+Status fuyu_given(const GivenArguments& given, const Json&, ModelInput& input) {
+  const char* const name = given.find("pixel_values") ? "pixel_values" : "image_patches";
+  LUTHIER_TRY(const Tensor patches, given.wanted(name));
+  if (patches.dim() != 2 && patches.dim() != 3)
+    return given.shape_error(name, "[pictures, patches, numbers]");
+  input.pixel_values = patches.to(torch::kFloat32).reshape({-1, patches.size(-1)});
+  const std::int64_t count = input.pixel_values.size(0);
+  input.pictures = {PictureFacts{count, {1, 1, count}}};
+  return {};
+}
+
 struct FuyuRenaming {
   std::string_view from, to;
 };
@@ -179,6 +192,11 @@ Result<FuyuModelOptions> read_fuyu_options(const Json& config, const std::string
   return o;
 }
 
-const Family fuyu_family{"fuyu", true, read_fuyu, fuyu_memory_name, fuyu_stored_name};
+const Family fuyu_family{.model_type = "fuyu",
+                         .takes_pictures = true,
+                         .read = read_fuyu,
+                         .memory_name = fuyu_memory_name,
+                         .stored_name = fuyu_stored_name,
+                         .by_tensors = {fuyu_given}};
 
 }  // namespace luthier

@@ -138,6 +138,11 @@ Result<Gemma3Options> read_gemma3_options(const Json& config, const std::string&
   return o;
 }
 
-const Family gemma3_family{"gemma3", true, read_gemma3, llava_memory_name, llava_stored_name};
+const Family gemma3_family{.model_type = "gemma3",
+                           .takes_pictures = true,
+                           .read = read_gemma3,
+                           .memory_name = llava_memory_name,
+                           .stored_name = llava_stored_name,
+                           .by_tensors = {.image_hidden_states = ByTensors::States::ByFrame}};
 
 }  // namespace luthier

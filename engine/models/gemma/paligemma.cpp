@@ -133,7 +133,11 @@ Result<SiglipGemmaOptions> read_paligemma_options(const Json& config, const std:
   return o;
 }
 
-const Family paligemma_family{"paligemma", true, read_paligemma, llava_memory_name,
-                              llava_stored_name};
+const Family paligemma_family{.model_type = "paligemma",
+                              .takes_pictures = true,
+                              .read = read_paligemma,
+                              .memory_name = llava_memory_name,
+                              .stored_name = llava_stored_name,
+                              .by_tensors = {.image_hidden_states = ByTensors::States::ByFrame}};
 
 }  // namespace luthier

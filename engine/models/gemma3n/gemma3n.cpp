@@ -197,6 +197,11 @@ Result<Gemma3nModelOptions> read_gemma3n_options(const Json& config, const std::
 }
 
 extern const Family gemma3n_family;
-const Family gemma3n_family{"gemma3n", true, read_gemma3n, same_name, same_name};
+const Family gemma3n_family{.model_type = "gemma3n",
+                            .takes_pictures = true,
+                            .read = read_gemma3n,
+                            .memory_name = same_name,
+                            .stored_name = same_name,
+                            .by_tensors = {.image_hidden_states = ByTensors::States::ByFrame}};
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/gemma4/gemma4.h"
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/family.h"
 
 namespace luthier {
@@ -99,6 +100,15 @@ Result<Gemma4ModelOptions> read_gemma4_options(const Json& config, const std::st
   return o;
 }
 
+namespace {
+
+Status gemma4_pictures(const GivenArguments& given, const Json& config, ModelInput& input) {
+  LUTHIER_TRY(const Gemma4ModelOptions options, read_gemma4_options(config, given.where()));
+  return gemma4_given(given, options.vision.pooling, config, input);
+}
+
+}  // namespace
+
 extern const Family gemma4_family;
 const Family gemma4_family{.model_type = "gemma4",
                            .takes_pictures = true,
@@ -106,6 +116,7 @@ const Family gemma4_family{.model_type = "gemma4",
                            .memory_name = same_name,
                            .stored_name = same_name,
                            .processor_layout = gemma4_layout,
-                           .leave_out = gemma4_without_sound};
+                           .leave_out = gemma4_without_sound,
+                           .by_tensors = {gemma4_pictures, ByTensors::States::Flat}};
 
 }  // namespace luthier

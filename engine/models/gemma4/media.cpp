@@ -2,6 +2,7 @@
 #include "engine/models/gemma4/media.h"
 
 #include "engine/base/log.h"
+#include "engine/models/class_arguments.h"
 #include "engine/models/processor_files.h"
 #include "engine/nn/module_cost.h"
 #include "engine/nn/rms_norm.h"
@@ -140,6 +141,41 @@ Tensor gemma4_layout(const ModelInput& input) {
     first += count;
   }
   return at::stack(pictures);
+}
+
+Status gemma4_given(const GivenArguments& given, std::int64_t side, const Json& config,
+                    ModelInput& input) {
+  constexpr const char* kPlaces = "image_position_ids";
+  LUTHIER_TRY(const Tensor pixels, given.wanted("pixel_values"));
+  LUTHIER_TRY(const Tensor places, given.wanted(kPlaces));
+  if (pixels.dim() != 3) return given.shape_error("pixel_values", "[pictures, patches, numbers]");
+  if (places.dim() != 3 || places.size(2) != 2 ||
+      !places.sizes().slice(0, 2).equals(pixels.sizes().slice(0, 2)))
+    return given.shape_error(kPlaces, "[pictures, patches, 2]");
+  std::vector<GivenMedium> pictures;
+  for (std::int64_t i = 0; i < pixels.size(0); ++i) {
+    const Tensor own = places[i].ge(0).all(1).nonzero().squeeze(1);
+    const Tensor there = places[i].index_select(0, own).to(torch::kInt64);
+    if (own.numel() == 0) return given.shape_error(kPlaces, "places of at least one patch");
+    const Tensor column = there.select(1, 0), row = there.select(1, 1);
+    const std::int64_t rows = row.max().item<std::int64_t>() + 1,
+                       columns = column.max().item<std::int64_t>() + 1;
+    const Tensor order = at::argsort(row * columns + column);
+    const bool whole =
+        own.numel() == rows * columns && rows % side == 0 && columns % side == 0 &&
+        (row * columns + column).index_select(0, order).equal(torch::arange(rows * columns));
+    if (!whole)
+      return given.shape_error(
+          kPlaces, "places of whole squares of " + std::to_string(side) + " patches a side");
+    pictures.push_back({{rows * columns, {1, rows, columns, side, pixels.size(1)}},
+                        pixels[i]
+                            .index_select(0, own.index_select(0, order))
+                            .to(torch::kFloat32)
+                            .view({rows / side, side, columns / side, side, -1})
+                            .transpose(1, 2)
+                            .reshape({rows * columns, -1})});
+  }
+  return given.put_media(pictures, {}, config, input);
 }
 
 void gemma4_without_sound(Json& config) {

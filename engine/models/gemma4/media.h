@@ -12,6 +12,8 @@
 
 namespace luthier {
 
+class GivenArguments;
+
 struct Gemma4MediaOptions {
   DecoderOptions text;
   bool tie_word_embeddings = true;
@@ -70,6 +72,11 @@ Result<ImageTokens> gemma4_image_tokens(const Gemma4Patches& patches,
 
 /// [pictures, the most patches, numbers], row by row, zeros behind a picture's own.
 torch::Tensor gemma4_layout(const ModelInput& input);
+
+/// The other way round: patches by image_position_ids, of which −1 is a place that fills up;
+/// `side`: of the squares of patches that come together.
+Status gemma4_given(const GivenArguments& given, std::int64_t side, const Json& config,
+                    ModelInput& input);
 
 /// Family::leave_out of what takes sound.
 void gemma4_without_sound(Json& config);

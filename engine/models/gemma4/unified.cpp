@@ -128,6 +128,14 @@ Result<Gemma4UnifiedOptions> read_gemma4_unified_options(const Json& config,
   return o;
 }
 
+namespace {
+
+Status unified_pictures(const GivenArguments& given, const Json& config, ModelInput& input) {
+  return gemma4_given(given, /*side=*/1, config, input);
+}
+
+}  // namespace
+
 extern const Family gemma4_unified_family;
 const Family gemma4_unified_family{.model_type = "gemma4_unified",
                                    .takes_pictures = true,
@@ -135,6 +143,7 @@ const Family gemma4_unified_family{.model_type = "gemma4_unified",
                                    .memory_name = unified_memory_name,
                                    .stored_name = unified_stored_name,
                                    .processor_layout = gemma4_layout,
-                                   .leave_out = gemma4_without_sound};
+                                   .leave_out = gemma4_without_sound,
+                                   .by_tensors = {unified_pictures, ByTensors::States::Flat}};
 
 }  // namespace luthier

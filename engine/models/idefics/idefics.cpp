@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/idefics/idefics.h"
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/idefics/last_picture.h"
 #include "engine/models/idefics/own_words.h"
@@ -17,7 +18,7 @@ using torch::Tensor;
 namespace {
 
 constexpr const char *kSeeing = "seeing_tokens", *kReading = "reading", *kSeen = "seen_pictures",
-                     *kMark = "<image>", *kAround = "<fake_token_around_image>";
+                     *kGiven = "given_sights", *kMark = "<image>", *kAround = "<fake_token_around_image>";
 
 /// The runs' tokens, and the states that they see, as rows.
 std::pair<RowLayout, RowLayout> as_rows(const std::vector<PictureSight::Run>& runs) {
@@ -61,10 +62,13 @@ class Idefics : public TowerModel {
     if (sequence.rows.stands()) throw StandingRowsAsked("which of its pictures each token sees");
     const auto sight = std::make_shared<PictureSight>();
     const Sighted made = seen(input);
-    TORCH_CHECK(made.runs.size() == input.pictures.size(), "there are ", made.runs.size(),
-                " pictures' marks and ", input.pictures.size(), " pictures");
-    sight->states =
+    TORCH_CHECK(input.aside.contains(kGiven) || made.runs.size() == input.pictures.size(),
+                "there are ", made.runs.size(), " pictures' marks and ", input.pictures.size(),
+                " pictures");
+    sight->made = sight->states =
         project(input.tower_features.defined() ? input.tower_features : tower(input), input);
+    if (made.order.defined())
+      sight->states = sight->made.index_select(0, made.order.to(sight->made.device()));
     sight->runs = made.runs, sight->last_runs = made.last_runs;
     std::tie(sight->run_rows, sight->seen_rows) = as_rows(made.runs);
     sight->run_rows.take_back(input.aside, kReading);
@@ -128,6 +132,8 @@ class Idefics : public TowerModel {
 
  private:
   Sighted seen(const ModelInput& input) const {
+    if (const auto given = input.aside.find(kGiven); given != input.aside.end())
+      return given_pictures(input.lengths, given->second.to(torch::kCPU), options_.states());
     const auto events = input.picture_marks.empty()
                             ? picture_events(input, options_.image_token_id, options_.ends)
                             : input.picture_marks;
@@ -163,6 +169,32 @@ Result<ImageTokens> idefics_image_tokens(const IdeficsOptions& options,
 
 /// [1, pictures, 3, height, width], as the processor lays out a row.
 Tensor idefics_layout(const ModelInput& input) { return input.pixel_values.unsqueeze(0); }
+
+/// The other way round, of several rows; image_attention_mask [rows, length, pictures] says what
+/// each token sees, whatever its row's marks do.
+Status idefics_given(const GivenArguments& given, const Json&, ModelInput& input) {
+  constexpr const char* kMask = "image_attention_mask";
+  LUTHIER_TRY(const Tensor pixels, given.wanted("pixel_values"));
+  LUTHIER_TRY(const Tensor mask, given.wanted(kMask));
+  LUTHIER_TRY(const FilledUp rows, given.text_rows());
+  if (pixels.dim() != 5 || pixels.size(0) != rows.rows())
+    return given.shape_error("pixel_values", "[rows, pictures, 3, height, width]");
+  const std::int64_t pictures = pixels.size(1);
+  if (mask.dim() != 3 || mask.size(2) != pictures ||
+      !mask.sizes().slice(0, 2).equals(rows.ids.sizes()))
+    return given.shape_error(kMask, "[rows, length, pictures]");
+  const Tensor seen = mask.to(torch::kBool), counts = seen.sum(2),
+               first = seen.to(torch::kInt64).argmax(2),
+               row = torch::arange(rows.rows()).unsqueeze(1) * pictures;
+  const Tensor places = torch::arange(pictures);
+  const Tensor together = places.ge(first.unsqueeze(2))
+                              .logical_and(places.lt((first + counts).unsqueeze(2)));
+  if (!together.eq(seen).all().item<bool>())
+    return input_error("A token sees pictures that do not stand side by side.",
+                       given.where() + ": " + kMask, "Such a mask is not taken here.");
+  input.aside[kGiven] = rows.taken(at::stack({first + row, counts}, 2));
+  return given.put_frames(pixels.flatten(0, 1), input);
+}
 
 Result<Plan> read_idefics(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const IdeficsOptions options, read_idefics_options(config, folder));
@@ -265,6 +297,12 @@ Result<IdeficsOptions> read_idefics_options(const Json& config,
   return o;
 }
 
-const Family idefics_family{"idefics", true, read_idefics, same_name, same_name, idefics_layout};
+const Family idefics_family{.model_type = "idefics",
+                            .takes_pictures = true,
+                            .read = read_idefics,
+                            .memory_name = same_name,
+                            .stored_name = same_name,
+                            .processor_layout = idefics_layout,
+                            .by_tensors = {idefics_given, ByTensors::States::ByRow}};
 
 }  // namespace luthier

@@ -57,4 +57,33 @@ Sighted last_pictures(const std::vector<std::int64_t>& lengths,
   return made;
 }
 
+Sighted given_pictures(const std::vector<std::int64_t>& lengths, const torch::Tensor& sights,
+                       std::int64_t states) {
+  Sighted made;
+  std::vector<std::int64_t> tokens, order;
+  const torch::Tensor all = sights.contiguous();
+  const auto* sight = all.const_data_ptr<std::int64_t>();
+  std::int64_t token = 0;
+  for (const std::int64_t length : lengths) {
+    const std::int64_t* before = nullptr;  // what the token before it in its row sees
+    for (const std::int64_t end = token + length; token < end; ++token) {
+      const std::int64_t* own = sight + 2 * token;
+      if (own[1] > 0) {
+        if (!before || before[0] != own[0] || before[1] != own[1]) {
+          made.runs.push_back({0, std::ssize(order), own[1] * states});
+          for (std::int64_t i = 0; i < own[1] * states; ++i) order.push_back(own[0] * states + i);
+        }
+        ++made.runs.back().tokens;
+        tokens.push_back(token);
+      }
+      before = own;
+    }
+    const bool sees = before && before[1] > 0;
+    made.last_runs.push_back(sees ? std::ssize(made.runs) - 1 : std::int64_t{-1});
+  }
+  made.order = torch::tensor(order, torch::kInt64);
+  if (std::ssize(tokens) < token) made.tokens = torch::tensor(tokens, torch::kInt64);
+  return made;
+}
+
 }  // namespace luthier

@@ -21,4 +21,10 @@ std::vector<std::int64_t> picture_events(const ModelInput& input, TokenId mark,
 Sighted last_pictures(const std::vector<std::int64_t>& lengths,
                       const std::vector<std::int64_t>& events, std::int64_t states);
 
+/// The same where it is said of each token: `sights` [tokens, 2] int64 on the CPU, the first
+/// picture that it sees and how many from there on. `order` has the states run by run: some are
+/// seen by several, some by none.
+Sighted given_pictures(const std::vector<std::int64_t>& lengths, const torch::Tensor& sights,
+                       std::int64_t states);
+
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/idefics3/idefics3.h"
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
 #include "engine/nn/module_cost.h"
@@ -188,6 +189,24 @@ Result<Plan> read_smolvlm(const Json& config, const std::filesystem::path& folde
 /// The processors' pixel_values have the conversations of a batch as their first axis.
 Tensor processor_layout(const ModelInput& input) { return input.pixel_values.unsqueeze(0); }
 
+/// The other way round: frames that are 0 all over only fill a row up.
+Status given_frames(const GivenArguments& given, const Json&, ModelInput& input) {
+  LUTHIER_TRY(const Tensor pixels, given.wanted("pixel_values"));
+  if (pixels.dim() == 4) return given.put_frames(pixels, input);
+  if (pixels.dim() != 5)
+    return given.shape_error("pixel_values", "[rows, frames, 3, height, width]");
+  const Tensor frames = pixels.flatten(0, 1),
+               kept = frames.flatten(1).ne(0).any(1).nonzero().squeeze(1);
+  if (const Tensor* seen = given.find("pixel_attention_mask")) {
+    if (seen->dim() != 4 || seen->size(0) * seen->size(1) != frames.size(0))
+      return given.shape_error("pixel_attention_mask", "[rows, frames, height, width]");
+    if (!seen->flatten(0, 1).index_select(0, kept).to(torch::kBool).all().item<bool>())
+      return input_error("Pictures are taken whole here.", given.where() + ": pixel_attention_mask",
+                         "Give pictures without an edge that only fills them up.");
+  }
+  return given.put_frames(frames.index_select(0, kept), input);
+}
+
 }  // namespace
 
 std::string Idefics3Text::expand(std::int64_t rows, std::int64_t columns) const {
@@ -221,8 +240,18 @@ Result<Idefics3Options> read_idefics3_options(const Json& config, const std::str
   return o;
 }
 
-const Family idefics3_family{"idefics3", true,      read_idefics3,
-                             same_name,  same_name, processor_layout};
-const Family smolvlm_family{"smolvlm", true, read_smolvlm, same_name, same_name, processor_layout};
+const Family idefics3_family{.model_type = "idefics3",
+                             .takes_pictures = true,
+                             .read = read_idefics3,
+                             .memory_name = same_name,
+                             .stored_name = same_name,
+                             .processor_layout = processor_layout,
+                             .by_tensors = {given_frames, ByTensors::States::ByFrame}};
+const Family smolvlm_family = [] {
+  Family family = idefics3_family;
+  family.model_type = "smolvlm";
+  family.read = read_smolvlm;
+  return family;
+}();
 
 }  // namespace luthier

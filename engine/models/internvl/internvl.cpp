@@ -189,6 +189,11 @@ Result<InternVLOptions> read_internvl_options(const Json& config, const std::str
   return o;
 }
 
-const Family internvl_family{"internvl", true, read_internvl, llava_memory_name, llava_stored_name};
+const Family internvl_family{.model_type = "internvl",
+                             .takes_pictures = true,
+                             .read = read_internvl,
+                             .memory_name = llava_memory_name,
+                             .stored_name = llava_stored_name,
+                             .by_tensors = {.image_hidden_states = ByTensors::States::ByFrame}};
 
 }  // namespace luthier

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/family.h"
 #include "engine/models/llava/llava_names.h"
@@ -204,6 +205,32 @@ Tensor lfm2_vl_layout(const ModelInput& input) {
   return at::stack(padded);
 }
 
+/// The other way round, by spatial_shapes: a picture each, since frames do not see one another.
+Status lfm2_vl_given(const GivenArguments& given, const Json& config, ModelInput& input) {
+  constexpr const char* kShapes = "spatial_shapes";
+  LUTHIER_TRY(const Tensor pixels, given.wanted("pixel_values"));
+  LUTHIER_TRY(const Tensor given_shapes, given.wanted(kShapes));
+  if (pixels.dim() != 3) return given.shape_error("pixel_values", "[frames, patches, numbers]");
+  if (given_shapes.dim() != 2 || given_shapes.size(1) != 2 ||
+      given_shapes.size(0) != pixels.size(0))
+    return given.shape_error(kShapes, "[frames, 2]");
+  const Tensor shapes = given_shapes.to(torch::kInt64).contiguous();
+  std::vector<GivenMedium> frames;
+  for (std::int64_t i = 0; i < shapes.size(0); ++i) {
+    const std::int64_t* shape = shapes.const_data_ptr<std::int64_t>() + 2 * i;
+    const std::int64_t count = shape[0] * shape[1];
+    if (shape[0] < 1 || shape[1] < 1 || count > pixels.size(1))
+      return given.shape_error(kShapes, "numbers of patches that pixel_values have");
+    if (const Tensor* own = given.find("pixel_attention_mask");
+        own && (own->dim() != 2 || own->size(0) != pixels.size(0) ||
+                (*own)[i].ne(0).sum().item<std::int64_t>() != count))
+      return given.shape_error("pixel_attention_mask", "the patches that spatial_shapes names");
+    frames.push_back({{count, {0, 0, 0, shape[0], shape[1]}},
+                      pixels[i].slice(0, 0, count).to(torch::kFloat32)});
+  }
+  return given.put_media(frames, {}, config, input);
+}
+
 Result<Plan> read_lfm2_vl(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const Lfm2VlOptions options,
               read_lfm2_vl_options(config, (folder / "config.json").string()));
@@ -244,6 +271,7 @@ extern const Family lfm2_vl_family;
 const Family lfm2_vl_family = [] {
   Family family{"lfm2_vl", true, read_lfm2_vl, llava_memory_name, same_name, lfm2_vl_layout};
   family.untie = untie_lfm2;
+  family.by_tensors = {lfm2_vl_given, ByTensors::States::Flat};
   return family;
 }();
 

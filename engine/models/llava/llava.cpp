@@ -218,6 +218,11 @@ Result<LlavaOptions> read_llava_options(const Json& config, const std::string& w
   return o;
 }
 
-const Family llava_family{"llava", true, read_llava, llava_memory_name, llava_stored_name};
+const Family llava_family{.model_type = "llava",
+                          .takes_pictures = true,
+                          .read = read_llava,
+                          .memory_name = llava_memory_name,
+                          .stored_name = llava_stored_name,
+                          .by_tensors = {.image_hidden_states = ByTensors::States::Flat}};
 
 }  // namespace luthier

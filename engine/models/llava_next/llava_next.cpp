@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/llava_next/llava_next.h"
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/llava_next/llava_next_model.h"
 #include "engine/models/processor_files.h"
@@ -79,6 +80,31 @@ Tensor llava_next_layout(const ModelInput& input) {
   return at::stack(pictures);
 }
 
+Status put_tiled_pictures(const GivenArguments& given, const PictureCut& cut,
+                          const std::vector<bool>& whole, std::vector<GivenMedium>& pictures) {
+  LUTHIER_TRY(const Tensor pixels, given.wanted("pixel_values"));
+  const bool stacked = pixels.dim() == 5;  // filled up to the picture of most frames
+  if (!stacked && pixels.dim() != 4)
+    return given.shape_error("pixel_values", "[pictures, frames, 3, height, width]");
+  LUTHIER_TRY(const Tensor sizes,
+              given.image_sizes(stacked ? pixels.size(0) : std::ssize(whole)));
+  std::int64_t first = 0;
+  for (std::int64_t i = 0; i < sizes.size(0); ++i) {
+    const std::int64_t* size = sizes.const_data_ptr<std::int64_t>() + 2 * i;
+    const std::vector<std::int64_t> grid{size[0], size[1]};
+    const bool one = i < std::ssize(whole) && whole[static_cast<std::size_t>(i)];
+    const PictureLines lines = picture_lines(cut, one ? 1 : 2, grid);
+    const Tensor from = stacked ? pixels[i] : pixels.slice(0, first);
+    if (lines.frames() > from.size(0))
+      return given.shape_error("pixel_values", "the frames that image_sizes asks for");
+    pictures.push_back({{lines.frames(), grid},
+                        from.slice(0, 0, lines.frames()).to(torch::kFloat32),
+                        lines.tokens()});
+    first += lines.frames();
+  }
+  return {};
+}
+
 Result<LlavaNextOptions> read_llava_next_options(const Json& config, const std::string& where) {
   LlavaNextOptions o;
   LUTHIER_TRY(o.llava, read_llava_options(config, where));
@@ -107,7 +133,21 @@ Result<LlavaNextOptions> read_llava_next_options(const Json& config, const std::
   return o;
 }
 
-const Family llava_next_family{
-    "llava_next", true, read_llava_next, llava_memory_name, llava_stored_name, llava_next_layout};
+Status llava_next_given(const GivenArguments& given, const Json& config, ModelInput& input) {
+  LUTHIER_TRY(const LlavaNextOptions options, read_llava_next_options(config, given.where()));
+  LUTHIER_TRY(const Tensor sizes, given.wanted("image_sizes"));
+  std::vector<GivenMedium> pictures;
+  const std::vector<bool> none_whole(static_cast<std::size_t>(sizes.size(0)), false);
+  LUTHIER_CHECK(put_tiled_pictures(given, options.cut, none_whole, pictures));
+  return given.put_media(pictures, {}, config, input);
+}
+
+const Family llava_next_family{.model_type = "llava_next",
+                               .takes_pictures = true,
+                               .read = read_llava_next,
+                               .memory_name = llava_memory_name,
+                               .stored_name = llava_stored_name,
+                               .processor_layout = llava_next_layout,
+                               .by_tensors = {llava_next_given, ByTensors::States::Flat}};
 
 }  // namespace luthier

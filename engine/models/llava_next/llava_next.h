@@ -11,6 +11,8 @@
 
 namespace luthier {
 
+struct GivenMedium;
+
 struct LlavaNextOptions {
   LlavaOptions llava;
   PictureCut cut;
@@ -31,6 +33,10 @@ Result<ImageTokens> llava_next_tokens(const LlavaNextOptions& options, const std
                                       const std::filesystem::path& folder);
 /// [pictures, frames of the fullest, 3, height, width], zeros where a picture has fewer.
 torch::Tensor llava_next_layout(const ModelInput& input);
+/// The other way round, by what the class is given: each picture's frames by its size, whatever
+/// stands behind them, and of `whole` pictures the first one alone.
+Status put_tiled_pictures(const GivenArguments& given, const PictureCut& cut,
+                          const std::vector<bool>& whole, std::vector<GivenMedium>& pictures);
 
 /// The row of the family table.
 extern const Family llava_next_family;

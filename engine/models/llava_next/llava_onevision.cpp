@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/llava_next/llava_onevision.h"
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
 #include "engine/vision/pinpoints.h"
@@ -131,6 +132,36 @@ Result<Plan> read_onevision(const Json& config, const std::filesystem::path& fol
                          [options](const auto& files) { return onevision_tokens(options, files); });
 }
 
+/// Of a row with several pictures each is one frame; films are frames and nothing more.
+Status onevision_given(const GivenArguments& given, const Json& config, ModelInput& input) {
+  LUTHIER_TRY(const LlavaNextOptions options, read_llava_onevision_options(config, given.where()));
+  std::vector<GivenMedium> pictures, films;
+  if (given.find("pixel_values")) {
+    LUTHIER_TRY(const torch::Tensor sizes, given.wanted("image_sizes"));
+    std::vector<bool> whole(static_cast<std::size_t>(sizes.size(0)), false);
+    if (const torch::Tensor* counts = given.find("batch_num_images")) {
+      whole.clear();
+      for (std::int64_t row = 0; row < counts->numel(); ++row) {
+        const auto count = counts->flatten()[row].item<std::int64_t>();
+        whole.insert(whole.end(), static_cast<std::size_t>(std::max<std::int64_t>(count, 0)),
+                     count > 1);
+      }
+      if (std::ssize(whole) != sizes.size(0))
+        return given.shape_error("batch_num_images", "the pictures of each row");
+    }
+    LUTHIER_CHECK(put_tiled_pictures(given, options.cut, whole, pictures));
+  }
+  if (const torch::Tensor* frames = given.find("pixel_values_videos")) {
+    if (frames->dim() != 5)
+      return given.shape_error("pixel_values_videos", "[films, frames, 3, height, width]");
+    for (std::int64_t film = 0; film < frames->size(0); ++film)
+      films.push_back({{frames->size(1), {}, 1.0},
+                       (*frames)[film].to(torch::kFloat32),
+                       film_tokens(options.cut, frames->size(1))});
+  }
+  return given.put_media(pictures, films, config, input);
+}
+
 }  // namespace
 
 Result<LlavaNextOptions> read_llava_onevision_options(const Json& config,
@@ -146,8 +177,12 @@ Result<LlavaNextOptions> read_llava_onevision_options(const Json& config,
   return options;
 }
 
-const Family llava_onevision_family{"llava_onevision", true,
-                                    read_onevision,    llava_memory_name,
-                                    llava_stored_name, llava_next_layout};
+const Family llava_onevision_family{.model_type = "llava_onevision",
+                                    .takes_pictures = true,
+                                    .read = read_onevision,
+                                    .memory_name = llava_memory_name,
+                                    .stored_name = llava_stored_name,
+                                    .processor_layout = llava_next_layout,
+                                    .by_tensors = {onevision_given, ByTensors::States::Flat}};
 
 }  // namespace luthier

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/family.h"
 #include "engine/models/processor_files.h"
@@ -123,6 +124,38 @@ Tensor minicpmv_layout(const ModelInput& input) {
       .reshape({1, 3, patch, count * patch});
 }
 
+/// The other way round, by target_sizes: a unit is a picture, since they do not see one another.
+Status minicpmv_given(const GivenArguments& given, const Json& config, ModelInput& input) {
+  constexpr const char* kSizes = "target_sizes";
+  LUTHIER_TRY(const Tensor pixels, given.wanted("pixel_values"));
+  LUTHIER_TRY(const Tensor given_sizes, given.wanted(kSizes));
+  if (pixels.dim() != 4 || pixels.size(0) != 1 || pixels.size(1) != 3 ||
+      pixels.size(3) % pixels.size(2) != 0)
+    return given.shape_error("pixel_values", "[1, 3, patch, patches * patch]");
+  if (given_sizes.dim() != 2 || given_sizes.size(1) != 2)
+    return given.shape_error(kSizes, "[units, 2]");
+  const std::int64_t patch = pixels.size(2), count = pixels.size(3) / patch;
+  const Tensor patches = pixels[0]
+                             .to(torch::kFloat32)
+                             .view({3, patch, count, patch})
+                             .permute({2, 0, 1, 3})
+                             .reshape({count, 3 * patch * patch});
+  const Tensor sizes = given_sizes.to(torch::kInt64).contiguous();
+  std::vector<GivenMedium> units;
+  std::int64_t first = 0;
+  for (std::int64_t i = 0; i < sizes.size(0); ++i) {
+    const std::int64_t* size = sizes.const_data_ptr<std::int64_t>() + 2 * i;
+    const std::int64_t own = size[0] * size[1];
+    if (size[0] < 1 || size[1] < 1 || first + own > count)
+      return given.shape_error(kSizes, "sizes of as many patches as pixel_values have");
+    units.push_back({{own, {0, 0, 0, 0, size[0], size[1]}}, patches.slice(0, first, first + own)});
+    first += own;
+  }
+  if (first < count)
+    return given.shape_error(kSizes, "sizes of as many patches as pixel_values have");
+  return given.put_media(units, {}, config, input);
+}
+
 Result<Plan> read_minicpmv(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const MiniCpmVOptions options,
               read_minicpmv_options(config, (folder / "config.json").string()));
@@ -195,7 +228,12 @@ Result<MiniCpmVOptions> read_minicpmv_options(const Json& config, const std::str
 }
 
 extern const Family minicpmv4_6_family;
-const Family minicpmv4_6_family{"minicpmv4_6", true,      read_minicpmv,
-                                same_name,     same_name, minicpmv_layout};
+const Family minicpmv4_6_family{.model_type = "minicpmv4_6",
+                                .takes_pictures = true,
+                                .read = read_minicpmv,
+                                .memory_name = same_name,
+                                .stored_name = same_name,
+                                .processor_layout = minicpmv_layout,
+                                .by_tensors = {minicpmv_given}};
 
 }  // namespace luthier

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/models/class_arguments.h"
 #include "engine/models/config_numbers.h"
 #include "engine/models/family.h"
 #include "engine/models/llava/llava_names.h"
@@ -209,6 +210,32 @@ Tensor pixtral_layout(const ModelInput& input) {
   return at::stack(pictures);
 }
 
+/// The other way round, by image_sizes.
+Status pixtral_given(const GivenArguments& given, const Json& config, ModelInput& input) {
+  LUTHIER_TRY(const Mistral3Options options, read_mistral3_options(config, given.where()));
+  const std::int64_t side = options.vision.patch_size;
+  LUTHIER_TRY(const Tensor pixels, given.wanted("pixel_values"));
+  if (pixels.dim() != 4 || pixels.size(1) != 3)
+    return given.shape_error("pixel_values", "[pictures, 3, height, width]");
+  LUTHIER_TRY(const Tensor sizes, given.image_sizes(pixels.size(0)));
+  std::vector<GivenMedium> pictures;
+  for (std::int64_t i = 0; i < sizes.size(0); ++i) {
+    const std::int64_t* size = sizes.const_data_ptr<std::int64_t>() + 2 * i;
+    const std::int64_t rows = size[0] / side, columns = size[1] / side;
+    if (rows < 1 || columns < 1 || size[0] > pixels.size(2) || size[1] > pixels.size(3))
+      return given.shape_error("pixel_values", "the sizes that image_sizes names");
+    pictures.push_back({{rows * columns, {1, rows, columns}},
+                        pixels[i]
+                            .to(torch::kFloat32)
+                            .slice(1, 0, rows * side)
+                            .slice(2, 0, columns * side)
+                            .reshape({3, rows, side, columns, side})
+                            .permute({1, 3, 0, 2, 4})
+                            .reshape({rows * columns, 3 * side * side})});
+  }
+  return given.put_media(pictures, {}, config, input);
+}
+
 Result<Plan> read_mistral3(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const Mistral3Options options,
               read_mistral3_options(config, (folder / "config.json").string()));
@@ -265,7 +292,12 @@ Result<Mistral3Options> read_mistral3_options(const Json& config, const std::str
 }
 
 extern const Family mistral3_family;
-const Family mistral3_family{"mistral3",        true,          read_mistral3, llava_memory_name,
-                             llava_stored_name, pixtral_layout};
+const Family mistral3_family{.model_type = "mistral3",
+                             .takes_pictures = true,
+                             .read = read_mistral3,
+                             .memory_name = llava_memory_name,
+                             .stored_name = llava_stored_name,
+                             .processor_layout = pixtral_layout,
+                             .by_tensors = {pixtral_given, ByTensors::States::Flat}};
 
 }  // namespace luthier

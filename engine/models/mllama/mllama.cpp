@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "engine/models/mllama/given_tiles.h"
 #include "engine/models/mllama/picture_sight.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
@@ -214,6 +215,11 @@ Tensor mllama_layout(const ModelInput& input) {
   return input.pixel_values.unflatten(0, {1, pictures, -1});
 }
 
+Status mllama_given(const GivenArguments& given, const Json& config, ModelInput& input) {
+  LUTHIER_TRY(const MllamaOptions options, read_mllama_options(config, given.where()));
+  return put_given_tiles(given, options, input);
+}
+
 Result<Plan> read_mllama(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const MllamaOptions options,
               read_mllama_options(config, (folder / "config.json").string()));
@@ -245,7 +251,12 @@ Result<MllamaOptions> read_mllama_options(const Json& config, const std::string&
   return o;
 }
 
-const Family mllama_family{"mllama",           true,         read_mllama, mllama_memory_name,
-                           mllama_stored_name, mllama_layout};
+const Family mllama_family{.model_type = "mllama",
+                           .takes_pictures = true,
+                           .read = read_mllama,
+                           .memory_name = mllama_memory_name,
+                           .stored_name = mllama_stored_name,
+                           .processor_layout = mllama_layout,
+                           .by_tensors = {mllama_given}};
 
 }  // namespace luthier

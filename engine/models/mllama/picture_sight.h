@@ -33,6 +33,7 @@ struct PictureSight {
     std::int64_t tokens = 0, first = 0, seen = 0;
   };
   torch::Tensor states;   ///< [states, hidden] of all pictures, in the order of `Sighted::order`
+  torch::Tensor made;     ///< the same as the pictures gave them
   std::vector<Run> runs;  ///< of all tokens of rows that have pictures
   /// Of each row, the run that its last token is of; −1: it has no pictures.
   std::vector<std::int64_t> last_runs;

@@ -332,6 +332,11 @@ Result<Ovis2Options> read_ovis2_options(const Json& config, const std::string& w
   return o;
 }
 
-const Family ovis2_family{"ovis2", true, read_ovis2, ovis2_memory_name, same_name};
+const Family ovis2_family{.model_type = "ovis2",
+                          .takes_pictures = true,
+                          .read = read_ovis2,
+                          .memory_name = ovis2_memory_name,
+                          .stored_name = same_name,
+                          .by_tensors = {.image_hidden_states = ByTensors::States::ByFrame}};
 
 }  // namespace luthier

@@ -2,6 +2,7 @@
 #include "engine/models/phi4_multimodal/phi4_multimodal.h"
 
 #include "engine/base/log.h"
+#include "engine/models/class_arguments.h"
 #include "engine/models/family.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
@@ -173,6 +174,44 @@ Result<ImageTokens> phi4_image_tokens(const Phi4MultimodalOptions& o,
   return tokens;
 }
 
+/// Squares by image_sizes, the whole before them; which patches show something is what
+/// image_attention_mask says of the first column and the first row of squares.
+Status phi4_given(const GivenArguments& given, const Json& config, ModelInput& input) {
+  constexpr const char* kMask = "image_attention_mask";
+  LUTHIER_TRY(const Phi4MultimodalOptions o, read_phi4_multimodal_options(config, given.where()));
+  const char* const name = given.find("pixel_values") ? "pixel_values" : "image_pixel_values";
+  LUTHIER_TRY(const Tensor pixels, given.wanted(name));
+  LUTHIER_TRY(const Tensor mask, given.wanted(kMask));
+  const std::int64_t crop = o.vision.crop_size, side = o.vision.cut().side;
+  if (pixels.dim() != 5 || pixels.size(4) != crop || pixels.size(3) != crop)
+    return given.shape_error(name, "[pictures, 1 + squares, 3, crop_size, crop_size]");
+  if (!mask.sizes().equals({pixels.size(0), pixels.size(1), side, side}))
+    return given.shape_error(kMask, "[pictures, 1 + squares, patches, patches]");
+  LUTHIER_TRY(const Tensor sizes, given.image_sizes(pixels.size(0)));
+  std::vector<GivenMedium> pictures;
+  for (std::int64_t i = 0; i < sizes.size(0); ++i) {
+    const std::int64_t* size = sizes.const_data_ptr<std::int64_t>() + 2 * i;
+    const std::int64_t rows = size[0] / crop, columns = size[1] / crop, frames = 1 + rows * columns;
+    if (rows < 1 || columns < 1 || frames > pixels.size(1))
+      return given.shape_error(name, "the squares that image_sizes asks for");
+    const Tensor shows = mask[i].slice(0, 0, frames).ne(0);
+    const Tensor squares = shows.slice(0, 1)
+                               .view({rows, columns, side, side})
+                               .transpose(1, 2)
+                               .reshape({rows * side, columns * side});
+    const auto down = squares.select(1, 0).sum().item<std::int64_t>(),
+               across = squares.select(0, 0).sum().item<std::int64_t>();
+    Tensor corner = torch::zeros_like(squares);
+    corner.slice(0, 0, down).slice(1, 0, across) = true;
+    if (!shows[0].all().item<bool>() || !corner.equal(squares) || down <= side * (rows - 1) ||
+        across <= side * (columns - 1))
+      return given.shape_error(kMask, "a picture in the upper left of its squares");
+    pictures.push_back({{frames, {rows, columns, down, across}},
+                        pixels[i].slice(0, 0, frames).to(torch::kFloat32)});
+  }
+  return given.put_media(pictures, {}, config, input);
+}
+
 Result<Plan> read_phi4_multimodal(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const Phi4MultimodalOptions options,
               read_phi4_multimodal_options(config, (folder / "config.json").string()));
@@ -206,7 +245,11 @@ Result<Phi4MultimodalOptions> read_phi4_multimodal_options(const Json& config,
 }
 
 extern const Family phi4_multimodal_family;
-const Family phi4_multimodal_family{"phi4_multimodal", true, read_phi4_multimodal, same_name,
-                                    same_name};
+const Family phi4_multimodal_family{.model_type = "phi4_multimodal",
+                                    .takes_pictures = true,
+                                    .read = read_phi4_multimodal,
+                                    .memory_name = same_name,
+                                    .stored_name = same_name,
+                                    .by_tensors = {phi4_given}};
 
 }  // namespace luthier

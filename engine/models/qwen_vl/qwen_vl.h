@@ -21,11 +21,13 @@ std::string qwen_old_name(const std::string& memory);
 /// The family table's row of a generation.
 template <const QwenGeneration& generation>
 Family qwen_family() {
-  return {generation.model_type, true,
-          [](const Json& config, const std::filesystem::path& folder) {
-            return read_qwen_vl(generation, config, folder);
-          },
-          qwen_memory_name, generation.old_names ? qwen_old_name : same_name};
+  Family family{generation.model_type, true,
+                [](const Json& config, const std::filesystem::path& folder) {
+                  return read_qwen_vl(generation, config, folder);
+                },
+                qwen_memory_name, generation.old_names ? qwen_old_name : same_name};
+  family.by_tensors.rope_deltas = true;
+  return family;
 }
 
 extern const Family qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family, qwen3_vl_moe_family,

@@ -19,7 +19,10 @@ class PictureTransformer::Embeddings : public ParameterModule {
  public:
   Embeddings(const PictureTransformerOptions& o, const torch::TensorOptions& t) : options_(o) {
     add_parameter("cls_token", class_token_, {1, 1, o.hidden_size}, t);
-    if (o.mask_token) add_parameter("mask_token", mask_token_, {1, o.hidden_size}, t);
+    const std::vector<std::int64_t> of_one = o.dinov2
+                                                 ? std::vector<std::int64_t>{1, o.hidden_size}
+                                                 : std::vector<std::int64_t>{1, 1, o.hidden_size};
+    if (o.mask_token) add_parameter("mask_token", mask_token_, of_one, t);
     if (o.registers > 0)
       add_parameter("register_tokens", registers_, {1, o.registers, o.hidden_size}, t);
     add_parameter("position_embeddings", positions_, {1, o.patches() + 1, o.hidden_size}, t);
@@ -28,9 +31,11 @@ class PictureTransformer::Embeddings : public ParameterModule {
   }
   std::string type_name() const override { return "Parameter"; }
 
-  Tensor forward(const Tensor& pixels) const {
+  Tensor forward(const Tensor& pixels, const Tensor& covered) const {
     const std::int64_t pictures = pixels.size(0);
-    const Tensor patches = patches_->forward(pixels);
+    Tensor patches = patches_->forward(pixels);
+    if (covered.defined())
+      patches = at::where(covered.unsqueeze(2), mask_token_.view({1, 1, -1}), patches);
     const Tensor placed =
         at::cat({class_token_.expand({pictures, -1, -1}), patches}, 1) + positions(pixels);
     if (!registers_.defined()) return placed;
@@ -93,11 +98,11 @@ PictureTransformer::PictureTransformer(const PictureTransformerOptions& o,
   norm_ = register_module("layernorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
 }
 
-Tensor PictureTransformer::states(const Tensor& pixels) {
+Tensor PictureTransformer::states(const Tensor& pixels, const Tensor& covered) {
   TORCH_CHECK(pixels.dim() == 4 && (options.any_size || (pixels.size(2) == options.image_height &&
                                                          pixels.size(3) == options.image_width)),
               "the picture's size does not fit the model");
-  Tensor x = embeddings_->forward(pixels);
+  Tensor x = embeddings_->forward(pixels, covered);
   for (const auto& layer : layers_) x = layer->forward(x);
   return norm_(x);
 }

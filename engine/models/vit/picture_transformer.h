@@ -14,7 +14,7 @@
 namespace luthier {
 
 struct PictureTransformerOptions : PictureLayerOptions {
-  bool mask_token = false;      ///< held, and nothing in this room uses it
+  bool mask_token = false;      ///< stands for patches that are covered
   std::int64_t registers = 0;   ///< tokens without positions behind the first
   bool any_size = false;        ///< positions are stretched to the frame's patches
   bool smooth_stretch = false;  ///< and antialiased
@@ -30,7 +30,8 @@ class PictureTransformer : public PictureBody {
   PictureTransformer(const PictureTransformerOptions& options, const torch::TensorOptions& tensors);
 
   /// The last layer's states after the norm: [pictures, 1 + registers + patches, hidden].
-  torch::Tensor states(const torch::Tensor& pixels);
+  /// `covered` [pictures, patches] bool: patches that are not seen; undefined: all are.
+  torch::Tensor states(const torch::Tensor& pixels, const torch::Tensor& covered = {});
   torch::Tensor vectors(const torch::Tensor& pixels) override;
   PictureStates states_of(const torch::Tensor& pixels) override;
   std::int64_t width() const override {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // ViT (Dosovitskiy et al. 2021) as ViTForImageClassification of transformers 5.17: classes by the
 // first token's last state. Files have the names that the library had before.
+#include "engine/data/named_class.h"
 #include "engine/models/family.h"
 #include "engine/models/vit/picture_transformer.h"
 #include "engine/models/vit/vit_names.h"
@@ -16,6 +17,7 @@ Result<Plan> read_vit(const Json& config, const std::filesystem::path& folder) {
   PictureTransformerOptions options;
   options.patch_size = 16, options.layer_norm_eps = 1e-12;
   options.hidden_act = Activation::Gelu;
+  options.mask_token = named_class(config) == "ViTForMaskedImageModeling";
   LUTHIER_CHECK(read_picture_transformer(config, where, options));
   Plan plan;
   LUTHIER_CHECK(plan_pictures_alone(config, where, "ViTImageProcessor", plan));

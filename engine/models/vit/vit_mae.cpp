@@ -10,6 +10,7 @@
 #include "engine/models/family.h"
 #include "engine/models/two_towers/two_tower_parts.h"
 #include "engine/models/vit/picture_layer.h"
+#include "engine/models/vit/uncovered_patches.h"
 #include "engine/models/vit/vit_names.h"
 #include "engine/nn/module_cost.h"
 
@@ -69,7 +70,7 @@ class MaeTokens : public ParameterModule {
   std::int64_t side_;
 };
 
-class Mae : public Model, public PatchRebuilder, public StepCosts {
+class Mae : public Model, public PatchRebuilder, public UncoveredPatches, public StepCosts {
  public:
   Mae(const MaeOptions& o, const torch::TensorOptions& t) : options_(o) {
     declare_part(kVisionTower, "vit.");
@@ -101,23 +102,27 @@ class Mae : public Model, public PatchRebuilder, public StepCosts {
   const StepCosts* step_costs() const override { return this; }
   std::int64_t patches() const override { return options_.encoder.patches(); }
 
-  Rebuilt rebuild(const ModelInput& input, const Tensor& noise) override {
+  Tensor seen_states(const ModelInput& input, const Tensor& noise) override {
     const Tensor& pixels = input.pixel_values;
     TORCH_CHECK(pixels.size(2) == options_.encoder.image_height &&
                     pixels.size(3) == options_.encoder.image_width,
                 "the picture's size does not fit the model");
-    const std::int64_t pictures = pixels.size(0), seen = options_.seen(), all = patches();
-    const Tensor order = noise.argsort(std::int64_t{1}),
-                 back = order.argsort(std::int64_t{1});  // [pictures, patches]
-    const auto gathered = [pictures](const Tensor& x, const Tensor& places) {
-      return x.gather(1, places.unsqueeze(2).expand({pictures, places.size(1), x.size(2)}));
-    };
+    const Tensor order = noise.argsort(std::int64_t{1});
     const Tensor placed = patches_->forward(pixels) + tokens_->positions.slice(1, 1);
     const Tensor first = (tokens_->token + tokens_->positions.slice(1, 0, 1));
-    Tensor x =
-        at::cat({first.expand({pictures, -1, -1}), gathered(placed, order.slice(1, 0, seen))}, 1);
+    Tensor x = at::cat({first.expand({pixels.size(0), -1, -1}),
+                        gathered(placed, order.slice(1, 0, options_.seen()))},
+                       1);
     for (const auto& layer : layers_) x = run(*layer, x);
-    x = narrow_(norm_(x));
+    return norm_(x);
+  }
+
+  Rebuilt rebuild(const ModelInput& input, const Tensor& noise) override {
+    const Tensor& pixels = input.pixel_values;
+    const std::int64_t pictures = pixels.size(0), seen = options_.seen(), all = patches();
+    const Tensor back =
+        noise.argsort(std::int64_t{1}).argsort(std::int64_t{1});  // [pictures, patches]
+    Tensor x = narrow_(seen_states(input, noise));
     const Tensor filled =
         at::cat({x.slice(1, 1), covering_->token.expand({pictures, all - seen, -1})}, 1);
     x = at::cat({x.slice(1, 0, 1), gathered(filled, back)}, 1) + covering_->positions;
@@ -179,6 +184,10 @@ class Mae : public Model, public PatchRebuilder, public StepCosts {
     }
     owner.register_module(name, list);
     return layers;
+  }
+  /// [pictures, patches, width] at `places` [pictures, n].
+  static Tensor gathered(const Tensor& x, const Tensor& places) {
+    return x.gather(1, places.unsqueeze(2).expand({x.size(0), places.size(1), x.size(2)}));
   }
   static Tensor run(PictureLayer& layer, const Tensor& x) { return layer.forward(x); }
 
