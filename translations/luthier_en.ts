@@ -3743,6 +3743,18 @@ of any size</translation>
             <translation>cosine</translation>
         </message>
         <message>
+            <source>cosine_with_restarts</source>
+            <translation>cosine_with_restarts</translation>
+        </message>
+        <message>
+            <source>polynomial</source>
+            <translation>polynomial</translation>
+        </message>
+        <message>
+            <source>inverse_sqrt</source>
+            <translation>inverse_sqrt</translation>
+        </message>
+        <message>
             <source>adamw_torch</source>
             <translation>adamw_torch</translation>
         </message>

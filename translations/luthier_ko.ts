@@ -3729,6 +3729,18 @@ of any size</source>
             <translation>코사인 (cosine)</translation>
         </message>
         <message>
+            <source>cosine_with_restarts</source>
+            <translation>다시 시작하는 코사인 (cosine_with_restarts)</translation>
+        </message>
+        <message>
+            <source>polynomial</source>
+            <translation>다항식 (polynomial)</translation>
+        </message>
+        <message>
+            <source>inverse_sqrt</source>
+            <translation>제곱근의 역수 (inverse_sqrt)</translation>
+        </message>
+        <message>
             <source>adamw_torch</source>
             <translation>AdamW (adamw_torch)</translation>
         </message>

@@ -68,7 +68,7 @@ struct TrainingSettings {
   std::int64_t per_device_train_batch_size = 1;
   std::int64_t gradient_accumulation_steps = 8;
   double learning_rate = 2e-4;
-  std::string lr_scheduler_type = "cosine";  ///< constant | constant_with_warmup | linear | cosine
+  std::string lr_scheduler_type = "cosine";  ///< optim/schedule.cpp's names
   double warmup_ratio = 0.03;
   std::int64_t warmup_steps = 0;
   double weight_decay = 0.0;

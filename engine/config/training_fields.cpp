@@ -56,10 +56,10 @@ std::vector<Row> training_rows() {
            "The peak rate of the adapter's own tensors, where their part has none of its own; "
            "empty: the common one, which modules trained whole keep.");
   add(choice("training.lr_scheduler_type", "LR scheduler", "How the rate goes on after the warmup.",
-             {"constant", "constant_with_warmup", "linear", "cosine"},
+             {"constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts",
+              "polynomial", "inverse_sqrt"},
              LUTHIER_FIELD(training.lr_scheduler_type))
-          .not_built({"cosine_with_restarts", "polynomial", "inverse_sqrt", "reduce_lr_on_plateau",
-                      "cosine_with_min_lr", "warmup_stable_decay"}));
+          .not_built({"reduce_lr_on_plateau", "cosine_with_min_lr", "warmup_stable_decay"}));
   add(number("training.warmup_ratio", "Warmup ratio",
              "Share of all steps in which the rate rises from 0 to its peak.",
              LUTHIER_FIELD(training.warmup_ratio))

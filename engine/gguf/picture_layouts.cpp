@@ -103,7 +103,7 @@ Status add_activation(Activation activation, const GgufCheckpoint& from, GgufLay
     layout.fields.push_back({"clip.use_silu", true});
     return {};
   }
-  if (activation == Activation::Relu) return no_place("This hidden_act", from);
+  if (activation >= Activation::Relu) return no_place("This hidden_act", from);
   layout.fields.push_back({"clip.use_gelu", true});
   return {};
 }

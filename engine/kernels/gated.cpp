@@ -35,7 +35,7 @@ long long step_of(const Tensor& rows) { return rows.defined() ? rows.stride(0) :
 }  // namespace
 
 std::optional<Tensor> gated(const Tensor& gate, const Tensor& up, Activation activation) {
-  if (!alike(gate, up)) return std::nullopt;
+  if (!alike(gate, up) || activation > Activation::Relu) return std::nullopt;
   Tensor y = fresh(gate);
   if (gate.numel() == 0) return y;
   const Tensor g = as_rows(gate), u = as_rows(up);
@@ -51,7 +51,9 @@ std::optional<Tensor> gated(const Tensor& gate, const Tensor& up, Activation act
 std::optional<GatedGradients> gated_backward(const Tensor& gradient, const Tensor& gate,
                                              const Tensor& up, Activation activation,
                                              bool wants_gate, bool wants_up) {
-  if (!alike(gate, up) || gradient.scalar_type() != gate.scalar_type()) return std::nullopt;
+  if (!alike(gate, up) || gradient.scalar_type() != gate.scalar_type() ||
+      activation > Activation::Relu)
+    return std::nullopt;
   const std::int64_t rows = wants_gate && wants_up ? rows_beside(up, gate) : 0;
   GatedGradients made;
   if (rows > 0)

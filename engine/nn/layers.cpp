@@ -29,6 +29,9 @@ std::optional<loops::Curve> curve_of(Activation activation) {
   }
 }
 
+constexpr double kLeak = 0.01;  // torch's
+
+/// A new tensor.
 Tensor activated(const Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::Gelu: return at::gelu(x);
@@ -36,8 +39,15 @@ Tensor activated(const Tensor& x, Activation activation) {
     case Activation::QuickGelu: return at::sigmoid(1.702 * x).mul_(x);
     case Activation::Silu: return at::silu(x);
     case Activation::Relu: return at::relu(x);
+    case Activation::Relu6: return at::clamp(x, 0, 6);
+    case Activation::Relu2: return at::relu(x).square_();
+    case Activation::LeakyRelu: return at::leaky_relu(x, kLeak);
+    case Activation::Sigmoid: return at::sigmoid(x);
+    case Activation::Tanh: return at::tanh(x);
+    case Activation::Mish: return at::mish(x);
+    case Activation::Linear: break;
   }
-  return x;
+  return x.clone();
 }
 
 /// In float32 where x is narrower: a bfloat16 slope would be rounded five times on its way.
@@ -55,6 +65,13 @@ Tensor activation_gradient(const Tensor& gradient, const Tensor& x, Activation a
     case Activation::QuickGelu: return quick_gelu_gradient(gradient, x);
     case Activation::Silu: return at::silu_backward(gradient, x);
     case Activation::Relu: return at::threshold_backward(gradient, x, 0);
+    case Activation::Relu6: return at::hardtanh_backward(gradient, x, 0, 6);
+    case Activation::Relu2: return at::relu(x).mul_(2).mul_(gradient);
+    case Activation::LeakyRelu: return at::leaky_relu_backward(gradient, x, kLeak, false);
+    case Activation::Sigmoid: return at::sigmoid_backward(gradient, at::sigmoid(x));
+    case Activation::Tanh: return at::tanh_backward(gradient, at::tanh(x));
+    case Activation::Mish: return at::mish_backward(gradient, x);
+    case Activation::Linear: break;
   }
   return gradient;
 }
@@ -157,13 +174,22 @@ Result<Activation> parse_activation(const std::string& name, const std::string& 
     if (name == of_tanh) return Activation::GeluTanh;
   if (name == "quick_gelu") return Activation::QuickGelu;
   if (name == "silu" || name == "swish") return Activation::Silu;
-  if (name == "relu") return Activation::Relu;
+  for (const auto& [called, activation] : {std::pair{"relu", Activation::Relu},
+                                           {"relu6", Activation::Relu6},
+                                           {"relu2", Activation::Relu2},
+                                           {"leaky_relu", Activation::LeakyRelu},
+                                           {"sigmoid", Activation::Sigmoid},
+                                           {"tanh", Activation::Tanh},
+                                           {"mish", Activation::Mish},
+                                           {"linear", Activation::Linear}})
+    if (name == called) return activation;
   return input_error("The activation \"" + name + "\" is not known.", where,
-                     "Known are gelu, gelu_pytorch_tanh, quick_gelu, silu and relu.");
+                     "Known are gelu, gelu_pytorch_tanh, quick_gelu, silu, relu, relu2, relu6, "
+                     "leaky_relu, sigmoid, tanh, mish and linear.");
 }
 
 Tensor activate(const Tensor& x, Activation activation) {
-  const bool ours = activation == Activation::QuickGelu ||
+  const bool ours = activation == Activation::QuickGelu || activation > Activation::Relu ||
                     (activation == Activation::GeluTanh && suits_loops({x}));
   return ours ? ActivateFunction::apply(x, activation) : activated(x, activation);
 }

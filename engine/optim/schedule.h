@@ -12,8 +12,17 @@
 namespace luthier {
 
 struct Schedule {
-  enum class Kind { Constant, ConstantWithWarmup, Linear, Cosine } kind = Kind::Constant;
+  enum class Kind {
+    Constant,
+    ConstantWithWarmup,
+    Linear,
+    Cosine,
+    CosineWithRestarts,  ///< one cycle, as transformers has it where nothing else is said
+    Polynomial,          ///< of the first power, down to 1e-7
+    InverseSqrt,
+  } kind = Kind::Constant;
   std::int64_t warmup_steps = 0, total_steps = 1;
+  double end_share = 0;  ///< Polynomial: of the recipe's rate, where it ends
 
   /// What the base rate is multiplied with in the step after `done` steps (the first step: 0).
   double factor(std::int64_t done) const;

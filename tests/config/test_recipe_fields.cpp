@@ -286,8 +286,9 @@ class TestRecipeFields : public QObject {
                                << "galore_adamw"
                                << "adamw_torch";
     QTest::newRow("schedule") << "training.lr_scheduler_type"
-                              << "polynomial"
-                              << "constant, constant_with_warmup, linear, cosine";
+                              << "reduce_lr_on_plateau"
+                              << "constant, constant_with_warmup, linear, cosine, cosine_with_restarts, "
+                                 "polynomial, inverse_sqrt";
     QTest::newRow("stages") << "stages"
                             << "[]"
                             << "one after another";

@@ -27,6 +27,12 @@ class TestSchedule : public QObject {
     QCOMPARE(factor("cosine", 2), 1.0);
     QVERIFY(std::abs(factor("cosine", 11) - 0.5) < 1e-12);
     QVERIFY(std::abs(factor("cosine", 20)) < 1e-12);
+    QVERIFY(std::abs(factor("cosine_with_restarts", 11) - 0.5) < 1e-12);
+    QCOMPARE(factor("cosine_with_restarts", 20), 0.0);
+    QVERIFY(std::abs(factor("polynomial", 11) - 0.5 * (1 + 1e-7 / 2e-4)) < 1e-12);
+    QVERIFY(std::abs(factor("polynomial", 20) - 1e-7 / 2e-4) < 1e-12);
+    QCOMPARE(factor("inverse_sqrt", 1), 0.5);
+    QCOMPARE(factor("inverse_sqrt", 8), 0.5);
     training.warmup_steps = 5;  // above 0 replaces the ratio
     QCOMPARE(factor("linear", 4), 0.8);
     training.lr_scheduler_type = "polynomial";

@@ -306,7 +306,7 @@ SYSTEMS |= {
     "paligemma": System(t.PaliGemmaForConditionalGeneration, paligemma, prefixed, without=("image_hidden_states",)),
     "blip": System(t.BlipForConditionalGeneration, blip, captions),
     "vit-gpt2": System(t.VisionEncoderDecoderModel, vit_and_gpt2, shown),
-    "clipseg": System(t.CLIPSegForImageSegmentation, clipseg, pictures_and_texts(24), without=("conditional_embeddings", "pooled_output")),
+    "clipseg": System(t.CLIPSegForImageSegmentation, clipseg, pictures_and_texts(24)),
 }
 
 

@@ -6,7 +6,7 @@ import transformers as t
 from pictures_alone import STAGES
 
 from by_tensors import (BART, BERT, GPT2, PATCHES, T5, VIT, WORDS, System, blip, captions, decoder, encoder, forward_case, ids, masked_words, next_words, padded, pictured,
-                        pictures_and_texts, pixels, two, words)
+                        pictures_and_texts, pixels, shown, two, words)
 
 
 def read(inputs):
@@ -122,6 +122,11 @@ def lxmert(**more):
     return t.LxmertConfig(**REGIONS, l_layers=2, x_layers=2, r_layers=1, visual_feat_dim=20, num_qa_labels=5, num_object_labels=11, num_attr_labels=7, **more)
 
 
+def vit_and_bert():
+    return t.VisionEncoderDecoderConfig.from_encoder_decoder_configs(t.ViTConfig(**VIT), BERT(is_decoder=True, add_cross_attention=True), decoder_start_token_id=1,
+                                                                     pad_token_id=0)
+
+
 def captioned(config):
     return {key: value for key, value in captions(config).items() if key != "labels"}
 
@@ -174,6 +179,10 @@ SYSTEMS |= {
     "visual-bert-body": System(t.VisualBertModel, visual_bert, seen_regions(labels=False)),
     "lxmert": System(t.LxmertForPreTraining, lxmert, found_regions()),
     "lxmert-answers": System(t.LxmertForQuestionAnswering, lxmert, found_regions(answers=True)),
+    "vit-bert": System(t.VisionEncoderDecoderModel, vit_and_bert, shown),
+    "vit-gpt2-wide": System(t.VisionEncoderDecoderModel, lambda: t.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
+        t.ViTConfig(**VIT | dict(hidden_size=24, num_attention_heads=2)), t.GPT2Config(**GPT2, add_cross_attention=True, is_decoder=True), decoder_start_token_id=1,
+        pad_token_id=0), shown),
     "lxmert-body": System(t.LxmertModel, lxmert, found_regions(labels=False)),
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A picture encoder and a text decoder that looks across to it: ViT and GPT-2 as VisionEncoderDecoderModel. `forward` on a picture and its caption, runs of
+"""A picture encoder and a text decoder that looks across to it: ViT and GPT-2, or BERT, as VisionEncoderDecoderModel. `forward` on a picture and its caption, runs of
 `objective: sft` on captions, greedy captions. What is learned of a caption is its tokens and the end token."""
 import json
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from PIL import Image
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, GPT2Config, VisionEncoderDecoderConfig, VisionEncoderDecoderModel, ViTConfig
+from transformers import AutoTokenizer, BertConfig, GPT2Config, VisionEncoderDecoderConfig, VisionEncoderDecoderModel, ViTConfig
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 import report
@@ -21,6 +21,8 @@ from two_towers import CAPTIONS, caption_forecast_case, write_lines
 
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=30, patch_size=6, hidden_dropout_prob=0.0,
              attention_probs_dropout_prob=0.0)
+BERT = dict(hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=64, hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0, pad_token_id=0)
 TEXT = dict(n_embd=48, n_inner=80, n_layer=2, n_head=4, n_positions=64, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
 
 
@@ -29,6 +31,7 @@ class Spec:
     tower: dict = field(default_factory=dict)
     text: dict = field(default_factory=dict)
     dtype: str = "float32"
+    text_class: type = GPT2Config
 
 
 SPECS = {
@@ -36,6 +39,9 @@ SPECS = {
     # one width, so that nothing stands between the two
     "captioner-even": Spec({**TOWER, "hidden_size": 48, "patch_size": 10, "qkv_bias": False, "hidden_act": "relu"},
                            {**TEXT, "n_inner": None, "scale_attn_by_inverse_layer_idx": True, "n_layer": 3, "tie_word_embeddings": False}, "bfloat16"),
+    "captioner-bert": Spec(TOWER, {**BERT, "hidden_act": "gelu_new"}, text_class=BertConfig),
+    "captioner-bert-larger": Spec({**TOWER, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 4, "image_size": 48, "patch_size": 8},
+                                  {**BERT, "hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 4}, text_class=BertConfig),
     "captioner-larger": Spec({**TOWER, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 4, "image_size": 48, "patch_size": 8},
                              {**TEXT, "n_embd": 192, "n_inner": 768, "n_layer": 4}),
 }
@@ -46,7 +52,7 @@ def make(name, root: Path):
     if folder.exists():
         return folder
     words = tokenizers_.gpt2_tokenizer()
-    text = GPT2Config(vocab_size=len(words) + 2, add_cross_attention=True, is_decoder=True, bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id,
+    text = spec.text_class(vocab_size=len(words) + 2, add_cross_attention=True, is_decoder=True, bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id,
                       **spec.text)
     config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(ViTConfig(**spec.tower), text)
     config.decoder_start_token_id = config.pad_token_id = config.eos_token_id = words.eos_token_id
@@ -55,11 +61,11 @@ def make(name, root: Path):
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            if ("norm" in key or ".ln_" in key) and key.endswith("weight"):
+            if ("norm" in key.lower() or ".ln_" in key) and key.endswith("weight"):
                 parameter.copy_(1 + 0.15 * noise)
             elif parameter.dim() == 1:
                 parameter.copy_(0.1 * noise)
-            elif key.endswith(("wte.weight", "wpe.weight", "lm_head.weight")):
+            elif key.endswith(("wte.weight", "wpe.weight", "lm_head.weight")) or "decoder.bert.embeddings" in key:
                 parameter.copy_(0.3 * noise)
             elif "token" in key or "position" in key:
                 parameter.copy_(0.6 * noise)
@@ -97,7 +103,7 @@ class Joining:
 
 
 def silent(key):
-    return key.endswith("k_proj.bias") or key.endswith("c_attn.bias")
+    return key.endswith(("k_proj.bias", "c_attn.bias", "key.bias"))
 
 
 def forward_case(name):
@@ -204,16 +210,19 @@ def generate_case(name):
     return case
 
 
-SELDOM = {f"captioner/{name}" for name in ("captioner-plain/generate", "captioner-plain/full", "captioner-even/lora", "forecast/full")}
+SELDOM = {f"captioner/{name}" for name in ("captioner-bert/generate", "captioner-bert/info", "captioner-bert/lora", "forecast/bert", "captioner-plain/generate", "captioner-plain/full", "captioner-even/lora", "forecast/full")}
 
 
 def cases(everything=False):
-    plain = ("captioner-plain", "captioner-even")
+    plain = ("captioner-plain", "captioner-even", "captioner-bert")
     found = {f"captioner/{name}/{kind}": made(name) for name in plain for kind, made in (("forward", forward_case), ("generate", generate_case),
                                                                                          ("info", info_case))}
     found |= {"captioner/captioner-plain/full": train_case("captioner-plain", "full"),
                     "captioner/captioner-plain/lora": train_case("captioner-plain", "lora", "true"),
                     "captioner/captioner-even/lora": train_case("captioner-even", "lora"),
                     "captioner/captioner-even/full": train_case("captioner-even", "full", "true"),
+                    "captioner/captioner-bert/full": train_case("captioner-bert", "full"),
+                    "captioner/captioner-bert/lora": train_case("captioner-bert", "lora", "true"),
+                    "captioner/forecast/bert": caption_forecast_case(make, "captioner-bert-larger", "lora", "sft"),
                     "captioner/forecast/lora": caption_forecast_case(make, "captioner-larger", "lora", "sft"), "captioner/forecast/full": caption_forecast_case(make, "captioner-larger", "full", "sft")}
     return {name: case for name, case in found.items() if everything or name not in SELDOM}

@@ -151,11 +151,14 @@ RUNS = {
         max_steps=50, gradient_accumulation_steps=1, learning_rate=1e-3, weight_decay=0.1,
         lr_scheduler_type="linear", warmup_steps=5, vision_tower_learning_rate=1e-4,
         projector_learning_rate=5e-3)),
-}
+} | {f"{name}/lora": Plan("clip-llama", "patterns", training=dict(
+    max_steps=14, gradient_accumulation_steps=1, lr_scheduler_type=name, warmup_steps=warmup))
+    for name, warmup in (("cosine_with_restarts", 3), ("polynomial", 2), ("inverse_sqrt", 4))}
 MADE = {"muon/full": muon, "muon/matched": muon, "rates/full": by_part(LLAVA),
         "rates/lora": by_part(INTERNVL)}
 ONLY_WITH_ALL = ("adafactor/freeze", "lion_32bit/full", "sgd/full", "paged_adamw_8bit/full",
-                 "schedule_free_adamw/full", "muon/matched", "rates/lora")
+                 "schedule_free_adamw/full", "muon/matched", "rates/lora", "polynomial/lora",
+                 "inverse_sqrt/lora")
 
 
 def moves_apart_case(optim):

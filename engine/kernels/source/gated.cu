@@ -20,6 +20,7 @@ __device__ inline float share_of(float x, Activation activation) {
     case Activation::QuickGelu: return logistic(kQuick * x);
     case Activation::Silu: return logistic(x);
     case Activation::Relu: return x <= 0 ? 0 : 1;
+    default: break;
   }
   return 1;
 }
@@ -33,6 +34,7 @@ __device__ inline float slope_of(float x, float share, Activation activation) {
     case Activation::QuickGelu: return share + x * rest * kQuick;
     case Activation::Silu: return share + x * rest;
     case Activation::Relu: return share;
+    default: break;
   }
   return share;
 }

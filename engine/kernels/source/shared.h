@@ -5,8 +5,21 @@
 
 namespace luthier {
 
-/// transformers' ACT2FN names that vision-language checkpoints use.
-enum class Activation : int { Gelu, GeluTanh, QuickGelu, Silu, Relu };
+/// What transformers' ACT2FN calls so. Kernels have those up to Relu; the others go through ATen.
+enum class Activation : int {
+  Gelu,
+  GeluTanh,
+  QuickGelu,
+  Silu,
+  Relu,
+  Relu6,
+  Relu2,  ///< relu(x)²
+  LeakyRelu,
+  Sigmoid,
+  Tanh,
+  Mish,
+  Linear,  ///< x
+};
 
 /// One tensor of a step of AdamW.
 struct AdamwTensor {

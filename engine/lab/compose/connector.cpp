@@ -14,6 +14,13 @@ std::string activation_word(Activation activation) {
     case Activation::QuickGelu: return "quick_gelu";
     case Activation::Silu: return "silu";
     case Activation::Relu: return "relu";
+    case Activation::Relu6: return "relu6";
+    case Activation::Relu2: return "relu2";
+    case Activation::LeakyRelu: return "leaky_relu";
+    case Activation::Sigmoid: return "sigmoid";
+    case Activation::Tanh: return "tanh";
+    case Activation::Mish: return "mish";
+    case Activation::Linear: return "linear";
   }
   return "gelu";
 }

@@ -6,6 +6,7 @@
 
 #include "engine/models/bert/predictions.h"
 #include "engine/models/blip/blip_options.h"
+#include "engine/models/blip/text_decoder.h"
 #include "engine/models/own_end.h"
 #include "engine/models/smoothed_labels.h"
 
@@ -17,27 +18,6 @@ namespace {
 
 /// What prepare() sets aside.
 constexpr const char *kWritten = "across", *kRead = "read", *kStarts = kReadStarts;
-
-constexpr PredictionNames kPredictions{"cls.predictions.transform.dense",
-                                       "cls.predictions.transform.LayerNorm",
-                                       "cls.predictions.decoder", "cls.predictions"};
-
-/// transformers' BlipTextLMHeadModel.
-class TextDecoder : public torch::nn::Module {
- public:
-  TextDecoder(const Options& o, const torch::TensorOptions& t) {
-    stack = register_module("bert", std::make_shared<MedStack>(o.text, /*causal=*/true, t));
-    PredictionSizes sizes;
-    sizes.hidden = sizes.width = o.text.layer.hidden, sizes.words = o.text.tables.words;
-    sizes.layer_norm_eps = o.text.layer.layer_norm_eps;
-    sizes.activation = o.text.layer.activation;
-    sizes.tied = o.tie_word_embeddings;
-    predictions =
-        std::make_unique<Predictions>(*this, kPredictions, sizes, stack->embeddings->words, t);
-  }
-  std::shared_ptr<MedStack> stack;
-  std::unique_ptr<Predictions> predictions;
-};
 
 class Writer : public Model,
                public SequenceToSequence,
@@ -52,7 +32,7 @@ class Writer : public Model,
       text_encoder_ =
           register_module("text_encoder", std::make_shared<MedStack>(o.text, /*causal=*/false, t));
     }
-    text_decoder_ = register_module("text_decoder", std::make_shared<TextDecoder>(o, t));
+    text_decoder_ = register_module("text_decoder", std::make_shared<TextDecoder>(o.text, o.tie_word_embeddings, t));
     declare_part(kVisionTower, "vision_model.");
   }
 

@@ -20,8 +20,12 @@ Status segment(ClassCall& call, Segmenter& segmenter) {
     about.pictures.push_back(row);
     about.prompts.push_back(-1);
   }
-  const Tensor logits = segmenter.segment(call.ready(std::move(input)), about);
+  const ModelInput there = call.ready(std::move(input));
+  const Tensor logits = segmenter.segment(there, about);
   call.add("logits", logits);
+  const Segmenter::Asked asked = segmenter.asked(there, about);
+  call.add("conditional_embeddings", asked.prompts);
+  call.add("pooled_output", asked.pictures);
   if (const Tensor* labels = call.given.find("labels")) {
     if (labels->sizes() != logits.sizes()) return call.given.shape_error("labels", "the logits'");
     call.out.loss =

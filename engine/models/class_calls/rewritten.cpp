@@ -89,8 +89,11 @@ Status rewrite(ClassCall& call, SequenceToSequence& pair) {
   call.add(call.body ? "last_hidden_state" : "logits", logits.view({count, ids.size(1), -1}));
   if (source && memory.states.size(0) == there.source_ids.size(0))
     call.add("encoder_last_hidden_state", source->put_back(memory.states));
-  if (!source && memory.states.size(0) % count == 0)
-    call.add("encoder_last_hidden_state", memory.states.view({count, -1, memory.states.size(1)}));
+  if (PictureTower* tower = source ? nullptr : call.model.picture_tower()) {
+    // Before the product that brings states to the decoder's width.
+    const Tensor seen = tower->tower(there);
+    call.add("encoder_last_hidden_state", seen.view({count, -1, seen.size(-1)}));
+  }
   if (labels && !call.body)
     call.out.loss = call.entropy(logits, labels->to(torch::kInt64).reshape({-1}));
   return {};

@@ -102,6 +102,15 @@ class ClipSeg : public Model, public Segmenter, public PictureTower, public Step
     return decoder_->forward(activations, prompts).to(torch::kFloat32);
   }
 
+  Asked asked(const ModelInput& input, const Rows& rows) override {
+    const torch::NoGradGuard fixed;
+    const auto pictures = static_cast<std::int64_t>(input.pictures.size());
+    const Tensor made = (input.tower_features.defined() ? input.tower_features : tower(input))
+                            .view({pictures, -1, options_.vision.hidden_size});
+    const Tensor first = made.select(1, made.size(1) - 1);
+    return {points(input, rows, first), clip_->from_picture->forward(chosen(first, rows.pictures))};
+  }
+
   PassCost cost(const Pass& pass) const override {
     const StepTerms& terms = pass.terms;
     Pass still = pass;  // as CLIP meets it

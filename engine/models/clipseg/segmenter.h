@@ -19,6 +19,11 @@ class Segmenter {
   virtual ~Segmenter() = default;
   /// → [rows, height, width] float32: the numbers before the sigmoid.
   virtual torch::Tensor segment(const ModelInput& input, const Rows& rows) = 0;
+  /// What it goes by, of each row: the prompt's point and the picture's, [rows, projection] each.
+  struct Asked {
+    torch::Tensor prompts, pictures;
+  };
+  virtual Asked asked(const ModelInput& input, const Rows& rows) = 0;
 };
 
 }  // namespace luthier

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A picture encoder and a text decoder that looks across to it (Vinyals et al. 2015's captioner of
 // today's parts; VisionEncoderDecoderModel of transformers 5.17): ViT's states, a product where the
-// widths differ, and GPT-2 with cross-attention in each layer. Labels are the decoder's own tokens,
-// one later than what it reads, and are not shifted a second time.
+// widths differ, and GPT-2 or BERT with cross-attention in each layer. Labels are the decoder's own
+// tokens, one later than what it reads, and are not shifted a second time.
 #include <algorithm>
 #include <numeric>
 
 #include "engine/models/family.h"
-#include "engine/models/gpt2/gpt2_stack.h"
+#include "engine/models/gpt2/gpt2_options.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/row_memory.h"
 #include "engine/models/tower_model.h"
+#include "engine/models/vision_encoder_decoder/written_half.h"
 #include "engine/models/vit/picture_transformer.h"
 #include "engine/models/vit/vit_names.h"
 #include "engine/nn/module_cost.h"
@@ -26,11 +27,11 @@ constexpr const char* kAcross = "across";
 
 struct Options {
   PictureTransformerOptions vision;
-  gpt2::Options text;
+  WrittenOptions text;
   TokenId start = 0;
-  bool tie_word_embeddings = true;  ///< the head is the decoder's table of words
+  bool tie_word_embeddings = true;
 
-  bool projects() const { return vision.hidden_size != text.n_embd; }
+  bool projects() const { return vision.hidden_size != text.width; }
   std::int64_t states() const { return vision.patches() + 1; }  ///< of a picture
 };
 
@@ -43,16 +44,12 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
     pooler_ =
         encoder_->register_module("pooler", std::make_shared<Part>())
             ->register_module("dense", Linear(o.vision.hidden_size, o.vision.hidden_size, true, t));
-    const auto decoder = register_module("decoder", std::make_shared<Part>());
-    stack_ = decoder->register_module("transformer", std::make_shared<gpt2::Stack>(o.text, t));
-    lm_head_ = decoder->register_module(
-        "lm_head", o.tie_word_embeddings ? Linear(stack_->wte->weight)
-                                         : Linear(o.text.n_embd, o.text.vocab_size, false, t));
+    decoder_ = register_module("decoder", o.text.build(o.tie_word_embeddings, t));
     declare_part(kVisionTower, "encoder.");
     if (!o.projects()) return;
     declare_part(kProjector, "enc_to_dec_proj.");
     projector_ =
-        register_module("enc_to_dec_proj", Linear(o.vision.hidden_size, o.text.n_embd, true, t));
+        register_module("enc_to_dec_proj", Linear(o.vision.hidden_size, o.text.width, true, t));
   }
 
   SequenceToSequence* sequence_to_sequence() override { return this; }
@@ -80,13 +77,12 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
   Tensor decode(const ModelInput& input, const RowStates& memory, KeyValueCache* cache) override {
     const RowLayout rows = row_layout(input);
     take_across_back(rows, memory.rows, input.aside, kAcross);
-    return stack_->forward(stack_->words(input.input_ids), rows, &memory, cache,
-                           gradient_checkpointing_);
+    return decoder_->forward(input.input_ids, rows, memory, cache, gradient_checkpointing_);
   }
 
-  Linear head() override { return lm_head_; }
+  Linear head() override { return decoder_->head(); }
   TokenId start_token() const override { return options_.start; }
-  std::int64_t decoder_layers() const override { return options_.text.n_layer; }
+  std::int64_t decoder_layers() const override { return options_.text.layers; }
 
   std::int64_t feature_numbers(const PictureLoad& pictures) const override {
     return pictures.frames * options_.states() * options_.vision.hidden_size;
@@ -97,13 +93,11 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
     const std::int64_t source =
         std::accumulate(pass.source_lengths.begin(), pass.source_lengths.end(), std::int64_t{0});
     const TowerCost tower = encoder_->cost(pass);
-    const TrainedShare words = terms.of(*stack_->wte), head = terms.of(*lm_head_);
     PassCost cost;
     Stage inputs;
     inputs.kept = 2 * terms.block(pass.tokens, 8) + terms.block(source, 8);
     if (tower.trains) inputs.kept += terms.floats(pass.pictures.numbers);
-    inputs.moments = {{inputs.kept, words.whole ? terms.block(stack_->wte->weight.numel()) : 0}};
-    inputs.gradients = words.parameters * terms.gradient_element;
+    inputs.moments = {{inputs.kept, 0}};
     cost.stages = {inputs};
     tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
     cost.unreached += terms.of(*pooler_).parameters;
@@ -121,21 +115,19 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
     written.tokens = pass.tokens, written.memory_tokens = source;
     written.rows = pass.rows, written.across = across_shape(pass.lengths, pass.source_lengths);
     written.memory_flows = memory_flows;
-    bool flows = words.trains;
-    stack_->add_cost(terms, written, pass.tokens, flows, cost.stages);
-    cost.head = {options_.text.vocab_size, options_.text.n_embd,
-                 head.whole || (lm_head_->weight.shares(stack_->wte->weight) && words.whole),
-                 head.trains && !head.whole};
+    std::vector<Stage> layers;
+    cost.head = decoder_->add_cost(terms, written, cost.stages.front(), layers);
+    cost.stages.insert(cost.stages.end(), layers.begin(), layers.end());
     return cost;
   }
 
   ModelGeometry geometry() const override {
     ModelGeometry g = encoder_->geometry();
-    const gpt2::Options& text = options_.text;
-    g.vocab_size = text.vocab_size, g.hidden_size = text.n_embd;
-    g.num_hidden_layers = text.n_layer;
-    g.num_attention_heads = g.num_key_value_heads = text.n_head;
-    g.head_dim = text.n_embd / text.n_head;
+    const WrittenOptions& text = options_.text;
+    g.vocab_size = text.words, g.hidden_size = text.width;
+    g.num_hidden_layers = text.layers;
+    g.num_attention_heads = g.num_key_value_heads = text.heads;
+    g.head_dim = text.width / text.heads;
     g.tied_embeddings = options_.tie_word_embeddings;
     return g;
   }
@@ -148,43 +140,42 @@ class Captioner : public Model, public SequenceToSequence, public PictureTower, 
   Options options_;
   std::shared_ptr<PictureTransformer> encoder_;
   Linear pooler_{nullptr};  ///< of the encoder's class, and nothing asks it
-  std::shared_ptr<gpt2::Stack> stack_;
-  Linear lm_head_{nullptr}, projector_{nullptr};
+  std::shared_ptr<WrittenHalf> decoder_;
+  Linear projector_{nullptr};
 };
 
 Result<Options> read_options(const Json& config, const std::string& where) {
   Options o;
   LUTHIER_TRY(const Json vision, config_section(config, "encoder", where));
   LUTHIER_TRY(const Json text, config_section(config, "decoder", where));
-  const auto of_type = [&](const Json& section, const char* name, const char* wanted) -> Status {
-    LUTHIER_TRY(const std::string type,
-                json_string(section, "model_type", where + ": " + name, ""));
-    if (type == wanted) return {};
+  const auto not_built = [&](const char* name, const std::string& type, const char* known) {
     return input_error(std::string("The ") + name + " \"" + type + "\" is not one that is built.",
-                       where + ": " + name + ": model_type", std::string("It is ") + wanted + ".");
+                       where + ": " + name + ": model_type", std::string("It is ") + known + ".");
   };
-  LUTHIER_CHECK(of_type(vision, "encoder", "vit"));
-  LUTHIER_CHECK(of_type(text, "decoder", "gpt2"));
+  LUTHIER_TRY(const std::string read_by,
+              json_string(vision, "model_type", where + ": encoder", ""));
+  LUTHIER_TRY(const std::string written_by,
+              json_string(text, "model_type", where + ": decoder", ""));
+  if (read_by != "vit") return not_built("encoder", read_by, "vit");
+  if (written_by != "gpt2" && written_by != "bert")
+    return not_built("decoder", written_by, "gpt2 or bert");
   o.vision.patch_size = 16, o.vision.layer_norm_eps = 1e-12;
   o.vision.hidden_act = Activation::Gelu;
   LUTHIER_CHECK(read_picture_transformer(vision, where + ": encoder", o.vision));
-  LUTHIER_TRY(o.text, gpt2::read_options(text, where + ": decoder"));
-  if (!o.text.across) {
-    return input_error("The decoder does not look across to pictures.",
-                       where + ": decoder: add_cross_attention", "It must be true.");
-  }
+  LUTHIER_TRY(o.text, written_by == "bert" ? read_bert_half(text, where + ": decoder")
+                                           : read_gpt2_half(text, where + ": decoder"));
   const auto other = text.find("cross_attention_hidden_size");
   if (other != text.end() && !other->is_null()) {
     return input_error("A decoder that takes states of another width is not built.",
                        where + ": decoder: cross_attention_hidden_size", "Leave it out.");
   }
   LUTHIER_TRY(o.start, json_int(config, "decoder_start_token_id", where));
-  if (o.start < 0 || o.start >= o.text.vocab_size) {
+  if (o.start < 0 || o.start >= o.text.words) {
     return input_error("decoder_start_token_id is " + std::to_string(o.start) +
                            ", which is no token of the vocabulary.",
                        where + ": decoder_start_token_id");
   }
-  o.tie_word_embeddings = o.text.tie_word_embeddings;
+  o.tie_word_embeddings = o.text.tied;
   return o;
 }
 
@@ -214,10 +205,10 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
                               [options](const auto&) { return image_tokens(options); }};
   plan.initializer_range = options.vision.initializer_range;
   plan.initializer_ranges = [options](const std::string& name) {
-    return name.starts_with("decoder.") ? gpt2::drawn_range(options.text, name)
+    return name.starts_with("decoder.") ? options.text.drawn_range(name)
                                         : options.vision.initializer_range;
   };
-  plan.longest_row = options.text.n_positions;
+  plan.longest_row = options.text.positions;
   return plan;
 }
 
