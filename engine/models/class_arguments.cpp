@@ -122,6 +122,9 @@ Result<FilledUp> GivenArguments::text_rows(const char* ids, const char* mask) co
     if (own->sizes() != given.sizes()) return shape_error(mask, std::string(ids) + "'s");
     rows.own = own->to(torch::kBool);
   }
+  if (rows.ids.masked_select(rows.own).lt(0).any().item<bool>())
+    return input_error(std::string(ids) + " has a token below 0.", given_.where,
+                       "Tokens are counted from 0.");
   const Tensor counts = rows.own.sum(1).contiguous();
   for (std::int64_t row = 0; row < rows.rows(); ++row) {
     const auto count = counts[row].item<std::int64_t>();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/class_forward.h"
 
+#include "engine/base/text.h"
 #include "engine/data/named_class.h"
+#include "engine/device/failure.h"
 #include "engine/models/body_class.h"
 #include "engine/models/class_calls/call.h"
 #include "engine/models/clip/clip_text.h"
@@ -41,7 +43,7 @@ ClipTextTower* text_tower(const ClassCall& call) {
 
 }  // namespace
 
-Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& arguments) {
+Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& arguments) try {
   const std::string_view type = loaded.family->model_type;
   ClassCall call{loaded,
                  *loaded.model,
@@ -92,6 +94,14 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
   }
   if (call.out.loss.defined()) call.add("loss", call.out.loss.reshape({1}));
   return std::move(call.out);
+} catch (const std::exception& problem) {
+  // What a model refuses in the middle of a pass is what it was given: nothing else varies.
+  return device_failure(
+      problem,
+      machine_error("Memory ran out in the forward pass.", loaded.folder.string(),
+                    "Give shorter rows, or take --dtype bfloat16."),
+      input_error("What is given does not fit the model: " + first_line(problem.what()),
+                  arguments.where, "Give it as the class takes it."));
 }
 
 }  // namespace luthier

@@ -50,6 +50,8 @@ Status put_given_tiles(const GivenArguments& given, const MllamaOptions& options
     return given.shape_error(kSights, "[rows, length, pictures, tiles]");
   const auto known = tile_arrangements(tiles);
   const Tensor* shown_tiles = given.find(kTiles);
+  if (shown_tiles && !shown_tiles->sizes().equals(pixels.sizes().slice(0, 3)))
+    return given.shape_error(kTiles, "[rows, pictures, tiles]");
   std::vector<Tensor> kept;
   for (std::int64_t row = 0; row < rows.rows(); ++row) {
     const Tensor marks = marks_of(rows, row, options.image_token_id);
@@ -64,7 +66,7 @@ Status put_given_tiles(const GivenArguments& given, const MllamaOptions& options
       shown.push_back(down * across);
       input.pictures.push_back({tiles, {down, across, tiles}});
       kept.push_back(pixels[row][picture].to(torch::kFloat32));
-      if (shown_tiles && shown_tiles->dim() == 3 &&
+      if (shown_tiles &&
           (*shown_tiles)[row][picture].ne(0).sum().item<std::int64_t>() != shown.back())
         return given.shape_error(kTiles, "what aspect_ratio_ids say");
     }
