@@ -128,6 +128,18 @@ class TestFusion : public QObject {
     QCOMPARE(last_pictures({2, 1}, {}, 10).last_runs, (std::vector<std::int64_t>{-1, -1}));
   }
 
+  /// The same where it is said of each token: two rows, of which one looks at two pictures at once.
+  void what_is_said_of_each_token() {
+    const Tensor sights =
+        torch::tensor({{0, 0}, {0, 1}, {0, 2}, {0, 2}, {2, 1}, {0, 0}}, torch::kInt64);
+    const Sighted sight = given_pictures({4, 2}, sights, 3);
+    QCOMPARE(flat_runs(sight), (std::vector<std::int64_t>{1, 0, 3, 2, 3, 6, 1, 9, 3}));
+    QCOMPARE(sight.last_runs, (std::vector<std::int64_t>{1, -1}));
+    QCOMPARE(numbers_of(sight.tokens), (std::vector<std::int64_t>{1, 2, 3, 4}));
+    QCOMPARE(numbers_of(sight.order),
+             (std::vector<std::int64_t>{0, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8}));
+  }
+
   void words_beside_the_decoders_own() {
     const auto model = drawn_model(idefics_family, kIdeficsConfig);
     const auto names = model->named_parameters();

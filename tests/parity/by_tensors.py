@@ -385,6 +385,7 @@ def refused_case(world, result):
     whole = {"input_ids": ids(2, 7, 90), "attention_mask": torch.ones(2, 7, dtype=torch.int64)}
     for tensors, flags, said in ((whole | {"input_idz": ids(1, 2, 90)}, (), "input_idz"), ({"attention_mask": whole["attention_mask"]}, (), "input_ids"),
                                  (whole | {"labels": ids(2, 5, 90)}, (), "labels"), (whole | {"attention_mask": torch.tensor([[1, 0, 1, 1, 1, 1, 1]] * 2)}, (), "gaps"),
+                                 (whole | {"input_ids": whole["input_ids"] - 10 ** 3}, (), "below 0"), (whole | {"input_ids": whole["input_ids"] + 10 ** 6}, (), "does not fit"),
                                  (whole, ("--grad", "all"), "loss"), (whole, ("--option", "return_los=1"), "return_los"), (whole, ("--input", "row.json"), "--tensors")):
         given = world.scratch / "given.safetensors"
         save_file({key: value.contiguous() for key, value in tensors.items()}, given)
