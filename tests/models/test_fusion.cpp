@@ -67,7 +67,7 @@ class TestFusion : public QObject {
     const auto add = [](const char* type, const char* patch, const char* field) {
       QTest::addRow("%s %s", type, patch) << type << patch << field;
     };
-    add("persimmon", R"({"hidden_act": "gelu"})", "hidden_act");
+    add("persimmon", R"({"hidden_act": "softsign"})", "hidden_act");
     add("persimmon", R"({"attention_dropout": 0.1})", "attention_dropout");
     add("persimmon", R"({"num_attention_heads": 3})", "num_attention_heads");
     add("fuyu", R"({"hidden_size": 8})", "hidden_size");

@@ -60,7 +60,7 @@ AttentionBranchCost PersimmonAttentionImpl::cost(const StepTerms& terms, const R
 }
 
 PersimmonMlpImpl::PersimmonMlpImpl(const DecoderOptions& o, const torch::TensorOptions& tensors)
-    : FeedForward(o.hidden_size) {
+    : FeedForward(o.hidden_size), activation_(o.hidden_act) {
   dense_h_to_4h_ = register_module(
       "dense_h_to_4h", Linear(o.hidden_size, o.intermediate_size, /*bias=*/true, tensors));
   dense_4h_to_h_ = register_module(
@@ -68,14 +68,17 @@ PersimmonMlpImpl::PersimmonMlpImpl(const DecoderOptions& o, const torch::TensorO
 }
 
 Tensor PersimmonMlpImpl::forward(const Tensor& x, RouterNotes*) {
-  return dense_4h_to_h_(at::square(at::relu(dense_h_to_4h_(x))));
+  const Tensor wide = dense_h_to_4h_(x);
+  return dense_4h_to_h_(activation_ == Activation::Relu2 ? at::square(at::relu(wide))
+                                                         : activate(wide, activation_));
 }
 
 MlpCost PersimmonMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
-  // What relu gives is all that it and the square keep.
+  // What relu gives is all that it and the square keep, as of others what they are given.
   MlpCost cost = mlp_cost(terms, {dense_h_to_4h_}, dense_4h_to_h_, tokens, flows);
   // The square's gradient is made of a product with what it squared.
-  if (cost.inside) cost.work += terms.block(tokens * dense_h_to_4h_->out_features());
+  if (cost.inside && activation_ == Activation::Relu2)
+    cost.work += terms.block(tokens * dense_h_to_4h_->out_features());
   add_plug(cost, terms, *this, tokens);
   return cost;
 }
@@ -136,9 +139,7 @@ Status read_persimmon(const Json& config, const std::string& where, DecoderOptio
                        where + ": num_attention_heads");
   o.num_key_value_heads = o.num_attention_heads;  // whatever the file says
   LUTHIER_TRY(const std::string act, json_string(config, "hidden_act", where, "relu2"));
-  if (act != "relu2")
-    return input_error("Persimmon's MLP with the activation \"" + act + "\" is not built.",
-                       where + ": hidden_act", "It is relu2.");
+  LUTHIER_TRY(o.hidden_act, parse_activation(act, where + ": hidden_act"));
   for (const char* key : {"hidden_dropout", "attention_dropout"}) {
     LUTHIER_TRY(const double dropout, json_number(config, key, where, 0.0));
     if (dropout != 0)

@@ -36,6 +36,7 @@ class PersimmonMlpImpl : public FeedForward {
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
 
  private:
+  const Activation activation_;
   Linear dense_h_to_4h_{nullptr}, dense_4h_to_h_{nullptr};
 };
 TORCH_MODULE(PersimmonMlp);
