@@ -238,6 +238,7 @@ class RegionPretraining : public Objective, public TakesOtherRows {
   /// Of the batch's rows, without filler: [rows, 2] float32.
   static Tensor matched(const RegionReader& model, const RegionReader::Read& read,
                         std::int64_t rows) {
+    if (!model.learns_matches()) return {};
     const Tensor said = model.matched(read);
     return said.defined() ? said.slice(0, 0, rows).to(torch::kFloat32) : said;
   }

@@ -178,6 +178,7 @@ SYSTEMS |= {
     "visual-bert-answers": System(t.VisualBertForQuestionAnswering, lambda: visual_bert(num_labels=6), seen_regions(answers=6)),
     "visual-bert-body": System(t.VisualBertModel, visual_bert, seen_regions(labels=False)),
     "lxmert": System(t.LxmertForPreTraining, lxmert, found_regions()),
+    "lxmert-parts": System(t.LxmertForPreTraining, lambda: lxmert(task_matched=False, task_obj_predict=False), found_regions()),
     "lxmert-answers": System(t.LxmertForQuestionAnswering, lxmert, found_regions(answers=True)),
     "vit-bert": System(t.VisionEncoderDecoderModel, vit_and_bert, shown),
     "vit-gpt2-wide": System(t.VisionEncoderDecoderModel, lambda: t.VisionEncoderDecoderConfig.from_encoder_decoder_configs(

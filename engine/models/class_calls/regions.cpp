@@ -83,8 +83,8 @@ Status answer(ClassCall& call, const Classifier& classifier, const Tensor& logit
 }
 
 /// Of words, and of VisualBERT's regions behind them.
-Status add_words(ClassCall& call, const FilledUp& rows, const FilledUp& regions,
-                 const RegionReader::Read& read, bool joined) {
+Status add_words(ClassCall& call, const RegionReader& reader, const FilledUp& rows,
+                 const FilledUp& regions, const RegionReader::Read& read, bool joined) {
   Encoder* const encoder = call.model.encoder();
   if (!encoder || !call.model.output_head()) return {};
   const auto said = [&](const Tensor& states) {
@@ -95,7 +95,7 @@ Status add_words(ClassCall& call, const FilledUp& rows, const FilledUp& regions,
     logits = at::cat({logits, regions.put_back(said(read.regions))}, 1);
   call.add("prediction_logits", logits);
   const Tensor* labels = call.given.find("labels");
-  if (!labels) return {};
+  if (!labels || !reader.learns_words()) return {};
   if (!labels->sizes().equals(logits.sizes().slice(0, 2)))
     return call.given.shape_error("labels", joined ? "words and regions" : "input_ids'");
   call.out.loss = call.entropy(logits.flatten(0, 1), labels->to(torch::kInt64).flatten());
@@ -138,11 +138,11 @@ Status read_regions(ClassCall& call, RegionReader& reader) {
     call.add(lxmert ? "pooled_output" : "pooler_output", read.pooled);
     return {};
   }
-  LUTHIER_CHECK(add_words(call, rows, regions, read, !lxmert));
+  LUTHIER_CHECK(add_words(call, reader, rows, regions, read, !lxmert));
   const Tensor matched = reader.matched(read), answered = reader.answered(read);
   if (matched.defined()) call.add(names.matched_logits, matched);
   if (answered.defined()) call.add(names.answers, answered);
-  LUTHIER_CHECK(add_entropy(call, names.matched, matched));
+  if (reader.learns_matches()) LUTHIER_CHECK(add_entropy(call, names.matched, matched));
   return lxmert ? add_entropy(call, "ans", answered) : Status();
 }
 

@@ -233,6 +233,7 @@ class Lxmert : public Model,
   std::int64_t region_width() const override { return options_.visual_feat_dim; }
   bool reads_texts_alone() const override { return false; }
   bool learns_words() const override { return options_.task_mask_lm; }
+  bool learns_matches() const override { return options_.task_matched; }
   bool covers_regions() const override { return region_heads_ != nullptr; }
   double region_weight() const override { return options_.visual_loss_normalizer; }
   std::int64_t belonging() const override { return 1; }
@@ -241,7 +242,7 @@ class Lxmert : public Model,
     return {both.front(), both.size() > 1 ? both.back() : Tensor(), pooled(input, both.front())};
   }
   Tensor matched(const Read& read) const override {
-    return options_.task_matched && match_ ? match_->forward(read.pooled) : Tensor();
+    return match_ ? match_->forward(read.pooled) : Tensor();
   }
   OfRegions of_regions(const Read& read) const override {
     return region_heads_ ? region_heads_->forward(read.regions) : OfRegions();

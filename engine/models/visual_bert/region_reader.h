@@ -40,6 +40,8 @@ class RegionReader {
   virtual bool reads_texts_alone() const { return true; }
   /// Whether what was covered in a text is learned in pretraining.
   virtual bool learns_words() const { return true; }
+  /// Whether it is learned there that a text and its regions belong together.
+  virtual bool learns_matches() const { return true; }
   /// Whether regions are covered in pretraining.
   virtual bool covers_regions() const { return false; }
   /// What the losses of regions count for.
