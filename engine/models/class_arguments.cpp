@@ -52,7 +52,8 @@ constexpr std::array kTensors{"input_ids",
                               "start_positions",
                               "end_positions",
                               "bool_masked_pos"};
-constexpr std::array kOptions{"return_loss", "use_itm_head", "use_image_text_matching_head"};
+constexpr std::array kOptions{"return_loss", "use_itm_head", "use_image_text_matching_head",
+                              "interpolate_pos_encoding"};
 
 template <std::size_t Count>
 std::string listed(const std::array<const char*, Count>& names) {

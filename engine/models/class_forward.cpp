@@ -41,6 +41,19 @@ ClipTextTower* text_tower(const ClassCall& call) {
   return nullptr;
 }
 
+/// Input error: frames of another size are asked for, and the model's are of one.
+Status stretch_positions(const ClassCall& call) {
+  constexpr const char* kOption = "interpolate_pos_encoding";
+  if (!call.given.asks(kOption)) return {};
+  auto* body = dynamic_cast<PictureTransformer*>(picture_body(call.model));
+  if (!body)
+    return input_error("Positions of this model's pictures are not stretched here.",
+                       std::string("--option ") + kOption,
+                       "Leave it out, and give frames of the model's own size.");
+  body->stretch_positions();
+  return {};
+}
+
 }  // namespace
 
 Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& arguments) try {
@@ -53,6 +66,7 @@ Result<ClassOutputs> class_forward(LoadedModel& loaded, const ClassArguments& ar
                  {}};
   LUTHIER_CHECK(call.given.check_names());
   LUTHIER_CHECK(check_head(call));
+  LUTHIER_CHECK(stretch_positions(call));
   if (PictureBody* body = call.body ? picture_body(call.model) : nullptr) {
     LUTHIER_CHECK(class_calls::picture_states(call, *body));
   } else if (HeadOfClass* head = head_of_class(call.model)) {

@@ -76,6 +76,8 @@ SYSTEMS = {
     "albert-groups": System(t.AlbertForMaskedLM, encoder(t.AlbertConfig, embedding_size=24, num_hidden_groups=2, inner_group_num=2, num_hidden_layers=4), masked_words),
     "electra-words": System(t.ElectraForMaskedLM, encoder(t.ElectraConfig, embedding_size=24), masked_words),
     "vit-covered": System(t.ViTForMaskedImageModeling, lambda: t.ViTConfig(**VIT, encoder_stride=8), covered),
+    "vit-stretched": System(t.ViTForImageClassification, lambda: t.ViTConfig(**VIT, num_labels=3),
+                            lambda config: {"pixel_values": pixels(2, 40)[:, :, :32], "labels": torch.tensor([2, 0])}, dict(interpolate_pos_encoding=True)),
     "mae-body": System(t.ViTMAEModel, mae, noisy),
     "dinov2-registers": System(t.Dinov2WithRegistersForImageClassification, lambda: t.Dinov2WithRegistersConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, mlp_ratio=2, image_size=24, patch_size=8, num_labels=3), pictured(24)),

@@ -17,7 +17,8 @@ class BodyPart : public torch::nn::Module {};
 
 class PictureTransformer::Embeddings : public ParameterModule {
  public:
-  Embeddings(const PictureTransformerOptions& o, const torch::TensorOptions& t) : options_(o) {
+  Embeddings(const PictureTransformerOptions& o, const torch::TensorOptions& t)
+      : any_size(o.any_size), options_(o) {
     add_parameter("cls_token", class_token_, {1, 1, o.hidden_size}, t);
     const std::vector<std::int64_t> of_one = o.dinov2
                                                  ? std::vector<std::int64_t>{1, o.hidden_size}
@@ -49,6 +50,8 @@ class PictureTransformer::Embeddings : public ParameterModule {
   std::int64_t unreached(const StepTerms& terms) const {
     return mask_token_.defined() && terms.of(*this).whole ? mask_token_.numel() : 0;
   }
+  bool any_size;  ///< positions are stretched to the frame's patches
+
   Tensor first_value(const std::string& name, const at::Generator& generator) const override {
     if (name == "mask_token") return torch::zeros(mask_token_.sizes(), torch::kFloat32);
     if (name == "register_tokens") return torch::zeros(registers_.sizes(), torch::kFloat32);
@@ -61,7 +64,7 @@ class PictureTransformer::Embeddings : public ParameterModule {
     const std::int64_t rows = pixels.size(2) / options_.patch_size,
                        columns = pixels.size(3) / options_.patch_size;
     const bool fits = rows * columns == options_.patches() && pixels.size(2) == pixels.size(3);
-    if (!options_.any_size || fits) return positions_;
+    if (!any_size || fits) return positions_;
     const std::int64_t side = options_.patch_rows(), width = options_.hidden_size;
     const Tensor grid = positions_.slice(1, 1)
                             .reshape({1, side, side, width})
@@ -84,7 +87,7 @@ class PictureTransformer::Embeddings : public ParameterModule {
 
 PictureTransformer::PictureTransformer(const PictureTransformerOptions& o,
                                        const torch::TensorOptions& t)
-    : options(o) {
+    : options(o), any_size_(o.any_size) {
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
   torch::nn::ModuleList list;
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
@@ -99,13 +102,15 @@ PictureTransformer::PictureTransformer(const PictureTransformerOptions& o,
 }
 
 Tensor PictureTransformer::states(const Tensor& pixels, const Tensor& covered) {
-  TORCH_CHECK(pixels.dim() == 4 && (options.any_size || (pixels.size(2) == options.image_height &&
-                                                         pixels.size(3) == options.image_width)),
+  TORCH_CHECK(pixels.dim() == 4 && (any_size_ || (pixels.size(2) == options.image_height &&
+                                                  pixels.size(3) == options.image_width)),
               "the picture's size does not fit the model");
   Tensor x = embeddings_->forward(pixels, covered);
   for (const auto& layer : layers_) x = layer->forward(x);
   return norm_(x);
 }
+
+void PictureTransformer::stretch_positions() { embeddings_->any_size = any_size_ = true; }
 
 Tensor PictureTransformer::vectors(const Tensor& pixels) {
   const Tensor all = states(pixels);

@@ -32,6 +32,9 @@ class PictureTransformer : public PictureBody {
   /// The last layer's states after the norm: [pictures, 1 + registers + patches, hidden].
   /// `covered` [pictures, patches] bool: patches that are not seen; undefined: all are.
   torch::Tensor states(const torch::Tensor& pixels, const torch::Tensor& covered = {});
+  /// From now on frames may be of any size, as transformers' class has it where it is asked to
+  /// interpolate_pos_encoding.
+  void stretch_positions();
   torch::Tensor vectors(const torch::Tensor& pixels) override;
   PictureStates states_of(const torch::Tensor& pixels) override;
   std::int64_t width() const override {
@@ -47,6 +50,7 @@ class PictureTransformer : public PictureBody {
   std::shared_ptr<Embeddings> embeddings_;
   std::vector<std::shared_ptr<PictureLayer>> layers_;
   LayerNorm norm_{nullptr};
+  bool any_size_;
 };
 
 }  // namespace luthier
