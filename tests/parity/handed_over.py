@@ -120,6 +120,11 @@ def steps_of(log):
     return [entry for entry in log if "train_runtime" not in entry]
 
 
+# A run that blows a rounding up: its weights begun one rounding apart, ours is from itself by 8.5e-4
+# in the eighth step's gradient norm and 2.6e-3 in the ninth's (the farthest of four draws).
+FARTHER = {"gemma4-plain": 2.6e-3}
+
+
 def run_case(name, lines_of, settings, evaluation=None, options=(), limit=train.CURVE):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
@@ -291,7 +296,8 @@ def cases(everything=False):
                  "llava_next-clip", "onevision-plain", "internvl-plain",
                  "lfm2_vl-plain", "aya_vision-plain", "ovis2-plain", "glm4v-plain",
                  "deepseek_ocr2-plain", "gemma4-plain", "minicpmv4_6-plain"):
-        found[f"handed-over/{name}/lora"] = run_case(name, some(7), {})
+        found[f"handed-over/{name}/lora"] = run_case(name, some(7), {},
+                                                     limit=FARTHER.get(name, train.CURVE))
     for name in ("llama-plain", "qwen3-plain", "phi3-plain", "lfm2-plain", "cohere2-plain"):
         found[f"handed-over/{name}/lora"] = run_case(name, some(7), {})
     one = dict(training=dict(per_device_train_batch_size=1, gradient_accumulation_steps=4))
