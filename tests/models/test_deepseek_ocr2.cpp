@@ -133,7 +133,7 @@ class TestDeepseekOcr2 : public QObject {
     add("sam", R"({"output_channels": 0})", "output_channels");
     add("sam", R"({"qkv_bias": 1})", "qkv_bias");
     add("sam", R"({"use_rel_pos": "no"})", "use_rel_pos");
-    add("sam", R"({"hidden_act": "tanh"})", "hidden_act");
+    add("sam", R"({"hidden_act": "softsign"})", "hidden_act");
     add("encoder", R"({"num_attention_heads": 0})", "num_attention_heads");
     add("encoder", R"({"num_key_value_heads": 3})", "num_key_value_heads");
     add("encoder", R"({"hidden_act": 5})", "hidden_act");

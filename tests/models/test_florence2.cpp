@@ -86,7 +86,7 @@ class TestFlorence2 : public QObject {
     add("vision_config", R"({"mlp_ratio": 0.001})", "mlp_ratio");
     add("vision_config", R"({"mlp_ratio": -4})", "mlp_ratio");
     add("vision_config", R"({"qkv_bias": 1})", "qkv_bias");
-    add("vision_config", R"({"activation_function": "tanh"})", "activation_function");
+    add("vision_config", R"({"activation_function": "softsign"})", "activation_function");
     add("vision_config", R"({"projection_dim": 60})", "projection_dim");
     add("vision_config", R"({"max_position_embeddings": 0})", "max_position_embeddings");
     add("text_config", R"({"model_type": "t5"})", "model_type");

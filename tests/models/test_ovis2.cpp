@@ -112,7 +112,7 @@ class TestOvis2 : public QObject {
     add(R"({"vision_config": 3})", "vision_config");
     add(R"({"vision_config": {"image_size": [16, 32]}})", "vision_config: image_size");
     add(R"({"vision_config": {"num_attention_heads": 3}})", "vision_config: num_attention_heads");
-    add(R"({"vision_config": {"hidden_act": "tanh"}})", "vision_config: hidden_act");
+    add(R"({"vision_config": {"hidden_act": "softsign"}})", "vision_config: hidden_act");
     add(R"({"vision_config": {"qkv_bias": 1}})", "vision_config: qkv_bias");
     add(R"({"vision_config": {"rms_norm_eps": "1e-5"}})", "vision_config: rms_norm_eps");
     add(R"({"vision_config": {"hidden_stride": 0}})", "vision_config: hidden_stride");

@@ -75,7 +75,7 @@ class TestT5 : public QObject {
     row(R"({"d_ff": "64"})", "d_ff");
     row(R"({"relative_attention_num_buckets": 3})", "relative_attention_num_buckets");
     row(R"({"relative_attention_max_distance": 4})", "relative_attention_max_distance");
-    row(R"({"feed_forward_proj": "gated-tanh"})", "feed_forward_proj");
+    row(R"({"feed_forward_proj": "gated-softsign"})", "feed_forward_proj");
     row(R"({"feed_forward_proj": "wide-relu"})", "feed_forward_proj");
     row(R"({"decoder_start_token_id": 4000})", "decoder_start_token_id");
     row(R"({"decoder_start_token_id": -1})", "decoder_start_token_id");

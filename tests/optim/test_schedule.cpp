@@ -35,7 +35,7 @@ class TestSchedule : public QObject {
     QCOMPARE(factor("inverse_sqrt", 8), 0.5);
     training.warmup_steps = 5;  // above 0 replaces the ratio
     QCOMPARE(factor("linear", 4), 0.8);
-    training.lr_scheduler_type = "polynomial";
+    training.lr_scheduler_type = "reduce_lr_on_plateau";
     QVERIFY(!make_schedule(training, 20).ok());
   }
 };

@@ -53,6 +53,7 @@ def noisy(config):
     return {"pixel_values": pixels(2, 24), "noise": torch.rand(2, 9, generator=torch.Generator().manual_seed(2))}
 
 
+ACTIVATIONS = ("relu", "relu2", "relu6", "leaky_relu", "sigmoid", "tanh", "mish", "linear", "gelu_new", "quick_gelu")
 # A softmax over a row's places does not feel what all of them get alike.
 SILENT = ("key.bias", "key_proj.bias", "qa_outputs.bias", "layer.1.output.LayerNorm.bias")
 ROWS = labelled(lambda given: torch.tensor([2, 0, 1]))
@@ -85,6 +86,10 @@ SYSTEMS = {
     "blip2-points": System(t.Blip2ForImageTextRetrieval, blip2, captioned),
     "blip2-matching": System(t.Blip2ForImageTextRetrieval, blip2, captioned, dict(use_image_text_matching_head=True), without=("text_embeds",)),
 }
+
+# Between two products, and of a gate.
+SYSTEMS |= {f"bert-{name}": System(t.BertForMaskedLM, lambda name=name: BERT(hidden_act=name), masked_words, core=name == "relu2") for name in ACTIVATIONS}
+SYSTEMS |= {f"llama-{name}": System(t.LlamaForCausalLM, decoder(t.LlamaConfig, hidden_act=name), next_words, core=name == "mish") for name in ACTIVATIONS}
 
 
 def cases(everything=False):
