@@ -244,6 +244,12 @@ Status GivenArguments::put_frames(const Tensor& pixels, ModelInput& input) const
   return {};
 }
 
+Status GivenArguments::check_whole(const Tensor& seen) const {
+  if (seen.to(torch::kBool).all().item<bool>()) return {};
+  return input_error("Pictures are taken whole here.", given_.where + ": pixel_attention_mask",
+                     "Give pictures without an edge that only fills them up.");
+}
+
 Status GivenArguments::put_frames_or_patches(const Json& config, ModelInput& input) const {
   if (find("image_grid_thw") || find("video_grid_thw")) {
     LUTHIER_TRY(const auto pictures, media("pixel_values", "image_grid_thw", config));
@@ -257,10 +263,7 @@ Status GivenArguments::put_frames_or_patches(const Json& config, ModelInput& inp
     return put_media(pictures, films, config, input);
   }
   LUTHIER_TRY(const Tensor pixels, wanted("pixel_values"));
-  if (const Tensor* seen = find("pixel_attention_mask");
-      seen && !seen->to(torch::kBool).all().item<bool>())
-    return input_error("Pictures are taken whole here.", given_.where + ": pixel_attention_mask",
-                       "Give pictures without an edge that only fills them up.");
+  if (const Tensor* seen = find("pixel_attention_mask")) LUTHIER_CHECK(check_whole(*seen));
   return put_frames(pixels, input);
 }
 

@@ -60,6 +60,8 @@ class GivenArguments {
   /// of several pictures and films by image_grid_thw and video_grid_thw.
   Status put_frames_or_patches(const Json& config, ModelInput& input) const;
   Status put_frames(const torch::Tensor& pixels, ModelInput& input) const;
+  /// Input error: some of what pixel_attention_mask says of pictures is not seen.
+  Status check_whole(const torch::Tensor& seen) const;
   /// Pictures and films in the order in which the text has them.
   Status put_media(const std::vector<GivenMedium>& pictures, const std::vector<GivenMedium>& films,
                    const Json& config, ModelInput& input) const;

@@ -32,7 +32,8 @@ class Writer : public Model,
       text_encoder_ =
           register_module("text_encoder", std::make_shared<MedStack>(o.text, /*causal=*/false, t));
     }
-    text_decoder_ = register_module("text_decoder", std::make_shared<TextDecoder>(o.text, o.tie_word_embeddings, t));
+    text_decoder_ = register_module(
+        "text_decoder", std::make_shared<TextDecoder>(o.text, o.tie_word_embeddings, t));
     declare_part(kVisionTower, "vision_model.");
   }
 

@@ -20,7 +20,11 @@ Status segment(ClassCall& call, Segmenter& segmenter) {
     about.pictures.push_back(row);
     about.prompts.push_back(-1);
   }
-  const ModelInput there = call.ready(std::move(input));
+  ModelInput there = call.ready(std::move(input));
+  if (PictureTower* tower = call.model.picture_tower()) {
+    const torch::NoGradGuard fixed;
+    there.tower_features = tower->tower(there);
+  }
   const Tensor logits = segmenter.segment(there, about);
   call.add("logits", logits);
   const Segmenter::Asked asked = segmenter.asked(there, about);

@@ -81,7 +81,9 @@ Status rewrite(ClassCall& call, SequenceToSequence& pair) {
   input.input_ids = ids.reshape({-1});
   input.lengths.assign(static_cast<std::size_t>(count), ids.size(1));
   input.prompt_lengths.assign(static_cast<std::size_t>(count), 0);
-  const ModelInput there = call.ready(std::move(input));
+  ModelInput there = call.ready(std::move(input));
+  PictureTower* const tower = source ? nullptr : call.model.picture_tower();
+  if (tower) there.tower_features = tower->tower(there);
   const RowStates memory = pair.encode(there);
   const Tensor states = pair.decode(there, memory, nullptr);
   const Tensor logits = call.body ? states / scale_of_states(call.loaded)
@@ -89,11 +91,9 @@ Status rewrite(ClassCall& call, SequenceToSequence& pair) {
   call.add(call.body ? "last_hidden_state" : "logits", logits.view({count, ids.size(1), -1}));
   if (source && memory.states.size(0) == there.source_ids.size(0))
     call.add("encoder_last_hidden_state", source->put_back(memory.states));
-  if (PictureTower* tower = source ? nullptr : call.model.picture_tower()) {
-    // Before the product that brings states to the decoder's width.
-    const Tensor seen = tower->tower(there);
+  // Before the product that brings states to the decoder's width.
+  if (const Tensor& seen = there.tower_features; tower)
     call.add("encoder_last_hidden_state", seen.view({count, -1, seen.size(-1)}));
-  }
   if (labels && !call.body)
     call.out.loss = call.entropy(logits, labels->to(torch::kInt64).reshape({-1}));
   return {};
@@ -131,11 +131,11 @@ Status answer(ClassCall& call, SequenceToSequence& writer) {
     return call.given.shape_error("labels", "decoder_input_ids'");
   call.given.put_rows(rows, input);
   LUTHIER_CHECK(call.given.put_labels(rows, input));
-  const ModelInput there = call.ready(std::move(input));
+  ModelInput there = call.ready(std::move(input));
+  there.tower_features = call.model.picture_tower()->tower(there);
   const RowStates memory = writer.encode(there);
   const Tensor logits = call.model.output_head()->forward(writer.decode(there, memory, nullptr));
-  const Tensor seen =
-      call.model.picture_tower()->tower(there).view({questions.rows(), -1, memory.states.size(1)});
+  const Tensor seen = there.tower_features.view({questions.rows(), -1, memory.states.size(1)});
   call.add("image_embeds", seen);
   call.add("last_hidden_state", seen);
   if (!labels) return {};

@@ -90,9 +90,7 @@ class ClipSeg : public Model, public Segmenter, public PictureTower, public Step
     Tensor prompts;
     {
       const torch::NoGradGuard fixed;
-      const auto pictures = static_cast<std::int64_t>(input.pictures.size());
-      const Tensor made = (input.tower_features.defined() ? input.tower_features : tower(input))
-                              .view({pictures, -1, options_.vision.hidden_size});
+      const Tensor made = features_of(input);
       const Tensor states = chosen(made, rows.pictures);
       const std::int64_t tokens = (made.size(1) - 1) / options_.decoder.depth();
       for (std::int64_t i = 0; i < options_.decoder.depth(); ++i)
@@ -104,9 +102,7 @@ class ClipSeg : public Model, public Segmenter, public PictureTower, public Step
 
   Asked asked(const ModelInput& input, const Rows& rows) override {
     const torch::NoGradGuard fixed;
-    const auto pictures = static_cast<std::int64_t>(input.pictures.size());
-    const Tensor made = (input.tower_features.defined() ? input.tower_features : tower(input))
-                            .view({pictures, -1, options_.vision.hidden_size});
+    const Tensor made = features_of(input);
     const Tensor first = made.select(1, made.size(1) - 1);
     return {points(input, rows, first), clip_->from_picture->forward(chosen(first, rows.pictures))};
   }
@@ -156,6 +152,13 @@ class ClipSeg : public Model, public Segmenter, public PictureTower, public Step
   }
 
  private:
+  /// [pictures, features, hidden]: of the chosen layers, and the pooled one behind them.
+  Tensor features_of(const ModelInput& input) {
+    const auto pictures = static_cast<std::int64_t>(input.pictures.size());
+    return (input.tower_features.defined() ? input.tower_features : tower(input))
+        .view({pictures, -1, options_.vision.hidden_size});
+  }
+
   /// Patches a side of frames that are square and all alike.
   std::int64_t side_of(const PictureLoad& pictures) const {
     const std::int64_t pixels = pictures.numbers / (3 * std::max<std::int64_t>(1, pictures.frames));

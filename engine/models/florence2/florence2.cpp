@@ -246,7 +246,6 @@ const Family florence2_family{.model_type = "florence2",
                               .takes_pictures = true,
                               .read = florence2::read,
                               .memory_name = same_name,
-                              .stored_name = same_name,
-                              .by_tensors = {.image_hidden_states = ByTensors::States::ByFrame}};
+                              .stored_name = same_name};
 
 }  // namespace luthier

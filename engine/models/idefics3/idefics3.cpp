@@ -200,9 +200,7 @@ Status given_frames(const GivenArguments& given, const Json&, ModelInput& input)
   if (const Tensor* seen = given.find("pixel_attention_mask")) {
     if (seen->dim() != 4 || seen->size(0) * seen->size(1) != frames.size(0))
       return given.shape_error("pixel_attention_mask", "[rows, frames, height, width]");
-    if (!seen->flatten(0, 1).index_select(0, kept).to(torch::kBool).all().item<bool>())
-      return input_error("Pictures are taken whole here.", given.where() + ": pixel_attention_mask",
-                         "Give pictures without an edge that only fills them up.");
+    LUTHIER_CHECK(given.check_whole(seen->flatten(0, 1).index_select(0, kept)));
   }
   return given.put_frames(frames.index_select(0, kept), input);
 }
